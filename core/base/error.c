@@ -1,0 +1,16 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+
+#include "base/out.h"
+
+void error_set(struct error *err, const char *format, ...)
+{
+	struct out_buffer text;
+	va_list args;
+
+	out_buffer_init(&text, err->text, sizeof err->text);
+	va_start(args, format);
+	out_vprintf(&text.out, format, args);
+	va_end(args);
+}

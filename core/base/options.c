@@ -1,0 +1,175 @@
+#include "base/options.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/text.h"
+
+enum { NOT_FOUND = OPTIONS_MAX, HELP };
+
+static bool is_end(const struct option *option)
+{
+	return option->letter == 0 && option->name == NULL;
+}
+
+static size_t find_letter(const struct option *options, char letter)
+{
+	for (size_t i = 0; !is_end(&options[i]); i++)
+		if (options[i].letter == letter)
+			return i;
+	return letter == 'h' ? HELP : NOT_FOUND;
+}
+
+/* The option whose long name begins with the `n` bytes at `text`: one that equals them, else the only one. */
+static enum status find_name(const struct option *options, const char *text, size_t n, size_t *ret, struct error *err)
+{
+	static const char help[] = "help";
+	size_t found = NOT_FOUND;
+
+	for (size_t i = 0; !is_end(&options[i]); i++) {
+		const char *name = options[i].name;
+
+		if (name == NULL || text_length(name) < n || memcmp(name, text, n) != 0)
+			continue;
+		if (name[n] == '\0') {
+			*ret = i;
+			return ST_OK;
+		}
+		if (found != NOT_FOUND)
+			return fail(err, ST_INVALID, "option --%.*s is ambiguous: --%s or --%s", (int)n, text,
+				    options[found].name, name);
+		found = i;
+	}
+	if (n <= sizeof help - 1 && n > 0 && memcmp(help, text, n) == 0)
+		found = found == NOT_FOUND ? HELP : found;
+	if (found == NOT_FOUND)
+		return fail(err, ST_INVALID, "unknown option --%.*s", (int)n, text);
+	*ret = found;
+	return ST_OK;
+}
+
+static void record(struct arguments *a, size_t option, const char *value)
+{
+	if (option == HELP) {
+		a->help = true;
+		return;
+	}
+	a->given[option].count++;
+	a->given[option].value = value;
+	a->values[a->n_values].option = option;
+	a->values[a->n_values++].value = value;
+}
+
+static enum status parse_long(struct arguments *a, int argc, char **argv, int *at, struct error *err)
+{
+	const char *text = argv[*at] + 2;
+	const char *equals = text_find(text, '=');
+	size_t n = equals != NULL ? (size_t)(equals - text) : text_length(text);
+	size_t option = NOT_FOUND;
+	enum status st = find_name(a->options, text, n, &option, err);
+	bool takes_value;
+	const char *name, *value = NULL;
+
+	if (st != ST_OK)
+		return st;
+	takes_value = option != HELP && a->options[option].value != NULL;
+	name = option == HELP ? "help" : a->options[option].name;
+	if (equals != NULL) {
+		if (!takes_value)
+			return fail(err, ST_INVALID, "option --%s takes no value, but was given \"%s\"", name, equals + 1);
+		value = equals + 1;
+	} else if (takes_value) {
+		if (*at + 1 >= argc)
+			return fail(err, ST_INVALID, "option --%s needs a value (%s)", name, a->options[option].value);
+		value = argv[++*at];
+	}
+	record(a, option, value);
+	return ST_OK;
+}
+
+static enum status parse_letters(struct arguments *a, int argc, char **argv, int *at, struct error *err)
+{
+	for (const char *p = argv[*at] + 1; *p != '\0'; p++) {
+		size_t option = find_letter(a->options, *p);
+
+		if (option == NOT_FOUND)
+			return fail(err, ST_INVALID, "unknown option -%c", *p);
+		if (option == HELP || a->options[option].value == NULL) {
+			record(a, option, NULL);
+			continue;
+		}
+		if (p[1] != '\0') {
+			record(a, option, p + 1);
+		} else {
+			if (*at + 1 >= argc)
+				return fail(err, ST_INVALID, "option -%c needs a value (%s)", *p, a->options[option].value);
+			record(a, option, argv[++*at]);
+		}
+		return ST_OK;
+	}
+	return ST_OK;
+}
+
+enum status arguments_parse(const struct option *options, int argc, char **argv, struct arguments *ret, struct error *err)
+{
+	static const struct option none[] = { { 0 } };
+	struct arguments a = { .options = options != NULL ? options : none };
+	bool only_operands = false;
+	size_t letters = 1;
+	enum status st = ST_OK;
+
+	for (int i = 0; i < argc; i++) /* each letter of "-qf" may be an option */
+		letters += text_length(argv[i]) + 1;
+	a.values = mem_alloc(letters * sizeof *a.values);
+	a.operands = mem_alloc(((size_t)argc + 1) * sizeof *a.operands);
+	if (a.values == NULL || a.operands == NULL)
+		st = fail_no_memory(err);
+	for (int i = 0; st == ST_OK && i < argc; i++) {
+		if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0')
+			a.operands[a.n_operands++] = argv[i];
+		else if (text_equal(argv[i], "--"))
+			only_operands = true;
+		else if (argv[i][1] == '-')
+			st = parse_long(&a, argc, argv, &i, err);
+		else
+			st = parse_letters(&a, argc, argv, &i, err);
+	}
+	if (st != ST_OK) {
+		arguments_free(&a);
+		return st;
+	}
+	*ret = a;
+	return ST_OK;
+}
+
+void arguments_free(struct arguments *a)
+{
+	mem_free(a->values);
+	mem_free(a->operands);
+	*a = (struct arguments){ 0 };
+}
+
+static size_t find_either(const struct arguments *a, const char *letter_or_name)
+{
+	size_t i = 0;
+
+	for (; !is_end(&a->options[i]); i++) {
+		const struct option *option = &a->options[i];
+
+		if (letter_or_name[1] == '\0' ? option->letter == letter_or_name[0]
+					      : option->name != NULL && text_equal(option->name, letter_or_name))
+			break;
+	}
+	CHECK(!is_end(&a->options[i]) && i < OPTIONS_MAX);
+	return i;
+}
+
+bool arguments_has(const struct arguments *a, const char *letter_or_name)
+{
+	return a->given[find_either(a, letter_or_name)].count > 0;
+}
+
+const char *arguments_value(const struct arguments *a, const char *letter_or_name)
+{
+	return a->given[find_either(a, letter_or_name)].value;
+}

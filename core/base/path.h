@@ -1,0 +1,17 @@
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Names of files: "fs0:\dir\a.qcow2", "dir/a.qcow2". `/` and `\` both separate; everything up to the first ':' that stands
+ * before any separator names a volume.
+ */
+
+/* The length of the volume with its colon ("fs0:" 4), 0 without one. */
+size_t path_volume_length(const char *path);
+
+/*
+ * What `name`, written inside the file `base`, means to whoever opened `base`: `name` itself if it names a volume,
+ * on the volume of `base` if it starts at the root, otherwise beside `base`. Freed with mem_free(). NULL: no memory.
+ */
+char *path_relative_to(const char *base, const char *name);

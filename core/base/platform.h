@@ -1,0 +1,126 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/status.h"
+
+/*
+ * All that the core needs from outside, besides memcpy, memmove, memset and memcmp. It is implemented twice: over UEFI in
+ * drivers/, and over POSIX in tests/host/ for build/host/efi-img.
+ *
+ * Names of files and devices are UTF-8, as the person wrote them: "fs0:\dir\a.qcow2", "a.qcow2", "blk2:"; on the host, paths.
+ */
+
+struct blk;
+struct out;
+
+/* ---- Memory ---- */
+
+/* `n` zeroed bytes, aligned for any type. NULL: none left. n = 0 gives a pointer that can be freed. */
+void *mem_alloc(size_t n);
+void mem_free(void *); /* NULL is allowed */
+
+/* `n` > 0 bytes, page-aligned, contents undefined: a buffer that every device can transfer from. */
+void *io_alloc(size_t n);
+void io_free(void *, size_t n); /* with the same `n`; NULL is allowed */
+
+/* ---- Failure and interruption ---- */
+
+/* Says that this program contains a mistake, where, and ends it. */
+_Noreturn void platform_panic(const char *what, const char *file, int line);
+
+/* True from the moment the person asked to stop (Ctrl-C). Cheap enough to be asked once per transfer. */
+bool platform_cancelled(void);
+
+/* ---- Clock ---- */
+
+/* Local time minus UTC, in seconds, at that moment (seconds since 1970, UTC). 0 where the machine does not know. */
+int32_t platform_utc_offset(int64_t unix_seconds);
+
+/* ---- Files and devices by name ---- */
+
+enum open_mode {
+	OPEN_READ,  /* the blk has no write: nothing can be written through it */
+	OPEN_WRITE,
+};
+
+/*
+ * Opens an existing file, or a device by its map name, as a blk that the caller closes. Errors: ST_NOT_FOUND, ST_INVALID (a
+ * directory), ST_NO_MEDIUM, ST_READ_ONLY, ST_DENIED, ST_IO, ST_CORRUPT, ST_NO_MEMORY; a device for writing: ST_UNSUPPORTED.
+ */
+enum status platform_open(const char *name, enum open_mode, struct blk **ret, struct error *);
+
+/* What the making of a file of some name would meet. */
+struct place {
+	bool exists;               /* there is such a file already */
+	uint64_t existing_bytes;   /* what it occupies on the volume, free again once it is emptied */
+	uint64_t free_bytes;       /* on the volume */
+	uint64_t file_limit_bytes; /* the largest file that the file system can hold */
+	uint32_t cluster_bytes;    /* files occupy multiples of this, > 0 */
+	bool sparse;               /* zeros at the end of a growing file take no space here */
+	uintptr_t volume;          /* equal for places on the same volume */
+	char volume_name[64];      /* for messages: "fs0:" */
+};
+
+/*
+ * Looks, without changing anything, at where a file of this name would be. Errors: ST_NOT_FOUND (volume or directory),
+ * ST_INVALID (a device, a directory, no file name, a character that no name may have), ST_READ_ONLY (the volume), ST_NO_MEDIUM, ST_IO, ST_CORRUPT.
+ */
+enum status platform_look(const char *name, struct place *ret, struct error *);
+
+/*
+ * Makes an empty file, opened for writing. An existing file is ST_EXISTS and untouched, unless `replace`: then it is emptied.
+ * Otherwise the errors of platform_look(), and ST_NO_SPACE, ST_DENIED.
+ */
+enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *);
+
+/* Removes a file. The caller has closed its blk. */
+enum status platform_remove(const char *name, struct error *);
+
+/* Whether both names lead to the same existing file or device, however they are written. A name that leads nowhere is never the same. */
+bool platform_same(const char *a, const char *b);
+
+/* ---- Devices ---- */
+
+/* A file system that the firmware has mounted on a device. */
+struct volume_info {
+	bool present;
+	bool read_only;
+	char *label;         /* "" without one */
+	uint64_t size_bytes;
+	uint64_t free_bytes;
+};
+
+enum { DEVICE_NO_PARENT = -1 };
+
+/* A disk, or a partition that the firmware shows as a device of its own. Strings are never NULL, "" where nothing is known. */
+struct device {
+	char **names;           /* its map names, best first: "fs0:", "blk1:" */
+	size_t n_names;
+	char *path;             /* device path in its text form */
+	int parent;             /* a partition: the index of its disk; a disk: DEVICE_NO_PARENT */
+	uint64_t start_bytes;   /* a partition: where it begins on its disk */
+	const char *bus;        /* "NVMe", "SATA", "USB", "SCSI", "virtio", "SD", ...; static */
+	char *model;
+	char *serial;
+	uint64_t size_bytes;    /* 0 without a medium */
+	uint32_t block_bytes;
+	bool removable;
+	bool read_only;
+	bool medium;            /* there is a medium in the drive */
+	bool started_from;      /* efi-img was started from this device */
+	struct volume_info volume;
+	struct blk *blk;        /* for reading; NULL without a medium */
+};
+
+struct device_list {
+	struct device *device; /* disks before their partitions, in the order of the map names */
+	size_t n;
+};
+
+/* Every block device that the machine has, drivers connected first. The caller frees the list, on failure too. */
+enum status platform_devices(struct device_list *ret, struct error *);
+void platform_devices_free(struct device_list *);

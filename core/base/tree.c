@@ -1,0 +1,143 @@
+#include "base/tree.h"
+
+#include "base/check.h"
+#include "base/text.h"
+
+enum { INDENT = 4 };
+
+void tree_init(struct tree *tree, struct out *out, enum tree_style style)
+{
+	*tree = (struct tree){ .out = out, .style = style };
+}
+
+static void json_string(struct out *out, const char *s)
+{
+	out_text(out, "\"");
+	while (*s != '\0') {
+		size_t plain = 0;
+
+		while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\' && s[plain] != 0x7f)
+			plain++;
+		if (plain > 0)
+			out->write(out, s, plain);
+		s += plain;
+		if (*s == '\0')
+			break;
+		switch (*s) {
+		case '"': out_text(out, "\\\""); break;
+		case '\\': out_text(out, "\\\\"); break;
+		case '\n': out_text(out, "\\n"); break;
+		case '\r': out_text(out, "\\r"); break;
+		case '\t': out_text(out, "\\t"); break;
+		case '\b': out_text(out, "\\b"); break;
+		case '\f': out_text(out, "\\f"); break;
+		default: out_printf(out, "\\u%04X", (unsigned)(unsigned char)*s); break;
+		}
+		s++;
+	}
+	out_text(out, "\"");
+}
+
+static void begin_json_member(struct tree *tree, const char *key)
+{
+	if (tree->depth == 0)
+		return;
+	out_text(tree->out, tree->level[tree->depth - 1].n > 0 ? ",\n" : "\n");
+	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	if (key != NULL) {
+		json_string(tree->out, key);
+		out_text(tree->out, ": ");
+	}
+}
+
+/* "    compression type: " or "        [0]: "; `nested`: the value follows on lines of its own. */
+static void begin_line_member(struct tree *tree, const char *key, bool nested)
+{
+	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	if (key == NULL)
+		out_printf(tree->out, "[%u]", tree->level[tree->depth - 1].n);
+	for (; key != NULL && *key != '\0'; key++)
+		out_printf(tree->out, "%c", *key == '-' ? ' ' : *key);
+	out_text(tree->out, nested ? ":\n" : ": ");
+}
+
+static void begin_member(struct tree *tree, const char *key, bool nested)
+{
+	CHECK(tree->depth == 0 || (key == NULL) == tree->level[tree->depth - 1].array);
+	if (tree->style == TREE_JSON)
+		begin_json_member(tree, key);
+	else if (key != NULL || tree->depth > 0)
+		begin_line_member(tree, key, nested);
+	if (tree->depth > 0)
+		tree->level[tree->depth - 1].n++;
+}
+
+static void open_level(struct tree *tree, const char *key, bool array)
+{
+	begin_member(tree, key, true);
+	CHECK(tree->depth < TREE_DEPTH);
+	if (tree->style == TREE_JSON)
+		out_text(tree->out, array ? "[" : "{");
+	tree->level[tree->depth].array = array;
+	tree->level[tree->depth++].n = 0;
+}
+
+void tree_object(struct tree *tree, const char *key)
+{
+	open_level(tree, key, false);
+}
+
+void tree_array(struct tree *tree, const char *key)
+{
+	open_level(tree, key, true);
+}
+
+void tree_end(struct tree *tree)
+{
+	CHECK(tree->depth > 0);
+	tree->depth--;
+	if (tree->style == TREE_LINES)
+		return;
+	out_text(tree->out, "\n"); /* an empty array has its bracket on the next line as well, as in qemu-img */
+	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	out_text(tree->out, tree->level[tree->depth].array ? "]" : "}");
+	if (tree->depth == 0)
+		out_text(tree->out, "\n");
+}
+
+static void end_scalar(struct tree *tree)
+{
+	if (tree->style == TREE_LINES)
+		out_text(tree->out, "\n");
+}
+
+void tree_text(struct tree *tree, const char *key, const char *value)
+{
+	begin_member(tree, key, false);
+	if (tree->style == TREE_JSON)
+		json_string(tree->out, value);
+	else
+		out_text(tree->out, value);
+	end_scalar(tree);
+}
+
+void tree_number(struct tree *tree, const char *key, uint64_t value)
+{
+	begin_member(tree, key, false);
+	out_printf(tree->out, "%ju", value);
+	end_scalar(tree);
+}
+
+void tree_bool(struct tree *tree, const char *key, bool value)
+{
+	begin_member(tree, key, false);
+	out_text(tree->out, value ? "true" : "false");
+	end_scalar(tree);
+}
+
+void tree_null(struct tree *tree, const char *key)
+{
+	begin_member(tree, key, false);
+	out_text(tree->out, "null");
+	end_scalar(tree);
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/out.h"
+
+/*
+ * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key": value) or as the indented
+ * lines that `qemu-img info` has under "Format specific information". Both interfaces are parsed by scripts, so the
+ * caller decides the order of the keys. Inside an array, `key` is NULL.
+ */
+enum tree_style { TREE_JSON, TREE_LINES };
+
+enum { TREE_DEPTH = 12 };
+
+struct tree {
+	struct out *out;
+	enum tree_style style;
+	int depth;
+	struct {
+		bool array;
+		uint32_t n; /* members written so far */
+	} level[TREE_DEPTH];
+};
+
+void tree_init(struct tree *, struct out *, enum tree_style);
+
+void tree_object(struct tree *, const char *key);
+void tree_array(struct tree *, const char *key);
+void tree_end(struct tree *); /* of the innermost object or array; the outermost one ends with a newline */
+
+void tree_text(struct tree *, const char *key, const char *value);
+void tree_number(struct tree *, const char *key, uint64_t value);
+void tree_bool(struct tree *, const char *key, bool value);
+void tree_null(struct tree *, const char *key);

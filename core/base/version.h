@@ -1,0 +1,3 @@
+#pragma once
+
+#define EFI_IMG_VERSION "0.1.0"

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/*
+ * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate, double quotes hold together and
+ * vanish, '^' takes the next character as it is. For where no shell has done it: load options of a boot entry.
+ */
+struct words {
+	char **word;
+	size_t n;
+};
+
+/* Errors: ST_INVALID (a quote that is not closed), ST_NO_MEMORY. */
+enum status words_split(const char *line, struct words *ret, struct error *);
+void words_free(struct words *);

@@ -1,0 +1,162 @@
+#include "blk/blk.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+
+/* Zeros are written in pieces of this size: large enough for full speed, small enough to stop within a second. */
+enum { ZEROS_BYTES = 1 << 20 };
+
+static bool fits_device(const struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	uint64_t mask = blk->block_bytes - 1;
+
+	return (offset & mask) == 0 && (len & mask) == 0 &&
+	       ((uintptr_t)buf & (blk->buffer_align - 1)) == 0;
+}
+
+static enum status read_aligned(struct blk *blk, uint64_t offset, uint8_t *buf, size_t len)
+{
+	while (len > 0) {
+		size_t n = (size_t)min_u64(len, blk->transfer_bytes);
+		enum status st = blk->ops->read(blk, offset, buf, n);
+
+		if (st != ST_OK)
+			return st;
+		offset += n;
+		buf += n;
+		len -= n;
+	}
+	return ST_OK;
+}
+
+/* Reads through a buffer that the device can use. */
+static enum status read_bounced(struct blk *blk, uint64_t offset, uint8_t *buf, size_t len)
+{
+	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes, round_up(len, blk->block_bytes) + blk->block_bytes);
+	uint8_t *bounce = io_alloc(bounce_bytes);
+	enum status st = ST_OK;
+
+	if (bounce == NULL)
+		return ST_NO_MEMORY;
+	while (st == ST_OK && len > 0) {
+		uint64_t start = round_down(offset, blk->block_bytes);
+		size_t skip = (size_t)(offset - start);
+		size_t span = (size_t)min_u64(round_up(skip + len, blk->block_bytes), bounce_bytes);
+		size_t n = (size_t)min_u64(span - skip, len);
+
+		st = blk->ops->read(blk, start, bounce, span);
+		if (st == ST_OK)
+			memcpy(buf, bounce + skip, n);
+		offset += n;
+		buf += n;
+		len -= n;
+	}
+	io_free(bounce, bounce_bytes);
+	return st;
+}
+
+enum status blk_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	if (!range_ok(offset, len, blk->size))
+		return ST_INVALID;
+	if (len == 0)
+		return ST_OK;
+	if (fits_device(blk, offset, buf, len))
+		return read_aligned(blk, offset, buf, len);
+	return read_bounced(blk, offset, buf, len);
+}
+
+enum status blk_read_padded(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	size_t inside = offset < blk->size ? (size_t)min_u64(len, blk->size - offset) : 0;
+
+	memset((uint8_t *)buf + inside, 0, len - inside);
+	return inside > 0 ? blk_read(blk, offset, buf, inside) : ST_OK;
+}
+
+/* Makes [offset, offset + len) writable: in range, or behind the end of something that can grow. */
+static enum status prepare_write(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	uint64_t end;
+
+	if (blk->ops->write == NULL)
+		return ST_READ_ONLY;
+	if (!add_ok(offset, len, &end))
+		return ST_INVALID;
+	if (end <= blk->size)
+		return ST_OK;
+	if (blk->ops->resize == NULL)
+		return ST_INVALID;
+	return offset > blk->size ? blk->ops->resize(blk, offset, PREALLOC_OFF) : ST_OK;
+}
+
+enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	const uint8_t *from = buf;
+	enum status st = prepare_write(blk, offset, len);
+
+	/* Only files are written so far, and they take any offset and buffer. */
+	CHECK(st != ST_OK || fits_device(blk, offset, buf, len));
+	while (st == ST_OK && len > 0) {
+		size_t n = (size_t)min_u64(len, blk->transfer_bytes);
+
+		st = blk->ops->write(blk, offset, from, n);
+		offset += n;
+		from += n;
+		len -= n;
+	}
+	return st;
+}
+
+enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	size_t piece = (size_t)min_u64(len, ZEROS_BYTES);
+	uint8_t *zeros;
+	enum status st = ST_OK;
+
+	if (len == 0)
+		return ST_OK;
+	zeros = io_alloc(piece);
+	if (zeros == NULL)
+		return ST_NO_MEMORY;
+	memset(zeros, 0, piece);
+	while (st == ST_OK && len > 0) {
+		size_t n = (size_t)min_u64(len, piece);
+
+		st = platform_cancelled() ? ST_CANCELLED : blk_write(blk, offset, zeros, n);
+		offset += n;
+		len -= n;
+	}
+	io_free(zeros, piece);
+	return st;
+}
+
+enum status blk_flush(struct blk *blk)
+{
+	return blk->ops->flush != NULL ? blk->ops->flush(blk) : ST_OK;
+}
+
+enum status blk_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
+{
+	if (blk->ops->write == NULL)
+		return ST_READ_ONLY;
+	if (blk->ops->resize == NULL)
+		return size == blk->size ? ST_OK : ST_UNSUPPORTED;
+	return blk->ops->resize(blk, size, prealloc);
+}
+
+enum status blk_allocated(struct blk *blk, uint64_t *ret_bytes)
+{
+	if (blk->ops->allocated != NULL)
+		return blk->ops->allocated(blk, ret_bytes);
+	*ret_bytes = blk->size;
+	return ST_OK;
+}
+
+void blk_close(struct blk *blk)
+{
+	if (blk != NULL)
+		blk->ops->close(blk);
+}

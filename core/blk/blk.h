@@ -1,0 +1,67 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/status.h"
+
+/*
+ * Something that holds bytes: a file on a FAT volume, a disk, memory in a test, an opened image. They stack.
+ *
+ * Callers use blk_read(), blk_write() and so on; they do once, for every kind, what the members of blk_ops can
+ * then rely on: ranges inside the blk, whole blocks, aligned buffers, bounded length.
+ */
+
+struct blk;
+
+/* How new bytes at the end of a growing file come to be zeros. Every way of them reads as zeros. */
+enum prealloc {
+	PREALLOC_OFF,    /* as cheaply as the file system can */
+	PREALLOC_FALLOC, /* with space reserved, but not necessarily written */
+	PREALLOC_FULL,   /* written */
+};
+
+struct blk_ops {
+	/* `offset` and `len` are multiples of block_bytes and inside the blk, `buf` has buffer_align, len <= transfer_bytes. */
+	enum status (*read)(struct blk *, uint64_t offset, void *buf, size_t len);
+	/* The same; where `resize` is there, the write may go past the end, beginning at it or before. NULL: read-only. */
+	enum status (*write)(struct blk *, uint64_t offset, const void *buf, size_t len);
+	/* Everything written is on the medium, as far as it can be told, when it returns ST_OK. NULL: nothing to do. */
+	enum status (*flush)(struct blk *);
+	/* Changes the size; growth reads as zeros. May stop half-way with ST_NO_SPACE, ST_CANCELLED ...; NULL: of fixed size. */
+	enum status (*resize)(struct blk *, uint64_t size, enum prealloc);
+	/* The bytes that it occupies below. NULL: its size. */
+	enum status (*allocated)(struct blk *, uint64_t *ret);
+	/* Frees the blk. What was not flushed may be lost, silently. */
+	void (*close)(struct blk *);
+};
+
+struct blk {
+	const struct blk_ops *ops;
+	uint64_t size;          /* bytes; resize and growing writes change it */
+	uint32_t block_bytes;   /* a power of two; 1 for files */
+	uint32_t buffer_align;  /* a power of two; 1: any buffer will do */
+	uint32_t transfer_bytes; /* largest single transfer, a multiple of block_bytes; at least 64 KiB */
+};
+
+/* [offset, offset + len) must lie in the blk: ST_INVALID. */
+enum status blk_read(struct blk *, uint64_t offset, void *buf, size_t len);
+
+/* The same, but what lies behind the end reads as zeros: image files may end inside their last cluster. */
+enum status blk_read_padded(struct blk *, uint64_t offset, void *buf, size_t len);
+
+/*
+ * A blk that can be resized grows as needed, and a gap between its old end and `offset` reads as zeros. Otherwise the range
+ * must lie in the blk: ST_INVALID. ST_READ_ONLY where it was opened for reading.
+ */
+enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len);
+
+/* Writes zeros over a range, growing the blk like blk_write(). Asks platform_cancelled() on the way: ST_CANCELLED. */
+enum status blk_write_zeros(struct blk *, uint64_t offset, uint64_t len);
+
+enum status blk_flush(struct blk *);
+enum status blk_resize(struct blk *, uint64_t size, enum prealloc);
+enum status blk_allocated(struct blk *, uint64_t *ret_bytes);
+void blk_close(struct blk *); /* NULL is allowed */

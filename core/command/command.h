@@ -1,0 +1,48 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "base/out.h"
+
+/* Where a command prints: results to `out`, errors and progress to `err`. */
+struct console {
+	struct out *out;
+	struct out *err;
+};
+
+/* Exit codes that every command shares, as in qemu-img. */
+enum { EXIT_OK = 0, EXIT_ERROR = 1 };
+
+/*
+ * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of them is generated from the names
+ * of these files.
+ */
+struct command {
+	const char *name;
+	const char *summary;          /* one line for `help` */
+	const char *usage;            /* the operands: "[OPTIONS] FILE [SIZE]" */
+	const struct option *options; /* ends with a NULL name; NULL: none */
+	const char *notes;            /* what `help NAME` says after the options; lines of at most 79 columns */
+	const char *example;          /* command lines, one per line, without "efi-img " */
+	/* Does it, with the command line taken apart (options.h); returns the exit code. */
+	int (*run)(const struct console *, struct arguments *);
+};
+
+extern const struct command *const commands[]; /* sorted by name, ends with NULL */
+
+/* The command of that name, or NULL. */
+const struct command *command_find(const char *name);
+
+/* Runs one command line without the program's own name ("create", "-f", "qcow2", ...; argv[argc] need not be NULL). Returns the exit code. */
+int command_run(const struct console *, int argc, char **argv);
+
+/* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */
+int command_failed(const struct console *, const struct error *);
+
+/* The same for a wrong command line: points to `help NAME` as well. */
+int command_misused(const struct console *, const char *command, const struct error *);
+
+/* Takes the option --output=human|json, which several commands have: *ret_json. Errors: ST_INVALID. */
+enum status output_style(const struct arguments *, bool *ret_json, struct error *);

@@ -1,0 +1,105 @@
+#include "base/text.h"
+#include "command/command.h"
+#include "job/create.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image: raw (preset) or qcow2" },
+	{ 'o', "options", "LIST", "options of the format: name=value,name=value;\n-o help lists them" },
+	{ 'b', "backing", "FILE", "backing file: shows through where the image has nothing;\nrelative to the image" },
+	{ 'F', "backing-format", "FMT", "format of the backing file" },
+	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"SIZE is the size of the virtual disk in bytes, or with a suffix: k, M, G, T, P, E\n"
+	"(powers of 1024), such as 1.5G. It is rounded up to 512 bytes. With a backing file\n"
+	"it may be left out: the backing file's size is taken.\n";
+
+static enum status parse_options(const struct arguments *arguments, struct create_job *job, struct error *err)
+{
+	static const struct { const char *letter, *name; } own[] = { { "b", "backing_file" }, { "F", "backing_fmt" } };
+	enum status st = create_values_init(job->format->create_options, &job->options, err);
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
+		if (options[arguments->values[i].option].letter == 'o')
+			st = create_values_parse(&job->options, arguments->values[i].value, err);
+	for (size_t i = 0; st == ST_OK && i < sizeof own / sizeof own[0]; i++) {
+		if (!arguments_has(arguments, own[i].letter))
+			continue;
+		if (!job->format->backing)
+			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
+				    job->format->name);
+		st = create_values_set(&job->options, own[i].name, arguments_value(arguments, own[i].letter), err);
+	}
+	if (st == ST_OK && arguments->n_operands == 2) {
+		if (create_value(&job->options, "size")->text != NULL)
+			return fail(err, ST_INVALID, "the size of the disk is given twice: %s, and -o size=%s", arguments->operands[1],
+				    create_value(&job->options, "size")->text);
+		st = create_values_set(&job->options, "size", arguments->operands[1], err);
+	}
+	return st;
+}
+
+static bool wants_help(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_values; i++)
+		if (options[arguments->values[i].option].letter == 'o' && create_options_want_help(arguments->values[i].value))
+			return true;
+	return false;
+}
+
+static int create(const struct console *console, const struct arguments *arguments, struct create_job *job)
+{
+	struct error err;
+
+	if (parse_options(arguments, job, &err) != ST_OK || create_prepare(job, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (!arguments_has(arguments, "q")) {
+		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name, job->format->name);
+		create_values_print(&job->options, console->out);
+		out_text(console->out, "\n");
+	}
+	return create_run(job, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	const char *format_name = arguments_has(arguments, "f") ? arguments_value(arguments, "f") : "raw";
+	struct create_job job = {
+		.trust_backing = arguments_has(arguments, "u"),
+		.replace = arguments_has(arguments, "force"),
+	};
+	struct error err;
+	int code;
+
+	if (image_format_get(format_name, "-f", &job.format, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (wants_help(arguments)) {
+		create_options_explain(job.format->create_options, job.format->name, console->out);
+		return EXIT_OK;
+	}
+	if (arguments->n_operands < 1 || arguments->n_operands > 2) {
+		error_set(&err, arguments->n_operands == 0 ? "the name of the image file is missing" :
+			   "too many words: only the name of the file and its size are expected");
+		return command_misused(console, "create", &err);
+	}
+	job.file_name = arguments->operands[0];
+	code = create(console, arguments, &job);
+	create_job_free(&job);
+	return code;
+}
+
+const struct command command_create = {
+	.name = "create",
+	.summary = "make a new, empty disk image",
+	.usage = "[OPTIONS] FILE [SIZE]",
+	.options = options,
+	.notes = notes,
+	.example = "create -f qcow2 fs0:\\mydisk.qcow2 50G\n"
+		   "create -f qcow2 -b base.qcow2 -F qcow2 fs0:\\vm\\overlay.qcow2\n"
+		   "create fs0:\\disk.raw 64M\n",
+	.run = run,
+};

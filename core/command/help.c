@@ -1,0 +1,105 @@
+#include "base/text.h"
+#include "base/version.h"
+#include "command/command.h"
+#include "format/image.h"
+
+static void print_overview(struct out *out)
+{
+	out_text(out, "efi-img " EFI_IMG_VERSION ": disks and disk images, before any operating system\n\n"
+		      "Usage: efi-img COMMAND [OPTIONS] ...\n\nCommands:\n");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		out_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	out_text(out, "\nImage formats:\n");
+	for (size_t i = 0; image_formats[i] != NULL; i++)
+		out_printf(out, "  %-10s %s\n", image_formats[i]->name, image_formats[i]->summary);
+	out_text(out, "\n'efi-img help COMMAND' explains a command and its options.\n");
+}
+
+/* "  -f, --format=FMT     text", the further lines of the text below its first. */
+static void print_option(struct out *out, const struct option *option)
+{
+	const size_t column = 26;
+	char text[64];
+	struct out_buffer left;
+
+	out_buffer_init(&left, text, sizeof text);
+	if (option->letter != 0)
+		out_printf(&left.out, "  -%c", option->letter);
+	else
+		out_text(&left.out, "    ");
+	if (option->name != NULL)
+		out_printf(&left.out, "%s--%s%s", option->letter != 0 ? ", " : "  ", option->name,
+			   option->value != NULL ? "=" : "");
+	else if (option->value != NULL)
+		out_text(&left.out, " ");
+	if (option->value != NULL)
+		out_text(&left.out, option->value);
+	out_text(out, text);
+	if (left.length >= column) {
+		out_text(out, "\n");
+		left.length = 0;
+	}
+	out_spaces(out, column - left.length);
+	for (const char *p = option->help; *p != '\0'; p++) {
+		out->write(out, p, 1);
+		if (*p == '\n')
+			out_spaces(out, column);
+	}
+	out_text(out, "\n");
+}
+
+static void print_example(struct out *out, const char *lines)
+{
+	out_text(out, "\nExample:\n");
+	while (*lines != '\0') {
+		const char *end = text_find(lines, '\n');
+
+		out_text(out, "  efi-img ");
+		out->write(out, lines, (size_t)(end - lines) + 1);
+		lines = end + 1;
+	}
+}
+
+static void print_command(struct out *out, const struct command *command)
+{
+	static const struct option help = { .letter = 'h', .name = "help", .help = "show this" };
+
+	out_printf(out, "Usage: efi-img %s%s%s\n\n%s: %s.\n\nOptions:\n", command->name, *command->usage != '\0' ? " " : "",
+		   command->usage, command->name, command->summary);
+	for (const struct option *o = command->options; o != NULL && (o->letter != 0 || o->name != NULL); o++)
+		print_option(out, o);
+	print_option(out, &help);
+	if (command->notes != NULL)
+		out_printf(out, "\n%s", command->notes);
+	print_example(out, command->example);
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct error err;
+
+	if (arguments->n_operands == 0) {
+		print_overview(console->out);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < arguments->n_operands; i++) {
+		const struct command *command = command_find(arguments->operands[i]);
+
+		if (command == NULL) {
+			error_set(&err, "there is no command \"%s\"", arguments->operands[i]);
+			return command_misused(console, "", &err);
+		}
+		if (i > 0)
+			out_text(console->out, "\n");
+		print_command(console->out, command);
+	}
+	return EXIT_OK;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.summary = "list the commands, or explain one",
+	.usage = "[COMMAND]...",
+	.example = "help create\n",
+	.run = run,
+};

@@ -1,0 +1,234 @@
+#include "base/path.h"
+#include "base/platform.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "format/chain.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 0, "backing-chain", NULL, "the image and all backing files behind it" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+/* What is printed of one image besides what it says of itself. */
+struct facts {
+	const char *name;
+	char *backing_path; /* the backing file's name as it can be opened; NULL without one */
+	uint64_t allocated_bytes;
+};
+
+/* ---- human -------------------------------------------------------------------------------------------------------- */
+
+/* The date of a day (days since 1970-01-01) in the Gregorian calendar, by counting in eras of 400 years from March. */
+static void civil_date(int64_t days, int *year, unsigned *month, unsigned *day)
+{
+	int64_t shifted = days + 719468, era = shifted / 146097;
+	unsigned of_era = (unsigned)(shifted - era * 146097);
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned from_march = (5 * of_year + 2) / 153;
+
+	*day = of_year - (153 * from_march + 2) / 5 + 1;
+	*month = from_march < 10 ? from_march + 3 : from_march - 9;
+	*year = (int)(year_of_era + (unsigned)era * 400 + (*month <= 2));
+}
+
+static void print_snapshot(struct out *out, const struct snapshot *snapshot)
+{
+	uint64_t clock_ms = snapshot->clock_nanoseconds / 1000000;
+	int64_t seconds = (int64_t)snapshot->date_seconds + platform_utc_offset(snapshot->date_seconds);
+	char size[32], date[32], clock[32], icount[24];
+	struct out_buffer text;
+	unsigned month, day;
+	int year;
+
+	civil_date(seconds / 86400, &year, &month, &day);
+	out_buffer_init(&text, size, sizeof size);
+	size_print(&text.out, snapshot->vm_state_bytes);
+	out_buffer_init(&text, date, sizeof date);
+	out_printf(&text.out, "%d-%02u-%02u %02ju:%02ju:%02ju", year, month, day, (uintmax_t)(seconds / 3600 % 24),
+		   (uintmax_t)(seconds / 60 % 60), (uintmax_t)(seconds % 60));
+	out_buffer_init(&text, clock, sizeof clock);
+	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60, clock_ms / 1000 % 60,
+		   clock_ms % 1000);
+	out_buffer_init(&text, icount, sizeof icount);
+	if (snapshot->icount != UINT64_MAX)
+		out_printf(&text.out, "%ju", snapshot->icount);
+	out_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", snapshot->id, snapshot->name, size, date, clock, icount);
+}
+
+static void print_human(struct out *out, const struct image *image, const struct facts *facts)
+{
+	out_printf(out, "image: %s\nfile format: %s\nvirtual size: ", facts->name, image->format->name);
+	size_print(out, image->size);
+	out_printf(out, " (%ju bytes)\ndisk size: ", image->size);
+	size_print(out, facts->allocated_bytes);
+	out_text(out, "\n");
+	if (image->encrypted)
+		out_text(out, "encrypted: yes\n");
+	if (image->cluster_bytes != 0)
+		out_printf(out, "cluster_size: %u\n", image->cluster_bytes);
+	if (image->dirty)
+		out_text(out, "cleanly shut down: no\n");
+	if (image->backing_name != NULL) {
+		out_printf(out, "backing file: %s", image->backing_name);
+		if (!text_equal(image->backing_name, facts->backing_path))
+			out_printf(out, " (actual path: %s)", facts->backing_path);
+		out_text(out, "\n");
+	}
+	if (image->backing_name != NULL && image->backing_format != NULL)
+		out_printf(out, "backing file format: %s\n", image->backing_format);
+	if (image->n_snapshots > 0) {
+		out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
+		for (size_t i = 0; i < image->n_snapshots; i++)
+			print_snapshot(out, &image->snapshots[i]);
+	}
+	if (image->format->describe != NULL) {
+		struct tree tree;
+
+		tree_init(&tree, out, TREE_LINES);
+		out_text(out, "Format specific information:\n");
+		tree_object(&tree, NULL);
+		image->format->describe(image, &tree);
+		tree_end(&tree);
+	}
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+
+static void write_snapshots(struct tree *tree, const struct image *image)
+{
+	const uint64_t second = 1000000000;
+
+	tree_array(tree, "snapshots");
+	for (size_t i = 0; i < image->n_snapshots; i++) {
+		const struct snapshot *snapshot = &image->snapshots[i];
+
+		tree_object(tree, NULL);
+		if (snapshot->icount != UINT64_MAX)
+			tree_number(tree, "icount", snapshot->icount);
+		tree_number(tree, "vm-clock-nsec", snapshot->clock_nanoseconds % second);
+		tree_text(tree, "name", snapshot->name);
+		tree_number(tree, "date-sec", snapshot->date_seconds);
+		tree_number(tree, "date-nsec", snapshot->date_nanoseconds);
+		tree_number(tree, "vm-clock-sec", snapshot->clock_nanoseconds / second);
+		tree_text(tree, "id", snapshot->id);
+		tree_number(tree, "vm-state-size", snapshot->vm_state_bytes);
+		tree_end(tree);
+	}
+	tree_end(tree);
+}
+
+/* The order of the members is qemu-img's. */
+static void write_json(struct tree *tree, const struct image *image, const struct facts *facts)
+{
+	tree_object(tree, NULL);
+	if (image->backing_name != NULL && image->backing_format != NULL)
+		tree_text(tree, "backing-filename-format", image->backing_format);
+	if (image->n_snapshots > 0)
+		write_snapshots(tree, image);
+	tree_number(tree, "virtual-size", image->size);
+	tree_text(tree, "filename", facts->name);
+	if (image->cluster_bytes != 0)
+		tree_number(tree, "cluster-size", image->cluster_bytes);
+	tree_text(tree, "format", image->format->name);
+	tree_number(tree, "actual-size", facts->allocated_bytes);
+	if (image->format->describe != NULL) {
+		tree_object(tree, "format-specific");
+		tree_text(tree, "type", image->format->name);
+		tree_object(tree, "data");
+		image->format->describe(image, tree);
+		tree_end(tree);
+		tree_end(tree);
+	}
+	if (image->backing_name != NULL)
+		tree_text(tree, "full-backing-filename", facts->backing_path);
+	if (image->encrypted)
+		tree_bool(tree, "encrypted", true);
+	if (image->backing_name != NULL)
+		tree_text(tree, "backing-filename", image->backing_name);
+	tree_bool(tree, "dirty-flag", image->dirty);
+	tree_end(tree);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- */
+
+static enum status gather(const char *name, const struct image *image, struct facts *ret, struct error *err)
+{
+	struct facts facts = { .name = name };
+	enum status st = blk_allocated(image->file, &facts.allocated_bytes);
+
+	if (st != ST_OK)
+		return fail(err, st, "%s: asking how much space it takes: %s", name, status_text(st));
+	if (image->backing_name != NULL) {
+		facts.backing_path = path_relative_to(name, image->backing_name);
+		if (facts.backing_path == NULL)
+			return fail_no_memory(err);
+	}
+	*ret = facts;
+	return ST_OK;
+}
+
+static enum status print_chain(struct out *out, const struct chain *chain, bool json, bool whole, struct error *err)
+{
+	struct tree tree;
+
+	tree_init(&tree, out, TREE_JSON);
+	if (json && whole)
+		tree_array(&tree, NULL);
+	for (size_t i = 0; i < chain->n; i++) {
+		struct facts facts;
+		enum status st = gather(chain->link[i].name, chain->link[i].image, &facts, err);
+
+		if (st != ST_OK)
+			return st;
+		if (json) {
+			write_json(&tree, chain->link[i].image, &facts);
+		} else {
+			if (i > 0)
+				out_text(out, "\n");
+			print_human(out, chain->link[i].image, &facts);
+		}
+		mem_free(facts.backing_path);
+	}
+	if (json && whole)
+		tree_end(&tree);
+	return ST_OK;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	const struct image_format *format = NULL;
+	bool whole = arguments_has(arguments, "backing-chain"), json = false;
+	struct chain chain;
+	struct error err;
+	enum status st = ST_OK;
+
+	if (arguments->n_operands != 1) {
+		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "info", &err);
+	}
+	if (output_style(arguments, &json, &err) != ST_OK)
+		return command_misused(console, "info", &err);
+	if (arguments_has(arguments, "f"))
+		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, &err);
+	if (st == ST_OK)
+		st = chain_open(arguments->operands[0], format, whole, &chain, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	st = print_chain(console->out, &chain, json, whole, &err);
+	chain_close(&chain);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_info = {
+	.name = "info",
+	.summary = "tell what an image file is",
+	.usage = "[OPTIONS] FILE",
+	.options = options,
+	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json fs0:\\vm\\overlay.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,46 @@
+#include "base/text.h"
+#include "command/command.h"
+#include "job/inventory.h"
+
+static const struct option options[] = {
+	{ 0, "output", "FMT", "human (the default) or json" },
+	{ 0 },
+};
+
+static int run(const struct console *console, struct arguments *args)
+{
+	const char *output = arguments_value(args, "output");
+	bool json = output != NULL && text_equal(output, "json");
+	struct inventory inventory;
+	struct error err;
+
+	if (args->n_operands > 0) {
+		(void)fail(&err, ST_INVALID, "it takes no names, but was given \"%s\"", args->operands[0]);
+		return command_misused(console, "list", &err);
+	}
+	if (output != NULL && !json && !text_equal(output, "human")) {
+		(void)fail(&err, ST_INVALID, "--output is human or json, not \"%s\"", output);
+		return command_misused(console, "list", &err);
+	}
+	if (inventory_read(&inventory, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (json)
+		inventory_print_json(&inventory, console->out);
+	else
+		inventory_print_text(&inventory, console->out);
+	inventory_free(&inventory);
+	return EXIT_OK;
+}
+
+const struct command command_list = {
+	.name = "list",
+	.summary = "Shows the disks of this machine and what is on them",
+	.usage = "[OPTIONS]",
+	.options = options,
+	.notes = "Disks are shown with their partitions under them. The names at the left (fs0:,\n"
+		 "blk1:) are those that other commands take; - stands for one without a name.\n"
+		 "What is wrong with a partition table stands after an exclamation mark.",
+	.example = "list\n"
+		   "list --output=json",
+	.run = run,
+};

@@ -1,0 +1,77 @@
+#include "base/text.h"
+#include "command/command.h"
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (text_equal(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+int command_failed(const struct console *console, const struct error *err)
+{
+	out_printf(console->err, "efi-img: %s\n", err->text);
+	return EXIT_ERROR;
+}
+
+int command_misused(const struct console *console, const char *command, const struct error *err)
+{
+	out_printf(console->err, "efi-img: %s\nTry 'efi-img help%s%s' for more information.\n", err->text,
+		   *command != '\0' ? " " : "", command);
+	return EXIT_ERROR;
+}
+
+enum status output_style(const struct arguments *arguments, bool *ret_json, struct error *err)
+{
+	const char *style = arguments_has(arguments, "output") ? arguments_value(arguments, "output") : "human";
+
+	*ret_json = text_equal(style, "json");
+	if (!*ret_json && !text_equal(style, "human"))
+		return fail(err, ST_INVALID, "option --output: \"%s\" is neither human nor json", style);
+	return ST_OK;
+}
+
+static int run_help_of(const struct console *console, const struct command *command)
+{
+	char *words[] = { (char *)(uintptr_t) "help", (char *)(uintptr_t)command->name };
+
+	return command_run(console, 2, words);
+}
+
+static int run(const struct console *console, const struct command *command, int argc, char **argv)
+{
+	struct arguments arguments;
+	struct error err;
+	int code;
+
+	if (arguments_parse(command->options, argc, argv, &arguments, &err) != ST_OK)
+		return command_misused(console, command->name, &err);
+	code = arguments.help ? run_help_of(console, command) : command->run(console, &arguments);
+	arguments_free(&arguments);
+	if (console->out->failed && code == EXIT_OK) {
+		error_set(&err, "the output could not be written completely");
+		code = command_failed(console, &err);
+	}
+	return code;
+}
+
+int command_run(const struct console *console, int argc, char **argv)
+{
+	const char *name = argc > 0 ? argv[0] : "";
+	const struct command *command;
+	struct error err;
+
+	if (text_equal(name, "-h") || text_equal(name, "--help"))
+		name = "help";
+	else if (text_equal(name, "-V") || text_equal(name, "--version"))
+		name = "version";
+	command = command_find(name);
+	if (command != NULL)
+		return run(console, command, argc - 1, argv + 1);
+	if (argc == 0)
+		error_set(&err, "what is to be done? A command is missing");
+	else
+		error_set(&err, "there is no command \"%s\"", name);
+	return command_misused(console, "", &err);
+}

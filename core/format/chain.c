@@ -1,0 +1,80 @@
+#include "format/chain.h"
+
+#include "base/path.h"
+#include "base/platform.h"
+#include "base/text.h"
+
+/* Opens one more link; `name` becomes the chain's. */
+static enum status append(struct chain *chain, char *name, const struct image_format *format, struct error *err)
+{
+	struct image *image = NULL;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < chain->n; i++)
+		if (platform_same(chain->link[i].name, name))
+			st = fail(err, ST_CORRUPT, "%s: the chain of backing files is a loop: it comes back to this file", name);
+	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
+		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);
+	if (st == ST_OK)
+		st = image_open(name, format, &image, err);
+	if (st != ST_OK) {
+		mem_free(name);
+		return st;
+	}
+	chain->link[chain->n].name = name;
+	chain->link[chain->n++].image = image;
+	return ST_OK;
+}
+
+/* Opens the backing file of the last link. */
+static enum status append_backing(struct chain *chain, struct error *err)
+{
+	const char *front = chain->link[chain->n - 1].name;
+	const struct image *image = chain->link[chain->n - 1].image;
+	const struct image_format *format = NULL;
+	struct error why;
+	char *name;
+	enum status st = ST_OK;
+
+	if (image->backing_format != NULL)
+		st = image_format_get(image->backing_format, "backing file format", &format, &why);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", front, why.text);
+	name = path_relative_to(front, image->backing_name);
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = append(chain, name, format, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front, why.text);
+}
+
+enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *err)
+{
+	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
+	char *copy = text_copy(name);
+	enum status st;
+
+	if (chain.link == NULL || copy == NULL) {
+		mem_free(chain.link);
+		mem_free(copy);
+		return fail_no_memory(err);
+	}
+	st = append(&chain, copy, format, err);
+	while (st == ST_OK && whole && chain.link[chain.n - 1].image->backing_name != NULL)
+		st = append_backing(&chain, err);
+	if (st != ST_OK) {
+		chain_close(&chain);
+		return st;
+	}
+	*ret = chain;
+	return ST_OK;
+}
+
+void chain_close(struct chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		image_close(chain->link[i].image);
+		mem_free(chain->link[i].name);
+	}
+	mem_free(chain->link);
+	*chain = (struct chain){ 0 };
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "format/image.h"
+
+enum { CHAIN_LENGTH_MAX = 256 };
+
+/* An image and the backing files behind it, each the backing file of the one before. */
+struct chain {
+	struct {
+		char *name; /* as platform_open() takes it */
+		struct image *image;
+	} *link;
+	size_t n;
+};
+
+/*
+ * Opens `name` and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are of the format
+ * that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain that is too long.
+ */
+enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *);
+void chain_close(struct chain *);

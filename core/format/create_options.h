@@ -1,0 +1,56 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/out.h"
+
+/* The options of `create -o name=value,name=value`: each format has a table of its own. */
+
+enum create_option_type { OPTION_TEXT, OPTION_SIZE, OPTION_NUMBER, OPTION_BOOL, OPTION_CHOICE };
+
+struct create_option {
+	const char *name;
+	enum create_option_type type;
+	const char *help;
+	const char *preset; /* the value that counts, and is shown, when none is given; NULL: none */
+	const char *const *choices; /* OPTION_CHOICE: the values there are, ends with NULL; without a preset the first one counts */
+};
+
+enum { CREATE_OPTIONS_MAX = 16 };
+
+/* The values by the index of their option in the table. Owns the texts. */
+struct create_values {
+	const struct create_option *table;
+	struct create_value {
+		char *text;      /* as given, or the preset; NULL: neither */
+		uint64_t number; /* OPTION_SIZE, OPTION_NUMBER; OPTION_CHOICE: the index of the choice */
+		bool on;         /* OPTION_BOOL; a name without '=' is on */
+	} value[CREATE_OPTIONS_MAX];
+};
+
+/* Sets the presets of a table, which ends with a NULL name. */
+enum status create_values_init(const struct create_option *table, struct create_values *ret, struct error *);
+void create_values_free(struct create_values *);
+
+/*
+ * Takes "name=value,name=value" apart; ",," stands for a comma inside a value, of repeated names the last counts. Errors: ST_INVALID
+ * (an empty list, a comma at its start or end, an unknown name, a value that is not of its option's type), ST_NO_MEMORY.
+ */
+enum status create_values_parse(struct create_values *, const char *list, struct error *);
+
+/* Sets one option by name, which is in the table. */
+enum status create_values_set(struct create_values *, const char *name, const char *text, struct error *);
+
+/* The value of an option by name. Never NULL for a name in the table; NULL for others. */
+const struct create_value *create_value(const struct create_values *, const char *name);
+
+/* Whether the list asks for the options to be explained: it is, or has as a member, "help" or "?". */
+bool create_options_want_help(const char *list);
+
+/* Writes the lines of `create -f FORMAT -o help`. */
+void create_options_explain(const struct create_option *table, const char *format, struct out *);
+
+/* Writes " name=value" for every option that has a value, in the order of the table. */
+void create_values_print(const struct create_values *, struct out *);

@@ -1,0 +1,110 @@
+#include "format/image.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/platform.h"
+#include "base/text.h"
+
+const struct image_format *image_format_find(const char *name)
+{
+	for (size_t i = 0; image_formats[i] != NULL; i++)
+		if (text_equal(image_formats[i]->name, name))
+			return image_formats[i];
+	return NULL;
+}
+
+enum status image_format_get(const char *name, const char *option, const struct image_format **ret, struct error *err)
+{
+	const struct image_format *format = image_format_find(name);
+	struct out_buffer known;
+	char text[128];
+
+	if (format != NULL) {
+		*ret = format;
+		return ST_OK;
+	}
+	out_buffer_init(&known, text, sizeof text);
+	for (size_t i = 0; image_formats[i] != NULL; i++)
+		out_printf(&known.out, " %s", image_formats[i]->name);
+	return fail(err, ST_UNSUPPORTED, "%s %s: there is no such image format; those that efi-img knows are:%s", option,
+		    name, text);
+}
+
+static enum status probe(struct blk *file, const struct image_format **ret)
+{
+	uint8_t head[PROBE_BYTES];
+	enum status st = blk_read_padded(file, 0, head, sizeof head);
+	int best = 0;
+
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; image_formats[i] != NULL; i++) {
+		int score = image_formats[i]->probe(head);
+
+		if (score > best) {
+			best = score;
+			*ret = image_formats[i];
+		}
+	}
+	CHECK(best > 0); /* raw takes everything */
+	return ST_OK;
+}
+
+/* Opens what describes the image; `file` is the image's from here on, on failure too. */
+static enum status open_on(struct blk *file, const struct image_format *format, struct image **ret, struct error *err)
+{
+	struct image *image;
+	enum status st;
+
+	if (format == NULL) {
+		st = probe(file, &format);
+		if (st != ST_OK) {
+			blk_close(file);
+			return fail(err, st, "reading its first bytes: %s", status_text(st));
+		}
+	}
+	image = mem_alloc(format->instance_bytes);
+	if (image == NULL) {
+		blk_close(file);
+		return fail_no_memory(err);
+	}
+	image->format = format;
+	image->file = file;
+	st = format->open(image, err);
+	if (st != ST_OK) {
+		image_close(image);
+		return st;
+	}
+	*ret = image;
+	return ST_OK;
+}
+
+enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *err)
+{
+	struct blk *file;
+	struct error why;
+	enum status st = platform_open(name, OPEN_READ, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = open_on(file, format, ret, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
+}
+
+void image_close(struct image *image)
+{
+	if (image == NULL)
+		return;
+	if (image->format->close != NULL)
+		image->format->close(image);
+	for (size_t i = 0; i < image->n_snapshots; i++) {
+		mem_free(image->snapshots[i].id);
+		mem_free(image->snapshots[i].name);
+	}
+	mem_free(image->snapshots);
+	mem_free(image->backing_name);
+	mem_free(image->backing_format);
+	blk_close(image->file);
+	mem_free(image);
+}

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/tree.h"
+#include "blk/blk.h"
+#include "format/create_options.h"
+
+/*
+ * Image formats. One folder each, core/format/NAME/, with `const struct image_format format_NAME`; nothing else
+ * has to know of it: the list of formats is generated from the names of the folders.
+ */
+
+struct image;
+
+enum { CREATE_FILES_MAX = 2, PROBE_BYTES = 512 };
+
+/* What creating an image will write, known before the first byte: so that space and limits can be checked. */
+struct create_plan {
+	struct {
+		const char *name;    /* as the person gave it; for others than the image, relative to it */
+		uint64_t size;       /* bytes in the end */
+		enum prealloc prealloc;
+	} file[CREATE_FILES_MAX]; /* [0] is the image itself */
+	size_t n_files;
+};
+
+/* What is to be created. Texts belong to the caller. */
+struct create_request {
+	const char *file_name;
+	uint64_t size;                       /* virtual size, a multiple of 512, at most SIZE_LIMIT */
+	const struct create_values *options; /* of this format's table, in its order */
+	const char *backing_name;            /* NULL: none */
+	const char *backing_format;          /* NULL: none */
+};
+
+struct image_format {
+	const char *name;
+	const char *summary;                        /* one line for `help` */
+	const struct create_option *create_options; /* ends with a NULL name */
+	bool backing;                               /* images can have a backing file */
+	size_t instance_bytes;                      /* of the struct that begins with struct image */
+
+	/* How sure it is that an image beginning with these PROBE_BYTES (zeros behind its end) is of this format: 0 no, 100 yes. */
+	int (*probe)(const uint8_t head[static PROBE_BYTES]);
+
+	/*
+	 * Reads what describes the image from image->file (open for reading) and fills the rest of struct image. Fails with words
+	 * that do not name the file (image_open() puts it in front); on failure close is still called. Neither the
+	 * backing file nor a data file is opened.
+	 */
+	enum status (*open)(struct image *, struct error *);
+	void (*close)(struct image *); /* frees what open made, but neither the image nor image->file; NULL: nothing to free */
+
+	/* Writes the members of "format-specific"."data" in qemu-img's order. NULL: the format has none. */
+	void (*describe)(const struct image *, struct tree *);
+
+	/* Checks a request and says which files of which sizes it takes; touches nothing. */
+	enum status (*plan)(const struct create_request *, struct create_plan *ret, struct error *);
+
+	/*
+	 * Writes the image into new, empty files, those of the plan in its order; what makes them an image (a header) comes last,
+	 * after a flush of everything else, and is flushed too. On failure the caller removes the files.
+	 */
+	enum status (*create)(const struct create_request *, struct blk *const file[], struct error *);
+};
+
+extern const struct image_format *const image_formats[]; /* sorted by name, ends with NULL */
+
+/* An internal snapshot, as all formats that have them describe it. */
+struct snapshot {
+	char *id, *name;
+	uint64_t vm_state_bytes;
+	uint32_t date_seconds, date_nanoseconds; /* since 1970, UTC */
+	uint64_t clock_nanoseconds;              /* how long the guest had run */
+	uint64_t icount;                         /* UINT64_MAX: not known */
+};
+
+struct image {
+	const struct image_format *format;
+	struct blk *file;
+	uint64_t size;           /* of the virtual disk, bytes, a multiple of 512 */
+	uint32_t cluster_bytes;  /* 0: the format has no clusters */
+	bool encrypted;
+	bool dirty;              /* was not closed cleanly */
+	char *backing_name;      /* as the image says; NULL: no backing file */
+	char *backing_format;    /* NULL: not said */
+	struct snapshot *snapshots;
+	size_t n_snapshots;
+};
+
+/* The format of that name, or NULL. */
+const struct image_format *image_format_find(const char *name);
+
+/* Like it, for a name that a person gave: fails with the list of the formats there are. `option` ("-f") said it. */
+enum status image_format_get(const char *name, const char *option, const struct image_format **ret, struct error *);
+
+/*
+ * Opens the image in the file or device `name` for reading what describes it. `format` NULL: the one that its first bytes speak
+ * of, raw if none. The caller closes it. Errors: those of platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
+ */
+enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
+void image_close(struct image *); /* NULL is allowed */

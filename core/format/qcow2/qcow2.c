@@ -1,0 +1,136 @@
+/*
+ * qcow2, versions 2 and 3 (docs/interop/qcow2.txt of QEMU 7.2).
+ *
+ * Here so far: creating every kind of image that qemu-img 7.2 creates except encrypted ones, and describing any image.
+ * Refused: incompatible features that the specification does not have; reading guest data is not there yet.
+ *
+ * Memory: the header, the snapshot table and the bitmap directory; nothing that grows with the size of the disk.
+ * Write order of a new image: create.c.
+ */
+#include "format/qcow2/qcow2.h"
+
+#include "base/platform.h"
+#include "base/range.h"
+
+struct qcow2_image {
+	struct image image;
+	struct qcow2_header header;
+	struct qcow2_bitmap *bitmaps;
+	struct qcow2_luks luks;
+};
+
+static const struct qcow2_image *const_qcow2(const struct image *image)
+{
+	return (const struct qcow2_image *)image;
+}
+
+static struct qcow2_image *qcow2_of(struct image *image)
+{
+	return (struct qcow2_image *)image;
+}
+
+static int qcow2_probe(const uint8_t head[static PROBE_BYTES])
+{
+	uint64_t version = bytes_from_be(head + 4, 4);
+
+	return bytes_from_be(head, 4) == QCOW2_MAGIC && version >= 2 ? 100 : 0;
+}
+
+static enum status qcow2_open(struct image *image, struct error *err)
+{
+	struct qcow2_image *q = qcow2_of(image);
+	struct qcow2_header *header = &q->header;
+	enum status st = qcow2_header_read(image->file, header, err);
+
+	if (st != ST_OK)
+		return st;
+	image->size = round_down(header->size, 512); /* QEMU counts whole sectors */
+	image->cluster_bytes = (uint32_t)qcow2_cluster_bytes(header);
+	image->encrypted = header->crypt_method != QCOW2_CRYPT_NONE;
+	image->dirty = (header->incompatible & QCOW2_INCOMPAT_DIRTY) != 0;
+	image->backing_name = header->backing_name;
+	image->backing_format = header->backing_format;
+	header->backing_name = header->backing_format = NULL; /* the image's from here on */
+
+	st = qcow2_snapshots_read(image, header, err);
+	if (st == ST_OK)
+		st = qcow2_bitmaps_read(image->file, header, &q->bitmaps, err);
+	if (st == ST_OK && header->crypt_method == QCOW2_CRYPT_LUKS)
+		st = qcow2_luks_read(image->file, header, &q->luks, err);
+	return st;
+}
+
+static void qcow2_close(struct image *image)
+{
+	struct qcow2_image *q = qcow2_of(image);
+
+	qcow2_bitmaps_free(q->bitmaps, q->header.bitmaps.n);
+	qcow2_header_free(&q->header);
+}
+
+static void describe_bitmaps(const struct qcow2_image *q, struct tree *tree)
+{
+	tree_array(tree, "bitmaps");
+	for (uint32_t i = 0; i < q->header.bitmaps.n; i++) {
+		tree_object(tree, NULL);
+		tree_array(tree, "flags");
+		if (q->bitmaps[i].in_use)
+			tree_text(tree, NULL, "in-use");
+		if (q->bitmaps[i].automatic)
+			tree_text(tree, NULL, "auto");
+		tree_end(tree);
+		tree_text(tree, "name", q->bitmaps[i].name);
+		tree_number(tree, "granularity", q->bitmaps[i].granularity_bytes);
+		tree_end(tree);
+	}
+	tree_end(tree);
+}
+
+static void describe_encryption(const struct qcow2_image *q, struct tree *tree)
+{
+	tree_object(tree, "encrypt");
+	if (q->header.crypt_method == QCOW2_CRYPT_LUKS)
+		qcow2_luks_describe(&q->luks, tree);
+	else
+		tree_text(tree, "format", "aes");
+	tree_end(tree);
+}
+
+static void qcow2_describe(const struct image *image, struct tree *tree)
+{
+	const struct qcow2_image *q = const_qcow2(image);
+	const struct qcow2_header *h = &q->header;
+	bool v3 = h->version >= 3;
+
+	tree_text(tree, "compat", v3 ? "1.1" : "0.10");
+	tree_text(tree, "compression-type", qcow2_compression_names[h->compression_type]);
+	if (v3)
+		tree_bool(tree, "lazy-refcounts", (h->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS) != 0);
+	if (h->bitmaps.n > 0)
+		describe_bitmaps(q, tree);
+	tree_number(tree, "refcount-bits", (uint64_t)1 << h->refcount_order);
+	if (h->data_file != NULL)
+		tree_text(tree, "data-file", h->data_file);
+	if (h->crypt_method != QCOW2_CRYPT_NONE)
+		describe_encryption(q, tree);
+	if ((h->incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0)
+		tree_bool(tree, "data-file-raw", (h->autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0);
+	if (v3) {
+		tree_bool(tree, "corrupt", (h->incompatible & QCOW2_INCOMPAT_CORRUPT) != 0);
+		tree_bool(tree, "extended-l2", (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0);
+	}
+}
+
+const struct image_format format_qcow2 = {
+	.name = "qcow2",
+	.summary = "QEMU's own format: grows with its contents, backing files, snapshots, compression",
+	.create_options = qcow2_create_options,
+	.backing = true,
+	.instance_bytes = sizeof(struct qcow2_image),
+	.probe = qcow2_probe,
+	.open = qcow2_open,
+	.close = qcow2_close,
+	.describe = qcow2_describe,
+	.plan = qcow2_plan,
+	.create = qcow2_create,
+};

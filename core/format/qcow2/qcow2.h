@@ -1,0 +1,142 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/tree.h"
+#include "blk/blk.h"
+#include "format/image.h"
+
+/*
+ * What the files of this folder share. Sections are those of docs/interop/qcow2.txt of QEMU 7.2 ("the specification"); on
+ * disk all numbers are big-endian.
+ */
+
+enum {
+	QCOW2_MAGIC = 0x514649fb,
+	QCOW2_CLUSTER_BITS_MIN = 9,
+	QCOW2_CLUSTER_BITS_MAX = 21,
+	QCOW2_CLUSTER_BITS_EXTENDED_MIN = 14, /* subclusters are at least 512 bytes */
+	QCOW2_REFCOUNT_ORDER_MAX = 6,
+	QCOW2_BACKING_NAME_MAX = 1023,        /* bytes */
+	QCOW2_SNAPSHOTS_MAX = 65536,
+	QCOW2_BITMAPS_MAX = 65535,
+	QCOW2_BITMAP_NAME_MAX = 1023,         /* bytes */
+	QCOW2_L1_BYTES_MAX = 32 << 20,        /* enough for 2 PiB with clusters of 64 KiB, 2 EiB with 2 MiB */
+	QCOW2_REFTABLE_BYTES_MAX = 8 << 20,
+};
+
+/* Host offsets in L1 and L2 entries have bits 9 to 55. */
+#define QCOW2_OFFSET_LIMIT ((uint64_t)1 << 56)
+#define QCOW2_COPIED ((uint64_t)1 << 63)
+
+/* Section "Header": feature bits. */
+enum { QCOW2_INCOMPAT_DIRTY = 1, QCOW2_INCOMPAT_CORRUPT = 2, QCOW2_INCOMPAT_DATA_FILE = 4,
+       QCOW2_INCOMPAT_COMPRESSION = 8, QCOW2_INCOMPAT_EXTENDED_L2 = 16, QCOW2_INCOMPAT_KNOWN = 31 };
+enum { QCOW2_COMPAT_LAZY_REFCOUNTS = 1 };
+enum { QCOW2_AUTOCLEAR_BITMAPS = 1, QCOW2_AUTOCLEAR_RAW_DATA = 2 };
+
+enum { QCOW2_CRYPT_NONE, QCOW2_CRYPT_AES, QCOW2_CRYPT_LUKS, N_QCOW2_CRYPTS };
+enum { QCOW2_COMPRESSION_ZLIB, QCOW2_COMPRESSION_ZSTD, N_QCOW2_COMPRESSIONS };
+
+/* The names of the compression types, by their number; ends with NULL. */
+extern const char *const qcow2_compression_names[];
+
+/* The header with its extensions, in host form. Texts are owned; NULL where the image has none. */
+struct qcow2_header {
+	uint32_t version; /* 2 or 3 */
+	uint32_t cluster_bits;
+	uint64_t size;
+	uint32_t crypt_method;
+	uint32_t l1_entries;
+	uint64_t l1_offset;
+	uint64_t reftable_offset;
+	uint32_t reftable_clusters;
+	uint32_t n_snapshots;
+	uint64_t snapshots_offset;
+	uint64_t incompatible, compatible, autoclear; /* 0 in version 2 */
+	uint32_t refcount_order;                      /* 4 in version 2 */
+	uint32_t compression_type;
+	char *backing_name;
+	char *backing_format;
+	char *data_file;
+	struct {
+		uint32_t n;
+		uint64_t directory_bytes, directory_offset;
+	} bitmaps; /* n = 0: none */
+	struct {
+		uint64_t offset, bytes;
+	} luks;    /* where the LUKS header is; bytes = 0: none */
+};
+
+static inline uint64_t qcow2_cluster_bytes(const struct qcow2_header *header)
+{
+	return (uint64_t)1 << header->cluster_bits;
+}
+
+/* Bytes of one L2 entry, and of guest data that one L2 table maps. */
+static inline uint64_t qcow2_l2_entry_bytes(const struct qcow2_header *header)
+{
+	return (header->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0 ? 16 : 8;
+}
+
+static inline uint64_t qcow2_l2_coverage(const struct qcow2_header *header)
+{
+	return qcow2_cluster_bytes(header) / qcow2_l2_entry_bytes(header) * qcow2_cluster_bytes(header);
+}
+
+/* ---- header.c ---- */
+
+/* Reads and checks the header and its extensions. On failure *ret is to be freed as well. ST_CORRUPT, ST_UNSUPPORTED, ST_IO, ST_NO_MEMORY. */
+enum status qcow2_header_read(struct blk *file, struct qcow2_header *ret, struct error *);
+void qcow2_header_free(struct qcow2_header *);
+
+/*
+ * The header, its extensions and the backing file's name as they stand in the first `*ret_bytes` bytes of the image, in a buffer that the
+ * caller frees. ST_TOO_LARGE when they do not fit into the first cluster.
+ */
+enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size_t *ret_bytes, struct error *);
+
+/* ---- snapshot.c ---- */
+
+/* Reads the snapshot table into image->snapshots. */
+enum status qcow2_snapshots_read(struct image *, const struct qcow2_header *, struct error *);
+
+/* ---- bitmap.c ---- */
+
+struct qcow2_bitmap {
+	char *name;
+	bool in_use, automatic;
+	uint64_t granularity_bytes;
+};
+
+/* Reads the bitmap directory: header->bitmaps.n elements; freed with qcow2_bitmaps_free(), on failure too. */
+enum status qcow2_bitmaps_read(struct blk *file, const struct qcow2_header *, struct qcow2_bitmap **ret, struct error *);
+void qcow2_bitmaps_free(struct qcow2_bitmap *, size_t n);
+
+/* ---- luks.c ---- */
+
+enum { LUKS_SLOTS = 8 };
+
+/* What the LUKS1 header of an encrypted image says, in QEMU's names. */
+struct qcow2_luks {
+	char cipher_alg[48], cipher_mode[33], ivgen_alg[33], ivgen_hash_alg[33], hash_alg[33], uuid[41];
+	uint64_t payload_offset; /* bytes */
+	uint32_t master_key_iters;
+	struct {
+		bool active;
+		uint32_t iters, stripes;
+		uint64_t key_offset; /* bytes */
+	} slot[LUKS_SLOTS];
+};
+
+enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *, struct qcow2_luks *ret, struct error *);
+void qcow2_luks_describe(const struct qcow2_luks *, struct tree *); /* the members of "encrypt" */
+
+/* ---- create.c ---- */
+
+extern const struct create_option qcow2_create_options[];
+enum status qcow2_plan(const struct create_request *, struct create_plan *ret, struct error *);
+enum status qcow2_create(const struct create_request *, struct blk *const file[], struct error *);

@@ -1,0 +1,73 @@
+/*
+ * raw: the bytes of the disk and nothing else. A file that is not a multiple of 512 bytes long is a disk of whole 512-byte
+ * sectors whose last one ends in zeros, as in QEMU.
+ *
+ * Creating: zeros to the last byte. There is no header that could come last, so a file cut short by a power failure looks like
+ * a smaller disk; on a FAT volume its directory entry still says 0 bytes then, because the size is written with the flush at the end.
+ */
+#include "base/range.h"
+#include "base/size.h"
+#include "format/image.h"
+
+static const char *const prealloc_modes[] = {
+	[PREALLOC_OFF] = "off", [PREALLOC_FALLOC] = "falloc", [PREALLOC_FULL] = "full", NULL,
+};
+
+static const struct create_option options[] = {
+	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
+	{ .name = "preallocation", .type = OPTION_CHOICE, .choices = prealloc_modes,
+	  .help = "how the zeros are made: off, falloc (space reserved), full (written)" },
+	{ 0 },
+};
+
+static int raw_probe(const uint8_t head[static PROBE_BYTES])
+{
+	(void)head;
+	return 1; /* anything can be a raw image: when nothing else recognises it */
+}
+
+static enum status raw_open(struct image *image, struct error *err)
+{
+	if (image->file->size > SIZE_LIMIT - 511)
+		return fail(err, ST_TOO_LARGE, "%ju bytes are more than a disk can have", image->file->size);
+	image->size = round_up(image->file->size, 512);
+	return ST_OK;
+}
+
+static enum status raw_plan(const struct create_request *request, struct create_plan *ret, struct error *err)
+{
+	(void)err;
+	*ret = (struct create_plan){
+		.file[0] = {
+			.name = request->file_name,
+			.size = request->size,
+			.prealloc = (enum prealloc)create_value(request->options, "preallocation")->number,
+		},
+		.n_files = 1,
+	};
+	return ST_OK;
+}
+
+static enum status raw_create(const struct create_request *request, struct blk *const file[], struct error *err)
+{
+	struct create_plan plan;
+	enum status st = raw_plan(request, &plan, err);
+
+	if (st != ST_OK)
+		return st;
+	st = blk_resize(file[0], plan.file[0].size, plan.file[0].prealloc);
+	if (st == ST_OK)
+		st = blk_flush(file[0]);
+	return st == ST_OK ? ST_OK : fail(err, st, "writing %ju bytes of zeros: %s", request->size, status_text(st));
+}
+
+const struct image_format format_raw = {
+	.name = "raw",
+	.summary = "the bytes of the disk and nothing else",
+	.create_options = options,
+	.instance_bytes = sizeof(struct image),
+	.probe = raw_probe,
+	.open = raw_open,
+	.plan = raw_plan,
+	.create = raw_create,
+};

@@ -1,0 +1,232 @@
+#include "job/create.h"
+
+#include "base/out.h"
+#include "base/path.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "format/chain.h"
+
+static const char *option_text(const struct create_job *job, const char *name)
+{
+	const struct create_value *value = create_value(&job->options, name);
+
+	return value != NULL ? value->text : NULL;
+}
+
+/* ---- the backing file --------------------------------------------------------------------------------------------- */
+
+/* Whoever created over a file that the new image builds on would lose both. */
+static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (platform_same(chain->link[i].name, job->file_name))
+			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
+	return ST_OK;
+}
+
+/* Takes the size from the backing file where none was given. */
+static enum status open_backing(struct create_job *job, const char *name, const struct image_format *format, struct error *err)
+{
+	struct out_buffer digits;
+	struct chain chain;
+	char text[24];
+	enum status st = chain_open(name, format, true, &chain, err);
+
+	if (st != ST_OK)
+		return st;
+	if (job->request.backing_format == NULL)
+		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F; it looks like -F %s", name,
+			  chain.link[0].image->format->name);
+	if (st == ST_OK)
+		st = refuse_own_backing(job, &chain, err);
+	if (st == ST_OK && option_text(job, "size") == NULL) {
+		out_buffer_init(&digits, text, sizeof text);
+		out_printf(&digits.out, "%ju", chain.link[0].image->size);
+		st = create_values_set(&job->options, "size", text, err);
+	}
+	chain_close(&chain);
+	return st;
+}
+
+static enum status prepare_backing(struct create_job *job, struct error *err)
+{
+	const char *backing = option_text(job, "backing_file");
+	const struct image_format *format = NULL;
+	char *name;
+	enum status st = ST_OK;
+
+	job->request.backing_name = backing;
+	job->request.backing_format = option_text(job, "backing_fmt");
+	if (backing == NULL)
+		return job->request.backing_format == NULL ? ST_OK :
+			fail(err, ST_INVALID, "%s: a format of the backing file (-F, backing_fmt), but no backing file (-b, backing_file)",
+			     job->file_name);
+	if (backing[0] == '\0')
+		return fail(err, ST_INVALID, "%s: the name of the backing file is empty", job->file_name);
+	if (job->request.backing_format != NULL)
+		st = image_format_get(job->request.backing_format, "backing file format", &format, err);
+	if (st != ST_OK || job->trust_backing)
+		return st;
+	name = path_relative_to(job->file_name, backing);
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = open_backing(job, name, format, err);
+	mem_free(name);
+	return st;
+}
+
+/* ---- place for the files ------------------------------------------------------------------------------------------ */
+
+static enum status check_limit(const struct create_job *job, size_t i, const struct place *place, struct error *err)
+{
+	uint64_t size = job->plan.file[i].size;
+
+	if (size <= place->file_limit_bytes)
+		return ST_OK;
+	return fail(err, ST_TOO_LARGE, "%s: %ju bytes are more than a file on %s can have (%ju bytes%s); make it smaller, use a volume "
+		    "with another file system, or let it grow with its contents: -f qcow2 without preallocation", job->file[i],
+		    size, place->volume_name, place->file_limit_bytes,
+		    place->file_limit_bytes == UINT32_MAX ? ", the limit of FAT" : "");
+}
+
+/* What file `i` will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to be reserved. */
+static uint64_t needed_bytes(const struct create_job *job, size_t i, const struct place *place)
+{
+	if (place->sparse && job->plan.file[i].prealloc == PREALLOC_OFF)
+		return 0;
+	return round_up(job->plan.file[i].size, place->cluster_bytes);
+}
+
+static enum status check_space(const struct create_job *job, size_t i, const struct place place[], struct error *err)
+{
+	uint64_t needed = 0, available = place[i].free_bytes;
+	struct out_buffer readable;
+	char text[32];
+
+	/* Files before it on the same volume come out of the same space, and what they replace goes back to it. */
+	for (size_t j = 0; j <= i; j++) {
+		if (place[j].volume != place[i].volume)
+			continue;
+		if (!add_ok(needed, needed_bytes(job, j, &place[j]), &needed))
+			needed = UINT64_MAX;
+		available += place[j].existing_bytes;
+	}
+	if (needed <= available)
+		return ST_OK;
+	out_buffer_init(&readable, text, sizeof text);
+	size_print(&readable.out, available);
+	return fail(err, ST_NO_SPACE, "%s: %ju bytes are needed, but only %ju (%s) are free on %s", job->file[i], needed, available, text,
+		    place[i].volume_name);
+}
+
+static enum status check_places(const struct create_job *job, struct error *err)
+{
+	struct place place[CREATE_FILES_MAX];
+
+	for (size_t i = 0; i < job->plan.n_files; i++) {
+		enum status st = platform_look(job->file[i], &place[i], err);
+
+		if (st != ST_OK)
+			return st;
+		if (place[i].exists && !job->replace)
+			return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
+		st = check_limit(job, i, &place[i], err);
+		if (st == ST_OK)
+			st = check_space(job, i, place, err);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status resolve_names(struct create_job *job, struct error *err)
+{
+	for (size_t i = 0; i < job->plan.n_files; i++) {
+		job->file[i] = i == 0 ? text_copy(job->plan.file[0].name)
+				      : path_relative_to(job->file_name, job->plan.file[i].name);
+		if (job->file[i] == NULL)
+			return fail_no_memory(err);
+	}
+	return ST_OK;
+}
+
+enum status create_prepare(struct create_job *job, struct error *err)
+{
+	struct error why;
+	uint64_t size;
+	enum status st;
+
+	job->request = (struct create_request){ .file_name = job->file_name, .options = &job->options };
+	st = prepare_backing(job, err);
+	if (st != ST_OK)
+		return st;
+	if (option_text(job, "size") == NULL)
+		return fail(err, ST_INVALID, "%s: the size of the disk is missing; write it behind the name, such as 10G", job->file_name);
+	size = create_value(&job->options, "size")->number;
+	if (size > SIZE_LIMIT - 511)
+		return fail(err, ST_TOO_LARGE, "%s: a disk of %ju bytes is more than any image can have", job->file_name, size);
+	job->request.size = round_up(size, 512);
+	st = job->format->plan(&job->request, &job->plan, &why);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", job->file_name, why.text);
+	st = resolve_names(job, err);
+	return st == ST_OK ? check_places(job, err) : st;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Creates file `i` of the plan. With --force an existing file must not be one that was made a moment ago. */
+static enum status make_file(const struct create_job *job, size_t i, struct blk **ret, struct error *err)
+{
+	for (size_t j = 0; j < i; j++)
+		if (platform_same(job->file[j], job->file[i]))
+			return fail(err, ST_INVALID, "%s: the image and its data file cannot be the same file", job->file[i]);
+	return platform_create(job->file[i], job->replace, ret, err);
+}
+
+/* Takes back what was made; adds to the words of the failure if something stays behind. */
+static void remove_files(const struct create_job *job, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct error why, before;
+
+		if (platform_remove(job->file[i], &why) == ST_OK)
+			continue;
+		before = *err;
+		error_set(err, "%s; and the incomplete file could not be removed: %s", before.text, why.text);
+	}
+}
+
+enum status create_run(const struct create_job *job, struct error *err)
+{
+	struct blk *file[CREATE_FILES_MAX] = { NULL };
+	struct error why;
+	size_t n_made = 0;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && n_made < job->plan.n_files) {
+		st = make_file(job, n_made, &file[n_made], err);
+		if (st == ST_OK)
+			n_made++;
+	}
+	if (st == ST_OK) {
+		st = job->format->create(&job->request, file, &why);
+		if (st != ST_OK)
+			error_set(err, "%s: %s", job->file_name, why.text);
+	}
+	for (size_t i = 0; i < n_made; i++)
+		blk_close(file[i]);
+	if (st != ST_OK)
+		remove_files(job, n_made, err);
+	return st;
+}
+
+void create_job_free(struct create_job *job)
+{
+	for (size_t i = 0; i < CREATE_FILES_MAX; i++)
+		mem_free(job->file[i]);
+	create_values_free(&job->options);
+	*job = (struct create_job){ 0 };
+}

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "format/image.h"
+
+/*
+ * Making a new image. In two steps, so that everything that can be known is known, and said, before the first byte
+ * is written: create_prepare() checks and changes nothing, create_run() writes.
+ */
+struct create_job {
+	const struct image_format *format;
+	const char *file_name;
+	struct create_values options; /* of the format; the job completes the size, and frees them */
+	bool trust_backing;           /* do not open the backing file: it may not be there (yet) */
+	bool replace;                 /* an existing file may be overwritten */
+
+	struct create_request request;
+	struct create_plan plan;
+	char *file[CREATE_FILES_MAX]; /* of the plan, by the names that platform_create() takes */
+};
+
+/*
+ * Errors, besides those of platform_look() and of the backing file: ST_INVALID (what is asked for makes no sense), ST_EXISTS,
+ * ST_NO_SPACE, ST_TOO_LARGE. The words name the file or the option, the value, and the way out.
+ */
+enum status create_prepare(struct create_job *, struct error *);
+
+/* Creates the files. On failure, ST_CANCELLED included, those that it made are removed; if that fails too, the words say which one remains. */
+enum status create_run(const struct create_job *, struct error *);
+
+void create_job_free(struct create_job *);

@@ -1,0 +1,126 @@
+/*
+ * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096" is a machine with the disks blk0: (sectors of 512 bytes) and
+ * blk1: (of 4096). They have no partition devices.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "host.h"
+
+enum { SECTOR_BYTES = 512, SECTOR_BYTES_MAX = 65536, BUFFER_ALIGN = 8 };
+
+/* The disk of that index; false: there are not so many, or it is written wrongly. */
+static bool disk_at(size_t index, struct file_disk *ret)
+{
+	const char *list = getenv("EFI_IMG_DISKS");
+	uint64_t block_bytes = SECTOR_BYTES;
+	size_t n;
+	char *at;
+
+	while (list != NULL && index-- > 0) {
+		list = strchr(list, ':');
+		list += list != NULL;
+	}
+	if (list == NULL)
+		return false;
+	n = strcspn(list, ":");
+	if (n == 0 || n >= sizeof ret->path)
+		return false;
+	snprintf(ret->path, sizeof ret->path, "%.*s", (int)n, list);
+	at = strrchr(ret->path, '@');
+	if (at != NULL && text_to_u64(at + 1, &block_bytes))
+		*at = '\0';
+	ret->block_bytes = (uint32_t)block_bytes;
+	return is_power_of_two(block_bytes) && block_bytes <= SECTOR_BYTES_MAX;
+}
+
+bool file_disk_find(const char *name, struct file_disk *ret)
+{
+	unsigned index;
+	int end = 0;
+
+	if (strncasecmp(name, "blk", 3) != 0 || !text_is_digit(name[3]))
+		return false;
+	return sscanf(name + 3, "%4u:%n", &index, &end) == 1 && end > 0 && name[3 + end] == '\0' && disk_at(index, ret);
+}
+
+enum status file_disk_open(const struct file_disk *disk, struct blk **ret, struct error *err)
+{
+	struct file_blk_kind kind = { .block_bytes = disk->block_bytes, .buffer_align = BUFFER_ALIGN };
+	int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	enum status st = fd >= 0 ? file_blk_open(fd, &kind, ret) : status_of_errno(errno);
+
+	if (st != ST_OK && fd >= 0)
+		close(fd);
+	return st == ST_OK ? ST_OK : fail(err, st, "cannot open the disk %s: %s", disk->path, status_text(st));
+}
+
+static enum status fill(struct device *device, size_t index, const struct file_disk *disk, struct error *err)
+{
+	char name[16];
+	enum status st;
+
+	*device = (struct device){ .parent = DEVICE_NO_PARENT, .bus = "file", .block_bytes = disk->block_bytes, .medium = true };
+	snprintf(name, sizeof name, "blk%zu:", index);
+	device->names = mem_alloc(sizeof *device->names);
+	device->path = text_copy(disk->path);
+	device->model = text_copy("");
+	device->serial = text_copy("");
+	device->volume.label = text_copy("");
+	if (device->names == NULL || device->path == NULL || device->model == NULL || device->serial == NULL ||
+	    device->volume.label == NULL)
+		return fail_no_memory(err);
+	device->names[0] = text_copy(name);
+	device->n_names = device->names[0] != NULL;
+	if (device->n_names == 0)
+		return fail_no_memory(err);
+	st = file_disk_open(disk, &device->blk, err);
+	if (st == ST_OK)
+		device->size_bytes = device->blk->size;
+	return st;
+}
+
+enum status platform_devices(struct device_list *ret, struct error *err)
+{
+	struct file_disk disk;
+	enum status st = ST_OK;
+	size_t n = 0;
+
+	*ret = (struct device_list){ 0 };
+	while (disk_at(n, &disk))
+		n++;
+	ret->device = mem_alloc(n * sizeof *ret->device);
+	if (ret->device == NULL)
+		return fail_no_memory(err);
+	while (st == ST_OK && ret->n < n && disk_at(ret->n, &disk)) {
+		st = fill(&ret->device[ret->n], ret->n, &disk, err);
+		ret->n++;
+	}
+	return st;
+}
+
+void platform_devices_free(struct device_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct device *device = &list->device[i];
+
+		for (size_t k = 0; k < device->n_names; k++)
+			mem_free(device->names[k]);
+		mem_free(device->names);
+		mem_free(device->path);
+		mem_free(device->model);
+		mem_free(device->serial);
+		mem_free(device->volume.label);
+		blk_close(device->blk);
+	}
+	mem_free(list->device);
+	*list = (struct device_list){ 0 };
+}

@@ -1,0 +1,170 @@
+/* Files and devices by name. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "host.h"
+
+static const struct file_blk_kind for_reading = { .block_bytes = 1, .buffer_align = 1 };
+static const struct file_blk_kind for_writing = { .writable = true, .block_bytes = 1, .buffer_align = 1 };
+
+static const char *advice(enum status st)
+{
+	switch (st) {
+	case ST_NOT_FOUND: return "; check the spelling of the name and of its directories";
+	case ST_EXISTS: return "; give another name, or --force to overwrite it";
+	case ST_DENIED: return "; check its permissions and whether it is in use";
+	case ST_READ_ONLY: return "; choose a place that can be written to";
+	case ST_NO_SPACE: return "; free some space or choose another volume";
+	default: return "";
+	}
+}
+
+static enum status fail_errno(struct error *err, const char *name, const char *deed)
+{
+	int number = errno;
+	enum status st = status_of_errno(number);
+
+	if (number == EISDIR)
+		return fail(err, st, "cannot %s %s: it is a directory; name a file", deed, name);
+	return fail(err, st, "cannot %s %s: %s%s", deed, name, st == ST_IO ? strerror(number) : status_text(st), advice(st));
+}
+
+/* Refuses what is neither a regular file nor, for reading, a block device. */
+static enum status check_kind(int fd, const char *name, enum open_mode mode, struct error *err)
+{
+	struct stat about;
+
+	if (fstat(fd, &about) != 0)
+		return fail_errno(err, name, "open");
+	if (S_ISREG(about.st_mode))
+		return ST_OK;
+	if (S_ISDIR(about.st_mode))
+		return fail(err, ST_INVALID, "cannot open %s: it is a directory; name a file", name);
+	if (!S_ISBLK(about.st_mode))
+		return fail(err, ST_INVALID, "cannot open %s: it is neither a file nor a disk", name);
+	if (mode == OPEN_WRITE)
+		return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file", name);
+	return ST_OK;
+}
+
+static enum status open_file(const char *name, int flags, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	/* O_NONBLOCK: opening a pipe must not wait for its other end */
+	int fd = open(name, flags | O_CLOEXEC | O_NONBLOCK, 0666);
+	enum status st;
+
+	if (fd < 0)
+		return fail_errno(err, name, (flags & O_CREAT) != 0 ? "create" : "open");
+	st = check_kind(fd, name, mode, err);
+	if (st == ST_OK) {
+		st = file_blk_open(fd, mode == OPEN_WRITE ? &for_writing : &for_reading, ret);
+		if (st != ST_OK)
+			st = fail(err, st, "cannot open %s: %s", name, status_text(st));
+	}
+	if (st != ST_OK)
+		close(fd);
+	return st;
+}
+
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	struct file_disk disk;
+
+	if (file_disk_find(name, &disk)) {
+		if (mode == OPEN_WRITE)
+			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file", name);
+		return file_disk_open(&disk, ret, err);
+	}
+	return open_file(name, mode == OPEN_WRITE ? O_RDWR : O_RDONLY, mode, ret, err);
+}
+
+/* The directory that a file of this name would be in; false: there is no file name, or it is too long. */
+static bool directory_of(const char *name, char *to, size_t capacity)
+{
+	const char *slash = strrchr(name, '/');
+	size_t n = slash == NULL ? 0 : slash == name ? 1 : (size_t)(slash - name);
+
+	if ((slash != NULL ? slash + 1 : name)[0] == '\0' || n >= capacity)
+		return false;
+	snprintf(to, capacity, "%.*s", n > 0 ? (int)n : 1, n > 0 ? name : ".");
+	return true;
+}
+
+static enum status look_at_file(const char *name, struct place *place, struct error *err)
+{
+	struct stat about;
+
+	if (stat(name, &about) != 0)
+		return errno == ENOENT ? ST_OK : fail_errno(err, name, "look at");
+	if (S_ISDIR(about.st_mode))
+		return fail(err, ST_INVALID, "%s is a directory; name a file", name);
+	if (!S_ISREG(about.st_mode))
+		return fail(err, ST_INVALID, "%s is a device; name a file", name);
+	place->exists = true;
+	place->existing_bytes = (uint64_t)about.st_blocks * 512;
+	return ST_OK;
+}
+
+enum status platform_look(const char *name, struct place *ret, struct error *err)
+{
+	struct place place = { .file_limit_bytes = SIZE_LIMIT, .sparse = true };
+	char directory[1024];
+	struct file_disk disk;
+	struct statvfs volume;
+	struct stat about;
+
+	if (file_disk_find(name, &disk))
+		return fail(err, ST_INVALID, "%s is a device; name a file", name);
+	if (!directory_of(name, directory, sizeof directory))
+		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+	if (stat(directory, &about) != 0 || statvfs(directory, &volume) != 0)
+		return fail_errno(err, directory, "look into the directory");
+	if (!S_ISDIR(about.st_mode))
+		return fail(err, ST_NOT_FOUND, "%s is not a directory; check the spelling of the name", directory);
+	if ((volume.f_flag & ST_RDONLY) != 0)
+		return fail(err, ST_READ_ONLY, "%s is on a write-protected volume; choose another place", directory);
+	place.free_bytes = (uint64_t)volume.f_bavail * volume.f_frsize;
+	place.cluster_bytes = (uint32_t)max_u64(volume.f_frsize, 1);
+	place.volume = about.st_dev;
+	snprintf(place.volume_name, sizeof place.volume_name, "%.63s", directory);
+	*ret = place;
+	return look_at_file(name, ret, err);
+}
+
+enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
+{
+	struct place place;
+	enum status st = platform_look(name, &place, err);
+
+	if (st != ST_OK)
+		return st;
+	return open_file(name, O_RDWR | O_CREAT | (replace ? O_TRUNC : O_EXCL), OPEN_WRITE, ret, err);
+}
+
+enum status platform_remove(const char *name, struct error *err)
+{
+	return unlink(name) == 0 ? ST_OK : fail_errno(err, name, "remove");
+}
+
+static bool identity(const char *name, struct stat *ret)
+{
+	struct file_disk disk;
+
+	return stat(file_disk_find(name, &disk) ? disk.path : name, ret) == 0;
+}
+
+bool platform_same(const char *a, const char *b)
+{
+	struct stat of_a, of_b;
+
+	return identity(a, &of_a) && identity(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "blk/blk.h"
+
+/* What the files of the POSIX platform share. The platform itself is core/base/platform.h. */
+
+/* The kind of failure that an errno is. */
+enum status status_of_errno(int number);
+
+struct file_blk_kind {
+	bool writable;
+	uint32_t block_bytes;
+	uint32_t buffer_align;
+};
+
+/* A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the caller's. ST_IO, ST_NO_MEMORY. */
+enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret);
+
+/* A file that stands for a disk. */
+struct file_disk {
+	char path[1024];
+	uint32_t block_bytes;
+};
+
+/* Whether `name` is that of a device ("blk0:", in either case) in the environment variable EFI_IMG_DISKS, and which. */
+bool file_disk_find(const char *name, struct file_disk *ret);
+
+/* Opens it for reading, with a block size and an alignment as devices have them. */
+enum status file_disk_open(const struct file_disk *, struct blk **ret, struct error *);
+
+/* Catches SIGINT for platform_cancelled(). A second one ends the program. */
+void interruption_catch(void);

@@ -1,0 +1,35 @@
+/* efi-img as a Linux program: the same core and commands, over POSIX. For tests and comparison with qemu-img. */
+
+#include <stdio.h>
+
+#include "command/command.h"
+#include "host.h"
+
+struct stream {
+	struct out out;
+	FILE *file;
+};
+
+static void stream_write(struct out *out, const char *bytes, size_t n)
+{
+	struct stream *stream = (struct stream *)out;
+
+	if (fwrite(bytes, 1, n, stream->file) != n)
+		out->failed = true;
+}
+
+int main(int argc, char **argv)
+{
+	struct stream out = { { .write = stream_write }, stdout }, err = { { .write = stream_write }, stderr };
+	struct console console = { .out = &out.out, .err = &err.out };
+	int code;
+
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	interruption_catch();
+	code = command_run(&console, argc > 0 ? argc - 1 : 0, argv + 1);
+	if ((fflush(stdout) != 0 || out.out.failed) && code == EXIT_OK) {
+		fprintf(stderr, "efi-img: not all of the output could be written\n");
+		code = EXIT_ERROR;
+	}
+	return code;
+}

@@ -1,0 +1,44 @@
+/* Panic, interruption and clock. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/platform.h"
+#include "host.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+void interruption_catch(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+}
+
+bool platform_cancelled(void)
+{
+	return interrupted != 0;
+}
+
+void platform_panic(const char *what, const char *file, int line)
+{
+	fflush(stdout);
+	fprintf(stderr, "efi-img: a mistake in this program: \"%s\" does not hold at %s:%d\n", what, file, line);
+	abort();
+}
+
+int32_t platform_utc_offset(int64_t unix_seconds)
+{
+	time_t moment = (time_t)unix_seconds;
+	struct tm local;
+
+	return localtime_r(&moment, &local) != NULL ? (int32_t)local.tm_gmtoff : 0;
+}
