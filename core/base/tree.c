@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "base/utf.h"
 
 enum { INDENT = 4 };
 
@@ -10,30 +11,39 @@ void tree_init(struct tree *tree, struct out *out, enum tree_style style)
 	*tree = (struct tree){ .out = out, .style = style };
 }
 
+/* \u and four digits, as many times as UTF-16 has units for the character. */
+static void json_escape(struct out *out, uint32_t character)
+{
+	if (character >= 0x10000) {
+		out_printf(out, "\\u%04X", (unsigned)(0xd800 + ((character - 0x10000) >> 10)));
+		character = 0xdc00 + (character & 0x3ff);
+	}
+	out_printf(out, "\\u%04X", (unsigned)character);
+}
+
+/* Everything outside of ASCII is escaped, as qemu-img does it: the output survives every console and code page. */
 static void json_string(struct out *out, const char *s)
 {
-	out_text(out, "\"");
-	while (*s != '\0') {
-		size_t plain = 0;
+	static const char plain[] = "\"\\\b\f\n\r\t", escaped[] = "\"\\bfnrt";
+	size_t n = text_length(s);
 
-		while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\' && s[plain] != 0x7f)
-			plain++;
-		if (plain > 0)
-			out->write(out, s, plain);
-		s += plain;
-		if (*s == '\0')
-			break;
-		switch (*s) {
-		case '"': out_text(out, "\\\""); break;
-		case '\\': out_text(out, "\\\\"); break;
-		case '\n': out_text(out, "\\n"); break;
-		case '\r': out_text(out, "\\r"); break;
-		case '\t': out_text(out, "\\t"); break;
-		case '\b': out_text(out, "\\b"); break;
-		case '\f': out_text(out, "\\f"); break;
-		default: out_printf(out, "\\u%04X", (unsigned)(unsigned char)*s); break;
+	out_text(out, "\"");
+	while (n > 0) {
+		size_t run = 0;
+
+		while (run < n && s[run] >= 0x20 && s[run] < 0x7f && s[run] != '"' && s[run] != '\\')
+			run++;
+		if (run > 0) {
+			out->write(out, s, run);
+			s += run;
+			n -= run;
+		} else if (text_find(plain, *s) != NULL) {
+			out_printf(out, "\\%c", escaped[text_find(plain, *s) - plain]);
+			s++;
+			n--;
+		} else {
+			json_escape(out, utf8_next(&s, &n));
 		}
-		s++;
 	}
 	out_text(out, "\"");
 }

@@ -19,7 +19,7 @@ static int run(const struct console *console, struct arguments *args)
 		return command_misused(console, "list", &err);
 	}
 	if (output != NULL && !json && !text_equal(output, "human")) {
-		(void)fail(&err, ST_INVALID, "--output is human or json, not \"%s\"", output);
+		(void)fail(&err, ST_INVALID, "option --output: \"%s\" is neither human nor json", output);
 		return command_misused(console, "list", &err);
 	}
 	if (inventory_read(&inventory, &err) != ST_OK)
@@ -39,8 +39,8 @@ const struct command command_list = {
 	.options = options,
 	.notes = "Disks are shown with their partitions under them. The names at the left (fs0:,\n"
 		 "blk1:) are those that other commands take; - stands for one without a name.\n"
-		 "What is wrong with a partition table stands after an exclamation mark.",
+		 "What is wrong with a partition table stands after an exclamation mark.\n",
 	.example = "list\n"
-		   "list --output=json",
+		   "list --output=json\n",
 	.run = run,
 };

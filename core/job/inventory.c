@@ -1,0 +1,158 @@
+#include "job/inventory.h"
+
+#include "base/memory.h"
+#include "base/range.h"
+
+static size_t count_children(const struct device_list *devices, int parent)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < devices->n; i++)
+		n += devices->device[i].parent == parent;
+	return n;
+}
+
+/* The device that the firmware made of a table's entry. */
+static const struct device *find_device(const struct device_list *devices, size_t parent, const struct part *entry)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		const struct device *device = &devices->device[i];
+
+		if (device->parent == (int)parent && device->start_bytes == entry->start_bytes &&
+		    device->size_bytes == entry->size_bytes)
+			return device;
+	}
+	return NULL;
+}
+
+static bool is_joined(const struct inventory_disk *disk, const struct device *device)
+{
+	for (size_t i = 0; i < disk->n; i++)
+		if (disk->part[i].device == device)
+			return true;
+	return false;
+}
+
+/* Keeps the order of starts; of equal ones the larger first, so that what is inside follows what it is in. */
+static void insert(struct inventory_disk *disk, const struct inventory_part *part)
+{
+	size_t at = disk->n++;
+
+	while (at > 0 && (disk->part[at - 1].start_bytes > part->start_bytes ||
+			  (disk->part[at - 1].start_bytes == part->start_bytes && disk->part[at - 1].size_bytes < part->size_bytes))) {
+		disk->part[at] = disk->part[at - 1];
+		at--;
+	}
+	disk->part[at] = *part;
+}
+
+static enum status join_partitions(const struct device_list *devices, size_t index, struct inventory_disk *disk)
+{
+	disk->part = mem_alloc((disk->table.n + count_children(devices, (int)index)) * sizeof *disk->part);
+	if (disk->part == NULL)
+		return ST_NO_MEMORY;
+	for (size_t i = 0; i < disk->table.n; i++) {
+		const struct part *entry = &disk->table.part[i];
+
+		insert(disk, &(struct inventory_part){
+			.entry = entry,
+			.device = find_device(devices, index, entry),
+			.start_bytes = entry->start_bytes,
+			.size_bytes = entry->size_bytes,
+			.volume.type = "",
+		});
+	}
+	for (size_t i = 0; i < devices->n; i++) {
+		const struct device *device = &devices->device[i];
+
+		if (device->parent == (int)index && !is_joined(disk, device))
+			insert(disk, &(struct inventory_part){
+				.device = device,
+				.start_bytes = device->start_bytes,
+				.size_bytes = device->size_bytes,
+				.volume.type = "",
+			});
+		if (device->parent == (int)index && device->started_from)
+			disk->started_from = true;
+	}
+	return ST_OK;
+}
+
+/* A volume that cannot be read is one of unknown type. */
+static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct volume *ret)
+{
+	enum status st;
+
+	if (!range_ok(start, size, blk->size))
+		return ST_OK;
+	st = volume_recognise(blk, start, size, ret);
+	if (st == ST_NO_MEMORY)
+		return st;
+	if (st != ST_OK)
+		*ret = (struct volume){ .type = "" };
+	return ST_OK;
+}
+
+static enum status recognise_all(struct inventory_disk *disk)
+{
+	struct blk *blk = disk->device->blk;
+	enum status st = ST_OK;
+
+	if (disk->table.kind == PART_NONE && disk->table.note[0] == '\0')
+		st = recognise(blk, 0, blk->size, &disk->volume);
+	for (size_t i = 0; st == ST_OK && i < disk->n; i++)
+		st = recognise(blk, disk->part[i].start_bytes, disk->part[i].size_bytes, &disk->part[i].volume);
+	return st;
+}
+
+static enum status read_disk(const struct device_list *devices, size_t index, struct inventory_disk *disk, struct error *err)
+{
+	struct blk *blk;
+	enum status st = ST_OK;
+
+	disk->device = &devices->device[index];
+	disk->started_from = disk->device->started_from;
+	disk->volume.type = "";
+	blk = disk->device->blk;
+	if (blk != NULL) {
+		st = part_table_read(blk, &disk->table, err);
+		if (st == ST_NO_MEMORY)
+			return st;
+		if (st != ST_OK)
+			part_note(&disk->table, "%s", err->text);
+	}
+	st = join_partitions(devices, index, disk);
+	if (st == ST_OK && blk != NULL)
+		st = recognise_all(disk);
+	return st == ST_OK ? ST_OK : fail_no_memory(err);
+}
+
+enum status inventory_read(struct inventory *ret, struct error *err)
+{
+	enum status st;
+
+	*ret = (struct inventory){ 0 };
+	st = platform_devices(&ret->devices, err);
+	if (st == ST_OK) {
+		ret->disk = mem_alloc(count_children(&ret->devices, DEVICE_NO_PARENT) * sizeof *ret->disk);
+		if (ret->disk == NULL)
+			st = fail_no_memory(err);
+	}
+	for (size_t i = 0; st == ST_OK && i < ret->devices.n; i++)
+		if (ret->devices.device[i].parent == DEVICE_NO_PARENT)
+			st = read_disk(&ret->devices, i, &ret->disk[ret->n++], err);
+	if (st != ST_OK)
+		inventory_free(ret);
+	return st;
+}
+
+void inventory_free(struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n; i++) {
+		part_table_free(&inventory->disk[i].table);
+		mem_free(inventory->disk[i].part);
+	}
+	mem_free(inventory->disk);
+	platform_devices_free(&inventory->devices);
+	*inventory = (struct inventory){ 0 };
+}

@@ -1,0 +1,144 @@
+/*
+ * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is there every time, save those of one
+ * kind of table and "note"; text that is not known is "", anything else null.
+ */
+
+#include "base/tree.h"
+#include "job/inventory.h"
+
+static void names_of(struct tree *tree, const struct device *device)
+{
+	size_t n = device != NULL ? device->n_names : 0;
+
+	tree_text(tree, "name", n > 0 ? device->names[0] : "");
+	tree_array(tree, "names");
+	for (size_t i = 0; i < n; i++)
+		tree_text(tree, NULL, device->names[i]);
+	tree_end(tree);
+	tree_text(tree, "device-path", device != NULL ? device->path : "");
+}
+
+static void guid_of(struct tree *tree, const char *key, const struct guid *guid)
+{
+	char text[GUID_TEXT];
+
+	guid_print(guid, text);
+	tree_text(tree, key, text);
+}
+
+static void file_system_of(struct tree *tree, const struct volume *volume, const struct device *device)
+{
+	const struct volume_info *mounted = device != NULL && device->volume.present ? &device->volume : NULL;
+
+	if (mounted == NULL && volume->type[0] == '\0') {
+		tree_null(tree, "filesystem");
+		return;
+	}
+	tree_object(tree, "filesystem");
+	tree_text(tree, "type", volume->type);
+	tree_text(tree, "label", mounted != NULL && mounted->label[0] != '\0' ? mounted->label : volume->label);
+	if (mounted != NULL) {
+		tree_number(tree, "size", mounted->size_bytes);
+		tree_number(tree, "free", mounted->free_bytes);
+		tree_bool(tree, "read-only", mounted->read_only);
+	} else {
+		tree_null(tree, "size");
+		tree_null(tree, "free");
+		tree_null(tree, "read-only");
+	}
+	tree_end(tree);
+}
+
+static void entry_of(struct tree *tree, enum part_kind kind, const struct part *entry)
+{
+	char type[PART_TYPE_TEXT] = "";
+
+	if (entry != NULL)
+		part_type_print(kind, entry, type);
+	tree_text(tree, "type", type);
+	tree_text(tree, "type-name", entry != NULL ? entry->type_name : "");
+	tree_text(tree, "label", entry != NULL ? entry->label : "");
+	if (entry != NULL && kind == PART_GPT)
+		guid_of(tree, "guid", &entry->guid);
+	else
+		tree_text(tree, "guid", "");
+	if (entry != NULL)
+		tree_bool(tree, "bootable", entry->bootable);
+	else
+		tree_null(tree, "bootable");
+}
+
+static void partition(struct tree *tree, enum part_kind kind, const struct inventory_part *part)
+{
+	tree_object(tree, NULL);
+	if (part->entry != NULL)
+		tree_number(tree, "number", part->entry->number);
+	else
+		tree_null(tree, "number");
+	names_of(tree, part->device);
+	tree_number(tree, "start", part->start_bytes);
+	tree_number(tree, "size", part->size_bytes);
+	entry_of(tree, kind, part->entry);
+	file_system_of(tree, &part->volume, part->device);
+	tree_bool(tree, "started-from", part->device != NULL && part->device->started_from);
+	tree_end(tree);
+}
+
+static void table_of(struct tree *tree, const struct part_table *table)
+{
+	switch (table->kind) {
+	case PART_NONE:
+		tree_null(tree, "partition-table");
+		break;
+	case PART_MBR:
+		tree_text(tree, "partition-table", "mbr");
+		tree_number(tree, "disk-signature", table->mbr_signature);
+		break;
+	case PART_GPT:
+		tree_text(tree, "partition-table", "gpt");
+		guid_of(tree, "disk-guid", &table->disk_guid);
+		break;
+	}
+	if (table->note[0] != '\0')
+		tree_text(tree, "note", table->note);
+}
+
+static void disk_of(struct tree *tree, const struct inventory_disk *disk)
+{
+	const struct device *device = disk->device;
+
+	tree_object(tree, NULL);
+	names_of(tree, device);
+	tree_text(tree, "bus", device->bus);
+	tree_text(tree, "model", device->model);
+	tree_text(tree, "serial", device->serial);
+	if (device->medium) {
+		tree_number(tree, "size", device->size_bytes);
+		tree_number(tree, "block-size", device->block_bytes);
+	} else {
+		tree_null(tree, "size");
+		tree_null(tree, "block-size");
+	}
+	tree_bool(tree, "removable", device->removable);
+	tree_bool(tree, "read-only", device->read_only);
+	tree_bool(tree, "medium", device->medium);
+	tree_bool(tree, "started-from", disk->started_from);
+	table_of(tree, &disk->table);
+	file_system_of(tree, &disk->volume, device);
+	tree_array(tree, "partitions");
+	for (size_t i = 0; i < disk->n; i++)
+		partition(tree, disk->table.kind, &disk->part[i]);
+	tree_end(tree);
+	tree_end(tree);
+}
+
+void inventory_print_json(const struct inventory *inventory, struct out *out)
+{
+	struct tree tree;
+
+	tree_init(&tree, out, TREE_JSON);
+	tree_array(&tree, NULL);
+	for (size_t i = 0; i < inventory->n; i++)
+		disk_of(&tree, &inventory->disk[i]);
+	tree_end(&tree);
+}

@@ -1,0 +1,291 @@
+/*
+ * The list of disks for people. Columns, of the 79 that every console has without wrapping:
+ *
+ *   0                17       28                   49
+ *   NAMES            SIZE     BUS    MODEL                             a disk
+ *                             serial, table, block size, ...
+ *      1 NAMES       SIZE     TYPE                 FILE SYSTEM         a partition
+ *                             "LABEL"                                       (beside the type where that is free)
+ */
+
+#include "base/printable.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "base/utf.h"
+#include "job/inventory.h"
+
+enum {
+	NUMBER_COLUMNS = 4,
+	SIZE_COLUMN = 17,
+	SIZE_COLUMNS = 9,
+	TEXT_COLUMN = SIZE_COLUMN + SIZE_COLUMNS + 2,
+	BUS_COLUMNS = 7,
+	TYPE_COLUMNS = 20,
+	VOLUME_COLUMN = TEXT_COLUMN + TYPE_COLUMNS + 1,
+	END_COLUMN = 79,
+	LABEL_COLUMNS = 17, /* of a file system: FAT has 11, ext 16 */
+	ITEM_BYTES = 256,
+};
+
+/* Items separated by commas, wrapped between two columns. Nothing is written before the first item. */
+struct flow {
+	struct out *out;
+	size_t left; /* where further lines begin */
+	size_t at;   /* the column reached */
+	bool begun;
+};
+
+static void flow_item(struct flow *flow, const char *item)
+{
+	size_t n = utf8_columns(item);
+
+	if (flow->begun && flow->at + 2 + n >= END_COLUMN) { /* with the comma that may follow */
+		out_text(flow->out, ",\n");
+		flow->at = 0;
+	} else if (flow->begun) {
+		out_text(flow->out, ", ");
+		flow->at += 2;
+	}
+	if (flow->at < flow->left) {
+		out_spaces(flow->out, flow->left - flow->at);
+		flow->at = flow->left;
+	}
+	out_text(flow->out, item);
+	flow->at += n;
+	flow->begun = true;
+}
+
+/* Writes the names, of which the first always shows and the others as far as there is room, and fills up to SIZE_COLUMN. */
+static void print_names(struct out *out, const struct device *device, size_t column)
+{
+	size_t at = column;
+
+	if (device == NULL || device->n_names == 0) {
+		out_text(out, "-");
+		at++;
+	}
+	for (size_t i = 0; device != NULL && i < device->n_names; i++) {
+		size_t n = utf8_columns(device->names[i]) + (i > 0);
+
+		if (i > 0 && at + n >= SIZE_COLUMN)
+			break;
+		out_printf(out, "%s%s", i > 0 ? " " : "", device->names[i]);
+		at += n;
+	}
+	out_spaces(out, at < SIZE_COLUMN ? SIZE_COLUMN - at : 1);
+}
+
+static void print_size(struct out *out, bool medium, uint64_t bytes)
+{
+	char text[32];
+	struct out_buffer size;
+
+	out_buffer_init(&size, text, sizeof text);
+	if (medium)
+		size_print(&size.out, bytes);
+	else
+		out_text(&size.out, "no medium");
+	out_spaces(out, size.length < SIZE_COLUMNS ? SIZE_COLUMNS - size.length : 0);
+	out_text(out, text);
+}
+
+static void print_quoted(struct out *out, const char *label, size_t max_columns)
+{
+	out_text(out, "\"");
+	out_printable(out, label, max_columns);
+	out_text(out, "\"");
+}
+
+/* What is in a partition or on a whole disk; `device` may be NULL. */
+static void flow_volume(struct flow *flow, const struct volume *volume, const struct device *device)
+{
+	bool mounted = device != NULL && device->volume.present;
+	const char *label = mounted && device->volume.label[0] != '\0' ? device->volume.label : volume->label;
+	char text[ITEM_BYTES];
+	struct out_buffer item;
+
+	if (!mounted && volume->type[0] == '\0')
+		return;
+	out_buffer_init(&item, text, sizeof text);
+	out_text(&item.out, volume->type[0] != '\0' ? volume->type : "file system");
+	if (label[0] != '\0') {
+		out_text(&item.out, " ");
+		print_quoted(&item.out, label, LABEL_COLUMNS);
+	}
+	flow_item(flow, text);
+	if (!mounted)
+		return;
+	out_buffer_init(&item, text, sizeof text);
+	size_print(&item.out, device->volume.free_bytes);
+	out_text(&item.out, " free");
+	flow_item(flow, text);
+	if (device->volume.read_only && !device->read_only)
+		flow_item(flow, "read-only");
+}
+
+static void flow_facts(struct flow *flow, const struct inventory_disk *disk)
+{
+	static const char *const tables[] = { [PART_NONE] = "no partition table", [PART_MBR] = "MBR", [PART_GPT] = "GPT" };
+	const struct device *device = disk->device;
+	char text[ITEM_BYTES];
+	struct out_buffer item;
+
+	if (device->serial[0] != '\0') {
+		out_buffer_init(&item, text, sizeof text);
+		out_text(&item.out, "serial ");
+		out_printable(&item.out, device->serial, END_COLUMN - TEXT_COLUMN - 8);
+		flow_item(flow, text);
+	}
+	if (device->medium) {
+		flow_item(flow, tables[disk->table.kind]);
+		out_buffer_init(&item, text, sizeof text);
+		out_printf(&item.out, "%u-byte blocks", device->block_bytes);
+		flow_item(flow, text);
+	}
+	if (device->removable)
+		flow_item(flow, "removable");
+	if (device->read_only)
+		flow_item(flow, "read-only");
+	if (disk->started_from)
+		flow_item(flow, "started from here");
+}
+
+/* The note in lines of its own, broken between words. */
+static void print_note(struct out *out, const char *note)
+{
+	size_t at = 3;
+
+	if (note[0] == '\0')
+		return;
+	out_text(out, "  !");
+	while (*note != '\0') {
+		const char *blank = text_find(note, ' ');
+		size_t n = blank != NULL ? (size_t)(blank - note) : text_length(note);
+
+		if (at + 1 + n > END_COLUMN) {
+			out_text(out, "\n   ");
+			at = 3;
+		}
+		out_text(out, " ");
+		out->write(out, note, n);
+		at += 1 + n;
+		note += blank != NULL ? n + 1 : n;
+	}
+	out_text(out, "\n");
+}
+
+static void print_disk(struct out *out, const struct inventory_disk *disk)
+{
+	const struct device *device = disk->device;
+	const char *bus = device->bus[0] != '\0' ? device->bus : "disk";
+	struct flow facts = { .out = out, .left = TEXT_COLUMN };
+	struct flow volume = facts;
+
+	print_names(out, device, 0);
+	print_size(out, device->medium, device->size_bytes);
+	out_printf(out, "  %s", bus);
+	if (device->model[0] != '\0') {
+		size_t n = text_length(bus);
+
+		out_spaces(out, n < BUS_COLUMNS ? BUS_COLUMNS - n : 1);
+		out_printable(out, device->model, END_COLUMN - TEXT_COLUMN - BUS_COLUMNS);
+	}
+	out_text(out, "\n");
+	flow_facts(&facts, disk);
+	if (facts.begun)
+		out_text(out, "\n");
+	flow_volume(&volume, &disk->volume, device);
+	if (volume.begun)
+		out_text(out, "\n");
+	print_note(out, disk->table.note);
+}
+
+static void type_text(const struct inventory_disk *disk, const struct part *entry, struct out *out)
+{
+	char type[PART_TYPE_TEXT];
+
+	if (entry == NULL) {
+		out_text(out, disk->table.kind != PART_NONE ? "not in the table" : "");
+	} else if (entry->type_name[0] != '\0') {
+		out_text(out, entry->type_name);
+	} else {
+		part_type_print(disk->table.kind, entry, type);
+		out_printf(out, "type %.8s%s", type, disk->table.kind == PART_GPT ? "..." : "");
+	}
+}
+
+/* Whether a label says no more than the type: none, "EFI system partition", "Basic data partition" of "Microsoft basic data". */
+static bool repeats_type(const char *label, const char *type)
+{
+	static const char ending[] = " partition";
+	size_t n = text_length(label), n_ending = sizeof ending - 1, n_type = text_length(type);
+
+	if (n == 0 || text_equal_nocase(label, type))
+		return true;
+	if (n <= n_ending || !text_equal_nocase(label + n - n_ending, ending))
+		return false;
+	n -= n_ending;
+	if (n > n_type)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (text_lower(label[i]) != text_lower(type[n_type - n + i]))
+			return false;
+	return true;
+}
+
+static void print_part(struct out *out, const struct inventory_disk *disk, const struct inventory_part *part)
+{
+	struct flow volume = { .out = out, .left = VOLUME_COLUMN };
+	char type[TYPE_COLUMNS + 1], label[ITEM_BYTES] = "";
+	struct out_buffer buffer;
+
+	if (part->entry != NULL)
+		out_printf(out, "%*u ", NUMBER_COLUMNS, part->entry->number);
+	else
+		out_spaces(out, NUMBER_COLUMNS + 1);
+	print_names(out, part->device, NUMBER_COLUMNS + 1);
+	print_size(out, true, part->size_bytes);
+	out_buffer_init(&buffer, type, sizeof type);
+	type_text(disk, part->entry, &buffer.out);
+	if (buffer.length > 0)
+		out_printf(out, "  %s", type);
+	volume.at = buffer.length > 0 ? TEXT_COLUMN + buffer.length : TEXT_COLUMN - 2;
+	flow_volume(&volume, &part->volume, part->device);
+	if (part->device != NULL && part->device->started_from)
+		flow_item(&volume, "started from here");
+	if (part->entry != NULL && !repeats_type(part->entry->label, part->entry->type_name)) {
+		out_buffer_init(&buffer, label, sizeof label);
+		print_quoted(&buffer.out, part->entry->label, END_COLUMN - TEXT_COLUMN - 2);
+		if (!volume.begun && VOLUME_COLUMN + utf8_columns(label) <= END_COLUMN) {
+			flow_item(&volume, label);
+			label[0] = '\0';
+		}
+	}
+	out_text(out, "\n");
+	if (label[0] != '\0') {
+		out_spaces(out, TEXT_COLUMN);
+		out_printf(out, "%s\n", label);
+	}
+}
+
+void inventory_print_text(const struct inventory *inventory, struct out *out)
+{
+	bool nameless = false;
+
+	if (inventory->n == 0)
+		out_text(out, "The firmware shows no disk. Check that one is connected, and that its\n"
+			      "controller is switched on in the firmware's settings and not in a RAID mode.\n");
+	for (size_t i = 0; i < inventory->n; i++) {
+		const struct inventory_disk *disk = &inventory->disk[i];
+
+		if (i > 0)
+			out_text(out, "\n");
+		print_disk(out, disk);
+		for (size_t k = 0; k < disk->n; k++)
+			print_part(out, disk, &disk->part[k]);
+	}
+	for (size_t i = 0; i < inventory->devices.n; i++)
+		nameless = nameless || inventory->devices.device[i].n_names == 0;
+	if (nameless)
+		out_text(out, "\nThe shell has no names yet for some devices (-): run \"map -r\", then list again.\n");
+}

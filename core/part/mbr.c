@@ -1,0 +1,156 @@
+/* The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables inside an extended one. */
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "part/table.h"
+#include "part/volume.h"
+
+struct mbr_entry {
+	uint8_t boot;
+	uint8_t first_chs[3];
+	uint8_t type;
+	uint8_t last_chs[3];
+	le32 first_lba;
+	le32 n_lbas;
+};
+
+struct mbr {
+	uint8_t code[440];
+	le32 signature;
+	uint8_t reserved[2];
+	struct mbr_entry entry[4];
+	uint8_t end[2];
+};
+
+_Static_assert(sizeof(struct mbr_entry) == 16, "MBR partition record");
+_Static_assert(offsetof(struct mbr, entry) == 446, "MBR");
+_Static_assert(sizeof(struct mbr) == SECTOR_BYTES, "MBR");
+
+enum {
+	TYPE_UNUSED = 0,
+	TYPE_GPT_PROTECTIVE = 0xee,
+	BOOT_ACTIVE = 0x80,
+	N_ENTRIES = 4,
+	LOGICAL_MAX = 128, /* a chain may be longer, or a circle; nobody makes more partitions than this */
+	FIRST_LOGICAL = 5,
+};
+
+static bool is_signed(const struct mbr *mbr)
+{
+	return mbr->end[0] == 0x55 && mbr->end[1] == 0xaa;
+}
+
+static bool is_used(const struct mbr_entry *entry)
+{
+	return entry->type != TYPE_UNUSED && le32_get(entry->n_lbas) > 0;
+}
+
+static bool is_extended(const struct mbr_entry *entry)
+{
+	return entry->type == 0x05 || entry->type == 0x0f || entry->type == 0x85;
+}
+
+enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
+{
+	const struct mbr *mbr = (const struct mbr *)sector;
+	enum mbr_kind kind = MBR_EMPTY;
+
+	if (!is_signed(mbr))
+		return MBR_ABSENT;
+	/* A boot sector of FAT or NTFS bears the same signature, with code or messages where the table would be. */
+	if (volume_is_boot_sector(sector))
+		return MBR_VOLUME;
+	for (size_t i = 0; i < N_ENTRIES; i++) {
+		if ((mbr->entry[i].boot & ~BOOT_ACTIVE) != 0)
+			return MBR_ABSENT;
+		if (mbr->entry[i].type == TYPE_GPT_PROTECTIVE)
+			kind = MBR_PROTECTIVE;
+		else if (is_used(&mbr->entry[i]) && kind == MBR_EMPTY)
+			kind = MBR_USED;
+	}
+	return kind;
+}
+
+/* Adds the partition of an entry whose first LBA counts from `base_lba`, unless it is not on the disk. */
+static void add(const struct part_disk *disk, struct part_table *table, const struct mbr_entry *entry, uint64_t base_lba,
+		uint32_t number)
+{
+	uint64_t first_lba = base_lba + le32_get(entry->first_lba), n_lbas = le32_get(entry->n_lbas);
+
+	if (!range_ok(first_lba, n_lbas, disk->n_lbas)) {
+		part_leave_out(table, number);
+		return;
+	}
+	table->part[table->n++] = (struct part){
+		.number = number,
+		.start_bytes = first_lba * disk->lba_bytes,
+		.size_bytes = n_lbas * disk->lba_bytes,
+		.mbr_type = entry->type,
+		.type_name = mbr_type_name(entry->type),
+		.bootable = entry->boot == BOOT_ACTIVE,
+	};
+}
+
+/* Where the next table of the chain is: `link` counts from the beginning of the extended partition. 0: the chain ends. */
+static uint64_t follow(const struct mbr_entry *link, uint64_t extended_lba)
+{
+	return is_extended(link) && is_used(link) ? extended_lba + le32_get(link->first_lba) : 0;
+}
+
+static void read_logical(const struct part_disk *disk, const struct mbr_entry *extended, struct part_table *table,
+			 struct mbr *scratch)
+{
+	uint64_t extended_lba = le32_get(extended->first_lba), n_extended = le32_get(extended->n_lbas);
+	uint64_t at = extended_lba;
+
+	for (uint32_t i = 0; at != 0; i++) {
+		enum status st;
+
+		if (i == LOGICAL_MAX) {
+			part_note(table, "the chain of logical partitions does not end after %d of them", LOGICAL_MAX);
+			return;
+		}
+		if (!range_ok(at, 1, disk->n_lbas) || !range_ok(at - extended_lba, 1, n_extended)) {
+			part_note(table, "the chain of logical partitions leads to LBA %ju, outside of the extended one", at);
+			return;
+		}
+		st = blk_read(disk->blk, at * disk->lba_bytes, scratch, sizeof *scratch);
+		if (st != ST_OK || !is_signed(scratch)) {
+			part_note(table, "the chain of logical partitions breaks at LBA %ju: %s", at,
+				  st != ST_OK ? status_text(st) : "there is no table");
+			return;
+		}
+		if (is_used(&scratch->entry[0]))
+			add(disk, table, &scratch->entry[0], at, FIRST_LOGICAL + i);
+		at = follow(&scratch->entry[1], extended_lba);
+	}
+}
+
+enum status mbr_read(const struct part_disk *disk, const uint8_t sector[static SECTOR_BYTES], struct part_table *table,
+		     struct error *err)
+{
+	const struct mbr *mbr = (const struct mbr *)sector;
+	const struct mbr_entry *extended = NULL;
+	struct mbr *scratch = io_alloc(sizeof *scratch);
+
+	table->part = mem_alloc((N_ENTRIES + LOGICAL_MAX) * sizeof *table->part);
+	if (scratch == NULL || table->part == NULL) {
+		io_free(scratch, sizeof *scratch);
+		return fail_no_memory(err);
+	}
+	table->kind = PART_MBR;
+	table->mbr_signature = le32_get(mbr->signature);
+	for (uint32_t i = 0; i < N_ENTRIES; i++) {
+		if (!is_used(&mbr->entry[i]))
+			continue;
+		add(disk, table, &mbr->entry[i], 0, i + 1);
+		if (is_extended(&mbr->entry[i]) && extended == NULL)
+			extended = &mbr->entry[i];
+	}
+	if (extended != NULL)
+		read_logical(disk, extended, table, scratch);
+	io_free(scratch, sizeof *scratch);
+	return ST_OK;
+}

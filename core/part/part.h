@@ -1,0 +1,56 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/guid.h"
+#include "blk/blk.h"
+
+/* Partition tables: GPT (UEFI 2.10, 5.3) and MBR (5.2) with its chain of extended partitions. */
+
+enum part_kind { PART_NONE, PART_MBR, PART_GPT };
+
+enum {
+	PART_LABEL = 36 * 3 + 1, /* 36 units of UTF-16 as UTF-8, and a NUL */
+	PART_NOTE = 512,
+	PART_TYPE_TEXT = GUID_TEXT,
+};
+
+/* A partition; it always lies inside the blk. */
+struct part {
+	uint32_t number;       /* as operating systems count: GPT entries from 1; MBR 1 to 4, logical ones from 5 */
+	uint64_t start_bytes;
+	uint64_t size_bytes;
+	uint8_t mbr_type;      /* MBR only */
+	struct guid type;      /* GPT only, like `guid` */
+	struct guid guid;
+	const char *type_name; /* "EFI system"; "" for a type without a name here; static */
+	char label[PART_LABEL]; /* UTF-8; MBR: "" */
+	bool bootable;         /* MBR: active; GPT: the legacy BIOS bootable attribute */
+};
+
+struct part_table {
+	enum part_kind kind;
+	struct guid disk_guid;  /* GPT */
+	uint32_t mbr_signature; /* MBR */
+	struct part *part;      /* in the order of the table; logical partitions in the order of their chain */
+	size_t n;
+	uint32_t n_left_out;    /* partitions that the table has, but that do not lie on the disk */
+	uint32_t first_left_out; /* the number of the first of them */
+	char note[PART_NOTE];   /* what is wrong with the table, in words; "" when nothing is */
+};
+
+/*
+ * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in *ret, and the note says what is
+ * wrong. Errors: ST_NO_MEMORY, and those of reading the first sector; *ret is then empty. The caller frees it.
+ */
+enum status part_table_read(struct blk *, struct part_table *ret, struct error *);
+void part_table_free(struct part_table *);
+
+/* Adds something that is wrong to the note. */
+void part_note(struct part_table *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The type of a partition of such a table as scripts know it: a GUID, or "0x07". */
+void part_type_print(enum part_kind, const struct part *, char text[static PART_TYPE_TEXT]);

@@ -1,0 +1,74 @@
+"""Runs efi-img's host program and qemu-img side by side.
+
+Both work on files of the same name in folders of their own, so that what they print can be compared as it is.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EFI_IMG = ROOT / "build" / "host" / "efi-img"
+
+
+class Result:
+    def __init__(self, args, cwd):
+        done = subprocess.run([str(a) for a in args], cwd=cwd, capture_output=True, timeout=120)
+        self.args = args
+        self.code = done.returncode
+        self.out = done.stdout.decode()
+        self.err = done.stderr.decode()
+
+    def json(self):
+        return json.loads(self.out)
+
+
+class Pair:
+    """Two folders: `ours`, in which efi-img works, and `theirs`, in which qemu-img does."""
+
+    def __init__(self, folder):
+        self.ours = folder / "ours"
+        self.theirs = folder / "theirs"
+        self.ours.mkdir()
+        self.theirs.mkdir()
+
+    def run(self, *args):
+        return Result([EFI_IMG, *args], self.ours), Result(["qemu-img", *args], self.theirs)
+
+    def qemu_both(self, *args):
+        """Prepares the same files on both sides, with qemu-img."""
+        for folder in (self.ours, self.theirs):
+            done = Result(["qemu-img", *args], folder)
+            assert done.code == 0, done.err
+
+    def files(self):
+        return sorted(p.name for p in self.ours.iterdir())
+
+    def assert_same_info(self, name, *options, allocated=True):
+        """qemu-img says the same of both images, and efi-img says what qemu-img says, in both styles."""
+        ours = Result(["qemu-img", "info", "--output=json", name], self.ours)
+        theirs = Result(["qemu-img", "info", "--output=json", name], self.theirs)
+        assert theirs.code == 0 and ours.code == 0, ours.err + theirs.err
+        a, b = ours.json(), theirs.json()
+        if not allocated:
+            a.pop("actual-size")
+            b.pop("actual-size")
+        assert a == b
+        for folder in (self.ours, self.theirs):
+            assert_info_as_qemu(folder, name, *options)
+
+    def assert_good(self, name, format="qcow2", compare=True):
+        """The oracle's verdict on an image that efi-img has written."""
+        if format != "raw":
+            check = Result(["qemu-img", "check", "-f", format, name], self.ours)
+            assert check.code == 0 and check.err == "", check.out + check.err
+        if compare:
+            same = Result(["qemu-img", "compare", "-s", "-f", format, "-F", format, self.ours / name, self.theirs / name], self.ours)
+            assert same.code == 0, same.out + same.err
+
+
+def assert_info_as_qemu(folder, name, *options):
+    for style in ("human", "json"):
+        command = ["info", f"--output={style}", *options, name]
+        ours, theirs = Result([EFI_IMG, *command], folder), Result(["qemu-img", *command], folder)
+        assert (ours.code, ours.out) == (theirs.code, theirs.out), ours.err + theirs.err
