@@ -111,11 +111,6 @@ build/host/efi-img: $(CORE:%.c=build/host/%.o) $(HOST:%.c=build/host/%.o)
 	$(call say,LD )
 	$(CC) $^ -o $@
 
-clean:
-	rm -rf build
-
--include $(shell find build -name '*.d' 2>/dev/null)
-
 # ---- running it ---------------------------------------------------------------------------------------------------
 
 usb: build/efi-img-usb.img
@@ -130,4 +125,97 @@ run: build/x86_64/efi-img.efi | setup-run
 
 .PHONY: test-boot
 test-boot: build/x86_64/efi-img.efi build/efi-img-usb.img | setup-test
-	$(PYTHON) -B -m pytest -q -p no:cacheprovider tests/boot
+	$(PYTHON) -B -m pytest -q --tb=short --maxfail=30 -p no:cacheprovider tests/boot
+
+# ---- unit tests ---------------------------------------------------------------------------------------------------
+
+# Each tests/unit/test_*.c is a program, linked with the core and with tests/sim/ for a platform, all with the sanitizers.
+UNIT := $(patsubst tests/unit/%.c,build/test/%,$(sort $(wildcard tests/unit/test_*.c)))
+SIM := $(sort $(wildcard tests/sim/*.c))
+SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -Wno-frame-larger-than
+UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim $(SANITIZED)
+
+build/test/core/%.o: core/%.c | setup-test
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) $(SANITIZED) -c $< -o $@
+build/test/build/gen/%.o: build/gen/%.c | setup-test
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) $(SANITIZED) -c $< -o $@
+build/test/tests/%.o: tests/%.c | setup-test
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(UNIT_FLAGS) -c $< -o $@
+
+# Archives, so that a program gets what it uses.
+build/test/core.a: $(CORE:%.c=build/test/%.o)
+build/test/sim.a: $(SIM:%.c=build/test/%.o)
+build/test/%.a:
+	$(call say,AR )
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/sim.a
+	$(call say,LD )
+	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm -o $@
+
+.PHONY: test-unit
+test-unit: $(UNIT)
+	@failed=0; total=0; for test in $^; do \
+		if $$test >$$test.log 2>&1; then \
+			total=$$((total + $$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $$test.log | tail -1))); \
+		else failed=1; grep -v -e RUN -e '  OK ' $$test.log; echo "FAILED: $$test"; fi; \
+	done; [ $$failed = 0 ] && echo "$$total unit tests in $(words $^) programs passed"
+
+# ---- beside qemu-img ----------------------------------------------------------------------------------------------
+
+.PHONY: test-differential
+test-differential: build/host/efi-img | setup-test
+	$(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+
+# ---- lint ---------------------------------------------------------------------------------------------------------
+
+CORE_SOURCES := $(filter core/%,$(CORE))
+TIDY := clang-tidy --quiet --warnings-as-errors='*' --checks='-*,bugprone-*,clang-analyzer-*,-bugprone-easily-swappable-parameters,\
+	-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-branch-clone,-bugprone-assignment-in-if-condition'
+# clang's own headers instead of gcc's, for the same restricted view.
+CLANG_CORE = $(filter-out -isystem /%,$(filter-out $(shell $(CC) -print-file-name=include),$(CORE_FLAGS))) \
+	-isystem $(shell clang -print-resource-dir)/include
+no_objects = $(filter-out -g -O2 -MMD -MP,$(1))
+
+.PHONY: lint
+lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
+	@echo "  LINT layers"
+	scripts/check-layers $(CORE:%.c=build/host/%.o)
+	@echo "  LINT clang"
+	for file in $(CORE_SOURCES); do clang $(call no_objects,$(CLANG_CORE)) -fsyntax-only $$file || exit 1; done
+	for file in $(FIRMWARE); do clang $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE)) -fsyntax-only $$file || exit 1; done
+	for file in $(HOST); do clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only $$file || exit 1; done
+	@echo "  LINT gcc -fanalyzer"
+	for file in $(CORE_SOURCES); do $(CC) $(call no_objects,$(CORE_FLAGS)) -O1 -Wno-maybe-uninitialized -fanalyzer -c $$file -o /dev/null || exit 1; done
+	for file in $(FIRMWARE); do $(CC) $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE)) -O1 -Wno-maybe-uninitialized -fanalyzer -c $$file -o /dev/null || exit 1; done
+	@echo "  LINT clang-tidy"
+	$(TIDY) $(CORE_SOURCES) -- $(call no_objects,$(CLANG_CORE))
+	$(TIDY) $(FIRMWARE) -- $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
+	@echo "  LINT shellcheck"
+	shellcheck scripts/setup scripts/check-layers scripts/make-usb .ci/run
+
+# ---- all of it ----------------------------------------------------------------------------------------------------
+
+test: test-unit test-differential test-boot
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make              the UEFI program, $(B)/efi-img.efi"
+	@echo "make host         the same core and commands as a Linux program, build/host/efi-img"
+	@echo "make usb          build/efi-img-usb.img, a bootable stick to be written with dd"
+	@echo "make run          boots it in QEMU and shows what it does there"
+	@echo "make test         all tests: test-unit, test-differential (beside qemu-img), test-boot (in UEFI firmware)"
+	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
+	@echo "make bench        speed in the firmware, beside what its drivers can do"
+	@echo "make clean        removes build/"
+
+# What was compiled before, and which headers it saw.
+-include $(shell find build -name '*.d' 2>/dev/null)

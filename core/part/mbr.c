@@ -103,7 +103,7 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 			 struct mbr *scratch)
 {
 	uint64_t extended_lba = le32_get(extended->first_lba), n_extended = le32_get(extended->n_lbas);
-	uint64_t at = extended_lba;
+	uint64_t at = extended_lba, visited[LOGICAL_MAX];
 
 	for (uint32_t i = 0; at != 0; i++) {
 		enum status st;
@@ -112,6 +112,13 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 			part_note(table, "the chain of logical partitions does not end after %d of them", LOGICAL_MAX);
 			return;
 		}
+		for (uint32_t k = 0; k < i; k++) {
+			if (visited[k] == at) {
+				part_note(table, "the chain of logical partitions runs in a circle, back to LBA %ju", at);
+				return;
+			}
+		}
+		visited[i] = at;
 		if (!range_ok(at, 1, disk->n_lbas) || !range_ok(at - extended_lba, 1, n_extended)) {
 			part_note(table, "the chain of logical partitions leads to LBA %ju, outside of the extended one", at);
 			return;

@@ -3,8 +3,9 @@
  *
  *   cluster 0: header | refcount table | refcount blocks | L1 table | L2 tables and data clusters, if preallocated
  *
- * Write order: zeros in place of the header, then all tables in ascending order, then the data clusters and the data file,
- * flush; then the header, flush. Until the header stands, the file is no image: its first bytes are zeros.
+ * Write order: zeros in place of the header's first sector and the rest of the header behind it, then all tables in ascending order,
+ * then the data clusters and the data file, flush; then the first sector, flush. Until that stands, the file is no image: its
+ * first bytes are zeros. One sector, because a device writes that whole or not at all.
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -352,12 +353,16 @@ static enum status write_tables(struct blk *file, const struct layout *layout)
 	return st;
 }
 
-/* Everything but the header. */
-static enum status write_body(struct blk *const file[], const struct layout *layout)
+enum { SECTOR_BYTES = 512 };
+
+/* Everything but the first sector. */
+static enum status write_body(struct blk *const file[], const struct layout *layout, const uint8_t *header, size_t header_bytes)
 {
 	const struct qcow2_header *h = &layout->header;
 	enum status st = blk_write_zeros(file[0], 0, qcow2_cluster_bytes(h));
 
+	if (st == ST_OK && header_bytes > SECTOR_BYTES)
+		st = blk_write(file[0], SECTOR_BYTES, header + SECTOR_BYTES, header_bytes - SECTOR_BYTES);
 	if (st == ST_OK)
 		st = write_tables(file[0], layout);
 	if (st == ST_OK && layout->n_data > 0)
@@ -380,9 +385,9 @@ enum status qcow2_create(const struct create_request *request, struct blk *const
 		st = qcow2_header_encode(&layout.header, &header, &header_bytes, err);
 	if (st != ST_OK)
 		return st;
-	st = write_body(file, &layout);
+	st = write_body(file, &layout, header, header_bytes);
 	if (st == ST_OK)
-		st = blk_write(file[0], 0, header, header_bytes);
+		st = blk_write(file[0], 0, header, (size_t)min_u64(header_bytes, SECTOR_BYTES));
 	if (st == ST_OK)
 		st = blk_flush(file[0]);
 	mem_free(header);

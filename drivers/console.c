@@ -1,0 +1,147 @@
+#include <efi.h>
+
+#include "console.h"
+
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/utf.h"
+#include "firmware.h"
+
+enum { LINE_BYTES = 256 };
+
+struct sink {
+	struct out out; /* first: a struct out * that comes in is a struct sink * */
+	SHELL_FILE_HANDLE file; /* where the shell wants it; NULL: ConOut */
+	size_t n_held;
+	char held[LINE_BYTES];
+};
+
+static struct sink standard_output, standard_error;
+
+/* `n` units and the NUL after them: the shell's console takes the text up to the NUL, its files take the size. */
+static void write_units(struct sink *sink, CHAR16 *units, size_t n)
+{
+	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
+	UINTN size = n * sizeof *units;
+	EFI_STATUS efi;
+
+	if (sink->file != NULL) {
+		efi = firmware.shell->WriteFile(sink->file, &size, units);
+		if (EFI_ERROR(efi))
+			sink->out.failed = true;
+		return;
+	}
+	/* A console that is missing or lacks a glyph is no reason for a command to fail. */
+	if (screen != NULL)
+		(void)screen->OutputString(screen, units);
+}
+
+/* The bytes at the start of `held` that are whole characters. */
+static size_t whole_characters(const struct sink *sink)
+{
+	size_t n = sink->n_held, tail = 0;
+
+	while (tail < 3 && tail < n && ((uint8_t)sink->held[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail < n) {
+		uint8_t first = (uint8_t)sink->held[n - 1 - tail];
+		size_t want = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+
+		if (want > tail + 1)
+			return n - 1 - tail;
+	}
+	return n;
+}
+
+static void flush(struct sink *sink)
+{
+	size_t n_bytes = whole_characters(sink), n_units = 0, n_kept = sink->n_held - n_bytes;
+	CHAR16 units[LINE_BYTES + 1], text[2 * LINE_BYTES + 1];
+	size_t length = utf16_length_of_utf8(sink->held, n_bytes);
+
+	if (length == 0)
+		return;
+	utf16_from_utf8(units, sink->held, n_bytes);
+	for (size_t i = 0; i < length; i++) {
+		if (units[i] == '\n')
+			text[n_units++] = '\r';
+		text[n_units++] = units[i];
+	}
+	text[n_units] = 0;
+	memmove(sink->held, sink->held + n_bytes, n_kept);
+	sink->n_held = n_kept;
+	write_units(sink, text, n_units);
+}
+
+static void sink_write(struct out *out, const char *bytes, size_t n)
+{
+	struct sink *sink = (struct sink *)out;
+
+	flush(sink == &standard_output ? &standard_error : &standard_output);
+	for (size_t i = 0; i < n; i++) {
+		sink->held[sink->n_held++] = bytes[i];
+		/* A progress line ends in \r. */
+		if (bytes[i] == '\n' || bytes[i] == '\r' || sink->n_held == LINE_BYTES)
+			flush(sink);
+	}
+}
+
+void console_start(void)
+{
+	standard_output.out.write = sink_write;
+	standard_error.out.write = sink_write;
+	if (firmware.parameters != NULL) {
+		standard_output.file = firmware.parameters->StdOut;
+		standard_error.file = firmware.parameters->StdErr;
+	}
+}
+
+struct out *console_out(void)
+{
+	return &standard_output.out;
+}
+
+struct out *console_err(void)
+{
+	return &standard_error.out;
+}
+
+void console_flush(void)
+{
+	flush(&standard_output);
+	flush(&standard_error);
+}
+
+bool console_wait_for_key(unsigned seconds)
+{
+	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
+	EFI_EVENT events[2];
+	UINTN n = 1, which = 0;
+	EFI_INPUT_KEY key;
+	EFI_STATUS efi;
+
+	console_flush();
+	if (keyboard == NULL)
+		return false;
+	/* Keys from before, of the boot menu for example, are not an answer. If the reset fails, they are taken for one. */
+	(void)keyboard->Reset(keyboard, FALSE);
+	events[0] = keyboard->WaitForKey;
+	if (seconds > 0) {
+		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL, &events[1]);
+		if (efi != EFI_SUCCESS)
+			return false;
+		n = 2;
+		efi = firmware.services->SetTimer(events[1], TimerRelative, seconds * UINT64_C(10000000)); /* 100 ns units */
+	} else {
+		efi = EFI_SUCCESS;
+	}
+	if (efi == EFI_SUCCESS)
+		efi = firmware.services->WaitForEvent(n, events, &which);
+	if (n == 2)
+		(void)firmware.services->CloseEvent(events[1]); /* fails only for what is no event */
+	if (efi != EFI_SUCCESS || which != 0)
+		return false;
+	(void)keyboard->ReadKeyStroke(keyboard, &key); /* that there was one is all that matters */
+	return true;
+}

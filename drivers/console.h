@@ -1,0 +1,22 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/out.h"
+
+/* Called by firmware_start(). */
+void console_start(void);
+
+/*
+ * Standard output and standard error. Where a shell started efi-img they follow its redirections (>, >a, |, 2>), and `failed`
+ * is set when a redirected file takes no more; otherwise both are the firmware's console. Text is held back to the end
+ * of the line, and until the other one is written to.
+ */
+struct out *console_out(void);
+struct out *console_err(void);
+
+/* Writes what is held back: before waiting for the person, and at the end. */
+void console_flush(void);
+
+/* Waits for a key and takes it; false when `seconds` have gone by without one. 0: for ever. */
+bool console_wait_for_key(unsigned seconds);

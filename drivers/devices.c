@@ -1,0 +1,331 @@
+/* The list of the machine's block devices (base/platform.h). */
+#include <efi.h>
+
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "blk/blk.h"
+#include "connect.h"
+#include "device_path.h"
+#include "disk.h"
+#include "firmware.h"
+#include "identity.h"
+#include "names.h"
+#include "text16.h"
+#include "file_system.h"
+
+/* A handle with Block I/O, before it becomes a struct device. */
+struct found {
+	EFI_HANDLE handle;
+	EFI_BLOCK_IO_PROTOCOL *io;
+	const EFI_DEVICE_PATH_PROTOCOL *path;
+	const struct named_device *names; /* NULL: nameless */
+	struct found *disk;               /* of a partition; NULL for disks */
+	uint64_t start_bytes;
+	size_t index;                     /* in the list of devices, once it is there */
+};
+
+/* ---- The bus ---- */
+
+/* Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last one counts, as for a USB bridge. */
+static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
+{
+	/* A vendor's node with this GUID is Serial Attached SCSI (10.3.4.18). */
+	static const EFI_GUID sas = { 0xd487ddb4, 0x008b, 0x11d9, { 0xaf, 0xdc, 0x00, 0x10, 0x83, 0xff, 0xca, 0x4d } };
+
+	switch (node->SubType) {
+	case 1: return "IDE";
+	case 2: return "SCSI";
+	case 3: return "FC";
+	case 4: return "FireWire";
+	case 5: return "USB";
+	case 10: return device_path_field(node, 2, 2) >= 20 && memcmp((const uint8_t *)node + 4, &sas, sizeof sas) == 0 ? "SAS" : NULL;
+	case 15: return "USB";
+	case 16: return "USB";
+	case 18: return "SATA";
+	case 19: return "iSCSI";
+	case 21: return "FC";
+	case 22: return "SAS";
+	case 23: return "NVMe";
+	case 25: return "UFS";
+	case 26: return "SD";
+	case 29: return "eMMC";
+	case 34: return "NVMe-oF";
+	default: return NULL;
+	}
+}
+
+static bool is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	enum { VENDOR_VIRTIO = 0x1af4 };
+	EFI_HANDLE function = device_path_locate(path, &(EFI_GUID)EFI_PCI_IO_PROTOCOL_GUID);
+	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(function, EFI_PCI_IO_PROTOCOL);
+	UINT16 vendor = 0;
+
+	return pci != NULL && pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) == EFI_SUCCESS && vendor == VENDOR_VIRTIO;
+}
+
+static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	enum { MEDIA_RAM_DISK = 9 };
+	const char *bus = NULL;
+
+	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path); node != NULL; node = device_path_next(node)) {
+		const char *found = node->Type == MESSAGING_DEVICE_PATH ? messaging_bus(node) : NULL;
+
+		if (node->Type == MEDIA_DEVICE_PATH && node->SubType == MEDIA_RAM_DISK)
+			return "RAM";
+		if (found != NULL)
+			bus = found;
+	}
+	if (bus != NULL)
+		return bus;
+	return is_virtio(path) ? "virtio" : "";
+}
+
+/* ---- Order and parents ---- */
+
+/* Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at the same offset. */
+static uint64_t start_of(const struct found *partition)
+{
+	uint32_t block_bytes = partition->disk != NULL ? partition->disk->io->Media->BlockSize : partition->io->Media->BlockSize;
+	uint64_t start = 0;
+
+	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(partition->path); node != NULL; node = device_path_next(node))
+		if (node->Type == MEDIA_DEVICE_PATH && (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP))
+			start = device_path_field(node, 8, 8);
+	return mul_ok(start, block_bytes, &start) ? start : 0;
+}
+
+/* A partition belongs to the disk whose path its own begins with. One without such a disk is shown as a disk. */
+static void find_disks(struct found *found, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!found[i].io->Media->LogicalPartition)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			if (!found[k].io->Media->LogicalPartition && device_path_is_below(found[i].path, found[k].path))
+				found[i].disk = &found[k];
+		found[i].start_bytes = start_of(&found[i]);
+	}
+}
+
+/* The number in "blk12:", nameless devices last. */
+static uint64_t blk_number(const struct found *found)
+{
+	uint64_t number = UINT64_MAX;
+
+	for (size_t i = 0; found->names != NULL && i < found->names->n_names; i++) {
+		const char *name = found->names->names[i];
+		size_t n = text_length(name);
+		char digits[32];
+
+		if (!text_starts_with(name, "blk") || n < 5 || n - 4 >= sizeof digits)
+			continue;
+		memcpy(digits, name + 3, n - 4);
+		digits[n - 4] = '\0';
+		if (text_to_u64(digits, &number))
+			return number;
+	}
+	return UINT64_MAX;
+}
+
+/* Disks in the order of their names, each followed by its partitions in the order of their place. */
+static bool goes_before(const struct found *a, const struct found *b)
+{
+	const struct found *disk_a = a->disk != NULL ? a->disk : a, *disk_b = b->disk != NULL ? b->disk : b;
+	uint64_t number_a, number_b;
+
+	if (disk_a == disk_b) {
+		if (a->disk == NULL || b->disk == NULL)
+			return a->disk == NULL && b->disk != NULL;
+		return a->start_bytes < b->start_bytes;
+	}
+	number_a = blk_number(disk_a);
+	number_b = blk_number(disk_b);
+	return number_a != number_b ? number_a < number_b : disk_a < disk_b;
+}
+
+static struct found **sorted(struct found *found, size_t n)
+{
+	struct found **order = mem_alloc((n + 1) * sizeof *order);
+
+	for (size_t i = 0; order != NULL && i < n; i++) {
+		size_t at = i;
+
+		for (; at > 0 && goes_before(&found[i], order[at - 1]); at--)
+			order[at] = order[at - 1];
+		order[at] = &found[i];
+	}
+	return order;
+}
+
+/* ---- One device ---- */
+
+static enum status copy_names(const struct named_device *from, struct device *device)
+{
+	if (from == NULL)
+		return ST_OK;
+	device->names = mem_alloc(from->n_names * sizeof *device->names);
+	if (device->names == NULL)
+		return ST_NO_MEMORY;
+	for (size_t i = 0; i < from->n_names; i++) {
+		device->names[i] = text_copy(from->names[i]);
+		if (device->names[i] == NULL)
+			return ST_NO_MEMORY;
+		device->n_names++;
+	}
+	return ST_OK;
+}
+
+/* A volume that cannot be opened or asked, being damaged for example, is shown as none. */
+static enum status describe_volume(EFI_HANDLE handle, struct volume_info *ret)
+{
+	EFI_FILE_PROTOCOL *root;
+	struct file_system volume;
+	enum status st = file_system_root(handle, &root);
+
+	if (st == ST_OK) {
+		st = file_system_look(handle, root, &volume);
+		(void)root->Close(root); /* a directory that was only read has nothing to lose */
+		if (st == ST_OK) {
+			*ret = (struct volume_info){
+				.present = true,
+				.read_only = volume.read_only,
+				.label = volume.label,
+				.size_bytes = volume.size_bytes,
+				.free_bytes = volume.free_bytes,
+			};
+			return ST_OK;
+		}
+		file_system_free(&volume);
+	}
+	ret->label = text_copy("");
+	return ret->label != NULL ? ST_OK : ST_NO_MEMORY;
+}
+
+/* Whether efi-img was started from this device, or from a partition of it. */
+static bool started_from(const struct found *found)
+{
+	EFI_HANDLE start = firmware.loaded != NULL ? firmware.loaded->DeviceHandle : NULL;
+
+	if (start == NULL)
+		return false;
+	return start == found->handle || (!found->io->Media->LogicalPartition && device_path_is_below(device_path_of(start), found->path));
+}
+
+static enum status describe(const struct found *found, struct device *ret)
+{
+	const EFI_BLOCK_IO_MEDIA *media = found->io->Media;
+	enum status st;
+
+	*ret = (struct device){
+		.path = device_path_text(found->path),
+		.parent = found->disk != NULL ? (int)found->disk->index : DEVICE_NO_PARENT,
+		.start_bytes = found->start_bytes,
+		.bus = bus_of(found->path),
+		.size_bytes = disk_size(found->io),
+		.block_bytes = media->BlockSize,
+		.removable = media->RemovableMedia,
+		.read_only = media->ReadOnly,
+		.medium = media->MediaPresent,
+		.started_from = started_from(found),
+	};
+	if (ret->path == NULL)
+		return ST_NO_MEMORY;
+	st = copy_names(found->names, ret);
+	if (st != ST_OK)
+		return st;
+	if (found->disk == NULL) {
+		st = identity_of(found->handle, &ret->model, &ret->serial);
+	} else {
+		ret->model = text_copy("");
+		ret->serial = text_copy("");
+		st = ret->model != NULL && ret->serial != NULL ? ST_OK : ST_NO_MEMORY;
+	}
+	if (st == ST_OK)
+		st = describe_volume(found->handle, &ret->volume);
+	if (st != ST_OK)
+		return st;
+	st = disk_open(found->io, &ret->blk);
+	/* A device that cannot be read is shown nevertheless. */
+	return st == ST_NO_MEMORY ? st : ST_OK;
+}
+
+/* ---- All of them ---- */
+
+static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names, struct device_list *ret)
+{
+	struct found *found = mem_alloc((n_handles + 1) * sizeof *found), **order = NULL;
+	enum status st = ST_NO_MEMORY;
+	size_t n = 0;
+
+	if (found == NULL)
+		return ST_NO_MEMORY;
+	for (size_t i = 0; i < n_handles; i++) {
+		EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handles[i], EFI_BLOCK_IO_PROTOCOL);
+
+		if (io == NULL || io->Media == NULL)
+			continue;
+		found[n++] = (struct found){
+			.handle = handles[i],
+			.io = io,
+			.path = device_path_of(handles[i]),
+			.names = names_of(names, handles[i]),
+		};
+	}
+	find_disks(found, n);
+	order = sorted(found, n);
+	ret->device = mem_alloc((n + 1) * sizeof *ret->device);
+	if (order != NULL && ret->device != NULL)
+		st = ST_OK;
+	while (st == ST_OK && ret->n < n) {
+		order[ret->n]->index = ret->n;
+		st = describe(order[ret->n], &ret->device[ret->n]);
+		ret->n++;
+	}
+	mem_free(order);
+	mem_free(found);
+	return st;
+}
+
+enum status platform_devices(struct device_list *ret, struct error *err)
+{
+	EFI_HANDLE *handles = NULL;
+	struct names names = { 0 };
+	size_t n;
+	enum status st;
+
+	*ret = (struct device_list){ 0 };
+	connect_all();
+	st = firmware_handles(&(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &handles, &n);
+	if (st == ST_OK)
+		st = names_load(&names);
+	if (st == ST_OK)
+		st = list(handles, n, &names, ret);
+	names_free(&names);
+	firmware_free(handles);
+	if (st == ST_NO_MEMORY)
+		return fail_no_memory(err);
+	return st == ST_OK ? ST_OK : fail(err, st, "the list of block devices: %s", status_text(st));
+}
+
+void platform_devices_free(struct device_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct device *device = &list->device[i];
+
+		for (size_t k = 0; k < device->n_names; k++)
+			mem_free(device->names[k]);
+		mem_free(device->names);
+		mem_free(device->path);
+		mem_free(device->model);
+		mem_free(device->serial);
+		mem_free(device->volume.label);
+		blk_close(device->blk);
+	}
+	mem_free(list->device);
+	*list = (struct device_list){ 0 };
+}

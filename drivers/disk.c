@@ -1,0 +1,82 @@
+#include <efi.h>
+
+#include "disk.h"
+
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "status.h"
+
+enum {
+	TRANSFER_BYTES = 1 << 20, /* full speed is reached here, and a break is noticed soon */
+	PAGE_BYTES = 4096,
+};
+
+struct disk {
+	struct blk blk; /* first: a struct blk * that comes in is a struct disk * */
+	EFI_BLOCK_IO_PROTOCOL *io;
+	uint32_t media_id; /* of the medium that was opened */
+};
+
+static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	struct disk *disk = (struct disk *)blk;
+	EFI_BLOCK_IO_PROTOCOL *io = disk->io;
+
+	/* Some drivers, virtio's for one, do not look at the medium's id themselves. */
+	if (!io->Media->MediaPresent)
+		return ST_NO_MEDIUM;
+	if (io->Media->MediaId != disk->media_id)
+		return ST_MEDIUM_CHANGED;
+	return status_from_efi(io->ReadBlocks(io, disk->media_id, offset / blk->block_bytes, len, buf));
+}
+
+static void disk_close(struct blk *blk)
+{
+	mem_free(blk);
+}
+
+static const struct blk_ops disk_ops = {
+	.read = disk_read,
+	.close = disk_close,
+};
+
+uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
+{
+	const EFI_BLOCK_IO_MEDIA *media = io->Media;
+	uint64_t n_blocks, size;
+
+	if (!media->MediaPresent || !add_ok(media->LastBlock, 1, &n_blocks) || !mul_ok(n_blocks, media->BlockSize, &size))
+		return 0;
+	return size <= SIZE_LIMIT ? size : 0;
+}
+
+enum status disk_open(EFI_BLOCK_IO_PROTOCOL *io, struct blk **ret)
+{
+	const EFI_BLOCK_IO_MEDIA *media = io->Media;
+	uint32_t align = media->IoAlign > 1 ? media->IoAlign : 1; /* 0 and 1 both mean any (UEFI 2.10, 13.9) */
+	struct disk *disk;
+
+	if (!media->MediaPresent)
+		return ST_NO_MEDIUM;
+	if (!is_power_of_two(media->BlockSize) || media->BlockSize > TRANSFER_BYTES)
+		return ST_UNSUPPORTED;
+	if (!is_power_of_two(align) || align > PAGE_BYTES)
+		return ST_UNSUPPORTED;
+	if (disk_size(io) == 0)
+		return ST_CORRUPT;
+	disk = mem_alloc(sizeof *disk);
+	if (disk == NULL)
+		return ST_NO_MEMORY;
+	disk->blk = (struct blk){
+		.ops = &disk_ops,
+		.size = disk_size(io),
+		.block_bytes = media->BlockSize,
+		.buffer_align = align,
+		.transfer_bytes = TRANSFER_BYTES,
+	};
+	disk->io = io;
+	disk->media_id = media->MediaId;
+	*ret = &disk->blk;
+	return ST_OK;
+}

@@ -1,0 +1,193 @@
+/*
+ * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). What the drivers of real machines make of it decides the shape of this one:
+ *
+ * - Setting the position behind the end and writing there shows the stale clusters in between (EDK2's FAT), or fails (U-Boot's). So
+ *   a file only ever grows by writing at its end, and new bytes are written as zeros.
+ * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is remembered, and set
+ *   only where an access does not go on from the last one.
+ * - Close hides errors, therefore flush is a call of its own.
+ */
+#include <efi.h>
+
+#include "file.h"
+
+#include "base/range.h"
+#include "firmware.h"
+#include "status.h"
+#include "file_system.h"
+
+enum { TRANSFER_BYTES = 1 << 20 }; /* four to six times faster than 64 KiB; larger gains little and delays a break */
+
+#define POSITION_UNKNOWN UINT64_MAX
+
+struct file {
+	struct blk blk; /* first: a struct blk * that comes in is a struct file * */
+	EFI_FILE_PROTOCOL *file;
+	uint64_t position; /* where the firmware stands in it */
+};
+
+static enum status seek(struct file *file, uint64_t offset)
+{
+	enum status st;
+
+	if (file->position == offset)
+		return ST_OK;
+	st = status_from_efi(file->file->SetPosition(file->file, offset));
+	file->position = st == ST_OK ? offset : POSITION_UNKNOWN;
+	return st;
+}
+
+static enum status file_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	struct file *file = (struct file *)blk;
+	uint8_t *to = buf;
+	enum status st = seek(file, offset);
+
+	while (st == ST_OK && len > 0) {
+		UINTN n = len;
+
+		st = status_from_efi(file->file->Read(file->file, &n, to));
+		if (st == ST_OK && (n == 0 || n > len))
+			st = ST_IO; /* the file is shorter than its own directory entry says */
+		if (st != ST_OK)
+			break;
+		file->position += n;
+		to += n;
+		len -= n;
+	}
+	if (st != ST_OK)
+		file->position = POSITION_UNKNOWN;
+	return st;
+}
+
+static enum status file_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	struct file *file = (struct file *)blk;
+	UINTN n = len;
+	EFI_STATUS efi;
+	enum status st = seek(file, offset);
+
+	if (st != ST_OK)
+		return st;
+	/* The firmware's interface lacks the const; it only reads the buffer. */
+	efi = file->file->Write(file->file, &n, (void *)(uintptr_t)buf);
+	if (efi == EFI_SUCCESS && n == len) {
+		file->position += len;
+		blk->size = max_u64(blk->size, file->position);
+		return ST_OK;
+	}
+	file->position = POSITION_UNKNOWN;
+	if (efi == EFI_SUCCESS)
+		return ST_NO_SPACE; /* short without an error (13.5, Write): as much as there was room for */
+	/* FAT says "unsupported" to a file of 4 GiB. */
+	return efi == EFI_UNSUPPORTED ? ST_TOO_LARGE : status_from_efi(efi);
+}
+
+static enum status file_flush(struct blk *blk)
+{
+	struct file *file = (struct file *)blk;
+
+	return status_from_efi(file->file->Flush(file->file));
+}
+
+enum status file_info(EFI_FILE_PROTOCOL *file, EFI_FILE_INFO **ret)
+{
+	EFI_FILE_INFO *info;
+	size_t bytes;
+	enum status st = file_get_info(file, &(EFI_GUID)EFI_FILE_INFO_ID, (void **)&info, &bytes);
+
+	if (st != ST_OK)
+		return st;
+	if (bytes < SIZE_OF_EFI_FILE_INFO + sizeof *info->FileName || ((uint8_t *)info)[bytes - 1] != 0 ||
+	    ((uint8_t *)info)[bytes - 2] != 0) {
+		mem_free(info);
+		return ST_IO;
+	}
+	*ret = info;
+	return ST_OK;
+}
+
+enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
+{
+	EFI_FILE_INFO *info;
+	enum status st = file_info(file, &info);
+
+	if (st != ST_OK)
+		return st;
+	info->FileSize = size;
+	st = status_from_efi(file->SetInfo(file, &(EFI_GUID)EFI_FILE_INFO_ID, (UINTN)info->Size, info));
+	mem_free(info);
+	return st;
+}
+
+/* Every way of preallocating is the same here: FAT has no holes, so new bytes are always written. */
+static enum status file_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
+{
+	struct file *file = (struct file *)blk;
+	enum status st;
+
+	(void)prealloc;
+	if (size > blk->size)
+		return blk_write_zeros(blk, blk->size, size - blk->size);
+	if (size == blk->size)
+		return ST_OK;
+	st = file_shrink(file->file, size);
+	file->position = POSITION_UNKNOWN; /* the old one may be behind the end now */
+	if (st == ST_OK)
+		blk->size = size;
+	return st;
+}
+
+static enum status file_allocated(struct blk *blk, uint64_t *ret)
+{
+	struct file *file = (struct file *)blk;
+	EFI_FILE_INFO *info;
+	enum status st = file_info(file->file, &info);
+
+	if (st != ST_OK)
+		return st;
+	*ret = info->PhysicalSize;
+	mem_free(info);
+	return ST_OK;
+}
+
+static void file_close(struct blk *blk)
+{
+	struct file *file = (struct file *)blk;
+
+	(void)file->file->Close(file->file); /* always succeeds (13.5); whoever cares has flushed */
+	mem_free(file);
+}
+
+static const struct blk_ops reading = {
+	.read = file_read,
+	.allocated = file_allocated,
+	.close = file_close,
+};
+
+static const struct blk_ops writing = {
+	.read = file_read,
+	.write = file_write,
+	.flush = file_flush,
+	.resize = file_resize,
+	.allocated = file_allocated,
+	.close = file_close,
+};
+
+struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, uint64_t size, enum open_mode mode)
+{
+	struct file *file = mem_alloc(sizeof *file);
+
+	if (file == NULL)
+		return NULL;
+	file->blk = (struct blk){
+		.ops = mode == OPEN_WRITE ? &writing : &reading,
+		.size = size,
+		.block_bytes = 1,
+		.buffer_align = 1,
+		.transfer_bytes = TRANSFER_BYTES,
+	};
+	file->file = efi_file;
+	file->position = POSITION_UNKNOWN;
+	return &file->blk;
+}

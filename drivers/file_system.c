@@ -1,0 +1,117 @@
+#include <efi.h>
+
+#include "file_system.h"
+
+#include "base/bytes.h"
+#include "base/platform.h"
+#include "base/size.h"
+#include "disk.h"
+#include "firmware.h"
+#include "part/fat.h"
+#include "status.h"
+#include "text16.h"
+
+enum { SECTOR_BYTES = 512, INFO_MAX = 64 << 10 };
+
+#define FAT_FILE_LIMIT UINT64_C(0xffffffff)
+
+enum status file_get_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, void **ret, size_t *ret_bytes)
+{
+	UINTN size = 0;
+	EFI_STATUS efi = file->GetInfo(file, type, &size, NULL);
+	void *info;
+
+	if (efi != EFI_BUFFER_TOO_SMALL)
+		return efi == EFI_SUCCESS ? ST_IO : status_from_efi(efi);
+	if (size > INFO_MAX)
+		return ST_IO;
+	info = mem_alloc(size);
+	if (info == NULL)
+		return ST_NO_MEMORY;
+	efi = file->GetInfo(file, type, &size, info);
+	if (efi != EFI_SUCCESS) {
+		mem_free(info);
+		return status_from_efi(efi);
+	}
+	*ret = info;
+	*ret_bytes = size;
+	return ST_OK;
+}
+
+enum status file_system_root(EFI_HANDLE handle, EFI_FILE_PROTOCOL **ret)
+{
+	EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs = PROTOCOL(handle, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL);
+
+	if (fs == NULL)
+		return ST_UNSUPPORTED;
+	return status_from_efi(fs->OpenVolume(fs, ret));
+}
+
+/* The cluster size of a FAT boot sector (FAT specification 1.03, section 3), or 0: it is none. */
+static uint32_t fat_cluster_bytes(const uint8_t sector[static SECTOR_BYTES])
+{
+	struct fat_boot_sector fat;
+
+	return fat_recognise(sector, &fat) ? (uint32_t)bytes_from_le(sector + 11, 2) * sector[13] : 0;
+}
+
+/* The firmware does not say which file system it has mounted, and only FAT has a limit that matters: the boot sector tells. */
+static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *ret)
+{
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+	uint8_t sector[SECTOR_BYTES];
+	uint32_t cluster_bytes = 0;
+	struct blk *blk;
+	enum status st;
+
+	if (io == NULL)
+		return ST_OK;
+	st = disk_open(io, &blk);
+	if (st != ST_OK)
+		return st;
+	if (blk->size >= sizeof sector) {
+		st = blk_read(blk, 0, sector, sizeof sector);
+		if (st == ST_OK)
+			cluster_bytes = fat_cluster_bytes(sector);
+	}
+	blk_close(blk);
+	if (cluster_bytes > 0) {
+		ret->cluster_bytes = cluster_bytes;
+		ret->file_limit_bytes = FAT_FILE_LIMIT;
+	}
+	return st;
+}
+
+enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct file_system *ret)
+{
+	EFI_FILE_SYSTEM_INFO *info = NULL;
+	size_t bytes;
+	enum status st;
+
+	*ret = (struct file_system){ 0 };
+	st = file_get_info(root, &(EFI_GUID)EFI_FILE_SYSTEM_INFO_ID, (void **)&info, &bytes);
+	if (st != ST_OK)
+		return st;
+	if (bytes < SIZE_OF_EFI_FILE_SYSTEM_INFO) {
+		mem_free(info);
+		return ST_IO;
+	}
+	*ret = (struct file_system){
+		.read_only = info->ReadOnly,
+		.size_bytes = info->VolumeSize,
+		.free_bytes = info->FreeSpace,
+		.file_limit_bytes = SIZE_LIMIT,
+		.cluster_bytes = info->BlockSize > 0 ? info->BlockSize : SECTOR_BYTES,
+		.label = text16_to_utf8_n(info->VolumeLabel, (bytes - SIZE_OF_EFI_FILE_SYSTEM_INFO) / sizeof(CHAR16)),
+	};
+	mem_free(info);
+	if (ret->label == NULL)
+		return ST_NO_MEMORY;
+	return look_at_boot_sector(handle, ret);
+}
+
+void file_system_free(struct file_system *fs)
+{
+	mem_free(fs->label);
+	*fs = (struct file_system){ 0 };
+}

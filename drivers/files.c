@@ -1,0 +1,438 @@
+/* The part of base/platform.h that deals with files and devices by their names. */
+#include <efi.h>
+
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "disk.h"
+#include "file.h"
+#include "firmware.h"
+#include "location.h"
+#include "status.h"
+#include "text16.h"
+#include "file_system.h"
+
+#define MODE_READ ((uint64_t)EFI_FILE_MODE_READ)
+#define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE) /* the file system drivers allow no writing without reading */
+
+/* The place of a file: its name, and the open root of its volume. */
+struct target {
+	struct location location;
+	EFI_FILE_PROTOCOL *root;
+};
+
+/* ---- Errors ---- */
+
+/* Says what could not be done with the file or device, and what to do about it where there is something. */
+static enum status failed(const struct location *location, const char *what, enum status st, struct error *err)
+{
+	const char *full = location->full, *volume = location->volume;
+	const char *colon = location->path != NULL ? ":" : ""; /* the name of a device has one already */
+
+	switch (st) {
+	case ST_NO_MEMORY:
+		return fail_no_memory(err);
+	case ST_INVALID:
+		return fail(err, st, "%s%s cannot %s: the file system does not accept this name", full, colon, what);
+	case ST_READ_ONLY:
+		return fail(err, st, "%s%s cannot %s: %s is write-protected", full, colon, what, volume);
+	case ST_NO_SPACE:
+		return fail(err, st, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
+	case ST_DENIED:
+		return fail(err, st, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) or in use",
+			    full, colon, what);
+	case ST_CORRUPT:
+		return fail(err, st, "%s%s cannot %s: the file system of %s is damaged; repair it from another system", full,
+			    colon, what, volume);
+	default:
+		return fail(err, st, "%s%s cannot %s: %s", full, colon, what, status_text(st));
+	}
+}
+
+static enum status is_directory(const struct location *location, struct error *err)
+{
+	return fail(err, ST_INVALID, "%s is a directory; a file name is wanted here", location->full);
+}
+
+/* ---- The way to a file ---- */
+
+static void target_close(struct target *target)
+{
+	if (target->root != NULL)
+		(void)target->root->Close(target->root); /* a directory that was only read has nothing to lose */
+	target->root = NULL;
+	location_free(&target->location);
+}
+
+/* Opens the volume of a file whose location is known. */
+static enum status open_root(struct target *target, struct error *err)
+{
+	const struct location *location = &target->location;
+	enum status st;
+
+	if (location->path == NULL)
+		return fail(err, ST_INVALID, "%s is a device; a file name is wanted here", location->full);
+	st = file_system_root(location->device, &target->root);
+	if (st == ST_UNSUPPORTED)
+		return fail(err, ST_NOT_FOUND, "%s: on %s there is no file system that the firmware can read, as FAT is",
+			    location->full, location->volume);
+	if (st != ST_OK)
+		return failed(location, "open its volume", st, err);
+	if (location->path[text_length(location->path) - 1] == '\\')
+		return is_directory(location, err);
+	return ST_OK;
+}
+
+/* Finds where a file is or would be, and opens its volume. The caller closes the target, on failure too. */
+static enum status target_open(const char *name, struct target *ret, struct error *err)
+{
+	enum status st;
+
+	ret->root = NULL;
+	st = location_find(name, &ret->location, err);
+	return st == ST_OK ? open_root(ret, err) : st;
+}
+
+/* Opens the first `length` bytes of `path` from the root. */
+static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode, EFI_FILE_PROTOCOL **ret)
+{
+	char *part = text_copy_n(path, length);
+	CHAR16 *name = part != NULL ? text16_from_utf8(part) : NULL;
+	enum status st = ST_NO_MEMORY;
+
+	if (name != NULL)
+		st = status_from_efi(root->Open(root, ret, name, mode, 0));
+	mem_free(name);
+	mem_free(part);
+	return st;
+}
+
+/* Opens a file or directory, and looks at it. Both results belong to the caller. No words are written. */
+static enum status open_and_look(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
+				 EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info)
+{
+	EFI_FILE_PROTOCOL *file;
+	enum status st = open_path(root, path, length, mode, &file);
+
+	if (st != ST_OK)
+		return st;
+	st = file_info(file, ret_info);
+	if (st != ST_OK) {
+		(void)file->Close(file); /* always succeeds (UEFI 2.10, 13.5), and nothing was written */
+		return st;
+	}
+	*ret = file;
+	return ST_OK;
+}
+
+/* ST_OK when every directory on the way to the file is there. */
+static enum status check_directories(const struct target *target, struct error *err)
+{
+	const struct location *location = &target->location;
+	const char *path = location->path;
+
+	for (size_t i = 1; path[i] != '\0'; i++) {
+		EFI_FILE_PROTOCOL *file;
+		EFI_FILE_INFO *info;
+		bool directory;
+		enum status st;
+
+		if (path[i] != '\\')
+			continue;
+		st = open_and_look(target->root, path, i, MODE_READ, &file, &info);
+		if (st == ST_NOT_FOUND)
+			return fail(err, st, "%s: there is no directory %s%.*s", location->full, location->volume, (int)i, path);
+		if (st != ST_OK)
+			return failed(location, "look at its directory", st, err);
+		directory = (info->Attribute & EFI_FILE_DIRECTORY) != 0;
+		mem_free(info);
+		(void)file->Close(file); /* always succeeds, and nothing was written */
+		if (!directory)
+			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory", location->full, location->volume,
+				    (int)i, path);
+	}
+	return ST_OK;
+}
+
+/*
+ * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there is no such file". Directories
+ * are refused.
+ */
+static enum status open_file(const struct target *target, uint64_t mode, EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info,
+			     struct error *err)
+{
+	const struct location *location = &target->location;
+	enum status st = open_and_look(target->root, location->path, text_length(location->path), mode, ret, ret_info);
+
+	if (st == ST_NOT_FOUND) {
+		st = check_directories(target, err);
+		if (st != ST_OK)
+			return st;
+		return fail(err, ST_NOT_FOUND, "%s: there is no such file", location->full);
+	}
+	if (st != ST_OK)
+		return failed(location, mode == MODE_READ ? "open it" : "open it for writing", st, err);
+	if (((*ret_info)->Attribute & EFI_FILE_DIRECTORY) == 0)
+		return ST_OK;
+	mem_free(*ret_info);
+	(void)(*ret)->Close(*ret); /* always succeeds, and nothing was written */
+	return is_directory(location, err);
+}
+
+/* Makes the blk of an open file, or closes it. */
+static enum status give_blk(EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	*ret = file_blk(file, size, mode);
+	if (*ret != NULL)
+		return ST_OK;
+	(void)file->Close(file); /* always succeeds, and nothing was written */
+	return fail_no_memory(err);
+}
+
+/* ---- platform.h ---- */
+
+static enum status open_device(const struct location *location, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(location->device, EFI_BLOCK_IO_PROTOCOL);
+	enum status st;
+
+	if (mode == OPEN_WRITE)
+		return fail(err, ST_UNSUPPORTED, "%s is a device; efi-img writes to files only so far", location->full);
+	if (io == NULL)
+		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it", location->full);
+	st = disk_open(io, ret);
+	if (st == ST_UNSUPPORTED)
+		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read", location->full,
+			    (unsigned)io->Media->BlockSize);
+	return st == ST_OK ? ST_OK : failed(location, "open it", st, err);
+}
+
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	struct target target = { 0 };
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
+	enum status st;
+
+	st = location_find(name, &target.location, err);
+	if (st == ST_OK && target.location.path == NULL) {
+		st = open_device(&target.location, mode, ret, err);
+		goto done;
+	}
+	if (st == ST_OK)
+		st = open_root(&target, err);
+	if (st == ST_OK)
+		st = open_file(&target, mode == OPEN_WRITE ? MODE_WRITE : MODE_READ, &file, &info, err);
+	if (st == ST_OK) {
+		st = give_blk(file, info->FileSize, mode, ret, err);
+		mem_free(info);
+	}
+done:
+	target_close(&target);
+	return st;
+}
+
+static enum status look_at_volume(const struct target *target, struct place *ret, struct error *err)
+{
+	const struct location *location = &target->location;
+	struct out_buffer out;
+	struct file_system volume;
+	enum status st = file_system_look(location->device, target->root, &volume);
+
+	if (st == ST_OK && volume.read_only)
+		st = ST_READ_ONLY;
+	if (st != ST_OK) {
+		file_system_free(&volume);
+		return failed(location, "make a file", st, err);
+	}
+	*ret = (struct place){
+		.free_bytes = volume.free_bytes,
+		.file_limit_bytes = volume.file_limit_bytes,
+		.cluster_bytes = volume.cluster_bytes,
+		.sparse = false,
+		.volume = (uintptr_t)location->device,
+	};
+	file_system_free(&volume);
+	out_buffer_init(&out, ret->volume_name, sizeof ret->volume_name);
+	out_text(&out.out, location->volume);
+	return ST_OK;
+}
+
+enum status platform_look(const char *name, struct place *ret, struct error *err)
+{
+	struct target target;
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
+	enum status st;
+
+	st = target_open(name, &target, err);
+	if (st == ST_OK)
+		st = look_at_volume(&target, ret, err);
+	if (st != ST_OK)
+		goto done;
+	st = open_and_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file, &info);
+	if (st == ST_NOT_FOUND) {
+		st = check_directories(&target, err);
+		goto done;
+	}
+	if (st != ST_OK) {
+		st = failed(&target.location, "make it", st, err);
+		goto done;
+	}
+	ret->exists = true;
+	ret->existing_bytes = info->PhysicalSize;
+	if ((info->Attribute & EFI_FILE_DIRECTORY) != 0)
+		st = is_directory(&target.location, err);
+	mem_free(info);
+	(void)file->Close(file); /* always succeeds, and nothing was written */
+done:
+	target_close(&target);
+	return st;
+}
+
+/* Opens the existing file of that name, emptied, if there is one and it may be replaced. ST_NOT_FOUND: there is none, and no words. */
+static enum status open_to_replace(const struct target *target, bool replace, EFI_FILE_PROTOCOL **ret, struct error *err)
+{
+	const struct location *location = &target->location;
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
+	bool directory;
+	enum status st;
+
+	st = open_and_look(target->root, location->path, text_length(location->path), replace ? MODE_WRITE : MODE_READ, &file,
+			   &info);
+	if (st == ST_NOT_FOUND)
+		return st;
+	if (st != ST_OK)
+		return failed(location, "make it", st, err);
+	directory = (info->Attribute & EFI_FILE_DIRECTORY) != 0;
+	mem_free(info);
+	if (directory)
+		st = is_directory(location, err);
+	else if (!replace)
+		st = fail(err, ST_EXISTS, "%s: exists already", location->full);
+	else if ((st = file_shrink(file, 0)) != ST_OK)
+		st = failed(location, "empty it", st, err);
+	if (st == ST_OK)
+		*ret = file;
+	else
+		(void)file->Close(file); /* always succeeds, and nothing was written */
+	return st;
+}
+
+enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
+{
+	struct target target;
+	EFI_FILE_PROTOCOL *file;
+	enum status st;
+
+	st = target_open(name, &target, err);
+	if (st != ST_OK)
+		goto done;
+	st = open_to_replace(&target, replace, &file, err);
+	if (st == ST_NOT_FOUND) {
+		const char *path = target.location.path;
+
+		st = check_directories(&target, err);
+		if (st != ST_OK)
+			goto done;
+		st = open_path(target.root, path, text_length(path), MODE_WRITE | EFI_FILE_MODE_CREATE, &file);
+		if (st != ST_OK)
+			st = failed(&target.location, "make it", st, err);
+	}
+	if (st == ST_OK)
+		st = give_blk(file, 0, OPEN_WRITE, ret, err);
+done:
+	target_close(&target);
+	return st;
+}
+
+enum status platform_remove(const char *name, struct error *err)
+{
+	struct target target;
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
+	enum status st;
+
+	st = target_open(name, &target, err);
+	if (st == ST_OK)
+		st = open_file(&target, MODE_WRITE, &file, &info, err);
+	if (st == ST_OK) {
+		mem_free(info);
+		/* Delete() closes the file whatever happens, and says that it failed by a warning (UEFI 2.10, 13.5). */
+		st = status_from_efi(file->Delete(file));
+		if (st != ST_OK)
+			st = failed(&target.location, "delete it", st, err);
+	}
+	target_close(&target);
+	return st;
+}
+
+/* ---- The same file? ---- */
+
+/*
+ * The path as the directories on the way spell it, so that neither case nor short names ("LONGNA~1.RAW") hide that two names
+ * are one. NULL: the file is not there, or cannot be looked at.
+ */
+static char *canonical_path(const struct target *target)
+{
+	const char *path = target->location.path;
+	struct out_buffer out;
+	char *text = mem_alloc(4096);
+
+	if (text == NULL)
+		return NULL;
+	out_buffer_init(&out, text, 4096);
+	for (size_t i = 1;; i++) {
+		EFI_FILE_PROTOCOL *file;
+		EFI_FILE_INFO *info;
+		char *component;
+
+		if (path[i] != '\\' && path[i] != '\0')
+			continue;
+		if (open_and_look(target->root, path, i, MODE_READ, &file, &info) != ST_OK)
+			break;
+		component = text16_to_utf8(info->FileName);
+		mem_free(info);
+		(void)file->Close(file); /* always succeeds, and nothing was written */
+		if (component == NULL)
+			break;
+		out_printf(&out.out, "\\%s", component);
+		mem_free(component);
+		if (path[i] == '\0')
+			return text;
+	}
+	mem_free(text);
+	return NULL;
+}
+
+bool platform_same(const char *a, const char *b)
+{
+	struct target target_a = { 0 }, target_b = { 0 };
+	char *path_a = NULL, *path_b = NULL;
+	struct error ignored; /* a name that leads nowhere is an answer here */
+	bool same = false;
+
+	if (location_find(a, &target_a.location, &ignored) != ST_OK || location_find(b, &target_b.location, &ignored) != ST_OK)
+		goto done;
+	if (target_a.location.device != target_b.location.device)
+		goto done;
+	if (target_a.location.path == NULL || target_b.location.path == NULL) {
+		same = target_a.location.path == target_b.location.path;
+		goto done;
+	}
+	if (file_system_root(target_a.location.device, &target_a.root) != ST_OK ||
+	    file_system_root(target_b.location.device, &target_b.root) != ST_OK)
+		goto done;
+	path_a = canonical_path(&target_a);
+	path_b = canonical_path(&target_b);
+	/* U-Boot repeats the name as it was asked for: case must not count there either. */
+	same = path_a != NULL && path_b != NULL && text_equal_nocase(path_a, path_b);
+done:
+	mem_free(path_b);
+	mem_free(path_a);
+	target_close(&target_b);
+	target_close(&target_a);
+	return same;
+}

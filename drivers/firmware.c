@@ -1,0 +1,78 @@
+#include <efi.h>
+
+#include "firmware.h"
+
+#include "base/out.h"
+#include "base/platform.h"
+#include "console.h"
+#include "status.h"
+
+struct firmware firmware;
+
+void firmware_start(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	firmware.system = system;
+	firmware.services = system->BootServices;
+	firmware.image = image;
+	/* Without a watchdog to set it fails, which is what is wanted. */
+	(void)firmware.services->SetWatchdogTimer(0, 0, 0, NULL);
+	firmware.loaded = PROTOCOL(image, EFI_LOADED_IMAGE_PROTOCOL);
+	firmware.shell = LOCATE(EFI_SHELL_PROTOCOL);
+	if (firmware.shell != NULL)
+		firmware.parameters = PROTOCOL(image, EFI_SHELL_PARAMETERS_PROTOCOL);
+	console_start();
+}
+
+void *firmware_protocol(EFI_HANDLE handle, EFI_GUID *guid)
+{
+	void *interface = NULL;
+	EFI_STATUS efi;
+
+	if (handle == NULL)
+		return NULL;
+	efi = firmware.services->HandleProtocol(handle, guid, &interface);
+	return efi == EFI_SUCCESS ? interface : NULL;
+}
+
+void *firmware_locate(EFI_GUID *guid)
+{
+	void *interface = NULL;
+	EFI_STATUS efi = firmware.services->LocateProtocol(guid, NULL, &interface);
+
+	return efi == EFI_SUCCESS ? interface : NULL;
+}
+
+enum status firmware_handles(EFI_GUID *guid, EFI_HANDLE **ret, size_t *ret_n)
+{
+	EFI_LOCATE_SEARCH_TYPE search = guid != NULL ? ByProtocol : AllHandles;
+	EFI_HANDLE *handles = NULL;
+	UINTN n = 0;
+	EFI_STATUS efi = firmware.services->LocateHandleBuffer(search, guid, NULL, &n, &handles);
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (efi == EFI_NOT_FOUND)
+		return ST_OK;
+	if (efi != EFI_SUCCESS)
+		return status_from_efi(efi);
+	*ret = handles;
+	*ret_n = n;
+	return ST_OK;
+}
+
+void firmware_free(void *pool)
+{
+	/* It can only fail for a pointer that is not the firmware's, and there is nothing better to do then than to keep it. */
+	if (pool != NULL)
+		(void)firmware.services->FreePool(pool);
+}
+
+void platform_panic(const char *what, const char *file, int line)
+{
+	out_printf(console_err(), "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file, line, what);
+	console_flush();
+	/* Comes back only if the firmware refuses; going on with a broken assumption is never an option. */
+	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);
+	for (;;)
+		(void)firmware.services->Stall(1000000);
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/words.h"
+
+/* How efi-img was started, and with which words after its own name. */
+enum way {
+	FROM_SHELL,        /* a command line */
+	FROM_BOOT_MANAGER, /* the load options of a boot entry are a command line */
+	FROM_NOWHERE,      /* nobody said what to do: \EFI\BOOT\BOOTX64.EFI */
+};
+
+/* `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that is not closed), ST_NO_MEMORY. */
+enum status arguments_find(enum way *ret_way, struct words *ret, struct error *);

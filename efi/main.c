@@ -1,0 +1,88 @@
+#include <efi.h>
+
+#include "arguments.h"
+#include "base/out.h"
+#include "cancel.h"
+#include "command/command.h"
+#include "console.h"
+#include "firmware.h"
+
+enum { STAY_SECONDS = 5 };
+
+static int run(const struct console *console, const char *name)
+{
+	char *words[] = { (char *)(uintptr_t)name, NULL }; /* options are reordered, texts never written to */
+
+	return command_run(console, 1, words);
+}
+
+static int run_from_shell(const struct console *console, const struct words *words)
+{
+	if (words->n > 0)
+		return command_run(console, (int)words->n, words->word);
+	(void)run(console, "help"); /* whatever it returns: nothing was done, and that is an error for a script */
+	return EXIT_ERROR;
+}
+
+/* The boot manager clears the screen as soon as we return, so it stays for a while. */
+static int run_from_boot_manager(const struct console *console, const struct words *words)
+{
+	int code = command_run(console, (int)words->n, words->word);
+
+	out_printf(console->out, "\nPress a key to stay on this screen.\n");
+	if (console_wait_for_key(STAY_SECONDS)) {
+		out_printf(console->out, "Press any key to leave.\n");
+		(void)console_wait_for_key(0); /* without a keyboard there is no waiting */
+	}
+	return code;
+}
+
+/* Nobody said what to do, so that a person is sitting there: show what there is, and what could be done. */
+static int run_from_nowhere(const struct console *console)
+{
+	int code;
+
+	(void)run(console, "version"); /* printing is all it does */
+	out_printf(console->out, "\n");
+	code = run(console, "list");
+	out_printf(console->out, "\n");
+	(void)run(console, "help"); /* printing is all it does */
+	out_printf(console->out, "\nPress any key to leave.\n");
+	(void)console_wait_for_key(0); /* without a keyboard there is no waiting */
+	return code;
+}
+
+static int start(const struct console *console)
+{
+	struct words words;
+	struct error err;
+	enum way way;
+	int code;
+
+	if (arguments_find(&way, &words, &err) != ST_OK)
+		code = command_failed(console, &err);
+	else if (way == FROM_SHELL)
+		code = run_from_shell(console, &words);
+	else if (way == FROM_BOOT_MANAGER)
+		code = run_from_boot_manager(console, &words);
+	else
+		code = run_from_nowhere(console);
+	words_free(&words);
+	return code;
+}
+
+/* crt0 calls this by the compiler's own convention: it must not be EFIAPI. */
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	struct console console;
+	int code;
+
+	firmware_start(image, system);
+	console = (struct console){ .out = console_out(), .err = console_err() };
+	code = start(&console);
+	console_flush();
+	cancel_finish();
+	/* The shell takes the low 32 bits for %lasterror%; a small number without the error bit arrives as it is. */
+	return (EFI_STATUS)code;
+}

@@ -1,0 +1,8 @@
+"""A machine to try efi-img in: disks with partition tables and FAT volumes, QEMU with OVMF, and hands at the UEFI shell.
+
+disks.py    what is on the disks: FAT volumes (mtools), GPT and MBR
+machine.py  QEMU: buses, firmware, screen, removal of disks, deadlines
+shell.py    the UEFI shell, typed at or given a list of commands
+
+Used by scripts/demo, tests/boot and the benchmarks.
+"""

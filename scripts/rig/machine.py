@@ -1,0 +1,217 @@
+"""QEMU with OVMF: a machine of any disks, its screen as plain text, and a deadline for everything it does."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+
+FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+CTRL_C, ENTER, ESCAPE = "\x03", "\r", "\x1b"
+
+
+class MachineFailure(Exception):
+    """The machine hung, crashed or said something else than expected. The text ends with what was on its screen."""
+
+
+@dataclass
+class Drive:
+    """A disk of the machine, or a CD-ROM drive without a medium."""
+    bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom
+    image: Path = None  # a raw image file; None for cdrom
+    serial: str = ""
+    block: int = 512
+    read_only: bool = False
+    slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
+
+    def arguments(self, name, number):
+        """QEMU's arguments for it. `number` counts the drives of the same bus."""
+        block = f",logical_block_size={self.block},physical_block_size={self.block}" if self.block != 512 else ""
+        # QEMU wants every NVMe disk to have a serial number.
+        serial = f",serial={self.serial}" if self.serial else f",serial=nvme{number}" if self.bus == "nvme" else ""
+        words = []
+        if self.bus == "usb" and self.block != 512:
+            # usb-storage takes 512-byte blocks only. Such a disk cannot be unplugged with unplug().
+            words = ["-device", f"usb-bot,bus=xhci.0,port={1 + number},id={name}-bot"]
+        device = {
+            "nvme": f"nvme,addr=0x{2 + number:x}",
+            "ahci": f"ide-hd,bus=ide.{number}",
+            "cdrom": f"ide-cd,bus=ide.{5 - number}",
+            "usb": f"scsi-hd,bus={name}-bot.0,lun=0" if words else f"usb-storage,bus=xhci.0,port={1 + number},removable=on",
+            "virtio-blk": f"virtio-blk-pci,addr=0x{10 + number:x}",
+            "virtio-scsi": f"scsi-hd,bus=scsi.0,scsi-id={number}",
+        }[self.bus]
+        words += ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
+        if self.image:
+            # Nothing here has to survive a power cut of the host.
+            words += ["-drive", f"if=none,id={name}-image,format=raw,cache=unsafe,file={self.image}"
+                      + (",readonly=on" if self.read_only else "")
+                      + (f",throttling.bps-write={self.slow}" if self.slow else "")]
+        return words
+
+
+class PlainText:
+    """Turns what a terminal gets into lines of plain text. Keeps an escape sequence that has only half arrived."""
+
+    ESCAPE = re.compile(r"(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])")
+    UNFINISHED = re.compile(r"(?:\x1b\[?|\x9b)[0-?]*[ -/]*\Z")
+
+    def __init__(self):
+        self.held = ""
+        self.column = 0
+
+    def feed(self, text):
+        text = self.held + text
+        unfinished = self.UNFINISHED.search(text)
+        end = unfinished.start() if unfinished else len(text)
+        text, self.held = text[:end], text[end:]
+        out, position = "", 0
+        for escape in self.ESCAPE.finditer(text):
+            out += self._printable(text[position:escape.start()])
+            position = escape.end()
+            # Where the firmware moves to the start of another line or clears the screen, a line ends.
+            moves = escape[2] == "J" or (escape[2] == "H" and escape[1].rpartition(";")[2] in ("", "1", "01"))
+            if moves and self.column:
+                out += self._printable("\n")
+        return out + self._printable(text[position:])
+
+    def _printable(self, text):
+        text = "".join(c for c in text if c == "\n" or c == "\t" or c >= " ")
+        last = text.rpartition("\n")
+        self.column = len(last[2]) if last[1] else self.column + len(text)
+        return text
+
+
+class Console(pexpect.spawn):
+    """QEMU, with its serial line as plain text. The text also goes to a file, and to `live` where the person watches."""
+
+    def __init__(self, arguments, directory, live):
+        self.plain = PlainText()
+        self.live = live
+        self.screen = open(directory / "screen.txt", "w", encoding="utf-8")
+        super().__init__("qemu-system-x86_64", arguments, cwd=str(directory), encoding="utf-8", codec_errors="replace")
+        self.delaybeforesend = None
+
+    def read_nonblocking(self, size=1, timeout=-1):
+        text = self.plain.feed(super().read_nonblocking(size, timeout))
+        self.screen.write(text)
+        self.screen.flush()
+        if self.live:
+            self.live.write(text)
+            self.live.flush()
+        return text
+
+
+class Machine:
+    """A running machine: made and started by `with Machine(...) as machine`, gone at the end of it."""
+
+    FATAL = "Exception Type|Script Error Status"
+
+    def __init__(self, directory, drives, memory=256, deadline=60, reboots=False, live=None):
+        """`directory` is made anew. `deadline` in seconds is for all of it. `reboots`: a reset does not end it."""
+        self.directory = Path(directory).resolve()
+        self.drives = drives
+        self.memory = memory
+        self.seconds = deadline
+        self.reboots = reboots
+        self.live = live
+
+    def __enter__(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        shutil.copyfile(FIRMWARE_VARIABLES, self.directory / "variables.fd")
+        self.deadline = time.monotonic() + self.seconds
+        self.console = Console(self._arguments(), self.directory, self.live)
+        return self
+
+    def __exit__(self, *_):
+        self.console.close(force=True)
+        self.console.screen.close()
+
+    def _arguments(self):
+        words = [
+            "-machine", "q35", "-accel", "tcg", "-m", self.memory, "-nodefaults", "-display", "none",
+            # Measured: half a second less of a boot.
+            "-cpu", "max", "-global", "ICH9-LPC.disable_s3=1",
+            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE_CODE}",
+            "-drive", f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
+            # signal=off: Ctrl-C is a key of the guest.
+            "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
+            "-qmp", "unix:qmp,server=on,wait=off",
+        ]
+        if not self.reboots:
+            words += ["-no-reboot"]
+        buses = [drive.bus for drive in self.drives]
+        if "usb" in buses:
+            words += ["-device", "qemu-xhci,id=xhci,addr=0x1"]
+        if "virtio-scsi" in buses:
+            words += ["-device", "virtio-scsi-pci,id=scsi,addr=0x18"]
+        for index, drive in enumerate(self.drives):
+            words += drive.arguments(f"disk{index}", buses[:index].count(drive.bus))
+        return [str(word) for word in words]
+
+    def failure(self, reason):
+        """The exception for `reason`, with the end of the screen text."""
+        screen = (self.directory / "screen.txt").read_text(encoding="utf-8")
+        last = "\n".join(screen.splitlines()[-40:])
+        return MachineFailure(f"{reason}\n---- the screen ({self.directory}/screen.txt) ends with ----\n{last}\n----")
+
+    def expect(self, pattern, timeout=None):
+        """Waits for `pattern` (a regular expression, or pexpect.EOF) on the screen; returns the match."""
+        left = max(self.deadline - time.monotonic(), 0.1)
+        limit = left if timeout is None else min(timeout, left)
+        wanted = [pattern, self.FATAL] + ([] if pattern is pexpect.EOF else [pexpect.EOF])
+        try:
+            found = self.console.expect(wanted, timeout=limit)
+        except pexpect.TIMEOUT:
+            raise self.failure(f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s") from None
+        if found == 1:
+            # Let it finish its report.
+            self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=1)
+            raise self.failure("an exception in the guest, or a mistake in the script")
+        if found == 2:
+            raise self.failure(f"the machine went off while {pattern!r} was awaited")
+        return self.console.match
+
+    def send(self, keys):
+        self.console.send(keys)
+
+    def wait_off(self, timeout=None):
+        """Waits until the guest has switched the machine off."""
+        self.expect(pexpect.EOF, timeout)
+        self.console.wait()
+        if self.console.exitstatus:
+            raise self.failure(f"QEMU ended with exit status {self.console.exitstatus}")
+
+    def qmp(self, command, **arguments):
+        """Gives QEMU a command and returns its answer."""
+        # A Unix socket's path may have 107 characters, a directory's own path more: go through its descriptor.
+        directory = os.open(self.directory, os.O_PATH)
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(10)
+                line.connect(f"/proc/self/fd/{directory}/qmp")
+                with line.makefile("rw", encoding="utf-8") as talk:
+                    talk.readline()  # the greeting
+                    for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                        talk.write(json.dumps(request) + "\n")
+                        talk.flush()
+                        answer = {}
+                        while "return" not in answer and "error" not in answer:  # events come in between
+                            answer = json.loads(talk.readline())
+        finally:
+            os.close(directory)
+        if "error" in answer:
+            raise self.failure(f"QEMU refuses {command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def unplug(self, drive):
+        """Pulls a USB stick out."""
+        self.qmp("device_del", id=f"disk{self.drives.index(drive)}")

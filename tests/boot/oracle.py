@@ -1,0 +1,34 @@
+"""qemu-img, which judges what the program made."""
+
+import json
+
+from rig import disks
+
+
+def qemu_img(*words, cwd=None):
+    """Runs qemu-img, which has to succeed; returns what it printed."""
+    return disks.run("qemu-img", *words, cwd=cwd)
+
+
+def info(image, form=None):
+    """What qemu-img says of an image."""
+    return json.loads(qemu_img("info", "--output=json", *(["-f", form] if form else []), image))
+
+
+def comparable(answer):
+    """An answer of info without what depends on where the file is."""
+    apart = ("filename", "actual-size", "full-backing-filename")
+    return {key: value for key, value in answer.items() if key not in apart}
+
+
+def check_image(image, form):
+    """Has qemu-img check an image, where it can: raw has nothing to be checked."""
+    if form != "raw":
+        qemu_img("check", "-f", form, image)
+
+
+def check_same(image, reference, form):
+    """Both images are sound, qemu-img says the same of them, and they have the same contents."""
+    check_image(image, form)
+    assert comparable(info(image, form)) == comparable(info(reference, form))
+    qemu_img("compare", "-f", form, "-F", form, image, reference)

@@ -1,0 +1,96 @@
+"""The ways to start it without the shell: as \\EFI\\BOOT\\BOOTX64.EFI from the stick of make usb, and with load options."""
+
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+import oracle
+from conftest import ROOT
+from rig import disks
+from rig.disks import MIB, Volume
+from rig.machine import ENTER, Drive, Machine
+from rig.shell import Shell
+
+
+def usb_image(place):
+    """A copy of the image that make usb made: a run writes to it."""
+    image = ROOT / "build" / "efi-img-usb.img"
+    assert image.is_file(), f"{image} is not there: run make usb first"
+    return shutil.copyfile(image, place / "usb.img")
+
+
+def test_the_stick_is_well_made(place, program):
+    image = usb_image(place)
+    assert "No problems found" in disks.run("sgdisk", "-v", image)
+    layout = disks.run("sgdisk", "-i", "1", image)
+    assert "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" in layout and "First sector: 2048 " in layout
+    partition = Volume(image, MIB, 512 * int(re.search(r"Partition size: (\d+) sectors", layout)[1]))
+    assert partition.fat_bits() == 32
+    assert partition.fsck() == ""
+    assert partition.get("/EFI/BOOT/BOOTX64.EFI") == partition.get("/efi-img.efi") == program.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def drives(place):
+    """The stick, and two more disks, so that there is something to list."""
+    volume = Volume(disks.make_disk(place / "nvme.img", 64 * MIB)).format(16, cluster=4096, label="OTHER")
+    return [Drive("usb", usb_image(place), "the-stick"), Drive("nvme", volume.image, "nvme-serial"),
+            Drive("ahci", disks.make_disk(place / "sata.img", 32 * MIB), "sata-serial")]
+
+
+@pytest.fixture(scope="module")
+def screen(place, drives):
+    """What it shows where the firmware itself started it."""
+    with Machine(place / "machine", drives) as machine:
+        machine.expect("(?i)press any key")
+        text = machine.console.before
+        machine.send(ENTER)
+        machine.expect("Boot Manager")  # the firmware has the screen again
+        return text
+
+
+@pytest.fixture(scope="module")
+def options_boot(place, drives, screen):  # pylint: disable=unused-argument
+    """
+    The same machine, where the stick has no \EFI\BOOT any more, so that the shell comes: what its map says, and what there is
+    to see after a reset into a boot option that was made with bcfg. `screen` is over by then.
+    """
+    stick = Volume(drives[0].image, MIB, 126 * MIB)
+    stick.remove("/EFI/BOOT/BOOTX64.EFI")
+    with Machine(place / "machine", drives, reboots=True) as machine:
+        shell = Shell(machine)
+        shell_map = shell.run("map")
+        shell.run(r'bcfg boot addp 0 fs0:\efi-img.efi "efi-img"')
+        shell.run(r'bcfg boot -opt 0 "create -f qcow2 -o cluster_size=128k ^"made at boot.qcow2^" 3G"')
+        shell.type("reset")
+        machine.expect("(?i)press a key to stay")
+        text = machine.console.before
+        machine.send(ENTER)
+        machine.expect("(?i)press any key to leave")
+    return SimpleNamespace(stick=stick, map=shell_map, screen=text)
+
+
+def test_started_by_the_firmware_it_shows_the_list_and_a_short_help(screen):
+    missing = [word for word in ("started from here", "the-stick", "nvme-serial", "sata-serial", "OTHER", "create", "info", "help")
+               if word not in screen]
+    assert not missing, screen
+
+
+def test_names_without_the_shell_are_those_that_it_would_give(screen, options_boot):
+    for name, bus in re.findall(r"^ +(FS\d+):.*\n +\S*/(USB|NVMe)\(", options_boot.map, re.MULTILINE):
+        assert re.search(rf"^.*{name.lower()}: .*", screen, re.MULTILINE), screen
+    paths = dict(re.findall(r"^ *(BLK\d+):.*\n +(\S+)", options_boot.map, re.MULTILINE))
+    for name, path in paths.items():
+        bus = next((bus for part, bus in (("USB(", "USB"), ("NVMe(", "NVMe"), ("Sata(", "SATA")) if part in path))
+        assert re.search(rf"\b{name.lower()}: .* {bus} ", screen), screen
+
+
+def test_started_with_load_options_it_does_what_they_say(place, options_boot):
+    assert "Formatting 'made at boot.qcow2', fmt=qcow2" in options_boot.screen
+    assert not re.search("^efi-img:", options_boot.screen, re.MULTILINE)
+    image, reference = options_boot.stick.copy_out("/made at boot.qcow2", place / "made.qcow2"), place / "reference.qcow2"
+    oracle.qemu_img("create", "-q", "-f", "qcow2", "-o", "cluster_size=128k", reference, "3G")
+    oracle.check_same(image, reference, "qcow2")
+    assert options_boot.stick.fsck() == ""

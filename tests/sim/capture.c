@@ -1,0 +1,32 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+static void capture_write(struct out *out, const char *bytes, size_t n)
+{
+	struct capture *capture = (struct capture *)out;
+
+	capture->text = realloc(capture->text, capture->n + n + 1);
+	memcpy(capture->text + capture->n, bytes, n);
+	capture->n += n;
+	capture->text[capture->n] = '\0';
+}
+
+void capture_init(struct capture *capture)
+{
+	*capture = (struct capture){ .out.write = capture_write };
+	capture_write(&capture->out, "", 0);
+}
+
+void capture_clear(struct capture *capture)
+{
+	capture->n = 0;
+	capture->text[0] = '\0';
+}
+
+void capture_free(struct capture *capture)
+{
+	free(capture->text);
+	*capture = (struct capture){ 0 };
+}

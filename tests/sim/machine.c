@@ -1,0 +1,71 @@
+#include "machine.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+static const struct sim_device *machine;
+static size_t n_machine;
+
+void sim_machine(const struct sim_device *devices, size_t n)
+{
+	machine = devices;
+	n_machine = n;
+}
+
+static bool copy(char **to, const char *from)
+{
+	*to = text_copy(from != NULL ? from : "");
+	return *to != NULL;
+}
+
+static bool copy_names(struct device *to, const char *names)
+{
+	to->names = mem_alloc((text_length(names) + 1) * sizeof *to->names);
+	while (to->names != NULL && *names != '\0') {
+		const char *blank = text_find(names, ' ');
+		size_t n = blank != NULL ? (size_t)(blank - names) : text_length(names);
+
+		to->names[to->n_names] = text_copy_n(names, n);
+		if (to->names[to->n_names] == NULL)
+			return false;
+		to->n_names++;
+		names += blank != NULL ? n + 1 : n;
+	}
+	return to->names != NULL;
+}
+
+enum status platform_devices(struct device_list *ret, struct error *err)
+{
+	*ret = (struct device_list){ .device = mem_alloc(n_machine * sizeof(struct device)) };
+	if (ret->device == NULL)
+		return fail_no_memory(err);
+	for (size_t i = 0; i < n_machine; i++) {
+		const struct device *from = &machine[i].device;
+		struct device *to = &ret->device[ret->n++];
+
+		*to = *from;
+		to->path = to->model = to->serial = to->volume.label = NULL;
+		to->bus = from->bus != NULL ? from->bus : "";
+		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) || !copy(&to->model, from->model) ||
+		    !copy(&to->serial, from->serial) || !copy(&to->volume.label, from->volume.label))
+			return fail_no_memory(err);
+	}
+	return ST_OK;
+}
+
+void platform_devices_free(struct device_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct device *device = &list->device[i];
+
+		for (size_t k = 0; k < device->n_names; k++)
+			mem_free(device->names[k]);
+		mem_free(device->names);
+		mem_free(device->path);
+		mem_free(device->model);
+		mem_free(device->serial);
+		mem_free(device->volume.label);
+	}
+	mem_free(list->device);
+	*list = (struct device_list){ 0 };
+}

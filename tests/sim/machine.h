@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/platform.h"
+
+/*
+ * The devices of a made-up machine, for platform_devices(). They are copied each time, texts and names through mem_alloc(); their blks
+ * are lent by the test, which closes them. `names` is one text with blanks between the names.
+ */
+struct sim_device {
+	const char *names;
+	struct device device;
+};
+
+/* `devices` stays the test's own; n = 0: a machine without any. */
+void sim_machine(const struct sim_device *devices, size_t n);

@@ -1,0 +1,105 @@
+/* Memory, panic, cancellation and clock for unit tests. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/platform.h"
+#include "sim.h"
+
+enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
+
+static unsigned calls_to_failure, calls_to_cancel;
+static bool failed, cancelled;
+static size_t n_live;
+
+void sim_fail_allocation(unsigned n)
+{
+	calls_to_failure = n;
+	failed = false;
+}
+
+bool sim_allocation_failed(void)
+{
+	return failed;
+}
+
+size_t sim_allocations(void)
+{
+	return n_live;
+}
+
+static bool is_to_fail(void)
+{
+	if (calls_to_failure == 0 || --calls_to_failure > 0)
+		return false;
+	failed = true;
+	return true;
+}
+
+void *mem_alloc(size_t n)
+{
+	void *p = is_to_fail() ? NULL : calloc(n > 0 ? n : 1, 1);
+
+	n_live += p != NULL;
+	return p;
+}
+
+void mem_free(void *p)
+{
+	n_live -= p != NULL;
+	free(p);
+}
+
+/* A page before the buffer keeps its size, to be compared when it is freed. */
+void *io_alloc(size_t n)
+{
+	void *p = NULL;
+
+	if (n == 0)
+		platform_panic("io_alloc() of something", __FILE__, __LINE__);
+	if (is_to_fail() || posix_memalign(&p, PAGE_BYTES, PAGE_BYTES + n) != 0)
+		return NULL;
+	n_live++;
+	memcpy(p, &n, sizeof n);
+	return memset((char *)p + PAGE_BYTES, UNDEFINED, n);
+}
+
+void io_free(void *p, size_t n)
+{
+	size_t allocated;
+
+	if (p == NULL)
+		return;
+	p = (char *)p - PAGE_BYTES;
+	memcpy(&allocated, p, sizeof allocated);
+	if (allocated != n)
+		platform_panic("io_free() with the size of io_alloc()", __FILE__, __LINE__);
+	n_live--;
+	free(p);
+}
+
+void platform_panic(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "panic: \"%s\" does not hold at %s:%d\n", what, file, line);
+	abort();
+}
+
+void sim_cancel(unsigned n)
+{
+	calls_to_cancel = n;
+	cancelled = false;
+}
+
+bool platform_cancelled(void)
+{
+	if (calls_to_cancel > 0 && --calls_to_cancel == 0)
+		cancelled = true;
+	return cancelled;
+}
+
+int32_t platform_utc_offset(int64_t unix_seconds)
+{
+	(void)unix_seconds;
+	return 0;
+}

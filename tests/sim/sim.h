@@ -1,0 +1,31 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/out.h"
+
+/* The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text that is kept. */
+
+/* Makes the `n`-th allocation from now on fail (1: the next one), and only that; 0: none. */
+void sim_fail_allocation(unsigned n);
+
+/* Whether that has happened. */
+bool sim_allocation_failed(void);
+
+/* Allocations that were not freed yet. */
+size_t sim_allocations(void);
+
+/* platform_cancelled() becomes true at its `n`-th call from now on (1: the next one); 0: never. */
+void sim_cancel(unsigned n);
+
+/* A sink that keeps all text. */
+struct capture {
+	struct out out;
+	char *text; /* NUL-terminated */
+	size_t n;
+};
+
+void capture_init(struct capture *);
+void capture_clear(struct capture *);
+void capture_free(struct capture *);

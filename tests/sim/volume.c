@@ -1,0 +1,312 @@
+#include "volume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "blk/blk.h"
+
+struct sim_file {
+	char name[32];
+	uint8_t *bytes;
+	uint64_t size;
+};
+
+struct sim_blk {
+	struct blk blk;
+	struct sim_file *file;
+};
+
+static struct sim_volume_kind volume;
+static struct sim_file files[SIM_FILES_MAX];
+static struct sim_change *journal;
+static size_t n_journal;
+static unsigned calls_to_failure;
+static enum status failure;
+static bool failed;
+
+void sim_volume(const struct sim_volume_kind *kind)
+{
+	for (size_t i = 0; i < SIM_FILES_MAX; i++)
+		free(files[i].bytes);
+	for (size_t i = 0; i < n_journal; i++)
+		free(journal[i].bytes);
+	free(journal);
+	memset(files, 0, sizeof files);
+	journal = NULL;
+	n_journal = 0;
+	volume = *kind;
+	if (volume.cluster_bytes == 0)
+		volume.cluster_bytes = 512;
+	if (volume.file_limit_bytes == 0)
+		volume.file_limit_bytes = UINT64_MAX;
+	sim_volume_fail(0, ST_OK);
+}
+
+void sim_volume_fail(unsigned n, enum status status)
+{
+	calls_to_failure = n;
+	failure = status;
+	failed = false;
+}
+
+bool sim_volume_failed(void)
+{
+	return failed;
+}
+
+static enum status call(void)
+{
+	if (calls_to_failure == 0 || --calls_to_failure > 0)
+		return ST_OK;
+	failed = true;
+	return failure;
+}
+
+static void record(enum sim_change_kind kind, const struct sim_file *file, uint64_t offset, const void *bytes, size_t n)
+{
+	struct sim_change *change;
+
+	journal = realloc(journal, (n_journal + 1) * sizeof *journal);
+	change = &journal[n_journal++];
+	*change = (struct sim_change){ .kind = kind, .offset = offset, .n = n };
+	strcpy(change->file, file->name);
+	if (bytes != NULL) {
+		change->bytes = malloc(n + 1);
+		memcpy(change->bytes, bytes, n);
+	}
+}
+
+const struct sim_change *sim_journal(size_t *ret_n)
+{
+	*ret_n = n_journal;
+	return journal;
+}
+
+static struct sim_file *find(const char *name)
+{
+	for (size_t i = 0; i < SIM_FILES_MAX; i++)
+		if (strcmp(files[i].name, name) == 0)
+			return &files[i];
+	return NULL;
+}
+
+size_t sim_files(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SIM_FILES_MAX; i++)
+		n += files[i].name[0] != '\0';
+	return n;
+}
+
+const uint8_t *sim_file(const char *name, uint64_t *ret_bytes)
+{
+	struct sim_file *file = find(name);
+
+	if (file != NULL)
+		*ret_bytes = file->size;
+	return file != NULL ? file->bytes : NULL;
+}
+
+static uint64_t used_bytes(void)
+{
+	uint64_t used = 0;
+
+	for (size_t i = 0; i < SIM_FILES_MAX; i++)
+		used += round_up(files[i].size, volume.cluster_bytes);
+	return used;
+}
+
+/* Growth shows garbage, as the stale clusters of a FAT volume would, until it is written. */
+static enum status set_size(struct sim_file *file, uint64_t size)
+{
+	if (size > volume.file_limit_bytes)
+		return ST_TOO_LARGE;
+	if (used_bytes() - round_up(file->size, volume.cluster_bytes) + round_up(size, volume.cluster_bytes) > volume.free_bytes)
+		return ST_NO_SPACE;
+	file->bytes = realloc(file->bytes, size + 1);
+	if (size > file->size)
+		memset(file->bytes + file->size, 0xaa, size - file->size);
+	file->size = size;
+	return ST_OK;
+}
+
+void sim_file_put(const char *name, const void *bytes, uint64_t n)
+{
+	struct sim_file *file = find(name);
+
+	if (file == NULL)
+		file = find("");
+	strcpy(file->name, name);
+	if (set_size(file, n) != ST_OK)
+		abort();
+	memcpy(file->bytes, bytes, n);
+}
+
+/* ---- the blk ------------------------------------------------------------------------------------------------------ */
+
+static struct sim_file *file_of(struct blk *blk)
+{
+	return ((struct sim_blk *)blk)->file;
+}
+
+static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	enum status st = call();
+
+	if (st == ST_OK)
+		memcpy(buf, file_of(blk)->bytes + offset, len);
+	return st;
+}
+
+static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	struct sim_file *file = file_of(blk);
+	enum status st = call(), grown = ST_OK;
+	size_t n = st == ST_OK ? len : len / 2;
+
+	if (offset > file->size)
+		abort(); /* blk.c resizes first */
+	if (offset + n > file->size)
+		grown = set_size(file, offset + n);
+	if (grown != ST_OK)
+		return grown;
+	memcpy(file->bytes + offset, buf, n);
+	record(SIM_WRITE, file, offset, buf, n);
+	blk->size = file->size;
+	return st;
+}
+
+static enum status sim_flush(struct blk *blk)
+{
+	enum status st = call();
+
+	if (st == ST_OK)
+		record(SIM_FLUSH, file_of(blk), 0, NULL, 0);
+	return st;
+}
+
+static enum status sim_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
+{
+	struct sim_file *file = file_of(blk);
+	uint64_t before = file->size;
+	enum status st = call(), changed;
+
+	(void)prealloc;
+	if (st != ST_OK)
+		size = size > before ? before + (size - before) / 2 : before;
+	changed = set_size(file, size);
+	if (changed != ST_OK)
+		return changed;
+	if (size > before)
+		memset(file->bytes + before, 0, size - before);
+	record(SIM_RESIZE, file, size, NULL, 0);
+	blk->size = size;
+	return st;
+}
+
+static void sim_close(struct blk *blk)
+{
+	mem_free(blk);
+}
+
+static enum status open_blk(struct sim_file *file, bool writable, struct blk **ret, struct error *err)
+{
+	static const struct blk_ops read_ops = { .read = sim_read, .close = sim_close };
+	static const struct blk_ops write_ops = {
+		.read = sim_read, .write = sim_write, .flush = sim_flush, .resize = sim_resize, .close = sim_close,
+	};
+	struct sim_blk *blk = mem_alloc(sizeof *blk);
+
+	if (blk == NULL)
+		return fail_no_memory(err);
+	blk->blk = (struct blk){
+		.ops = writable ? &write_ops : &read_ops,
+		.size = file->size,
+		.block_bytes = 1,
+		.buffer_align = 1,
+		.transfer_bytes = 64 << 10,
+	};
+	blk->file = file;
+	*ret = &blk->blk;
+	return ST_OK;
+}
+
+/* ---- names -------------------------------------------------------------------------------------------------------- */
+
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	struct sim_file *file = find(name);
+	enum status st = call();
+
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	if (file == NULL)
+		return fail(err, ST_NOT_FOUND, "%s: no such file", name);
+	return open_blk(file, mode == OPEN_WRITE, ret, err);
+}
+
+enum status platform_look(const char *name, struct place *ret, struct error *err)
+{
+	struct sim_file *file = find(name);
+	enum status st = call();
+
+	if (st == ST_OK && volume.read_only)
+		st = ST_READ_ONLY;
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	*ret = (struct place){
+		.exists = file != NULL,
+		.existing_bytes = file != NULL ? round_up(file->size, volume.cluster_bytes) : 0,
+		.free_bytes = volume.free_bytes - used_bytes(),
+		.file_limit_bytes = volume.file_limit_bytes,
+		.cluster_bytes = volume.cluster_bytes,
+		.volume_name = "fs0:",
+	};
+	return ST_OK;
+}
+
+enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
+{
+	struct sim_file *file = find(name);
+	enum status st = call();
+
+	if (st == ST_OK && file != NULL && !replace)
+		st = ST_EXISTS;
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	if (file == NULL)
+		file = find("");
+	strcpy(file->name, name);
+	st = set_size(file, 0);
+	if (st == ST_OK)
+		st = open_blk(file, true, ret, err);
+	if (st != ST_OK) {
+		memset(file->name, 0, sizeof file->name);
+		return st;
+	}
+	record(SIM_CREATE, file, 0, NULL, 0);
+	return ST_OK;
+}
+
+enum status platform_remove(const char *name, struct error *err)
+{
+	struct sim_file *file = find(name);
+	enum status st = call();
+
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	if (file == NULL)
+		return fail(err, ST_NOT_FOUND, "%s: no such file", name);
+	free(file->bytes);
+	memset(file, 0, sizeof *file);
+	return ST_OK;
+}
+
+bool platform_same(const char *a, const char *b)
+{
+	return find(a) != NULL && find(a) == find(b);
+}

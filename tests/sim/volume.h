@@ -1,0 +1,45 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/*
+ * A volume with files in memory behind platform_open(), platform_create() and so on. It counts every call that could
+ * reach a medium, fails the one that the test asks for, and keeps a journal, from which a test builds what a power cut would leave.
+ */
+
+enum { SIM_FILES_MAX = 8 };
+
+struct sim_volume_kind {
+	uint64_t free_bytes;
+	uint64_t file_limit_bytes; /* 0: none */
+	uint32_t cluster_bytes;    /* 0: 512 */
+	bool read_only;
+};
+
+/* Empties the volume and its journal. */
+void sim_volume(const struct sim_volume_kind *);
+
+/* Makes the `n`-th call from now on (1: the next) end in `status`; a write or resize does half of its work before. 0: none. */
+void sim_volume_fail(unsigned n, enum status status);
+bool sim_volume_failed(void); /* whether that has happened */
+
+void sim_file_put(const char *name, const void *bytes, uint64_t n);
+/* NULL: no such file. */
+const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);
+size_t sim_files(void);
+
+enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
+
+struct sim_change {
+	enum sim_change_kind kind;
+	char file[32];
+	uint64_t offset;    /* of a write; the new size of a resize */
+	uint8_t *bytes;     /* of a write */
+	size_t n;
+};
+
+const struct sim_change *sim_journal(size_t *ret_n);

@@ -1,0 +1,58 @@
+#include "unit.h"
+
+#include "base/path.h"
+#include "base/platform.h"
+
+static void test_volume(void **state)
+{
+	static const struct {
+		const char *path;
+		size_t n;
+	} rows[] = {
+		{ "", 0 }, { "a", 0 }, { "fs0:", 4 }, { "fs0:\\a", 4 }, { "fs0:a/b:c", 4 }, { "a/b:c", 0 }, { "\\fs0:", 0 }, { ":", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		assert_row(path_volume_length(rows[i].path) == rows[i].n, i);
+}
+
+static void test_relative(void **state)
+{
+	static const struct {
+		const char *base, *name, *path;
+	} rows[] = {
+		{ "a.qcow2", "b.raw", "b.raw" },
+		{ "dir/a.qcow2", "b.raw", "dir/b.raw" },
+		{ "fs0:\\x\\a.qcow2", "b.raw", "fs0:\\x\\b.raw" },
+		{ "fs0:\\x\\a.qcow2", "..\\b.raw", "fs0:\\x\\..\\b.raw" },
+		{ "fs0:\\x/y\\a", "b", "fs0:\\x/y\\b" },
+		{ "fs0:\\x\\a.qcow2", "\\b.raw", "fs0:\\b.raw" },
+		{ "fs0:\\x\\a.qcow2", "/b.raw", "fs0:/b.raw" },
+		{ "fs0:a", "b", "fs0:b" },
+		{ "fs0:\\x\\a.qcow2", "fs1:\\b.raw", "fs1:\\b.raw" },
+		{ "/home/x/a", "/b", "/b" },
+		{ "x", "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char *path = path_relative_to(rows[i].base, rows[i].name);
+
+		assert_string_equal(path, rows[i].path);
+		mem_free(path);
+	}
+	sim_fail_allocation(1);
+	assert_null(path_relative_to("a/b", "c"));
+	assert_int_equal(sim_allocations(), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_volume),
+		cmocka_unit_test(test_relative),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+#include "unit.h"
+
+#include "memory_blk.h"
+#include "part/volume.h"
+
+enum { START = 8192, SIZE = 1 << 17 };
+
+static void test_types(void **state)
+{
+	static const struct {
+		size_t offset;
+		const char *magic, *type;
+		size_t label_offset;
+	} rows[] = {
+		{ 3, "NTFS    ", "NTFS", 0 },
+		{ 3, "EXFAT   ", "exFAT", 0 },
+		{ 3, "-FVE-FS-", "BitLocker", 0 },
+		{ 1080, "\x53\xef", "ext", 1144 },
+		{ 0, "XFSB", "XFS", 108 },
+		{ 0, "LUKS\xba\xbe", "LUKS", 0 },
+		{ 512, "LABELONE", "LVM", 0 },
+		{ 4086, "SWAPSPACE2", "Linux swap", 1052 },
+		{ 0x10040, "_BHRfS_M", "Btrfs", 0x1012b },
+		{ 1024, "H+", "HFS+", 0 },
+		{ 32, "NXSB", "APFS", 0 },
+		{ 0x8001, "CD001", "ISO 9660", 0x8028 },
+		{ 100, "nothing", "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = START + SIZE, .block_bytes = 4096 });
+		struct volume volume;
+
+		memcpy(m->bytes + START + rows[i].offset, rows[i].magic, strlen(rows[i].magic));
+		if (rows[i].label_offset > 0)
+			memcpy(m->bytes + START + rows[i].label_offset, "my disk   ", 10);
+		assert_ok(volume_recognise(&m->blk, START, SIZE, &volume));
+		assert_string_equal(volume.type, rows[i].type);
+		assert_string_equal(volume.label, rows[i].label_offset > 0 ? "my disk" : "");
+		/* what lies beyond the volume does not count */
+		assert_ok(volume_recognise(&m->blk, START, rows[i].offset, &volume));
+		assert_string_equal(volume.type, "");
+		blk_close(&m->blk);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* A label of any bytes is UTF-8 afterwards. */
+static void test_label(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = SIZE });
+	struct volume volume;
+
+	(void)state;
+	memcpy(m->bytes + 0x10040, "_BHRfS_M", 8);
+	memset(m->bytes + 0x1012b, 0xff, 256);
+	assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
+	assert_int_equal(strlen(volume.label), 256 * 3);
+	memcpy(m->bytes + 0x1012b, "W\xc3\xb6rk\0", 6);
+	assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
+	assert_string_equal(volume.label, "W\xc3\xb6rk");
+	m->calls_to_failure = 1;
+	m->status = ST_IO;
+	assert_int_equal(volume_recognise(&m->blk, 0, SIZE, &volume), ST_IO);
+	m->calls_to_failure = 0;
+	sim_fail_allocation(1);
+	assert_int_equal(volume_recognise(&m->blk, 0, SIZE, &volume), ST_NO_MEMORY);
+	sim_fail_allocation(0);
+	blk_close(&m->blk);
+}
+
+static void test_random(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = SIZE });
+	uint32_t random = 7;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		struct volume volume;
+
+		for (size_t k = 0; k < 512; k++) {
+			random = random * 1664525 + 1013904223;
+			m->bytes[k] = (uint8_t)(random >> 24);
+		}
+		memcpy(m->bytes + 510, "\x55\xaa", 2);
+		memcpy(m->bytes, "\xeb\x3c\x90", 3);
+		assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
+		(void)volume_is_boot_sector(m->bytes);
+	}
+	blk_close(&m->blk);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_label),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
