@@ -123,7 +123,7 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 
 const struct image_format format_qcow2 = {
 	.name = "qcow2",
-	.summary = "QEMU's own format: grows with its contents, backing files, snapshots, compression",
+	.summary = "QEMU's format: grows with its contents, backing files, snapshots",
 	.create_options = qcow2_create_options,
 	.backing = true,
 	.instance_bytes = sizeof(struct qcow2_image),
