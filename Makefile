@@ -3,6 +3,7 @@
 ARCH := x86_64
 B := build/$(ARCH)
 PYTHON := /usr/bin/python3
+export PATH := $(PATH):/usr/sbin:/sbin # sgdisk and fsck.fat, which are not in everybody's path
 
 # One line per step; `make V=1` shows the commands themselves.
 say = @echo "  $(1)  $(or $(2),$@)"
@@ -164,7 +165,7 @@ test-unit: $(UNIT)
 	@failed=0; total=0; for test in $^; do \
 		if $$test >$$test.log 2>&1; then \
 			total=$$((total + $$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $$test.log | tail -1))); \
-		else failed=1; grep -v -e RUN -e '  OK ' $$test.log; echo "FAILED: $$test"; fi; \
+		else failed=1; grep -v -e RUN -e '  OK ' $$test.log | head -60; echo "FAILED: $$test"; fi; \
 	done; [ $$failed = 0 ] && echo "$$total unit tests in $(words $^) programs passed"
 
 # ---- beside qemu-img ----------------------------------------------------------------------------------------------
