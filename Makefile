@@ -81,12 +81,16 @@ $(B)/%.o: %.c | setup-build
 	$(call say,CC ,$<)
 	$(CC) $(FIRMWARE_FLAGS) $(FIRMWARE_CODE) -c $< -o $@
 
-$(B)/efi-img.so: $(FIRMWARE_OBJECTS)
-	$(call say,LD )
-	$(LD) -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings --no-warn-rwx-segments \
-		-T /usr/lib/elf_$(ARCH)_efi.lds /usr/lib/crt0-efi-$(ARCH).o $^ -L/usr/lib -lgnuefi -o $@
+define link
+$(call say,LD )
+$(LD) -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings --no-warn-rwx-segments \
+	-T /usr/lib/elf_$(ARCH)_efi.lds /usr/lib/crt0-efi-$(ARCH).o $^ -L/usr/lib -lgnuefi -o $@
+endef
 
-$(B)/efi-img.efi: $(B)/efi-img.so
+$(B)/efi-img.so: $(FIRMWARE_OBJECTS)
+	$(link)
+
+$(B)/%.efi: $(B)/%.so
 	$(call say,EFI)
 	objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
 		-j .reloc --target=efi-app-$(ARCH) $< $@
@@ -200,6 +204,18 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(TIDY) $(FIRMWARE) -- $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
 	@echo "  LINT shellcheck"
 	shellcheck scripts/setup scripts/check-layers scripts/make-usb .ci/run
+
+# ---- speed --------------------------------------------------------------------------------------------------------
+
+# The adapters and the core with another entry point.
+BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS)) $(B)/tests/bench/volume.o
+
+$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH)
+$(B)/bench.so: $(BENCH_OBJECTS)
+	$(link)
+
+bench: $(B)/efi-img.efi $(B)/bench.efi | setup-run
+	$(PYTHON) -B tests/bench/run.py $^
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 

@@ -118,6 +118,8 @@ enum status arguments_parse(const struct option *options, int argc, char **argv,
 	size_t letters = 1;
 	enum status st = ST_OK;
 
+	for (size_t i = 0; !is_end(&a.options[i]); i++)
+		CHECK(i < OPTIONS_MAX);
 	for (int i = 0; i < argc; i++) /* each letter of "-qf" may be an option */
 		letters += text_length(argv[i]) + 1;
 	a.values = mem_alloc(letters * sizeof *a.values);

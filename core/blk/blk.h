@@ -40,10 +40,10 @@ struct blk_ops {
 
 struct blk {
 	const struct blk_ops *ops;
-	uint64_t size;          /* bytes; resize and growing writes change it */
+	uint64_t size;          /* bytes, a multiple of block_bytes; resize and growing writes change it */
 	uint32_t block_bytes;   /* a power of two; 1 for files */
 	uint32_t buffer_align;  /* a power of two; 1: any buffer will do */
-	uint32_t transfer_bytes; /* largest single transfer, a multiple of block_bytes; at least 64 KiB */
+	uint32_t transfer_bytes; /* largest single transfer, a multiple of block_bytes and buffer_align; at least 64 KiB */
 };
 
 /* [offset, offset + len) must lie in the blk: ST_INVALID. */

@@ -24,8 +24,8 @@ struct command {
 	const char *summary;          /* one line for `help` */
 	const char *usage;            /* the operands: "[OPTIONS] FILE [SIZE]" */
 	const struct option *options; /* ends with a NULL name; NULL: none */
-	const char *notes;            /* what `help NAME` says after the options; lines of at most 79 columns */
-	const char *example;          /* command lines, one per line, without "efi-img " */
+	const char *notes;            /* what `help NAME` says after the options; lines of at most 79 columns, each with its '\n' */
+	const char *example;          /* command lines without "efi-img ", each with its '\n' */
 	/* Does it, with the command line taken apart (options.h); returns the exit code. */
 	int (*run)(const struct console *, struct arguments *);
 };

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "command/command.h"
@@ -54,6 +55,7 @@ static void print_example(struct out *out, const char *lines)
 	while (*lines != '\0') {
 		const char *end = text_find(lines, '\n');
 
+		CHECK(end != NULL);
 		out_text(out, "  efi-img ");
 		out->write(out, lines, (size_t)(end - lines) + 1);
 		lines = end + 1;

@@ -1,5 +1,6 @@
 #include "base/path.h"
 #include "base/platform.h"
+#include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
@@ -40,12 +41,16 @@ static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 {
 	uint64_t clock_ms = snapshot->clock_nanoseconds / 1000000;
 	int64_t seconds = (int64_t)snapshot->date_seconds + platform_utc_offset(snapshot->date_seconds);
-	char size[32], date[32], clock[32], icount[24];
+	char id[128], name[512], size[32], date[32], clock[32], icount[24];
 	struct out_buffer text;
 	unsigned month, day;
 	int year;
 
 	civil_date(seconds / 86400, &year, &month, &day);
+	out_buffer_init(&text, id, sizeof id);
+	out_printable(&text.out, snapshot->id, SIZE_MAX);
+	out_buffer_init(&text, name, sizeof name);
+	out_printable(&text.out, snapshot->name, SIZE_MAX);
 	out_buffer_init(&text, size, sizeof size);
 	size_print(&text.out, snapshot->vm_state_bytes);
 	out_buffer_init(&text, date, sizeof date);
@@ -57,7 +62,7 @@ static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 	out_buffer_init(&text, icount, sizeof icount);
 	if (snapshot->icount != UINT64_MAX)
 		out_printf(&text.out, "%ju", snapshot->icount);
-	out_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", snapshot->id, snapshot->name, size, date, clock, icount);
+	out_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", id, name, size, date, clock, icount);
 }
 
 static void print_human(struct out *out, const struct image *image, const struct facts *facts)
@@ -74,13 +79,20 @@ static void print_human(struct out *out, const struct image *image, const struct
 	if (image->dirty)
 		out_text(out, "cleanly shut down: no\n");
 	if (image->backing_name != NULL) {
-		out_printf(out, "backing file: %s", image->backing_name);
-		if (!text_equal(image->backing_name, facts->backing_path))
-			out_printf(out, " (actual path: %s)", facts->backing_path);
+		out_text(out, "backing file: ");
+		out_printable(out, image->backing_name, SIZE_MAX);
+		if (!text_equal(image->backing_name, facts->backing_path)) {
+			out_text(out, " (actual path: ");
+			out_printable(out, facts->backing_path, SIZE_MAX);
+			out_text(out, ")");
+		}
 		out_text(out, "\n");
 	}
-	if (image->backing_name != NULL && image->backing_format != NULL)
-		out_printf(out, "backing file format: %s\n", image->backing_format);
+	if (image->backing_name != NULL && image->backing_format != NULL) {
+		out_text(out, "backing file format: ");
+		out_printable(out, image->backing_format, SIZE_MAX);
+		out_text(out, "\n");
+	}
 	if (image->n_snapshots > 0) {
 		out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
 		for (size_t i = 0; i < image->n_snapshots; i++)

@@ -1,6 +1,5 @@
 #include "job/inventory.h"
 
-#include "base/memory.h"
 #include "base/range.h"
 
 static size_t count_children(const struct device_list *devices, int parent)
@@ -33,13 +32,19 @@ static bool is_joined(const struct inventory_disk *disk, const struct device *de
 	return false;
 }
 
-/* Keeps the order of starts; of equal ones the larger first, so that what is inside follows what it is in. */
+/* Of equal starts the larger comes first, so that what is inside follows what it is in. */
+static bool comes_after(const struct inventory_part *a, const struct inventory_part *b)
+{
+	if (a->start_bytes != b->start_bytes)
+		return a->start_bytes > b->start_bytes;
+	return a->size_bytes < b->size_bytes;
+}
+
 static void insert(struct inventory_disk *disk, const struct inventory_part *part)
 {
 	size_t at = disk->n++;
 
-	while (at > 0 && (disk->part[at - 1].start_bytes > part->start_bytes ||
-			  (disk->part[at - 1].start_bytes == part->start_bytes && disk->part[at - 1].size_bytes < part->size_bytes))) {
+	while (at > 0 && comes_after(&disk->part[at - 1], part)) {
 		disk->part[at] = disk->part[at - 1];
 		at--;
 	}
@@ -105,7 +110,8 @@ static enum status recognise_all(struct inventory_disk *disk)
 	return st;
 }
 
-static enum status read_disk(const struct device_list *devices, size_t index, struct inventory_disk *disk, struct error *err)
+static enum status read_disk(const struct device_list *devices, size_t index, struct inventory_disk *disk,
+			     struct error *err)
 {
 	struct blk *blk;
 	enum status st = ST_OK;

@@ -11,13 +11,14 @@
 #include "part/volume.h"
 
 /*
- * The machine's disks with what is on them: the devices of the firmware joined with the partition tables that this program reads itself.
+ * The machine's disks with what is on them: the devices of the firmware joined with the partition tables that this
+ * program reads itself.
  */
 
 /* A partition that the table has, the firmware shows, or both. */
 struct inventory_part {
-	const struct part *entry;    /* in the table; NULL: the firmware alone knows it (an El Torito image on a CD, say) */
-	const struct device *device; /* NULL: the firmware shows no device for it (an extended partition, a damaged table) */
+	const struct part *entry;    /* NULL: the firmware alone knows it (an El Torito image on a CD, say) */
+	const struct device *device; /* NULL: the firmware shows none for it (an extended one, a damaged table) */
 	uint64_t start_bytes;
 	uint64_t size_bytes;
 	struct volume volume;        /* as its first blocks say */
@@ -39,7 +40,10 @@ struct inventory {
 	size_t n;
 };
 
-/* A disk that cannot be read is no failure, it says so in the note of its table. Errors: ST_NO_MEMORY and those of platform_devices(). */
+/*
+ * A disk that cannot be read is no failure, it says so in the note of its table. Errors: ST_NO_MEMORY and those of
+ * platform_devices().
+ */
 enum status inventory_read(struct inventory *ret, struct error *);
 void inventory_free(struct inventory *);
 

@@ -1,6 +1,6 @@
 /*
- * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is there every time, save those of one
- * kind of table and "note"; text that is not known is "", anything else null.
+ * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is there every time,
+ * save those of one kind of table and "note"; text that is not known is "", anything else null.
  */
 
 #include "base/tree.h"

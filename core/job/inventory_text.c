@@ -1,11 +1,11 @@
 /*
  * The list of disks for people. Columns, of the 79 that every console has without wrapping:
  *
- *   0                17       28                   49
- *   NAMES            SIZE     BUS    MODEL                             a disk
- *                             serial, table, block size, ...
- *      1 NAMES       SIZE     TYPE                 FILE SYSTEM         a partition
- *                             "LABEL"                                       (beside the type where that is free)
+ *   0               16       27                    49
+ *   NAMES           SIZE     BUS    MODEL                              a disk
+ *                            serial, table, block size, ...
+ *     1 NAMES       SIZE     TYPE                  FILE SYSTEM         a partition
+ *                            "LABEL"                                       (beside the type where that is free)
  */
 
 #include "base/printable.h"
@@ -15,15 +15,15 @@
 #include "job/inventory.h"
 
 enum {
-	NUMBER_COLUMNS = 4,
-	SIZE_COLUMN = 17,
+	NUMBER_COLUMNS = 3,
+	SIZE_COLUMN = 16,
 	SIZE_COLUMNS = 9,
 	TEXT_COLUMN = SIZE_COLUMN + SIZE_COLUMNS + 2,
 	BUS_COLUMNS = 7,
 	TYPE_COLUMNS = 20,
-	VOLUME_COLUMN = TEXT_COLUMN + TYPE_COLUMNS + 1,
+	VOLUME_COLUMN = TEXT_COLUMN + TYPE_COLUMNS + 2,
 	END_COLUMN = 79,
-	LABEL_COLUMNS = 17, /* of a file system: FAT has 11, ext 16 */
+	LABEL_COLUMNS = 16, /* of a file system: FAT has 11, ext 16 */
 	ITEM_BYTES = 256,
 };
 
@@ -55,7 +55,10 @@ static void flow_item(struct flow *flow, const char *item)
 	flow->begun = true;
 }
 
-/* Writes the names, of which the first always shows and the others as far as there is room, and fills up to SIZE_COLUMN. */
+/*
+ * Writes the names, of which the first always shows and the others as far as there is room, and fills up to
+ * SIZE_COLUMN.
+ */
 static void print_names(struct out *out, const struct device *device, size_t column)
 {
 	size_t at = column;
@@ -107,7 +110,7 @@ static void flow_volume(struct flow *flow, const struct volume *volume, const st
 	if (!mounted && volume->type[0] == '\0')
 		return;
 	out_buffer_init(&item, text, sizeof text);
-	out_text(&item.out, volume->type[0] != '\0' ? volume->type : "file system");
+	out_text(&item.out, volume->type[0] != '\0' ? volume->type : "volume");
 	if (label[0] != '\0') {
 		out_text(&item.out, " ");
 		print_quoted(&item.out, label, LABEL_COLUMNS);
@@ -125,7 +128,11 @@ static void flow_volume(struct flow *flow, const struct volume *volume, const st
 
 static void flow_facts(struct flow *flow, const struct inventory_disk *disk)
 {
-	static const char *const tables[] = { [PART_NONE] = "no partition table", [PART_MBR] = "MBR", [PART_GPT] = "GPT" };
+	static const char *const tables[] = {
+		[PART_NONE] = "no partition table",
+		[PART_MBR] = "MBR",
+		[PART_GPT] = "GPT",
+	};
 	const struct device *device = disk->device;
 	char text[ITEM_BYTES];
 	struct out_buffer item;
@@ -214,7 +221,10 @@ static void type_text(const struct inventory_disk *disk, const struct part *entr
 	}
 }
 
-/* Whether a label says no more than the type: none, "EFI system partition", "Basic data partition" of "Microsoft basic data". */
+/*
+ * Whether a label says no more than the type: none, "EFI system partition", "Basic data partition" of "Microsoft
+ * basic data".
+ */
 static bool repeats_type(const char *label, const char *type)
 {
 	static const char ending[] = " partition";

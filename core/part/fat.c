@@ -72,7 +72,10 @@ static bool is_sensible(const struct fat_sector *s)
 	       (s->n_fats == 1 || s->n_fats == 2) && (s->media == 0xf0 || s->media >= 0xf8);
 }
 
-/* "FAT Type Determination": by the count of clusters; without a 16-bit FAT size the sector has the layout of FAT32. NULL: no FAT. */
+/*
+ * "FAT Type Determination": by the count of clusters; without a 16-bit FAT size the sector has the layout of FAT32.
+ * NULL: no FAT.
+ */
 static const char *type_of(const struct fat_sector *s)
 {
 	uint64_t sector_bytes = le16_get(s->sector_bytes);

@@ -10,5 +10,8 @@ struct fat_boot_sector {
 	char label[FAT_LABEL]; /* bytes of an OEM code page, without trailing blanks; "" without one */
 };
 
-/* Whether the first 512 bytes of a volume are the boot sector of a FAT file system (Microsoft's FAT specification 1.03). */
+/*
+ * Whether the first 512 bytes of a volume are the boot sector of a FAT file system (Microsoft's FAT specification
+ * 1.03).
+ */
 bool fat_recognise(const uint8_t sector[static 512], struct fat_boot_sector *ret);

@@ -1,4 +1,7 @@
-/* The GUID partition table (UEFI 2.10, 5.3): a header and entries behind the MBR, and a backup of both at the end of the disk. */
+/*
+ * The GUID partition table (UEFI 2.10, 5.3): a header and entries behind the MBR, and a backup of both at the end of
+ * the disk.
+ */
 
 #include "base/bytes.h"
 #include "base/crc32.h"
@@ -75,7 +78,8 @@ static uint32_t header_crc(const uint8_t *block, size_t n)
 }
 
 /* The fields of a header whose CRC is right. */
-static enum status check_fields(const struct part_disk *disk, uint64_t lba, const struct gpt_header *h, struct error *why)
+static enum status check_fields(const struct part_disk *disk, uint64_t lba, const struct gpt_header *h,
+				struct error *why)
 {
 	uint32_t n_entries = le32_get(h->n_entries), entry_bytes = le32_get(h->entry_bytes);
 	uint64_t entries_lba = le64_get(h->entries_lba);
@@ -83,10 +87,11 @@ static enum status check_fields(const struct part_disk *disk, uint64_t lba, cons
 	if (le32_get(h->revision) >> 16 != 1)
 		return fail(why, ST_CORRUPT, "the header has the unknown revision 0x%08x", le32_get(h->revision));
 	if (le64_get(h->my_lba) != lba)
-		return fail(why, ST_CORRUPT, "the header at LBA %ju says that it is at LBA %ju", lba, le64_get(h->my_lba));
+		return fail(why, ST_CORRUPT, "the header at LBA %ju says that it is at LBA %ju", lba,
+			    le64_get(h->my_lba));
 	if (!is_power_of_two(entry_bytes) || entry_bytes < sizeof(struct gpt_entry) || entry_bytes > ENTRY_BYTES_MAX)
-		return fail(why, ST_CORRUPT, "the header gives entries a size of %u bytes, not 128, 256, 512 ... %d", entry_bytes,
-			    ENTRY_BYTES_MAX);
+		return fail(why, ST_CORRUPT, "the header gives entries a size of %u bytes, not 128, 256, 512 ... %d",
+			    entry_bytes, ENTRY_BYTES_MAX);
 	if (n_entries > ENTRIES_MAX)
 		return fail(why, ST_CORRUPT, "the header counts %u entries, more than %d", n_entries, ENTRIES_MAX);
 	if (entries_lba <= PRIMARY_LBA ||
@@ -136,8 +141,8 @@ static enum status read_header(const struct part_disk *disk, uint64_t lba, struc
 	return st;
 }
 
-static void add(const struct part_disk *disk, const struct gpt_header *h, const struct gpt_entry *entry, uint32_t number,
-		struct part_table *table)
+static void add(const struct part_disk *disk, const struct gpt_header *h, const struct gpt_entry *entry,
+		uint32_t number, struct part_table *table)
 {
 	uint64_t first = le64_get(entry->first_lba), last = le64_get(entry->last_lba);
 	uint16_t name[36];
@@ -151,8 +156,8 @@ static void add(const struct part_disk *disk, const struct gpt_header *h, const 
 		return;
 	}
 	if (first < le64_get(h->first_usable_lba) || last > le64_get(h->last_usable_lba))
-		part_note(table, "partition %u (LBA %ju to %ju) lies outside of the usable range, LBA %ju to %ju", number, first,
-			  last, le64_get(h->first_usable_lba), le64_get(h->last_usable_lba));
+		part_note(table, "partition %u (LBA %ju to %ju) lies outside of the usable range, LBA %ju to %ju",
+			  number, first, last, le64_get(h->first_usable_lba), le64_get(h->last_usable_lba));
 	part = &table->part[table->n++];
 	part->number = number;
 	part->start_bytes = first * disk->lba_bytes;
@@ -205,7 +210,8 @@ static void note_overlap(struct part_table *table)
 		for (size_t k = i + 1; k < table->n; k++) {
 			const struct part *b = &table->part[k];
 
-			if (a->start_bytes < b->start_bytes + b->size_bytes && b->start_bytes < a->start_bytes + a->size_bytes) {
+			if (a->start_bytes < b->start_bytes + b->size_bytes &&
+			    b->start_bytes < a->start_bytes + a->size_bytes) {
 				part_note(table, "partitions %u and %u overlap", a->number, b->number);
 				return;
 			}
@@ -214,11 +220,11 @@ static void note_overlap(struct part_table *table)
 }
 
 /*
- * Reads the table whose header is at `lba`. On failure `table` is as it was. *ret_alternate_lba is where that header says that
- * the other one is; 0 when the header itself is not good.
+ * Reads the table whose header is at `lba`. On failure `table` is as it was. *ret_alternate_lba is where that header
+ * says that the other one is; 0 when the header itself is not good.
  */
-static enum status read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table, uint64_t *ret_alternate_lba,
-			   struct error *why)
+static enum status read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table,
+			   uint64_t *ret_alternate_lba, struct error *why)
 {
 	struct part_table attempt = *table;
 	struct gpt_header h;
@@ -245,8 +251,8 @@ static bool note_other_block_size(const struct part_disk *disk, struct part_tabl
 
 	if (gpt_is_signed(disk) || !is_signed_at(disk->blk, other_bytes))
 		return false;
-	part_note(table, "this GPT was made for blocks of %u bytes, but the disk has blocks of %u: its partitions cannot be used here",
-		  other_bytes, disk->lba_bytes);
+	part_note(table, "this GPT was made for blocks of %u bytes, but the disk has blocks of %u: its partitions "
+		  "cannot be used here", other_bytes, disk->lba_bytes);
 	return true;
 }
 
@@ -255,11 +261,11 @@ static void note_disk_size(const struct part_disk *disk, uint64_t backup_lba, st
 	uint64_t last_lba = disk->n_lbas - 1;
 
 	if (backup_lba < last_lba)
-		part_note(table, "the GPT was made for a smaller disk: its backup is at LBA %ju, the disk ends at LBA %ju",
-			  backup_lba, last_lba);
+		part_note(table, "the GPT was made for a smaller disk: its backup is at LBA %ju, the disk ends at "
+			  "LBA %ju", backup_lba, last_lba);
 	if (backup_lba > last_lba)
-		part_note(table, "the GPT was made for a larger disk: its backup should be at LBA %ju, the disk ends at LBA %ju",
-			  backup_lba, last_lba);
+		part_note(table, "the GPT was made for a larger disk: its backup should be at LBA %ju, the disk ends "
+			  "at LBA %ju", backup_lba, last_lba);
 }
 
 enum status gpt_read(const struct part_disk *disk, struct part_table *table, struct error *err)

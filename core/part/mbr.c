@@ -1,4 +1,7 @@
-/* The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables inside an extended one. */
+/*
+ * The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables inside an extended
+ * one.
+ */
 
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -74,8 +77,8 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 }
 
 /* Adds the partition of an entry whose first LBA counts from `base_lba`, unless it is not on the disk. */
-static void add(const struct part_disk *disk, struct part_table *table, const struct mbr_entry *entry, uint64_t base_lba,
-		uint32_t number)
+static void add(const struct part_disk *disk, struct part_table *table, const struct mbr_entry *entry,
+		uint64_t base_lba, uint32_t number)
 {
 	uint64_t first_lba = base_lba + le32_get(entry->first_lba), n_lbas = le32_get(entry->n_lbas);
 
@@ -93,10 +96,21 @@ static void add(const struct part_disk *disk, struct part_table *table, const st
 	};
 }
 
-/* Where the next table of the chain is: `link` counts from the beginning of the extended partition. 0: the chain ends. */
+/*
+ * Where the next table of the chain is: `link` counts from the beginning of the extended partition. 0: the chain
+ * ends.
+ */
 static uint64_t follow(const struct mbr_entry *link, uint64_t extended_lba)
 {
 	return is_extended(link) && is_used(link) ? extended_lba + le32_get(link->first_lba) : 0;
+}
+
+static bool contains(const uint64_t *lbas, uint32_t n, uint64_t lba)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (lbas[i] == lba)
+			return true;
+	return false;
 }
 
 static void read_logical(const struct part_disk *disk, const struct mbr_entry *extended, struct part_table *table,
@@ -112,15 +126,13 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 			part_note(table, "the chain of logical partitions does not end after %d of them", LOGICAL_MAX);
 			return;
 		}
-		for (uint32_t k = 0; k < i; k++) {
-			if (visited[k] == at) {
-				part_note(table, "the chain of logical partitions runs in a circle, back to LBA %ju", at);
-				return;
-			}
+		if (contains(visited, i, at)) {
+			part_note(table, "the chain of logical partitions runs in a circle, back to LBA %ju", at);
+			return;
 		}
 		visited[i] = at;
 		if (!range_ok(at, 1, disk->n_lbas) || !range_ok(at - extended_lba, 1, n_extended)) {
-			part_note(table, "the chain of logical partitions leads to LBA %ju, outside of the extended one", at);
+			part_note(table, "the chain of logical partitions leaves the extended one, to LBA %ju", at);
 			return;
 		}
 		st = blk_read(disk->blk, at * disk->lba_bytes, scratch, sizeof *scratch);

@@ -10,8 +10,8 @@
 #include "part/table.h"
 
 /*
- * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life on a
- * USB stick, which counts in sectors of 512 bytes: read from the optical disk it would be nonsense.
+ * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life
+ * on a USB stick, which counts in sectors of 512 bytes: read from the optical disk it would be nonsense.
  */
 enum { OPTICAL_BLOCK_BYTES = 2048 };
 
@@ -40,11 +40,12 @@ static void note_left_out(struct part_table *table)
 	if (table->n_left_out == 1)
 		part_note(table, "partition %u does not lie on the disk and is left out", table->first_left_out);
 	if (table->n_left_out > 1)
-		part_note(table, "%u partitions, from number %u on, do not lie on the disk and are left out", table->n_left_out,
-			  table->first_left_out);
+		part_note(table, "%u partitions, from number %u on, do not lie on the disk and are left out",
+			  table->n_left_out, table->first_left_out);
 }
 
-static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sector, struct part_table *table, struct error *err)
+static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sector, struct part_table *table,
+				struct error *err)
 {
 	enum mbr_kind kind = mbr_classify(sector);
 	bool has_gpt = kind != MBR_VOLUME && gpt_is_signed(disk);

@@ -43,8 +43,9 @@ struct part_table {
 };
 
 /*
- * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in *ret, and the note says what is
- * wrong. Errors: ST_NO_MEMORY, and those of reading the first sector; *ret is then empty. The caller frees it.
+ * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in *ret, and the note
+ * says what is wrong. Errors: ST_NO_MEMORY, and those of reading the first sector; *ret is then empty. The caller
+ * frees it.
  */
 enum status part_table_read(struct blk *, struct part_table *ret, struct error *);
 void part_table_free(struct part_table *);

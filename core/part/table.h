@@ -28,12 +28,16 @@ enum mbr_kind {
 enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES]);
 
 /* Takes the partitions out of a table that is MBR_EMPTY or MBR_USED. Errors: ST_NO_MEMORY. */
-enum status mbr_read(const struct part_disk *, const uint8_t sector[static SECTOR_BYTES], struct part_table *, struct error *);
+enum status mbr_read(const struct part_disk *, const uint8_t sector[static SECTOR_BYTES], struct part_table *,
+		     struct error *);
 
 /* Whether the second block begins as a GPT does. */
 bool gpt_is_signed(const struct part_disk *);
 
-/* Reads a GPT, from its backup where need be; a table without either has a note and no partitions. Errors: ST_NO_MEMORY. */
+/*
+ * Reads a GPT, from its backup where need be; a table without either has a note and no partitions. Errors:
+ * ST_NO_MEMORY.
+ */
 enum status gpt_read(const struct part_disk *, struct part_table *, struct error *);
 
 /* Names of partition types, "" for others. */

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -9,7 +10,10 @@
 #include "base/utf.h"
 #include "part/fat.h"
 
-enum { HEAD_BYTES = 0x11000 }; /* all that is looked at: the superblock of Btrfs ends here */
+enum {
+	HEAD_BYTES = 0x11000, /* all that is looked at: the superblock of Btrfs ends here */
+	LABEL_BYTES_MAX = 256,
+};
 
 /* File systems by a few bytes at a fixed place, and where their label is. */
 struct signature {
@@ -45,15 +49,14 @@ static bool matches(const struct signature *signature, const uint8_t *head)
 /* Copies a label that ends at a NUL or in blanks, with what is not UTF-8 replaced. */
 static void take_label(const char *from, size_t n, char to[static VOLUME_LABEL])
 {
-	uint16_t units[256];
+	uint16_t units[LABEL_BYTES_MAX + 1]; /* with a NUL */
 	size_t length = 0;
 
+	CHECK(n <= LABEL_BYTES_MAX);
 	while (length < n && from[length] != '\0')
 		length++;
 	while (length > 0 && from[length - 1] == ' ')
 		length--;
-	if (length > 256)
-		length = 256;
 	utf16_from_utf8(units, from, length);
 	utf8_from_utf16(to, units, utf16_length_of_utf8(from, length));
 }

@@ -15,8 +15,8 @@ struct volume {
 };
 
 /*
- * Recognises a file system (or what else fills a partition) in [start, start + size) of a blk by its first blocks. The range lies in
- * the blk. Errors: those of reading, ST_NO_MEMORY.
+ * Recognises a file system (or what else fills a partition) in [start, start + size) of a blk by its first blocks.
+ * The range lies in the blk. Errors: those of reading, ST_NO_MEMORY.
  */
 enum status volume_recognise(struct blk *, uint64_t start, uint64_t size, struct volume *ret);
 

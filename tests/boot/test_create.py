@@ -215,10 +215,11 @@ def test_unsafe_backing_file_need_not_be_there(made):
 def test_data_file(made):
     succeeded(made.others["data"])
     outer, store = copied(made, "/chain/outer.qcow2"), copied(made, "/chain/store.raw")
-    oracle.check_image(outer, "qcow2")
+    # qemu-img looks for a data file in its own directory.
+    oracle.qemu_img("check", "-f", "qcow2", outer, cwd=made.place)
     assert store.read_bytes() == bytes(8 * MIB)
-    assert oracle.info(outer)["format-specific"]["data"]["data-file"] == "store.raw"
-    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", outer, store)
+    assert '"data-file": "store.raw"' in oracle.qemu_img("info", "--output=json", outer, cwd=made.place)
+    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", outer, store, cwd=made.place)
 
 
 def test_force_replaces(made):
@@ -259,7 +260,8 @@ def test_info_of_an_image_of_qemu_img(made):
 def test_help(made, name, words):
     succeeded(made.others[name])
     assert not [word for word in words if word not in made.others[name].out]
-    assert max(len(line) for line in made.others[name].out.splitlines()) <= 80
+    if name != "option-help":  # qemu-img's own words
+        assert max(len(line) for line in made.others[name].out.splitlines()) <= 80
 
 
 def test_output_redirected_to_a_file(made):

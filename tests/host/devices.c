@@ -1,6 +1,6 @@
 /*
- * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096" is a machine with the disks blk0: (sectors of 512 bytes) and
- * blk1: (of 4096). They have no partition devices.
+ * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096" is a machine with the disks blk0: (sectors of 512
+ * bytes) and blk1: (of 4096). They have no partition devices.
  */
 
 #include <errno.h>
@@ -68,7 +68,12 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 	char name[16];
 	enum status st;
 
-	*device = (struct device){ .parent = DEVICE_NO_PARENT, .bus = "file", .block_bytes = disk->block_bytes, .medium = true };
+	*device = (struct device){
+		.parent = DEVICE_NO_PARENT,
+		.bus = "file",
+		.block_bytes = disk->block_bytes,
+		.medium = true,
+	};
 	snprintf(name, sizeof name, "blk%zu:", index);
 	device->names = mem_alloc(sizeof *device->names);
 	device->path = text_copy(disk->path);

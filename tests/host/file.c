@@ -35,7 +35,8 @@ static enum status fail_errno(struct error *err, const char *name, const char *d
 
 	if (number == EISDIR)
 		return fail(err, st, "cannot %s %s: it is a directory; name a file", deed, name);
-	return fail(err, st, "cannot %s %s: %s%s", deed, name, st == ST_IO ? strerror(number) : status_text(st), advice(st));
+	return fail(err, st, "cannot %s %s: %s%s", deed, name, st == ST_IO ? strerror(number) : status_text(st),
+		    advice(st));
 }
 
 /* Refuses what is neither a regular file nor, for reading, a block device. */
@@ -81,7 +82,8 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 
 	if (file_disk_find(name, &disk)) {
 		if (mode == OPEN_WRITE)
-			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file", name);
+			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file",
+				    name);
 		return file_disk_open(&disk, ret, err);
 	}
 	return open_file(name, mode == OPEN_WRITE ? O_RDWR : O_RDONLY, mode, ret, err);

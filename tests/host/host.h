@@ -18,7 +18,10 @@ struct file_blk_kind {
 	uint32_t buffer_align;
 };
 
-/* A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the caller's. ST_IO, ST_NO_MEMORY. */
+/*
+ * A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the caller's. ST_IO,
+ * ST_NO_MEMORY.
+ */
 enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret);
 
 /* A file that stands for a disk. */

@@ -1,6 +1,5 @@
 #include "machine.h"
 
-#include "base/memory.h"
 #include "base/text.h"
 
 static const struct sim_device *machine;

@@ -3,8 +3,8 @@
 #include "base/platform.h"
 
 /*
- * The devices of a made-up machine, for platform_devices(). They are copied each time, texts and names through mem_alloc(); their blks
- * are lent by the test, which closes them. `names` is one text with blanks between the names.
+ * The devices of a made-up machine, for platform_devices(). They are copied each time, texts and names through
+ * mem_alloc(); their blks are lent by the test, which closes them. `names` is one text with blanks between the names.
  */
 struct sim_device {
 	const char *names;

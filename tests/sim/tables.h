@@ -21,5 +21,8 @@ void sim_gpt(struct memory_blk *, const struct sim_part *, size_t n);
 /* Sets both CRCs of the header at an LBA right again. */
 void sim_gpt_seal(struct memory_blk *, uint64_t header_lba);
 
-/* A record of the MBR, or of a table in the extended chain, at the beginning of block `table_lba`; also its boot signature. */
+/*
+ * A record of the MBR, or of a table in the extended chain, at the beginning of block `table_lba`; also its boot
+ * signature.
+ */
 void sim_mbr_record(struct memory_blk *, uint64_t table_lba, unsigned index, uint8_t type, uint32_t first_lba, uint32_t n_lbas);

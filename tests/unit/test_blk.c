@@ -15,7 +15,10 @@ static void fill(struct memory_blk *m)
 		m->bytes[i] = pattern(i);
 }
 
-/* Reads every interesting range through every kind of blk, into buffers of every alignment. memory_blk checks its contract. */
+/*
+ * Reads every interesting range through every kind of blk, into buffers of every alignment. memory_blk checks its
+ * contract.
+ */
 static void test_read(void **state)
 {
 	static const struct memory_blk_kind kinds[] = {

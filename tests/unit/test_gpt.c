@@ -80,7 +80,10 @@ static void test_of_a_file(void **state)
 	blk_close(&m->blk);
 }
 
-/* One field changed; where it is a header's, its CRCs are right again, so that the field itself is what must be noticed. */
+/*
+ * One field changed; where it is a header's, its CRCs are right again, so that the field itself is what must be
+ * noticed.
+ */
 static void test_poked(void **state)
 {
 	enum { HEADER = 512, ENTRY_0 = 1024, ENTRY_2 = ENTRY_0 + 256, MBR_0 = 446 };

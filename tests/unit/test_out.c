@@ -24,6 +24,22 @@ static void compare(const char *format, ...)
 		fail_msg("\"%s\": \"%s\" instead of \"%s\"", format, ours, theirs);
 }
 
+static void compare_number(const char *flags, const char *width, const char *precision, char conversion, int64_t value)
+{
+	char format[64];
+
+	snprintf(format, sizeof format, "[%%%s%s%s%c]", flags, width, precision, conversion);
+	compare(format, (int)value);
+	snprintf(format, sizeof format, "[%%%s%s%sl%c]", flags, width, precision, conversion);
+	compare(format, (long)value);
+	snprintf(format, sizeof format, "[%%%s%s%sll%c]", flags, width, precision, conversion);
+	compare(format, (long long)value);
+	snprintf(format, sizeof format, "[%%%s%s%sz%c]", flags, width, precision, conversion);
+	compare(format, (size_t)value);
+	snprintf(format, sizeof format, "[%%%s%s%sj%c]", flags, width, precision, conversion);
+	compare(format, (intmax_t)value);
+}
+
 /* Every combination of flags, width, precision, length and conversion with every value. */
 static void test_numbers(void **state)
 {
@@ -38,20 +54,8 @@ static void test_numbers(void **state)
 		for (size_t w = 0; w < N_OF(widths); w++)
 			for (size_t p = 0; p < N_OF(precisions); p++)
 				for (const char *c = conversions; *c != '\0'; c++)
-					for (size_t v = 0; v < N_OF(values); v++) {
-						char format[64];
-
-						snprintf(format, sizeof format, "[%%%s%s%s%c]", flags[f], widths[w], precisions[p], *c);
-						compare(format, (int)values[v]);
-						snprintf(format, sizeof format, "[%%%s%s%sl%c]", flags[f], widths[w], precisions[p], *c);
-						compare(format, (long)values[v]);
-						snprintf(format, sizeof format, "[%%%s%s%sll%c]", flags[f], widths[w], precisions[p], *c);
-						compare(format, (long long)values[v]);
-						snprintf(format, sizeof format, "[%%%s%s%sz%c]", flags[f], widths[w], precisions[p], *c);
-						compare(format, (size_t)values[v]);
-						snprintf(format, sizeof format, "[%%%s%s%sj%c]", flags[f], widths[w], precisions[p], *c);
-						compare(format, (intmax_t)values[v]);
-					}
+					for (size_t v = 0; v < N_OF(values); v++)
+						compare_number(flags[f], widths[w], precisions[p], *c, values[v]);
 }
 
 static void test_texts(void **state)

@@ -1,0 +1,273 @@
+#include "unit.h"
+
+#include "command/command.h"
+#include "machine.h"
+#include "tables.h"
+
+struct run {
+	struct capture out, err;
+	int code;
+};
+
+static void run(struct run *r, int argc, char **argv)
+{
+	struct console console = { .out = &r->out.out, .err = &r->err.out };
+
+	capture_init(&r->out);
+	capture_init(&r->err);
+	r->code = command_run(&console, argc, argv);
+}
+
+static void run_free(struct run *r)
+{
+	capture_free(&r->out);
+	capture_free(&r->err);
+}
+
+/* A GPT disk whose partition is mounted, a damaged MBR disk, and a drive without a medium. */
+static const char json[] =
+	"[\n"
+	"    {\n"
+	"        \"name\": \"blk0:\",\n"
+	"        \"names\": [\n"
+	"            \"blk0:\"\n"
+	"        ],\n"
+	"        \"device-path\": \"Pci(0x1,0x0)\",\n"
+	"        \"bus\": \"NVMe\",\n"
+	"        \"model\": \"A \\\"model\\\"\",\n"
+	"        \"serial\": \"S1\",\n"
+	"        \"size\": 102400,\n"
+	"        \"block-size\": 512,\n"
+	"        \"removable\": false,\n"
+	"        \"read-only\": false,\n"
+	"        \"medium\": true,\n"
+	"        \"started-from\": true,\n"
+	"        \"partition-table\": \"gpt\",\n"
+	"        \"disk-guid\": \"d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1\",\n"
+	"        \"filesystem\": null,\n"
+	"        \"partitions\": [\n"
+	"            {\n"
+	"                \"number\": 1,\n"
+	"                \"name\": \"fs0:\",\n"
+	"                \"names\": [\n"
+	"                    \"fs0:\",\n"
+	"                    \"blk1:\"\n"
+	"                ],\n"
+	"                \"device-path\": \"Pci(0x1,0x0)/HD(1)\",\n"
+	"                \"start\": 20480,\n"
+	"                \"size\": 10240,\n"
+	"                \"type\": \"c12a7328-f81f-11d2-ba4b-00a0c93ec93b\",\n"
+	"                \"type-name\": \"EFI system\",\n"
+	"                \"label\": \"boot\",\n"
+	"                \"guid\": \"01010101-0101-0101-0101-010101010101\",\n"
+	"                \"bootable\": false,\n"
+	"                \"filesystem\": {\n"
+	"                    \"type\": \"\",\n"
+	"                    \"label\": \"ESP\",\n"
+	"                    \"size\": 10000,\n"
+	"                    \"free\": 9000,\n"
+	"                    \"read-only\": false\n"
+	"                },\n"
+	"                \"started-from\": true\n"
+	"            }\n"
+	"        ]\n"
+	"    },\n"
+	"    {\n"
+	"        \"name\": \"\",\n"
+	"        \"names\": [\n"
+	"        ],\n"
+	"        \"device-path\": \"\",\n"
+	"        \"bus\": \"\",\n"
+	"        \"model\": \"\",\n"
+	"        \"serial\": \"\",\n"
+	"        \"size\": 102400,\n"
+	"        \"block-size\": 512,\n"
+	"        \"removable\": true,\n"
+	"        \"read-only\": true,\n"
+	"        \"medium\": true,\n"
+	"        \"started-from\": false,\n"
+	"        \"partition-table\": \"mbr\",\n"
+	"        \"disk-signature\": 57005,\n"
+	"        \"note\": \"partition 2 does not lie on the disk and is left out\",\n"
+	"        \"filesystem\": null,\n"
+	"        \"partitions\": [\n"
+	"            {\n"
+	"                \"number\": 1,\n"
+	"                \"name\": \"\",\n"
+	"                \"names\": [\n"
+	"                ],\n"
+	"                \"device-path\": \"\",\n"
+	"                \"start\": 5120,\n"
+	"                \"size\": 46080,\n"
+	"                \"type\": \"0x83\",\n"
+	"                \"type-name\": \"Linux\",\n"
+	"                \"label\": \"\",\n"
+	"                \"guid\": \"\",\n"
+	"                \"bootable\": false,\n"
+	"                \"filesystem\": {\n"
+	"                    \"type\": \"XFS\",\n"
+	"                    \"label\": \"data\",\n"
+	"                    \"size\": null,\n"
+	"                    \"free\": null,\n"
+	"                    \"read-only\": null\n"
+	"                },\n"
+	"                \"started-from\": false\n"
+	"            },\n"
+	"            {\n"
+	"                \"number\": null,\n"
+	"                \"name\": \"blk3:\",\n"
+	"                \"names\": [\n"
+	"                    \"blk3:\"\n"
+	"                ],\n"
+	"                \"device-path\": \"\",\n"
+	"                \"start\": 51200,\n"
+	"                \"size\": 512,\n"
+	"                \"type\": \"\",\n"
+	"                \"type-name\": \"\",\n"
+	"                \"label\": \"\",\n"
+	"                \"guid\": \"\",\n"
+	"                \"bootable\": null,\n"
+	"                \"filesystem\": null,\n"
+	"                \"started-from\": false\n"
+	"            }\n"
+	"        ]\n"
+	"    },\n"
+	"    {\n"
+	"        \"name\": \"blk4:\",\n"
+	"        \"names\": [\n"
+	"            \"blk4:\"\n"
+	"        ],\n"
+	"        \"device-path\": \"\",\n"
+	"        \"bus\": \"SATA\",\n"
+	"        \"model\": \"\",\n"
+	"        \"serial\": \"\",\n"
+	"        \"size\": null,\n"
+	"        \"block-size\": null,\n"
+	"        \"removable\": true,\n"
+	"        \"read-only\": false,\n"
+	"        \"medium\": false,\n"
+	"        \"started-from\": false,\n"
+	"        \"partition-table\": null,\n"
+	"        \"filesystem\": null,\n"
+	"        \"partitions\": [\n"
+	"        ]\n"
+	"    }\n"
+	"]\n";
+
+static void test_json(void **state)
+{
+	static const struct sim_part esp = { sim_esp, 40, 59, "boot" };
+	struct memory_blk *gpt = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+	struct memory_blk *mbr = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+	const struct sim_device devices[] = {
+		{ "blk0:", { .path = (char *)"Pci(0x1,0x0)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"A \"model\"",
+			     .serial = (char *)"S1", .size_bytes = 102400, .block_bytes = 512, .medium = true, .blk = &gpt->blk } },
+		{ "fs0: blk1:", { .path = (char *)"Pci(0x1,0x0)/HD(1)", .parent = 0, .start_bytes = 20480, .size_bytes = 10240,
+				  .medium = true, .started_from = true,
+				  .volume = { true, false, (char *)"ESP", 10000, 9000 } } },
+		{ "", { .parent = DEVICE_NO_PARENT, .size_bytes = 102400, .block_bytes = 512, .removable = true, .read_only = true,
+			.medium = true, .blk = &mbr->blk } },
+		{ "blk3:", { .parent = 2, .start_bytes = 51200, .size_bytes = 512, .medium = true } },
+		{ "blk4:", { .parent = DEVICE_NO_PARENT, .bus = "SATA", .block_bytes = 2048, .removable = true } },
+	};
+	char *argv[] = { "list", "--output=json" };
+	struct run r;
+
+	(void)state;
+	sim_gpt(gpt, &esp, 1);
+	sim_put(mbr, 440, 0xdead, 4);
+	sim_mbr_record(mbr, 0, 0, 0x83, 10, 90);
+	sim_mbr_record(mbr, 0, 1, 0x83, 100, 101);
+	memcpy(mbr->bytes + 5120, "XFSB", 4);
+	memcpy(mbr->bytes + 5120 + 108, "data", 4);
+	sim_machine(devices, N_OF(devices));
+	run(&r, N_OF(argv), argv);
+	assert_string_equal(r.err.text, "");
+	assert_string_equal(r.out.text, json);
+	assert_int_equal(r.code, EXIT_OK);
+	run_free(&r);
+	sim_machine(NULL, 0);
+	blk_close(&gpt->blk);
+	blk_close(&mbr->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_human(void **state)
+{
+	static const char *const rows[][2] = { { "list", NULL }, { "list", "--output=human" } };
+
+	(void)state;
+	sim_machine(NULL, 0);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct run r;
+
+		run(&r, rows[i][1] != NULL ? 2 : 1, (char **)(uintptr_t)rows[i]);
+		assert_int_equal(r.code, EXIT_OK);
+		assert_non_null(strstr(r.out.text, "shows no disk"));
+		assert_string_equal(r.err.text, "");
+		run_free(&r);
+	}
+}
+
+static void test_misused(void **state)
+{
+	static const struct {
+		const char *argument, *words;
+	} rows[] = {
+		{ "--output=xml", "\"xml\"" },
+		{ "--output", "needs a value" },
+		{ "blk0:", "\"blk0:\"" },
+		{ "-x", "-x" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const char *argv[] = { "list", rows[i].argument };
+		struct run r;
+
+		run(&r, 2, (char **)(uintptr_t)argv);
+		assert_int_equal(r.code, EXIT_ERROR);
+		assert_string_equal(r.out.text, "");
+		if (strstr(r.err.text, rows[i].words) == NULL)
+			fail_msg("row %zu: %s", i, r.err.text);
+		run_free(&r);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_no_memory(void **state)
+{
+	char *argv[] = { "list" };
+	unsigned n = 1;
+
+	(void)state;
+	for (;; n++) {
+		struct run r;
+		bool failed;
+
+		sim_fail_allocation(n);
+		run(&r, 1, argv);
+		failed = sim_allocation_failed();
+		sim_fail_allocation(0);
+		assert_int_equal(r.code, failed ? EXIT_ERROR : EXIT_OK);
+		if (failed)
+			assert_string_equal(r.out.text, "");
+		run_free(&r);
+		assert_int_equal(sim_allocations(), 0);
+		if (!failed)
+			break;
+	}
+	assert_true(n > 2);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_human),
+		cmocka_unit_test(test_misused),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
