@@ -187,21 +187,25 @@ TIDY := clang-tidy --quiet --warnings-as-errors='*' --checks='-*,bugprone-*,clan
 CLANG_CORE = $(filter-out -isystem /%,$(filter-out $(shell $(CC) -print-file-name=include),$(CORE_FLAGS))) \
 	-isystem $(shell clang -print-resource-dir)/include
 no_objects = $(filter-out -g -O2 -MMD -MP,$(1))
+FIRMWARE_ALL = $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
+# $(call each,files,command): the command with each file in place of {}, two at a time; fails if one does.
+each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
+ANALYZE := -O1 -Wno-maybe-uninitialized -fanalyzer -c {} -o /dev/null
 
 .PHONY: lint
 lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	@echo "  LINT layers"
 	scripts/check-layers $(CORE:%.c=build/host/%.o)
 	@echo "  LINT clang"
-	for file in $(CORE_SOURCES); do clang $(call no_objects,$(CLANG_CORE)) -fsyntax-only $$file || exit 1; done
-	for file in $(FIRMWARE); do clang $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE)) -fsyntax-only $$file || exit 1; done
-	for file in $(HOST); do clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only $$file || exit 1; done
+	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) -fsyntax-only {})
+	$(call each,$(FIRMWARE),clang $(FIRMWARE_ALL) -fsyntax-only {})
+	$(call each,$(HOST),clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
 	@echo "  LINT gcc -fanalyzer"
-	for file in $(CORE_SOURCES); do $(CC) $(call no_objects,$(CORE_FLAGS)) -O1 -Wno-maybe-uninitialized -fanalyzer -c $$file -o /dev/null || exit 1; done
-	for file in $(FIRMWARE); do $(CC) $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE)) -O1 -Wno-maybe-uninitialized -fanalyzer -c $$file -o /dev/null || exit 1; done
+	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(ANALYZE))
+	$(call each,$(FIRMWARE),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
 	@echo "  LINT clang-tidy"
-	$(TIDY) $(CORE_SOURCES) -- $(call no_objects,$(CLANG_CORE))
-	$(TIDY) $(FIRMWARE) -- $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
+	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)))
+	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
 	shellcheck scripts/setup scripts/check-layers scripts/make-usb .ci/run
 

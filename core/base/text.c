@@ -29,7 +29,9 @@ bool text_equal(const char *a, const char *b)
 
 char text_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	if (c >= 'A' && c <= 'Z')
+		c |= 'a' - 'A';
+	return c;
 }
 
 bool text_equal_nocase(const char *a, const char *b)

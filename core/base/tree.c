@@ -54,7 +54,7 @@ static void begin_json_member(struct tree *tree, const char *key)
 	if (tree->depth == 0)
 		return;
 	out_text(tree->out, tree->level[tree->depth - 1].n > 0 ? ",\n" : "\n");
-	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	out_spaces(tree->out, tree->depth * INDENT);
 	if (key != NULL) {
 		json_string(tree->out, key);
 		out_text(tree->out, ": ");
@@ -64,7 +64,7 @@ static void begin_json_member(struct tree *tree, const char *key)
 /* "    compression type: " or "        [0]: "; `nested`: the value follows on lines of its own. */
 static void begin_line_member(struct tree *tree, const char *key, bool nested)
 {
-	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	out_spaces(tree->out, tree->depth * INDENT);
 	if (key == NULL)
 		out_printf(tree->out, "[%u]", tree->level[tree->depth - 1].n);
 	for (; key != NULL && *key != '\0'; key++)
@@ -110,7 +110,7 @@ void tree_end(struct tree *tree)
 	if (tree->style == TREE_LINES)
 		return;
 	out_text(tree->out, "\n"); /* an empty array has its bracket on the next line as well, as in qemu-img */
-	out_spaces(tree->out, (size_t)(tree->depth * INDENT));
+	out_spaces(tree->out, tree->depth * INDENT);
 	out_text(tree->out, tree->level[tree->depth].array ? "]" : "}");
 	if (tree->depth == 0)
 		out_text(tree->out, "\n");

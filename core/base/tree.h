@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/out.h"
@@ -17,7 +18,7 @@ enum { TREE_DEPTH = 12 };
 struct tree {
 	struct out *out;
 	enum tree_style style;
-	int depth;
+	size_t depth;
 	struct {
 		bool array;
 		uint32_t n; /* members written so far */

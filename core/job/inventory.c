@@ -154,7 +154,7 @@ enum status inventory_read(struct inventory *ret, struct error *err)
 
 void inventory_free(struct inventory *inventory)
 {
-	for (size_t i = 0; i < inventory->n; i++) {
+	for (size_t i = 0; inventory->disk != NULL && i < inventory->n; i++) {
 		part_table_free(&inventory->disk[i].table);
 		mem_free(inventory->disk[i].part);
 	}

@@ -121,13 +121,19 @@ class Volume:
 
     def fsck(self):
         """What fsck.fat finds wrong: "" for a clean volume."""
+        if self.offset == 0 and self.size == self.image.stat().st_size:
+            return self._fsck(self.image)
         with tempfile.TemporaryDirectory(dir=self.image.parent) as directory:
             part = f"{directory}/volume"
-            run("dd", f"if={self.image}", f"of={part}", "bs=512", f"skip={self.offset // 512}", f"count={self.size // 512}",
-                "conv=sparse", "status=none")
+            run("dd", f"if={self.image}", f"of={part}", "bs=1M", "iflag=skip_bytes,count_bytes", f"skip={self.offset}",
+                f"count={self.size}", "conv=sparse", "status=none")
             os.truncate(part, self.size)
-            done = subprocess.run(["fsck.fat", "-n", part], capture_output=True, text=True)
-            return done.stdout if done.returncode else ""
+            return self._fsck(part)
+
+    @staticmethod
+    def _fsck(image):
+        done = subprocess.run(["fsck.fat", "-n", image], capture_output=True, text=True)
+        return done.stdout if done.returncode else ""
 
 
 @dataclass

@@ -27,7 +27,7 @@ class Drive:
     bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom
     image: Path = None  # a raw image file; None for cdrom
     serial: str = ""
-    block: int = 512
+    block: int = 512  # bytes per logical block; QEMU has other ones for nvme, virtio-blk and virtio-scsi
     read_only: bool = False
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
 
@@ -36,22 +36,19 @@ class Drive:
         block = f",logical_block_size={self.block},physical_block_size={self.block}" if self.block != 512 else ""
         # QEMU wants every NVMe disk to have a serial number.
         serial = f",serial={self.serial}" if self.serial else f",serial=nvme{number}" if self.bus == "nvme" else ""
-        words = []
-        if self.bus == "usb" and self.block != 512:
-            # usb-storage takes 512-byte blocks only. Such a disk cannot be unplugged with unplug().
-            words = ["-device", f"usb-bot,bus=xhci.0,port={1 + number},id={name}-bot"]
         device = {
             "nvme": f"nvme,addr=0x{2 + number:x}",
             "ahci": f"ide-hd,bus=ide.{number}",
             "cdrom": f"ide-cd,bus=ide.{5 - number}",
-            "usb": f"scsi-hd,bus={name}-bot.0,lun=0" if words else f"usb-storage,bus=xhci.0,port={1 + number},removable=on",
+            "usb": f"usb-storage,bus=xhci.0,port={1 + number},removable=on",
             "virtio-blk": f"virtio-blk-pci,addr=0x{10 + number:x}",
-            "virtio-scsi": f"scsi-hd,bus=scsi.0,scsi-id={number}",
+            # OVMF finds target 0 only.
+            "virtio-scsi": f"scsi-hd,bus=scsi.0,scsi-id=0,lun={number}",
         }[self.bus]
-        words += ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
+        words = ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
         if self.image:
-            # Nothing here has to survive a power cut of the host.
-            words += ["-drive", f"if=none,id={name}-image,format=raw,cache=unsafe,file={self.image}"
+            # Nothing here has to survive a power cut of the host, and zeros need no room on it.
+            words += ["-drive", f"if=none,id={name}-image,format=raw,file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
                       + (",readonly=on" if self.read_only else "")
                       + (f",throttling.bps-write={self.slow}" if self.slow else "")]
         return words

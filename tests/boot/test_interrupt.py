@@ -22,7 +22,7 @@ def made(place, make_stick):
     stick.put(b"efi-img create -f raw fs2:\\long.raw 1G\r\necho THE SCRIPT WENT ON\r\n", "/long.nsh")
     drives = [Drive("usb", stick.image), Drive("usb", pulled.image, slow=WRITE_RATE), Drive("nvme", slow.image, slow=WRITE_RATE)]
     result = {"slow": slow, "stick": stick}
-    with Machine(place / "machine", drives, deadline=240) as machine:
+    with Machine(place / "machine", drives, deadline=120) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         interrupt(machine, shell, result)
@@ -73,6 +73,8 @@ def test_ctrl_c_leaves_no_file(made):
 def test_a_removed_stick_ends_it_with_an_error(made):
     assert re.search(r"^efi-img: .*long\.raw", made["removed"], re.MULTILINE), made["removed"]
     assert made["removed status"] == 1
+    # The firmware itself tries again and again: the shell's own cp takes 36 s to fail here.
+    assert made["removed seconds"] < 60
 
 
 def test_the_other_disks_still_work_afterwards(made):

@@ -195,6 +195,7 @@ def made(place, make_stick):
     steps = {name: batch.run(line) for name, (line, _) in REFUSED.items()}
     sealed_info = batch.run(r"efi-img info --output=json %sealed%\there.qcow2")
     after = batch.run(r"efi-img create -f qcow2 %small%\fine.qcow2 1T")
+    largest = batch.run(r"efi-img create -q -f raw %large%\largest.raw 4294966784")
     batch.prepare()
     names = {name: v.names() for name, v in batch.volumes.items()}
     damage(volumes["damaged"])
@@ -206,7 +207,7 @@ def made(place, make_stick):
     drives = [Drive("usb", stick.image)]
     drives += [Drive(bus, volumes[name].image, read_only=name in ("sealed", "secret")) for name, bus in buses.items()]
     batch.boot(Machine(place / "machine", drives, deadline=120))
-    return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, volumes=volumes, stick=stick, names=names, digests=digests)
+    return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, largest=largest, volumes=volumes, stick=stick, names=names, digests=digests)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -247,8 +248,14 @@ def test_full_volume_is_sound_again(made):
 
 def test_nothing_was_begun_where_it_cannot_fit(made):
     assert made.volumes["small"].names() == made.names["small"] + ["fine.qcow2"]
-    assert made.volumes["large"].names() == ["is-large"]
+    assert made.volumes["large"].names() == ["is-large", "largest.raw"]
     assert made.volumes["small"].fsck() == "" and made.volumes["large"].fsck() == ""
+
+
+def test_the_largest_file_of_fat_can_be_made(made):
+    """4 GiB - 1, in whole sectors."""
+    assert (made.largest.status, made.largest.err, made.largest.out) == (0, "", "")
+    assert "4 294 966 784" in disks.run("mdir", "-i", made.volumes["large"].drive, "::/largest.raw")
 
 
 def test_an_image_on_a_read_only_disk_can_be_looked_at(made):

@@ -62,8 +62,10 @@ def test_bitmaps(folder):
 def test_encryption(tmp_path, format, options):
     if format == "luks":
         options += ",encrypt.iter-time=10"
-    qemu_img(tmp_path, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o",
-             f"encrypt.format={format},encrypt.key-secret=s{options}", "a.qcow2", "1M")
+    create = ["qemu-img", "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o",
+              f"encrypt.format={format},encrypt.key-secret=s{options}", "a.qcow2", "1M"]
+    # It measures how fast it can derive keys, and gives up where a busy machine does not let it.
+    assert any(Result(create, tmp_path).code == 0 for _ in range(10))
     assert_info_as_qemu(tmp_path, "a.qcow2")
 
 
