@@ -10,6 +10,8 @@
 
 enum { LINE_BYTES = 256 };
 
+#define SECOND UINT64_C(10000000) /* in the 100 ns of timers */
+
 struct sink {
 	struct out out; /* first: a struct out * that comes in is a struct sink * */
 	SHELL_FILE_HANDLE file; /* where the shell wants it; NULL: ConOut */
@@ -124,7 +126,10 @@ bool console_wait_for_key(unsigned seconds)
 	console_flush();
 	if (keyboard == NULL)
 		return false;
-	/* Keys from before, of the boot menu for example, are not an answer. If the reset fails, they are taken for one. */
+	/*
+	 * Keys from before, of the boot menu for example, are not an answer. If the reset fails, they are taken for
+	 * one.
+	 */
 	(void)keyboard->Reset(keyboard, FALSE);
 	events[0] = keyboard->WaitForKey;
 	if (seconds > 0) {
@@ -132,7 +137,7 @@ bool console_wait_for_key(unsigned seconds)
 		if (efi != EFI_SUCCESS)
 			return false;
 		n = 2;
-		efi = firmware.services->SetTimer(events[1], TimerRelative, seconds * UINT64_C(10000000)); /* 100 ns units */
+		efi = firmware.services->SetTimer(events[1], TimerRelative, seconds * SECOND);
 	} else {
 		efi = EFI_SUCCESS;
 	}

@@ -8,9 +8,9 @@
 void console_start(void);
 
 /*
- * Standard output and standard error. Where a shell started efi-img they follow its redirections (>, >a, |, 2>), and `failed`
- * is set when a redirected file takes no more; otherwise both are the firmware's console. Text is held back to the end
- * of the line, and until the other one is written to.
+ * Standard output and standard error. Where a shell started efi-img they follow its redirections (>, >a, |, 2>),
+ * and `failed` is set when a redirected file takes no more; otherwise both are the firmware's console. Text is held
+ * back to the end of the line, and until the other one is written to.
  */
 struct out *console_out(void);
 struct out *console_err(void);

@@ -39,7 +39,7 @@ size_t device_path_length(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	size_t length = 0;
 
-	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path); node != NULL; node = device_path_next(node))
+	FOR_EACH_NODE(node, path)
 		length += node_length(node);
 	return length;
 }

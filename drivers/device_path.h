@@ -5,18 +5,26 @@
 #include <stdint.h>
 
 /*
- * Device paths (UEFI 2.10, chapter 10): packed nodes that say how a device is reached, from the root of the machine down. Nodes
- * stand at any address and come from drivers of any quality, so their fields are read by these functions alone.
+ * Device paths (UEFI 2.10, chapter 10): packed nodes that say how a device is reached, from the root of the machine
+ * down. Nodes stand at any address and come from drivers of any quality, so their fields are read by these
+ * functions alone.
  */
 
 /* The path of a handle, owned by the firmware. NULL: it has none. */
 const EFI_DEVICE_PATH_PROTOCOL *device_path_of(EFI_HANDLE);
 
-/* The node after `node`, or NULL at the path's end; a node with an impossible length ends it too. `node` is not NULL. */
+/*
+ * The node after `node`, or NULL at the path's end; a node with an impossible length ends it too. `node` is not
+ * NULL.
+ */
 const EFI_DEVICE_PATH_PROTOCOL *device_path_next(const EFI_DEVICE_PATH_PROTOCOL *node);
 
-/* The first node of a path, NULL for none: for (node = device_path_first(path); node != NULL; node = device_path_next(node)). */
+/* The first node of a path, NULL for none; and a loop over all nodes. */
 const EFI_DEVICE_PATH_PROTOCOL *device_path_first(const EFI_DEVICE_PATH_PROTOCOL *path);
+
+#define FOR_EACH_NODE(node, path) \
+	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path); node != NULL; \
+	     node = device_path_next(node))
 
 /* The length of all nodes in bytes, without the node that ends the path. */
 size_t device_path_length(const EFI_DEVICE_PATH_PROTOCOL *);

@@ -29,19 +29,26 @@ struct found {
 
 /* ---- The bus ---- */
 
-/* Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last one counts, as for a USB bridge. */
+/*
+ * A vendor's node whose GUID is d487ddb4-008b-11d9-afdc-001083ffca4d is Serial Attached SCSI (UEFI 2.10,
+ * 10.3.4.18). Its first eight bytes, as a little-endian number, tell it from others well enough for a name on the
+ * screen.
+ */
+#define SAS_GUID_START UINT64_C(0x11d9008bd487ddb4)
+
+/*
+ * Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last one counts, as
+ * for a USB bridge.
+ */
 static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 {
-	/* A vendor's node with this GUID is Serial Attached SCSI (10.3.4.18). */
-	static const EFI_GUID sas = { 0xd487ddb4, 0x008b, 0x11d9, { 0xaf, 0xdc, 0x00, 0x10, 0x83, 0xff, 0xca, 0x4d } };
-
 	switch (node->SubType) {
 	case 1: return "IDE";
 	case 2: return "SCSI";
 	case 3: return "FC";
 	case 4: return "FireWire";
 	case 5: return "USB";
-	case 10: return device_path_field(node, 2, 2) >= 20 && memcmp((const uint8_t *)node + 4, &sas, sizeof sas) == 0 ? "SAS" : NULL;
+	case 10: return device_path_field(node, 4, 8) == SAS_GUID_START ? "SAS" : NULL;
 	case 15: return "USB";
 	case 16: return "USB";
 	case 18: return "SATA";
@@ -64,7 +71,9 @@ static bool is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)
 	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(function, EFI_PCI_IO_PROTOCOL);
 	UINT16 vendor = 0;
 
-	return pci != NULL && pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) == EFI_SUCCESS && vendor == VENDOR_VIRTIO;
+	if (pci == NULL || pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) != EFI_SUCCESS)
+		return false;
+	return vendor == VENDOR_VIRTIO;
 }
 
 static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
@@ -72,7 +81,7 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	enum { MEDIA_RAM_DISK = 9 };
 	const char *bus = NULL;
 
-	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path); node != NULL; node = device_path_next(node)) {
+	FOR_EACH_NODE(node, path) {
 		const char *found = node->Type == MESSAGING_DEVICE_PATH ? messaging_bus(node) : NULL;
 
 		if (node->Type == MEDIA_DEVICE_PATH && node->SubType == MEDIA_RAM_DISK)
@@ -87,16 +96,21 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 
 /* ---- Order and parents ---- */
 
-/* Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at the same offset. */
+/*
+ * Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at the same offset. A
+ * partition inside another, as on the boot image of a CD, has both nodes, and counts from the outer one.
+ */
 static uint64_t start_of(const struct found *partition)
 {
-	uint32_t block_bytes = partition->disk != NULL ? partition->disk->io->Media->BlockSize : partition->io->Media->BlockSize;
+	const struct found *disk = partition->disk != NULL ? partition->disk : partition;
 	uint64_t start = 0;
 
-	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(partition->path); node != NULL; node = device_path_next(node))
-		if (node->Type == MEDIA_DEVICE_PATH && (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP))
-			start = device_path_field(node, 8, 8);
-	return mul_ok(start, block_bytes, &start) ? start : 0;
+	FOR_EACH_NODE(node, partition->path)
+		if (node->Type == MEDIA_DEVICE_PATH &&
+		    (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP) &&
+		    !add_ok(start, device_path_field(node, 8, 8), &start))
+			return 0;
+	return mul_ok(start, disk->io->Media->BlockSize, &start) ? start : 0;
 }
 
 /* A partition belongs to the disk whose path its own begins with. One without such a disk is shown as a disk. */
@@ -141,7 +155,9 @@ static bool goes_before(const struct found *a, const struct found *b)
 	if (disk_a == disk_b) {
 		if (a->disk == NULL || b->disk == NULL)
 			return a->disk == NULL && b->disk != NULL;
-		return a->start_bytes < b->start_bytes;
+		if (a->start_bytes != b->start_bytes)
+			return a->start_bytes < b->start_bytes;
+		return device_path_length(a->path) < device_path_length(b->path);
 	}
 	number_a = blk_number(disk_a);
 	number_b = blk_number(disk_b);
@@ -150,7 +166,7 @@ static bool goes_before(const struct found *a, const struct found *b)
 
 static struct found **sorted(struct found *found, size_t n)
 {
-	struct found **order = mem_alloc((n + 1) * sizeof *order);
+	struct found **order = mem_alloc((n + 1) * sizeof(struct found *));
 
 	for (size_t i = 0; order != NULL && i < n; i++) {
 		size_t at = i;
@@ -213,7 +229,9 @@ static bool started_from(const struct found *found)
 
 	if (start == NULL)
 		return false;
-	return start == found->handle || (!found->io->Media->LogicalPartition && device_path_is_below(device_path_of(start), found->path));
+	if (start == found->handle)
+		return true;
+	return !found->io->Media->LogicalPartition && device_path_is_below(device_path_of(start), found->path);
 }
 
 static enum status describe(const struct found *found, struct device *ret)

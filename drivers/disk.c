@@ -46,7 +46,9 @@ uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
 	const EFI_BLOCK_IO_MEDIA *media = io->Media;
 	uint64_t n_blocks, size;
 
-	if (!media->MediaPresent || !add_ok(media->LastBlock, 1, &n_blocks) || !mul_ok(n_blocks, media->BlockSize, &size))
+	if (!media->MediaPresent || !add_ok(media->LastBlock, 1, &n_blocks))
+		return 0;
+	if (!mul_ok(n_blocks, media->BlockSize, &size))
 		return 0;
 	return size <= SIZE_LIMIT ? size : 0;
 }

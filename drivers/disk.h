@@ -4,9 +4,10 @@
 #include "blk/blk.h"
 
 /*
- * A disk or partition as a blk, over EFI_BLOCK_IO_PROTOCOL (UEFI 2.10, 13.9), for reading only. The medium that is in at
- * this moment is the one that is read: exchanging it ends in ST_MEDIUM_CHANGED. Errors: ST_NO_MEDIUM, ST_UNSUPPORTED (a block size
- * that is no power of two, as of an audio CD), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
+ * A disk or partition as a blk, over EFI_BLOCK_IO_PROTOCOL (UEFI 2.10, 13.9), for reading only. The medium that is
+ * in at this moment is the one that is read: exchanging it ends in ST_MEDIUM_CHANGED. Errors: ST_NO_MEDIUM,
+ * ST_UNSUPPORTED (a block size that is no power of two, as of an audio CD), ST_CORRUPT (an impossible size),
+ * ST_NO_MEMORY.
  */
 [[nodiscard]] enum status disk_open(EFI_BLOCK_IO_PROTOCOL *, struct blk **ret);
 

@@ -1,10 +1,11 @@
 /*
- * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). What the drivers of real machines make of it decides the shape of this one:
+ * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). What the drivers of real machines make of it decides the shape of
+ * this one:
  *
- * - Setting the position behind the end and writing there shows the stale clusters in between (EDK2's FAT), or fails (U-Boot's). So
- *   a file only ever grows by writing at its end, and new bytes are written as zeros.
- * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is remembered, and set
- *   only where an access does not go on from the last one.
+ * - Setting the position behind the end and writing there shows the stale clusters in between (EDK2's FAT), or
+ *   fails (U-Boot's). So a file only ever grows by writing at its end, and new bytes are written as zeros.
+ * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is remembered, and
+ *   set only where an access does not go on from the last one.
  * - Close hides errors, therefore flush is a call of its own.
  */
 #include <efi.h>

@@ -4,8 +4,8 @@
 #include "blk/blk.h"
 
 /*
- * An open file as a blk, which owns it from then on: blk_close() closes it. For OPEN_READ the blk has no write, resize or flush.
- * NULL: no memory, and the file still belongs to the caller.
+ * An open file as a blk, which owns it from then on: blk_close() closes it. For OPEN_READ the blk has no write,
+ * resize or flush. NULL: no memory, and the file still belongs to the caller.
  */
 struct blk *file_blk(EFI_FILE_PROTOCOL *, uint64_t size, enum open_mode);
 

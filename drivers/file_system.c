@@ -21,6 +21,8 @@ enum status file_get_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, void **ret, s
 	EFI_STATUS efi = file->GetInfo(file, type, &size, NULL);
 	void *info;
 
+	*ret = NULL;
+	*ret_bytes = 0;
 	if (efi != EFI_BUFFER_TOO_SMALL)
 		return efi == EFI_SUCCESS ? ST_IO : status_from_efi(efi);
 	if (size > INFO_MAX)
@@ -55,7 +57,10 @@ static uint32_t fat_cluster_bytes(const uint8_t sector[static SECTOR_BYTES])
 	return fat_recognise(sector, &fat) ? (uint32_t)bytes_from_le(sector + 11, 2) * sector[13] : 0;
 }
 
-/* The firmware does not say which file system it has mounted, and only FAT has a limit that matters: the boot sector tells. */
+/*
+ * The firmware does not say which file system it has mounted, and only FAT has a limit that matters: the boot
+ * sector tells.
+ */
 static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *ret)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
@@ -92,7 +97,7 @@ enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct 
 	st = file_get_info(root, &(EFI_GUID)EFI_FILE_SYSTEM_INFO_ID, (void **)&info, &bytes);
 	if (st != ST_OK)
 		return st;
-	if (bytes < SIZE_OF_EFI_FILE_SYSTEM_INFO) {
+	if (info == NULL || bytes < SIZE_OF_EFI_FILE_SYSTEM_INFO) {
 		mem_free(info);
 		return ST_IO;
 	}

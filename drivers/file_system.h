@@ -16,7 +16,10 @@ struct file_system {
 	char *label;               /* "" without one */
 };
 
-/* The root directory of the volume on this handle, closed by the caller. Errors: ST_UNSUPPORTED (no file system there), those of the firmware. */
+/*
+ * The root directory of the volume on this handle, closed by the caller. Errors: ST_UNSUPPORTED (no file system
+ * there), those of the firmware.
+ */
 [[nodiscard]] enum status file_system_root(EFI_HANDLE, EFI_FILE_PROTOCOL **ret);
 
 /* The caller frees, on failure too. */
@@ -24,7 +27,7 @@ struct file_system {
 void file_system_free(struct file_system *);
 
 /*
- * EFI_FILE_PROTOCOL.GetInfo for one of the types of variable length, freed with mem_free(). With the EDK2 FAT driver this flushes the
- * whole volume, so it is for occasions, not for loops.
+ * EFI_FILE_PROTOCOL.GetInfo for one of the types of variable length, freed with mem_free(). With the EDK2 FAT
+ * driver this flushes the whole volume, so it is for occasions, not for loops.
  */
 [[nodiscard]] enum status file_get_info(EFI_FILE_PROTOCOL *, EFI_GUID *type, void **ret, size_t *ret_bytes);

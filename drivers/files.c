@@ -40,11 +40,11 @@ static enum status failed(const struct location *location, const char *what, enu
 	case ST_NO_SPACE:
 		return fail(err, st, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
 	case ST_DENIED:
-		return fail(err, st, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) or in use",
-			    full, colon, what);
+		return fail(err, st, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) "
+				     "or in use", full, colon, what);
 	case ST_CORRUPT:
-		return fail(err, st, "%s%s cannot %s: the file system of %s is damaged; repair it from another system", full,
-			    colon, what, volume);
+		return fail(err, st, "%s%s cannot %s: the file system of %s is damaged; repair it from another "
+				     "system", full, colon, what, volume);
 	default:
 		return fail(err, st, "%s%s cannot %s: %s", full, colon, what, status_text(st));
 	}
@@ -75,8 +75,8 @@ static enum status open_root(struct target *target, struct error *err)
 		return fail(err, ST_INVALID, "%s is a device; a file name is wanted here", location->full);
 	st = file_system_root(location->device, &target->root);
 	if (st == ST_UNSUPPORTED)
-		return fail(err, ST_NOT_FOUND, "%s: on %s there is no file system that the firmware can read, as FAT is",
-			    location->full, location->volume);
+		return fail(err, ST_NOT_FOUND, "%s: on %s there is no file system that the firmware can read (it "
+					       "reads FAT)", location->full, location->volume);
 	if (st != ST_OK)
 		return failed(location, "open its volume", st, err);
 	if (location->path[text_length(location->path) - 1] == '\\')
@@ -95,7 +95,8 @@ static enum status target_open(const char *name, struct target *ret, struct erro
 }
 
 /* Opens the first `length` bytes of `path` from the root. */
-static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode, EFI_FILE_PROTOCOL **ret)
+static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
+			     EFI_FILE_PROTOCOL **ret)
 {
 	char *part = text_copy_n(path, length);
 	CHAR16 *name = part != NULL ? text16_from_utf8(part) : NULL;
@@ -142,25 +143,26 @@ static enum status check_directories(const struct target *target, struct error *
 			continue;
 		st = open_and_look(target->root, path, i, MODE_READ, &file, &info);
 		if (st == ST_NOT_FOUND)
-			return fail(err, st, "%s: there is no directory %s%.*s", location->full, location->volume, (int)i, path);
+			return fail(err, st, "%s: there is no directory %s%.*s", location->full, location->volume,
+				    (int)i, path);
 		if (st != ST_OK)
 			return failed(location, "look at its directory", st, err);
 		directory = (info->Attribute & EFI_FILE_DIRECTORY) != 0;
 		mem_free(info);
 		(void)file->Close(file); /* always succeeds, and nothing was written */
 		if (!directory)
-			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory", location->full, location->volume,
-				    (int)i, path);
+			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory", location->full,
+				    location->volume, (int)i, path);
 	}
 	return ST_OK;
 }
 
 /*
- * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there is no such file". Directories
- * are refused.
+ * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there is no such
+ * file". Directories are refused.
  */
-static enum status open_file(const struct target *target, uint64_t mode, EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info,
-			     struct error *err)
+static enum status open_file(const struct target *target, uint64_t mode, EFI_FILE_PROTOCOL **ret,
+			     EFI_FILE_INFO **ret_info, struct error *err)
 {
 	const struct location *location = &target->location;
 	enum status st = open_and_look(target->root, location->path, text_length(location->path), mode, ret, ret_info);
@@ -181,7 +183,8 @@ static enum status open_file(const struct target *target, uint64_t mode, EFI_FIL
 }
 
 /* Makes the blk of an open file, or closes it. */
-static enum status give_blk(EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mode mode, struct blk **ret, struct error *err)
+static enum status give_blk(EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mode mode, struct blk **ret,
+			    struct error *err)
 {
 	*ret = file_blk(file, size, mode);
 	if (*ret != NULL)
@@ -192,7 +195,8 @@ static enum status give_blk(EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mo
 
 /* ---- platform.h ---- */
 
-static enum status open_device(const struct location *location, enum open_mode mode, struct blk **ret, struct error *err)
+static enum status open_device(const struct location *location, enum open_mode mode, struct blk **ret,
+			       struct error *err)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(location->device, EFI_BLOCK_IO_PROTOCOL);
 	enum status st;
@@ -200,7 +204,8 @@ static enum status open_device(const struct location *location, enum open_mode m
 	if (mode == OPEN_WRITE)
 		return fail(err, ST_UNSUPPORTED, "%s is a device; efi-img writes to files only so far", location->full);
 	if (io == NULL)
-		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it", location->full);
+		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it",
+			    location->full);
 	st = disk_open(io, ret);
 	if (st == ST_UNSUPPORTED)
 		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read", location->full,
@@ -271,7 +276,8 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 		st = look_at_volume(&target, ret, err);
 	if (st != ST_OK)
 		goto done;
-	st = open_and_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file, &info);
+	st = open_and_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file,
+			   &info);
 	if (st == ST_NOT_FOUND) {
 		st = check_directories(&target, err);
 		goto done;
@@ -291,8 +297,12 @@ done:
 	return st;
 }
 
-/* Opens the existing file of that name, emptied, if there is one and it may be replaced. ST_NOT_FOUND: there is none, and no words. */
-static enum status open_to_replace(const struct target *target, bool replace, EFI_FILE_PROTOCOL **ret, struct error *err)
+/*
+ * Opens the existing file of that name, emptied, if there is one and it may be replaced. ST_NOT_FOUND: there is
+ * none, and no words.
+ */
+static enum status open_to_replace(const struct target *target, bool replace, EFI_FILE_PROTOCOL **ret,
+				   struct error *err)
 {
 	const struct location *location = &target->location;
 	EFI_FILE_PROTOCOL *file;
@@ -300,8 +310,8 @@ static enum status open_to_replace(const struct target *target, bool replace, EF
 	bool directory;
 	enum status st;
 
-	st = open_and_look(target->root, location->path, text_length(location->path), replace ? MODE_WRITE : MODE_READ, &file,
-			   &info);
+	st = open_and_look(target->root, location->path, text_length(location->path),
+			   replace ? MODE_WRITE : MODE_READ, &file, &info);
 	if (st == ST_NOT_FOUND)
 		return st;
 	if (st != ST_OK)
@@ -372,8 +382,8 @@ enum status platform_remove(const char *name, struct error *err)
 /* ---- The same file? ---- */
 
 /*
- * The path as the directories on the way spell it, so that neither case nor short names ("LONGNA~1.RAW") hide that two names
- * are one. NULL: the file is not there, or cannot be looked at.
+ * The path as the directories on the way spell it, so that neither case nor short names ("LONGNA~1.RAW") hide that
+ * two names are one. NULL: the file is not there, or cannot be looked at.
  */
 static char *canonical_path(const struct target *target)
 {
@@ -414,7 +424,8 @@ bool platform_same(const char *a, const char *b)
 	struct error ignored; /* a name that leads nowhere is an answer here */
 	bool same = false;
 
-	if (location_find(a, &target_a.location, &ignored) != ST_OK || location_find(b, &target_b.location, &ignored) != ST_OK)
+	if (location_find(a, &target_a.location, &ignored) != ST_OK ||
+	    location_find(b, &target_b.location, &ignored) != ST_OK)
 		goto done;
 	if (target_a.location.device != target_b.location.device)
 		goto done;

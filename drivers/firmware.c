@@ -62,14 +62,18 @@ enum status firmware_handles(EFI_GUID *guid, EFI_HANDLE **ret, size_t *ret_n)
 
 void firmware_free(void *pool)
 {
-	/* It can only fail for a pointer that is not the firmware's, and there is nothing better to do then than to keep it. */
+	/*
+	 * It can only fail for a pointer that is not the firmware's, and there is nothing better to do then than to
+	 * keep it.
+	 */
 	if (pool != NULL)
 		(void)firmware.services->FreePool(pool);
 }
 
 void platform_panic(const char *what, const char *file, int line)
 {
-	out_printf(console_err(), "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file, line, what);
+	out_printf(console_err(), "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file, line,
+		   what);
 	console_flush();
 	/* Comes back only if the firmware refuses; going on with a broken assumption is never an option. */
 	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);

@@ -5,8 +5,8 @@
 #include "base/status.h"
 
 /*
- * What the adapters share. The headers in drivers/ name EFI types without including <efi.h>: each .c file here and in efi/
- * includes that first, and nothing else in the project does.
+ * What the adapters share. The headers in drivers/ name EFI types without including <efi.h>: each .c file here and
+ * in efi/ includes that first, and nothing else in the project does.
  */
 struct firmware {
 	EFI_SYSTEM_TABLE *system;
@@ -20,7 +20,10 @@ struct firmware {
 /* Filled by firmware_start() and fixed from then on. */
 extern struct firmware firmware;
 
-/* The first thing that the program does. Switches the boot manager's watchdog off: a long job would be cut off after five minutes. */
+/*
+ * The first thing that the program does. Switches the boot manager's watchdog off: a long job would be cut off
+ * after five minutes.
+ */
 void firmware_start(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 /* A protocol's interface on a handle, or the first one in the system. NULL: there is none. */

@@ -29,16 +29,19 @@ struct identity {
 
 /* ---- Text ---- */
 
-/* Appends `n` bytes as a device gave them: other bytes than printable ASCII become blanks, and blanks around them go. */
+/*
+ * Appends `n` bytes as a device gave them: other bytes than printable ASCII become blanks, and blanks around them
+ * go.
+ */
 static void append(char to[static TEXT_BYTES], const uint8_t *bytes, size_t n)
 {
 	size_t length = text_length(to), start = length;
 
 	for (size_t i = 0; i < n && length < TEXT_BYTES - 1; i++) {
-		char c = bytes[i] > ' ' && bytes[i] < 0x7f ? (char)bytes[i] : ' ';
+		uint8_t c = bytes[i] > ' ' && bytes[i] < 0x7f ? bytes[i] : ' ';
 
 		if (c != ' ' || length > start)
-			to[length++] = c;
+			to[length++] = (char)c;
 	}
 	while (length > start && to[length - 1] == ' ')
 		length--;
@@ -165,7 +168,8 @@ static void ask_scsi(EFI_HANDLE disk, struct identity *identity)
 		return;
 	memset(answer, 0, ANSWER_BYTES);
 	packet.InDataBuffer = answer;
-	if (scsi->ExecuteScsiCommand(scsi, &packet, NULL) == EFI_SUCCESS && packet.TargetStatus == 0 && answer[1] == PAGE_SERIAL)
+	if (scsi->ExecuteScsiCommand(scsi, &packet, NULL) == EFI_SUCCESS && packet.TargetStatus == 0 &&
+	    answer[1] == PAGE_SERIAL)
 		append(identity->serial, answer + 4, answer[3] < ANSWER_BYTES - 4 ? answer[3] : ANSWER_BYTES - 4);
 	io_free(answer, ANSWER_BYTES);
 }
@@ -180,7 +184,10 @@ static void append_usb_string(char to[static TEXT_BYTES], EFI_USB_IO_PROTOCOL *u
 	firmware_free(text);
 }
 
-/* The serial number of a USB device is one of its strings; its product name serves where no INQUIRY answer was to be had. */
+/*
+ * The serial number of a USB device is one of its strings; its product name serves where no INQUIRY answer was to
+ * be had.
+ */
 static void ask_usb(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
 	EFI_HANDLE device = device_path_locate(path, &(EFI_GUID)EFI_USB_IO_PROTOCOL_GUID);
@@ -237,7 +244,10 @@ static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	return parent;
 }
 
-/* Only bus drivers are asked, about their children. Those on the disk's own handle name themselves: "FAT File System". */
+/*
+ * Only bus drivers are asked, about their children. Those on the disk's own handle name themselves: "FAT File
+ * System".
+ */
 static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
 	EFI_HANDLE parent = parent_of(path), *drivers;

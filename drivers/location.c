@@ -22,8 +22,8 @@ static bool is_separator(char c)
 /* ---- What a relative name is relative to ---- */
 
 /*
- * The shell's current directory, "FS0:\dir": of a volume ("fs0:"), or with NULL the one it stands in. `*ret` is freed by the caller,
- * NULL: there is none.
+ * The shell's current directory, "FS0:\dir": of a volume ("fs0:"), or with NULL the one it stands in. `*ret` is
+ * freed by the caller, NULL: there is none.
  */
 static enum status shell_directory(const char *volume, char **ret, struct error *err)
 {
@@ -53,7 +53,8 @@ static enum status started_volume(const char *name, char **ret, struct error *er
 	if (st != ST_OK)
 		st = fail_no_memory(err);
 	else if (device == NULL)
-		st = fail(err, ST_NOT_FOUND, "%s: which volume? There is no current one; name it, as in fs0:\\%s", name, name);
+		st = fail(err, ST_NOT_FOUND, "%s: which volume? There is no current one; name it, as in fs0:\\%s", name,
+			  name);
 	else if ((*ret = text_copy(device->names[0])) == NULL)
 		st = fail_no_memory(err);
 	names_free(&names);
@@ -61,10 +62,11 @@ static enum status started_volume(const char *name, char **ret, struct error *er
 }
 
 /*
- * Finds out the volume's name, and in `*ret_directory` what comes before a relative path ("\dir" or ""). `rest`: the name without
- * its volume. Both are freed by the caller, on failure too.
+ * Finds out the volume's name, and in `*ret_directory` what comes before a relative path ("\dir" or ""). `rest`:
+ * the name without its volume. Both are freed by the caller, on failure too.
  */
-static enum status start_of(const char *name, const char *rest, char **ret_volume, char **ret_directory, struct error *err)
+static enum status start_of(const char *name, const char *rest, char **ret_volume, char **ret_directory,
+			    struct error *err)
 {
 	size_t length = path_volume_length(name);
 	char *current = NULL;
@@ -92,7 +94,10 @@ static enum status start_of(const char *name, const char *rest, char **ret_volum
 
 /* ---- Paths ---- */
 
-/* Appends the components of `from` to the path that is `n` bytes long, taking care of "." and ".."; returns its new length. */
+/*
+ * Appends the components of `from` to the path that is `n` bytes long, taking care of "." and ".."; returns its new
+ * length.
+ */
 static size_t append_components(char *path, size_t n, const char *from)
 {
 	while (*from != '\0') {
@@ -117,7 +122,10 @@ static size_t append_components(char *path, size_t n, const char *from)
 	return n;
 }
 
-/* A name that ends in a separator keeps it: it can only mean a directory, and is refused as one where a file is wanted. */
+/*
+ * A name that ends in a separator keeps it: it can only mean a directory, and is refused as one where a file is
+ * wanted.
+ */
 static char *join(const char *directory, const char *rest)
 {
 	size_t length = text_length(rest), n;

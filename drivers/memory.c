@@ -16,12 +16,12 @@ enum { POOL_ALIGN = 16, PAGE_BYTES = 4096 };
 /* A word at any address: the compiler takes the widest load that the machine allows. */
 typedef uint64_t __attribute__((aligned(1), may_alias)) word;
 
-enum { WORD = sizeof(word), WORDS = 4 }; /* unrolled by WORDS */
+enum { WORD = sizeof(word), STEP = 4 * WORD }; /* the loops are unrolled by four words */
 
 /* Reads each word before it writes one, from front to back. */
 static void copy_forwards(uint8_t *t, const uint8_t *f, size_t n)
 {
-	for (; n >= WORDS * WORD; n -= WORDS * WORD, t += WORDS * WORD, f += WORDS * WORD) {
+	for (; n >= STEP; n -= STEP, t += STEP, f += STEP) {
 		uint64_t a = ((const word *)f)[0], b = ((const word *)f)[1];
 		uint64_t c = ((const word *)f)[2], d = ((const word *)f)[3];
 
@@ -64,7 +64,7 @@ void *memset(void *to, int byte, size_t n)
 	uint8_t *t = to;
 	uint64_t pattern = (uint8_t)byte * 0x0101010101010101u;
 
-	for (; n >= WORDS * WORD; n -= WORDS * WORD, t += WORDS * WORD) {
+	for (; n >= STEP; n -= STEP, t += STEP) {
 		((word *)t)[0] = pattern;
 		((word *)t)[1] = pattern;
 		((word *)t)[2] = pattern;
@@ -92,7 +92,10 @@ int memcmp(const void *a, const void *b, size_t n)
 	return 0;
 }
 
-/* The firmware's pool is aligned to 8 (UEFI 2.10, 7.2), C's types want 16: the pool's own address is kept in front of ours. */
+/*
+ * The firmware's pool is aligned to 8 (UEFI 2.10, 7.2), C's types want 16: the pool's own address is kept in front
+ * of ours.
+ */
 void *mem_alloc(size_t n)
 {
 	void *pool = NULL;
@@ -127,7 +130,10 @@ void *io_alloc(size_t n)
 
 void io_free(void *p, size_t n)
 {
-	/* It can only fail for pages that were not allocated, and there is nothing better to do then than to keep them. */
+	/*
+	 * It can only fail for pages that were not allocated, and there is nothing better to do then than to keep
+	 * them.
+	 */
 	if (p != NULL)
 		(void)firmware.services->FreePages((uintptr_t)p, (UINTN)div_up(n, PAGE_BYTES));
 }

@@ -125,8 +125,8 @@ static bool goes_before(const char *a, const char *b)
 }
 
 /*
- * Numbers handles as the shell does when it starts: sorted by the text of their device paths, those without a path first, which
- * take a number although the shell then leaves them out.
+ * Numbers handles as the shell does when it starts: sorted by the text of their device paths, those without a path
+ * first, which take a number although the shell then leaves them out.
  */
 static enum status number_all(struct names *names, EFI_HANDLE *handles, size_t n, const char *prefix)
 {

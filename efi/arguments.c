@@ -43,8 +43,9 @@ static bool is_text(uint16_t unit)
 }
 
 /*
- * Load options as UTF-8, if they are UTF-16 text at all. The specification leaves their contents to the program (UEFI 2.10, 3.1.3),
- * and boot managers put GUIDs, ASCII and remains of other programs there. NULL: no text, or no memory.
+ * Load options as UTF-8, if they are UTF-16 text at all. The specification leaves their contents to the program
+ * (UEFI 2.10, 3.1.3), and boot managers put GUIDs, ASCII and remains of other programs there. NULL: no text, or no
+ * memory.
  */
 static char *text_of_load_options(const uint8_t *bytes, size_t size)
 {
@@ -91,8 +92,8 @@ static void drop_own_name(struct words *words)
 }
 
 /*
- * U-Boot hands the kernel's command line to whatever it starts. So only what begins with one of our commands, or with an option, is
- * taken for ours; `ret` stays empty otherwise.
+ * U-Boot hands the kernel's command line to whatever it starts. So only what begins with one of our commands, or
+ * with an option, is taken for ours; `ret` stays empty otherwise.
  */
 static enum status words_of_load_options(const EFI_LOADED_IMAGE_PROTOCOL *loaded, struct words *ret, struct error *err)
 {

@@ -10,5 +10,8 @@ enum way {
 	FROM_NOWHERE,      /* nobody said what to do: \EFI\BOOT\BOOTX64.EFI */
 };
 
-/* `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that is not closed), ST_NO_MEMORY. */
+/*
+ * `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that is not closed),
+ * ST_NO_MEMORY.
+ */
 enum status arguments_find(enum way *ret_way, struct words *ret, struct error *);

@@ -1,6 +1,9 @@
 #pragma once
 
-/* EFI_DISK_INFO_PROTOCOL (Platform Initialization 1.7, volume 5, 2.2): what a disk answered when its driver asked who it is. */
+/*
+ * EFI_DISK_INFO_PROTOCOL (Platform Initialization 1.7, volume 5, 2.2): what a disk answered when its driver asked
+ * who it is.
+ */
 
 #define EFI_DISK_INFO_PROTOCOL_GUID \
 	{ 0xd432a67f, 0x14dc, 0x484b, { 0xb3, 0xbb, 0x3f, 0x02, 0x91, 0x84, 0x93, 0x27 } }
