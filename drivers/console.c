@@ -115,6 +115,14 @@ void console_flush(void)
 	flush(&standard_error);
 }
 
+void console_clear(void)
+{
+	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
+
+	if (screen != NULL)
+		(void)screen->ClearScreen(screen); /* only looks are lost */
+}
+
 bool console_wait_for_key(unsigned seconds)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;

@@ -18,5 +18,8 @@ struct out *console_err(void);
 /* Writes what is held back: before waiting for the person, and at the end. */
 void console_flush(void);
 
+/* Clears the screen of what the firmware has left there. For where no shell has. */
+void console_clear(void);
+
 /* Waits for a key and takes it; false when `seconds` have gone by without one. 0: for ever. */
 bool console_wait_for_key(unsigned seconds);

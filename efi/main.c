@@ -42,6 +42,7 @@ static int run_from_nowhere(const struct console *console)
 {
 	int code;
 
+	console_clear();
 	(void)run(console, "version"); /* printing is all it does */
 	out_printf(console->out, "\n");
 	code = run(console, "list");

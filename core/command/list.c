@@ -1,4 +1,3 @@
-#include "base/text.h"
 #include "command/command.h"
 #include "job/inventory.h"
 
@@ -7,21 +6,18 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-static int run(const struct console *console, struct arguments *args)
+static int run(const struct console *console, struct arguments *arguments)
 {
-	const char *output = arguments_value(args, "output");
-	bool json = output != NULL && text_equal(output, "json");
 	struct inventory inventory;
 	struct error err;
+	bool json;
 
-	if (args->n_operands > 0) {
-		(void)fail(&err, ST_INVALID, "it takes no names, but was given \"%s\"", args->operands[0]);
+	if (arguments->n_operands > 0) {
+		error_set(&err, "list takes no names, but was given \"%s\"", arguments->operands[0]);
 		return command_misused(console, "list", &err);
 	}
-	if (output != NULL && !json && !text_equal(output, "human")) {
-		(void)fail(&err, ST_INVALID, "option --output: \"%s\" is neither human nor json", output);
+	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "list", &err);
-	}
 	if (inventory_read(&inventory, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (json)
@@ -34,7 +30,7 @@ static int run(const struct console *console, struct arguments *args)
 
 const struct command command_list = {
 	.name = "list",
-	.summary = "Shows the disks of this machine and what is on them",
+	.summary = "show the disks of this machine and what is on them",
 	.usage = "[OPTIONS]",
 	.options = options,
 	.notes = "Disks are shown with their partitions under them. The names at the left (fs0:,\n"
