@@ -45,6 +45,10 @@ static enum status failed(const struct location *location, const char *what, enu
 	case ST_CORRUPT:
 		return fail(err, st, "%s%s cannot %s: the file system of %s is damaged; repair it from another "
 				     "system", full, colon, what, volume);
+	case ST_IO:
+		/* After one error, FAT drivers refuse a volume until it is mounted anew. */
+		return fail(err, st, "%s%s cannot %s: the device reports an error; if %s stays like this, take the medium out and in "
+			    "again, or restart", full, colon, what, volume);
 	default:
 		return fail(err, st, "%s%s cannot %s: %s", full, colon, what, status_text(st));
 	}

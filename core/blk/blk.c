@@ -133,6 +133,23 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 	return st;
 }
 
+enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	enum status st;
+
+	if (len == 0 || !range_ok(offset, len, blk->size))
+		return ST_INVALID;
+	if (blk->ops->extent == NULL) {
+		*ret = (struct extent){ .length = len, .allocated = true, .data = true, .has_offset = true, .offset = offset };
+		return ST_OK;
+	}
+	st = blk->ops->extent(blk, offset, len, ret);
+	CHECK(st != ST_OK || ret->length > 0);
+	if (st == ST_OK)
+		ret->length = min_u64(ret->length, len);
+	return st;
+}
+
 enum status blk_flush(struct blk *blk)
 {
 	return blk->ops->flush != NULL ? blk->ops->flush(blk) : ST_OK;

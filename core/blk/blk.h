@@ -23,11 +23,24 @@ enum prealloc {
 	PREALLOC_FULL,   /* written */
 };
 
+/* What a blk says of a range from some offset on. A hole is zeros, never "don't care", unless something shows through it. */
+struct extent {
+	uint64_t length; /* bytes, > 0: so far it is all alike */
+	bool allocated;  /* this blk decides what is read there; false: what lies behind it does (a backing file), zeros without one */
+	bool zero;       /* reads as zeros */
+	bool data;       /* bytes are stored for it */
+	bool compressed;
+	bool has_offset; /* `offset` is where in the file below the bytes are */
+	uint64_t offset;
+};
+
 struct blk_ops {
 	/* `offset` and `len` are multiples of block_bytes and inside the blk, `buf` has buffer_align, len <= transfer_bytes. */
 	enum status (*read)(struct blk *, uint64_t offset, void *buf, size_t len);
 	/* The same; where `resize` is there, the write may go past the end, beginning at it or before. NULL: read-only. */
 	enum status (*write)(struct blk *, uint64_t offset, const void *buf, size_t len);
+	/* What is at `offset`, looking at up to `len` > 0 bytes, which are inside the blk. NULL: all of it is data. */
+	enum status (*extent)(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 	/* Everything written is on the medium, as far as it can be told, when it returns ST_OK. NULL: nothing to do. */
 	enum status (*flush)(struct blk *);
 	/* Changes the size; growth reads as zeros. May stop half-way with ST_NO_SPACE, ST_CANCELLED ...; NULL: of fixed size. */
@@ -60,6 +73,9 @@ enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len
 
 /* Writes zeros over a range, growing the blk like blk_write(). Asks platform_cancelled() on the way: ST_CANCELLED. */
 enum status blk_write_zeros(struct blk *, uint64_t offset, uint64_t len);
+
+/* What is at `offset`, for at most `len` > 0 bytes; the range must lie in the blk: ST_INVALID. */
+enum status blk_extent(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 
 enum status blk_flush(struct blk *);
 enum status blk_resize(struct blk *, uint64_t size, enum prealloc);

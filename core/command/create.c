@@ -5,7 +5,7 @@
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image: raw (preset) or qcow2" },
 	{ 'o', "options", "LIST", "options of the format: name=value,name=value;\n-o help lists them" },
-	{ 'b', "backing", "FILE", "backing file: shows through where the image has nothing;\nrelative to the image" },
+	{ 'b', "backing", "FILE", "backing file: shows through where the image has\nnothing; the name is relative to the image" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -14,14 +14,14 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"SIZE is the size of the virtual disk in bytes, or with a suffix: k, M, G, T, P, E\n"
-	"(powers of 1024), such as 1.5G. It is rounded up to 512 bytes. With a backing file\n"
-	"it may be left out: the backing file's size is taken.\n";
+	"SIZE is the size of the virtual disk in bytes, or with a suffix: k, M, G, T, P\n"
+	"or E (powers of 1024), such as 1.5G. It is rounded up to 512 bytes. It may be\n"
+	"left out if there is a backing file: then that one's size is taken.\n";
 
 static enum status parse_options(const struct arguments *arguments, struct create_job *job, struct error *err)
 {
 	static const struct { const char *letter, *name; } own[] = { { "b", "backing_file" }, { "F", "backing_fmt" } };
-	enum status st = create_values_init(job->format->create_options, &job->options, err);
+	enum status st = create_values_init(job->format->name, job->format->create_options, &job->options, err);
 
 	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
 		if (options[arguments->values[i].option].letter == 'o')

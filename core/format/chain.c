@@ -78,3 +78,22 @@ void chain_close(struct chain *chain)
 	mem_free(chain->link);
 	*chain = (struct chain){ 0 };
 }
+
+enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *err)
+{
+	struct chain chain;
+	enum status st = chain_open(name, format, true, &chain, err);
+
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; st == ST_OK && i < chain.n; i++) {
+		chain.link[i].image->backing = i + 1 < chain.n ? chain.link[i + 1].image : NULL;
+		st = image_load(chain.link[i].image, err);
+	}
+	if (st != ST_OK) {
+		chain_close(&chain);
+		return st;
+	}
+	*ret = chain;
+	return ST_OK;
+}

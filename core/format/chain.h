@@ -22,3 +22,9 @@ struct chain {
  */
 enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *);
 void chain_close(struct chain *);
+
+/*
+ * Opens `name` and all that is behind it, each showing through the one in front: chain->link[0].image->blk is the disk. Errors: those of
+ * chain_open() and image_load().
+ */
+enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *);

@@ -94,9 +94,9 @@ enum status create_values_set(struct create_values *values, const char *name, co
 	return ST_OK;
 }
 
-enum status create_values_init(const struct create_option *table, struct create_values *ret, struct error *err)
+enum status create_values_init(const char *format, const struct create_option *table, struct create_values *ret, struct error *err)
 {
-	*ret = (struct create_values){ .table = table };
+	*ret = (struct create_values){ .format = format, .table = table };
 	for (size_t i = 0; table[i].name != NULL; i++) {
 		enum status st;
 
@@ -153,8 +153,8 @@ static enum status parse_member(struct create_values *values, char *member, stru
 	if (equals != NULL)
 		member[equals - member] = '\0';
 	if (find_option(values, member, &i) == NULL)
-		return fail(err, ST_INVALID, "there is no option \"%s\" for this format; `create -f FORMAT -o help` "
-			    "lists those there are", member);
+		return fail(err, ST_INVALID, "format %s has no option \"%s\"; `efi-img create -f %s -o help` lists those it "
+			    "has", values->format, member, values->format);
 	if (equals == NULL && values->table[i].type != OPTION_BOOL)
 		return fail(err, ST_INVALID, "option %s needs a value: %s=%s", member, member,
 			    type_name(values->table[i].type));

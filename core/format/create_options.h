@@ -22,6 +22,7 @@ enum { CREATE_OPTIONS_MAX = 16 };
 
 /* The values by the index of their option in the table. Owns the texts. */
 struct create_values {
+	const char *format; /* its name, for messages */
 	const struct create_option *table;
 	struct create_value {
 		char *text;      /* as given, or the preset; NULL: neither */
@@ -31,7 +32,7 @@ struct create_values {
 };
 
 /* Sets the presets of a table, which ends with a NULL name. */
-enum status create_values_init(const struct create_option *table, struct create_values *ret, struct error *);
+enum status create_values_init(const char *format, const struct create_option *table, struct create_values *ret, struct error *);
 void create_values_free(struct create_values *);
 
 /*

@@ -6,6 +6,9 @@
 #include "base/platform.h"
 #include "base/text.h"
 
+/* Large enough for every device's speed; a multiple of every cluster size. */
+enum { IMAGE_TRANSFER_BYTES = 4 << 20 };
+
 const struct image_format *image_format_find(const char *name)
 {
 	for (size_t i = 0; image_formats[i] != NULL; i++)
@@ -52,7 +55,8 @@ static enum status probe(struct blk *file, const struct image_format **ret)
 }
 
 /* Opens what describes the image; `file` is the image's from here on, on failure too. */
-static enum status open_on(struct blk *file, const struct image_format *format, struct image **ret, struct error *err)
+static enum status open_on(struct blk *file, const char *name, const struct image_format *format, struct image **ret,
+			   struct error *err)
 {
 	struct image *image;
 	enum status st;
@@ -71,7 +75,11 @@ static enum status open_on(struct blk *file, const struct image_format *format, 
 	}
 	image->format = format;
 	image->file = file;
-	st = format->open(image, err);
+	image->name = text_copy(name);
+	if (image->name != NULL)
+		st = format->open(image, err);
+	else
+		st = fail_no_memory(err);
 	if (st != ST_OK) {
 		image_close(image);
 		return st;
@@ -88,7 +96,7 @@ enum status image_open(const char *name, const struct image_format *format, stru
 
 	if (st != ST_OK)
 		return st;
-	st = open_on(file, format, ret, &why);
+	st = open_on(file, name, format, ret, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
 }
 
@@ -105,6 +113,34 @@ void image_close(struct image *image)
 	mem_free(image->snapshots);
 	mem_free(image->backing_name);
 	mem_free(image->backing_format);
+	mem_free(image->name);
+	if (image->data_name != NULL)
+		blk_close(image->data);
+	mem_free(image->data_name);
 	blk_close(image->file);
 	mem_free(image);
+}
+
+enum status image_load(struct image *image, struct error *err)
+{
+	struct error why;
+	enum status st;
+
+	image->blk = (struct blk){
+		.size = image->size,
+		.block_bytes = 1,
+		.buffer_align = 1,
+		.transfer_bytes = IMAGE_TRANSFER_BYTES,
+	};
+	image->data = image->file;
+	st = image->format->load(image, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
+}
+
+enum status image_read_backing(struct image *image, uint64_t offset, void *buf, size_t len)
+{
+	if (image->backing != NULL)
+		return blk_read_padded(&image->backing->blk, offset, buf, len);
+	memset(buf, 0, len);
+	return ST_OK;
 }

@@ -53,7 +53,13 @@ struct image_format {
 	 * backing file nor a data file is opened.
 	 */
 	enum status (*open)(struct image *, struct error *);
-	void (*close)(struct image *); /* frees what open made, but neither the image nor image->file; NULL: nothing to free */
+	void (*close)(struct image *); /* frees what open and load made, but neither the image nor image->file; NULL: nothing to free */
+
+	/*
+	 * Gets ready what reading the disk needs (tables, a data file): after it, image->blk.ops and image->blk.size count. Fails with words as
+	 * open does.
+	 */
+	enum status (*load)(struct image *, struct error *);
 
 	/* Writes the members of "format-specific"."data" in qemu-img's order. NULL: the format has none. */
 	void (*describe)(const struct image *, struct tree *);
@@ -79,9 +85,16 @@ struct snapshot {
 	uint64_t icount;                         /* UINT64_MAX: not known */
 };
 
+/* An opened image is a blk, whose bytes are those of the virtual disk. It is closed by image_close(), not by blk_close(). */
 struct image {
+	struct blk blk;          /* after image_load() */
 	const struct image_format *format;
+	char *name;              /* of its file, as platform_open() takes it */
 	struct blk *file;
+	struct blk *data;        /* after image_load(): what the offsets of its extents count in, `file` or another file that it owns */
+	char *data_name;         /* of that other file; NULL: it is `file` */
+	bool sparse;             /* after image_load(): its data may lie in holes of the file, and is zeros there */
+	struct image *backing;   /* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
 	uint64_t size;           /* of the virtual disk, bytes, a multiple of 512 */
 	uint32_t cluster_bytes;  /* 0: the format has no clusters */
 	bool encrypted;
@@ -104,3 +117,9 @@ enum status image_format_get(const char *name, const char *option, const struct 
  */
 enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
 void image_close(struct image *); /* NULL is allowed */
+
+/* Makes the disk readable through image->blk. Fails with words that name the file. */
+enum status image_load(struct image *, struct error *);
+
+/* What shows through at `offset` of an image that has nothing there: its backing file's bytes, zeros behind the end of that. */
+enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

@@ -55,6 +55,12 @@ static void flow_item(struct flow *flow, const char *item)
 	flow->begun = true;
 }
 
+/* "fs0:" and "blk1:", and not the shell's longer aliases ("hd1a65535a1:"), which are the same device once more. */
+static bool is_plain_name(const char *name)
+{
+	return text_starts_with(name, "fs") || text_starts_with(name, "blk");
+}
+
 /*
  * Writes the names, of which the first always shows and the others as far as there is room, and fills up to
  * SIZE_COLUMN.
@@ -70,8 +76,8 @@ static void print_names(struct out *out, const struct device *device, size_t col
 	for (size_t i = 0; device != NULL && i < device->n_names; i++) {
 		size_t n = utf8_columns(device->names[i]) + (i > 0);
 
-		if (i > 0 && at + n >= SIZE_COLUMN)
-			break;
+		if (i > 0 && (at + n >= SIZE_COLUMN || !is_plain_name(device->names[i])))
+			continue;
 		out_printf(out, "%s%s", i > 0 ? " " : "", device->names[i]);
 		at += n;
 	}

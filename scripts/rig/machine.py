@@ -135,8 +135,6 @@ class Machine:
     def _arguments(self):
         words = [
             "-machine", "q35", "-accel", "tcg", "-m", self.memory, "-nodefaults", "-display", "none",
-            # Measured: half a second less of a boot.
-            "-cpu", "max", "-global", "ICH9-LPC.disable_s3=1",
             "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE_CODE}",
             "-drive", f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.

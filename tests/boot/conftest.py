@@ -15,10 +15,12 @@ from rig import disks  # noqa: E402  (found through the line above)
 
 @pytest.fixture(scope="session")
 def program():
-    """The program under test. Without it nothing is skipped: everything fails."""
+    """A copy of the program under test, the same for all tests of a run. Without it nothing is skipped: everything fails."""
     path = ROOT / "build" / "x86_64" / "efi-img.efi"
     assert path.is_file(), f"{path} is not there: run make first"
-    return path
+    copy = ROOT / "build" / "boot" / "efi-img.efi"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(path, copy))
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,8 @@ def made(place, make_stick):
     drives = [Drive("usb", stick.image)]
     drives += [Drive(bus, volumes[name].image, read_only=name in ("sealed", "secret")) for name, bus in buses.items()]
     batch.boot(Machine(place / "machine", drives, deadline=120))
-    return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, largest=largest, volumes=volumes, stick=stick, names=names, digests=digests)
+    return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, largest=largest, volumes=volumes, stick=stick,
+                           names=names, digests=digests)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -249,13 +250,17 @@ def test_full_volume_is_sound_again(made):
 def test_nothing_was_begun_where_it_cannot_fit(made):
     assert made.volumes["small"].names() == made.names["small"] + ["fine.qcow2"]
     assert made.volumes["large"].names() == ["is-large", "largest.raw"]
-    assert made.volumes["small"].fsck() == "" and made.volumes["large"].fsck() == ""
+    assert made.volumes["small"].fsck() == ""
 
 
 def test_the_largest_file_of_fat_can_be_made(made):
     """4 GiB - 1, in whole sectors."""
     assert (made.largest.status, made.largest.err, made.largest.out) == (0, "", "")
-    assert "4 294 966 784" in disks.run("mdir", "-i", made.volumes["large"].drive, "::/largest.raw")
+    large = made.volumes["large"]
+    assert "4 294 966 784" in disks.run("mdir", "-i", large.drive, "::/largest.raw")
+    # fsck.fat adds the length of its clusters up in 32 bits, and finds 0. Without the file, it has to find all of them free.
+    large.remove("/largest.raw")
+    assert large.fsck() == ""
 
 
 def test_an_image_on_a_read_only_disk_can_be_looked_at(made):

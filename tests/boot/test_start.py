@@ -1,7 +1,6 @@
 """The ways to start it without the shell: as \\EFI\\BOOT\\BOOTX64.EFI from the stick of make usb, and with load options."""
 
 import re
-import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -14,29 +13,29 @@ from rig.machine import ENTER, Drive, Machine
 from rig.shell import Shell
 
 
-def usb_image(place):
-    """A copy of the image that make usb made: a run writes to it."""
-    image = ROOT / "build" / "efi-img-usb.img"
-    assert image.is_file(), f"{image} is not there: run make usb first"
-    return shutil.copyfile(image, place / "usb.img")
+@pytest.fixture(scope="module")
+def usb_image(place, program):
+    """The image that make usb makes."""
+    image = place / "usb.img"
+    disks.run(ROOT / "scripts" / "make-usb", program, image)
+    return image
 
 
-def test_the_stick_is_well_made(place, program):
-    image = usb_image(place)
-    assert "No problems found" in disks.run("sgdisk", "-v", image)
-    layout = disks.run("sgdisk", "-i", "1", image)
+def test_the_stick_is_well_made(usb_image, program):
+    assert "No problems found" in disks.run("sgdisk", "-v", usb_image)
+    layout = disks.run("sgdisk", "-i", "1", usb_image)
     assert "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" in layout and "First sector: 2048 " in layout
-    partition = Volume(image, MIB, 512 * int(re.search(r"Partition size: (\d+) sectors", layout)[1]))
+    partition = Volume(usb_image, MIB, 512 * int(re.search(r"Partition size: (\d+) sectors", layout)[1]))
     assert partition.fat_bits() == 32
     assert partition.fsck() == ""
     assert partition.get("/EFI/BOOT/BOOTX64.EFI") == partition.get("/efi-img.efi") == program.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def drives(place):
+def drives(place, usb_image):
     """The stick, and two more disks, so that there is something to list."""
     volume = Volume(disks.make_disk(place / "nvme.img", 64 * MIB)).format(16, cluster=4096, label="OTHER")
-    return [Drive("usb", usb_image(place), "the-stick"), Drive("nvme", volume.image, "nvme-serial"),
+    return [Drive("usb", usb_image, "the-stick"), Drive("nvme", volume.image, "nvme-serial"),
             Drive("ahci", disks.make_disk(place / "sata.img", 32 * MIB), "sata-serial")]
 
 

@@ -132,6 +132,25 @@ static enum status file_allocated(struct blk *blk, uint64_t *ret_bytes)
 	return ST_OK;
 }
 
+/* A hole of the file is zeros. Where the file system cannot tell, everything is data. */
+static enum status file_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	off_t data = lseek(fd_of(blk), (off_t)offset, SEEK_DATA), end;
+
+	*ret = (struct extent){ .length = len, .allocated = true, .has_offset = true, .offset = offset };
+	if (data < 0 && errno != ENXIO) {
+		ret->data = true;
+	} else if (data < 0 || (uint64_t)data > offset) { /* ENXIO: a hole up to the end */
+		ret->zero = true;
+		ret->length = data < 0 ? len : min_u64(len, (uint64_t)data - offset);
+	} else {
+		end = lseek(fd_of(blk), (off_t)offset, SEEK_HOLE);
+		ret->data = true;
+		ret->length = end > (off_t)offset ? min_u64(len, (uint64_t)end - offset) : len;
+	}
+	return ST_OK;
+}
+
 static void file_close(struct blk *blk)
 {
 	close(fd_of(blk));
@@ -140,12 +159,14 @@ static void file_close(struct blk *blk)
 
 static const struct blk_ops ops_for_reading = {
 	.read = file_read,
+	.extent = file_extent,
 	.allocated = file_allocated,
 	.close = file_close,
 };
 
 static const struct blk_ops ops_for_writing = {
 	.read = file_read,
+	.extent = file_extent,
 	.write = file_write,
 	.flush = file_flush,
 	.resize = file_resize,

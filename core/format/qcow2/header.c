@@ -345,6 +345,8 @@ enum status qcow2_header_read(struct blk *file, struct qcow2_header *ret, struct
 	*ret = (struct qcow2_header){ 0 };
 	if (st != ST_OK)
 		return read_failed(err, st, "qcow2 header");
+	if (be32_get(disk.magic) == QCOW2_MAGIC && file->size < (be32_get(disk.version) >= 3 ? V3_HEADER_BYTES_MIN : V2_HEADER_BYTES))
+		return fail(err, ST_CORRUPT, "the file ends after %ju bytes, in the middle of its qcow2 header", file->size);
 	st = decode(&disk, ret, &extensions, err);
 	if (st != ST_OK)
 		return st;

@@ -34,6 +34,31 @@ static enum status raw_open(struct image *image, struct error *err)
 	return ST_OK;
 }
 
+static enum status raw_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	return blk_read_padded(((struct image *)blk)->file, offset, buf, len);
+}
+
+static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	struct blk *file = ((struct image *)blk)->file;
+
+	if (offset < file->size)
+		return blk_extent(file, offset, min_u64(len, file->size - offset), ret);
+	*ret = (struct extent){ .length = len, .allocated = true, .zero = true, .has_offset = true, .offset = offset };
+	return ST_OK;
+}
+
+static enum status raw_load(struct image *image, struct error *err)
+{
+	static const struct blk_ops ops = { .read = raw_read, .extent = raw_extent };
+
+	(void)err;
+	image->blk.ops = &ops;
+	image->sparse = true;
+	return ST_OK;
+}
+
 static enum status raw_plan(const struct create_request *request, struct create_plan *ret, struct error *err)
 {
 	(void)err;
@@ -68,6 +93,7 @@ const struct image_format format_raw = {
 	.instance_bytes = sizeof(struct image),
 	.probe = raw_probe,
 	.open = raw_open,
+	.load = raw_load,
 	.plan = raw_plan,
 	.create = raw_create,
 };

@@ -1,0 +1,26 @@
+#include "codec/codec.h"
+
+#include "base/check.h"
+#include "codec/kinds.h"
+
+struct codec *codec_open(enum codec_kind kind, int level)
+{
+	return kind == CODEC_DEFLATE ? deflate_open(level) : zstd_open(level);
+}
+
+void codec_close(struct codec *codec)
+{
+	if (codec != NULL)
+		codec->close(codec);
+}
+
+enum status codec_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len)
+{
+	CHECK(codec->level != CODEC_ONLY_DECOMPRESS && in_len > 0 && in_len <= CODEC_INPUT_MAX);
+	return codec->compress(codec, in, in_len, out, capacity, ret_len);
+}
+
+enum status codec_decompress(struct codec *codec, const void *in, size_t in_len, void *out, size_t out_len)
+{
+	return codec->decompress(codec, in, in_len, out, out_len);
+}

@@ -1,0 +1,74 @@
+/*
+ * Raw deflate (RFC 1951) by libdeflate.
+ *
+ * Streams are made with deflate's full window of 32 KiB, although QEMU makes them with one of 4 KiB and opens its reader with that:
+ * zlib's reader, given the whole output in one call as QEMU does, looks distances up in the output.
+ *
+ * libdeflate asks CPUID which of its variants to use, and for the registers of AVX also whether CR4.OSXSAVE and XCR0 say
+ * that the system saves them. Firmware leaves OSXSAVE off, so what runs there is plain code, or BMI2, which has no registers
+ * of its own. The result is kept in two words; workers that find it out at the same time write the same values.
+ */
+
+#include <libdeflate.h>
+
+#include "base/platform.h"
+#include "codec/inflate.h"
+#include "codec/kinds.h"
+
+struct deflate {
+	struct codec codec;
+	struct libdeflate_compressor *compressor; /* NULL: it only decompresses */
+	struct libdeflate_decompressor *decompressor;
+};
+
+static enum status deflate_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len)
+{
+	struct deflate *d = (struct deflate *)codec;
+	size_t n = libdeflate_deflate_compress(d->compressor, in, in_len, out, capacity);
+
+	if (n == 0)
+		return ST_NO_SPACE;
+	*ret_len = n;
+	return ST_OK;
+}
+
+static enum status deflate_decompress(struct codec *codec, const void *in, size_t in_len, void *out, size_t out_len)
+{
+	struct deflate *d = (struct deflate *)codec;
+
+	switch (libdeflate_deflate_decompress(d->decompressor, in, in_len, out, out_len, NULL)) {
+	case LIBDEFLATE_SUCCESS:
+		return ST_OK;
+	case LIBDEFLATE_SHORT_OUTPUT:
+		return ST_CORRUPT;
+	default:
+		/* It wants to see the end of the stream, and does not write all that comes before what it does not accept. */
+		return inflate_prefix(in, in_len, out, out_len);
+	}
+}
+
+static void deflate_close(struct codec *codec)
+{
+	struct deflate *d = (struct deflate *)codec;
+
+	libdeflate_free_compressor(d->compressor);
+	libdeflate_free_decompressor(d->decompressor);
+	mem_free(d);
+}
+
+struct codec *deflate_open(int level)
+{
+	struct deflate *d = mem_alloc(sizeof *d);
+
+	if (d == NULL)
+		return NULL;
+	d->codec = (struct codec){ deflate_compress, deflate_decompress, deflate_close, level };
+	d->decompressor = libdeflate_alloc_decompressor();
+	if (level != CODEC_ONLY_DECOMPRESS)
+		d->compressor = libdeflate_alloc_compressor(level);
+	if (d->decompressor == NULL || (level != CODEC_ONLY_DECOMPRESS && d->compressor == NULL)) {
+		deflate_close(&d->codec);
+		return NULL;
+	}
+	return &d->codec;
+}

@@ -1,0 +1,171 @@
+#include "base/size.h"
+#include "base/platform.h"
+#include "base/printable.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "format/chain.h"
+#include "job/status.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 's', "start-offset", "N", "begin at this byte of the disk" },
+	{ 'l', "max-length", "N", "stop after this many bytes" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+/* A run of bytes that are alike, as it is printed. */
+struct entry {
+	uint64_t start;
+	struct disk_status status; /* length 0: none yet */
+};
+
+static bool continues(const struct entry *entry, const struct disk_status *next)
+{
+	const struct disk_status *status = &entry->status;
+
+	return status->length > 0 && status->depth == next->depth && status->present == next->present && status->zero == next->zero &&
+	       status->data == next->data && status->compressed == next->compressed && status->has_offset == next->has_offset &&
+	       (!status->has_offset || status->offset + status->length == next->offset);
+}
+
+static const char *bool_text(bool value)
+{
+	return value ? "true" : "false";
+}
+
+static void print_json(struct out *out, const struct entry *entry, bool first)
+{
+	const struct disk_status *status = &entry->status;
+
+	out_printf(out, "%s{ \"start\": %ju, \"length\": %ju, \"depth\": %zu, \"present\": %s, \"zero\": %s, \"data\": %s", first ? "[" : ",\n",
+		   entry->start, status->length, status->depth, bool_text(status->present), bool_text(status->zero),
+		   bool_text(status->data));
+	if (status->has_offset)
+		out_printf(out, ", \"offset\": %ju", status->offset);
+	out_text(out, "}");
+}
+
+/* "0x10000" with blanks up to 16 columns; zero has no 0x. */
+static void print_hex(struct out *out, uint64_t value)
+{
+	char text[24];
+	struct out_buffer buffer;
+
+	out_buffer_init(&buffer, text, sizeof text);
+	out_printf(&buffer.out, value != 0 ? "0x%jx" : "%jx", value);
+	out_printf(out, "%-16s", text);
+}
+
+static enum status print_human(struct out *out, const struct entry *entry, struct error *err)
+{
+	const struct disk_status *status = &entry->status;
+
+	if (!status->data || status->zero)
+		return ST_OK;
+	if (!status->has_offset)
+		return fail(err, ST_UNSUPPORTED, "%s: at offset %ju are compressed clusters, which have no place in the file that could be "
+			    "shown; use --output=json", status->image->name, entry->start);
+	print_hex(out, entry->start);
+	print_hex(out, status->length);
+	print_hex(out, status->offset);
+	out_printable(out, status->image->data_name != NULL ? status->image->data_name : status->image->name, SIZE_MAX);
+	out_text(out, "\n");
+	return ST_OK;
+}
+
+static enum status print_entry(struct out *out, const struct entry *entry, bool json, bool first, struct error *err)
+{
+	if (!json)
+		return print_human(out, entry, err);
+	print_json(out, entry, first);
+	return ST_OK;
+}
+
+static enum status print_map(struct out *out, struct image *image, uint64_t start, uint64_t end, bool json, struct error *err)
+{
+	struct entry entry = { .start = start };
+	bool first = true;
+	enum status st = ST_OK;
+
+	if (!json)
+		out_printf(out, "%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
+	for (uint64_t at = start; st == ST_OK && at < end;) {
+		struct disk_status next;
+
+		st = disk_status(image, at, end - at, &next);
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
+		at += next.length;
+		if (continues(&entry, &next)) {
+			entry.status.length += next.length;
+			continue;
+		}
+		if (entry.status.length > 0) {
+			st = print_entry(out, &entry, json, first, err);
+			first = false;
+		}
+		entry = (struct entry){ .start = at - next.length, .status = next };
+	}
+	/* Where there is nothing at all, this is one entry of no length, as in qemu-img. */
+	if (st == ST_OK)
+		st = print_entry(out, &entry, json, first, err);
+	if (st == ST_OK && json)
+		out_text(out, "]\n");
+	return st;
+}
+
+static enum status parse_range(const struct arguments *arguments, uint64_t size, uint64_t *ret_start, uint64_t *ret_end, struct error *err)
+{
+	uint64_t start = 0, length = size;
+	enum status st = ST_OK;
+
+	if (arguments_has(arguments, "s"))
+		st = size_parse(arguments_value(arguments, "s"), "start offset", &start, err);
+	if (st == ST_OK && arguments_has(arguments, "l"))
+		st = size_parse(arguments_value(arguments, "l"), "maximum length", &length, err);
+	if (st != ST_OK)
+		return st;
+	*ret_start = start;
+	*ret_end = start + min_u64(length, start < size ? size - start : 0);
+	return ST_OK;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	const struct image_format *format = NULL;
+	uint64_t start, end;
+	struct chain chain;
+	struct error err;
+	bool json;
+	enum status st = ST_OK;
+
+	if (arguments->n_operands != 1) {
+		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "map", &err);
+	}
+	if (output_style(arguments, &json, &err) != ST_OK)
+		return command_misused(console, "map", &err);
+	if (arguments_has(arguments, "f"))
+		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, &err);
+	if (st == ST_OK)
+		st = chain_open_disk(arguments->operands[0], format, &chain, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	st = parse_range(arguments, chain.link[0].image->size, &start, &end, &err);
+	if (st == ST_OK)
+		st = print_map(console->out, chain.link[0].image, start, end, json, &err);
+	chain_close(&chain);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_map = {
+	.name = "map",
+	.summary = "show which parts of a disk are stored where",
+	.usage = "[OPTIONS] FILE",
+	.options = options,
+	.example = "map fs0:\\mydisk.qcow2\nmap --output=json fs0:\\mydisk.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,186 @@
+/* Reading the virtual disk. */
+#include "base/memory.h"
+#include "base/path.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "codec/codec.h"
+#include "format/qcow2/image.h"
+
+static struct qcow2_image *qcow2_of(struct blk *blk)
+{
+	return (struct qcow2_image *)blk;
+}
+
+/* Gets the cluster of a compressed mapping into q->cluster. */
+static enum status unpack(struct qcow2_image *q, const struct qcow2_mapping *mapping)
+{
+	enum status st;
+
+	if (q->cluster_entry == mapping->offset)
+		return ST_OK;
+	q->cluster_entry = UINT64_MAX;
+	if (mapping->offset >= q->image.file->size)
+		return ST_CORRUPT;
+	st = blk_read_padded(q->image.file, mapping->offset, q->packed, mapping->compressed_bytes);
+	if (st == ST_OK)
+		st = codec_decompress(q->codec, q->packed, mapping->compressed_bytes, q->cluster, q->image.cluster_bytes);
+	if (st == ST_OK)
+		q->cluster_entry = mapping->offset;
+	return st;
+}
+
+static enum status read_mapping(struct qcow2_image *q, const struct qcow2_mapping *mapping, uint64_t offset, uint8_t *buf)
+{
+	size_t n = (size_t)mapping->length;
+	enum status st;
+
+	switch (mapping->kind) {
+	case QCOW2_MAP_HOLE:
+		return image_read_backing(&q->image, offset, buf, n);
+	case QCOW2_MAP_DATA:
+		return blk_read_padded(q->image.data, mapping->offset, buf, n);
+	case QCOW2_MAP_COMPRESSED:
+		st = unpack(q, mapping);
+		if (st == ST_OK)
+			memcpy(buf, q->cluster + offset % q->image.cluster_bytes, n);
+		return st;
+	default:
+		memset(buf, 0, n);
+		return ST_OK;
+	}
+}
+
+static enum status qcow2_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	uint8_t *to = buf;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && len > 0) {
+		struct qcow2_mapping mapping;
+
+		st = qcow2_map(qcow2_of(blk), offset, len, &mapping);
+		if (st != ST_OK)
+			break;
+		st = read_mapping(qcow2_of(blk), &mapping, offset, to);
+		offset += mapping.length;
+		to += mapping.length;
+		len -= (size_t)mapping.length;
+	}
+	return st;
+}
+
+static enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	struct qcow2_image *q = qcow2_of(blk);
+	struct qcow2_mapping mapping;
+	enum status st = qcow2_map(q, offset, len, &mapping);
+
+	if (st != ST_OK)
+		return st;
+	*ret = (struct extent){
+		.length = mapping.length,
+		.allocated = mapping.kind != QCOW2_MAP_HOLE,
+		.zero = mapping.kind == QCOW2_MAP_ZERO,
+		.data = mapping.kind == QCOW2_MAP_DATA || mapping.kind == QCOW2_MAP_COMPRESSED,
+		.compressed = mapping.kind == QCOW2_MAP_COMPRESSED,
+		.has_offset = mapping.has_offset,
+		.offset = mapping.offset,
+	};
+	return ST_OK;
+}
+
+const struct blk_ops qcow2_read_ops = { .read = qcow2_read, .extent = qcow2_extent };
+
+/* ---- getting ready ------------------------------------------------------------------------------------------------ */
+
+static enum status load_l1(struct qcow2_image *q, struct error *err)
+{
+	size_t bytes = q->header.l1_entries * sizeof *q->l1; /* at most 32 MiB, checked with the header */
+	enum status st;
+
+	q->l1 = mem_alloc(bytes);
+	if (q->l1 == NULL)
+		return fail_no_memory(err);
+	st = blk_read_padded(q->image.file, q->header.l1_offset, q->l1, bytes);
+	if (st != ST_OK)
+		return fail(err, st, "reading the L1 table: %s", status_text(st));
+	for (uint32_t i = 0; i < q->header.l1_entries; i++)
+		q->l1[i] = bytes_from_be((const uint8_t *)&q->l1[i], sizeof q->l1[i]);
+	return ST_OK;
+}
+
+static enum status open_data_file(struct qcow2_image *q, struct error *err)
+{
+	struct error why;
+	struct blk *data;
+	char *name;
+	enum status st;
+
+	q->has_data_file = (q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
+	if (!q->has_data_file)
+		return ST_OK;
+	if (q->header.data_file == NULL)
+		return fail(err, ST_CORRUPT, "its data is in another file, but it does not say in which");
+	name = path_relative_to(q->image.name, q->header.data_file);
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = platform_open(name, OPEN_READ, &data, &why);
+	if (st != ST_OK) {
+		mem_free(name);
+		return fail(err, st, "its data file: %s", why.text);
+	}
+	q->image.data = data;
+	q->image.data_name = name;
+	return ST_OK;
+}
+
+/*
+ * Whether it is worth asking the file for holes: if it occupies clearly less than its length, its clusters were preallocated and not written.
+ * The bound is QEMU's, so that `map` says the same.
+ */
+static enum status look_for_holes(struct image *image, struct error *err)
+{
+	uint64_t allocated, occupied;
+	enum status st = blk_allocated(image->file, &allocated);
+
+	if (st != ST_OK)
+		return fail(err, st, "asking how much space it takes: %s", status_text(st));
+	occupied = allocated / image->cluster_bytes;
+	image->sparse = image->file->size / image->cluster_bytes >= max_u64(occupied + occupied / 9, occupied + 2);
+	return ST_OK;
+}
+
+enum status qcow2_load(struct image *image, struct error *err)
+{
+	struct qcow2_image *q = (struct qcow2_image *)image;
+	enum status st;
+
+	if (image->encrypted)
+		return fail(err, ST_UNSUPPORTED, "it is encrypted (%s); efi-img cannot read encrypted images",
+			    q->header.crypt_method == QCOW2_CRYPT_LUKS ? "LUKS" : "AES");
+	image->blk.ops = &qcow2_read_ops;
+	q->cluster_entry = UINT64_MAX;
+	st = open_data_file(q, err);
+	if (st == ST_OK)
+		st = look_for_holes(image, err);
+	if (st == ST_OK)
+		st = load_l1(q, err);
+	if (st != ST_OK)
+		return st;
+	q->cluster = mem_alloc(image->cluster_bytes);
+	q->packed = mem_alloc(2 * (size_t)image->cluster_bytes + 512);
+	q->codec = codec_open(q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
+	if (q->cluster == NULL || q->packed == NULL || q->codec == NULL ||
+	    qcow2_cache_init(&q->l2_cache, image->file, image->cluster_bytes) != ST_OK)
+		return fail_no_memory(err);
+	return ST_OK;
+}
+
+void qcow2_unload(struct qcow2_image *q)
+{
+	qcow2_cache_free(&q->l2_cache);
+	codec_close(q->codec);
+	mem_free(q->l1);
+	mem_free(q->cluster);
+	mem_free(q->packed);
+}

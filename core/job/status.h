@@ -1,0 +1,22 @@
+#pragma once
+
+#include "format/image.h"
+
+/* What an opened disk says of a range, with all that shows through it. */
+struct disk_status {
+	uint64_t length;           /* bytes, > 0 */
+	size_t depth;              /* how many images behind the first one it was decided */
+	bool present;              /* an image of the chain has it; false: it is zeros because none does */
+	bool zero;                 /* reads as zeros */
+	bool data;
+	bool compressed;
+	bool has_offset;
+	uint64_t offset;           /* in the file of that image */
+	const struct image *image; /* the one at `depth` */
+};
+
+/*
+ * What is at `offset` of the disk whose first image this is (loaded, with its backing images), looking at up to `len` > 0 bytes that lie on
+ * the disk. Zeros that only the file system knows of (holes of the file) are seen too.
+ */
+enum status disk_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);

@@ -1,0 +1,109 @@
+"""`map` beside qemu-img, on images that qemu-img and qemu-io wrote."""
+
+import random
+import subprocess
+
+import pytest
+
+from oracle import Result, EFI_IMG
+
+MIB = 1 << 20
+
+
+def qemu_img(folder, *args):
+    done = Result(["qemu-img", *args], folder)
+    assert done.code == 0, done.err
+
+
+def qemu_io(folder, name, *commands, options=()):
+    words = ["qemu-io", *options]
+    for command in commands:
+        words += ["-c", command]
+    done = subprocess.run([*words, name], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def random_writes(seed, size, compressed, freed=True):
+    """Commands that leave all kinds of clusters behind: data, zeros of both kinds, holes, and compressed ones.
+
+    freed: some clusters of the file are given up again. They may be holes of the file, and qemu-img looks for holes of preallocated
+    clusters in a file only if refcounts say that there are more clusters than it occupies, which map does not read.
+    """
+    dice = random.Random(seed)
+    if compressed:  # qemu-io does not write compressed data over other data
+        for cluster in dice.sample(range(size // 65536), 10):
+            yield f"write -c -P {dice.randrange(1, 255)} {cluster * 65536} 65536"
+    for _ in range(25):
+        offset = dice.randrange(size // 512) * 512
+        length = min(dice.choice([512, 4096, 65536, 200704, MIB]), size - offset)
+        yield f"write {dice.choice(['-P 1', '-P 7', '-z', '-zu' if freed else '-z', '-P 0'])} {offset} {length}"
+        if freed and dice.randrange(8) == 0:
+            yield f"discard {offset} {length}"
+
+
+def assert_same_map(folder, name, *options):
+    for style in ("json", "human"):
+        command = ["map", f"--output={style}", *options, name]
+        ours, theirs = Result([EFI_IMG, *command], folder), Result(["qemu-img", *command], folder)
+        assert ours.code == theirs.code, ours.err + theirs.err
+        if theirs.code == 0:
+            assert ours.out == theirs.out, ours.err
+
+
+LAYOUTS = ["", "cluster_size=4k", "cluster_size=2M", "extended_l2=on", "extended_l2=on,cluster_size=16k", "compat=0.10", "data_file=d",
+           "compression_type=zstd", "refcount_bits=1"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_image(tmp_path, layout, seed):
+    size = 16 * MIB
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a.qcow2", str(size))
+    compressed = layout in ("", "compression_type=zstd")
+    qemu_io(tmp_path, "a.qcow2", *random_writes(seed, size, compressed))
+    assert_same_map(tmp_path, "a.qcow2")
+    assert_same_map(tmp_path, "a.qcow2", "-s", "1M", "-l", "3M")
+    assert_same_map(tmp_path, "a.qcow2", "-s", "20M")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chain(tmp_path, seed):
+    """Three images of different sizes behind each other, one of them raw."""
+    dice = random.Random(seed)
+    sizes = [dice.choice([5, 8, 12]) * MIB for _ in range(3)]
+    qemu_img(tmp_path, "create", "-q", "-f", "raw", "a.raw", str(sizes[0]))
+    qemu_io(tmp_path, "a.raw", "write -P 1 65536 1M", options=("-f", "raw"))
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.raw", "-F", "raw", "b.qcow2", str(sizes[1]))
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "b.qcow2", "-F", "qcow2", "-o", dice.choice(["extended_l2=on", "cluster_size=4k"]),
+             "c.qcow2", str(sizes[2]))
+    qemu_io(tmp_path, "b.qcow2", *random_writes(seed, sizes[1], False, freed=False))
+    qemu_io(tmp_path, "c.qcow2", *random_writes(seed + 100, sizes[2], False, freed=False))
+    for name in ("a.raw", "b.qcow2", "c.qcow2"):
+        assert_same_map(tmp_path, name)
+
+
+@pytest.mark.parametrize("mode", ["off", "metadata", "falloc", "full"])
+@pytest.mark.parametrize("layout", ["", ",extended_l2=on", ",data_file=d"])
+def test_preallocated(tmp_path, mode, layout):
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", f"preallocation={mode}{layout}", "a.qcow2", "3M")
+    assert_same_map(tmp_path, "a.qcow2")
+
+
+@pytest.mark.parametrize("size", [0, 1, 512, 1000, 65536, MIB])
+def test_small(tmp_path, size):
+    with open(tmp_path / "a.raw", "wb") as file:
+        file.write(b"x" * size)
+    assert_same_map(tmp_path, "a.raw", "-f", "raw")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", str(size))
+    assert_same_map(tmp_path, "a.qcow2")
+
+
+@pytest.mark.parametrize("args", [("none",), (), ("a", "b"), ("-s", "x", "a.qcow2"), ("-f", "foo", "a.qcow2"), ("--output=xml", "a.qcow2"),
+                                  ("orphan.qcow2",), ("aes.qcow2",)])
+def test_refused(tmp_path, args):
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-u", "-b", "none", "-F", "raw", "orphan.qcow2", "1M")
+    qemu_img(tmp_path, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
+             "aes.qcow2", "1M")
+    ours, theirs = Result([EFI_IMG, "map", *args], tmp_path), Result(["qemu-img", "map", *args], tmp_path)
+    assert ours.code == theirs.code == 1 and ours.err.startswith("efi-img: "), ours.err + theirs.err
