@@ -123,7 +123,7 @@ void console_clear(void)
 		(void)screen->ClearScreen(screen); /* only looks are lost */
 }
 
-bool console_wait_for_key(unsigned seconds)
+bool console_wait_for_key(const char *prompt, unsigned seconds)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 	EFI_EVENT events[2];
@@ -131,14 +131,12 @@ bool console_wait_for_key(unsigned seconds)
 	EFI_INPUT_KEY key;
 	EFI_STATUS efi;
 
+	if (keyboard != NULL)
+		(void)keyboard->Reset(keyboard, FALSE); /* if it fails, earlier keys are taken for an answer */
+	out_text(&standard_output.out, prompt);
 	console_flush();
 	if (keyboard == NULL)
 		return false;
-	/*
-	 * Keys from before, of the boot menu for example, are not an answer. If the reset fails, they are taken for
-	 * one.
-	 */
-	(void)keyboard->Reset(keyboard, FALSE);
 	events[0] = keyboard->WaitForKey;
 	if (seconds > 0) {
 		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL, &events[1]);

@@ -21,5 +21,8 @@ void console_flush(void);
 /* Clears the screen of what the firmware has left there. For where no shell has. */
 void console_clear(void);
 
-/* Waits for a key and takes it; false when `seconds` have gone by without one. 0: for ever. */
-bool console_wait_for_key(unsigned seconds);
+/*
+ * Prints a prompt, waits for a key and takes it; false when `seconds` have gone by without one. 0: for ever. Keys from before the prompt, of
+ * the boot menu for example, are no answer to it.
+ */
+bool console_wait_for_key(const char *prompt, unsigned seconds);

@@ -29,11 +29,8 @@ static int run_from_boot_manager(const struct console *console, const struct wor
 {
 	int code = command_run(console, (int)words->n, words->word);
 
-	out_printf(console->out, "\nPress a key to stay on this screen.\n");
-	if (console_wait_for_key(STAY_SECONDS)) {
-		out_printf(console->out, "Press any key to leave.\n");
-		(void)console_wait_for_key(0); /* without a keyboard there is no waiting */
-	}
+	if (console_wait_for_key("\nPress a key to stay on this screen.\n", STAY_SECONDS))
+		(void)console_wait_for_key("Press any key to leave.\n", 0); /* without a keyboard there is no waiting */
 	return code;
 }
 
@@ -48,8 +45,7 @@ static int run_from_nowhere(const struct console *console)
 	code = run(console, "list");
 	out_printf(console->out, "\n");
 	(void)run(console, "help"); /* printing is all it does */
-	out_printf(console->out, "\nPress any key to leave.\n");
-	(void)console_wait_for_key(0); /* without a keyboard there is no waiting */
+	(void)console_wait_for_key("\nPress any key to leave.\n", 0); /* without a keyboard there is no waiting */
 	return code;
 }
 
