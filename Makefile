@@ -239,17 +239,17 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	@echo "  LINT layers"
 	scripts/check-layers $(HOST_CORE)
 	@echo "  LINT clang"
-	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) -fsyntax-only {})
+	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES) -fsyntax-only {})
 	$(call each,$(FIRMWARE),clang $(FIRMWARE_ALL) -fsyntax-only {})
 	$(call each,$(HOST),clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
 	@echo "  LINT gcc -fanalyzer"
-	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(ANALYZE))
+	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(CODEC_INCLUDES) $(ANALYZE))
 	$(call each,$(FIRMWARE),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
 	@echo "  LINT clang-tidy"
-	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)))
+	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
-	shellcheck scripts/setup scripts/check-layers scripts/make-usb .ci/run
+	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 

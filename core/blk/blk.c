@@ -118,6 +118,8 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 
 	if (len == 0)
 		return ST_OK;
+	if (blk->ops->zero != NULL)
+		return range_ok(offset, len, blk->size) ? blk->ops->zero(blk, offset, len) : ST_INVALID;
 	zeros = io_alloc(piece);
 	if (zeros == NULL)
 		return ST_NO_MEMORY;

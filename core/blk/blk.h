@@ -39,6 +39,8 @@ struct blk_ops {
 	enum status (*read)(struct blk *, uint64_t offset, void *buf, size_t len);
 	/* The same; where `resize` is there, the write may go past the end, beginning at it or before. NULL: read-only. */
 	enum status (*write)(struct blk *, uint64_t offset, const void *buf, size_t len);
+	/* Makes a range inside the blk read as zeros without having them as data, where it can. NULL: they are written. */
+	enum status (*zero)(struct blk *, uint64_t offset, uint64_t len);
 	/* What is at `offset`, looking at up to `len` > 0 bytes, which are inside the blk. NULL: all of it is data. */
 	enum status (*extent)(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 	/* Everything written is on the medium, as far as it can be told, when it returns ST_OK. NULL: nothing to do. */
@@ -71,7 +73,7 @@ enum status blk_read_padded(struct blk *, uint64_t offset, void *buf, size_t len
  */
 enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len);
 
-/* Writes zeros over a range, growing the blk like blk_write(). Asks platform_cancelled() on the way: ST_CANCELLED. */
+/* Makes a range read as zeros, growing the blk like blk_write(). Asks platform_cancelled() on the way: ST_CANCELLED. */
 enum status blk_write_zeros(struct blk *, uint64_t offset, uint64_t len);
 
 /* What is at `offset`, for at most `len` > 0 bytes; the range must lie in the blk: ST_INVALID. */

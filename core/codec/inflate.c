@@ -45,8 +45,8 @@ static bool take(struct inflate *s, unsigned n, unsigned *ret)
 }
 
 /*
- * Makes the code whose symbol i is `length[i]` bits long, 0: not used. False if there are more codes than bits can tell apart, or
- * fewer, which zlib allows where at most one symbol is used, with `may_be_single`, and always where none is.
+ * Makes the code whose symbol i is `length[i]` bits long, 0: not used. False if there are more codes than bits can tell
+ * apart, or fewer, which zlib allows where at most one symbol is used, with `may_be_single`, and always where none is.
  */
 static bool make_code(struct code *code, const uint8_t *length, size_t n, bool may_be_single)
 {
@@ -124,7 +124,7 @@ static void make_fixed_codes(struct inflate *s)
 	(void)make_code(&s->distance, length, 32, false);
 }
 
-/* The lengths of the literal, length and distance codes, one after the other, run-length coded by a code of their own (3.2.7). */
+/* The lengths of both codes, one after the other, run-length coded with a code of their own (3.2.7). */
 static bool take_lengths(struct inflate *s, const struct code *precode, uint8_t *length, size_t n)
 {
 	for (size_t i = 0; i < n;) {
@@ -182,14 +182,15 @@ static bool take_dynamic_codes(struct inflate *s)
 /* A match, of which the first symbol was taken (3.2.5). */
 static bool match(struct inflate *s, unsigned symbol)
 {
-	static const uint16_t length_base[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115,
-		131, 163, 195, 227, 258 };
+	static const uint16_t length_base[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59,
+		67, 83, 99, 115, 131, 163, 195, 227, 258 };
 	unsigned index = symbol - FIRST_LENGTH, extra, length, distance;
 
 	if (symbol >= LITLENS_MAX || !take(s, index < 8 || index == 28 ? 0 : index / 4 - 1, &extra))
 		return false;
 	length = length_base[index] + extra;
-	if (!take_symbol(s, &s->distance, &index) || index >= DISTANCES_MAX || !take(s, index < 4 ? 0 : index / 2 - 1, &extra))
+	if (!take_symbol(s, &s->distance, &index) || index >= DISTANCES_MAX ||
+		!take(s, index < 4 ? 0 : index / 2 - 1, &extra))
 		return false;
 	distance = index < 4 ? index + 1 : ((2 + index % 2) << (index / 2 - 1)) + 1 + extra;
 	if (distance > s->produced)

@@ -1,8 +1,9 @@
 /*
- * zstd (RFC 8878), by zstd itself, which gets its memory in one piece each way ("static" contexts) and asks for no more.
+ * zstd (RFC 8878), by zstd itself, which gets its memory in one piece each way ("static" contexts) and never asks for
+ * more. It has variants for BMI2, chosen by CPUID, and none for AVX.
  *
- * Frames are decompressed straight into the caller's buffer, which is all the window there is: however large a window a frame claims
- * to need, it costs no memory, and a match that begins before the output is an error.
+ * Frames are decompressed straight into the caller's buffer, which is all the window there is: however large a window a
+ * frame claims to need, it costs no memory, and a match that begins before the output is an error.
  */
 
 #define ZSTD_STATIC_LINKING_ONLY
@@ -19,7 +20,8 @@ struct zstd {
 	ZSTD_DCtx *decompressor;
 };
 
-static enum status zstd_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len)
+static enum status zstd_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity,
+	size_t *ret_len)
 {
 	struct zstd *z = (struct zstd *)codec;
 	size_t n = ZSTD_compressCCtx(z->compressor, out, capacity, in, in_len, codec->level);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/out.h"
+#include "format/chain.h"
 
 /* Where a command prints: results to `out`, errors and progress to `err`. */
 struct console {
@@ -46,3 +47,12 @@ int command_misused(const struct console *, const char *command, const struct er
 
 /* Takes the option --output=human|json, which several commands have: *ret_json. Errors: ST_INVALID. */
 enum status output_style(const struct arguments *, bool *ret_json, struct error *);
+
+/* Takes an option that says a format ("-f"): *ret_format, NULL if it was not given. Errors: ST_UNSUPPORTED. */
+enum status format_option(const struct arguments *, const char *option, const struct image_format **ret_format, struct error *);
+
+/* Opens a disk, with all that is behind it, in the format that `option` ("-f") says, otherwise probed. Errors: those of chain_open_disk(). */
+enum status open_disk(const struct arguments *, const char *option, const char *name, struct chain *ret, struct error *);
+
+/* Checks an option that names one of qemu-img's cache modes ("-T"), which have no effect here. Errors: ST_INVALID. */
+enum status cache_option(const struct arguments *, const char *option, struct error *);

@@ -4,7 +4,6 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
-#include "format/chain.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
@@ -213,11 +212,11 @@ static enum status print_chain(struct out *out, const struct chain *chain, bool 
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	const struct image_format *format = NULL;
+	const struct image_format *format;
 	bool whole = arguments_has(arguments, "backing-chain"), json = false;
 	struct chain chain;
 	struct error err;
-	enum status st = ST_OK;
+	enum status st;
 
 	if (arguments->n_operands != 1) {
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
@@ -225,8 +224,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "info", &err);
-	if (arguments_has(arguments, "f"))
-		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, &err);
+	st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)
 		st = chain_open(arguments->operands[0], format, whole, &chain, &err);
 	if (st != ST_OK)

@@ -32,6 +32,34 @@ enum status output_style(const struct arguments *arguments, bool *ret_json, stru
 	return ST_OK;
 }
 
+enum status format_option(const struct arguments *arguments, const char *option, const struct image_format **ret_format, struct error *err)
+{
+	const char *letter = option + 1;
+
+	*ret_format = NULL;
+	return arguments_has(arguments, letter) ? image_format_get(arguments_value(arguments, letter), option, ret_format, err) : ST_OK;
+}
+
+enum status open_disk(const struct arguments *arguments, const char *option, const char *name, struct chain *ret, struct error *err)
+{
+	const struct image_format *format;
+	enum status st = format_option(arguments, option, &format, err);
+
+	return st == ST_OK ? chain_open_disk(name, format, ret, err) : st;
+}
+
+enum status cache_option(const struct arguments *arguments, const char *option, struct error *err)
+{
+	static const char *const modes[] = { "writeback", "none", "off", "writethrough", "directsync", "unsafe" };
+	const char *mode = arguments_has(arguments, option + 1) ? arguments_value(arguments, option + 1) : modes[0];
+
+	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+		if (text_equal(mode, modes[i]))
+			return ST_OK;
+	return fail(err, ST_INVALID, "option %s: \"%s\" is no cache mode; those there are: none (or off), writeback, writethrough, directsync, "
+		    "unsafe", option, mode);
+}
+
 static int run_help_of(const struct console *console, const struct command *command)
 {
 	char *words[] = { (char *)(uintptr_t) "help", (char *)(uintptr_t)command->name };

@@ -4,7 +4,6 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "command/command.h"
-#include "format/chain.h"
 #include "job/status.h"
 
 static const struct option options[] = {
@@ -135,12 +134,11 @@ static enum status parse_range(const struct arguments *arguments, uint64_t size,
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	const struct image_format *format = NULL;
 	uint64_t start, end;
 	struct chain chain;
 	struct error err;
 	bool json;
-	enum status st = ST_OK;
+	enum status st;
 
 	if (arguments->n_operands != 1) {
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
@@ -148,10 +146,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "map", &err);
-	if (arguments_has(arguments, "f"))
-		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, &err);
-	if (st == ST_OK)
-		st = chain_open_disk(arguments->operands[0], format, &chain, &err);
+	st = open_disk(arguments, "-f", arguments->operands[0], &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = parse_range(arguments, chain.link[0].image->size, &start, &end, &err);

@@ -26,25 +26,34 @@ static enum status append(struct chain *chain, char *name, const struct image_fo
 	return ST_OK;
 }
 
+/* The name and the format of an image's backing file; the name is freed by the caller. */
+static enum status find_backing(const struct image *image, char **ret_name, const struct image_format **ret_format, struct error *err)
+{
+	struct error why;
+	enum status st = ST_OK;
+
+	*ret_format = NULL;
+	if (image->backing_format != NULL)
+		st = image_format_get(image->backing_format, "backing file format", ret_format, &why);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", image->name, why.text);
+	*ret_name = path_relative_to(image->name, image->backing_name);
+	return *ret_name != NULL ? ST_OK : fail_no_memory(err);
+}
+
 /* Opens the backing file of the last link. */
 static enum status append_backing(struct chain *chain, struct error *err)
 {
-	const char *front = chain->link[chain->n - 1].name;
-	const struct image *image = chain->link[chain->n - 1].image;
-	const struct image_format *format = NULL;
+	const struct image *front = chain->link[chain->n - 1].image;
+	const struct image_format *format;
 	struct error why;
 	char *name;
-	enum status st = ST_OK;
+	enum status st = find_backing(front, &name, &format, err);
 
-	if (image->backing_format != NULL)
-		st = image_format_get(image->backing_format, "backing file format", &format, &why);
 	if (st != ST_OK)
-		return fail(err, st, "%s: %s", front, why.text);
-	name = path_relative_to(front, image->backing_name);
-	if (name == NULL)
-		return fail_no_memory(err);
+		return st;
 	st = append(chain, name, format, &why);
-	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front, why.text);
+	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front->name, why.text);
 }
 
 enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *err)
@@ -95,5 +104,26 @@ enum status chain_open_disk(const char *name, const struct image_format *format,
 		return st;
 	}
 	*ret = chain;
+	return ST_OK;
+}
+
+enum status chain_open_backing(struct image *image, struct chain *ret, struct error *err)
+{
+	const struct image_format *format;
+	struct error why;
+	char *name;
+	enum status st;
+
+	*ret = (struct chain){ 0 };
+	if (image->backing_name == NULL)
+		return ST_OK;
+	st = find_backing(image, &name, &format, err);
+	if (st != ST_OK)
+		return st;
+	st = chain_open_disk(name, format, ret, &why);
+	mem_free(name);
+	if (st != ST_OK)
+		return fail(err, st, "backing file of %s: %s", image->name, why.text);
+	image->backing = ret->link[0].image;
 	return ST_OK;
 }

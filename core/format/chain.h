@@ -28,3 +28,6 @@ void chain_close(struct chain *);
  * chain_open() and image_load().
  */
 enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *);
+
+/* Opens what is behind an open image and lets it show through; without a backing file, an empty chain. Closed after the image. */
+enum status chain_open_backing(struct image *, struct chain *ret, struct error *);

@@ -54,9 +54,9 @@ static enum status probe(struct blk *file, const struct image_format **ret)
 	return ST_OK;
 }
 
-/* Opens what describes the image; `file` is the image's from here on, on failure too. */
-static enum status open_on(struct blk *file, const char *name, const struct image_format *format, struct image **ret,
-			   struct error *err)
+/* image_open_blk() with words that do not name the file. */
+static enum status open_on(struct blk *file, const char *name, const struct image_format *format, enum open_mode mode,
+			   struct image **ret, struct error *err)
 {
 	struct image *image;
 	enum status st;
@@ -75,6 +75,7 @@ static enum status open_on(struct blk *file, const char *name, const struct imag
 	}
 	image->format = format;
 	image->file = file;
+	image->mode = mode;
 	image->name = text_copy(name);
 	if (image->name != NULL)
 		st = format->open(image, err);
@@ -88,16 +89,21 @@ static enum status open_on(struct blk *file, const char *name, const struct imag
 	return ST_OK;
 }
 
+enum status image_open_blk(struct blk *file, const char *name, const struct image_format *format, enum open_mode mode,
+			   struct image **ret, struct error *err)
+{
+	struct error why;
+	enum status st = open_on(file, name, format, mode, ret, &why);
+
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
+}
+
 enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *err)
 {
 	struct blk *file;
-	struct error why;
 	enum status st = platform_open(name, OPEN_READ, &file, err);
 
-	if (st != ST_OK)
-		return st;
-	st = open_on(file, name, format, ret, &why);
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
+	return st == ST_OK ? image_open_blk(file, name, format, OPEN_READ, ret, err) : st;
 }
 
 void image_close(struct image *image)

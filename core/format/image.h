@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/platform.h"
 #include "base/tree.h"
 #include "blk/blk.h"
+#include "codec/codec.h"
 #include "format/create_options.h"
 
 /*
@@ -35,6 +37,7 @@ struct create_request {
 	const struct create_values *options; /* of this format's table, in its order */
 	const char *backing_name;            /* NULL: none */
 	const char *backing_format;          /* NULL: none */
+	bool filled;                         /* the disk will be written at once, so that a flat image need not have its zeros yet */
 };
 
 struct image_format {
@@ -42,6 +45,7 @@ struct image_format {
 	const char *summary;                        /* one line for `help` */
 	const struct create_option *create_options; /* ends with a NULL name */
 	bool backing;                               /* images can have a backing file */
+	bool flat;                                  /* the file is the disk, byte by byte: it can grow as the disk is written */
 	size_t instance_bytes;                      /* of the struct that begins with struct image */
 
 	/* How sure it is that an image beginning with these PROBE_BYTES (zeros behind its end) is of this format: 0 no, 100 yes. */
@@ -61,6 +65,9 @@ struct image_format {
 	 */
 	enum status (*load)(struct image *, struct error *);
 
+	/* Stores one cluster of the disk, which begins at `offset`, in its compressed form of `n` bytes, less than a cluster. NULL: it cannot. */
+	enum status (*write_compressed)(struct image *, uint64_t offset, const void *packed, size_t n);
+
 	/* Writes the members of "format-specific"."data" in qemu-img's order. NULL: the format has none. */
 	void (*describe)(const struct image *, struct tree *);
 
@@ -68,8 +75,8 @@ struct image_format {
 	enum status (*plan)(const struct create_request *, struct create_plan *ret, struct error *);
 
 	/*
-	 * Writes the image into new, empty files, those of the plan in its order; what makes them an image (a header) comes last,
-	 * after a flush of everything else, and is flushed too. On failure the caller removes the files.
+	 * Writes the image into new, empty files, those of the plan in its order. The caller keeps back the first sector of the image until
+	 * everything else is on the medium, flushes, and on failure removes the files.
 	 */
 	enum status (*create)(const struct create_request *, struct blk *const file[], struct error *);
 };
@@ -90,9 +97,11 @@ struct image {
 	struct blk blk;          /* after image_load() */
 	const struct image_format *format;
 	char *name;              /* of its file, as platform_open() takes it */
+	enum open_mode mode;     /* OPEN_WRITE: image_load() makes image->blk writable */
 	struct blk *file;
 	struct blk *data;        /* after image_load(): what the offsets of its extents count in, `file` or another file that it owns */
 	char *data_name;         /* of that other file; NULL: it is `file` */
+	enum codec_kind compression; /* after image_load(): how its compressed clusters are compressed */
 	bool sparse;             /* after image_load(): its data may lie in holes of the file, and is zeros there */
 	struct image *backing;   /* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
 	uint64_t size;           /* of the virtual disk, bytes, a multiple of 512 */
@@ -116,7 +125,11 @@ enum status image_format_get(const char *name, const char *option, const struct 
  * of, raw if none. The caller closes it. Errors: those of platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
  */
 enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
-void image_close(struct image *); /* NULL is allowed */
+
+/* The same for a file that is open: `file` is the image's from here on, on failure too. */
+enum status image_open_blk(struct blk *file, const char *name, const struct image_format *format, enum open_mode, struct image **ret,
+			   struct error *);
+void image_close(struct image *); /* NULL is allowed; what was not flushed is lost */
 
 /* Makes the disk readable through image->blk. Fails with words that name the file. */
 enum status image_load(struct image *, struct error *);

@@ -6,6 +6,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "blk/hold.h"
 #include "format/chain.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
@@ -158,7 +159,7 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	uint64_t size;
 	enum status st;
 
-	job->request = (struct create_request){ .file_name = job->file_name, .options = &job->options };
+	job->request = (struct create_request){ .file_name = job->file_name, .options = &job->options, .filled = job->fill };
 	st = prepare_backing(job, err);
 	if (st != ST_OK)
 		return st;
@@ -199,27 +200,71 @@ static void remove_files(const struct create_job *job, size_t n, struct error *e
 	}
 }
 
-enum status create_run(const struct create_job *job, struct error *err)
+void create_remove(const struct create_job *job, struct error *err)
+{
+	remove_files(job, job->plan.n_files, err);
+}
+
+/* Creates all files; *ret_n of them are there, on failure too. */
+static enum status make_files(const struct create_job *job, struct blk *file[], size_t *ret_n, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
+		st = make_file(job, *ret_n, &file[*ret_n], err);
+	if (st == ST_OK) {
+		struct blk *held = hold_open(file[0]);
+
+		if (held == NULL)
+			return fail_no_memory(err);
+		file[0] = held;
+	}
+	return st;
+}
+
+enum status create_open(const struct create_job *job, struct blk **ret, struct error *err)
 {
 	struct blk *file[CREATE_FILES_MAX] = { NULL };
 	struct error why;
-	size_t n_made = 0;
-	enum status st = ST_OK;
+	size_t n_made;
+	enum status st = make_files(job, file, &n_made, err);
 
-	while (st == ST_OK && n_made < job->plan.n_files) {
-		st = make_file(job, n_made, &file[n_made], err);
-		if (st == ST_OK)
-			n_made++;
-	}
 	if (st == ST_OK) {
 		st = job->format->create(&job->request, file, &why);
 		if (st != ST_OK)
 			error_set(err, "%s: %s", job->file_name, why.text);
 	}
-	for (size_t i = 0; i < n_made; i++)
+	for (size_t i = 1; i < n_made; i++) {
+		if (st == ST_OK) {
+			st = blk_flush(file[i]);
+			if (st != ST_OK)
+				error_set(err, "%s: writing it: %s", job->file[i], status_text(st));
+		}
 		blk_close(file[i]);
-	if (st != ST_OK)
+	}
+	if (st != ST_OK) {
+		if (n_made > 0)
+			blk_close(file[0]);
 		remove_files(job, n_made, err);
+		return st;
+	}
+	*ret = file[0];
+	return ST_OK;
+}
+
+enum status create_run(const struct create_job *job, struct error *err)
+{
+	struct blk *file;
+	enum status st = create_open(job, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = hold_release(file);
+	blk_close(file);
+	if (st != ST_OK) {
+		error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
+		create_remove(job, err);
+	}
 	return st;
 }
 

@@ -14,6 +14,7 @@ struct create_job {
 	struct create_values options; /* of the format; the job completes the size, and frees them */
 	bool trust_backing;           /* do not open the backing file: it may not be there (yet) */
 	bool replace;                 /* an existing file may be overwritten */
+	bool fill;                    /* the disk will be written at once */
 
 	struct create_request request;
 	struct create_plan plan;
@@ -26,7 +27,16 @@ struct create_job {
  */
 enum status create_prepare(struct create_job *, struct error *);
 
-/* Creates the files. On failure, ST_CANCELLED included, those that it made are removed; if that fails too, the words say which one remains. */
+/* Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that fails too, the words say which one remains. */
 enum status create_run(const struct create_job *, struct error *);
+
+/*
+ * The same for an image that is to be written to at once: *ret is its file, whose first sector is kept back (blk/hold.h). Nothing is an
+ * image until hold_release() of it; where something fails before, the caller closes it and calls create_remove().
+ */
+enum status create_open(const struct create_job *, struct blk **ret, struct error *);
+
+/* Removes the files; adds to the words of the failure that is the reason if one remains. */
+void create_remove(const struct create_job *, struct error *);
 
 void create_job_free(struct create_job *);

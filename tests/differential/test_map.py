@@ -1,44 +1,11 @@
 """`map` beside qemu-img, on images that qemu-img and qemu-io wrote."""
 
 import random
-import subprocess
 
 import pytest
 
+from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG
-
-MIB = 1 << 20
-
-
-def qemu_img(folder, *args):
-    done = Result(["qemu-img", *args], folder)
-    assert done.code == 0, done.err
-
-
-def qemu_io(folder, name, *commands, options=()):
-    words = ["qemu-io", *options]
-    for command in commands:
-        words += ["-c", command]
-    done = subprocess.run([*words, name], cwd=folder, capture_output=True)
-    assert done.returncode == 0, done.stderr
-
-
-def random_writes(seed, size, compressed, freed=True):
-    """Commands that leave all kinds of clusters behind: data, zeros of both kinds, holes, and compressed ones.
-
-    freed: some clusters of the file are given up again. They may be holes of the file, and qemu-img looks for holes of preallocated
-    clusters in a file only if refcounts say that there are more clusters than it occupies, which map does not read.
-    """
-    dice = random.Random(seed)
-    if compressed:  # qemu-io does not write compressed data over other data
-        for cluster in dice.sample(range(size // 65536), 10):
-            yield f"write -c -P {dice.randrange(1, 255)} {cluster * 65536} 65536"
-    for _ in range(25):
-        offset = dice.randrange(size // 512) * 512
-        length = min(dice.choice([512, 4096, 65536, 200704, MIB]), size - offset)
-        yield f"write {dice.choice(['-P 1', '-P 7', '-z', '-zu' if freed else '-z', '-P 0'])} {offset} {length}"
-        if freed and dice.randrange(8) == 0:
-            yield f"discard {offset} {length}"
 
 
 def assert_same_map(folder, name, *options):

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * What libdeflate and zstd want of <string.h>: the platform has the four functions. By these names a freestanding compiler
- * knows them, too, and makes one load of a copy of a few bytes, on which both libraries rely: without, deflate takes twice as long.
+ * What libdeflate and zstd want of <string.h>: the platform has the four functions. By these names a freestanding
+ * compiler knows them, too, and makes one load of a copy of a few bytes, on which both libraries rely: without, deflate
+ * takes twice as long.
  */
 
 #include "base/memory.h"

@@ -1,6 +1,7 @@
 #include "format/qcow2/cache.h"
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "base/range.h"
 
 enum status qcow2_cache_init(struct qcow2_cache *cache, struct blk *file, size_t table_bytes)
@@ -24,39 +25,107 @@ void qcow2_cache_free(struct qcow2_cache *cache)
 	*cache = (struct qcow2_cache){ 0 };
 }
 
-/* The slot that has the table, or else the one to be used for it. */
+/* The slot that has the table, or else the one to be used for it: the longest unused without changes. */
 static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
 {
-	size_t oldest = 0;
+	size_t oldest = cache->n_slots;
 
 	for (size_t i = 0; i < cache->n_slots; i++) {
 		if (cache->slot[i].offset == offset)
 			return i;
-		if (cache->slot[i].last_use < cache->slot[oldest].last_use)
+		if (!cache->slot[i].changed && (oldest == cache->n_slots || cache->slot[i].last_use < cache->slot[oldest].last_use))
 			oldest = i;
 	}
+	CHECK(oldest < cache->n_slots);
 	return oldest;
 }
 
-enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
+/* Finds a slot and gives it memory. */
+static enum status take_slot(struct qcow2_cache *cache, uint64_t offset, size_t *ret)
 {
 	size_t i = find_slot(cache, offset);
 
 	CHECK(offset != 0);
-	if (cache->slot[i].offset != offset) {
-		enum status st;
+	if (cache->slot[i].bytes == NULL)
+		cache->slot[i].bytes = io_alloc(cache->table_bytes);
+	if (cache->slot[i].bytes == NULL)
+		return ST_NO_MEMORY;
+	cache->slot[i].last_use = ++cache->clock;
+	*ret = i;
+	return ST_OK;
+}
 
-		if (cache->slot[i].bytes == NULL)
-			cache->slot[i].bytes = io_alloc(cache->table_bytes);
-		if (cache->slot[i].bytes == NULL)
-			return ST_NO_MEMORY;
+enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
+{
+	size_t i;
+	enum status st = take_slot(cache, offset, &i);
+
+	if (st != ST_OK)
+		return st;
+	if (cache->slot[i].offset != offset) {
 		cache->slot[i].offset = 0;
 		st = blk_read_padded(cache->file, offset, cache->slot[i].bytes, cache->table_bytes);
 		if (st != ST_OK)
 			return st;
 		cache->slot[i].offset = offset;
 	}
-	cache->slot[i].last_use = ++cache->clock;
 	*ret = cache->slot[i].bytes;
+	return ST_OK;
+}
+
+enum status qcow2_cache_make(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
+{
+	size_t i;
+	enum status st = take_slot(cache, offset, &i);
+
+	if (st != ST_OK)
+		return st;
+	memset(cache->slot[i].bytes, 0, cache->table_bytes);
+	cache->slot[i].offset = offset;
+	qcow2_cache_change(cache, offset);
+	*ret = cache->slot[i].bytes;
+	return ST_OK;
+}
+
+void qcow2_cache_change(struct qcow2_cache *cache, uint64_t offset)
+{
+	size_t i = find_slot(cache, offset);
+
+	CHECK(cache->slot[i].offset == offset);
+	cache->n_changed += !cache->slot[i].changed;
+	cache->slot[i].changed = true;
+}
+
+bool qcow2_cache_is_full(const struct qcow2_cache *cache)
+{
+	return cache->n_slots - cache->n_changed <= QCOW2_CACHE_CLEAN_MIN;
+}
+
+/* The changed table with the lowest offset above `offset`; n_slots: none. */
+static size_t next_changed(const struct qcow2_cache *cache, uint64_t offset)
+{
+	size_t best = cache->n_slots;
+
+	for (size_t i = 0; i < cache->n_slots; i++)
+		if (cache->slot[i].changed && cache->slot[i].offset > offset &&
+		    (best == cache->n_slots || cache->slot[i].offset < cache->slot[best].offset))
+			best = i;
+	return best;
+}
+
+enum status qcow2_cache_write(struct qcow2_cache *cache)
+{
+	uint64_t offset = 0;
+
+	while (cache->n_changed > 0) {
+		size_t i = next_changed(cache, offset);
+		enum status st = blk_write(cache->file, cache->slot[i].offset, cache->slot[i].bytes, cache->table_bytes);
+
+		if (st != ST_OK)
+			return st;
+		offset = cache->slot[i].offset;
+		cache->slot[i].changed = false;
+		cache->n_changed--;
+	}
 	return ST_OK;
 }

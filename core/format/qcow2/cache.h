@@ -1,28 +1,32 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "blk/blk.h"
 
 /*
- * A bounded cache of the tables of an image (L2 tables, refcount blocks), one cluster each. The longest unused goes first.
+ * A bounded cache of the tables of an image (L2 tables, refcount blocks), one cluster each. The longest unused goes first, but a changed
+ * table stays until qcow2_cache_write(): when that may be is a matter of order, which commit.c decides.
  */
 enum {
 	QCOW2_CACHE_BYTES = 16 << 20, /* at most, for each of its caches; with 64 KiB clusters that maps 128 GiB */
 	QCOW2_CACHE_SLOTS_MIN = 8,    /* also of tables of 2 MiB */
 	QCOW2_CACHE_SLOTS_MAX = 1024,
+	QCOW2_CACHE_CLEAN_MIN = 4,    /* slots that must be free of changes, so that an operation never runs out of them */
 };
 
 struct qcow2_cache {
 	struct blk *file;
 	size_t table_bytes;
-	size_t n_slots;
+	size_t n_slots, n_changed;
 	uint64_t clock;
 	struct {
 		uint8_t *bytes;   /* allocated when the slot is first used */
 		uint64_t offset;  /* in the file; 0: empty */
 		uint64_t last_use;
+		bool changed;
 	} *slot;
 };
 
@@ -31,6 +35,18 @@ void qcow2_cache_free(struct qcow2_cache *); /* half-initialised ones as well */
 
 /*
  * The table at `offset` > 0 of the file, read if need be; what lies behind the end of the file is zeros. *ret is valid until the
- * cache is asked for QCOW2_CACHE_SLOTS_MIN - 1 other tables.
+ * cache is asked for QCOW2_CACHE_CLEAN_MIN - 1 other tables.
  */
 enum status qcow2_cache_get(struct qcow2_cache *, uint64_t offset, uint8_t **ret);
+
+/* The same for a table that is new: all zeros, and changed. */
+enum status qcow2_cache_make(struct qcow2_cache *, uint64_t offset, uint8_t **ret);
+
+/* Notes that the table at `offset`, which was just got, has been changed. */
+void qcow2_cache_change(struct qcow2_cache *, uint64_t offset);
+
+/* Whether changes have to be written before the next operation. */
+bool qcow2_cache_is_full(const struct qcow2_cache *);
+
+/* Writes all changed tables, in the order of their offsets. */
+enum status qcow2_cache_write(struct qcow2_cache *);

@@ -3,9 +3,8 @@
  *
  *   cluster 0: header | refcount table | refcount blocks | L1 table | L2 tables and data clusters, if preallocated
  *
- * Write order: zeros in place of the header's first sector and the rest of the header behind it, then all tables in ascending order,
- * then the data clusters and the data file, flush; then the first sector, flush. Until that stands, the file is no image: its
- * first bytes are zeros. One sector, because a device writes that whole or not at all.
+ * Write order: from the front to the end. The caller keeps back the first sector until the rest is on the medium, so that until then the file
+ * is no image.
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -353,27 +352,6 @@ static enum status write_tables(struct blk *file, const struct layout *layout)
 	return st;
 }
 
-enum { SECTOR_BYTES = 512 };
-
-/* Everything but the first sector. */
-static enum status write_body(struct blk *const file[], const struct layout *layout, const uint8_t *header, size_t header_bytes)
-{
-	const struct qcow2_header *h = &layout->header;
-	enum status st = blk_write_zeros(file[0], 0, qcow2_cluster_bytes(h));
-
-	if (st == ST_OK && header_bytes > SECTOR_BYTES)
-		st = blk_write(file[0], SECTOR_BYTES, header + SECTOR_BYTES, header_bytes - SECTOR_BYTES);
-	if (st == ST_OK)
-		st = write_tables(file[0], layout);
-	if (st == ST_OK && layout->n_data > 0)
-		st = blk_resize(file[0], file_bytes(layout), layout->prealloc);
-	if (st == ST_OK && h->data_file != NULL)
-		st = blk_resize(file[1], h->size, layout->prealloc);
-	if (st == ST_OK && h->data_file != NULL)
-		st = blk_flush(file[1]);
-	return st == ST_OK ? blk_flush(file[0]) : st;
-}
-
 enum status qcow2_create(const struct create_request *request, struct blk *const file[], struct error *err)
 {
 	struct layout layout;
@@ -385,11 +363,15 @@ enum status qcow2_create(const struct create_request *request, struct blk *const
 		st = qcow2_header_encode(&layout.header, &header, &header_bytes, err);
 	if (st != ST_OK)
 		return st;
-	st = write_body(file, &layout, header, header_bytes);
+	st = blk_write_zeros(file[0], 0, qcow2_cluster_bytes(&layout.header));
 	if (st == ST_OK)
-		st = blk_write(file[0], 0, header, (size_t)min_u64(header_bytes, SECTOR_BYTES));
+		st = blk_write(file[0], 0, header, header_bytes);
 	if (st == ST_OK)
-		st = blk_flush(file[0]);
+		st = write_tables(file[0], &layout);
+	if (st == ST_OK && layout.n_data > 0)
+		st = blk_resize(file[0], file_bytes(&layout), layout.prealloc);
+	if (st == ST_OK && layout.header.data_file != NULL)
+		st = blk_resize(file[1], layout.header.size, layout.prealloc);
 	mem_free(header);
 	return st == ST_OK ? ST_OK : fail(err, st, "writing the image: %s", status_text(st));
 }

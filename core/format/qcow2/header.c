@@ -452,3 +452,14 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 	*ret_bytes = needed;
 	return ST_OK;
 }
+
+enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters)
+{
+	struct {
+		be64 offset;
+		be32 n_clusters;
+	} fields = { be64_of(offset), be32_of(n_clusters) };
+
+	_Static_assert(sizeof fields == 12, "");
+	return blk_write(file, offsetof(struct disk_header, reftable_offset), &fields, sizeof fields);
+}

@@ -126,6 +126,7 @@ const struct image_format format_qcow2 = {
 	.open = qcow2_open,
 	.close = qcow2_close,
 	.load = qcow2_load,
+	.write_compressed = qcow2_write_compressed,
 	.describe = qcow2_describe,
 	.plan = qcow2_plan,
 	.create = qcow2_create,

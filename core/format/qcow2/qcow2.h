@@ -99,6 +99,9 @@ void qcow2_header_free(struct qcow2_header *);
  */
 enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size_t *ret_bytes, struct error *);
 
+/* Changes where the refcount table is: one write, inside of one sector. */
+enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
+
 /* ---- snapshot.c ---- */
 
 /* Reads the snapshot table into image->snapshots. */

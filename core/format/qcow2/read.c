@@ -50,7 +50,7 @@ static enum status read_mapping(struct qcow2_image *q, const struct qcow2_mappin
 	}
 }
 
-static enum status qcow2_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+enum status qcow2_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
 	uint8_t *to = buf;
 	enum status st = ST_OK;
@@ -69,7 +69,7 @@ static enum status qcow2_read(struct blk *blk, uint64_t offset, void *buf, size_
 	return st;
 }
 
-static enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
 	struct qcow2_image *q = qcow2_of(blk);
 	struct qcow2_mapping mapping;
@@ -89,7 +89,7 @@ static enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, 
 	return ST_OK;
 }
 
-const struct blk_ops qcow2_read_ops = { .read = qcow2_read, .extent = qcow2_extent };
+static const struct blk_ops read_ops = { .read = qcow2_read, .extent = qcow2_extent };
 
 /* ---- getting ready ------------------------------------------------------------------------------------------------ */
 
@@ -124,13 +124,47 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 	name = path_relative_to(q->image.name, q->header.data_file);
 	if (name == NULL)
 		return fail_no_memory(err);
-	st = platform_open(name, OPEN_READ, &data, &why);
+	st = platform_open(name, q->image.mode, &data, &why);
 	if (st != ST_OK) {
 		mem_free(name);
 		return fail(err, st, "its data file: %s", why.text);
 	}
 	q->image.data = data;
 	q->image.data_name = name;
+	return ST_OK;
+}
+
+/* Whether the image may be written to: what would make its other contents wrong is refused. */
+static enum status check_writable(const struct qcow2_image *q, struct error *err)
+{
+	if ((q->header.incompatible & QCOW2_INCOMPAT_CORRUPT) != 0)
+		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but must be repaired before it is written to");
+	if ((q->header.incompatible & QCOW2_INCOMPAT_DIRTY) != 0)
+		return fail(err, ST_CORRUPT, "it was not closed cleanly; it can be read, but must be repaired before it is written to");
+	if (q->header.bitmaps.n > 0)
+		return fail(err, ST_UNSUPPORTED, "it has dirty bitmaps, which efi-img cannot keep up to date");
+	return ST_OK;
+}
+
+static enum status load_for_writing(struct qcow2_image *q, struct error *err)
+{
+	uint64_t bytes = (uint64_t)q->header.reftable_clusters << q->header.cluster_bits; /* at most 8 MiB, checked with the header */
+	enum status st = check_writable(q, err);
+
+	if (st != ST_OK)
+		return st;
+	q->reftable = mem_alloc((size_t)bytes);
+	q->copy = mem_alloc(q->image.cluster_bytes);
+	if (q->reftable == NULL || q->copy == NULL ||
+	    qcow2_cache_init(&q->refcount_cache, q->image.file, q->image.cluster_bytes) != ST_OK)
+		return fail_no_memory(err);
+	st = blk_read_padded(q->image.file, q->header.reftable_offset, q->reftable, (size_t)bytes);
+	if (st != ST_OK)
+		return fail(err, st, "reading the refcount table: %s", status_text(st));
+	q->n_reftable = bytes / 8;
+	for (uint64_t i = 0; i < q->n_reftable; i++)
+		q->reftable[i] = bytes_from_be((const uint8_t *)&q->reftable[i], 8);
+	q->next_cluster = div_up(q->image.file->size, q->image.cluster_bytes);
 	return ST_OK;
 }
 
@@ -158,7 +192,7 @@ enum status qcow2_load(struct image *image, struct error *err)
 	if (image->encrypted)
 		return fail(err, ST_UNSUPPORTED, "it is encrypted (%s); efi-img cannot read encrypted images",
 			    q->header.crypt_method == QCOW2_CRYPT_LUKS ? "LUKS" : "AES");
-	image->blk.ops = &qcow2_read_ops;
+	image->blk.ops = image->mode == OPEN_WRITE ? &qcow2_write_ops : &read_ops;
 	q->cluster_entry = UINT64_MAX;
 	st = open_data_file(q, err);
 	if (st == ST_OK)
@@ -169,11 +203,12 @@ enum status qcow2_load(struct image *image, struct error *err)
 		return st;
 	q->cluster = mem_alloc(image->cluster_bytes);
 	q->packed = mem_alloc(2 * (size_t)image->cluster_bytes + 512);
-	q->codec = codec_open(q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
+	image->compression = q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE;
+	q->codec = codec_open(image->compression, CODEC_ONLY_DECOMPRESS);
 	if (q->cluster == NULL || q->packed == NULL || q->codec == NULL ||
 	    qcow2_cache_init(&q->l2_cache, image->file, image->cluster_bytes) != ST_OK)
 		return fail_no_memory(err);
-	return ST_OK;
+	return image->mode == OPEN_WRITE ? load_for_writing(q, err) : ST_OK;
 }
 
 void qcow2_unload(struct qcow2_image *q)
@@ -183,4 +218,8 @@ void qcow2_unload(struct qcow2_image *q)
 	mem_free(q->l1);
 	mem_free(q->cluster);
 	mem_free(q->packed);
+	qcow2_cache_free(&q->refcount_cache);
+	mem_free(q->reftable);
+	mem_free(q->released);
+	mem_free(q->copy);
 }

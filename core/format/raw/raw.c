@@ -39,6 +39,21 @@ static enum status raw_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 	return blk_read_padded(((struct image *)blk)->file, offset, buf, len);
 }
 
+static enum status raw_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	return blk_write(((struct image *)blk)->file, offset, buf, len);
+}
+
+static enum status raw_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	return blk_write_zeros(((struct image *)blk)->file, offset, len);
+}
+
+static enum status raw_flush(struct blk *blk)
+{
+	return blk_flush(((struct image *)blk)->file);
+}
+
 static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
 	struct blk *file = ((struct image *)blk)->file;
@@ -51,10 +66,13 @@ static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, st
 
 static enum status raw_load(struct image *image, struct error *err)
 {
-	static const struct blk_ops ops = { .read = raw_read, .extent = raw_extent };
+	static const struct blk_ops read_ops = { .read = raw_read, .extent = raw_extent };
+	static const struct blk_ops write_ops = {
+		.read = raw_read, .write = raw_write, .zero = raw_zero, .extent = raw_extent, .flush = raw_flush,
+	};
 
 	(void)err;
-	image->blk.ops = &ops;
+	image->blk.ops = image->mode == OPEN_WRITE ? &write_ops : &read_ops;
 	image->sparse = true;
 	return ST_OK;
 }
@@ -78,11 +96,9 @@ static enum status raw_create(const struct create_request *request, struct blk *
 	struct create_plan plan;
 	enum status st = raw_plan(request, &plan, err);
 
-	if (st != ST_OK)
+	if (st != ST_OK || request->filled)
 		return st;
 	st = blk_resize(file[0], plan.file[0].size, plan.file[0].prealloc);
-	if (st == ST_OK)
-		st = blk_flush(file[0]);
 	return st == ST_OK ? ST_OK : fail(err, st, "writing %ju bytes of zeros: %s", request->size, status_text(st));
 }
 
@@ -90,6 +106,7 @@ const struct image_format format_raw = {
 	.name = "raw",
 	.summary = "the bytes of the disk and nothing else",
 	.create_options = options,
+	.flat = true,
 	.instance_bytes = sizeof(struct image),
 	.probe = raw_probe,
 	.open = raw_open,

@@ -1,0 +1,113 @@
+#include "command/command.h"
+#include "job/compare.h"
+
+static const struct option options[] = {
+	{ 'f', "a-format", "FMT", "format of the first image (preset: what its first\nbytes say)" },
+	{ 'F', "b-format", "FMT", "format of the second image" },
+	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 's', "strict", NULL, "sizes, and what is allocated, must be the same too" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Compares what can be read from two disks. If one is longer, what it has more\n"
+	"must be zeros.\n\n"
+	"Exit codes: 0 the same, 1 different, 2 an image could not be opened, 3 an image\n"
+	"does not say what is where in it, 4 an image could not be read.\n";
+
+enum { CODE_DIFFERENT = 1, CODE_NOT_OPENED = 2, CODE_NO_STATUS = 3, CODE_NO_DATA = 4 };
+
+static void write_nothing(struct out *out, const char *bytes, size_t n)
+{
+	(void)out;
+	(void)bytes;
+	(void)n;
+}
+
+/* Says how it ended. Returns the exit code. */
+static int conclude(const struct console *console, struct out *out, enum compare_outcome outcome, uint64_t offset,
+		    const struct error *err)
+{
+	switch (outcome) {
+	case COMPARE_SAME:
+		out_text(out, "Images are identical.\n");
+		return EXIT_OK;
+	case COMPARE_CONTENT:
+		out_printf(out, "Content mismatch at offset %ju!\n", offset);
+		return CODE_DIFFERENT;
+	case COMPARE_STATUS:
+		out_printf(out, "Strict mode: Offset %ju block status mismatch!\n", offset);
+		return CODE_DIFFERENT;
+	default:
+		(void)command_failed(console, err); /* whose code means something else here */
+		return outcome == COMPARE_NO_STATUS ? CODE_NO_STATUS : CODE_NO_DATA;
+	}
+}
+
+static int compare(const struct console *console, const struct arguments *arguments, struct image *a, struct image *b)
+{
+	struct out nowhere = { .write = write_nothing };
+	bool quiet = arguments_has(arguments, "q");
+	struct out *out = quiet ? &nowhere : console->out;
+	struct progress progress;
+	struct comparison comparison = { .disk = { a, b }, .strict = arguments_has(arguments, "s"), .progress = &progress };
+	enum compare_outcome outcome;
+	uint64_t offset = 0;
+	struct error err;
+	int code;
+
+	progress_begin(&progress, arguments_has(arguments, "p") && !quiet ? out : NULL, a->size > b->size ? a->size : b->size);
+	if (comparison.strict && a->size != b->size) {
+		out_text(out, "Strict mode: Image size mismatch!\n");
+		code = CODE_DIFFERENT;
+	} else {
+		outcome = compare_common(&comparison, &offset, &err);
+		if (outcome == COMPARE_SAME && a->size != b->size) {
+			out_text(out, "Warning: Image size mismatch!\n");
+			outcome = compare_rest(&comparison, &offset, &err);
+		}
+		code = conclude(console, out, outcome, offset, &err);
+	}
+	progress_end(&progress);
+	return code;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct chain a, b;
+	struct error err;
+	enum status st;
+	int code = CODE_NOT_OPENED;
+
+	if (arguments->n_operands != 2) {
+		error_set(&err, "the names of two image files are expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "compare", &err);
+	}
+	st = cache_option(arguments, "-T", &err);
+	if (st == ST_OK)
+		st = open_disk(arguments, "-f", arguments->operands[0], &a, &err);
+	if (st == ST_OK) {
+		st = open_disk(arguments, "-F", arguments->operands[1], &b, &err);
+		if (st == ST_OK) {
+			code = compare(console, arguments, a.link[0].image, b.link[0].image);
+			chain_close(&b);
+		}
+		chain_close(&a);
+	}
+	if (st != ST_OK)
+		(void)command_failed(console, &err); /* whose code means something else here */
+	return code;
+}
+
+const struct command command_compare = {
+	.name = "compare",
+	.summary = "tell whether two disks have the same contents",
+	.usage = "[OPTIONS] FILE1 FILE2",
+	.options = options,
+	.notes = notes,
+	.example = "compare fs0:\\mydisk.qcow2 fs1:\\backup.raw\ncompare -s -f raw -F raw fs0:\\a.img fs0:\\b.img\n",
+	.run = run,
+};

@@ -1,0 +1,215 @@
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "job/convert.h"
+
+static const struct option options[] = {
+	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
+	{ 'O', "target-format", "FMT", "format of the target: raw (preset) or qcow2" },
+	{ 'o', "options", "LIST", "options of the target, as for create" },
+	{ 'c', "compress", NULL, "compress the target's clusters" },
+	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
+	{ 'F', "backing-format", "FMT", "format of the backing file" },
+	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
+	{ 'n', "no-create", NULL, "the target exists and is written over" },
+	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
+	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0, "force", NULL, "replace TARGET if it exists" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Several sources are put behind each other. What reads as zeros in them is left\n"
+	"out of the target. The target becomes an image only when all of it is written;\n"
+	"if something fails, or you stop it, it is removed.\n";
+
+/* ---- sources ------------------------------------------------------------------------------------------------------ */
+
+static void close_sources(struct chain *source, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		chain_close(&source[i]);
+	mem_free(source);
+}
+
+static enum status open_sources(const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
+{
+	const struct image_format *format = NULL;
+	struct chain *source = mem_alloc(n * sizeof *source);
+	size_t opened = 0;
+	enum status st = source != NULL ? ST_OK : ST_NO_MEMORY;
+
+	if (st != ST_OK)
+		return fail_no_memory(err);
+	if (arguments_has(arguments, "f"))
+		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, err);
+	for (; st == ST_OK && opened < n; opened += st == ST_OK)
+		st = chain_open_disk(arguments->operands[opened], format, &source[opened], err);
+	if (st != ST_OK) {
+		close_sources(source, opened);
+		return st;
+	}
+	*ret = source;
+	return ST_OK;
+}
+
+/* ---- target ------------------------------------------------------------------------------------------------------- */
+
+static enum status parse_options(const struct arguments *arguments, uint64_t size, struct create_job *create, struct error *err)
+{
+	static const struct { const char *letter, *name; } own[] = { { "B", "backing_file" }, { "F", "backing_fmt" } };
+	enum status st = create_values_init(create->format->name, create->format->create_options, &create->options, err);
+	struct out_buffer digits;
+	char text[24];
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
+		if (options[arguments->values[i].option].letter == 'o')
+			st = create_values_parse(&create->options, arguments->values[i].value, err);
+	for (size_t i = 0; st == ST_OK && i < sizeof own / sizeof own[0]; i++) {
+		if (!arguments_has(arguments, own[i].letter))
+			continue;
+		if (!create->format->backing)
+			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
+				    create->format->name);
+		st = create_values_set(&create->options, own[i].name, arguments_value(arguments, own[i].letter), err);
+	}
+	if (st != ST_OK)
+		return st;
+	out_buffer_init(&digits, text, sizeof text);
+	out_printf(&digits.out, "%ju", size);
+	return create_values_set(&create->options, "size", text, err);
+}
+
+/* A target must not be one of the files that it is made from. */
+static enum status refuse_own_source(const struct convert_job *job, const char *name, struct error *err)
+{
+	for (size_t i = 0; i < job->n_sources; i++)
+		for (size_t j = 0; j < job->source[i].n; j++)
+			if (platform_same(job->source[i].link[j].name, name))
+				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
+	return ST_OK;
+}
+
+static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
+				  const char *name, uint64_t size, struct error *err)
+{
+	struct create_job create = {
+		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
+	};
+	enum status st = parse_options(arguments, size, &create, err);
+
+	if (st == ST_OK)
+		st = create_prepare(&create, err);
+	if (st == ST_OK) {
+		job->create = &create;
+		job->keep_backing = create.request.backing_name != NULL;
+		st = convert_run(job, err);
+	}
+	create_job_free(&create);
+	return st;
+}
+
+static enum status convert_to_existing(struct convert_job *job, const struct image_format *format, const char *name, uint64_t size,
+				       struct error *err)
+{
+	struct chain backing = { 0 };
+	struct blk *file;
+	enum status st = platform_open(name, OPEN_WRITE, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = image_open_blk(file, name, format, OPEN_WRITE, &job->target, err);
+	if (st != ST_OK)
+		return st;
+	if (job->target->size < size)
+		st = fail(err, ST_TOO_LARGE, "%s: its disk of %ju bytes is smaller than the %ju of the source", name, job->target->size, size);
+	else
+		st = chain_open_backing(job->target, &backing, err);
+	if (st == ST_OK)
+		st = image_load(job->target, err);
+	if (st == ST_OK)
+		st = convert_run(job, err);
+	image_close(job->target);
+	chain_close(&backing);
+	return st;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- */
+
+static enum status check_options(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
+				 struct error *err)
+{
+	job->compress = arguments_has(arguments, "c");
+	job->target_is_zero = arguments_has(arguments, "target-is-zero");
+	job->sparse_bytes = 4096;
+	if (job->compress && format->write_compressed == NULL)
+		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);
+	if (job->target_is_zero && !arguments_has(arguments, "n"))
+		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
+	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
+		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none");
+	if (arguments_has(arguments, "S")) {
+		enum status st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes, err);
+
+		if (st != ST_OK)
+			return st;
+		if (job->sparse_bytes % 512 != 0 || job->sparse_bytes > 16 << 20)
+			return fail(err, ST_INVALID, "option -S: %ju is not a multiple of 512 up to 16M", job->sparse_bytes);
+	}
+	return ST_OK;
+}
+
+static enum status convert(const struct arguments *arguments, struct error *err)
+{
+	size_t n = arguments->n_operands - 1;
+	const char *name = arguments->operands[n];
+	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
+	const struct image_format *format;
+	struct convert_job job = { .n_sources = n };
+	struct chain *source;
+	uint64_t size;
+	enum status st = image_format_get(format_name, "-O", &format, err);
+
+	if (st == ST_OK)
+		st = check_options(arguments, format, &job, err);
+	if (st == ST_OK)
+		st = open_sources(arguments, n, &source, err);
+	if (st != ST_OK)
+		return st;
+	job.source = source;
+	st = convert_size(source, n, &size, err);
+	if (st == ST_OK)
+		st = refuse_own_source(&job, name, err);
+	if (st == ST_OK && arguments_has(arguments, "n"))
+		st = convert_to_existing(&job, format, name, size, err);
+	else if (st == ST_OK)
+		st = convert_to_new(arguments, &job, format, name, size, err);
+	close_sources(source, n);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct error err;
+
+	if (arguments->n_operands < 2) {
+		error_set(&err, "the names of a source and of a target are expected");
+		return command_misused(console, "convert", &err);
+	}
+	return convert(arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_convert = {
+	.name = "convert",
+	.summary = "copy a disk image into another one, of the same or another format",
+	.usage = "[OPTIONS] SOURCE... TARGET",
+	.options = options,
+	.notes = notes,
+	.example = "convert -O qcow2 fs0:\\disk.raw fs0:\\disk.qcow2\n"
+		   "convert -c -O qcow2 -o compression_type=zstd fs0:\\vm.qcow2 fs1:\\small.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,156 @@
+/*
+ * What must be on the medium before what: the one place that writes metadata.
+ *
+ *   1. data of the guest, and refcount blocks with the refcounts of everything that is new         flush
+ *   2. the refcount table; if it has moved: all of it at its new place, flush, then the header     flush
+ *   3. L2 tables, which refer to data                                                              flush
+ *   4. the L1 table, which refers to L2 tables                                                     flush
+ *   5. the refcounts of what nothing refers to any more; they go out with the next commit
+ *
+ * Whenever the power goes, every reference that is on the medium leads to something that is there too and that has its refcount. What can
+ * happen is that clusters have a refcount and no user: a leak, which wastes space and harms nothing. Each flush is left out
+ * where nothing was written since the last one.
+ */
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "format/qcow2/image.h"
+
+static enum status flush(struct qcow2_image *q)
+{
+	enum status st = q->image.data != q->image.file ? blk_flush(q->image.data) : ST_OK;
+
+	return st == ST_OK ? blk_flush(q->image.file) : st;
+}
+
+/* Writes the entries of a table in memory that begins at `offset` of the file, big-endian. */
+static enum status write_table(struct qcow2_image *q, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n)
+{
+	enum { PIECE = 256 };
+	be64 piece[PIECE];
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; st == ST_OK && i < n; i += PIECE) {
+		uint64_t count = min_u64(n - i, PIECE);
+
+		for (uint64_t j = 0; j < count; j++)
+			piece[j] = be64_of(table[first + i + j]);
+		st = blk_write(q->image.file, offset + (first + i) * 8, piece, (size_t)(count * 8));
+	}
+	return st;
+}
+
+/* Steps 1 and 2 where the table has grown out of its place. */
+static enum status move_reftable(struct qcow2_image *q)
+{
+	uint64_t old_offset = q->header.reftable_offset, old_clusters = q->header.reftable_clusters, offset, n_clusters;
+	enum status st;
+
+	for (;;) {
+		n_clusters = q->n_reftable * 8 >> q->header.cluster_bits;
+		st = qcow2_alloc(q, n_clusters, &offset);
+		if (st != ST_OK || n_clusters == q->n_reftable * 8 >> q->header.cluster_bits)
+			break;
+		st = qcow2_unref(q, offset, n_clusters << q->header.cluster_bits); /* it has grown once more by being given a place */
+		if (st != ST_OK)
+			break;
+	}
+	if (st == ST_OK)
+		st = qcow2_cache_write(&q->refcount_cache);
+	if (st == ST_OK)
+		st = write_table(q, offset, q->reftable, 0, q->n_reftable);
+	if (st == ST_OK)
+		st = flush(q);
+	if (st == ST_OK)
+		st = qcow2_header_write_reftable(q->image.file, offset, (uint32_t)n_clusters);
+	if (st == ST_OK)
+		st = flush(q);
+	if (st != ST_OK)
+		return st;
+	q->header.reftable_offset = offset;
+	q->header.reftable_clusters = (uint32_t)n_clusters;
+	q->reftable_moves = q->reftable_changed = false;
+	return qcow2_unref(q, old_offset, old_clusters << q->header.cluster_bits);
+}
+
+/* Steps 1 and 2: what new references will rely on. */
+static enum status write_refcounts(struct qcow2_image *q)
+{
+	enum status st = q->reftable_moves ? move_reftable(q) : ST_OK;
+
+	if (st == ST_OK)
+		st = qcow2_cache_write(&q->refcount_cache);
+	if (st == ST_OK)
+		st = flush(q);
+	if (st != ST_OK || !q->reftable_changed)
+		return st;
+	st = write_table(q, q->header.reftable_offset, q->reftable, 0, q->n_reftable);
+	if (st == ST_OK)
+		st = flush(q);
+	if (st == ST_OK)
+		q->reftable_changed = false;
+	return st;
+}
+
+/* Step 4. */
+static enum status write_l1(struct qcow2_image *q)
+{
+	enum status st;
+
+	if (q->l1_changed_end == 0)
+		return ST_OK;
+	st = write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
+	if (st == ST_OK)
+		q->l1_changed_end = 0;
+	return st;
+}
+
+/* Step 5. Nothing on the medium refers to these any more. */
+static enum status release(struct qcow2_image *q)
+{
+	enum status st = ST_OK;
+
+	while (st == ST_OK && q->n_released > 0) {
+		struct qcow2_run *run = &q->released[q->n_released - 1];
+
+		st = qcow2_release_one(q, run->first + run->n - 1);
+		if (st == ST_OK && --run->n == 0)
+			q->n_released--;
+	}
+	return st;
+}
+
+enum status qcow2_commit(struct qcow2_image *q)
+{
+	const bool references = q->l2_cache.n_changed > 0 || q->l1_changed_end > 0;
+	enum status st = ST_OK;
+
+	if (q->refcount_cache.n_changed > 0 || q->reftable_changed || q->reftable_moves || references)
+		st = write_refcounts(q);
+	if (st == ST_OK && q->l2_cache.n_changed > 0) {
+		st = qcow2_cache_write(&q->l2_cache);
+		if (st == ST_OK && (q->l1_changed_end > 0 || q->n_released > 0))
+			st = flush(q);
+	}
+	if (st == ST_OK && q->l1_changed_end > 0) {
+		st = write_l1(q);
+		if (st == ST_OK && q->n_released > 0)
+			st = flush(q);
+	}
+	return st == ST_OK ? release(q) : st;
+}
+
+enum status qcow2_make_room(struct qcow2_image *q)
+{
+	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX ? qcow2_commit(q) : ST_OK;
+}
+
+enum status qcow2_flush(struct qcow2_image *q)
+{
+	enum status st = qcow2_commit(q);
+
+	if (st == ST_OK)
+		st = qcow2_cache_write(&q->refcount_cache); /* what step 5 has lowered */
+	return st == ST_OK ? flush(q) : st;
+}

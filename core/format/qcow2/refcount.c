@@ -1,0 +1,251 @@
+/*
+ * Who uses the clusters of the file: section "Host cluster management".
+ *
+ * New clusters are taken behind the end of the file only. A cluster inside of it may be in use although its refcount is 0, where some
+ * other program has made a mistake; nothing that is written here can then destroy data. A cluster that is given up keeps its
+ * refcount until nothing on the medium refers to it any more (commit.c).
+ */
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "format/qcow2/image.h"
+
+#define REFTABLE_OFFSET_MASK UINT64_C(0xfffffffffffffe00)
+
+static uint64_t per_block(const struct qcow2_image *q)
+{
+	return qcow2_cluster_bytes(&q->header) * 8 >> q->header.refcount_order;
+}
+
+uint64_t qcow2_refcount_max(const struct qcow2_image *q)
+{
+	unsigned bits = 1u << q->header.refcount_order;
+
+	return bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+}
+
+/* ---- the entries of a refcount block ------------------------------------------------------------------------------ */
+
+static uint64_t entry_get(const struct qcow2_image *q, const uint8_t *block, uint64_t index)
+{
+	unsigned order = q->header.refcount_order;
+
+	if (order >= 3)
+		return bytes_from_be(block + (index << (order - 3)), (size_t)1 << (order - 3));
+	/* several in a byte, the first one in its lowest bits */
+	return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & qcow2_refcount_max(q);
+}
+
+static void entry_set(const struct qcow2_image *q, uint8_t *block, uint64_t index, uint64_t value)
+{
+	unsigned order = q->header.refcount_order;
+
+	if (order >= 3) {
+		bytes_to_be(block + (index << (order - 3)), (size_t)1 << (order - 3), value);
+	} else {
+		uint8_t *byte = &block[index >> (3 - order)];
+		unsigned shift = (unsigned)(index << order) & 7;
+
+		*byte = (uint8_t)((*byte & ~(qcow2_refcount_max(q) << shift)) | value << shift);
+	}
+}
+
+/* ---- refcounts of clusters ---------------------------------------------------------------------------------------- */
+
+/* The offset of the block with the refcount of `cluster`; 0: there is none, and so all its refcounts are 0. */
+static enum status find_block(const struct qcow2_image *q, uint64_t cluster, uint64_t *ret)
+{
+	uint64_t i = cluster / per_block(q), offset;
+
+	*ret = 0;
+	if (i >= q->n_reftable)
+		return ST_OK;
+	offset = q->reftable[i] & REFTABLE_OFFSET_MASK;
+	if (offset % qcow2_cluster_bytes(&q->header) != 0)
+		return ST_CORRUPT;
+	*ret = offset;
+	return ST_OK;
+}
+
+enum status qcow2_refcount_get(struct qcow2_image *q, uint64_t cluster, uint64_t *ret)
+{
+	uint64_t offset;
+	uint8_t *block;
+	enum status st = find_block(q, cluster, &offset);
+
+	*ret = 0;
+	if (st != ST_OK || offset == 0)
+		return st;
+	st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+	if (st == ST_OK)
+		*ret = entry_get(q, block, cluster % per_block(q));
+	return st;
+}
+
+/* The block exists. */
+static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_t value)
+{
+	uint64_t offset;
+	uint8_t *block;
+	enum status st = find_block(q, cluster, &offset);
+
+	if (st == ST_OK && offset == 0)
+		return ST_CORRUPT;
+	/* At any time: what is raised has no reference on the medium yet, what is lowered has none any more. */
+	if (st == ST_OK && qcow2_cache_is_full(&q->refcount_cache))
+		st = qcow2_cache_write(&q->refcount_cache);
+	if (st == ST_OK)
+		st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+	if (st != ST_OK)
+		return st;
+	entry_set(q, block, cluster % per_block(q), value);
+	qcow2_cache_change(&q->refcount_cache, offset);
+	return ST_OK;
+}
+
+/* ---- making room in the refcount structures ----------------------------------------------------------------------- */
+
+/*
+ * Makes the refcount table in memory at least `n` entries long, twice as long as before if that is more. Its new place in the file is
+ * allocated by qcow2_alloc(), in which the table in memory is used already; commit.c writes it there.
+ */
+static enum status grow_reftable(struct qcow2_image *q, uint64_t n)
+{
+	uint64_t cluster_bytes = qcow2_cluster_bytes(&q->header);
+	uint64_t bytes = round_up(max_u64(n, 2 * q->n_reftable) * 8, cluster_bytes);
+	uint64_t *table;
+
+	if (bytes > QCOW2_REFTABLE_BYTES_MAX)
+		bytes = QCOW2_REFTABLE_BYTES_MAX;
+	if (n * 8 > bytes)
+		return ST_TOO_LARGE;
+	table = mem_alloc((size_t)bytes);
+	if (table == NULL)
+		return ST_NO_MEMORY;
+	memcpy(table, q->reftable, q->n_reftable * sizeof *table);
+	mem_free(q->reftable);
+	q->reftable = table;
+	q->n_reftable = bytes / 8;
+	q->reftable_moves = true;
+	return ST_OK;
+}
+
+/* Makes the block for refcounts of `index` in cluster `at`, whose own refcount is in it or in an existing block. */
+static enum status make_block(struct qcow2_image *q, uint64_t index, uint64_t at)
+{
+	uint8_t *block;
+	enum status st = qcow2_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &block);
+
+	if (st != ST_OK)
+		return st;
+	q->reftable[index] = at << q->header.cluster_bits;
+	q->reftable_changed = true;
+	return refcount_set(q, at, 1);
+}
+
+/* Sees to it that there are blocks for the next `n` clusters. They take clusters themselves, and so shift the place. */
+static enum status make_blocks(struct qcow2_image *q, uint64_t n)
+{
+	for (uint64_t i = q->next_cluster / per_block(q); i <= (q->next_cluster + n - 1) / per_block(q); i++) {
+		enum status st = ST_OK;
+
+		if (i >= q->n_reftable)
+			st = grow_reftable(q, i + 1);
+		if (st == ST_OK && (q->reftable[i] & REFTABLE_OFFSET_MASK) == 0) {
+			st = make_block(q, i, q->next_cluster);
+			if (st == ST_OK)
+				q->next_cluster++;
+		}
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+/* Moves next_cluster on until `n` clusters from there have the refcount 0. */
+static enum status find_free(struct qcow2_image *q, uint64_t n)
+{
+	for (uint64_t i = 0; i < n;) {
+		uint64_t refcount;
+		enum status st = qcow2_refcount_get(q, q->next_cluster + i, &refcount);
+
+		if (st != ST_OK)
+			return st;
+		if (refcount != 0) {
+			q->next_cluster += i + 1;
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	return ST_OK;
+}
+
+enum status qcow2_alloc(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
+{
+	uint64_t before;
+	enum status st;
+
+	do {
+		st = find_free(q, n);
+		before = q->next_cluster;
+		if (st == ST_OK)
+			st = make_blocks(q, n);
+	} while (st == ST_OK && q->next_cluster != before);
+	if (st == ST_OK && q->next_cluster + n > QCOW2_OFFSET_LIMIT >> q->header.cluster_bits)
+		st = ST_TOO_LARGE;
+	for (uint64_t i = 0; st == ST_OK && i < n; i++)
+		st = refcount_set(q, q->next_cluster + i, 1);
+	if (st != ST_OK)
+		return st;
+	*ret_offset = q->next_cluster << q->header.cluster_bits;
+	q->next_cluster += n;
+	return ST_OK;
+}
+
+enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
+{
+	uint64_t refcount;
+	enum status st = qcow2_refcount_get(q, cluster, &refcount);
+
+	if (st != ST_OK)
+		return st;
+	if (refcount == 0)
+		return ST_CORRUPT;
+	return refcount < qcow2_refcount_max(q) ? refcount_set(q, cluster, refcount + 1) : ST_TOO_LARGE;
+}
+
+/* ---- giving clusters up ------------------------------------------------------------------------------------------- */
+
+enum status qcow2_unref(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
+{
+	uint64_t first = offset >> q->header.cluster_bits, n = ((offset + bytes - 1) >> q->header.cluster_bits) - first + 1;
+
+	if (q->n_released > 0 && q->released[q->n_released - 1].first + q->released[q->n_released - 1].n == first) {
+		q->released[q->n_released - 1].n += n;
+		return ST_OK;
+	}
+	if (q->n_released == q->released_capacity) {
+		size_t capacity = 2 * q->released_capacity + 64;
+		struct qcow2_run *grown = mem_alloc(capacity * sizeof *grown);
+
+		if (grown == NULL)
+			return ST_NO_MEMORY;
+		memcpy(grown, q->released, q->n_released * sizeof *grown);
+		mem_free(q->released);
+		q->released = grown;
+		q->released_capacity = capacity;
+	}
+	q->released[q->n_released++] = (struct qcow2_run){ .first = first, .n = n };
+	return ST_OK;
+}
+
+enum status qcow2_release_one(struct qcow2_image *q, uint64_t cluster)
+{
+	uint64_t refcount;
+	enum status st = qcow2_refcount_get(q, cluster, &refcount);
+
+	if (st != ST_OK)
+		return st;
+	return refcount > 0 ? refcount_set(q, cluster, refcount - 1) : ST_CORRUPT;
+}

@@ -1,0 +1,284 @@
+#include "job/convert.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "blk/hold.h"
+#include "codec/codec.h"
+#include "job/status.h"
+
+/* Read at once: a multiple of every cluster size, and enough for the full speed of every device. */
+enum { WINDOW_BYTES = 2 << 20 };
+
+/* One run of the job. */
+struct copy {
+	const struct convert_job *job;
+	struct blk *target;
+	uint64_t unit_bytes;   /* what is left out or written is a multiple of this, from a multiple of it on */
+	bool reads_zero;       /* the target reads as zeros where nothing was written */
+	uint8_t *window;       /* WINDOW_BYTES */
+	struct codec *codec;   /* with `packed` of a cluster: compress; else NULL */
+	uint8_t *packed;
+};
+
+enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < n_sources; i++)
+		if (!add_ok(size, source[i].link[0].image->size, &size) || size > SIZE_LIMIT - 511)
+			return fail(err, ST_TOO_LARGE, "%s: together the sources are more than a disk can have", source[i].link[0].name);
+	*ret_bytes = size;
+	return ST_OK;
+}
+
+/* ---- the sources as one disk -------------------------------------------------------------------------------------- */
+
+/* The source that has the byte at `*offset`, which becomes the offset in it. */
+static struct image *source_at(const struct convert_job *job, uint64_t *offset)
+{
+	size_t i = 0;
+
+	while (*offset >= job->source[i].link[0].image->size) {
+		*offset -= job->source[i].link[0].image->size;
+		i++;
+	}
+	return job->source[i].link[0].image;
+}
+
+static enum status read_source(const struct convert_job *job, uint64_t offset, uint8_t *buf, size_t len, struct error *err)
+{
+	while (len > 0) {
+		uint64_t at = offset;
+		struct image *image = source_at(job, &at);
+		size_t n = (size_t)min_u64(len, image->size - at);
+		enum status st = blk_read(&image->blk, at, buf, n);
+
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, n, at, status_text(st));
+		offset += n;
+		buf += n;
+		len -= n;
+	}
+	return ST_OK;
+}
+
+/* What a range is to the job. */
+enum kind { SKIP, ZERO, DATA };
+
+static enum status look(const struct convert_job *job, uint64_t offset, uint64_t len, enum kind *ret_kind, uint64_t *ret_length,
+			struct error *err)
+{
+	uint64_t at = offset;
+	struct image *image = source_at(job, &at);
+	struct disk_status status;
+	enum status st;
+
+	len = min_u64(len, image->size - at);
+	st = disk_status(image, at, len, &status);
+	if (st != ST_OK)
+		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
+	*ret_length = status.length;
+	if (job->keep_backing && (status.depth > 0 || !status.present))
+		*ret_kind = SKIP;
+	else
+		*ret_kind = status.zero && job->sparse_bytes > 0 ? ZERO : DATA;
+	return ST_OK;
+}
+
+/* ---- the target --------------------------------------------------------------------------------------------------- */
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	uint64_t seen = 0;
+
+	for (; n >= 64; n -= 64, bytes += 64) {
+		uint64_t words[8];
+
+		memcpy(words, bytes, sizeof words);
+		seen = words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7];
+		if (seen != 0)
+			return false;
+	}
+	while (n-- > 0)
+		seen |= *bytes++;
+	return seen == 0;
+}
+
+static enum status write_failed(const struct copy *copy, enum status st, uint64_t offset, struct error *err)
+{
+	return fail(err, st, "%s: writing at offset %ju of the disk: %s", copy->job->target->name, offset, status_text(st));
+}
+
+static enum status write_compressed(struct copy *copy, uint64_t offset, const uint8_t *bytes, size_t n)
+{
+	struct image *target = copy->job->target;
+	size_t packed_bytes, cluster_bytes = target->cluster_bytes;
+	enum status st = codec_compress(copy->codec, bytes, cluster_bytes, copy->packed, cluster_bytes - 1, &packed_bytes);
+
+	if (st == ST_OK)
+		return target->format->write_compressed(target, offset, copy->packed, packed_bytes);
+	return st == ST_NO_SPACE ? blk_write(copy->target, offset, bytes, n) : st; /* it does not get smaller */
+}
+
+/* One run of units that are all zeros, or all not. */
+static enum status write_run(struct copy *copy, uint64_t offset, const uint8_t *bytes, size_t n, bool zero, struct error *err)
+{
+	enum status st = ST_OK;
+
+	if (zero && copy->reads_zero)
+		return ST_OK;
+	if (zero) {
+		st = blk_write_zeros(copy->target, offset, n);
+	} else if (copy->codec != NULL) {
+		for (size_t done = 0; st == ST_OK && done < n; done += copy->unit_bytes)
+			st = write_compressed(copy, offset + done, bytes + done, (size_t)min_u64(copy->unit_bytes, n - done));
+	} else {
+		st = blk_write(copy->target, offset, bytes, n);
+	}
+	return st == ST_OK ? ST_OK : write_failed(copy, st, offset, err);
+}
+
+/* `n` bytes of data, whose units are looked at for zeros. */
+static enum status write_window(struct copy *copy, uint64_t offset, size_t n, struct error *err)
+{
+	bool detect = copy->job->sparse_bytes > 0;
+	size_t start = 0;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && start < n) {
+		size_t unit = (size_t)min_u64(copy->unit_bytes, n - start), end = start + unit;
+		bool zero = detect && is_zero(copy->window + start, unit);
+
+		while (end < n) {
+			unit = (size_t)min_u64(copy->unit_bytes, n - end);
+			if ((detect && is_zero(copy->window + end, unit)) != zero)
+				break;
+			end += unit;
+		}
+		st = write_run(copy, offset + start, copy->window + start, end - start, zero, err);
+		start = end;
+	}
+	return st;
+}
+
+/* Copies from `at` on, at most to `end`; *ret is how far. Units are never divided, so that each is written once. */
+static enum status step(struct copy *copy, uint64_t at, uint64_t end, uint64_t *ret, struct error *err)
+{
+	enum kind kind;
+	uint64_t length;
+	size_t n;
+	enum status st = look(copy->job, at, end - at, &kind, &length, err);
+
+	if (st != ST_OK)
+		return st;
+	if (kind != DATA && (length >= copy->unit_bytes || at + length == end)) {
+		*ret = at + length == end ? end : at + round_down(length, copy->unit_bytes);
+		if (kind == SKIP)
+			return ST_OK;
+		return write_run(copy, at, NULL, (size_t)(*ret - at), true, err);
+	}
+	n = (size_t)min_u64(min_u64(round_up(length, copy->unit_bytes), end - at), WINDOW_BYTES);
+	/* What a compressor gets behind the end of the disk is zeros. */
+	memset(copy->window + n, 0, (size_t)(round_up(n, copy->unit_bytes) - n));
+	st = read_source(copy->job, at, copy->window, n, err);
+	*ret = at + n;
+	return st == ST_OK ? write_window(copy, at, n, err) : st;
+}
+
+static enum status copy_all(struct copy *copy, uint64_t size, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (uint64_t at = 0; st == ST_OK && at < size;) {
+		if (platform_cancelled())
+			return fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
+		st = step(copy, at, size, &at, err);
+	}
+	if (st != ST_OK)
+		return st;
+	st = copy->job->target->format->flat ? blk_resize(copy->job->target->file, size, PREALLOC_OFF) : ST_OK;
+	if (st == ST_OK)
+		st = blk_flush(copy->target);
+	return st == ST_OK ? ST_OK : write_failed(copy, st, size, err);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- */
+
+static enum status prepare_codec(struct copy *copy, struct error *err)
+{
+	struct image *target = copy->job->target;
+
+	if (!copy->job->compress)
+		return ST_OK;
+	copy->codec = codec_open(target->compression, target->compression == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
+	copy->packed = mem_alloc(target->cluster_bytes);
+	return copy->codec != NULL && copy->packed != NULL ? ST_OK : fail_no_memory(err);
+}
+
+static enum status copy_to_target(const struct convert_job *job, uint64_t size, struct error *err)
+{
+	struct copy copy = {
+		.job = job,
+		.target = &job->target->blk,
+		.unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes
+							      : min_u64(max_u64(job->sparse_bytes, 4096), WINDOW_BYTES),
+		.reads_zero = job->create != NULL ? !job->keep_backing : job->target_is_zero,
+		.window = io_alloc(WINDOW_BYTES),
+	};
+	enum status st;
+
+	if (copy.window == NULL)
+		return fail_no_memory(err);
+	st = prepare_codec(&copy, err);
+	if (st == ST_OK)
+		st = copy_all(&copy, size, err);
+	io_free(copy.window, WINDOW_BYTES);
+	codec_close(copy.codec);
+	mem_free(copy.packed);
+	return st;
+}
+
+/* Opens what create_open() has made, to be written to. `backing` is to be closed after it. */
+static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size, struct chain *backing, struct error *err)
+{
+	enum status st = image_open_blk(file, job->create->file[0], job->create->format, OPEN_WRITE, &job->target, err);
+
+	if (st != ST_OK)
+		return st;
+	job->target->size = size; /* a flat one is empty so far */
+	st = chain_open_backing(job->target, backing, err);
+	return st == ST_OK ? image_load(job->target, err) : st;
+}
+
+enum status convert_run(struct convert_job *job, struct error *err)
+{
+	struct chain backing = { 0 };
+	struct blk *file;
+	uint64_t size = 0;
+	enum status st = convert_size(job->source, job->n_sources, &size, err);
+
+	if (st != ST_OK)
+		return st;
+	if (job->create == NULL)
+		return copy_to_target(job, size, err);
+	st = create_open(job->create, &file, err);
+	if (st != ST_OK)
+		return st;
+	st = open_created(job, file, size, &backing, err);
+	if (st == ST_OK)
+		st = copy_to_target(job, size, err);
+	if (st == ST_OK) {
+		st = hold_release(file);
+		if (st != ST_OK)
+			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
+	}
+	image_close(job->target);
+	job->target = NULL;
+	chain_close(&backing);
+	if (st != ST_OK)
+		create_remove(job->create, err);
+	return st;
+}

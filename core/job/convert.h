@@ -1,0 +1,28 @@
+#pragma once
+
+#include "format/chain.h"
+#include "job/create.h"
+
+/*
+ * Copying disks into an image: several sources behind each other make one disk. Holes and zeros of the sources are not read, and zeros are not
+ * written where the target reads as zeros already.
+ */
+struct convert_job {
+	const struct chain *source;   /* loaded */
+	size_t n_sources;
+	const struct create_job *create; /* the target, prepared; NULL: it exists, and is `target` */
+	struct image *target;         /* loaded for writing; set by the job where it creates it */
+	bool target_is_zero;          /* an existing target that reads as zeros everywhere */
+	bool compress;
+	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
+	bool keep_backing;            /* the target has a backing file: leave out what the first image of the source does not have itself */
+};
+
+/* The size of the disk that the sources make. ST_TOO_LARGE. */
+enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *);
+
+/*
+ * Does it. A target that the job creates is removed again on failure, ST_CANCELLED included; nothing of it looks like an image before all of
+ * it is on the medium. An existing one (create NULL) is left as far as it was written; the caller closes it.
+ */
+enum status convert_run(struct convert_job *, struct error *);

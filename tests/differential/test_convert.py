@@ -1,0 +1,164 @@
+"""`convert` beside qemu-img: what efi-img writes is the same disk, and a sound image."""
+
+import os
+import random
+
+import pytest
+
+from images import MIB, qemu_img, qemu_io, random_writes
+from oracle import Result, EFI_IMG
+
+SIZE = 12 * MIB
+TARGETS = [("raw", ""), ("qcow2", ""), ("qcow2", "cluster_size=512"), ("qcow2", "cluster_size=4k,refcount_bits=1"),
+           ("qcow2", "cluster_size=2M"), ("qcow2", "extended_l2=on"), ("qcow2", "extended_l2=on,cluster_size=16k,refcount_bits=64"),
+           ("qcow2", "compat=0.10"), ("qcow2", "data_file=d"), ("qcow2", "data_file=d,data_file_raw=on"), ("qcow2", "lazy_refcounts=on"),
+           ("qcow2", "preallocation=metadata"), ("qcow2", "preallocation=full,cluster_size=512,refcount_bits=2"), ("raw", "preallocation=full")]
+
+
+def efi_img(folder, *args):
+    return Result([EFI_IMG, *args], folder)
+
+
+def assert_converted(folder, source, target, format, *args, source_args=()):
+    """Converts, and has qemu-img compare and check the result."""
+    ours = efi_img(folder, "convert", "-O", format, *args, source, target)
+    assert (ours.code, ours.out, ours.err) == (0, "", ""), ours.err
+    same = Result(["qemu-img", "compare", *source_args, "-F", format, source, target], folder)
+    assert same.code == 0, same.out + same.err
+    if format != "raw":
+        check = Result(["qemu-img", "check", target], folder)
+        assert check.code == 0 and check.err == "", check.out + check.err
+
+
+@pytest.fixture(params=range(2))
+def source(tmp_path, request):
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "s.qcow2", str(SIZE))
+    qemu_io(tmp_path, "s.qcow2", *random_writes(request.param, SIZE, compressed=True))
+    return tmp_path
+
+
+@pytest.mark.parametrize("format, options", TARGETS)
+def test_targets(source, format, options):
+    assert_converted(source, "s.qcow2", "t", format, *(["-o", options] if options else []))
+
+
+@pytest.mark.parametrize("options", ["", "compression_type=zstd", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M",
+                                     "extended_l2=on", "compat=0.10", "refcount_bits=64,cluster_size=8k"])
+def test_compressed(tmp_path, options):
+    """Data that gets smaller, data that does not, and a last cluster that is cut short."""
+    dice = random.Random(1)
+    with open(tmp_path / "s.raw", "wb") as file:
+        for i in range(40):
+            kind = i % 4
+            file.write(b"\0" * 65536 if kind == 0 else dice.randbytes(65536) if kind == 1 else (b"some words of text %d " % i) * 3000 if kind == 2
+                       else dice.randbytes(100) + b"\0" * 65436)
+        file.write(b"the end" * 1000)
+        file.truncate((file.tell() + 511) // 512 * 512)
+    assert_converted(tmp_path, "s.raw", "t", "qcow2", "-c", *(["-o", options] if options else []))
+    again = efi_img(tmp_path, "convert", "-O", "raw", "t", "back.raw")
+    assert again.code == 0 and (tmp_path / "back.raw").read_bytes() == (tmp_path / "s.raw").read_bytes(), again.err
+    theirs = Result(["qemu-img", "convert", "-c", "-O", "qcow2", *(["-o", options] if options else []), "s.raw", "q"], tmp_path)
+    assert theirs.code == 0 and os.stat(tmp_path / "t").st_size <= os.stat(tmp_path / "q").st_size * 1.02 + 4096
+    back = efi_img(tmp_path, "convert", "-O", "raw", "q", "back2.raw")  # theirs, read by us
+    assert back.code == 0 and (tmp_path / "back2.raw").read_bytes() == (tmp_path / "s.raw").read_bytes(), back.err
+
+
+@pytest.mark.parametrize("size", [0, 1, 512, 700, 65536, 65537, 3 * MIB + 512])
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_sizes(tmp_path, size, format):
+    (tmp_path / "s.raw").write_bytes(b"x" * size)
+    assert_converted(tmp_path, "s.raw", "t", format, "-f", "raw", source_args=("-f", "raw"))
+    ours, theirs = (Result(["qemu-img", "info", "--output=json", name], tmp_path).json()["virtual-size"] for name in ("t", "s.raw"))
+    assert ours == theirs
+
+
+def test_backing_chain_is_flattened(tmp_path):
+    qemu_img(tmp_path, "create", "-q", "-f", "raw", "a.raw", "5M")
+    qemu_io(tmp_path, "a.raw", "write -P 1 65536 1M", options=("-f", "raw"))
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.raw", "-F", "raw", "b.qcow2", "8M")
+    qemu_io(tmp_path, "b.qcow2", *random_writes(3, 8 * MIB))
+    assert_converted(tmp_path, "b.qcow2", "t", "qcow2")
+    assert "backing-filename" not in Result(["qemu-img", "info", "--output=json", "t"], tmp_path).json()
+
+
+@pytest.mark.parametrize("layout", ["", "extended_l2=on", "cluster_size=4k", "compat=0.10"])
+def test_target_with_backing_file(tmp_path, layout):
+    """Only what the overlay has is copied, zeros over data of the backing file among it."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base.qcow2", "8M")
+    qemu_io(tmp_path, "base.qcow2", "write -P 9 0 8M")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2")
+    qemu_io(tmp_path, "over.qcow2", *random_writes(4, 8 * MIB))
+    assert_converted(tmp_path, "over.qcow2", "t", "qcow2", "-B", "base.qcow2", "-F", "qcow2", *(["-o", layout] if layout else []))
+
+
+def test_several_sources(tmp_path):
+    for i, size in enumerate((MIB + 512, 512, 3 * MIB)):
+        (tmp_path / f"{i}.raw").write_bytes(bytes([i + 1]) * size)
+    ours = efi_img(tmp_path, "convert", "-f", "raw", "-O", "qcow2", "0.raw", "1.raw", "2.raw", "t")
+    theirs = Result(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "0.raw", "1.raw", "2.raw", "q"], tmp_path)
+    assert ours.code == theirs.code == 0, ours.err
+    assert Result(["qemu-img", "compare", "-s", "t", "q"], tmp_path).code == 0
+
+
+@pytest.mark.parametrize("sparse", ["0", "512", "4k", "64k", "16M"])
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+def test_sparse_sizes(source, format, sparse):
+    assert_converted(source, "s.qcow2", "t", format, "-S", sparse)
+
+
+@pytest.mark.parametrize("layout", ["", "cluster_size=4k", "extended_l2=on", "compat=0.10", "data_file=d", "preallocation=metadata"])
+def test_existing_target(source, layout):
+    """Everything of it is replaced, what the source has as zeros too; and a second time changes nothing."""
+    for what in ("random", "full"):
+        qemu_img(source, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), f"{what}.qcow2", str(SIZE))
+        qemu_io(source, f"{what}.qcow2", *(random_writes(77, SIZE) if what == "random" else [f"write -P 85 0 {SIZE}"]))
+        for _ in range(2):
+            assert_converted(source, "s.qcow2", f"{what}.qcow2", "qcow2", "-n")
+
+
+def test_existing_target_with_snapshot(source):
+    """What a snapshot shares with the disk is not touched: the snapshot still reads as before."""
+    qemu_img(source, "create", "-q", "-f", "qcow2", "t.qcow2", str(SIZE))
+    qemu_io(source, "t.qcow2", f"write -P 85 0 {SIZE}")
+    qemu_img(source, "snapshot", "-c", "before", "t.qcow2")
+    assert_converted(source, "s.qcow2", "t.qcow2", "qcow2", "-n")
+    qemu_img(source, "convert", "-O", "raw", "-l", "before", "t.qcow2", "before.raw")
+    assert (source / "before.raw").read_bytes() == bytes([85]) * SIZE
+
+
+def test_existing_raw_target(source):
+    (source / "t.raw").write_bytes(b"\x55" * SIZE)
+    assert_converted(source, "s.qcow2", "t.raw", "raw", "-n")
+
+
+def test_large_sparse_disk(tmp_path):
+    """16 TiB with little data: nothing in it depends on the size of the disk."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "s.qcow2", "16T")
+    qemu_io(tmp_path, "s.qcow2", "write -P 1 0 64k", "write -P 2 5T 1M", "write -P 3 16383G 64k")
+    ours = efi_img(tmp_path, "convert", "-O", "qcow2", "s.qcow2", "t")
+    assert ours.code == 0, ours.err
+    assert Result(["qemu-img", "compare", "s.qcow2", "t"], tmp_path).code == 0
+
+
+@pytest.mark.parametrize("args", [
+    ("s.qcow2",), (), ("none", "t"), ("-O", "foo", "s.qcow2", "t"), ("-f", "raw", "-O", "qcow2", "-c", "s.qcow2", "dir/t"), ("-c", "s.qcow2", "t"),
+    ("-S", "1000", "s.qcow2", "t"), ("-S", "17M", "s.qcow2", "t"), ("--target-is-zero", "s.qcow2", "t"), ("-n", "s.qcow2", "t"),
+    ("-O", "qcow2", "-o", "cluster_size=3k", "s.qcow2", "t"), ("-n", "-O", "qcow2", "s.qcow2", "small.qcow2"),
+    ("-O", "qcow2", "-B", "none", "-F", "raw", "s.qcow2", "t"), ("-O", "qcow2", "-B", "s.qcow2", "s.qcow2", "t"), ("aes.qcow2", "t")])
+def test_refused(tmp_path, args):
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "s.qcow2", "5M")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "small.qcow2", "4M")
+    qemu_img(tmp_path, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
+             "aes.qcow2", "1M")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    ours = efi_img(tmp_path, "convert", *args)
+    assert ours.code == 1 and ours.err.startswith("efi-img: ") and ours.out == ""
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert Result(["qemu-img", "convert", *args], tmp_path).code == 1
+
+
+def test_never_over_its_own_source(source):
+    before = (source / "s.qcow2").read_bytes()
+    for args in (("--force",), ("-n",)):
+        assert efi_img(source, "convert", *args, "-O", "qcow2", "s.qcow2", "./s.qcow2").code == 1
+    assert (source / "s.qcow2").read_bytes() == before
