@@ -40,6 +40,15 @@ struct create_request {
 	bool filled;                         /* the disk will be written at once, so that a flat image need not have its zeros yet */
 };
 
+/* What an image takes in its files. */
+struct image_measure {
+	uint64_t full_bytes;    /* with all of the disk stored */
+	uint64_t data_bytes;    /* of these: the disk itself. The others are tables, and all of them are counted, however empty the disk is */
+	uint32_t unit_bytes;    /* of the disk, only what holds data is stored, in units of this size; 0: all of it */
+	bool has_bitmaps;       /* the bitmaps of the source could be copied as well, */
+	uint64_t bitmaps_bytes; /* and would take this */
+};
+
 struct image_format {
 	const char *name;
 	const char *summary;                        /* one line for `help` */
@@ -73,6 +82,12 @@ struct image_format {
 
 	/* Checks a request and says which files of which sizes it takes; touches nothing. */
 	enum status (*plan)(const struct create_request *, struct create_plan *ret, struct error *);
+
+	/*
+	 * Says what an image as requested would take, if the disk `source` (NULL: an empty one) were converted to it; as qemu-img counts, for which
+	 * no file needs to be named. NULL: nobody knows.
+	 */
+	enum status (*measure)(const struct create_request *, const struct image *source, struct image_measure *ret, struct error *);
 
 	/*
 	 * Writes the image into new, empty files, those of the plan in its order. The caller keeps back the first sector of the image until

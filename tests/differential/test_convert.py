@@ -126,6 +126,26 @@ def test_existing_target_with_snapshot(source):
     assert (source / "before.raw").read_bytes() == bytes([85]) * SIZE
 
 
+def test_unknown_autoclear_bits_are_cleared_by_writing(source):
+    qemu_img(source, "create", "-q", "-f", "qcow2", "t.qcow2", str(SIZE))
+    with open(source / "t.qcow2", "r+b") as file:
+        file.seek(88)
+        file.write(b"\xff" * 7 + b"\xfc")
+    assert_converted(source, "s.qcow2", "t.qcow2", "qcow2", "-n")
+    assert (source / "t.qcow2").read_bytes()[88:96] == bytes(8)
+
+
+@pytest.mark.parametrize("bit", [1, 2])
+def test_damaged_or_dirty_target_is_refused(source, bit):
+    qemu_img(source, "create", "-q", "-f", "qcow2", "t.qcow2", str(SIZE))
+    with open(source / "t.qcow2", "r+b") as file:
+        file.seek(79)
+        file.write(bytes([bit]))
+    before = (source / "t.qcow2").read_bytes()
+    ours = efi_img(source, "convert", "-n", "-O", "qcow2", "s.qcow2", "t.qcow2")
+    assert ours.code == 1 and "repaired" in ours.err and (source / "t.qcow2").read_bytes() == before
+
+
 def test_existing_raw_target(source):
     (source / "t.raw").write_bytes(b"\x55" * SIZE)
     assert_converted(source, "s.qcow2", "t.raw", "raw", "-n")

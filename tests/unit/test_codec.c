@@ -568,7 +568,7 @@ static void test_deflate_malformed(void **state)
 
 static void test_deflate_damaged(void **state)
 {
-	enum { ROUNDS = 20000, N = 700 };
+	enum { ROUNDS = 10000, N = 700 };
 	struct codec *codec = codec_open(CODEC_DEFLATE, 9);
 	uint8_t packed[2 * N];
 

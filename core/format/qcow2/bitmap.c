@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "format/qcow2/qcow2.h"
 
 /* Section "Bitmap directory": followed by extra data and the name, and padded to a multiple of 8 bytes. */
@@ -82,4 +83,19 @@ void qcow2_bitmaps_free(struct qcow2_bitmap *bitmaps, size_t n)
 	for (size_t i = 0; bitmaps != NULL && i < n; i++)
 		mem_free(bitmaps[i].name);
 	mem_free(bitmaps);
+}
+
+uint64_t qcow2_bitmaps_bytes(const struct qcow2_bitmap *bitmaps, size_t n, uint64_t disk_bytes, uint64_t cluster_bytes)
+{
+	uint64_t bytes = 0, directory_bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t n_clusters = div_up(div_up(div_up(disk_bytes, bitmaps[i].granularity_bytes), 8), cluster_bytes);
+
+		if (bitmaps[i].in_use) /* nobody knows whether it is complete: it is not copied */
+			continue;
+		bytes += n_clusters * cluster_bytes + round_up(n_clusters * 8, cluster_bytes);
+		directory_bytes += round_up(sizeof(struct disk_bitmap) + text_length(bitmaps[i].name), 8);
+	}
+	return bytes + round_up(directory_bytes, cluster_bytes);
 }

@@ -11,7 +11,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "format/qcow2/qcow2.h"
+#include "format/qcow2/image.h"
 
 static const char *const compat_names[] = { "1.1", "v3", "0.10", "v2", NULL };
 enum { COMPAT_FIRST_V2 = 2 };
@@ -104,26 +104,18 @@ static enum status too_large(const struct qcow2_header *h, struct error *err)
 		    "options; use a larger cluster_size (up to 2M)", h->size, qcow2_cluster_bytes(h));
 }
 
-/* Which tables there are, and how long. */
-static enum status count_clusters(const struct create_request *request, struct layout *layout, struct error *err)
+/* Which tables there are, and how long; `all`: those of all clusters of the disk, and these clusters. */
+static enum status count_tables(struct layout *layout, bool all, struct error *err)
 {
 	struct qcow2_header *h = &layout->header;
-	uint64_t mode = create_value(request->options, "preallocation")->number;
 	uint64_t cluster_bytes = qcow2_cluster_bytes(h), n_l1_entries = div_up(h->size, qcow2_l2_coverage(h));
 	uint64_t n_fixed, n_reftable = 1;
 
-	/* A raw data file is read without the L2 tables: they must map all of it from the start. */
-	if (mode == MODE_OFF && (h->autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0)
-		mode = MODE_METADATA;
-	if (mode != MODE_OFF && request->backing_name != NULL && (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) == 0)
-		return fail(err, ST_INVALID, "option preallocation would hide the backing file; use it with extended_l2=on, "
-			    "or leave it out");
 	if (n_l1_entries * 8 > QCOW2_L1_BYTES_MAX)
 		return too_large(h, err);
-	layout->prealloc = mode == MODE_FULL ? PREALLOC_FULL : mode == MODE_FALLOC ? PREALLOC_FALLOC : PREALLOC_OFF;
 	h->l1_entries = (uint32_t)n_l1_entries;
 	layout->n_l1 = div_up(n_l1_entries * 8, cluster_bytes);
-	if (mode != MODE_OFF) {
+	if (all) {
 		layout->n_guest = div_up(h->size, cluster_bytes);
 		layout->n_l2 = n_l1_entries;
 		layout->n_data = h->data_file == NULL ? layout->n_guest : 0;
@@ -141,10 +133,28 @@ static enum status count_clusters(const struct create_request *request, struct l
 		layout->n_refblocks = n_refblocks;
 		n_reftable = div_up(n_refblocks * 8, cluster_bytes);
 	}
-	if (n_reftable << h->cluster_bits > QCOW2_REFTABLE_BYTES_MAX || layout->n_total > QCOW2_OFFSET_LIMIT >> h->cluster_bits)
-		return too_large(h, err);
-	h->reftable_clusters = (uint32_t)n_reftable;
+	h->reftable_clusters = (uint32_t)n_reftable; /* at most 2^16, with the limit on the L1 table */
 	return ST_OK;
+}
+
+static enum status count_clusters(const struct create_request *request, struct layout *layout, struct error *err)
+{
+	struct qcow2_header *h = &layout->header;
+	uint64_t mode = create_value(request->options, "preallocation")->number;
+	enum status st;
+
+	/* A raw data file is read without the L2 tables: they must map all of it from the start. */
+	if (mode == MODE_OFF && (h->autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0)
+		mode = MODE_METADATA;
+	if (mode != MODE_OFF && request->backing_name != NULL && (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) == 0)
+		return fail(err, ST_INVALID, "option preallocation would hide the backing file; use it with extended_l2=on, "
+			    "or leave it out");
+	layout->prealloc = mode == MODE_FULL ? PREALLOC_FULL : mode == MODE_FALLOC ? PREALLOC_FALLOC : PREALLOC_OFF;
+	st = count_tables(layout, mode != MODE_OFF, err);
+	if (st == ST_OK && ((uint64_t)h->reftable_clusters << h->cluster_bits > QCOW2_REFTABLE_BYTES_MAX ||
+			    layout->n_total > QCOW2_OFFSET_LIMIT >> h->cluster_bits))
+		st = too_large(h, err);
+	return st;
 }
 
 static enum status make_layout(const struct create_request *request, struct layout *ret, struct error *err)
@@ -202,6 +212,37 @@ enum status qcow2_plan(const struct create_request *request, struct create_plan 
 		plan.n_files = 2;
 	}
 	*ret = plan;
+	return ST_OK;
+}
+
+/*
+ * The layout of an image with everything allocated, as qemu-img measures it: also where such an image could not be made because its tables
+ * would be too large, since one that is less full can be. A data file counts as if its clusters were in the image.
+ */
+enum status qcow2_measure(const struct create_request *request, const struct image *source, struct image_measure *ret, struct error *err)
+{
+	uint64_t mode = create_value(request->options, "preallocation")->number;
+	struct layout layout = { 0 };
+	enum status st = take_options(request, &layout, err);
+	/* How much of what the source shows is in the backing file already, nobody knows. */
+	bool all = mode == MODE_FULL || mode == MODE_FALLOC || (source != NULL && request->backing_name != NULL);
+
+	layout.header.data_file = NULL;
+	if (st == ST_OK)
+		st = count_tables(&layout, true, err);
+	if (st != ST_OK)
+		return st;
+	*ret = (struct image_measure){
+		.full_bytes = layout.n_total << layout.header.cluster_bits,
+		.data_bytes = layout.n_data << layout.header.cluster_bits,
+		.unit_bytes = all ? 0 : (uint32_t)qcow2_cluster_bytes(&layout.header),
+	};
+	if (source != NULL && text_equal(source->format->name, "qcow2") && layout.header.version >= 3) {
+		const struct qcow2_image *q = (const struct qcow2_image *)source;
+
+		ret->has_bitmaps = q->header.version >= 3;
+		ret->bitmaps_bytes = qcow2_bitmaps_bytes(q->bitmaps, q->header.bitmaps.n, source->size, qcow2_cluster_bytes(&layout.header));
+	}
 	return ST_OK;
 }
 

@@ -453,6 +453,13 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 	return ST_OK;
 }
 
+enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear)
+{
+	be64 field = be64_of(autoclear);
+
+	return blk_write(file, offsetof(struct disk_header, autoclear), &field, sizeof field);
+}
+
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters)
 {
 	struct {

@@ -35,7 +35,10 @@ struct qcow2_image {
 	uint8_t *copy;          /* one cluster, for what is kept of it when a part is written */
 };
 
-enum { QCOW2_RELEASED_MAX = 65536 }; /* runs; a commit is due then */
+enum {
+	QCOW2_RELEASED_MAX = 65536,  /* runs; a commit is due then */
+	QCOW2_SEARCH_MAX = 1 << 20,  /* clusters behind the end of the file that may claim to be in use */
+};
 
 /* ---- map.c ---- */
 

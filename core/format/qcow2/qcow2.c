@@ -129,5 +129,6 @@ const struct image_format format_qcow2 = {
 	.write_compressed = qcow2_write_compressed,
 	.describe = qcow2_describe,
 	.plan = qcow2_plan,
+	.measure = qcow2_measure,
 	.create = qcow2_create,
 };

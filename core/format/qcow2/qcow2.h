@@ -36,7 +36,7 @@ enum {
 enum { QCOW2_INCOMPAT_DIRTY = 1, QCOW2_INCOMPAT_CORRUPT = 2, QCOW2_INCOMPAT_DATA_FILE = 4,
        QCOW2_INCOMPAT_COMPRESSION = 8, QCOW2_INCOMPAT_EXTENDED_L2 = 16, QCOW2_INCOMPAT_KNOWN = 31 };
 enum { QCOW2_COMPAT_LAZY_REFCOUNTS = 1 };
-enum { QCOW2_AUTOCLEAR_BITMAPS = 1, QCOW2_AUTOCLEAR_RAW_DATA = 2 };
+enum { QCOW2_AUTOCLEAR_BITMAPS = 1, QCOW2_AUTOCLEAR_RAW_DATA = 2, QCOW2_AUTOCLEAR_KNOWN = 3 };
 
 enum { QCOW2_CRYPT_NONE, QCOW2_CRYPT_AES, QCOW2_CRYPT_LUKS, N_QCOW2_CRYPTS };
 enum { QCOW2_COMPRESSION_ZLIB, QCOW2_COMPRESSION_ZSTD, N_QCOW2_COMPRESSIONS };
@@ -99,6 +99,9 @@ void qcow2_header_free(struct qcow2_header *);
  */
 enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size_t *ret_bytes, struct error *);
 
+/* Changes the autoclear feature bits. */
+enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear);
+
 /* Changes where the refcount table is: one write, inside of one sector. */
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
 
@@ -118,6 +121,9 @@ struct qcow2_bitmap {
 /* Reads the bitmap directory: header->bitmaps.n elements; freed with qcow2_bitmaps_free(), on failure too. */
 enum status qcow2_bitmaps_read(struct blk *file, const struct qcow2_header *, struct qcow2_bitmap **ret, struct error *);
 void qcow2_bitmaps_free(struct qcow2_bitmap *, size_t n);
+
+/* What copies of the bitmaps of a disk would take in an image with such clusters, if no part of them were empty. */
+uint64_t qcow2_bitmaps_bytes(const struct qcow2_bitmap *, size_t n, uint64_t disk_bytes, uint64_t cluster_bytes);
 
 /* ---- luks.c ---- */
 
@@ -142,4 +148,5 @@ void qcow2_luks_describe(const struct qcow2_luks *, struct tree *); /* the membe
 
 extern const struct create_option qcow2_create_options[];
 enum status qcow2_plan(const struct create_request *, struct create_plan *ret, struct error *);
+enum status qcow2_measure(const struct create_request *, const struct image *source, struct image_measure *ret, struct error *);
 enum status qcow2_create(const struct create_request *, struct blk *const file[], struct error *);

@@ -165,7 +165,12 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 	for (uint64_t i = 0; i < q->n_reftable; i++)
 		q->reftable[i] = bytes_from_be((const uint8_t *)&q->reftable[i], 8);
 	q->next_cluster = div_up(q->image.file->size, q->image.cluster_bytes);
-	return ST_OK;
+	/* Section "Header", autoclear features: what is not known here would no longer be true once something is written. */
+	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) == 0)
+		return ST_OK;
+	q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
+	st = qcow2_header_write_autoclear(q->image.file, q->header.autoclear);
+	return st == ST_OK ? ST_OK : fail(err, st, "clearing feature bits: %s", status_text(st));
 }
 
 /*

@@ -162,15 +162,22 @@ static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 	return ST_OK;
 }
 
-/* Moves next_cluster on until `n` clusters from there have the refcount 0. */
+/*
+ * Moves next_cluster on until `n` clusters from there have the refcount 0. Behind the end of the file that is so at once, unless the
+ * refcounts are wrong; how wrong they may be is bounded.
+ */
 static enum status find_free(struct qcow2_image *q, uint64_t n)
 {
+	uint64_t first = q->next_cluster;
+
 	for (uint64_t i = 0; i < n;) {
 		uint64_t refcount;
 		enum status st = qcow2_refcount_get(q, q->next_cluster + i, &refcount);
 
 		if (st != ST_OK)
 			return st;
+		if (q->next_cluster - first > QCOW2_SEARCH_MAX)
+			return ST_CORRUPT;
 		if (refcount != 0) {
 			q->next_cluster += i + 1;
 			i = 0;

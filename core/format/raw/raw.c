@@ -91,6 +91,14 @@ static enum status raw_plan(const struct create_request *request, struct create_
 	return ST_OK;
 }
 
+static enum status raw_measure(const struct create_request *request, const struct image *source, struct image_measure *ret, struct error *err)
+{
+	(void)source;
+	(void)err;
+	*ret = (struct image_measure){ .full_bytes = request->size, .data_bytes = request->size };
+	return ST_OK;
+}
+
 static enum status raw_create(const struct create_request *request, struct blk *const file[], struct error *err)
 {
 	struct create_plan plan;
@@ -112,5 +120,6 @@ const struct image_format format_raw = {
 	.open = raw_open,
 	.load = raw_load,
 	.plan = raw_plan,
+	.measure = raw_measure,
 	.create = raw_create,
 };

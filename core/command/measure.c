@@ -1,0 +1,116 @@
+#include "base/size.h"
+#include "base/tree.h"
+#include "command/command.h"
+#include "job/measure.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
+	{ 'O', "target-format", "FMT", "format of the new image: raw (preset) or qcow2" },
+	{ 'o', "options", "LIST", "options of the new image, as for create" },
+	{ 0, "size", "N", "size of a new, empty disk, instead of FILE" },
+	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Says how large the file of a new image would be: the required size is that of\n"
+	"the image once FILE has been converted to it, the fully allocated size that of\n"
+	"one whose disk has been written everywhere. Copies of the bitmaps of FILE would\n"
+	"come on top of both.\n";
+
+static void print_human(struct out *out, const struct measure_result *result)
+{
+	out_printf(out, "required size: %ju\nfully allocated size: %ju\n", result->required_bytes, result->full_bytes);
+	if (result->has_bitmaps)
+		out_printf(out, "bitmaps size: %ju\n", result->bitmaps_bytes);
+}
+
+static void print_json(struct out *out, const struct measure_result *result)
+{
+	struct tree tree;
+
+	tree_init(&tree, out, TREE_JSON);
+	tree_object(&tree, NULL);
+	if (result->has_bitmaps)
+		tree_number(&tree, "bitmaps", result->bitmaps_bytes);
+	tree_number(&tree, "required", result->required_bytes);
+	tree_number(&tree, "fully-allocated", result->full_bytes);
+	tree_end(&tree);
+}
+
+/* Measures with the options of the new image; `job` has everything else. */
+static enum status measure(const struct arguments *arguments, struct measure_job *job, struct measure_result *ret, struct error *err)
+{
+	struct create_values values;
+	enum status st = create_values_init(job->format->name, job->format->create_options, &values, err);
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
+		if (options[arguments->values[i].option].letter == 'o')
+			st = create_values_parse(&values, arguments->values[i].value, err);
+	job->options = &values;
+	if (st == ST_OK)
+		st = measure_run(job, ret, err);
+	create_values_free(&values);
+	return st;
+}
+
+/* Measures a new, empty disk, or one with the contents of a file. */
+static enum status measure_either(const struct arguments *arguments, struct measure_result *ret, struct error *err)
+{
+	struct measure_job job = { .format = image_format_find("raw") };
+	struct chain chain;
+	enum status st = ST_OK;
+
+	if (arguments_has(arguments, "O"))
+		st = format_option(arguments, "-O", &job.format, err);
+	if (st == ST_OK && arguments->n_operands == 0) {
+		st = size_parse(arguments_value(arguments, "size"), "size", &job.size, err);
+		return st == ST_OK ? measure(arguments, &job, ret, err) : st;
+	}
+	if (st == ST_OK)
+		st = open_disk(arguments, "-f", arguments->operands[0], &chain, err);
+	if (st != ST_OK)
+		return st;
+	job.source = chain.link[0].image;
+	job.size = job.source->size;
+	st = measure(arguments, &job, ret, err);
+	chain_close(&chain);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct measure_result result;
+	struct error err;
+	bool json, has_size = arguments_has(arguments, "size");
+
+	if (arguments->n_operands > 1 || (arguments->n_operands == 1) == has_size) {
+		error_set(&err, "either the name of one image file is expected, or --size; not %zu names%s", arguments->n_operands,
+			  has_size ? " and --size" : "");
+		return command_misused(console, "measure", &err);
+	}
+	if (has_size && arguments_has(arguments, "f")) {
+		error_set(&err, "option -f is for the format of a file; there is none to measure");
+		return command_misused(console, "measure", &err);
+	}
+	if (output_style(arguments, &json, &err) != ST_OK)
+		return command_misused(console, "measure", &err);
+	if (measure_either(arguments, &result, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (json)
+		print_json(console->out, &result);
+	else
+		print_human(console->out, &result);
+	return EXIT_OK;
+}
+
+const struct command command_measure = {
+	.name = "measure",
+	.summary = "tell how large the file of a new image would be",
+	.usage = "[OPTIONS] FILE | --size N",
+	.options = options,
+	.notes = notes,
+	.example = "measure -O qcow2 fs0:\\disk.raw\nmeasure -O qcow2 -o preallocation=metadata --size 50G\n",
+	.run = run,
+};

@@ -1,0 +1,58 @@
+#include "job/measure.h"
+
+#include "base/platform.h"
+#include "base/range.h"
+#include "job/status.h"
+
+/* How much of the source would be stored in units of `unit_bytes`. */
+static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes, struct error *err)
+{
+	uint64_t bytes = 0;
+
+	for (uint64_t at = 0; at < source->size;) {
+		struct disk_status status;
+		enum status st = platform_cancelled() ? ST_CANCELLED : disk_status(source, at, source->size - at, &status);
+		uint64_t end;
+
+		if (st != ST_OK)
+			return fail(err, st, "%s: looking at what is at offset %ju: %s", source->name, at, status_text(st));
+		end = at + status.length;
+		if (status.data && !status.zero) {
+			end = round_up(end, unit_bytes);
+			bytes += end - round_down(at, unit_bytes);
+		}
+		at = end;
+	}
+	*ret_bytes = bytes;
+	return ST_OK;
+}
+
+enum status measure_run(const struct measure_job *job, struct measure_result *ret, struct error *err)
+{
+	const struct create_value *backing = create_value(job->options, "backing_file");
+	const struct create_request request = {
+		.size = round_up(job->size, 512),
+		.options = job->options,
+		.backing_name = backing != NULL ? backing->text : NULL,
+	};
+	struct image_measure measure;
+	uint64_t stored_bytes = 0;
+	enum status st;
+
+	if (job->format->measure == NULL)
+		return fail(err, ST_UNSUPPORTED, "images of format %s cannot be measured", job->format->name);
+	st = job->format->measure(&request, job->source, &measure, err);
+	if (st == ST_OK && measure.unit_bytes == 0)
+		stored_bytes = measure.data_bytes;
+	else if (st == ST_OK && job->source != NULL)
+		st = count_data(job->source, measure.unit_bytes, &stored_bytes, err);
+	if (st != ST_OK)
+		return st;
+	*ret = (struct measure_result){
+		.required_bytes = measure.full_bytes - measure.data_bytes + stored_bytes,
+		.full_bytes = measure.full_bytes,
+		.has_bitmaps = measure.has_bitmaps,
+		.bitmaps_bytes = measure.bitmaps_bytes,
+	};
+	return ST_OK;
+}

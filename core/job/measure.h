@@ -1,0 +1,21 @@
+#pragma once
+
+#include "format/image.h"
+
+/* What a new image would take. */
+struct measure_job {
+	const struct image_format *format; /* of that image */
+	const struct create_values *options; /* of that format */
+	uint64_t size;                       /* of its disk; bytes */
+	struct image *source;                /* the disk that would be converted to it, loaded; NULL: an empty one */
+};
+
+struct measure_result {
+	uint64_t required_bytes; /* that and no more, once the source has been converted */
+	uint64_t full_bytes;     /* when the whole disk has been written */
+	bool has_bitmaps;        /* bitmaps of the source could be copied too, */
+	uint64_t bitmaps_bytes;  /* and would take this besides */
+};
+
+/* Errors: ST_UNSUPPORTED (a format that cannot say), ST_INVALID, ST_TOO_LARGE, ST_IO, ST_CORRUPT, ST_CANCELLED. */
+enum status measure_run(const struct measure_job *, struct measure_result *ret, struct error *);
