@@ -329,21 +329,3 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		return fail_no_memory(err);
 	return st == ST_OK ? ST_OK : fail(err, st, "the list of block devices: %s", status_text(st));
 }
-
-void platform_devices_free(struct device_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		struct device *device = &list->device[i];
-
-		for (size_t k = 0; k < device->n_names; k++)
-			mem_free(device->names[k]);
-		mem_free(device->names);
-		mem_free(device->path);
-		mem_free(device->model);
-		mem_free(device->serial);
-		mem_free(device->volume.label);
-		blk_close(device->blk);
-	}
-	mem_free(list->device);
-	*list = (struct device_list){ 0 };
-}

@@ -6,8 +6,8 @@
 #include "base/error.h"
 
 /*
- * Command lines as getopt_long reads them: -f FMT, -fFMT, -qf FMT, --output=json, --output json, --out=json where that is
- * unambiguous; options and operands in any order; "--" ends the options.
+ * Command lines as getopt_long reads them: -f FMT, -fFMT, -qf FMT, --output=json, --output json, --out=json where
+ * that is unambiguous; options and operands in any order; "--" ends the options.
  */
 
 struct option {
@@ -38,10 +38,16 @@ struct arguments {
 	bool help;             /* -h or --help was given; every command has it without listing it */
 };
 
-/* `options` ends with an element whose letter is 0 and whose name is NULL. Frees nothing of argv. Errors: ST_INVALID, ST_NO_MEMORY. */
+/*
+ * `options` ends with an element whose letter is 0 and whose name is NULL. Frees nothing of argv. Errors: ST_INVALID,
+ * ST_NO_MEMORY.
+ */
 enum status arguments_parse(const struct option *options, int argc, char **argv, struct arguments *ret, struct error *);
 void arguments_free(struct arguments *);
 
-/* Whether, and with which value (the last one, NULL if never), an option was given. `letter_or_name`: "f" or "output". */
+/*
+ * Whether, and with which value (the last one, NULL if never), an option was given. `letter_or_name`: "f" or
+ * "output".
+ */
 bool arguments_has(const struct arguments *, const char *letter_or_name);
 const char *arguments_value(const struct arguments *, const char *letter_or_name);

@@ -3,8 +3,8 @@
 #include <stddef.h>
 
 /*
- * Names of files: "fs0:\dir\a.qcow2", "dir/a.qcow2". `/` and `\` both separate; everything up to the first ':' that stands
- * before any separator names a volume.
+ * Names of files: "fs0:\dir\a.qcow2", "dir/a.qcow2". `/` and `\` both separate; everything up to the first ':' that
+ * stands before any separator names a volume.
  */
 
 /* The length of the volume with its colon ("fs0:" 4), 0 without one. */

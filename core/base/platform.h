@@ -8,10 +8,11 @@
 #include "base/status.h"
 
 /*
- * All that the core needs from outside, besides memcpy, memmove, memset and memcmp. It is implemented twice: over UEFI in
- * drivers/, and over POSIX in tests/host/ for build/host/efi-img.
+ * All that the core needs from outside, besides memcpy, memmove, memset and memcmp. It is implemented twice: over
+ * UEFI in drivers/, and over POSIX in tests/host/ for build/host/efi-img.
  *
- * Names of files and devices are UTF-8, as the person wrote them: "fs0:\dir\a.qcow2", "a.qcow2", "blk2:"; on the host, paths.
+ * Names of files and devices are UTF-8, as the person wrote them: "fs0:\dir\a.qcow2", "a.qcow2", "blk2:"; on the
+ * host, paths.
  */
 
 struct blk;
@@ -37,6 +38,9 @@ bool platform_cancelled(void);
 
 /* ---- Clock ---- */
 
+/* The time since 1970, UTC. False: the machine does not know it, and both are 0. */
+bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds);
+
 /* Local time minus UTC, in seconds, at that moment (seconds since 1970, UTC). 0 where the machine does not know. */
 int32_t platform_utc_offset(int64_t unix_seconds);
 
@@ -48,8 +52,9 @@ enum open_mode {
 };
 
 /*
- * Opens an existing file, or a device by its map name, as a blk that the caller closes. Errors: ST_NOT_FOUND, ST_INVALID (a
- * directory), ST_NO_MEDIUM, ST_READ_ONLY, ST_DENIED, ST_IO, ST_CORRUPT, ST_NO_MEMORY; a device for writing: ST_UNSUPPORTED.
+ * Opens an existing file, or a device by its map name, as a blk that the caller closes. Errors: ST_NOT_FOUND,
+ * ST_INVALID (a directory), ST_NO_MEDIUM, ST_READ_ONLY, ST_DENIED, ST_IO, ST_CORRUPT, ST_NO_MEMORY; a device for
+ * writing: ST_UNSUPPORTED.
  */
 enum status platform_open(const char *name, enum open_mode, struct blk **ret, struct error *);
 
@@ -66,21 +71,25 @@ struct place {
 };
 
 /*
- * Looks, without changing anything, at where a file of this name would be. Errors: ST_NOT_FOUND (volume or directory),
- * ST_INVALID (a device, a directory, no file name, a character that no name may have), ST_READ_ONLY (the volume), ST_NO_MEDIUM, ST_IO, ST_CORRUPT.
+ * Looks, without changing anything, at where a file of this name would be. Errors: ST_NOT_FOUND (volume or
+ * directory), ST_INVALID (a device, a directory, no file name, a character that no name may have), ST_READ_ONLY (the
+ * volume), ST_NO_MEDIUM, ST_IO, ST_CORRUPT.
  */
 enum status platform_look(const char *name, struct place *ret, struct error *);
 
 /*
- * Makes an empty file, opened for writing. An existing file is ST_EXISTS and untouched, unless `replace`: then it is emptied.
- * Otherwise the errors of platform_look(), and ST_NO_SPACE, ST_DENIED.
+ * Makes an empty file, opened for writing. An existing file is ST_EXISTS and untouched, unless `replace`: then it is
+ * emptied. Otherwise the errors of platform_look(), and ST_NO_SPACE, ST_DENIED.
  */
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *);
 
 /* Removes a file. The caller has closed its blk. */
 enum status platform_remove(const char *name, struct error *);
 
-/* Whether both names lead to the same existing file or device, however they are written. A name that leads nowhere is never the same. */
+/*
+ * Whether both names lead to the same existing file or device, however they are written. A name that leads nowhere is
+ * never the same.
+ */
 bool platform_same(const char *a, const char *b);
 
 /* ---- Devices ---- */
@@ -96,7 +105,10 @@ struct volume_info {
 
 enum { DEVICE_NO_PARENT = -1 };
 
-/* A disk, or a partition that the firmware shows as a device of its own. Strings are never NULL, "" where nothing is known. */
+/*
+ * A disk, or a partition that the firmware shows as a device of its own. Strings are never NULL, "" where nothing is
+ * known.
+ */
 struct device {
 	char **names;           /* its map names, best first: "fs0:", "blk1:" */
 	size_t n_names;
@@ -121,6 +133,5 @@ struct device_list {
 	size_t n;
 };
 
-/* Every block device that the machine has, drivers connected first. The caller frees the list, on failure too. */
+/* Every block device that the machine has, drivers connected first. All of it is the caller's then, on failure too. */
 enum status platform_devices(struct device_list *ret, struct error *);
-void platform_devices_free(struct device_list *);

@@ -37,7 +37,10 @@ static bool parse_hex(const char *s, uint64_t *ret)
 	return true;
 }
 
-/* The bytes that ".digits" of a unit of 2^shift bytes stand for, rounded down; digits behind the 18th are below any byte. */
+/*
+ * The bytes that ".digits" of a unit of 2^shift bytes stand for, rounded down; digits behind the 18th are below any
+ * byte.
+ */
 static uint64_t fraction_bytes(const char *digits, size_t n, int shift)
 {
 	uint64_t numerator = 0, denominator = 1, bytes = 0;

@@ -15,5 +15,8 @@
  */
 enum status size_parse(const char *text, const char *what, uint64_t *ret_bytes, struct error *err);
 
-/* Writes "64 MiB", "1.5 GiB", "0.984 MiB": three significant digits, the next unit from 1000 on, as qemu-img prints sizes. */
+/*
+ * Writes "64 MiB", "1.5 GiB", "0.984 MiB": three significant digits, the next unit from 1000 on, as qemu-img prints
+ * sizes.
+ */
 void size_print(struct out *out, uint64_t bytes);

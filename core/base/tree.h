@@ -7,9 +7,9 @@
 #include "base/out.h"
 
 /*
- * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key": value) or as the indented
- * lines that `qemu-img info` has under "Format specific information". Both interfaces are parsed by scripts, so the
- * caller decides the order of the keys. Inside an array, `key` is NULL.
+ * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key": value) or as the
+ * indented lines that `qemu-img info` has under "Format specific information". Both interfaces are parsed by scripts,
+ * so the caller decides the order of the keys. Inside an array, `key` is NULL.
  */
 enum tree_style { TREE_JSON, TREE_LINES };
 

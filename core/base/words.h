@@ -5,8 +5,9 @@
 #include "base/error.h"
 
 /*
- * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate, double quotes hold together and
- * vanish, '^' takes the next character as it is. For where no shell has done it: load options of a boot entry.
+ * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate, double quotes hold
+ * together and vanish, '^' takes the next character as it is. For where no shell has done it: load options of a boot
+ * entry.
  */
 struct words {
 	char **word;

@@ -23,7 +23,10 @@ enum prealloc {
 	PREALLOC_FULL,   /* written */
 };
 
-/* What a blk says of a range from some offset on. A hole is zeros, never "don't care", unless something shows through it. */
+/*
+ * What a blk says of a range from some offset on. A hole is zeros, never "don't care", unless something shows through
+ * it.
+ */
 struct extent {
 	uint64_t length; /* bytes, > 0: so far it is all alike */
 	bool allocated;  /* this blk decides what is read there; false: what lies behind it does (a backing file), zeros without one */
@@ -35,17 +38,29 @@ struct extent {
 };
 
 struct blk_ops {
-	/* `offset` and `len` are multiples of block_bytes and inside the blk, `buf` has buffer_align, len <= transfer_bytes. */
+	/*
+	 * `offset` and `len` are multiples of block_bytes and inside the blk, `buf` has buffer_align, len <=
+	 * transfer_bytes.
+	 */
 	enum status (*read)(struct blk *, uint64_t offset, void *buf, size_t len);
-	/* The same; where `resize` is there, the write may go past the end, beginning at it or before. NULL: read-only. */
+	/*
+	 * The same; where `resize` is there, the write may go past the end, beginning at it or before. NULL:
+	 * read-only.
+	 */
 	enum status (*write)(struct blk *, uint64_t offset, const void *buf, size_t len);
-	/* Makes a range inside the blk read as zeros without having them as data, where it can. NULL: they are written. */
+	/*
+	 * Makes a range inside the blk read as zeros without having them as data, where it can. NULL: they are
+	 * written.
+	 */
 	enum status (*zero)(struct blk *, uint64_t offset, uint64_t len);
 	/* What is at `offset`, looking at up to `len` > 0 bytes, which are inside the blk. NULL: all of it is data. */
 	enum status (*extent)(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 	/* Everything written is on the medium, as far as it can be told, when it returns ST_OK. NULL: nothing to do. */
 	enum status (*flush)(struct blk *);
-	/* Changes the size; growth reads as zeros. May stop half-way with ST_NO_SPACE, ST_CANCELLED ...; NULL: of fixed size. */
+	/*
+	 * Changes the size; growth reads as zeros. May stop half-way with ST_NO_SPACE, ST_CANCELLED ...; NULL: of
+	 * fixed size.
+	 */
 	enum status (*resize)(struct blk *, uint64_t size, enum prealloc);
 	/* The bytes that it occupies below. NULL: its size. */
 	enum status (*allocated)(struct blk *, uint64_t *ret);
@@ -68,8 +83,8 @@ enum status blk_read(struct blk *, uint64_t offset, void *buf, size_t len);
 enum status blk_read_padded(struct blk *, uint64_t offset, void *buf, size_t len);
 
 /*
- * A blk that can be resized grows as needed, and a gap between its old end and `offset` reads as zeros. Otherwise the range
- * must lie in the blk: ST_INVALID. ST_READ_ONLY where it was opened for reading.
+ * A blk that can be resized grows as needed, and a gap between its old end and `offset` reads as zeros. Otherwise the
+ * range must lie in the blk: ST_INVALID. ST_READ_ONLY where it was opened for reading.
  */
 enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len);
 

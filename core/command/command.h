@@ -17,8 +17,8 @@ struct console {
 enum { EXIT_OK = 0, EXIT_ERROR = 1 };
 
 /*
- * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of them is generated from the names
- * of these files.
+ * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of them is generated from the
+ * names of these files.
  */
 struct command {
 	const char *name;
@@ -36,7 +36,10 @@ extern const struct command *const commands[]; /* sorted by name, ends with NULL
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* Runs one command line without the program's own name ("create", "-f", "qcow2", ...; argv[argc] need not be NULL). Returns the exit code. */
+/*
+ * Runs one command line without the program's own name ("create", "-f", "qcow2", ...; argv[argc] need not be NULL).
+ * Returns the exit code.
+ */
 int command_run(const struct console *, int argc, char **argv);
 
 /* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */
@@ -51,7 +54,10 @@ enum status output_style(const struct arguments *, bool *ret_json, struct error 
 /* Takes an option that says a format ("-f"): *ret_format, NULL if it was not given. Errors: ST_UNSUPPORTED. */
 enum status format_option(const struct arguments *, const char *option, const struct image_format **ret_format, struct error *);
 
-/* Opens a disk, with all that is behind it, in the format that `option` ("-f") says, otherwise probed. Errors: those of chain_open_disk(). */
+/*
+ * Opens a disk, with all that is behind it, in the format that `option` ("-f") says, otherwise probed. Errors: those
+ * of chain_open_disk().
+ */
 enum status open_disk(const struct arguments *, const char *option, const char *name, struct chain *ret, struct error *);
 
 /* Checks an option that names one of qemu-img's cache modes ("-T"), which have no effect here. Errors: ST_INVALID. */

@@ -27,7 +27,9 @@ static const char notes[] =
 	"out of the target. The target becomes an image only when all of it is written;\n"
 	"if something fails, or you stop it, it is removed.\n";
 
-/* ---- sources ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- sources ------------------------------------------------------------------------------------------------------
+ */
 
 static void close_sources(struct chain *source, size_t n)
 {
@@ -57,7 +59,9 @@ static enum status open_sources(const struct arguments *arguments, size_t n, str
 	return ST_OK;
 }
 
-/* ---- target ------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- target -------------------------------------------------------------------------------------------------------
+ */
 
 static enum status parse_options(const struct arguments *arguments, uint64_t size, struct create_job *create, struct error *err)
 {
@@ -138,7 +142,9 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 	return st;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/*
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum status check_options(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
 				 struct error *err)

@@ -20,7 +20,9 @@ struct facts {
 	uint64_t allocated_bytes;
 };
 
-/* ---- human -------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- human --------------------------------------------------------------------------------------------------------
+ */
 
 /* The date of a day (days since 1970-01-01) in the Gregorian calendar, by counting in eras of 400 years from March. */
 static void civil_date(int64_t days, int *year, unsigned *month, unsigned *day)
@@ -108,7 +110,9 @@ static void print_human(struct out *out, const struct image *image, const struct
 	}
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- JSON ---------------------------------------------------------------------------------------------------------
+ */
 
 static void write_snapshots(struct tree *tree, const struct image *image)
 {
@@ -165,7 +169,9 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 	tree_end(tree);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/*
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum status gather(const char *name, const struct image *image, struct facts *ret, struct error *err)
 {

@@ -40,17 +40,18 @@ static void print_json(struct out *out, const struct measure_result *result)
 }
 
 /* Measures with the options of the new image; `job` has everything else. */
-static enum status measure(const struct arguments *arguments, struct measure_job *job, struct measure_result *ret, struct error *err)
+static enum status measure(const struct arguments *arguments, struct measure_job job, struct measure_result *ret,
+			   struct error *err)
 {
 	struct create_values values;
-	enum status st = create_values_init(job->format->name, job->format->create_options, &values, err);
+	enum status st = create_values_init(job.format->name, job.format->create_options, &values, err);
 
 	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
 		if (options[arguments->values[i].option].letter == 'o')
 			st = create_values_parse(&values, arguments->values[i].value, err);
-	job->options = &values;
+	job.options = &values;
 	if (st == ST_OK)
-		st = measure_run(job, ret, err);
+		st = measure_run(&job, ret, err);
 	create_values_free(&values);
 	return st;
 }
@@ -66,7 +67,7 @@ static enum status measure_either(const struct arguments *arguments, struct meas
 		st = format_option(arguments, "-O", &job.format, err);
 	if (st == ST_OK && arguments->n_operands == 0) {
 		st = size_parse(arguments_value(arguments, "size"), "size", &job.size, err);
-		return st == ST_OK ? measure(arguments, &job, ret, err) : st;
+		return st == ST_OK ? measure(arguments, job, ret, err) : st;
 	}
 	if (st == ST_OK)
 		st = open_disk(arguments, "-f", arguments->operands[0], &chain, err);
@@ -74,7 +75,7 @@ static enum status measure_either(const struct arguments *arguments, struct meas
 		return st;
 	job.source = chain.link[0].image;
 	job.size = job.source->size;
-	st = measure(arguments, &job, ret, err);
+	st = measure(arguments, job, ret, err);
 	chain_close(&chain);
 	return st;
 }

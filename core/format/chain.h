@@ -17,17 +17,21 @@ struct chain {
 };
 
 /*
- * Opens `name` and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are of the format
- * that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain that is too long.
+ * Opens `name` and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are
+ * of the format that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain
+ * that is too long.
  */
 enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *);
 void chain_close(struct chain *);
 
 /*
- * Opens `name` and all that is behind it, each showing through the one in front: chain->link[0].image->blk is the disk. Errors: those of
- * chain_open() and image_load().
+ * Opens `name` and all that is behind it, each showing through the one in front: chain->link[0].image->blk is the
+ * disk. Errors: those of chain_open() and image_load().
  */
 enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *);
 
-/* Opens what is behind an open image and lets it show through; without a backing file, an empty chain. Closed after the image. */
+/*
+ * Opens what is behind an open image and lets it show through; without a backing file, an empty chain. Closed after
+ * the image.
+ */
 enum status chain_open_backing(struct image *, struct chain *ret, struct error *);

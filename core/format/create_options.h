@@ -36,8 +36,9 @@ enum status create_values_init(const char *format, const struct create_option *t
 void create_values_free(struct create_values *);
 
 /*
- * Takes "name=value,name=value" apart; ",," stands for a comma inside a value, of repeated names the last counts. Errors: ST_INVALID
- * (an empty list, a comma at its start or end, an unknown name, a value that is not of its option's type), ST_NO_MEMORY.
+ * Takes "name=value,name=value" apart; ",," stands for a comma inside a value, of repeated names the last counts.
+ * Errors: ST_INVALID (an empty list, a comma at its start or end, an unknown name, a value that is not of its
+ * option's type), ST_NO_MEMORY.
  */
 enum status create_values_parse(struct create_values *, const char *list, struct error *);
 

@@ -98,12 +98,17 @@ enum status image_open_blk(struct blk *file, const char *name, const struct imag
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
 }
 
-enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *err)
+enum status image_open_file(const char *name, const struct image_format *format, enum open_mode mode, struct image **ret, struct error *err)
 {
 	struct blk *file;
-	enum status st = platform_open(name, OPEN_READ, &file, err);
+	enum status st = platform_open(name, mode, &file, err);
 
-	return st == ST_OK ? image_open_blk(file, name, format, OPEN_READ, ret, err) : st;
+	return st == ST_OK ? image_open_blk(file, name, format, mode, ret, err) : st;
+}
+
+enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *err)
+{
+	return image_open_file(name, format, OPEN_READ, ret, err);
 }
 
 void image_close(struct image *image)
@@ -127,11 +132,9 @@ void image_close(struct image *image)
 	mem_free(image);
 }
 
-enum status image_load(struct image *image, struct error *err)
+/* What is the same for every format, before its own part of loading. */
+static void prepare_blk(struct image *image)
 {
-	struct error why;
-	enum status st;
-
 	image->blk = (struct blk){
 		.size = image->size,
 		.block_bytes = 1,
@@ -139,7 +142,27 @@ enum status image_load(struct image *image, struct error *err)
 		.transfer_bytes = IMAGE_TRANSFER_BYTES,
 	};
 	image->data = image->file;
+}
+
+enum status image_load(struct image *image, struct error *err)
+{
+	struct error why;
+	enum status st;
+
+	prepare_blk(image);
 	st = image->format->load(image, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
+}
+
+enum status image_load_snapshot(struct image *image, size_t index, struct error *err)
+{
+	struct error why;
+	enum status st;
+
+	CHECK(image->mode == OPEN_READ && index < image->n_snapshots);
+	prepare_blk(image);
+	st = image->format->snapshots->load(image, index, &why);
+	image->blk.size = image->size;
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 

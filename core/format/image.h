@@ -77,6 +77,8 @@ struct image_format {
 	/* Stores one cluster of the disk, which begins at `offset`, in its compressed form of `n` bytes, less than a cluster. NULL: it cannot. */
 	enum status (*write_compressed)(struct image *, uint64_t offset, const void *packed, size_t n);
 
+	const struct snapshot_ops *snapshots; /* NULL: the format has none */
+
 	/* Writes the members of "format-specific"."data" in qemu-img's order. NULL: the format has none. */
 	void (*describe)(const struct image *, struct tree *);
 
@@ -97,6 +99,20 @@ struct image_format {
 };
 
 extern const struct image_format *const image_formats[]; /* sorted by name, ends with NULL */
+
+/* What formats with internal snapshots do with them; `index` is that in image->snapshots. All fail with words that do not name the file. */
+struct snapshot_ops {
+	/* As image_format's load, for the disk as it was then: image->size changes too. */
+	enum status (*load)(struct image *, size_t index, struct error *);
+
+	/*
+	 * These change an image that is loaded for writing. When the power goes, it is as it was before or after; what was not finished may
+	 * waste space. Snapshots that are added or removed change image->snapshots.
+	 */
+	enum status (*create)(struct image *, const char *name, struct error *);
+	enum status (*apply)(struct image *, size_t index, struct error *);
+	enum status (*remove)(struct image *, size_t index, struct error *);
+};
 
 /* An internal snapshot, as all formats that have them describe it. */
 struct snapshot {
@@ -141,6 +157,9 @@ enum status image_format_get(const char *name, const char *option, const struct 
  */
 enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
 
+/* The same in the mode that is asked for: OPEN_WRITE for an image that is to be changed (image_load() then makes its disk writable). */
+enum status image_open_file(const char *name, const struct image_format *format, enum open_mode, struct image **ret, struct error *);
+
 /* The same for a file that is open: `file` is the image's from here on, on failure too. */
 enum status image_open_blk(struct blk *file, const char *name, const struct image_format *format, enum open_mode, struct image **ret,
 			   struct error *);
@@ -148,6 +167,9 @@ void image_close(struct image *); /* NULL is allowed; what was not flushed is lo
 
 /* Makes the disk readable through image->blk. Fails with words that name the file. */
 enum status image_load(struct image *, struct error *);
+
+/* The same for the disk as it was when image->snapshots[index] was made; the image was opened for reading. */
+enum status image_load_snapshot(struct image *, size_t index, struct error *);
 
 /* What shows through at `offset` of an image that has nothing there: its backing file's bytes, zeros behind the end of that. */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

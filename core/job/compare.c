@@ -24,7 +24,7 @@ static enum compare_outcome look(struct side *side, uint64_t at, struct error *e
 	if (side->status.length > 0)
 		return COMPARE_SAME;
 	if (at >= size) {
-		side->status = (struct disk_status){ .length = UINT64_MAX, .zero = true };
+		side->status = (struct disk_status){ .length = UINT64_MAX, .zero = true, .image = side->image };
 		return COMPARE_SAME;
 	}
 	st = disk_status(side->image, at, size - at, &side->status);

@@ -34,7 +34,9 @@ enum status convert_size(const struct chain *source, size_t n_sources, uint64_t 
 	return ST_OK;
 }
 
-/* ---- the sources as one disk -------------------------------------------------------------------------------------- */
+/*
+ * ---- the sources as one disk --------------------------------------------------------------------------------------
+ */
 
 /* The source that has the byte at `*offset`, which becomes the offset in it. */
 static struct image *source_at(const struct convert_job *job, uint64_t *offset)
@@ -88,7 +90,9 @@ static enum status look(const struct convert_job *job, uint64_t offset, uint64_t
 	return ST_OK;
 }
 
-/* ---- the target --------------------------------------------------------------------------------------------------- */
+/*
+ * ---- the target ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_zero(const uint8_t *bytes, size_t n)
 {
@@ -205,7 +209,9 @@ static enum status copy_all(struct copy *copy, uint64_t size, struct error *err)
 	return st == ST_OK ? ST_OK : write_failed(copy, st, size, err);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/*
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum status prepare_codec(struct copy *copy, struct error *err)
 {

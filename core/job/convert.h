@@ -4,8 +4,8 @@
 #include "job/create.h"
 
 /*
- * Copying disks into an image: several sources behind each other make one disk. Holes and zeros of the sources are not read, and zeros are not
- * written where the target reads as zeros already.
+ * Copying disks into an image: several sources behind each other make one disk. Holes and zeros of the sources are
+ * not read, and zeros are not written where the target reads as zeros already.
  */
 struct convert_job {
 	const struct chain *source;   /* loaded */
@@ -22,7 +22,8 @@ struct convert_job {
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *);
 
 /*
- * Does it. A target that the job creates is removed again on failure, ST_CANCELLED included; nothing of it looks like an image before all of
- * it is on the medium. An existing one (create NULL) is left as far as it was written; the caller closes it.
+ * Does it. A target that the job creates is removed again on failure, ST_CANCELLED included; nothing of it looks like
+ * an image before all of it is on the medium. An existing one (create NULL) is left as far as it was written; the
+ * caller closes it.
  */
 enum status convert_run(struct convert_job *, struct error *);

@@ -16,7 +16,9 @@ static const char *option_text(const struct create_job *job, const char *name)
 	return value != NULL ? value->text : NULL;
 }
 
-/* ---- the backing file --------------------------------------------------------------------------------------------- */
+/*
+ * ---- the backing file ---------------------------------------------------------------------------------------------
+ */
 
 /* Whoever created over a file that the new image builds on would lose both. */
 static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
@@ -78,7 +80,9 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 	return st;
 }
 
-/* ---- place for the files ------------------------------------------------------------------------------------------ */
+/*
+ * ---- place for the files ------------------------------------------------------------------------------------------
+ */
 
 static enum status check_limit(const struct create_job *job, size_t i, const struct place *place, struct error *err)
 {
@@ -92,7 +96,10 @@ static enum status check_limit(const struct create_job *job, size_t i, const str
 		    place->file_limit_bytes == UINT32_MAX ? ", the limit of FAT" : "");
 }
 
-/* What file `i` will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to be reserved. */
+/*
+ * What file `i` will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to
+ * be reserved.
+ */
 static uint64_t needed_bytes(const struct create_job *job, size_t i, const struct place *place)
 {
 	if (place->sparse && job->plan.file[i].prealloc == PREALLOC_OFF)
@@ -176,7 +183,9 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	return st == ST_OK ? check_places(job, err) : st;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- writing ------------------------------------------------------------------------------------------------------
+ */
 
 /* Creates file `i` of the plan. With --force an existing file must not be one that was made a moment ago. */
 static enum status make_file(const struct create_job *job, size_t i, struct blk **ret, struct error *err)

@@ -22,17 +22,21 @@ struct create_job {
 };
 
 /*
- * Errors, besides those of platform_look() and of the backing file: ST_INVALID (what is asked for makes no sense), ST_EXISTS,
- * ST_NO_SPACE, ST_TOO_LARGE. The words name the file or the option, the value, and the way out.
+ * Errors, besides those of platform_look() and of the backing file: ST_INVALID (what is asked for makes no sense),
+ * ST_EXISTS, ST_NO_SPACE, ST_TOO_LARGE. The words name the file or the option, the value, and the way out.
  */
 enum status create_prepare(struct create_job *, struct error *);
 
-/* Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that fails too, the words say which one remains. */
+/*
+ * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that
+ * fails too, the words say which one remains.
+ */
 enum status create_run(const struct create_job *, struct error *);
 
 /*
- * The same for an image that is to be written to at once: *ret is its file, whose first sector is kept back (blk/hold.h). Nothing is an
- * image until hold_release() of it; where something fails before, the caller closes it and calls create_remove().
+ * The same for an image that is to be written to at once: *ret is its file, whose first sector is kept back
+ * (blk/hold.h). Nothing is an image until hold_release() of it; where something fails before, the caller closes it
+ * and calls create_remove().
  */
 enum status create_open(const struct create_job *, struct blk **ret, struct error *);
 

@@ -152,6 +152,24 @@ enum status inventory_read(struct inventory *ret, struct error *err)
 	return st;
 }
 
+static void free_devices(struct device_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct device *device = &list->device[i];
+
+		for (size_t k = 0; k < device->n_names; k++)
+			mem_free(device->names[k]);
+		mem_free(device->names);
+		mem_free(device->path);
+		mem_free(device->model);
+		mem_free(device->serial);
+		mem_free(device->volume.label);
+		blk_close(device->blk);
+	}
+	mem_free(list->device);
+	*list = (struct device_list){ 0 };
+}
+
 void inventory_free(struct inventory *inventory)
 {
 	for (size_t i = 0; inventory->disk != NULL && i < inventory->n; i++) {
@@ -159,6 +177,6 @@ void inventory_free(struct inventory *inventory)
 		mem_free(inventory->disk[i].part);
 	}
 	mem_free(inventory->disk);
-	platform_devices_free(&inventory->devices);
+	free_devices(&inventory->devices);
 	*inventory = (struct inventory){ 0 };
 }

@@ -16,7 +16,7 @@ struct disk_status {
 };
 
 /*
- * What is at `offset` of the disk whose first image this is (loaded, with its backing images), looking at up to `len` > 0 bytes that lie on
- * the disk. Zeros that only the file system knows of (holes of the file) are seen too.
+ * What is at `offset` of the disk whose first image this is (loaded, with its backing images), looking at up to `len`
+ * > 0 bytes that lie on the disk. Zeros that only the file system knows of (holes of the file) are seen too.
  */
 enum status disk_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);

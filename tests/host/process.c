@@ -35,6 +35,16 @@ void platform_panic(const char *what, const char *file, int line)
 	abort();
 }
 
+bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
+{
+	struct timespec now = { 0 };
+	bool known = clock_gettime(CLOCK_REALTIME, &now) == 0;
+
+	*ret_unix_seconds = now.tv_sec;
+	*ret_nanoseconds = (uint32_t)now.tv_nsec;
+	return known;
+}
+
 int32_t platform_utc_offset(int64_t unix_seconds)
 {
 	time_t moment = (time_t)unix_seconds;

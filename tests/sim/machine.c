@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include "base/text.h"
+#include "blk/blk.h"
 
 static const struct sim_device *machine;
 static size_t n_machine;
@@ -33,6 +34,39 @@ static bool copy_names(struct device *to, const char *names)
 	return to->names != NULL;
 }
 
+/* A disk that is lent: closing it leaves the test's own one open. */
+struct lent_blk {
+	struct blk blk;
+	struct blk *disk;
+};
+
+static enum status lent_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	return blk_read(((struct lent_blk *)blk)->disk, offset, buf, len);
+}
+
+static void lent_close(struct blk *blk)
+{
+	mem_free(blk);
+}
+
+static bool lend(struct blk **to, struct blk *disk)
+{
+	static const struct blk_ops ops = { .read = lent_read, .close = lent_close };
+	struct lent_blk *lent;
+
+	if (disk == NULL)
+		return true;
+	lent = mem_alloc(sizeof *lent);
+	if (lent == NULL)
+		return false;
+	lent->blk = *disk;
+	lent->blk.ops = &ops;
+	lent->disk = disk;
+	*to = &lent->blk;
+	return true;
+}
+
 enum status platform_devices(struct device_list *ret, struct error *err)
 {
 	*ret = (struct device_list){ .device = mem_alloc(n_machine * sizeof(struct device)) };
@@ -44,27 +78,12 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 
 		*to = *from;
 		to->path = to->model = to->serial = to->volume.label = NULL;
+		to->blk = NULL;
 		to->bus = from->bus != NULL ? from->bus : "";
 		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) || !copy(&to->model, from->model) ||
-		    !copy(&to->serial, from->serial) || !copy(&to->volume.label, from->volume.label))
+		    !copy(&to->serial, from->serial) || !copy(&to->volume.label, from->volume.label) ||
+		    !lend(&to->blk, from->blk))
 			return fail_no_memory(err);
 	}
 	return ST_OK;
-}
-
-void platform_devices_free(struct device_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		struct device *device = &list->device[i];
-
-		for (size_t k = 0; k < device->n_names; k++)
-			mem_free(device->names[k]);
-		mem_free(device->names);
-		mem_free(device->path);
-		mem_free(device->model);
-		mem_free(device->serial);
-		mem_free(device->volume.label);
-	}
-	mem_free(list->device);
-	*list = (struct device_list){ 0 };
 }

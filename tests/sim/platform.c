@@ -12,6 +12,8 @@ enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
 static unsigned calls_to_failure, calls_to_cancel;
 static bool failed, cancelled;
 static size_t n_live;
+static int64_t now_seconds;
+static uint32_t now_nanoseconds;
 
 void sim_fail_allocation(unsigned n)
 {
@@ -96,6 +98,19 @@ bool platform_cancelled(void)
 	if (calls_to_cancel > 0 && --calls_to_cancel == 0)
 		cancelled = true;
 	return cancelled;
+}
+
+void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
+{
+	now_seconds = unix_seconds;
+	now_nanoseconds = nanoseconds;
+}
+
+bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
+{
+	*ret_unix_seconds = now_seconds;
+	*ret_nanoseconds = now_nanoseconds;
+	return now_seconds != 0;
 }
 
 int32_t platform_utc_offset(int64_t unix_seconds)

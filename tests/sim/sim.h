@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/out.h"
 
@@ -18,6 +19,9 @@ size_t sim_allocations(void);
 
 /* platform_cancelled() becomes true at its `n`-th call from now on (1: the next one); 0: never. */
 void sim_cancel(unsigned n);
+
+/* What platform_time() says from now on; 0 seconds: that the time is not known. */
+void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
 /* A sink that keeps all text. */
 struct capture {

@@ -146,7 +146,9 @@ void sim_file_put(const char *name, const void *bytes, uint64_t n)
 	memcpy(file->bytes, bytes, n);
 }
 
-/* ---- the blk ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- the blk ------------------------------------------------------------------------------------------------------
+ */
 
 static struct sim_file *file_of(struct blk *blk)
 {
@@ -235,7 +237,9 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
 	return ST_OK;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- names --------------------------------------------------------------------------------------------------------
+ */
 
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {

@@ -8,7 +8,8 @@
 
 /*
  * A volume with files in memory behind platform_open(), platform_create() and so on. It counts every call that could
- * reach a medium, fails the one that the test asks for, and keeps a journal, from which a test builds what a power cut would leave.
+ * reach a medium, fails the one that the test asks for, and keeps a journal, from which a test builds what a power
+ * cut would leave.
  */
 
 enum { SIM_FILES_MAX = 8 };
@@ -23,7 +24,10 @@ struct sim_volume_kind {
 /* Empties the volume and its journal. */
 void sim_volume(const struct sim_volume_kind *);
 
-/* Makes the `n`-th call from now on (1: the next) end in `status`; a write or resize does half of its work before. 0: none. */
+/*
+ * Makes the `n`-th call from now on (1: the next) end in `status`; a write or resize does half of its work before. 0:
+ * none.
+ */
 void sim_volume_fail(unsigned n, enum status status);
 bool sim_volume_failed(void); /* whether that has happened */
 

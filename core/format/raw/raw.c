@@ -1,9 +1,10 @@
 /*
- * raw: the bytes of the disk and nothing else. A file that is not a multiple of 512 bytes long is a disk of whole 512-byte
- * sectors whose last one ends in zeros, as in QEMU.
+ * raw: the bytes of the disk and nothing else. A file that is not a multiple of 512 bytes long is a disk of whole
+ * 512-byte sectors whose last one ends in zeros, as in QEMU.
  *
- * Creating: zeros to the last byte. There is no header that could come last, so a file cut short by a power failure looks like
- * a smaller disk; on a FAT volume its directory entry still says 0 bytes then, because the size is written with the flush at the end.
+ * Creating: zeros to the last byte. There is no header that could come last, so a file cut short by a power failure
+ * looks like a smaller disk; on a FAT volume its directory entry still says 0 bytes then, because the size is written
+ * with the flush at the end.
  */
 #include "base/range.h"
 #include "base/size.h"
