@@ -5,14 +5,20 @@
 
 enum { MINUTE = 60, DAY = 86400, MINUTES_MAX = 1440 };
 
-/* Minutes to be added to the clock's time to get UTC. TimeZone has daylight saving in it already (UEFI 2.10, 8.3: 480 becomes 420). */
+/*
+ * Minutes to be added to the clock's time to get UTC. TimeZone has daylight saving in it already (UEFI 2.10, 8.3: 480
+ * becomes 420).
+ */
 static int32_t minutes_to_utc(const EFI_TIME *time)
 {
 	/* EFI_UNSPECIFIED_TIMEZONE, 2047, included */
 	return time->TimeZone < -MINUTES_MAX || time->TimeZone > MINUTES_MAX ? 0 : time->TimeZone;
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar, whose years are counted from March, so that the leap day ends them. */
+/*
+ * Days since 1970-01-01 in the Gregorian calendar, whose years are counted from March, so that the leap day ends
+ * them.
+ */
 static int64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 {
 	unsigned from_march = month > 2 ? month - 3 : month + 9, y = month > 2 ? year : year - 1;
@@ -27,7 +33,8 @@ bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 
 	*ret_unix_seconds = 0;
 	*ret_nanoseconds = 0;
-	if (efi != EFI_SUCCESS || now.Year < 1970 || now.Month < 1 || now.Month > 12 || now.Day < 1 || now.Nanosecond >= 1000000000)
+	if (efi != EFI_SUCCESS || now.Year < 1970 || now.Month < 1 || now.Month > 12 || now.Day < 1 ||
+	    now.Nanosecond >= 1000000000)
 		return false;
 	*ret_unix_seconds = days_since_1970(now.Year, now.Month, now.Day) * DAY + (int64_t)now.Hour * 3600 +
 			    (int64_t)(now.Minute + minutes_to_utc(&now)) * MINUTE + now.Second;

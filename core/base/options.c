@@ -127,7 +127,8 @@ enum status arguments_parse(const struct option *options, int argc, char **argv,
 	if (a.values == NULL || a.operands == NULL)
 		st = fail_no_memory(err);
 	for (int i = 0; st == ST_OK && i < argc; i++) {
-		if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0')
+		/* No option is a digit: "-512M" is a size. */
+		if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0' || text_is_digit(argv[i][1]))
 			a.operands[a.n_operands++] = argv[i];
 		else if (text_equal(argv[i], "--"))
 			only_operands = true;

@@ -7,7 +7,8 @@
 
 /*
  * Command lines as getopt_long reads them: -f FMT, -fFMT, -qf FMT, --output=json, --output json, --out=json where
- * that is unambiguous; options and operands in any order; "--" ends the options.
+ * that is unambiguous; options and operands in any order; "--" ends the options. A '-' before a digit is that of a
+ * number.
  */
 
 struct option {

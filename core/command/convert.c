@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/snapshots.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
@@ -13,6 +14,7 @@ static const struct option options[] = {
 	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
+	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name, or\nsnapshot.id=ID,snapshot.name=NAME" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 'p', "progress", NULL, "show how far it is" },
@@ -38,6 +40,27 @@ static void close_sources(struct chain *source, size_t n)
 	mem_free(source);
 }
 
+/* The one source, as it was at a snapshot. */
+static enum status open_snapshot(const char *name, const struct image_format *format, const char *which, struct chain *ret,
+				 struct error *err)
+{
+	struct chain chain;
+	size_t index;
+	enum status st = chain_open(name, format, true, &chain, err);
+
+	if (st != ST_OK)
+		return st;
+	st = snapshots_find_described(chain.link[0].image, which, &index, err);
+	if (st == ST_OK)
+		st = chain_load(&chain, &index, err);
+	if (st != ST_OK) {
+		chain_close(&chain);
+		return st;
+	}
+	*ret = chain;
+	return ST_OK;
+}
+
 static enum status open_sources(const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
 {
 	const struct image_format *format = NULL;
@@ -49,6 +72,10 @@ static enum status open_sources(const struct arguments *arguments, size_t n, str
 		return fail_no_memory(err);
 	if (arguments_has(arguments, "f"))
 		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, err);
+	if (st == ST_OK && arguments_has(arguments, "l")) {
+		st = open_snapshot(arguments->operands[0], format, arguments_value(arguments, "l"), &source[0], err);
+		opened = st == ST_OK;
+	}
 	for (; st == ST_OK && opened < n; opened += st == ST_OK)
 		st = chain_open_disk(arguments->operands[opened], format, &source[opened], err);
 	if (st != ST_OK) {
@@ -110,7 +137,7 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 		st = create_prepare(&create, err);
 	if (st == ST_OK) {
 		job->create = &create;
-		job->keep_backing = create.request.backing_name != NULL;
+		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
 	}
 	create_job_free(&create);
@@ -121,12 +148,8 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 				       struct error *err)
 {
 	struct chain backing = { 0 };
-	struct blk *file;
-	enum status st = platform_open(name, OPEN_WRITE, &file, err);
+	enum status st = image_open_file(name, format, OPEN_WRITE, &job->target, err);
 
-	if (st != ST_OK)
-		return st;
-	st = image_open_blk(file, name, format, OPEN_WRITE, &job->target, err);
 	if (st != ST_OK)
 		return st;
 	if (job->target->size < size)
@@ -158,6 +181,8 @@ static enum status check_options(const struct arguments *arguments, const struct
 		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none");
+	if (arguments_has(arguments, "l") && arguments->n_operands != 2)
+		return fail(err, ST_INVALID, "option -l: a snapshot can only be copied from one source, not from several");
 	if (arguments_has(arguments, "S")) {
 		enum status st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes, err);
 
@@ -169,7 +194,7 @@ static enum status check_options(const struct arguments *arguments, const struct
 	return ST_OK;
 }
 
-static enum status convert(const struct arguments *arguments, struct error *err)
+static enum status convert(const struct console *console, const struct arguments *arguments, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
 	const char *name = arguments->operands[n];
@@ -187,6 +212,7 @@ static enum status convert(const struct arguments *arguments, struct error *err)
 	if (st != ST_OK)
 		return st;
 	job.source = source;
+	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK)
 		st = refuse_own_source(&job, name, err);
@@ -206,7 +232,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the names of a source and of a target are expected");
 		return command_misused(console, "convert", &err);
 	}
-	return convert(arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+	return convert(console, arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
 }
 
 const struct command command_convert = {

@@ -32,15 +32,19 @@ enum status output_style(const struct arguments *arguments, bool *ret_json, stru
 	return ST_OK;
 }
 
-enum status format_option(const struct arguments *arguments, const char *option, const struct image_format **ret_format, struct error *err)
+enum status format_option(const struct arguments *arguments, const char *option, const struct image_format **ret_format,
+			  struct error *err)
 {
 	const char *letter = option + 1;
 
 	*ret_format = NULL;
-	return arguments_has(arguments, letter) ? image_format_get(arguments_value(arguments, letter), option, ret_format, err) : ST_OK;
+	if (!arguments_has(arguments, letter))
+		return ST_OK;
+	return image_format_get(arguments_value(arguments, letter), option, ret_format, err);
 }
 
-enum status open_disk(const struct arguments *arguments, const char *option, const char *name, struct chain *ret, struct error *err)
+enum status open_disk(const struct arguments *arguments, const char *option, const char *name, struct chain *ret,
+		      struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, option, &format, err);
@@ -56,8 +60,8 @@ enum status cache_option(const struct arguments *arguments, const char *option, 
 	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
 		if (text_equal(mode, modes[i]))
 			return ST_OK;
-	return fail(err, ST_INVALID, "option %s: \"%s\" is no cache mode; those there are: none (or off), writeback, writethrough, directsync, "
-		    "unsafe", option, mode);
+	return fail(err, ST_INVALID, "option %s: \"%s\" is no cache mode; those there are: none (or off), writeback, "
+		    "writethrough, directsync, unsafe", option, mode);
 }
 
 static int run_help_of(const struct console *console, const struct command *command)

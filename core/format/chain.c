@@ -4,9 +4,18 @@
 #include "base/platform.h"
 #include "base/text.h"
 
+/* Which links are opened for writing. */
+struct writable {
+	size_t index[2];
+};
+
+static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
+
 /* Opens one more link; `name` becomes the chain's. */
-static enum status append(struct chain *chain, char *name, const struct image_format *format, struct error *err)
+static enum status append(struct chain *chain, char *name, const struct image_format *format, const struct writable *writable,
+			  struct error *err)
 {
+	bool write = chain->n == writable->index[0] || chain->n == writable->index[1];
 	struct image *image = NULL;
 	enum status st = ST_OK;
 
@@ -16,7 +25,7 @@ static enum status append(struct chain *chain, char *name, const struct image_fo
 	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
 		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);
 	if (st == ST_OK)
-		st = image_open(name, format, &image, err);
+		st = image_open_file(name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
 	if (st != ST_OK) {
 		mem_free(name);
 		return st;
@@ -42,7 +51,7 @@ static enum status find_backing(const struct image *image, char **ret_name, cons
 }
 
 /* Opens the backing file of the last link. */
-static enum status append_backing(struct chain *chain, struct error *err)
+static enum status append_backing(struct chain *chain, const struct writable *writable, struct error *err)
 {
 	const struct image *front = chain->link[chain->n - 1].image;
 	const struct image_format *format;
@@ -52,11 +61,12 @@ static enum status append_backing(struct chain *chain, struct error *err)
 
 	if (st != ST_OK)
 		return st;
-	st = append(chain, name, format, &why);
+	st = append(chain, name, format, writable, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front->name, why.text);
 }
 
-enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *err)
+static enum status open_links(const char *name, const struct image_format *format, bool whole, const struct writable *writable,
+			      struct chain *ret, struct error *err)
 {
 	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
 	char *copy = text_copy(name);
@@ -67,15 +77,20 @@ enum status chain_open(const char *name, const struct image_format *format, bool
 		mem_free(copy);
 		return fail_no_memory(err);
 	}
-	st = append(&chain, copy, format, err);
+	st = append(&chain, copy, format, writable, err);
 	while (st == ST_OK && whole && chain.link[chain.n - 1].image->backing_name != NULL)
-		st = append_backing(&chain, err);
+		st = append_backing(&chain, writable, err);
 	if (st != ST_OK) {
 		chain_close(&chain);
 		return st;
 	}
 	*ret = chain;
 	return ST_OK;
+}
+
+enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *err)
+{
+	return open_links(name, format, whole, &none_writable, ret, err);
 }
 
 void chain_close(struct chain *chain)
@@ -88,23 +103,44 @@ void chain_close(struct chain *chain)
 	*chain = (struct chain){ 0 };
 }
 
-enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *err)
+enum status chain_load(struct chain *chain, const size_t *snapshot, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < chain->n; i++) {
+		struct image *image = chain->link[i].image;
+
+		image->backing = i + 1 < chain->n ? chain->link[i + 1].image : NULL;
+		st = i == 0 && snapshot != NULL ? image_load_snapshot(image, *snapshot, err) : image_load(image, err);
+	}
+	return st;
+}
+
+static enum status open_disk(const char *name, const struct image_format *format, const struct writable *writable, struct chain *ret,
+			     struct error *err)
 {
 	struct chain chain;
-	enum status st = chain_open(name, format, true, &chain, err);
+	enum status st = open_links(name, format, true, writable, &chain, err);
 
 	if (st != ST_OK)
 		return st;
-	for (size_t i = 0; st == ST_OK && i < chain.n; i++) {
-		chain.link[i].image->backing = i + 1 < chain.n ? chain.link[i + 1].image : NULL;
-		st = image_load(chain.link[i].image, err);
-	}
+	st = chain_load(&chain, NULL, err);
 	if (st != ST_OK) {
 		chain_close(&chain);
 		return st;
 	}
 	*ret = chain;
 	return ST_OK;
+}
+
+enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *err)
+{
+	return open_disk(name, format, &none_writable, ret, err);
+}
+
+enum status chain_open_writable(const char *name, const struct image_format *format, size_t also, struct chain *ret, struct error *err)
+{
+	return open_disk(name, format, &(struct writable){ { 0, also } }, ret, err);
 }
 
 enum status chain_open_backing(struct image *image, struct chain *ret, struct error *err)

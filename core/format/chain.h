@@ -30,6 +30,16 @@ void chain_close(struct chain *);
  */
 enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *);
 
+/* As chain_open_disk(), with the first image and that at the index `also` (0: no other) opened for writing. */
+enum status chain_open_writable(const char *name, const struct image_format *format, size_t also, struct chain *ret,
+				struct error *);
+
+/*
+ * Gets the disk of an opened chain ready, as chain_open_disk() does; `snapshot` is an index into the snapshots of its
+ * first image, whose disk as it was then is meant, or NULL. Errors: those of image_load().
+ */
+enum status chain_load(struct chain *, const size_t *snapshot, struct error *);
+
 /*
  * Opens what is behind an open image and lets it show through; without a backing file, an empty chain. Closed after
  * the image.

@@ -166,6 +166,23 @@ enum status image_load_snapshot(struct image *image, size_t index, struct error 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
+enum status image_flush(struct image *image, struct error *err)
+{
+	enum status st = blk_flush(&image->blk);
+
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing it: %s", image->name, status_text(st));
+}
+
+enum status image_check(struct image *image, struct out *problems, struct check_result *ret, struct error *err)
+{
+	struct error why;
+	enum status st;
+
+	*ret = (struct check_result){ 0 };
+	st = image->format->check(image, problems, ret, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
+}
+
 enum status image_read_backing(struct image *image, uint64_t offset, void *buf, size_t len)
 {
 	if (image->backing != NULL)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/out.h"
 #include "base/platform.h"
 #include "base/tree.h"
 #include "blk/blk.h"
@@ -49,6 +50,19 @@ struct image_measure {
 	uint64_t bitmaps_bytes; /* and would take this */
 };
 
+/* What a check has found, counted as qemu-img counts it: scripts rely on the numbers. */
+struct check_result {
+	uint64_t corruptions;        /* what contradicts itself, and can lose data */
+	uint64_t leaks;              /* clusters that take space for nothing */
+	uint64_t check_errors;       /* what could not be looked at because of corruptions; > 0: the check is not complete */
+	uint64_t image_end_offset;   /* bytes; nothing in the file behind it is in use; 0: not known */
+	uint64_t total_clusters;     /* of the disk */
+	uint64_t allocated_clusters; /* of them: those with a place in the file */
+	uint64_t fragmented_clusters, compressed_clusters; /* of the allocated ones */
+};
+
+enum { CHECK_PROBLEMS_MAX = 1000 }; /* that are told one by one */
+
 struct image_format {
 	const char *name;
 	const char *summary;                        /* one line for `help` */
@@ -79,8 +93,39 @@ struct image_format {
 
 	const struct snapshot_ops *snapshots; /* NULL: the format has none */
 
+	/*
+	 * Whether the disk, loaded for writing, can get this size by blk_resize(): nothing is changed, the words say
+	 * why not. ret[0] is how long the image gets, at most; ret[1] its data file. NULL: disks of this format keep
+	 * their size.
+	 */
+	enum status (*plan_resize)(const struct image *, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX],
+				   struct error *);
+
+	/*
+	 * Gives up all that the image has stored, loaded for writing: what is behind it shows everywhere. Power may
+	 * fail at any moment: each part is still there then, or given up. NULL: it cannot.
+	 */
+	enum status (*make_empty)(struct image *);
+
+	/*
+	 * Makes an image that is loaded for writing and flushed name another backing file (NULL: none) and its format
+	 * (NULL: none). When the power goes, it names the old or the new one. Unless `write`, it only says whether
+	 * that can be done, as far as can be known. NULL: images of this format have none.
+	 */
+	enum status (*set_backing)(struct image *, const char *name, const char *backing_format, bool write,
+				   struct error *);
+
 	/* Writes the members of "format-specific"."data" in qemu-img's order. NULL: the format has none. */
 	void (*describe)(const struct image *, struct tree *);
+
+	/*
+	 * Reads all that describes where data is, and holds it against itself; neither the disk's contents nor other files
+	 * are read. Needs no load. Each problem goes to `problems` as a line of text with its kind, place and value, up to
+	 * CHECK_PROBLEMS_MAX of them: a place for text that the command gives, of which nothing is asked, and so no call
+	 * back up. On failure, which is for what could not be read or held in memory, there is no verdict. NULL: images
+	 * of this format cannot be checked.
+	 */
+	enum status (*check)(struct image *, struct out *problems, struct check_result *ret, struct error *);
 
 	/* Checks a request and says which files of which sizes it takes; touches nothing. */
 	enum status (*plan)(const struct create_request *, struct create_plan *ret, struct error *);
@@ -100,14 +145,17 @@ struct image_format {
 
 extern const struct image_format *const image_formats[]; /* sorted by name, ends with NULL */
 
-/* What formats with internal snapshots do with them; `index` is that in image->snapshots. All fail with words that do not name the file. */
+/*
+ * What formats with internal snapshots do with them; `index` is that in image->snapshots. All fail with words that do
+ * not name the file.
+ */
 struct snapshot_ops {
 	/* As image_format's load, for the disk as it was then: image->size changes too. */
 	enum status (*load)(struct image *, size_t index, struct error *);
 
 	/*
-	 * These change an image that is loaded for writing. When the power goes, it is as it was before or after; what was not finished may
-	 * waste space. Snapshots that are added or removed change image->snapshots.
+	 * These change an image that is loaded for writing, and image->snapshots. When the power goes, the image is as
+	 * it was before or after; what was not finished may waste space.
 	 */
 	enum status (*create)(struct image *, const char *name, struct error *);
 	enum status (*apply)(struct image *, size_t index, struct error *);
@@ -134,6 +182,7 @@ struct image {
 	char *data_name;         /* of that other file; NULL: it is `file` */
 	enum codec_kind compression; /* after image_load(): how its compressed clusters are compressed */
 	bool sparse;             /* after image_load(): its data may lie in holes of the file, and is zeros there */
+	bool stores_zeros;       /* zeros are stored even where they show anyway: what is behind it is about to change */
 	struct image *backing;   /* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
 	uint64_t size;           /* of the virtual disk, bytes, a multiple of 512 */
 	uint32_t cluster_bytes;  /* 0: the format has no clusters */
@@ -157,7 +206,7 @@ enum status image_format_get(const char *name, const char *option, const struct 
  */
 enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
 
-/* The same in the mode that is asked for: OPEN_WRITE for an image that is to be changed (image_load() then makes its disk writable). */
+/* The same in the mode that is asked for: OPEN_WRITE for an image that is to be changed. image_load() is still due. */
 enum status image_open_file(const char *name, const struct image_format *format, enum open_mode, struct image **ret, struct error *);
 
 /* The same for a file that is open: `file` is the image's from here on, on failure too. */
@@ -170,6 +219,12 @@ enum status image_load(struct image *, struct error *);
 
 /* The same for the disk as it was when image->snapshots[index] was made; the image was opened for reading. */
 enum status image_load_snapshot(struct image *, size_t index, struct error *);
+
+/* Everything that was written is on the medium. Fails with words that name the file. */
+enum status image_flush(struct image *, struct error *);
+
+/* Checks an image whose format has a `check`. Fails with words that name the file. */
+enum status image_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
 
 /* What shows through at `offset` of an image that has nothing there: its backing file's bytes, zeros behind the end of that. */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

@@ -51,15 +51,16 @@ static bool is_last(const struct side *side, uint64_t at)
 }
 
 /*
- * Whether both have the same allocated: nothing, zeros, data with a place of its own, compressed data. qemu-img compares all flags that it
- * has, and so calls some disks different that are only fragmented differently; is_last() is here to say the same.
+ * Whether both have the same allocated: nothing, zeros, data with a place of its own, compressed data. qemu-img compares
+ * all flags that it has, and so calls some disks different that are only fragmented differently; is_last() is here to
+ * say the same.
  */
 static bool is_alike(const struct side side[], uint64_t at)
 {
 	const struct disk_status *a = &side[0].status, *b = &side[1].status;
 
-	return a->data == b->data && a->zero == b->zero && a->has_offset == b->has_offset && is_allocated(a) == is_allocated(b) &&
-	       is_last(&side[0], at) == is_last(&side[1], at);
+	return a->data == b->data && a->zero == b->zero && a->has_offset == b->has_offset &&
+	       is_allocated(a) == is_allocated(b) && is_last(&side[0], at) == is_last(&side[1], at);
 }
 
 /* ---- contents ----------------------------------------------------------------------------------------------------- */
@@ -97,7 +98,8 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
 	return i;
 }
 
-static enum compare_outcome compare_piece(struct side side[], uint64_t at, size_t n, uint64_t *ret_offset, struct error *err)
+static enum compare_outcome compare_piece(struct side side[], uint64_t at, size_t n, uint64_t *ret_offset,
+					  struct error *err)
 {
 	enum compare_outcome outcome = fetch(&side[0], at, n, err);
 	size_t same;
@@ -113,8 +115,8 @@ static enum compare_outcome compare_piece(struct side side[], uint64_t at, size_
 	return COMPARE_CONTENT;
 }
 
-static enum compare_outcome compare_between(const struct comparison *comparison, struct side side[], uint64_t at, uint64_t end,
-					    uint64_t *ret_offset, struct error *err)
+static enum compare_outcome compare_between(const struct comparison *comparison, struct side side[], uint64_t at,
+					    uint64_t end, uint64_t *ret_offset, struct error *err)
 {
 	enum compare_outcome outcome = COMPARE_SAME;
 
@@ -146,8 +148,8 @@ static enum compare_outcome compare_between(const struct comparison *comparison,
 	return outcome;
 }
 
-static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start, uint64_t end, uint64_t *ret_offset,
-					  struct error *err)
+static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start, uint64_t end,
+					  uint64_t *ret_offset, struct error *err)
 {
 	struct side side[2];
 	enum compare_outcome outcome = COMPARE_NO_DATA;

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "blk/hold.h"
 #include "codec/codec.h"
+#include "job/progress.h"
 #include "job/status.h"
 
 /* Read at once: a multiple of every cluster size, and enough for the full speed of every device. */
@@ -53,7 +54,7 @@ static struct image *source_at(const struct convert_job *job, uint64_t *offset)
 static enum status read_source(const struct convert_job *job, uint64_t offset, uint8_t *buf, size_t len, struct error *err)
 {
 	while (len > 0) {
-		uint64_t at = offset;
+		uint64_t at = job->first_byte + offset;
 		struct image *image = source_at(job, &at);
 		size_t n = (size_t)min_u64(len, image->size - at);
 		enum status st = blk_read(&image->blk, at, buf, n);
@@ -73,7 +74,7 @@ enum kind { SKIP, ZERO, DATA };
 static enum status look(const struct convert_job *job, uint64_t offset, uint64_t len, enum kind *ret_kind, uint64_t *ret_length,
 			struct error *err)
 {
-	uint64_t at = offset;
+	uint64_t at = job->first_byte + offset;
 	struct image *image = source_at(job, &at);
 	struct disk_status status;
 	enum status st;
@@ -83,7 +84,8 @@ static enum status look(const struct convert_job *job, uint64_t offset, uint64_t
 	if (st != ST_OK)
 		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
 	*ret_length = status.length;
-	if (job->keep_backing && (status.depth > 0 || !status.present))
+	/* What no image has is decided by the backing file behind `depth`, which is too short for it. */
+	if (job->keep_depth > 0 && status.depth + !status.present >= job->keep_depth)
 		*ret_kind = SKIP;
 	else
 		*ret_kind = status.zero && job->sparse_bytes > 0 ? ZERO : DATA;
@@ -194,16 +196,26 @@ static enum status step(struct copy *copy, uint64_t at, uint64_t end, uint64_t *
 
 static enum status copy_all(struct copy *copy, uint64_t size, struct error *err)
 {
+	struct progress progress;
 	enum status st = ST_OK;
 
-	for (uint64_t at = 0; st == ST_OK && at < size;) {
+	progress_begin(&progress, copy->job->progress, size);
+	for (uint64_t at = 0, next; st == ST_OK && at < size; at = next) {
 		if (platform_cancelled())
-			return fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
-		st = step(copy, at, size, &at, err);
+			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
+		else
+			st = step(copy, at, size, &next, err);
+		if (st == ST_OK)
+			progress_advance(&progress, next - at);
+		else
+			next = size;
 	}
+	progress_end(&progress);
 	if (st != ST_OK)
 		return st;
-	st = copy->job->target->format->flat ? blk_resize(copy->job->target->file, size, PREALLOC_OFF) : ST_OK;
+	/* A flat one that is new ends with the last byte that was written so far. */
+	if (copy->job->create != NULL && copy->job->target->format->flat)
+		st = blk_resize(copy->job->target->file, round_up(size, 512), PREALLOC_OFF);
 	if (st == ST_OK)
 		st = blk_flush(copy->target);
 	return st == ST_OK ? ST_OK : write_failed(copy, st, size, err);
@@ -231,7 +243,7 @@ static enum status copy_to_target(const struct convert_job *job, uint64_t size, 
 		.target = &job->target->blk,
 		.unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes
 							      : min_u64(max_u64(job->sparse_bytes, 4096), WINDOW_BYTES),
-		.reads_zero = job->create != NULL ? !job->keep_backing : job->target_is_zero,
+		.reads_zero = job->create != NULL ? job->keep_depth == 0 : job->target_is_zero,
 		.window = io_alloc(WINDOW_BYTES),
 	};
 	enum status st;
@@ -254,7 +266,7 @@ static enum status open_created(struct convert_job *job, struct blk *file, uint6
 
 	if (st != ST_OK)
 		return st;
-	job->target->size = size; /* a flat one is empty so far */
+	job->target->size = round_up(size, 512); /* a flat one is empty so far */
 	st = chain_open_backing(job->target, backing, err);
 	return st == ST_OK ? image_load(job->target, err) : st;
 }
@@ -268,6 +280,8 @@ enum status convert_run(struct convert_job *job, struct error *err)
 
 	if (st != ST_OK)
 		return st;
+	if (job->part)
+		size = job->n_bytes;
 	if (job->create == NULL)
 		return copy_to_target(job, size, err);
 	st = create_open(job->create, &file, err);

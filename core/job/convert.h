@@ -10,12 +10,19 @@
 struct convert_job {
 	const struct chain *source;   /* loaded */
 	size_t n_sources;
+	bool part;                    /* copy only `n_bytes` from `first_byte` on of the disk that the sources make */
+	uint64_t first_byte, n_bytes;
 	const struct create_job *create; /* the target, prepared; NULL: it exists, and is `target` */
 	struct image *target;         /* loaded for writing; set by the job where it creates it */
 	bool target_is_zero;          /* an existing target that reads as zeros everywhere */
 	bool compress;
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
-	bool keep_backing;            /* the target has a backing file: leave out what the first image of the source does not have itself */
+	struct out *progress;         /* where to show how far it is; NULL: nowhere */
+	/*
+	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that
+	 * already. 0: leave out nothing.
+	 */
+	size_t keep_depth;
 };
 
 /* The size of the disk that the sources make. ST_TOO_LARGE. */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "blk/hold.h"
 #include "format/chain.h"
+#include "job/place.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
 {
@@ -84,65 +85,20 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
  * ---- place for the files ------------------------------------------------------------------------------------------
  */
 
-static enum status check_limit(const struct create_job *job, size_t i, const struct place *place, struct error *err)
-{
-	uint64_t size = job->plan.file[i].size;
-
-	if (size <= place->file_limit_bytes)
-		return ST_OK;
-	return fail(err, ST_TOO_LARGE, "%s: %ju bytes are more than a file on %s can have (%ju bytes%s); make it smaller, use a volume "
-		    "with another file system, or let it grow with its contents: -f qcow2 without preallocation", job->file[i],
-		    size, place->volume_name, place->file_limit_bytes,
-		    place->file_limit_bytes == UINT32_MAX ? ", the limit of FAT" : "");
-}
-
-/*
- * What file `i` will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to
- * be reserved.
- */
-static uint64_t needed_bytes(const struct create_job *job, size_t i, const struct place *place)
-{
-	if (place->sparse && job->plan.file[i].prealloc == PREALLOC_OFF)
-		return 0;
-	return round_up(job->plan.file[i].size, place->cluster_bytes);
-}
-
-static enum status check_space(const struct create_job *job, size_t i, const struct place place[], struct error *err)
-{
-	uint64_t needed = 0, available = place[i].free_bytes;
-	struct out_buffer readable;
-	char text[32];
-
-	/* Files before it on the same volume come out of the same space, and what they replace goes back to it. */
-	for (size_t j = 0; j <= i; j++) {
-		if (place[j].volume != place[i].volume)
-			continue;
-		if (!add_ok(needed, needed_bytes(job, j, &place[j]), &needed))
-			needed = UINT64_MAX;
-		available += place[j].existing_bytes;
-	}
-	if (needed <= available)
-		return ST_OK;
-	out_buffer_init(&readable, text, sizeof text);
-	size_print(&readable.out, available);
-	return fail(err, ST_NO_SPACE, "%s: %ju bytes are needed, but only %ju (%s) are free on %s", job->file[i], needed, available, text,
-		    place[i].volume_name);
-}
-
 static enum status check_places(const struct create_job *job, struct error *err)
 {
+	struct place_need need[CREATE_FILES_MAX] = { 0 };
 	struct place place[CREATE_FILES_MAX];
 
 	for (size_t i = 0; i < job->plan.n_files; i++) {
 		enum status st = platform_look(job->file[i], &place[i], err);
 
+		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
 		if (st != ST_OK)
 			return st;
 		if (place[i].exists && !job->replace)
 			return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
-		st = check_limit(job, i, &place[i], err);
-		if (st == ST_OK)
-			st = check_space(job, i, place, err);
+		st = place_check(need, place, i, err);
 		if (st != ST_OK)
 			return st;
 	}

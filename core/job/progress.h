@@ -4,7 +4,7 @@
 
 #include "base/out.h"
 
-/* The line "    (12.34/100%)" that commands show with -p, written over itself: each time that it moved by 1 % or more. */
+/* The line "    (12.34/100%)" that commands show with -p, written over itself each time that it moved by 1 % or more. */
 struct progress {
 	struct out *out; /* NULL: silent */
 	uint64_t total, done;

@@ -177,6 +177,13 @@ def test_refused(tmp_path, args):
     assert Result(["qemu-img", "convert", *args], tmp_path).code == 1
 
 
+def test_progress(source):
+    for quiet in ((), ("-q",)):
+        ours = efi_img(source, "convert", "-p", *quiet, "-O", "qcow2", "s.qcow2", f"t{len(quiet)}")
+        assert ours.code == 0 and (ours.out == "" if quiet else
+                                   ours.out.startswith("    (0.00/100%)\r") and ours.out.endswith("    (100.00/100%)\r\n"))
+
+
 def test_never_over_its_own_source(source):
     before = (source / "s.qcow2").read_bytes()
     for args in (("--force",), ("-n",)):

@@ -102,6 +102,14 @@ size_t sim_files(void)
 	return n;
 }
 
+const char *sim_file_name(size_t index)
+{
+	for (size_t i = 0; i < SIM_FILES_MAX; i++)
+		if (files[i].name[0] != '\0' && index-- == 0)
+			return files[i].name;
+	return NULL;
+}
+
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes)
 {
 	struct sim_file *file = find(name);
@@ -164,11 +172,19 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 	return st;
 }
 
+/* About half of a write: sectors are written whole or not at all. */
+static size_t half(uint64_t offset, size_t len)
+{
+	uint64_t end = round_down(offset + len / 2, 512);
+
+	return end > offset ? (size_t)(end - offset) : 0;
+}
+
 static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct sim_file *file = file_of(blk);
 	enum status st = call(), grown = ST_OK;
-	size_t n = st == ST_OK ? len : len / 2;
+	size_t n = st == ST_OK ? len : half(offset, len);
 
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */

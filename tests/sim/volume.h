@@ -35,6 +35,8 @@ void sim_file_put(const char *name, const void *bytes, uint64_t n);
 /* NULL: no such file. */
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);
 size_t sim_files(void);
+/* The names of the files, one after the other from 0 on; NULL: there are not so many. */
+const char *sim_file_name(size_t index);
 
 enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
 

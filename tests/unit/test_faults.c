@@ -1,6 +1,6 @@
 /*
- * Commands that only read, where something goes wrong: every allocation, every call to the volume, every moment at which the person stops
- * them.
+ * Commands that only read, where something goes wrong: every allocation, every call to the volume, every moment at which
+ * the person stops them.
  */
 #include "unit.h"
 
@@ -38,7 +38,8 @@ static int set_up(void **state)
 	bytes[60000] = 1;
 	sim_file_put("other.raw", bytes, sizeof bytes);
 	bytes[60000] = 0;
-	assert_int_equal(RUN("create", "-q", "-f", "qcow2", "-o", "cluster_size=512,preallocation=full", "same.qcow2", "100k"), EXIT_OK);
+	assert_int_equal(RUN("create", "-q", "-f", "qcow2", "-o", "cluster_size=512,preallocation=full", "same.qcow2", "100k"),
+			 EXIT_OK);
 	assert_int_equal(RUN("create", "-q", "-f", "qcow2", "-b", "same.qcow2", "-F", "qcow2", "long.qcow2", "5M"), EXIT_OK);
 	return 0;
 }
@@ -72,7 +73,7 @@ static bool is_failure(const char *command, int code)
 	return strcmp(command, "compare") == 0 ? misused || (code >= 2 && code < N_CODES) : code == EXIT_ERROR;
 }
 
-/* How often a command ended in which exit code while one thing after the other failed; in the end, what it says where nothing fails. */
+/* How often a command ended in which exit code while one thing after the other failed; at the end, `out` is of a good run. */
 static void fail_each(const char *const *words, int expected, unsigned count[N_CODES])
 {
 	for (enum victim victim = ALLOCATION; victim < N_VICTIMS; victim++)
@@ -103,7 +104,7 @@ static void compare(void **state)
 	assert_string_equal(out.text, "Warning: Image size mismatch!\nImages are identical.\n");
 	fail_each((const char *const[]){ "compare", "same.qcow2", "other.raw", NULL }, EXIT_ERROR, count);
 	assert_string_equal(out.text, "Content mismatch at offset 59904!\n");
-	print_message("%u failures: %u to open, %u of the status, %u to read\n", count[2] + count[3] + count[4], count[2], count[3], count[4]);
+	print_message("%u failures to open, %u of the status, %u to read\n", count[2], count[3], count[4]);
 	assert_true(count[2] > 50 && count[3] >= 3 && count[4] >= 12);
 }
 
@@ -112,10 +113,12 @@ static void measure(void **state)
 	unsigned count[N_CODES] = { 0 };
 
 	(void)state;
-	fail_each((const char *const[]){ "measure", "-O", "qcow2", "-o", "cluster_size=512", "long.qcow2", NULL }, EXIT_OK, count);
+	fail_each((const char *const[]){ "measure", "-O", "qcow2", "-o", "cluster_size=512", "long.qcow2", NULL }, EXIT_OK,
+		  count);
 	assert_non_null(strstr(out.text, "bitmaps size: 0\n"));
 	fail_each((const char *const[]){ "measure", "--output=json", "-O", "qcow2", "a.raw", NULL }, EXIT_OK, count);
-	fail_each((const char *const[]){ "measure", "-O", "qcow2", "-o", "backing_file=b", "--size", "1G", NULL }, EXIT_OK, count);
+	fail_each((const char *const[]){ "measure", "-O", "qcow2", "-o", "backing_file=b", "--size", "1G", NULL }, EXIT_OK,
+		  count);
 	assert_string_equal(out.text, "required size: 393216\nfully allocated size: 1074135040\n");
 	print_message("%u failures\n", count[EXIT_ERROR]);
 	assert_true(count[EXIT_ERROR] > 50);

@@ -17,7 +17,6 @@ struct disk_bitmap {
 _Static_assert(sizeof(struct disk_bitmap) == 24, "");
 _Static_assert(offsetof(struct disk_bitmap, granularity_bits) == 17, "");
 
-enum { FLAG_IN_USE = 1, FLAG_AUTO = 2 };
 enum { TYPE_DIRTY_TRACKING = 1, GRANULARITY_BITS_MIN = 9, GRANULARITY_BITS_MAX = 31 };
 
 static enum status read_failed(struct error *err, enum status st)
@@ -54,8 +53,11 @@ static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, stru
 	st = blk_read_padded(file, *at + be32_get(disk.extra_bytes), bitmap->name, name_bytes);
 	if (st != ST_OK)
 		return read_failed(err, st);
-	bitmap->in_use = (be32_get(disk.flags) & FLAG_IN_USE) != 0;
-	bitmap->automatic = (be32_get(disk.flags) & FLAG_AUTO) != 0;
+	bitmap->flags = be32_get(disk.flags);
+	bitmap->in_use = (bitmap->flags & QCOW2_BITMAP_FLAG_IN_USE) != 0;
+	bitmap->automatic = (bitmap->flags & QCOW2_BITMAP_FLAG_AUTO) != 0;
+	bitmap->table_offset = be64_get(disk.table_offset);
+	bitmap->table_entries = be32_get(disk.table_entries);
 	bitmap->granularity_bytes = (uint64_t)1 << disk.granularity_bits;
 	*at = min_u64(round_up(*at + rest, 8), end);
 	return ST_OK;

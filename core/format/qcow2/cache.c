@@ -30,6 +30,8 @@ static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
 {
 	size_t oldest = cache->n_slots;
 
+	if (cache->slot[cache->recent].offset == offset)
+		return cache->recent;
 	for (size_t i = 0; i < cache->n_slots; i++) {
 		if (cache->slot[i].offset == offset)
 			return i;
@@ -51,6 +53,7 @@ static enum status take_slot(struct qcow2_cache *cache, uint64_t offset, size_t 
 	if (cache->slot[i].bytes == NULL)
 		return ST_NO_MEMORY;
 	cache->slot[i].last_use = ++cache->clock;
+	cache->recent = i;
 	*ret = i;
 	return ST_OK;
 }

@@ -22,6 +22,7 @@ struct qcow2_cache {
 	size_t table_bytes;
 	size_t n_slots, n_changed;
 	uint64_t clock;
+	size_t recent;            /* the slot that was used last: mostly the one that is wanted next */
 	struct {
 		uint8_t *bytes;   /* allocated when the slot is first used */
 		uint64_t offset;  /* in the file; 0: empty */

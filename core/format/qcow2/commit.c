@@ -24,8 +24,15 @@ static enum status flush(struct qcow2_image *q)
 	return st == ST_OK ? blk_flush(q->image.file) : st;
 }
 
-/* Writes the entries of a table in memory that begins at `offset` of the file, big-endian. */
-static enum status write_table(struct qcow2_image *q, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n)
+void qcow2_note_l1(struct qcow2_image *q, uint64_t index)
+{
+	if (q->l1_changed_end == 0)
+		q->l1_changed_first = index;
+	q->l1_changed_first = min_u64(q->l1_changed_first, index);
+	q->l1_changed_end = max_u64(q->l1_changed_end, index + 1);
+}
+
+enum status qcow2_write_table(struct qcow2_image *q, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n)
 {
 	enum { PIECE = 256 };
 	be64 piece[PIECE];
@@ -59,7 +66,7 @@ static enum status move_reftable(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
-		st = write_table(q, offset, q->reftable, 0, q->n_reftable);
+		st = qcow2_write_table(q, offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
 		st = flush(q);
 	if (st == ST_OK)
@@ -85,7 +92,7 @@ static enum status write_refcounts(struct qcow2_image *q)
 		st = flush(q);
 	if (st != ST_OK || !q->reftable_changed)
 		return st;
-	st = write_table(q, q->header.reftable_offset, q->reftable, 0, q->n_reftable);
+	st = qcow2_write_table(q, q->header.reftable_offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
 		st = flush(q);
 	if (st == ST_OK)
@@ -100,7 +107,7 @@ static enum status write_l1(struct qcow2_image *q)
 
 	if (q->l1_changed_end == 0)
 		return ST_OK;
-	st = write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
+	st = qcow2_write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
 	if (st == ST_OK)
 		q->l1_changed_end = 0;
 	return st;
@@ -139,6 +146,45 @@ enum status qcow2_commit(struct qcow2_image *q)
 			st = flush(q);
 	}
 	return st == ST_OK ? release(q) : st;
+}
+
+/*
+ * The new table is on the medium, with its refcounts and all that it refers to, before the header says where it is; only then the old one
+ * is given up.
+ */
+enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
+{
+	uint64_t old_bytes = (uint64_t)q->header.l1_entries * 8, offset = 0;
+	struct qcow2_header header;
+	uint64_t *l1 = mem_alloc(n * sizeof *l1);
+	enum status st = l1 != NULL ? ST_OK : ST_NO_MEMORY;
+
+	if (st == ST_OK)
+		st = qcow2_alloc(q, div_up((uint64_t)n * 8, qcow2_cluster_bytes(&q->header)), &offset);
+	if (st == ST_OK)
+		st = qcow2_commit(q);
+	if (st == ST_OK) {
+		memcpy(l1, q->l1, old_bytes);
+		mem_free(q->l1);
+		q->l1 = l1;
+		l1 = NULL;
+		st = qcow2_write_table(q, offset, q->l1, 0, n);
+	}
+	if (st == ST_OK)
+		st = flush(q);
+	header = q->header; /* its texts stay those of q->header */
+	header.l1_offset = offset;
+	header.l1_entries = n;
+	if (st == ST_OK)
+		st = qcow2_header_write_disk(q->image.file, &header);
+	if (st == ST_OK)
+		st = flush(q);
+	mem_free(l1);
+	if (st != ST_OK)
+		return st;
+	st = old_bytes > 0 ? qcow2_unref(q, q->header.l1_offset, old_bytes) : ST_OK;
+	q->header = header;
+	return st;
 }
 
 enum status qcow2_make_room(struct qcow2_image *q)

@@ -470,3 +470,26 @@ enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint3
 	_Static_assert(sizeof fields == 12, "");
 	return blk_write(file, offsetof(struct disk_header, reftable_offset), &fields, sizeof fields);
 }
+
+enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header *h)
+{
+	struct {
+		be64 size;
+		be32 crypt_method, l1_entries;
+		be64 l1_offset;
+	} fields = { be64_of(h->size), be32_of(h->crypt_method), be32_of(h->l1_entries), be64_of(h->l1_offset) };
+
+	_Static_assert(sizeof fields == offsetof(struct disk_header, reftable_offset) - offsetof(struct disk_header, size), "");
+	return blk_write(file, offsetof(struct disk_header, size), &fields, sizeof fields);
+}
+
+enum status qcow2_header_write_snapshots(struct blk *file, const struct qcow2_header *h)
+{
+	struct {
+		be32 n;
+		be64 offset;
+	} fields = { be32_of(h->n_snapshots), be64_of(h->snapshots_offset) };
+
+	_Static_assert(sizeof fields == 12, "");
+	return blk_write(file, offsetof(struct disk_header, n_snapshots), &fields, sizeof fields);
+}

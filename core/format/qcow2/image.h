@@ -9,6 +9,14 @@ struct qcow2_image {
 	struct qcow2_header header;
 	struct qcow2_bitmap *bitmaps;
 	struct qcow2_luks luks;
+	struct qcow2_snapshot {
+		uint64_t l1_offset;
+		uint32_t l1_entries;
+		bool has_disk_bytes;              /* false: nothing is said of the disk's size then; it is that of now */
+		uint64_t disk_bytes;
+		uint64_t table_at, table_bytes;   /* its entry in the snapshot table */
+	} *snapshots;                             /* beside image.snapshots */
+	uint64_t snapshots_bytes;                 /* of the table */
 
 	/* From here on: after load. */
 	bool has_data_file;
@@ -77,18 +85,69 @@ enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 
+/* ---- snapshot.c ---- */
+
+/* Reads the snapshot table into image.snapshots and snapshots. */
+enum status qcow2_snapshots_read(struct qcow2_image *, struct error *);
+
+/*
+ * The L1 table of a snapshot, which the caller frees, with zeros behind its end if a disk of its size needs more
+ * entries; and that size. What the entries say was not looked at. ST_CORRUPT, ST_IO, ST_NO_MEMORY.
+ */
+enum status qcow2_snapshot_l1(struct qcow2_image *, size_t index, uint64_t **ret, uint32_t *ret_n, uint64_t *ret_disk_bytes,
+			      struct error *);
+
+enum status qcow2_snapshot_load(struct image *, size_t index, struct error *);
+
+/* ---- snapshot_write.c ---- */
+
+enum status qcow2_snapshot_create(struct image *, const char *name, struct error *);
+enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
+enum status qcow2_snapshot_remove(struct image *, size_t index, struct error *);
+
 /* ---- commit.c ---- */
 
+/* Notes that the file does not have this entry of q->l1 yet. */
+void qcow2_note_l1(struct qcow2_image *, uint64_t index);
+/* Writes entries of a table to the one that begins at `offset` of the file. */
+enum status qcow2_write_table(struct qcow2_image *, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n);
 /* Before an operation: writes changed tables if there may not be room for those that it will change. */
 enum status qcow2_make_room(struct qcow2_image *);
 /* Writes all metadata in its order; qcow2_flush(): and sees to it that all of it is on the medium. */
 enum status qcow2_commit(struct qcow2_image *);
 enum status qcow2_flush(struct qcow2_image *);
 
+/* Gives the L1 table a longer place, of `n` entries; the new ones refer to nothing. */
+enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
+
 /* ---- write.c ---- */
 
 extern const struct blk_ops qcow2_write_ops;
 enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
+
+/* Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of the disk is stored there any more. */
+enum status qcow2_drop_from(struct qcow2_image *, uint64_t guest);
+
+/* Gives each cluster of [guest, end) that has none a place in the file, which reads as zeros. */
+enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end, enum prealloc);
+
+/* ---- resize.c ---- */
+
+enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_resize(struct blk *, uint64_t size, enum prealloc);
+
+enum status qcow2_make_empty(struct image *);
+
+/* Makes the file end with its last cluster that is in use. */
+enum status qcow2_trim(struct qcow2_image *);
+
+/* ---- backing.c ---- */
+
+enum status qcow2_set_backing(struct image *, const char *name, const char *backing_format, bool write, struct error *);
+
+/* ---- check.c ---- */
+
+enum status qcow2_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
 
 /* ---- read.c ---- */
 

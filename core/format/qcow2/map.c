@@ -2,14 +2,8 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-
-/* Bits of L1 and L2 entries. */
-#define OFFSET_MASK UINT64_C(0x00fffffffffffe00)
-#define L1_RESERVED UINT64_C(0x7f000000000001ff)
-#define L2_RESERVED UINT64_C(0x3f000000000001fe)
-#define L2_COMPRESSED (UINT64_C(1) << 62)
-#define L2_ZERO UINT64_C(1)
 
 enum { SUBCLUSTERS = 32 };
 
@@ -24,36 +18,26 @@ static uint64_t unit_bytes(const struct qcow2_image *q)
 	return qcow2_cluster_bytes(&q->header) / (is_extended(q) ? SUBCLUSTERS : 1);
 }
 
-/* Section "Compressed Clusters Descriptor": the offset has 62 - (cluster_bits - 8) bits, above it is the count of further sectors. */
-static void decode_compressed(const struct qcow2_image *q, uint64_t entry, struct qcow2_mapping *ret)
-{
-	unsigned offset_bits = 62 - (q->header.cluster_bits - 8);
-	uint64_t sectors = (entry & (L2_COMPRESSED - 1)) >> offset_bits;
-
-	ret->kind = QCOW2_MAP_COMPRESSED;
-	ret->offset = entry & ((UINT64_C(1) << offset_bits) - 1);
-	ret->compressed_bytes = (uint32_t)((sectors + 1) * 512 - ret->offset % 512);
-}
-
 /* What one L2 entry, with its subcluster bitmap (0 without), says of unit `sub` of its cluster. */
 static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint64_t bitmap, unsigned sub, struct qcow2_mapping *ret)
 {
-	uint64_t offset = entry & OFFSET_MASK;
+	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
 	bool zero, allocated;
 
-	if ((entry & L2_COMPRESSED) != 0) {
-		decode_compressed(q, entry, ret);
+	if ((entry & QCOW2_L2_COMPRESSED) != 0) {
+		ret->kind = QCOW2_MAP_COMPRESSED;
+		qcow2_compressed_place(&q->header, entry, &ret->offset, &ret->compressed_bytes);
 		return ST_OK;
 	}
-	if ((entry & L2_RESERVED) != 0 || offset % qcow2_cluster_bytes(&q->header) != 0)
+	if ((entry & QCOW2_L2_RESERVED) != 0 || offset % qcow2_cluster_bytes(&q->header) != 0)
 		return ST_CORRUPT;
 	if (is_extended(q)) {
 		zero = (bitmap >> (32 + sub) & 1) != 0;
 		allocated = (bitmap >> sub & 1) != 0;
-		if ((entry & L2_ZERO) != 0 || (zero && allocated) || (allocated && offset == 0 && !q->has_data_file))
+		if ((entry & QCOW2_L2_ZERO) != 0 || (zero && allocated) || (allocated && offset == 0 && !q->has_data_file))
 			return ST_CORRUPT;
 	} else {
-		zero = (entry & L2_ZERO) != 0;
+		zero = (entry & QCOW2_L2_ZERO) != 0;
 		/* In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none. */
 		allocated = offset != 0 || (q->has_data_file && (entry & QCOW2_COPIED) != 0);
 		if (zero && q->header.version < 3)
@@ -95,13 +79,13 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, stru
 		return ST_CORRUPT;
 	l1_entry = q->l1[l1_index];
 	len = min_u64(len, coverage - offset % coverage);
-	if ((l1_entry & OFFSET_MASK) == 0) {
+	if ((l1_entry & QCOW2_ENTRY_OFFSET) == 0) {
 		*ret = (struct qcow2_mapping){ .kind = QCOW2_MAP_HOLE, .length = len };
 		return ST_OK;
 	}
-	if ((l1_entry & L1_RESERVED) != 0 || (l1_entry & OFFSET_MASK) % qcow2_cluster_bytes(&q->header) != 0)
+	if ((l1_entry & QCOW2_L1_RESERVED) != 0 || (l1_entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&q->header) != 0)
 		return ST_CORRUPT;
-	st = qcow2_cache_get(&q->l2_cache, l1_entry & OFFSET_MASK, &table);
+	st = qcow2_cache_get(&q->l2_cache, l1_entry & QCOW2_ENTRY_OFFSET, &table);
 	if (st != ST_OK)
 		return st;
 	first = offset % coverage / unit;

@@ -46,7 +46,7 @@ static enum status qcow2_open(struct image *image, struct error *err)
 	image->backing_format = header->backing_format;
 	header->backing_name = header->backing_format = NULL; /* the image's from here on */
 
-	st = qcow2_snapshots_read(image, header, err);
+	st = qcow2_snapshots_read(q, err);
 	if (st == ST_OK)
 		st = qcow2_bitmaps_read(image->file, header, &q->bitmaps, err);
 	if (st == ST_OK && header->crypt_method == QCOW2_CRYPT_LUKS)
@@ -116,6 +116,13 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 	}
 }
 
+static const struct snapshot_ops snapshot_ops = {
+	.load = qcow2_snapshot_load,
+	.create = qcow2_snapshot_create,
+	.apply = qcow2_snapshot_apply,
+	.remove = qcow2_snapshot_remove,
+};
+
 const struct image_format format_qcow2 = {
 	.name = "qcow2",
 	.summary = "QEMU's format: grows with its contents, backing files, snapshots",
@@ -126,8 +133,13 @@ const struct image_format format_qcow2 = {
 	.open = qcow2_open,
 	.close = qcow2_close,
 	.load = qcow2_load,
+	.plan_resize = qcow2_plan_resize,
+	.make_empty = qcow2_make_empty,
+	.set_backing = qcow2_set_backing,
 	.write_compressed = qcow2_write_compressed,
+	.snapshots = &snapshot_ops,
 	.describe = qcow2_describe,
+	.check = qcow2_check,
 	.plan = qcow2_plan,
 	.measure = qcow2_measure,
 	.create = qcow2_create,

@@ -102,13 +102,35 @@ enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size
 /* Changes the autoclear feature bits. */
 enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear);
 
-/* Changes where the refcount table is: one write, inside of one sector. */
+/* These change some fields that belong together, each with one write inside of one sector: where the refcount table is, */
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
+/* the size of the disk and where its L1 table is, and where the snapshot table is; those of `header`. */
+enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header *);
+enum status qcow2_header_write_snapshots(struct blk *file, const struct qcow2_header *);
 
-/* ---- snapshot.c ---- */
+/* ---- snapshots ---- */
 
-/* Reads the snapshot table into image->snapshots. */
-enum status qcow2_snapshots_read(struct image *, const struct qcow2_header *, struct error *);
+/* Section "Snapshots": followed by extra data, the id and the name, and padded to a multiple of 8 bytes. */
+struct qcow2_disk_snapshot {
+	be64 l1_offset;
+	be32 l1_entries;
+	uint8_t id_bytes[2], name_bytes[2];
+	be32 date_seconds, date_nanoseconds;
+	be64 clock_nanoseconds;
+	be32 vm_state_bytes;
+	be32 extra_bytes;
+};
+_Static_assert(sizeof(struct qcow2_disk_snapshot) == 40, "");
+_Static_assert(offsetof(struct qcow2_disk_snapshot, date_seconds) == 16, "");
+_Static_assert(offsetof(struct qcow2_disk_snapshot, clock_nanoseconds) == 24, "");
+_Static_assert(offsetof(struct qcow2_disk_snapshot, extra_bytes) == 36, "");
+
+struct qcow2_disk_snapshot_extra {
+	be64 vm_state_bytes, disk_bytes, icount;
+};
+_Static_assert(sizeof(struct qcow2_disk_snapshot_extra) == 24, "");
+
+enum { QCOW2_SNAPSHOT_EXTRA_MAX = 1024, QCOW2_SNAPSHOT_TABLE_MAX = 64 << 20 }; /* bytes */
 
 /* ---- bitmap.c ---- */
 
@@ -116,7 +138,12 @@ struct qcow2_bitmap {
 	char *name;
 	bool in_use, automatic;
 	uint64_t granularity_bytes;
+	uint64_t table_offset;
+	uint32_t table_entries;
+	uint32_t flags; /* as they are in the directory */
 };
+
+enum { QCOW2_BITMAP_FLAG_IN_USE = 1, QCOW2_BITMAP_FLAG_AUTO = 2, QCOW2_BITMAP_FLAGS_KNOWN = 7 };
 
 /* Reads the bitmap directory: header->bitmaps.n elements; freed with qcow2_bitmaps_free(), on failure too. */
 enum status qcow2_bitmaps_read(struct blk *file, const struct qcow2_header *, struct qcow2_bitmap **ret, struct error *);

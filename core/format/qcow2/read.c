@@ -220,6 +220,7 @@ void qcow2_unload(struct qcow2_image *q)
 {
 	qcow2_cache_free(&q->l2_cache);
 	codec_close(q->codec);
+	mem_free(q->snapshots);
 	mem_free(q->l1);
 	mem_free(q->cluster);
 	mem_free(q->packed);

@@ -1,28 +1,8 @@
+/* Reading snapshots: their table, their L1 tables, their disks. Changing them: snapshot_write.c. */
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
-#include "format/qcow2/qcow2.h"
-
-/* Section "Snapshots": followed by extra data, the id and the name, and padded to a multiple of 8 bytes. */
-struct disk_snapshot {
-	be64 l1_offset;
-	be32 l1_entries;
-	uint8_t id_bytes[2], name_bytes[2];
-	be32 date_seconds, date_nanoseconds;
-	be64 clock_nanoseconds;
-	be32 vm_state_bytes;
-	be32 extra_bytes;
-};
-_Static_assert(sizeof(struct disk_snapshot) == 40, "");
-_Static_assert(offsetof(struct disk_snapshot, date_seconds) == 16, "");
-_Static_assert(offsetof(struct disk_snapshot, clock_nanoseconds) == 24, "");
-_Static_assert(offsetof(struct disk_snapshot, extra_bytes) == 36, "");
-
-struct disk_snapshot_extra {
-	be64 vm_state_bytes, disk_bytes, icount;
-};
-
-enum { EXTRA_BYTES_MAX = 1024, TABLE_BYTES_MAX = 64 << 20 };
+#include "format/qcow2/image.h"
 
 static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, char **ret)
 {
@@ -31,10 +11,11 @@ static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, ch
 }
 
 /* Reads the entry at `*at` and moves on to the next. */
-static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *snapshot, struct error *err)
+static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *snapshot, struct qcow2_snapshot *inner,
+			      struct error *err)
 {
-	struct disk_snapshot disk;
-	struct disk_snapshot_extra extra;
+	struct qcow2_disk_snapshot disk;
+	struct qcow2_disk_snapshot_extra extra;
 	uint32_t extra_bytes;
 	size_t id_bytes, name_bytes;
 	enum status st = blk_read_padded(file, *at, &disk, sizeof disk);
@@ -44,9 +25,9 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	extra_bytes = be32_get(disk.extra_bytes);
 	id_bytes = bytes_from_be(disk.id_bytes, 2);
 	name_bytes = bytes_from_be(disk.name_bytes, 2);
-	if (extra_bytes > EXTRA_BYTES_MAX)
+	if (extra_bytes > QCOW2_SNAPSHOT_EXTRA_MAX)
 		return fail(err, ST_CORRUPT, "the snapshot table has an entry with %u bytes of extra data; %d are allowed",
-			    extra_bytes, EXTRA_BYTES_MAX);
+			    extra_bytes, QCOW2_SNAPSHOT_EXTRA_MAX);
 	st = blk_read_padded(file, *at + sizeof disk, &extra, sizeof extra);
 	*at += sizeof disk + extra_bytes;
 	if (st == ST_OK)
@@ -62,25 +43,86 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	snapshot->clock_nanoseconds = be64_get(disk.clock_nanoseconds);
 	snapshot->vm_state_bytes = extra_bytes >= 8 ? be64_get(extra.vm_state_bytes) : be32_get(disk.vm_state_bytes);
 	snapshot->icount = extra_bytes >= sizeof extra ? be64_get(extra.icount) : UINT64_MAX;
+	inner->l1_offset = be64_get(disk.l1_offset);
+	inner->l1_entries = be32_get(disk.l1_entries);
+	inner->has_disk_bytes = extra_bytes >= 16;
+	inner->disk_bytes = inner->has_disk_bytes ? be64_get(extra.disk_bytes) : 0;
 	return ST_OK;
 }
 
-enum status qcow2_snapshots_read(struct image *image, const struct qcow2_header *header, struct error *err)
+enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 {
+	struct image *image = &q->image;
+	const struct qcow2_header *header = &q->header;
 	uint64_t at = header->snapshots_offset;
 
 	if (header->n_snapshots == 0)
 		return ST_OK;
 	image->snapshots = mem_alloc(header->n_snapshots * sizeof *image->snapshots); /* at most 65536 */
-	if (image->snapshots == NULL)
+	q->snapshots = mem_alloc(header->n_snapshots * sizeof *q->snapshots);
+	if (image->snapshots == NULL || q->snapshots == NULL)
 		return fail_no_memory(err);
 	while (image->n_snapshots < header->n_snapshots) {
-		enum status st = read_entry(image->file, &at, &image->snapshots[image->n_snapshots++], err);
+		struct qcow2_snapshot *inner = &q->snapshots[image->n_snapshots];
+		enum status st;
 
+		inner->table_at = at - header->snapshots_offset;
+		st = read_entry(image->file, &at, &image->snapshots[image->n_snapshots++], inner, err);
 		if (st != ST_OK)
 			return st;
-		if (at - header->snapshots_offset > TABLE_BYTES_MAX)
-			return fail(err, ST_CORRUPT, "the snapshot table is longer than %d bytes", TABLE_BYTES_MAX);
+		inner->table_bytes = at - header->snapshots_offset - inner->table_at;
+		if (at - header->snapshots_offset > QCOW2_SNAPSHOT_TABLE_MAX)
+			return fail(err, ST_CORRUPT, "the snapshot table is longer than %d bytes", QCOW2_SNAPSHOT_TABLE_MAX);
 	}
+	q->snapshots_bytes = at - header->snapshots_offset;
+	return ST_OK;
+}
+
+/* ---- the disk of a snapshot --------------------------------------------------------------------------------------- */
+
+enum status qcow2_snapshot_l1(struct qcow2_image *q, size_t index, uint64_t **ret, uint32_t *ret_n,
+			      uint64_t *ret_disk_bytes, struct error *err)
+{
+	const struct qcow2_snapshot *s = &q->snapshots[index];
+	uint64_t disk_bytes = s->has_disk_bytes ? s->disk_bytes : q->image.size;
+	uint64_t n = max_u64(s->l1_entries, div_up(disk_bytes, qcow2_l2_coverage(&q->header))), *l1;
+	enum status st;
+
+	if (disk_bytes % 512 != 0 || n * 8 > QCOW2_L1_BYTES_MAX)
+		return fail(err, ST_CORRUPT, "the snapshot cannot have a disk of %ju bytes with an L1 table of %u entries",
+			    disk_bytes, s->l1_entries);
+	if (s->l1_offset % q->image.cluster_bytes != 0 || !range_ok(s->l1_offset, n * 8, QCOW2_OFFSET_LIMIT))
+		return fail(err, ST_CORRUPT, "the L1 table of the snapshot cannot be at 0x%jx", s->l1_offset);
+	l1 = mem_alloc((size_t)n * 8);
+	if (l1 == NULL)
+		return fail_no_memory(err);
+	st = blk_read_padded(q->image.file, s->l1_offset, l1, (size_t)s->l1_entries * 8);
+	if (st != ST_OK) {
+		mem_free(l1);
+		return fail(err, st, "reading the L1 table of the snapshot: %s", status_text(st));
+	}
+	for (uint32_t i = 0; i < s->l1_entries; i++)
+		l1[i] = bytes_from_be((const uint8_t *)&l1[i], 8);
+	*ret = l1;
+	*ret_n = (uint32_t)n;
+	*ret_disk_bytes = disk_bytes;
+	return ST_OK;
+}
+
+enum status qcow2_snapshot_load(struct image *image, size_t index, struct error *err)
+{
+	struct qcow2_image *q = (struct qcow2_image *)image;
+	uint64_t *l1, disk_bytes;
+	uint32_t n;
+	enum status st = qcow2_load(image, err);
+
+	if (st == ST_OK)
+		st = qcow2_snapshot_l1(q, index, &l1, &n, &disk_bytes, err);
+	if (st != ST_OK)
+		return st;
+	mem_free(q->l1);
+	q->l1 = l1;
+	q->header.l1_entries = n;
+	image->size = disk_bytes;
 	return ST_OK;
 }

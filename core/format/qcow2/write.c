@@ -33,14 +33,6 @@ struct slot {
 	uint64_t table_offset;
 };
 
-static void note_l1(struct qcow2_image *q, uint64_t index)
-{
-	if (q->l1_changed_end == 0)
-		q->l1_changed_first = index;
-	q->l1_changed_first = min_u64(q->l1_changed_first, index);
-	q->l1_changed_end = max_u64(q->l1_changed_end, index + 1);
-}
-
 /* Gives the L1 entry a table of this disk's own: a new one, or a copy of one that a snapshot has as well. */
 static enum status own_table(struct qcow2_image *q, uint64_t l1_index, uint64_t *ret_offset)
 {
@@ -65,7 +57,7 @@ static enum status own_table(struct qcow2_image *q, uint64_t l1_index, uint64_t 
 	if (st != ST_OK)
 		return st;
 	q->l1[l1_index] = offset | QCOW2_COPIED;
-	note_l1(q, l1_index);
+	qcow2_note_l1(q, l1_index);
 	*ret_offset = offset;
 	return ST_OK;
 }
@@ -104,6 +96,8 @@ static enum status drop_entry(struct qcow2_image *q, uint64_t entry)
 	}
 	if ((entry & ENTRY_OFFSET_MASK) == 0 || q->has_data_file)
 		return ST_OK;
+	if ((entry & ENTRY_OFFSET_MASK) % q->image.cluster_bytes != 0)
+		return ST_CORRUPT;
 	return qcow2_unref(q, entry & ENTRY_OFFSET_MASK, q->image.cluster_bytes);
 }
 
@@ -282,7 +276,7 @@ static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf
 	struct qcow2_image *q = qcow2_of(blk);
 	uint64_t cluster_bytes = q->image.cluster_bytes;
 	const uint8_t *from = buf;
-	enum status st = ST_OK;
+	enum status st = offset + len > blk->size ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF) : ST_OK;
 
 	while (st == ST_OK && len > 0) {
 		uint64_t skip = offset % cluster_bytes, done = min_u64(len, cluster_bytes - skip);
@@ -343,6 +337,15 @@ static enum status zero_part(struct qcow2_image *q, uint64_t offset, uint64_t le
 	return st;
 }
 
+/* Whether a mapping reads as zeros without anything being changed; so do holes behind the end of the backing file. */
+static bool is_zero(const struct qcow2_image *q, uint64_t offset, const struct qcow2_mapping *mapping)
+{
+	const struct image *backing = q->image.backing;
+
+	return mapping->kind == QCOW2_MAP_ZERO || (mapping->kind == QCOW2_MAP_HOLE && !q->image.stores_zeros &&
+						   (backing == NULL || offset >= backing->blk.size));
+}
+
 static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	struct qcow2_image *q = qcow2_of(blk);
@@ -354,19 +357,110 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 		uint64_t done = min_u64(len, cluster_bytes - offset % cluster_bytes);
 		bool whole = offset % cluster_bytes == 0 && (done == cluster_bytes || offset + done == blk->size);
 
-		st = qcow2_make_room(q);
+		st = platform_cancelled() ? ST_CANCELLED : qcow2_make_room(q);
 		if (st == ST_OK)
 			st = qcow2_map(q, offset, len, &mapping);
 		if (st != ST_OK)
 			return st;
-		if (mapping.kind == QCOW2_MAP_ZERO || (mapping.kind == QCOW2_MAP_HOLE && q->image.backing == NULL))
-			done = mapping.length; /* zeros already */
-		else if (whole && (q->header.version >= 3 || q->image.backing == NULL))
+		if (is_zero(q, offset, &mapping))
+			done = mapping.length;
+		else if (whole && (q->header.version >= 3 || (q->image.backing == NULL && !q->image.stores_zeros)))
 			st = zero_cluster(q, offset);
 		else
 			st = zero_part(q, offset, done);
 		offset += done;
 		len -= done;
+	}
+	return st;
+}
+
+/* ---- clusters that are given up, or reserved ----------------------------------------------------------------------- */
+
+/* Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its clusters counts that user too. */
+static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
+{
+	uint64_t offset = q->l1[l1_index] & ENTRY_OFFSET_MASK, entry_bytes = qcow2_l2_entry_bytes(&q->header);
+	uint8_t *table;
+	enum status st = offset % q->image.cluster_bytes == 0 ? qcow2_cache_get(&q->l2_cache, offset, &table) : ST_CORRUPT;
+
+	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += entry_bytes)
+		st = drop_entry(q, bytes_from_be(table + at, 8));
+	if (st == ST_OK)
+		st = qcow2_unref(q, offset, q->image.cluster_bytes);
+	if (st != ST_OK)
+		return st;
+	q->l1[l1_index] = 0;
+	qcow2_note_l1(q, l1_index);
+	return ST_OK;
+}
+
+/* The same for the rest of a table, from the cluster at `guest` on. */
+static enum status drop_rest(struct qcow2_image *q, uint64_t guest)
+{
+	uint64_t coverage = qcow2_l2_coverage(&q->header), end = guest - guest % coverage + coverage;
+	enum status st = ST_OK;
+
+	for (; st == ST_OK && guest < end; guest += q->image.cluster_bytes) {
+		struct slot slot;
+
+		st = find_slot(q, guest, &slot);
+		if (st == ST_OK)
+			st = drop_entry(q, bytes_from_be(slot.entry, 8));
+		if (st == ST_OK)
+			set_entry(q, &slot, 0, 0);
+	}
+	return st;
+}
+
+enum status qcow2_drop_from(struct qcow2_image *q, uint64_t guest)
+{
+	uint64_t coverage = qcow2_l2_coverage(&q->header);
+	enum status st = ST_OK;
+
+	for (uint64_t i = guest / coverage; st == ST_OK && i < q->header.l1_entries; i++) {
+		if ((q->l1[i] & ENTRY_OFFSET_MASK) == 0)
+			continue;
+		st = qcow2_make_room(q);
+		if (st == ST_OK)
+			st = i * coverage >= guest ? drop_table(q, i) : drop_rest(q, guest);
+	}
+	return st;
+}
+
+/* `n` clusters from `guest` on, of one L2 table. The file has its zeros there before an entry refers to them. */
+static enum status reserve_run(struct qcow2_image *q, uint64_t guest, uint64_t n, enum prealloc prealloc)
+{
+	uint64_t cluster_bytes = q->image.cluster_bytes, host = guest;
+	enum status st = ST_OK;
+
+	if (!q->has_data_file) {
+		st = qcow2_alloc(q, n, &host);
+		if (st == ST_OK && host + n * cluster_bytes > q->image.file->size)
+			st = blk_resize(q->image.file, host + n * cluster_bytes, prealloc);
+	}
+	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
+		struct slot slot;
+
+		st = find_slot(q, guest + i * cluster_bytes, &slot);
+		if (st == ST_OK)
+			st = drop_entry(q, bytes_from_be(slot.entry, 8));
+		if (st == ST_OK)
+			set_entry(q, &slot, (host + i * cluster_bytes) | QCOW2_COPIED, ALL_SUBCLUSTERS);
+	}
+	return st;
+}
+
+enum status qcow2_preallocate(struct qcow2_image *q, uint64_t guest, uint64_t end, enum prealloc prealloc)
+{
+	enum status st = ST_OK;
+
+	while (st == ST_OK && guest < end) {
+		uint64_t n = run_length(q, guest, div_up(end - guest, q->image.cluster_bytes));
+
+		st = platform_cancelled() ? ST_CANCELLED : qcow2_make_room(q);
+		if (st == ST_OK)
+			st = reserve_run(q, guest, n, prealloc);
+		guest += n * q->image.cluster_bytes;
 	}
 	return st;
 }
@@ -450,4 +544,5 @@ const struct blk_ops qcow2_write_ops = {
 	.zero = qcow2_zero,
 	.extent = qcow2_extent,
 	.flush = qcow2_flush_disk,
+	.resize = qcow2_resize,
 };

@@ -40,9 +40,20 @@ static enum status raw_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 	return blk_read_padded(((struct image *)blk)->file, offset, buf, len);
 }
 
+/* The disk is as long as its file, in whole sectors. */
+static void take_size(struct image *image)
+{
+	image->size = image->blk.size = round_up(image->file->size, 512);
+}
+
 static enum status raw_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
-	return blk_write(((struct image *)blk)->file, offset, buf, len);
+	struct image *image = (struct image *)blk;
+	enum status st = blk_write(image->file, offset, buf, len);
+
+	if (image->file->size > blk->size)
+		take_size(image);
+	return st;
 }
 
 static enum status raw_zero(struct blk *blk, uint64_t offset, uint64_t len)
@@ -65,11 +76,33 @@ static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, st
 	return ST_OK;
 }
 
+static enum status raw_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
+{
+	struct image *image = (struct image *)blk;
+	uint64_t before = image->file->size;
+	enum status st = blk_resize(image->file, size, prealloc);
+
+	if (st != ST_OK && image->file->size > before)
+		(void)blk_resize(image->file, before, PREALLOC_OFF); /* it has failed already; zeros that stay behind its end do no harm */
+	take_size(image);
+	return st;
+}
+
+static enum status raw_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
+				   struct error *err)
+{
+	(void)image;
+	if (prealloc == PREALLOC_METADATA)
+		return fail(err, ST_INVALID, "option --preallocation=metadata: there is no metadata in a raw image");
+	ret[0] = size;
+	return ST_OK;
+}
+
 static enum status raw_load(struct image *image, struct error *err)
 {
 	static const struct blk_ops read_ops = { .read = raw_read, .extent = raw_extent };
 	static const struct blk_ops write_ops = {
-		.read = raw_read, .write = raw_write, .zero = raw_zero, .extent = raw_extent, .flush = raw_flush,
+		.read = raw_read, .write = raw_write, .zero = raw_zero, .extent = raw_extent, .flush = raw_flush, .resize = raw_resize,
 	};
 
 	(void)err;
@@ -120,6 +153,7 @@ const struct image_format format_raw = {
 	.probe = raw_probe,
 	.open = raw_open,
 	.load = raw_load,
+	.plan_resize = raw_plan_resize,
 	.plan = raw_plan,
 	.measure = raw_measure,
 	.create = raw_create,

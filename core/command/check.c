@@ -1,0 +1,175 @@
+#include "base/tree.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "format/image.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 'q', "quiet", NULL, "print problems and errors only" },
+	{ 'r', "repair", "WHAT", "leaks or all; not possible yet" },
+	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Only what describes where data is gets read, not the data; nor do backing files\n"
+	"have to be there. Problems go to standard error, the summary to standard output.\n\n"
+	"Exit codes: 0 sound, 1 it could not be checked, 2 corrupt, 3 it only wastes\n"
+	"space, 63 images of this format cannot be checked.\n";
+
+enum { CODE_CORRUPT = 2, CODE_LEAKS = 3, CODE_NO_CHECKS = 63 };
+
+/*
+ * qemu-img prints per cents with printf("%.2f"), of a double. Where the true value lies right between two hundredths,
+ * (2h + 1) / 200, the double nearest to it decides: its 53 bits are either exact, which rounds to the even hundredth,
+ * or were rounded themselves.
+ */
+static bool tie_goes_up(uint64_t h)
+{
+	uint64_t whole = (2 * h + 1) / 200, rest = (2 * h + 1) % 200;
+	unsigned bits = whole != 0 ? 64 - (unsigned)__builtin_clzll(whole) : 0;
+
+	while (bits < 53) {
+		rest *= 2;
+		bits += bits > 0 || rest >= 200;
+		rest %= 200;
+	}
+	return rest == 0 ? h % 2 == 1 : rest > 100;
+}
+
+/* part / whole in per cent, with two decimals. `part` is at most 2^48. */
+static void print_percent(struct out *out, uint64_t part, uint64_t whole)
+{
+	uint64_t h = part * 10000 / whole, rest = part * 10000 % whole;
+
+	if (rest > whole - rest || (rest == whole - rest && tie_goes_up(h)))
+		h++;
+	out_printf(out, "%ju.%02ju%%", h / 100, h % 100);
+}
+
+static void print_human(struct out *out, const struct check_result *result)
+{
+	if (result->corruptions == 0 && result->leaks == 0 && result->check_errors == 0)
+		out_text(out, "No errors were found on the image.\n");
+	if (result->corruptions > 0)
+		out_printf(out, "\n%ju errors were found on the image.\n"
+			   "Data may be corrupted, or further writes to the image may corrupt it.\n", result->corruptions);
+	if (result->leaks > 0)
+		out_printf(out, "\n%ju leaked clusters were found on the image.\n"
+			   "This means waste of disk space, but no harm to data.\n", result->leaks);
+	if (result->check_errors > 0)
+		out_printf(out, "\n%ju internal errors have occurred during the check.\n", result->check_errors);
+	if (result->total_clusters > 0 && result->allocated_clusters > 0) {
+		out_printf(out, "%ju/%ju = ", result->allocated_clusters, result->total_clusters);
+		print_percent(out, result->allocated_clusters, result->total_clusters);
+		out_text(out, " allocated, ");
+		print_percent(out, result->fragmented_clusters, result->allocated_clusters);
+		out_text(out, " fragmented, ");
+		print_percent(out, result->compressed_clusters, result->allocated_clusters);
+		out_text(out, " compressed clusters\n");
+	}
+	if (result->image_end_offset > 0)
+		out_printf(out, "Image end offset: %ju\n", result->image_end_offset);
+}
+
+static void write_unless_zero(struct tree *tree, const char *key, uint64_t value)
+{
+	if (value != 0)
+		tree_number(tree, key, value);
+}
+
+/* The order of the members, and which are left out, are qemu-img's. */
+static void print_json(struct out *out, const char *name, const struct image *image, const struct check_result *result)
+{
+	struct tree tree;
+
+	tree_init(&tree, out, TREE_JSON);
+	tree_object(&tree, NULL);
+	write_unless_zero(&tree, "image-end-offset", result->image_end_offset);
+	write_unless_zero(&tree, "compressed-clusters", result->compressed_clusters);
+	write_unless_zero(&tree, "total-clusters", result->total_clusters);
+	write_unless_zero(&tree, "corruptions", result->corruptions);
+	tree_number(&tree, "check-errors", result->check_errors);
+	write_unless_zero(&tree, "leaks", result->leaks);
+	write_unless_zero(&tree, "allocated-clusters", result->allocated_clusters);
+	tree_text(&tree, "filename", name);
+	tree_text(&tree, "format", image->format->name);
+	write_unless_zero(&tree, "fragmented-clusters", result->fragmented_clusters);
+	tree_end(&tree);
+}
+
+static int check(const struct console *console, const char *name, struct image *image, bool json, bool quiet)
+{
+	struct check_result result;
+	struct error err;
+
+	if (image->format->check == NULL) {
+		error_set(&err, "%s: images of format %s do not support checks", name, image->format->name);
+		(void)command_failed(console, &err); /* it has an exit code of its own */
+		return CODE_NO_CHECKS;
+	}
+	if (image_check(image, console->err, &result, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (!quiet && json)
+		print_json(console->out, name, image, &result);
+	else if (!quiet)
+		print_human(console->out, &result);
+	if (result.check_errors > 0) {
+		error_set(&err, "%s: the check is not complete, because of what is said above", name);
+		return command_failed(console, &err);
+	}
+	return result.corruptions > 0 ? CODE_CORRUPT : result.leaks > 0 ? CODE_LEAKS : EXIT_OK;
+}
+
+/* Everything on the command line, before anything is opened. */
+static enum status parse(const struct arguments *arguments, const struct image_format **ret_format, bool *ret_json,
+			 struct error *err)
+{
+	const char *repair = arguments_has(arguments, "r") ? arguments_value(arguments, "r") : NULL;
+	enum status st;
+
+	if (arguments->n_operands != 1)
+		return fail(err, ST_INVALID, "the name of one image file is expected, not of %zu", arguments->n_operands);
+	if (repair != NULL && !text_equal(repair, "leaks") && !text_equal(repair, "all"))
+		return fail(err, ST_INVALID, "option -r: \"%s\" is neither leaks nor all", repair);
+	st = output_style(arguments, ret_json, err);
+	if (st == ST_OK)
+		st = cache_option(arguments, "-T", err);
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", ret_format, err);
+	if (st == ST_OK && repair != NULL)
+		return fail(err, ST_UNSUPPORTED, "option -r: efi-img cannot repair images yet; nothing was done");
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	const struct image_format *format;
+	struct image *image;
+	struct error err;
+	bool json;
+	enum status st = parse(arguments, &format, &json, &err);
+	int code;
+
+	if (st == ST_INVALID)
+		return command_misused(console, "check", &err);
+	if (st == ST_OK)
+		st = image_open(arguments->operands[0], format, &image, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	code = check(console, arguments->operands[0], image, json, arguments_has(arguments, "q"));
+	image_close(image);
+	return code;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.summary = "look for errors in an image",
+	.usage = "[OPTIONS] FILE",
+	.options = options,
+	.notes = notes,
+	.example = "check fs0:\\mydisk.qcow2\ncheck --output=json fs0:\\mydisk.qcow2\n",
+	.run = run,
+};

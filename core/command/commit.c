@@ -1,0 +1,94 @@
+#include "base/platform.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "job/commit.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'b', "base", "BASE", "the file to merge into, anywhere behind FILE; implies -d" },
+	{ 'r', "rate", "RATE", "not supported: there is nobody to leave bandwidth to" },
+	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
+	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Copies what FILE has into its backing file, or into BASE further behind, and\n"
+	"empties FILE. Other images that build on the file merged into, or on one\n"
+	"between, no longer show what they did.\n";
+
+/* The index of the image to merge into. */
+static enum status find_base(const struct arguments *arguments, const struct chain *chain, size_t *ret, struct error *err)
+{
+	const char *name = arguments_value(arguments, "b");
+
+	if (name == NULL && chain->n < 2)
+		return fail(err, ST_INVALID, "%s: it has no backing file to merge it into", chain->link[0].name);
+	if (name == NULL) {
+		*ret = 1;
+		return ST_OK;
+	}
+	for (size_t i = 1; i < chain->n; i++)
+		if (platform_same(chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
+			*ret = i;
+			return ST_OK;
+		}
+	return fail(err, ST_INVALID, "%s: no file that it builds on is %s; `efi-img info --backing-chain` lists them", chain->link[0].name, name);
+}
+
+static enum status open_images(const struct arguments *arguments, struct commit_job *job, struct chain *ret, struct error *err)
+{
+	const struct image_format *format;
+	struct chain chain;
+	enum status st = cache_option(arguments, "-t", err);
+
+	if (st == ST_OK && arguments_has(arguments, "r"))
+		st = fail(err, ST_UNSUPPORTED, "option -r: the rate cannot be limited");
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", &format, err);
+	if (st == ST_OK)
+		st = chain_open(arguments->operands[0], format, true, &chain, err);
+	if (st != ST_OK)
+		return st;
+	st = find_base(arguments, &chain, &job->base, err);
+	chain_close(&chain);
+	return st == ST_OK ? chain_open_writable(arguments->operands[0], format, job->base, ret, err) : st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	bool quiet = arguments_has(arguments, "q");
+	struct commit_job job = { .keep = arguments_has(arguments, "d") || arguments_has(arguments, "b") };
+	struct chain chain;
+	struct error err;
+	enum status st;
+
+	if (arguments->n_operands != 1) {
+		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "commit", &err);
+	}
+	st = open_images(arguments, &job, &chain, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	job.chain = &chain;
+	job.progress = arguments_has(arguments, "p") && !quiet ? console->out : NULL;
+	st = commit_run(&job, &err);
+	chain_close(&chain);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	if (!quiet)
+		out_text(console->out, "Image committed.\n");
+	return EXIT_OK;
+}
+
+const struct command command_commit = {
+	.name = "commit",
+	.summary = "merge an image into its backing file",
+	.usage = "[OPTIONS] FILE",
+	.options = options,
+	.notes = notes,
+	.example = "commit fs0:\\overlay.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,145 @@
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "job/convert.h"
+
+static const struct option options[] = {
+	{ 'f', "input-format", "FMT", "format of the input (preset: what its first bytes say)" },
+	{ 'O', "output-format", "FMT", "format of the output: raw (preset) or qcow2" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0, "force", NULL, "replace the output file if it exists" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Copies a part of the disk in the file `if` into a new image `of`: `count` blocks\n"
+	"of `bs` bytes (preset: 512), or all there are, after leaving out the first `skip`\n"
+	"blocks. The new disk has the size of what is copied, rounded up to 512 bytes.\n";
+
+enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
+
+struct dd {
+	const char *text[N_OPERANDS]; /* NULL: not given */
+	uint64_t number[N_OPERANDS];
+};
+
+static enum status parse_operand(const char *word, struct dd *dd, struct error *err)
+{
+	static const char *const names[N_OPERANDS] = { "if=", "of=", "bs=", "count=", "skip=" };
+
+	for (size_t i = 0; i < N_OPERANDS; i++) {
+		if (!text_starts_with(word, names[i]))
+			continue;
+		dd->text[i] = word + text_length(names[i]);
+		return i < OPERAND_BS ? ST_OK : size_parse(dd->text[i], names[i], &dd->number[i], err);
+	}
+	return fail(err, ST_INVALID, "\"%s\" is none of if=FILE, of=FILE, bs=N, count=N, skip=N", word);
+}
+
+static enum status parse(const struct arguments *arguments, struct dd *ret, struct error *err)
+{
+	struct dd dd = { .number[OPERAND_BS] = 512 };
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_operands; i++)
+		st = parse_operand(arguments->operands[i], &dd, err);
+	if (st != ST_OK)
+		return st;
+	if (dd.text[OPERAND_IF] == NULL || dd.text[OPERAND_OF] == NULL)
+		return fail(err, ST_INVALID, "both an input, if=FILE, and an output, of=FILE, are needed");
+	if (dd.number[OPERAND_BS] == 0 || dd.number[OPERAND_BS] > INT32_MAX)
+		return fail(err, ST_INVALID, "bs=%s: a block has 1 to %d bytes", dd.text[OPERAND_BS], INT32_MAX);
+	*ret = dd;
+	return ST_OK;
+}
+
+/* The bytes in so many blocks; what does not fit is more than any disk has. */
+static uint64_t blocks(const struct dd *dd, int operand)
+{
+	uint64_t bytes;
+
+	return mul_ok(dd->number[operand], dd->number[OPERAND_BS], &bytes) ? bytes : UINT64_MAX;
+}
+
+static enum status prepare_target(const char *name, const struct image_format *format, uint64_t size, bool force,
+				  struct create_job *ret, struct error *err)
+{
+	struct out_buffer digits;
+	char text[24];
+	enum status st;
+
+	*ret = (struct create_job){ .format = format, .file_name = name, .replace = force, .fill = true };
+	st = create_values_init(format->name, format->create_options, &ret->options, err);
+	out_buffer_init(&digits, text, sizeof text);
+	out_printf(&digits.out, "%ju", size);
+	if (st == ST_OK)
+		st = create_values_set(&ret->options, "size", text, err);
+	return st == ST_OK ? create_prepare(ret, err) : st;
+}
+
+/* A target must not be one of the files that it is made from. */
+static enum status refuse_own_source(const struct chain *source, const char *name, struct error *err)
+{
+	for (size_t i = 0; i < source->n; i++)
+		if (platform_same(source->link[i].name, name))
+			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
+	return ST_OK;
+}
+
+static enum status copy(const struct arguments *arguments, const struct dd *dd, const struct chain *source, struct error *err)
+{
+	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
+	struct convert_job job = { .source = source, .n_sources = 1, .part = true, .sparse_bytes = 4096 };
+	uint64_t size = source->link[0].image->size;
+	const struct image_format *format;
+	struct create_job create;
+	enum status st = image_format_get(format_name, "-O", &format, err);
+
+	job.first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
+	job.n_bytes = size - job.first_byte;
+	if (dd->text[OPERAND_COUNT] != NULL)
+		job.n_bytes = min_u64(job.n_bytes, blocks(dd, OPERAND_COUNT));
+	if (st == ST_OK)
+		st = refuse_own_source(source, dd->text[OPERAND_OF], err);
+	if (st != ST_OK)
+		return st;
+	st = prepare_target(dd->text[OPERAND_OF], format, job.n_bytes, arguments_has(arguments, "force"), &create, err);
+	if (st == ST_OK) {
+		job.create = &create;
+		st = convert_run(&job, err);
+	}
+	create_job_free(&create);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct chain source;
+	struct error err;
+	struct dd dd;
+	enum status st;
+
+	if (parse(arguments, &dd, &err) != ST_OK)
+		return command_misused(console, "dd", &err);
+	st = open_disk(arguments, "-f", dd.text[OPERAND_IF], &source, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
+		out_printf(console->err, "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; nothing is copied\n",
+			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
+	st = copy(arguments, &dd, &source, &err);
+	chain_close(&source);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_dd = {
+	.name = "dd",
+	.summary = "copy a part of a disk into a new image",
+	.usage = "[OPTIONS] [bs=N] [count=N] [skip=N] if=FILE of=FILE",
+	.options = options,
+	.notes = notes,
+	.example = "dd if=fs0:\\mydisk.qcow2 of=fs0:\\first.raw bs=1M count=16\ndd -O qcow2 bs=1M skip=16 if=blk1: of=fs0:\\rest.qcow2\n",
+	.run = run,
+};

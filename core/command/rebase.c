@@ -1,0 +1,137 @@
+#include "base/path.h"
+#include "base/platform.h"
+#include "command/command.h"
+#include "job/rebase.h"
+
+static const struct option options[] = {
+	{ 'b', "backing", "FILE", "the new backing file, named relative to the image;\n\"\": none any more" },
+	{ 'F', "backing-format", "FMT", "format of the new backing file" },
+	{ 'u', "unsafe", NULL, "only change the name: what shows through may change" },
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'T', "source-cache", "CACHE", "the same" },
+	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"What the old backing file shows and the new one does not is copied into FILE, so\n"
+	"that the disk stays the same. With -u it is not: for a backing file that only\n"
+	"got another name.\n";
+
+static enum status check_options(const struct arguments *arguments, struct rebase_job *job, struct error *err)
+{
+	const struct image_format *format;
+	enum status st = cache_option(arguments, "-t", err);
+
+	if (st == ST_OK)
+		st = cache_option(arguments, "-T", err);
+	if (st == ST_OK)
+		st = format_option(arguments, "-F", &format, err);
+	if (st != ST_OK)
+		return st;
+	job->unsafe = arguments_has(arguments, "u");
+	job->name = arguments_value(arguments, "b");
+	if (job->name == NULL && !job->unsafe)
+		return fail(err, ST_INVALID, "the new backing file is missing: -b FILE, or -b \"\" for none");
+	if (job->name == NULL || job->name[0] == '\0') {
+		job->name = NULL;
+		return ST_OK;
+	}
+	if (format == NULL)
+		return fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F", job->name);
+	job->format = format->name;
+	return ST_OK;
+}
+
+/* Opens the new backing file, with all that is behind it, where its name leads from the image. */
+static enum status open_new(const struct rebase_job *job, struct chain *ret, struct error *err)
+{
+	char *name = path_relative_to(job->image->name, job->name);
+	struct error why;
+	enum status st;
+
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = chain_open_disk(name, image_format_find(job->format), ret, &why);
+	mem_free(name);
+	if (st != ST_OK)
+		return fail(err, st, "the new backing file: %s", why.text);
+	for (size_t i = 0; i < ret->n; i++)
+		if (platform_same(ret->link[i].name, job->image->name))
+			return fail(err, ST_INVALID, "%s: it cannot be behind itself", job->image->name);
+	return ST_OK;
+}
+
+static enum status rebase(const struct rebase_job *given, struct image *image, struct error *err)
+{
+	struct rebase_job job = *given;
+	struct chain backing = { 0 };
+	enum status st = ST_OK;
+
+	job.image = image;
+	if (job.name != NULL && !job.unsafe)
+		st = open_new(&job, &backing, err);
+	if (st == ST_OK) {
+		job.backing = backing.n > 0 ? backing.link[0].image : NULL;
+		st = rebase_run(&job, err);
+	}
+	chain_close(&backing);
+	return st;
+}
+
+/* With -u, the old backing file may be gone. */
+static enum status open_and_rebase(const struct rebase_job *job, const char *name, const struct image_format *format, struct error *err)
+{
+	struct chain chain = { 0 };
+	struct image *image;
+	enum status st;
+
+	if (!job->unsafe) {
+		st = chain_open_writable(name, format, 0, &chain, err);
+		if (st == ST_OK)
+			st = rebase(job, chain.link[0].image, err);
+		chain_close(&chain);
+		return st;
+	}
+	st = image_open_file(name, format, OPEN_WRITE, &image, err);
+	if (st != ST_OK)
+		return st;
+	st = image_load(image, err);
+	if (st == ST_OK)
+		st = rebase(job, image, err);
+	image_close(image);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct rebase_job job = { 0 };
+	const struct image_format *format;
+	struct error err;
+	enum status st;
+
+	if (arguments->n_operands != 1) {
+		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "rebase", &err);
+	}
+	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	st = check_options(arguments, &job, &err);
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", &format, &err);
+	if (st == ST_OK)
+		st = open_and_rebase(&job, arguments->operands[0], format, &err);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_rebase = {
+	.name = "rebase",
+	.summary = "give an image another backing file, or none",
+	.usage = "-b FILE [OPTIONS] FILE",
+	.options = options,
+	.notes = notes,
+	.example = "rebase -b newbase.qcow2 -F qcow2 fs0:\\overlay.qcow2\nrebase -b \"\" fs0:\\overlay.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,108 @@
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "command/command.h"
+#include "job/resize.h"
+
+static const struct option options[] = {
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0, "preallocation", "MODE", "how new space is made: off (preset), metadata (qcow2\nonly: places for it), falloc (reserved), full (written)" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 0, "shrink", NULL, "the disk may get smaller: what is behind its new end\nis lost" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"SIZE is the new size of the disk in bytes, or with a suffix: k, M, G, T, P or E\n"
+	"(powers of 1024); with + or - before it, how much larger or smaller. New space\n"
+	"reads as zeros. The partitions and file systems in the disk stay as they are:\n"
+	"before shrinking, they must be made smaller by the system that uses them.\n";
+
+static enum status parse_prealloc(const struct arguments *arguments, enum prealloc *ret, struct error *err)
+{
+	static const char *const names[] = {
+		[PREALLOC_OFF] = "off", [PREALLOC_FALLOC] = "falloc", [PREALLOC_FULL] = "full", [PREALLOC_METADATA] = "metadata",
+	};
+	const char *text = arguments_has(arguments, "preallocation") ? arguments_value(arguments, "preallocation") : "off";
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (text_equal(text, names[i])) {
+			*ret = (enum prealloc)i;
+			return ST_OK;
+		}
+	return fail(err, ST_INVALID, "option --preallocation: \"%s\" is none of off, metadata, falloc, full", text);
+}
+
+/* The size that "+10G" makes of `old`. */
+static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, struct error *err)
+{
+	char sign = *text == '+' || *text == '-' ? *text : '\0';
+	uint64_t n, size;
+	enum status st = size_parse(text + (sign != '\0'), "size of the disk", &n, err);
+
+	if (st != ST_OK)
+		return st;
+	if (sign == '+' && (!add_ok(old, n, &size) || size > SIZE_LIMIT))
+		return fail(err, ST_TOO_LARGE, "%ju bytes more than %ju are more than a disk can have", n, old);
+	if (sign == '-')
+		size = n < old ? old - n : 0;
+	else if (sign == '\0')
+		size = n;
+	if (size == 0)
+		return fail(err, ST_INVALID, "size %s: nothing would be left of the disk of %ju bytes", text, old);
+	*ret = size;
+	return ST_OK;
+}
+
+static enum status resize(const struct arguments *arguments, struct image *image, struct error *err)
+{
+	enum prealloc prealloc;
+	uint64_t size;
+	enum status st = parse_prealloc(arguments, &prealloc, err);
+
+	if (st == ST_OK)
+		st = parse_size(arguments->operands[1], image->size, &size, err);
+	if (st != ST_OK)
+		return st;
+	if (size <= image->size && prealloc != PREALLOC_OFF)
+		return fail(err, ST_INVALID, "%s: option --preallocation is for growing; the disk has %ju bytes already", image->name, image->size);
+	if (size < image->size && !arguments_has(arguments, "shrink"))
+		return fail(err, ST_INVALID, "%s: the disk has %ju bytes, and what it has behind %ju would be lost; --shrink allows that",
+			    image->name, image->size, size);
+	return resize_run(image, size, prealloc, err);
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	const struct image_format *format;
+	struct chain chain;
+	struct error err;
+	enum status st;
+
+	if (arguments->n_operands != 2) {
+		error_set(&err, "the name of an image file and the new size of its disk are expected");
+		return command_misused(console, "resize", &err);
+	}
+	st = format_option(arguments, "-f", &format, &err);
+	if (st == ST_OK)
+		st = chain_open_writable(arguments->operands[0], format, 0, &chain, &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	st = resize(arguments, chain.link[0].image, &err);
+	chain_close(&chain);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	if (!arguments_has(arguments, "q"))
+		out_text(console->out, "Image resized.\n");
+	return EXIT_OK;
+}
+
+const struct command command_resize = {
+	.name = "resize",
+	.summary = "make the disk in an image larger or smaller",
+	.usage = "[OPTIONS] FILE [+|-]SIZE",
+	.options = options,
+	.notes = notes,
+	.example = "resize fs0:\\mydisk.qcow2 +10G\nresize --shrink fs0:\\disk.raw 4G\n",
+	.run = run,
+};

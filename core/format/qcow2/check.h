@@ -1,0 +1,99 @@
+#pragma once
+
+#include "base/out.h"
+#include "format/image.h"
+#include "format/qcow2/image.h"
+
+/* What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c. */
+
+enum {
+	QCOW2_CHECK_PIECE = 8192, /* entries of a long table that are in memory at once */
+};
+
+/* Most clusters that a file can have to be checked: the number that qemu-img checks too. */
+#define QCOW2_CHECK_CLUSTERS_MAX ((uint64_t)INT32_MAX)
+
+/* What a cluster of the file is used as. One that is used as two things is corrupt, whatever its refcount says. */
+enum qcow2_use {
+	QCOW2_USE_DATA = 1,  /* of the guest, also compressed */
+	QCOW2_USE_L2 = 2,    /* an L2 table: several L1 tables can have it */
+	QCOW2_USE_OTHER = 4, /* any other metadata: it has one user */
+	QCOW2_USE_TWICE = 8, /* metadata of the last kind, but with two users */
+};
+
+/* A check under way. */
+struct qcow2_check {
+	const struct qcow2_image *q;
+	struct blk *file;
+	struct error *err;
+	struct check_result result;
+
+	struct out *problems;
+	uint64_t n_problems;
+	/* Where we are: the entry of a table; table NULL: nowhere in particular. It is printed with each problem. */
+	struct qcow2_place {
+		const char *table;
+		uint64_t offset, index, value;
+	} place;
+
+	uint64_t n_clusters; /* of the file; one more if an unaligned entry leads across its end */
+	/* The references that were found, later the refcounts of the file; laid out as in refcount blocks. */
+	uint8_t *counts;
+	uint8_t *uses;       /* enum qcow2_use, four bits each, the first cluster in the lower ones */
+	bool overlaps;       /* a cluster is used as two things */
+	bool unreadable;     /* some refcounts of the file could not be had */
+
+	uint8_t *table;      /* one cluster: an L2 table or a refcount block */
+	be64 *piece;         /* of a longer table */
+	uint64_t table_bytes_left; /* of L1 and bitmap tables, before it is clear that they overlap */
+};
+
+/* ---- check.c ---- */
+
+/* Counts a problem, and prints it with the place where it is. */
+void qcow2_check_corrupt(struct qcow2_check *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void qcow2_check_leak(struct qcow2_check *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void qcow2_check_unknown(struct qcow2_check *, uint64_t n, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* How many of the `n` entries of a table at `offset` are in the file: those behind its end are zeros. */
+uint64_t qcow2_check_in_file(const struct qcow2_check *, uint64_t offset, uint64_t n);
+
+/*
+ * Reads the entries of a table of `n` from `first` on into c->piece: *ret_count of them. `what` names the table in an
+ * error. Asks whether to stop: ST_CANCELLED.
+ */
+enum status qcow2_check_piece(struct qcow2_check *, const char *what, uint64_t offset, uint64_t first, uint64_t n,
+			      uint64_t *ret_count);
+
+/* Reads the cluster at `offset`, which need not be aligned, into c->table. Asks whether to stop. */
+enum status qcow2_check_table(struct qcow2_check *, const char *what, uint64_t offset);
+
+/* ---- check_counts.c ---- */
+
+enum status qcow2_counts_init(struct qcow2_check *);
+void qcow2_counts_free(struct qcow2_check *);
+
+/* Counts a reference to each cluster that these bytes of the file touch. */
+void qcow2_count(struct qcow2_check *, enum qcow2_use, uint64_t offset, uint64_t bytes);
+
+uint64_t qcow2_counts_get(const struct qcow2_check *, uint64_t cluster);
+
+/* Whether it is used as two things. */
+bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
+
+/* ---- check_references.c ---- */
+
+/* Counts all references to clusters, except those of the refcount structures, and checks the tables that have them. */
+enum status qcow2_check_references(struct qcow2_check *);
+
+/* ---- check_refcounts.c ---- */
+
+/* Counts the references of the refcount structures, and checks them. */
+enum status qcow2_check_blocks(struct qcow2_check *);
+
+/* Compares what was counted with the refcounts of the file, which take its place in c->counts. */
+enum status qcow2_check_refcounts(struct qcow2_check *);
+
+/* Checks the COPIED flags of the active tables against these refcounts. */
+enum status qcow2_check_copied(struct qcow2_check *);

@@ -1,0 +1,112 @@
+/* How often each cluster of the file is referred to, and as what. */
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "format/qcow2/check.h"
+#include "format/qcow2/entry.h"
+
+enum status qcow2_counts_init(struct qcow2_check *c)
+{
+	uint64_t n = div_up(c->file->size, qcow2_cluster_bytes(&c->q->header)), counts_bytes, uses_bytes;
+
+	if (n > QCOW2_CHECK_CLUSTERS_MAX)
+		return fail(c->err, ST_TOO_LARGE, "its file has %ju clusters of %u bytes; at most %ju can be checked", n,
+			    c->q->image.cluster_bytes, QCOW2_CHECK_CLUSTERS_MAX);
+	c->n_clusters = n;
+	/* one more, see struct qcow2_check */
+	counts_bytes = div_up((n + 1) << c->q->header.refcount_order, 8);
+	uses_bytes = n / 2 + 1;
+	c->counts = mem_alloc((size_t)counts_bytes);
+	c->uses = mem_alloc((size_t)uses_bytes);
+	if (c->counts == NULL || c->uses == NULL)
+		return fail(c->err, ST_NO_MEMORY, "counting the references to its %ju clusters takes %ju bytes: %s", n,
+			    counts_bytes + uses_bytes, status_text(ST_NO_MEMORY));
+	return ST_OK;
+}
+
+void qcow2_counts_free(struct qcow2_check *c)
+{
+	mem_free(c->counts);
+	mem_free(c->uses);
+}
+
+uint64_t qcow2_counts_get(const struct qcow2_check *c, uint64_t cluster)
+{
+	return qcow2_refcount_at(c->q->header.refcount_order, c->counts, cluster);
+}
+
+/* One more; false: it is as high as a refcount can be. */
+static bool add(struct qcow2_check *c, uint64_t cluster)
+{
+	unsigned order = c->q->header.refcount_order, shift;
+	uint8_t *at;
+
+	if (order >= 3) {
+		unsigned n = 1u << (order - 3), i = n;
+
+		at = c->counts + cluster * n;
+		while (i > 0 && at[i - 1] == 0xff)
+			i--;
+		if (i == 0)
+			return false;
+		at[i - 1]++;
+		while (i < n)
+			at[i++] = 0;
+		return true;
+	}
+	if (qcow2_counts_get(c, cluster) == (1u << (1u << order)) - 1)
+		return false;
+	at = &c->counts[cluster >> (3 - order)];
+	shift = (unsigned)(cluster << order) & 7;
+	*at = (uint8_t)(*at + (1u << shift));
+	return true;
+}
+
+static unsigned uses_of(const struct qcow2_check *c, uint64_t cluster)
+{
+	return c->uses[cluster / 2] >> (cluster % 2 * 4) & 15;
+}
+
+bool qcow2_counts_overlap(const struct qcow2_check *c, uint64_t cluster)
+{
+	unsigned uses = uses_of(c, cluster);
+
+	return (uses & (uses - 1)) != 0;
+}
+
+static void mark(struct qcow2_check *c, uint64_t cluster, enum qcow2_use use)
+{
+	unsigned before = uses_of(c, cluster), after = before | use;
+
+	if (use == QCOW2_USE_OTHER && (before & QCOW2_USE_OTHER) != 0)
+		after |= QCOW2_USE_TWICE;
+	if (after == before)
+		return;
+	c->uses[cluster / 2] |= (uint8_t)(after << (cluster % 2 * 4));
+	if (before != 0)
+		c->overlaps = true;
+}
+
+void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uint64_t bytes)
+{
+	unsigned cluster_bits = c->q->header.cluster_bits;
+	uint64_t last;
+
+	if (bytes == 0)
+		return;
+	/* The file may end inside its last cluster. */
+	if (!range_ok(offset, bytes, c->file->size + qcow2_cluster_bytes(&c->q->header) - 1)) {
+		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, behind the end of the file", bytes, offset);
+		return;
+	}
+	last = (offset + bytes - 1) >> cluster_bits;
+	c->n_clusters = max_u64(c->n_clusters, last + 1);
+	for (uint64_t cluster = offset >> cluster_bits; cluster <= last; cluster++) {
+		if (add(c, cluster))
+			mark(c, cluster, use);
+		else
+			qcow2_check_corrupt(c, "refers to cluster %ju (at 0x%jx), which has more users than a refcount of %u bits "
+					    "can count", cluster, cluster << cluster_bits, 1u << c->q->header.refcount_order);
+	}
+}

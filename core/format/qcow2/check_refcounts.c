@@ -1,0 +1,232 @@
+/*
+ * The refcounts of the file, and the flags that repeat them: sections "Host cluster management" and "Cluster mapping".
+ *
+ * Told here, but not by qemu-img: a cluster that is used as two things although its refcount is right, as a live L2
+ * table that was handed out again for data.
+ */
+#include "base/memory.h"
+#include "base/range.h"
+#include "format/qcow2/check.h"
+#include "format/qcow2/entry.h"
+
+static uint64_t per_block(const struct qcow2_check *c)
+{
+	return qcow2_cluster_bytes(&c->q->header) * 8 >> c->q->header.refcount_order;
+}
+
+static uint64_t reftable_entries(const struct qcow2_check *c)
+{
+	return ((uint64_t)c->q->header.reftable_clusters << c->q->header.cluster_bits) / 8;
+}
+
+/* ---- refcount blocks ---------------------------------------------------------------------------------------------- */
+
+static void check_block(struct qcow2_check *c, uint64_t entry)
+{
+	unsigned cluster_bits = c->q->header.cluster_bits;
+	uint64_t offset = entry & QCOW2_REFTABLE_OFFSET, cluster = offset >> cluster_bits, n;
+
+	if ((entry & QCOW2_REFTABLE_RESERVED) != 0) {
+		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & QCOW2_REFTABLE_RESERVED);
+	} else if (offset % qcow2_cluster_bytes(&c->q->header) != 0) {
+		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the cluster size");
+	} else if (cluster >= c->n_clusters) {
+		qcow2_check_corrupt(c, "the refcount block is behind the end of the file");
+	} else {
+		qcow2_count(c, QCOW2_USE_OTHER, offset, qcow2_cluster_bytes(&c->q->header));
+		n = qcow2_counts_get(c, cluster);
+		if (n != 1)
+			qcow2_check_corrupt(c, "the cluster of the refcount block is referred to %ju times", n);
+	}
+}
+
+enum status qcow2_check_blocks(struct qcow2_check *c)
+{
+	static const char what[] = "refcount table";
+	uint64_t table = c->q->header.reftable_offset, n = qcow2_check_in_file(c, table, reftable_entries(c));
+	enum status st = ST_OK;
+
+	c->place = (struct qcow2_place){ .table = NULL };
+	qcow2_count(c, QCOW2_USE_OTHER, table, reftable_entries(c) * 8);
+	for (uint64_t first = 0, count; st == ST_OK && first < n; first += count) {
+		st = qcow2_check_piece(c, what, table, first, n, &count);
+		for (uint64_t i = 0; st == ST_OK && i < count; i++) {
+			uint64_t entry = be64_get(c->piece[i]);
+
+			if (entry == 0)
+				continue;
+			c->place = (struct qcow2_place){ what, table, first + i, entry };
+			check_block(c, entry);
+		}
+	}
+	c->place = (struct qcow2_place){ .table = NULL };
+	return st;
+}
+
+/* ---- refcounts ---------------------------------------------------------------------------------------------------- */
+
+/* Whether refcounts can be had from the block of an entry of the refcount table. */
+static bool is_readable(const struct qcow2_check *c, uint64_t offset)
+{
+	uint64_t cluster_bytes = qcow2_cluster_bytes(&c->q->header);
+
+	return offset % cluster_bytes == 0 && range_ok(offset, cluster_bytes, INT64_MAX);
+}
+
+static void compare_cluster(struct qcow2_check *c, uint64_t cluster, uint64_t refcount)
+{
+	uint64_t counted = qcow2_counts_get(c, cluster), offset = cluster << c->q->header.cluster_bits;
+	bool overlap = c->overlaps && qcow2_counts_overlap(c, cluster);
+	const char *also = overlap ? "; it is used as two different things" : "";
+
+	if (refcount < counted)
+		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to %ju times%s", cluster,
+				    offset, refcount, counted, also);
+	else if (refcount > counted)
+		qcow2_check_leak(c, "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to %ju times%s", cluster,
+				 offset, refcount, counted, also);
+	else if (overlap)
+		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount of %ju is right%s", cluster, offset, refcount, also);
+}
+
+/* Compares block `index`, whose refcounts are in c->table. */
+static void compare_block(struct qcow2_check *c, uint64_t index)
+{
+	unsigned order = c->q->header.refcount_order;
+	uint64_t first = index * per_block(c), n = min_u64(per_block(c), c->n_clusters - first), used = n;
+	uint8_t *counts = c->counts + index * qcow2_cluster_bytes(&c->q->header);
+	size_t bytes = (size_t)div_up(n << order, 8);
+
+	while (used > 0 && qcow2_refcount_at(order, c->table, used - 1) == 0 &&
+	       qcow2_refcount_at(order, counts, used - 1) == 0)
+		used--;
+	if (used > 0)
+		c->result.image_end_offset = (first + used) << c->q->header.cluster_bits;
+	if (c->overlaps || memcmp(counts, c->table, bytes) != 0)
+		for (uint64_t i = 0; i < used; i++)
+			compare_cluster(c, first + i, qcow2_refcount_at(order, c->table, i));
+	memcpy(counts, c->table, bytes);
+}
+
+enum status qcow2_check_refcounts(struct qcow2_check *c)
+{
+	uint64_t table = c->q->header.reftable_offset, n_blocks = div_up(c->n_clusters, per_block(c));
+	uint64_t n = min_u64(qcow2_check_in_file(c, table, reftable_entries(c)), n_blocks), count = 0;
+	enum status st = ST_OK;
+
+	c->result.image_end_offset = qcow2_cluster_bytes(&c->q->header);
+	for (uint64_t i = 0; st == ST_OK && i < n_blocks; i++) {
+		uint64_t offset;
+
+		if (i < n && i % QCOW2_CHECK_PIECE == 0)
+			st = qcow2_check_piece(c, "refcount table", table, i, n, &count);
+		if (st != ST_OK)
+			break;
+		offset = i < n ? be64_get(c->piece[i % QCOW2_CHECK_PIECE]) & QCOW2_REFTABLE_OFFSET : 0;
+		if (!is_readable(c, offset)) {
+			c->unreadable = true;
+			qcow2_check_unknown(c, min_u64(per_block(c), c->n_clusters - i * per_block(c)),
+					    "the refcounts from cluster %ju on: there can be no refcount block at 0x%jx",
+					    i * per_block(c), offset);
+			continue;
+		}
+		if (offset != 0 && offset < c->file->size)
+			st = qcow2_check_table(c, "refcount block", offset);
+		else
+			memset(c->table, 0, c->q->image.cluster_bytes);
+		if (st == ST_OK)
+			compare_block(c, i);
+	}
+	return st;
+}
+
+/* ---- COPIED ------------------------------------------------------------------------------------------------------- */
+
+/* Reads one refcount from the file. *ret_known false: it cannot be had. */
+static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
+{
+	unsigned order = c->q->header.refcount_order;
+	uint64_t index = cluster / per_block(c), in_block = cluster % per_block(c), offset;
+	uint64_t at = in_block << order >> 3 & ~(uint64_t)7; /* in the block: the eight bytes that have it */
+	uint8_t bytes[8];
+	enum status st;
+
+	*ret = 0;
+	*ret_known = true;
+	if (index >= reftable_entries(c))
+		return ST_OK;
+	st = blk_read_padded(c->file, c->q->header.reftable_offset + index * 8, bytes, sizeof bytes);
+	offset = bytes_from_be(bytes, sizeof bytes) & QCOW2_REFTABLE_OFFSET;
+	if (st != ST_OK || offset == 0)
+		return st;
+	*ret_known = is_readable(c, offset);
+	if (!*ret_known)
+		return ST_OK;
+	st = blk_read_padded(c->file, offset + at, bytes, sizeof bytes);
+	if (st == ST_OK)
+		*ret = qcow2_refcount_at(order, bytes, in_block - (at << 3 >> order));
+	return st;
+}
+
+/* Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be said about it. */
+static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file, bool *ret_known)
+{
+	uint64_t cluster = offset >> c->q->header.cluster_bits, refcount = 1;
+	bool copied = (c->place.value & QCOW2_COPIED) != 0;
+
+	*ret_known = true;
+	if (!in_data_file && cluster < c->n_clusters && !c->unreadable) {
+		refcount = qcow2_counts_get(c, cluster);
+	} else if (!in_data_file) {
+		enum status st = read_refcount(c, cluster, &refcount, ret_known);
+
+		if (st != ST_OK)
+			return fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
+	}
+	if (*ret_known && (refcount == 1) != copied)
+		qcow2_check_corrupt(c, "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju", copied ? "" : "not ",
+				    offset, refcount);
+	return ST_OK;
+}
+
+static enum status check_l2_flags(struct qcow2_check *c, uint64_t table)
+{
+	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header), n = c->q->image.cluster_bytes / entry_bytes;
+	bool data_file = (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
+	enum status st = qcow2_check_table(c, "L2 table", table);
+	bool known;
+
+	for (size_t i = 0; st == ST_OK && i < n; i++) {
+		uint64_t entry = bytes_from_be(c->table + i * entry_bytes, 8), offset = entry & QCOW2_ENTRY_OFFSET;
+
+		if ((entry & QCOW2_L2_COMPRESSED) != 0 || offset == 0)
+			continue; /* cluster 0 of a data file is mapped by its flag, which is then right */
+		c->place = (struct qcow2_place){ "L2 table", table, i, entry };
+		st = check_flag(c, offset, data_file, &known);
+	}
+	return st;
+}
+
+enum status qcow2_check_copied(struct qcow2_check *c)
+{
+	static const char what[] = "L1 table";
+	uint64_t l1_offset = c->q->header.l1_offset, n_tables = 0;
+	uint64_t n = qcow2_check_in_file(c, l1_offset, c->q->header.l1_entries);
+	enum status st = ST_OK;
+	bool known;
+
+	for (uint64_t first = 0, count; st == ST_OK && first < n; first += count) {
+		st = qcow2_check_piece(c, what, l1_offset, first, n, &count);
+		for (uint64_t i = 0; st == ST_OK && i < count; i++) {
+			uint64_t entry = be64_get(c->piece[i]), offset = entry & QCOW2_ENTRY_OFFSET;
+
+			if (offset == 0)
+				continue;
+			c->place = (struct qcow2_place){ what, l1_offset, first + i, entry };
+			st = check_flag(c, offset, false, &known);
+			if (st == ST_OK && known && offset < c->file->size && ++n_tables <= c->n_clusters)
+				st = check_l2_flags(c, offset);
+		}
+	}
+	return st;
+}

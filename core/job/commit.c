@@ -1,0 +1,34 @@
+#include "job/commit.h"
+
+#include "job/convert.h"
+#include "job/resize.h"
+
+/* Runs of zeros of this length are zeros in the base as well, where it can have such. */
+enum { SPARSE_BYTES = 4096 };
+
+enum status commit_run(const struct commit_job *job, struct error *err)
+{
+	struct image *front = job->chain->link[0].image, *base = job->chain->link[job->base].image;
+	struct convert_job copy = {
+		.source = job->chain,
+		.n_sources = 1,
+		.target = base,
+		.sparse_bytes = SPARSE_BYTES,
+		.keep_depth = job->base,
+		.progress = job->progress,
+	};
+	enum status st = ST_OK;
+
+	if (!job->keep && front->format->make_empty == NULL)
+		return fail(err, ST_UNSUPPORTED, "%s: images of format %s cannot be emptied; -d leaves it as it is", front->name,
+			    front->format->name);
+	if (base->size < front->size)
+		st = resize_run(base, front->size, PREALLOC_OFF, err);
+	if (st == ST_OK)
+		st = convert_run(&copy, err);
+	if (st != ST_OK || job->keep)
+		return st;
+	st = front->format->make_empty(front);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: everything is in %s now, but emptying it failed: %s", front->name, base->name,
+					  status_text(st));
+}

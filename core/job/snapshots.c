@@ -1,0 +1,137 @@
+#include "job/snapshots.h"
+
+#include "base/platform.h"
+#include "base/printable.h"
+#include "base/size.h"
+#include "base/text.h"
+
+/* ---- printing ----------------------------------------------------------------------------------------------------- */
+
+/* The date of a day (days since 1970-01-01) in the Gregorian calendar, by counting in eras of 400 years from March. */
+static void civil_date(int64_t days, int *year, unsigned *month, unsigned *day)
+{
+	int64_t shifted = days + 719468, era = shifted / 146097;
+	unsigned of_era = (unsigned)(shifted - era * 146097);
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned from_march = (5 * of_year + 2) / 153;
+
+	*day = of_year - (153 * from_march + 2) / 5 + 1;
+	*month = from_march < 10 ? from_march + 3 : from_march - 9;
+	*year = (int)(year_of_era + (unsigned)era * 400 + (*month <= 2));
+}
+
+static void print_snapshot(struct out *out, const struct snapshot *snapshot)
+{
+	uint64_t clock_ms = snapshot->clock_nanoseconds / 1000000;
+	int64_t seconds = (int64_t)snapshot->date_seconds + platform_utc_offset(snapshot->date_seconds);
+	char id[128], name[512], size[32], date[32], clock[32], icount[24];
+	struct out_buffer text;
+	unsigned month, day;
+	int year;
+
+	civil_date(seconds / 86400, &year, &month, &day);
+	out_buffer_init(&text, id, sizeof id);
+	out_printable(&text.out, snapshot->id, SIZE_MAX);
+	out_buffer_init(&text, name, sizeof name);
+	out_printable(&text.out, snapshot->name, SIZE_MAX);
+	out_buffer_init(&text, size, sizeof size);
+	size_print(&text.out, snapshot->vm_state_bytes);
+	out_buffer_init(&text, date, sizeof date);
+	out_printf(&text.out, "%d-%02u-%02u %02ju:%02ju:%02ju", year, month, day, (uintmax_t)(seconds / 3600 % 24),
+		   (uintmax_t)(seconds / 60 % 60), (uintmax_t)(seconds % 60));
+	out_buffer_init(&text, clock, sizeof clock);
+	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60, clock_ms / 1000 % 60,
+		   clock_ms % 1000);
+	out_buffer_init(&text, icount, sizeof icount);
+	if (snapshot->icount != UINT64_MAX)
+		out_printf(&text.out, "%ju", snapshot->icount);
+	out_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", id, name, size, date, clock, icount);
+}
+
+void snapshots_print(struct out *out, const struct image *image)
+{
+	if (image->n_snapshots == 0)
+		return;
+	out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
+		   "ICOUNT");
+	for (size_t i = 0; i < image->n_snapshots; i++)
+		print_snapshot(out, &image->snapshots[i]);
+}
+
+/* ---- finding ------------------------------------------------------------------------------------------------------ */
+
+bool snapshots_find(const struct image *image, const char *id, const char *name, size_t *ret_index)
+{
+	for (size_t i = 0; i < image->n_snapshots; i++)
+		if ((id == NULL || text_equal(image->snapshots[i].id, id)) &&
+		    (name == NULL || text_equal(image->snapshots[i].name, name))) {
+			*ret_index = i;
+			return true;
+		}
+	return false;
+}
+
+static enum status not_found(const struct image *image, const char *text, struct error *err)
+{
+	return fail(err, ST_NOT_FOUND, "%s: it has no snapshot \"%s\"; snapshot -l lists those that it has", image->name,
+		    text);
+}
+
+enum status snapshots_find_any(const struct image *image, const char *id_or_name, size_t *ret_index, struct error *err)
+{
+	if (snapshots_find(image, id_or_name, NULL, ret_index) || snapshots_find(image, NULL, id_or_name, ret_index))
+		return ST_OK;
+	return not_found(image, id_or_name, err);
+}
+
+/* Takes "value" or "value,rest" off the front of *text into new memory; two commas are one of the value. */
+static char *take_value(const char **text)
+{
+	char *value = mem_alloc(text_length(*text) + 1);
+	size_t n = 0;
+
+	if (value == NULL)
+		return NULL;
+	for (; **text != '\0'; ++*text) {
+		if (**text == ',' && *++*text != ',')
+			break;
+		value[n++] = **text;
+	}
+	return value;
+}
+
+static enum status parse_description(const char *text, char **ret_id, char **ret_name, struct error *err)
+{
+	static const char id_key[] = "snapshot.id=", name_key[] = "snapshot.name=";
+	const char *rest = text;
+
+	while (*rest != '\0') {
+		bool is_id = text_starts_with(rest, id_key);
+		char **value = is_id ? ret_id : ret_name;
+
+		if (!is_id && !text_starts_with(rest, name_key))
+			return fail(err, ST_INVALID, "\"%s\" is neither snapshot.id=ID nor snapshot.name=NAME", rest);
+		rest += is_id ? sizeof id_key - 1 : sizeof name_key - 1;
+		mem_free(*value);
+		*value = take_value(&rest);
+		if (*value == NULL)
+			return fail_no_memory(err);
+	}
+	return ST_OK;
+}
+
+enum status snapshots_find_described(const struct image *image, const char *text, size_t *ret_index, struct error *err)
+{
+	char *id = NULL, *name = NULL;
+	enum status st;
+
+	if (!text_starts_with(text, "snapshot."))
+		return snapshots_find_any(image, text, ret_index, err);
+	st = parse_description(text, &id, &name, err);
+	if (st == ST_OK && !snapshots_find(image, id, name, ret_index))
+		st = not_found(image, text, err);
+	mem_free(id);
+	mem_free(name);
+	return st;
+}

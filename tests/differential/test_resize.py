@@ -1,0 +1,147 @@
+"""`resize` beside qemu-img."""
+
+import random
+
+import pytest
+
+from images import MIB, qemu_img, qemu_io, random_writes
+from oracle import Pair, Result, EFI_IMG
+from pairs import assert_same, assert_sound, copy_to_theirs, run_both
+
+LAYOUTS = ["", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "extended_l2=on,cluster_size=16k", "compat=0.10",
+           "data_file=d", "data_file=d,data_file_raw=on", "refcount_bits=64,cluster_size=1k", "lazy_refcounts=on", "compression_type=zstd",
+           "preallocation=metadata"]
+SIZE = 3 * MIB + 512
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return Pair(tmp_path)
+
+
+def make(pair, layout, seed=0, size=SIZE, *args):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", *args, *(["-o", layout] if layout else []), "a", str(size))
+    compressed = layout in ("", "compression_type=zstd")
+    qemu_io(pair.ours, "a", *random_writes(seed, size, compressed=compressed))
+    copy_to_theirs(pair)
+
+
+def assert_tail_is_zero(folder, name, start, size):
+    Result([EFI_IMG, "convert", "--force", "-O", "raw", name, "flat"], folder)
+    with open(folder / "flat", "rb") as file:
+        file.seek(start)
+        assert file.read() == bytes(size - start)
+    (folder / "flat").unlink()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_grow_and_shrink(pair, layout):
+    """Up and down over the ends of clusters and of L2 tables."""
+    make(pair, layout)
+    for size in ("+512", "20M", str(2 * MIB + 1536), "64k", "1M"):
+        run_both(pair, "resize", "--shrink", "a", size)
+        assert_sound(pair.ours, "a", "qcow2")
+        if size == str(2 * MIB + 1536):  # where qemu-img would show the rest of the last cluster again when it grows
+            before = (pair.ours / "a").read_bytes()
+            assert_same(pair, "a")
+            assert Result([EFI_IMG, "resize", "a", "3M"], pair.ours).code == 0
+            assert_tail_is_zero(pair.ours, "a", 2 * MIB + 1536, 3 * MIB)
+            (pair.ours / "a").write_bytes(before)
+    described = [Result(["qemu-img", "info", "--output=json", "a"], folder).json()["virtual-size"] for folder in (pair.ours, pair.theirs)]
+    assert described == [MIB, MIB]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", ["1M", "40M"])
+def test_once(pair, layout, size):
+    make(pair, layout, 7, 3 * MIB)
+    run_both(pair, "resize", "--shrink", "a", size)
+    assert_same(pair, "a")
+    qemu_io(pair.ours, "a", "write -P 3 0 1M")
+    assert_sound(pair.ours, "a", "qcow2")
+
+
+@pytest.mark.parametrize("mode", ["off", "metadata", "falloc", "full"])
+@pytest.mark.parametrize("layout", ["", "cluster_size=512", "extended_l2=on,cluster_size=16k", "refcount_bits=1,cluster_size=4k", "data_file=d",
+                                    "compat=0.10"])
+def test_preallocation(pair, layout, mode):
+    make(pair, layout, 3)
+    run_both(pair, "resize", f"--preallocation={mode}", "a", "+3M")
+    assert_same(pair, "a")
+    if mode != "off":
+        allocated = [Result(["qemu-img", "check", "--output=json", "a"], folder).json()["allocated-clusters"]
+                     for folder in (pair.ours, pair.theirs)]
+        # qemu-img gives the cluster with the old end of the disk a place too
+        assert layout == "data_file=d" or 0 <= allocated[1] - allocated[0] <= 1
+
+
+@pytest.mark.parametrize("layout", ["", "cluster_size=4k", "extended_l2=on", "data_file=d"])
+@pytest.mark.parametrize("mode", ["off", "metadata"])
+def test_grow_over_a_longer_backing_file(pair, layout, mode):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "base", "6M")
+    qemu_io(pair.ours, "base", "write -P 9 0 6M")
+    make(pair, layout, 1, 2 * MIB + 1024, "-b", "base", "-F", "qcow2")
+    run_both(pair, "resize", f"--preallocation={mode}", "a", "8M")
+    assert_same(pair, "a")
+    assert_tail_is_zero(pair.ours, "a", 2 * MIB + 1024, 8 * MIB)
+
+
+def test_grow_version_2_over_a_longer_backing_file(pair):
+    """qemu-img refuses that, because there are no zero clusters: zeros are written instead."""
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "base", "3M")
+    qemu_io(pair.ours, "base", "write -P 9 0 3M")
+    make(pair, "compat=0.10", 1, MIB + 1024, "-b", "base", "-F", "qcow2")
+    assert Result([EFI_IMG, "resize", "a", "8M"], pair.ours).code == 0
+    assert_sound(pair.ours, "a", "qcow2")
+    assert_tail_is_zero(pair.ours, "a", MIB + 1024, 8 * MIB)
+
+
+@pytest.mark.parametrize("size", ["1M", "20M", "+512"])
+def test_with_snapshots(pair, size):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", str(4 * MIB))
+    qemu_io(pair.ours, "a", *random_writes(1, 4 * MIB))
+    qemu_img(pair.ours, "snapshot", "-c", "before", "a")
+    qemu_io(pair.ours, "a", "write -P 8 1M 1M")
+    qemu_img(pair.ours, "convert", "-O", "raw", "-l", "before", "a", "snapshot")
+    copy_to_theirs(pair)
+    run_both(pair, "resize", "--shrink", "a", size)
+    assert_same(pair, "a")
+    qemu_img(pair.ours, "convert", "-O", "raw", "-l", "before", "a", "after")
+    before, after = (pair.ours / "snapshot").read_bytes(), (pair.ours / "after").read_bytes()
+    assert before[:len(after)] == after[:len(before)]  # qemu-img shows a snapshot as long as the disk is now
+
+
+@pytest.mark.parametrize("start", [0, 700, MIB])
+@pytest.mark.parametrize("size, mode", [("+0", "off"), ("+100", "off"), ("1.5k", "off"), ("2M", "off"), ("3000", "falloc"), ("2M", "full")])
+def test_raw(pair, start, size, mode):
+    (pair.ours / "a").write_bytes(random.Random(start).randbytes(start))
+    copy_to_theirs(pair)
+    run_both(pair, "resize", "-f", "raw", "--shrink", f"--preallocation={mode}", "a", size)
+    ours, theirs = (pair.ours / "a").read_bytes(), (pair.theirs / "a").read_bytes()
+    assert ours.ljust(512, b"\0") == theirs.ljust(512, b"\0")  # qemu-img may write the first sector of an empty file
+    assert start != 0 or size != "+100" or len(ours) == 100
+
+
+def test_shrinking_gives_space_back(pair):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "8M")
+    qemu_io(pair.ours, "a", "write -P 1 0 8M")
+    assert Result([EFI_IMG, "resize", "-q", "--shrink", "a", "1M"], pair.ours).out == ""
+    assert (pair.ours / "a").stat().st_size < 2 * MIB
+
+
+@pytest.mark.parametrize("args", [
+    (), ("a",), ("a", "x"), ("a", "0"), ("a", "-1M"), ("a", "-2M"), ("a", "512k"), ("a", "-512"), ("a", "1000001"), ("--shrink", "a", "1000"),
+    ("--preallocation=full", "--shrink", "a", "512k"), ("--preallocation=full", "a", "1M"), ("--preallocation=foo", "a", "2M"),
+    ("--preallocation=metadata", "-f", "raw", "r", "2M"), ("-f", "foo", "a", "2M"), ("none", "2M"), ("a", "8P"), ("old", "2M"), ("a", "1M", "b"),
+    ("-f", "raw", "r", "-1M"), ("aes", "1000")])
+def test_refused(pair, args):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "1M")
+    qemu_img(pair.ours, "create", "-q", "-f", "raw", "r", "1M")
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-o", "compat=0.10", "old", "1M")
+    qemu_img(pair.ours, "snapshot", "-c", "s", "old")
+    qemu_img(pair.ours, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
+             "aes", "1M")
+    copy_to_theirs(pair)
+    assert run_both(pair, "resize", *args).code == 1
+    for name in ("a", "r", "old", "aes"):
+        assert (pair.ours / name).read_bytes() == (pair.theirs / name).read_bytes()

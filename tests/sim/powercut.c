@@ -1,0 +1,167 @@
+#include "powercut.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, N_LOSSES };
+
+static const char *const loss_names[N_LOSSES] = { "nothing lost", "all lost", "lost only", "kept only", "torn" };
+
+/* ---- files -------------------------------------------------------------------------------------------------------- */
+
+static void put(struct sim_files *files, size_t i, const uint8_t *bytes, uint64_t size)
+{
+	files->file[i].bytes = realloc(files->file[i].bytes, size + 1);
+	memcpy(files->file[i].bytes, bytes, size);
+	files->file[i].size = size;
+}
+
+struct sim_files sim_files_keep(void)
+{
+	struct sim_files files = { 0 };
+	const char *name;
+
+	for (; (name = sim_file_name(files.n)) != NULL; files.n++) {
+		uint64_t size;
+		const uint8_t *bytes = sim_file(name, &size);
+
+		strcpy(files.file[files.n].name, name);
+		put(&files, files.n, bytes, size);
+	}
+	return files;
+}
+
+static struct sim_files copy(const struct sim_files *from)
+{
+	struct sim_files files = *from;
+
+	for (size_t i = 0; i < files.n; i++) {
+		files.file[i].bytes = NULL;
+		put(&files, i, from->file[i].bytes, from->file[i].size);
+	}
+	return files;
+}
+
+void sim_files_drop(struct sim_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		free(files->file[i].bytes);
+	*files = (struct sim_files){ 0 };
+}
+
+void sim_files_restore(const struct sim_volume_kind *kind, const struct sim_files *files)
+{
+	sim_volume(kind);
+	for (size_t i = 0; i < files->n; i++)
+		sim_file_put(files->file[i].name, files->file[i].bytes, files->file[i].size);
+}
+
+/* ---- changes ------------------------------------------------------------------------------------------------------ */
+
+/* A torn write ends half-way, between two sectors: these are written whole or not at all. */
+static uint64_t torn_end(const struct sim_change *change)
+{
+	uint64_t middle = (change->offset + change->n / 2) / 512 * 512;
+
+	return middle > change->offset ? middle : change->offset;
+}
+
+static void apply(struct sim_files *files, const struct sim_change *change, bool torn)
+{
+	uint64_t end = torn ? torn_end(change) : change->offset + change->n;
+	size_t i = 0;
+
+	while (i < files->n && strcmp(files->file[i].name, change->file) != 0)
+		i++;
+	if (i == files->n)
+		strcpy(files->file[files->n++].name, change->file);
+	if (end > files->file[i].size && change->kind != SIM_CREATE) {
+		files->file[i].bytes = realloc(files->file[i].bytes, end + 1);
+		/* what a dropped write would have filled is whatever the volume had there; a resize writes zeros */
+		memset(files->file[i].bytes + files->file[i].size, change->kind == SIM_RESIZE ? 0 : 0xaa,
+		       end - files->file[i].size);
+		files->file[i].size = end;
+	}
+	if (change->kind == SIM_WRITE && end > change->offset)
+		memcpy(files->file[i].bytes + change->offset, change->bytes, end - change->offset);
+	else if (change->kind == SIM_RESIZE || change->kind == SIM_CREATE)
+		files->file[i].size = change->offset;
+	if (files->file[i].bytes == NULL)
+		files->file[i].bytes = calloc(1, 1);
+}
+
+/* Whether a change was on the medium for certain when the power went after `cut` of them. */
+static bool is_flushed(const struct sim_change *journal, size_t i, size_t cut)
+{
+	for (size_t j = i + 1; j < cut; j++)
+		if (journal[j].kind == SIM_FLUSH && strcmp(journal[j].file, journal[i].file) == 0)
+			return true;
+	return journal[i].kind == SIM_CREATE;
+}
+
+static struct sim_files files_after(const struct sim_files *before, const struct sim_change *journal, size_t cut,
+				    enum loss loss, size_t which)
+{
+	struct sim_files files = copy(before);
+
+	for (size_t i = 0; i < cut; i++) {
+		bool flushed = is_flushed(journal, i, cut);
+		bool lost = loss == ALL_LOST || (loss == ONE_LOST && i == which) || (loss == ONE_KEPT && i != which);
+
+		if ((flushed || !lost) && journal[i].kind != SIM_FLUSH)
+			apply(&files, &journal[i], !flushed && loss == ONE_TORN && i == which);
+	}
+	return files;
+}
+
+/* A journal that outlives the volume it is of. */
+static struct sim_change *keep_journal(size_t *ret_n)
+{
+	const struct sim_change *journal = sim_journal(ret_n);
+	struct sim_change *kept = calloc(*ret_n + 1, sizeof *kept);
+
+	for (size_t i = 0; i < *ret_n; i++) {
+		kept[i] = journal[i];
+		if (journal[i].bytes != NULL) {
+			kept[i].bytes = malloc(journal[i].n + 1);
+			memcpy(kept[i].bytes, journal[i].bytes, journal[i].n);
+		}
+	}
+	return kept;
+}
+
+static void free_journal(struct sim_change *journal, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(journal[i].bytes);
+	free(journal);
+}
+
+unsigned powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before,
+		       void (*check)(const char *where, void *arg), void *arg)
+{
+	unsigned tried = 0;
+	size_t n;
+	struct sim_change *journal = keep_journal(&n);
+
+	for (size_t cut = 0; cut <= n; cut++)
+		for (enum loss loss = NOTHING_LOST; loss < N_LOSSES; loss++)
+			for (size_t which = 0; which < (loss < ONE_LOST ? 1 : cut); which++) {
+				struct sim_files files;
+				char where[64];
+
+				/* what is certain to be there is not one that could be lost */
+				if (loss >= ONE_LOST && (journal[which].kind == SIM_FLUSH || is_flushed(journal, which, cut)))
+					continue;
+				files = files_after(before, journal, cut, loss, which);
+				sim_files_restore(kind, &files);
+				sim_files_drop(&files);
+				snprintf(where, sizeof where, "cut after change %zu of %zu, %s %zu", cut, n,
+					 loss_names[loss], which);
+				check(where, arg);
+				tried++;
+			}
+	free_journal(journal, n);
+	return tried;
+}
