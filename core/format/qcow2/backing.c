@@ -170,7 +170,10 @@ enum status qcow2_set_backing(struct image *image, const char *name, const char 
 		return fail(err, ST_INVALID, "its data file is a raw image of the disk, which cannot have a backing file");
 	change.old = mem_alloc(change.cluster_bytes);
 	change.new = mem_alloc(change.cluster_bytes);
-	st = change.old != NULL && change.new != NULL ? read_old(&change, err) : fail_no_memory(err);
+	if (change.old != NULL && change.new != NULL)
+		st = read_old(&change, err);
+	else
+		st = fail_no_memory(err);
 	if (st == ST_OK)
 		st = place_name(&change, err);
 	if (st == ST_OK && write) {

@@ -85,6 +85,32 @@ enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 
+/* ---- walk.c ---- */
+
+struct qcow2_walk {
+	struct qcow2_image *q;
+	enum status (*visit)(struct qcow2_image *, uint64_t cluster);
+	bool can_stop;              /* when the person wants it to: ST_CANCELLED */
+	uint64_t n_visited, limit;  /* goes no further than this */
+};
+
+/*
+ * Visits the L2 tables of an L1 table and the clusters that these refer to, each as often as it is referred to; or the
+ * clusters that these bytes of the file touch. ST_CORRUPT: an entry that cannot be one, or that is outside of the file.
+ */
+enum status qcow2_walk_l1(struct qcow2_walk *, const uint64_t *l1, uint64_t n);
+enum status qcow2_walk_bytes(struct qcow2_walk *, uint64_t offset, uint64_t bytes);
+
+/* To visit with: the cluster is in use (ST_CORRUPT otherwise); and can have one more user (ST_TOO_LARGE otherwise). */
+enum status qcow2_has_users(struct qcow2_image *, uint64_t cluster);
+enum status qcow2_has_room(struct qcow2_image *, uint64_t cluster);
+
+/* Clears COPIED in the L2 tables of an L1 table, which was walked without a failure before. */
+enum status qcow2_clear_copied(struct qcow2_image *, const uint64_t *l1, uint64_t n);
+
+/* Sets COPIED in the disk's tables wherever it is the only user. What is behind a table with two users has two as well. */
+enum status qcow2_set_copied(struct qcow2_image *);
+
 /* ---- snapshot.c ---- */
 
 /* Reads the snapshot table into image.snapshots and snapshots. */

@@ -32,11 +32,6 @@
 #include "base/text.h"
 #include "format/qcow2/image.h"
 
-#define ENTRY_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
-#define L1_RESERVED UINT64_C(0x7f000000000001ff)
-#define L2_RESERVED UINT64_C(0x3f000000000001fe)
-#define L2_COMPRESSED (UINT64_C(1) << 62)
-
 enum { NAME_BYTES_MAX = 255 }; /* as QEMU has room for */
 
 static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
@@ -44,183 +39,22 @@ static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
 	return div_up(bytes, q->image.cluster_bytes);
 }
 
-/* ---- all that an L1 table refers to ------------------------------------------------------------------------------- */
-
-struct walk {
-	struct qcow2_image *q;
-	enum status (*visit)(struct qcow2_image *, uint64_t cluster);
-	bool can_stop;              /* when the person wants it to */
-	uint64_t n_visited, limit;  /* goes no further than this */
-};
-
-static enum status visit_bytes(struct walk *w, uint64_t offset, uint64_t bytes)
-{
-	uint64_t first = offset >> w->q->header.cluster_bits, end = (offset + bytes - 1) >> w->q->header.cluster_bits;
-	enum status st = ST_OK;
-
-	for (uint64_t cluster = first; st == ST_OK && cluster <= end && w->n_visited < w->limit; cluster++) {
-		st = w->visit(w->q, cluster);
-		w->n_visited += st == ST_OK;
-	}
-	return st;
-}
-
-static enum status visit_entry(struct walk *w, uint64_t entry)
-{
-	unsigned offset_bits = 62 - (w->q->header.cluster_bits - 8);
-	uint64_t offset = entry & ENTRY_OFFSET_MASK, bytes = w->q->image.cluster_bytes;
-
-	if ((entry & L2_COMPRESSED) != 0) {
-		offset = entry & ((UINT64_C(1) << offset_bits) - 1);
-		bytes = (((entry & (L2_COMPRESSED - 1)) >> offset_bits) + 1) * 512 - offset % 512;
-	} else if ((entry & L2_RESERVED) != 0 || offset % bytes != 0) {
-		return ST_CORRUPT;
-	} else if (offset == 0) {
-		return ST_OK;
-	}
-	return offset < w->q->image.file->size ? visit_bytes(w, offset, bytes) : ST_CORRUPT;
-}
-
-static enum status visit_table(struct walk *w, uint64_t l1_entry)
-{
-	uint64_t offset = l1_entry & ENTRY_OFFSET_MASK, step = qcow2_l2_entry_bytes(&w->q->header);
-	uint8_t *table;
-	enum status st;
-
-	if ((l1_entry & L1_RESERVED) != 0 || offset % w->q->image.cluster_bytes != 0 ||
-	    offset >= w->q->image.file->size)
-		return ST_CORRUPT;
-	if (w->can_stop && platform_cancelled())
-		return ST_CANCELLED;
-	st = visit_bytes(w, offset, w->q->image.cluster_bytes);
-	if (st == ST_OK)
-		st = qcow2_cache_get(&w->q->l2_cache, offset, &table);
-	for (uint64_t at = 0; st == ST_OK && at < w->q->image.cluster_bytes; at += step)
-		st = visit_entry(w, bytes_from_be(table + at, 8));
-	return st;
-}
-
-static enum status walk_l1(struct walk *w, const uint64_t *l1, uint64_t n)
-{
-	enum status st = ST_OK;
-
-	for (uint64_t i = 0; st == ST_OK && i < n; i++)
-		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
-			st = visit_table(w, l1[i]);
-	return st;
-}
-
-/* Every cluster referred to has users, */
-static enum status has_users(struct qcow2_image *q, uint64_t cluster)
-{
-	uint64_t refcount;
-	enum status st = qcow2_refcount_get(q, cluster, &refcount);
-
-	return st == ST_OK && refcount == 0 ? ST_CORRUPT : st;
-}
-
-/* and can have one more. */
-static enum status has_room(struct qcow2_image *q, uint64_t cluster)
-{
-	uint64_t refcount;
-	enum status st = qcow2_refcount_get(q, cluster, &refcount);
-
-	if (st != ST_OK || refcount == 0)
-		return st == ST_OK ? ST_CORRUPT : st;
-	return refcount < qcow2_refcount_max(q) ? ST_OK : ST_TOO_LARGE;
-}
+/* ---- giving up ---------------------------------------------------------------------------------------------------- */
 
 /* Gives up what nothing on the medium refers to any more, or yet. */
 static enum status release(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
 {
-	struct walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
+	struct qcow2_walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
 
-	return bytes > 0 ? visit_bytes(&w, offset, bytes) : ST_OK;
+	return bytes > 0 ? qcow2_walk_bytes(&w, offset, bytes) : ST_OK;
 }
 
 static enum status release_l1(struct qcow2_image *q, uint64_t offset, const uint64_t *l1, uint64_t n)
 {
-	struct walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
-	enum status st = walk_l1(&w, l1, n);
+	struct qcow2_walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
+	enum status st = qcow2_walk_l1(&w, l1, n);
 
 	return st == ST_OK ? release(q, offset, n * 8) : st;
-}
-
-/* ---- COPIED ------------------------------------------------------------------------------------------------------- */
-
-/* Clears the flag in one L2 table. */
-static enum status clear_table(struct qcow2_image *q, uint64_t offset)
-{
-	uint64_t step = qcow2_l2_entry_bytes(&q->header);
-	uint8_t *table;
-	enum status st = qcow2_make_room(q);
-
-	if (st == ST_OK)
-		st = qcow2_cache_get(&q->l2_cache, offset, &table);
-	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
-		uint64_t entry = bytes_from_be(table + at, 8);
-
-		if ((entry & QCOW2_COPIED) == 0)
-			continue;
-		bytes_to_be(table + at, 8, entry & ~QCOW2_COPIED);
-		qcow2_cache_change(&q->l2_cache, offset);
-	}
-	return st;
-}
-
-static enum status clear_copied(struct qcow2_image *q, const uint64_t *l1, uint64_t n)
-{
-	enum status st = ST_OK;
-
-	for (uint64_t i = 0; st == ST_OK && i < n; i++)
-		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
-			st = platform_cancelled() ? ST_CANCELLED : clear_table(q, l1[i] & ENTRY_OFFSET_MASK);
-	return st;
-}
-
-/* Sets the flag in one L2 table where the table's disk is the only user of a cluster. */
-static enum status set_table(struct qcow2_image *q, uint64_t offset)
-{
-	uint64_t step = qcow2_l2_entry_bytes(&q->header);
-	uint8_t *table;
-	enum status st = qcow2_make_room(q);
-
-	if (st == ST_OK)
-		st = qcow2_cache_get(&q->l2_cache, offset, &table);
-	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
-		uint64_t entry = bytes_from_be(table + at, 8), refcount;
-
-		if ((entry & (L2_COMPRESSED | QCOW2_COPIED)) != 0 || (entry & ENTRY_OFFSET_MASK) == 0)
-			continue;
-		st = qcow2_refcount_get(q, (entry & ENTRY_OFFSET_MASK) >> q->header.cluster_bits, &refcount);
-		if (st != ST_OK || refcount != 1)
-			continue;
-		bytes_to_be(table + at, 8, entry | QCOW2_COPIED);
-		qcow2_cache_change(&q->l2_cache, offset);
-	}
-	return st;
-}
-
-/* The same for all of the disk. What is behind an L2 table with two users has two as well. */
-static enum status set_copied(struct qcow2_image *q)
-{
-	enum status st = ST_OK;
-
-	for (uint64_t i = 0; st == ST_OK && i < q->header.l1_entries; i++) {
-		uint64_t offset = q->l1[i] & ENTRY_OFFSET_MASK, refcount;
-
-		if (offset == 0)
-			continue;
-		st = qcow2_refcount_get(q, offset >> q->header.cluster_bits, &refcount);
-		if (st != ST_OK || refcount != 1)
-			continue;
-		if ((q->l1[i] & QCOW2_COPIED) == 0) {
-			q->l1[i] |= QCOW2_COPIED;
-			qcow2_note_l1(q, i);
-		}
-		st = set_table(q, offset);
-	}
-	return st;
 }
 
 /* ---- new tables --------------------------------------------------------------------------------------------------- */
@@ -316,11 +150,11 @@ static enum status failed(const struct qcow2_image *q, enum status st, const cha
 {
 	switch (st) {
 	case ST_CORRUPT:
-		return fail(err, st, "%s: its tables refer to clusters that are not there, or not in use; check the image",
-			    what);
+		return fail(err, st, "%s: its tables refer to clusters that are not there, or not in use; check the "
+			    "image", what);
 	case ST_TOO_LARGE:
-		return fail(err, st, "%s: a cluster would have more users than refcounts of %u bits can count, or the image "
-			    "become too large", what, 1u << q->header.refcount_order);
+		return fail(err, st, "%s: a cluster would have more users than refcounts of %u bits can count, or the "
+			    "image become too large", what, 1u << q->header.refcount_order);
 	default:
 		return fail(err, st, "%s: %s", what, status_text(st));
 	}
@@ -329,8 +163,8 @@ static enum status failed(const struct qcow2_image *q, enum status st, const cha
 /* The change is made, but what is not needed any more was not given up. */
 static enum status half_done(enum status st, const char *what, struct error *err)
 {
-	return fail(err, st, "%s is done, but not all clusters that are free now could be marked so (%s); \"check -r leaks\" "
-		    "does that", what, status_text(st));
+	return fail(err, st, "%s is done, but not all clusters that are free now could be marked so (%s); "
+		    "\"check -r leaks\" does that", what, status_text(st));
 }
 
 static enum status refuse(const struct qcow2_image *q, struct error *err)
@@ -453,7 +287,7 @@ static enum status write_tables(struct qcow2_image *q, struct creation *c)
 /* Step 2, and all of it on the medium. */
 static enum status share_disk(struct qcow2_image *q)
 {
-	enum status st = clear_copied(q, q->l1, q->header.l1_entries);
+	enum status st = qcow2_clear_copied(q, q->l1, q->header.l1_entries);
 
 	for (uint32_t i = 0; st == ST_OK && i < q->header.l1_entries; i++)
 		if ((q->l1[i] & QCOW2_COPIED) != 0) {
@@ -467,18 +301,18 @@ static enum status share_disk(struct qcow2_image *q)
  * Lowers what was raised, gives up what was allocated, and gives the disk its tables back. The failure before it is
  * what counts: if this fails as well, clusters are lost.
  */
-static void undo(struct qcow2_image *q, const struct walk *raised, const uint64_t *l1, uint64_t n, uint64_t l1_offset,
-		 const struct new_table *table)
+static void undo(struct qcow2_image *q, const struct qcow2_walk *raised, const uint64_t *l1, uint64_t n,
+		 uint64_t l1_offset, const struct new_table *table)
 {
-	struct walk lower = { .q = q, .visit = qcow2_release_one, .limit = raised->n_visited };
-	enum status st = walk_l1(&lower, l1, n);
+	struct qcow2_walk lower = { .q = q, .visit = qcow2_release_one, .limit = raised->n_visited };
+	enum status st = qcow2_walk_l1(&lower, l1, n);
 
 	if (st == ST_OK && l1_offset != 0)
 		st = release(q, l1_offset, n * 8);
 	if (st == ST_OK && table != NULL && table->offset != 0)
 		st = release(q, table->offset, table->bytes);
 	if (st == ST_OK)
-		st = set_copied(q);
+		st = qcow2_set_copied(q);
 	if (st == ST_OK)
 		st = qcow2_flush(q);
 	(void)st;
@@ -487,16 +321,16 @@ static void undo(struct qcow2_image *q, const struct walk *raised, const uint64_
 static enum status create(struct qcow2_image *q, struct creation *c, struct error *err)
 {
 	const char *what = "making the snapshot";
-	struct walk look = { .q = q, .visit = has_room, .can_stop = true, .limit = UINT64_MAX };
-	struct walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk look = { .q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
-	enum status st = walk_l1(&look, q->l1, q->header.l1_entries);
+	enum status st = qcow2_walk_l1(&look, q->l1, q->header.l1_entries);
 
 	if (st != ST_OK)
 		return failed(q, st, what, err);
 	st = write_tables(q, c);
 	if (st == ST_OK)
-		st = walk_l1(&raised, q->l1, q->header.l1_entries);
+		st = qcow2_walk_l1(&raised, q->l1, q->header.l1_entries);
 	if (st == ST_OK)
 		st = share_disk(q);
 	if (st != ST_OK) {
@@ -553,11 +387,11 @@ struct new_disk {
 /* Everything that will be raised or lowered can be. */
 static enum status look_at_both(struct qcow2_image *q, const struct new_disk *disk)
 {
-	struct walk raise = { .q = q, .visit = has_room, .can_stop = true, .limit = UINT64_MAX };
-	struct walk lower = { .q = q, .visit = has_users, .can_stop = true, .limit = UINT64_MAX };
-	enum status st = walk_l1(&raise, disk->l1, disk->n);
+	struct qcow2_walk raise = { .q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk lower = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
+	enum status st = qcow2_walk_l1(&raise, disk->l1, disk->n);
 
-	return st == ST_OK ? walk_l1(&lower, q->l1, q->header.l1_entries) : st;
+	return st == ST_OK ? qcow2_walk_l1(&lower, q->l1, q->header.l1_entries) : st;
 }
 
 /* Step 3. The old L1 table is then in *disk. */
@@ -592,16 +426,16 @@ static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
 static enum status apply(struct qcow2_image *q, struct new_disk *disk, struct error *err)
 {
 	const char *what = "applying the snapshot";
-	struct walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
 	enum status st = look_at_both(q, disk);
 
 	if (st != ST_OK)
 		return failed(q, st, what, err);
 	st = write_new_l1(q, disk->l1, disk->n, &disk->offset);
 	if (st == ST_OK)
-		st = walk_l1(&raised, disk->l1, disk->n);
+		st = qcow2_walk_l1(&raised, disk->l1, disk->n);
 	if (st == ST_OK)
-		st = clear_copied(q, disk->l1, disk->n);
+		st = qcow2_clear_copied(q, disk->l1, disk->n);
 	if (st == ST_OK)
 		st = qcow2_flush(q);
 	if (st != ST_OK) {
@@ -659,7 +493,7 @@ static enum status give_up(struct qcow2_image *q, uint64_t l1_offset, const uint
 	if (st == ST_OK)
 		st = release(q, table, table_bytes);
 	if (st == ST_OK)
-		st = set_copied(q);
+		st = qcow2_set_copied(q);
 	return st == ST_OK ? qcow2_flush(q) : st;
 }
 
@@ -667,10 +501,11 @@ static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l
 {
 	const char *what = "deleting the snapshot";
 	const struct qcow2_snapshot s = q->snapshots[index];
-	struct walk look = { .q = q, .visit = has_users, .can_stop = true, .limit = UINT64_MAX }, none = { 0 };
+	struct qcow2_walk look = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
+	const struct qcow2_walk none = { 0 };
 	struct new_table table = { .first_bytes = s.table_at, .second_at = s.table_at + s.table_bytes };
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
-	enum status st = walk_l1(&look, l1, s.l1_entries);
+	enum status st = qcow2_walk_l1(&look, l1, s.l1_entries);
 
 	if (st != ST_OK)
 		return failed(q, st, what, err);

@@ -1,0 +1,162 @@
+/* All that an L1 table refers to: sections "L1 table", "L2 table"; and whether it is the disk's alone (COPIED). */
+#include "base/platform.h"
+#include "base/range.h"
+#include "format/qcow2/image.h"
+
+#define ENTRY_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
+#define L1_RESERVED UINT64_C(0x7f000000000001ff)
+#define L2_RESERVED UINT64_C(0x3f000000000001fe)
+#define L2_COMPRESSED (UINT64_C(1) << 62)
+
+/* ---- clusters that are referred to -------------------------------------------------------------------------------- */
+
+enum status qcow2_walk_bytes(struct qcow2_walk *w, uint64_t offset, uint64_t bytes)
+{
+	uint64_t first = offset >> w->q->header.cluster_bits, end = (offset + bytes - 1) >> w->q->header.cluster_bits;
+	enum status st = ST_OK;
+
+	for (uint64_t cluster = first; st == ST_OK && cluster <= end && w->n_visited < w->limit; cluster++) {
+		st = w->visit(w->q, cluster);
+		w->n_visited += st == ST_OK;
+	}
+	return st;
+}
+
+static enum status visit_entry(struct qcow2_walk *w, uint64_t entry)
+{
+	unsigned offset_bits = 62 - (w->q->header.cluster_bits - 8);
+	uint64_t offset = entry & ENTRY_OFFSET_MASK, bytes = w->q->image.cluster_bytes;
+
+	if ((entry & L2_COMPRESSED) != 0) {
+		offset = entry & ((UINT64_C(1) << offset_bits) - 1);
+		bytes = (((entry & (L2_COMPRESSED - 1)) >> offset_bits) + 1) * 512 - offset % 512;
+	} else if ((entry & L2_RESERVED) != 0 || offset % bytes != 0) {
+		return ST_CORRUPT;
+	} else if (offset == 0) {
+		return ST_OK;
+	}
+	return offset < w->q->image.file->size ? qcow2_walk_bytes(w, offset, bytes) : ST_CORRUPT;
+}
+
+static enum status visit_table(struct qcow2_walk *w, uint64_t l1_entry)
+{
+	uint64_t offset = l1_entry & ENTRY_OFFSET_MASK, step = qcow2_l2_entry_bytes(&w->q->header);
+	uint8_t *table;
+	enum status st;
+
+	if ((l1_entry & L1_RESERVED) != 0 || offset % w->q->image.cluster_bytes != 0 ||
+	    offset >= w->q->image.file->size)
+		return ST_CORRUPT;
+	if (w->can_stop && platform_cancelled())
+		return ST_CANCELLED;
+	st = qcow2_walk_bytes(w, offset, w->q->image.cluster_bytes);
+	if (st == ST_OK)
+		st = qcow2_cache_get(&w->q->l2_cache, offset, &table);
+	for (uint64_t at = 0; st == ST_OK && at < w->q->image.cluster_bytes; at += step)
+		st = visit_entry(w, bytes_from_be(table + at, 8));
+	return st;
+}
+
+enum status qcow2_walk_l1(struct qcow2_walk *w, const uint64_t *l1, uint64_t n)
+{
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; st == ST_OK && i < n; i++)
+		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
+			st = visit_table(w, l1[i]);
+	return st;
+}
+
+enum status qcow2_has_users(struct qcow2_image *q, uint64_t cluster)
+{
+	uint64_t refcount;
+	enum status st = qcow2_refcount_get(q, cluster, &refcount);
+
+	return st == ST_OK && refcount == 0 ? ST_CORRUPT : st;
+}
+
+enum status qcow2_has_room(struct qcow2_image *q, uint64_t cluster)
+{
+	uint64_t refcount;
+	enum status st = qcow2_refcount_get(q, cluster, &refcount);
+
+	if (st != ST_OK || refcount == 0)
+		return st == ST_OK ? ST_CORRUPT : st;
+	return refcount < qcow2_refcount_max(q) ? ST_OK : ST_TOO_LARGE;
+}
+
+/* ---- COPIED ------------------------------------------------------------------------------------------------------- */
+
+/* Clears the flag in one L2 table. */
+static enum status clear_table(struct qcow2_image *q, uint64_t offset)
+{
+	uint64_t step = qcow2_l2_entry_bytes(&q->header);
+	uint8_t *table;
+	enum status st = qcow2_make_room(q);
+
+	if (st == ST_OK)
+		st = qcow2_cache_get(&q->l2_cache, offset, &table);
+	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
+		uint64_t entry = bytes_from_be(table + at, 8);
+
+		if ((entry & QCOW2_COPIED) == 0)
+			continue;
+		bytes_to_be(table + at, 8, entry & ~QCOW2_COPIED);
+		qcow2_cache_change(&q->l2_cache, offset);
+	}
+	return st;
+}
+
+enum status qcow2_clear_copied(struct qcow2_image *q, const uint64_t *l1, uint64_t n)
+{
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; st == ST_OK && i < n; i++)
+		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
+			st = platform_cancelled() ? ST_CANCELLED : clear_table(q, l1[i] & ENTRY_OFFSET_MASK);
+	return st;
+}
+
+/* Sets the flag in one L2 table where the table's disk is the only user of a cluster. */
+static enum status set_table(struct qcow2_image *q, uint64_t offset)
+{
+	uint64_t step = qcow2_l2_entry_bytes(&q->header);
+	uint8_t *table;
+	enum status st = qcow2_make_room(q);
+
+	if (st == ST_OK)
+		st = qcow2_cache_get(&q->l2_cache, offset, &table);
+	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
+		uint64_t entry = bytes_from_be(table + at, 8), refcount;
+
+		if ((entry & (L2_COMPRESSED | QCOW2_COPIED)) != 0 || (entry & ENTRY_OFFSET_MASK) == 0)
+			continue;
+		st = qcow2_refcount_get(q, (entry & ENTRY_OFFSET_MASK) >> q->header.cluster_bits, &refcount);
+		if (st != ST_OK || refcount != 1)
+			continue;
+		bytes_to_be(table + at, 8, entry | QCOW2_COPIED);
+		qcow2_cache_change(&q->l2_cache, offset);
+	}
+	return st;
+}
+
+enum status qcow2_set_copied(struct qcow2_image *q)
+{
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; st == ST_OK && i < q->header.l1_entries; i++) {
+		uint64_t offset = q->l1[i] & ENTRY_OFFSET_MASK, refcount;
+
+		if (offset == 0)
+			continue;
+		st = qcow2_refcount_get(q, offset >> q->header.cluster_bits, &refcount);
+		if (st != ST_OK || refcount != 1)
+			continue;
+		if ((q->l1[i] & QCOW2_COPIED) == 0) {
+			q->l1[i] |= QCOW2_COPIED;
+			qcow2_note_l1(q, i);
+		}
+		st = set_table(q, offset);
+	}
+	return st;
+}
