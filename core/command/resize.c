@@ -37,7 +37,7 @@ static enum status parse_prealloc(const struct arguments *arguments, enum preall
 static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, struct error *err)
 {
 	char sign = *text == '+' || *text == '-' ? *text : '\0';
-	uint64_t n, size;
+	uint64_t n, size = 0;
 	enum status st = size_parse(text + (sign != '\0'), "size of the disk", &n, err);
 
 	if (st != ST_OK)

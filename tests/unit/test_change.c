@@ -266,7 +266,7 @@ static void space_is_looked_at_first(void **state)
 	put_raw("random", 1, DISK_BYTES);
 	assert_int_equal(run(make), EXIT_OK);
 	files = sim_files_keep();
-	small.free_bytes = DISK_BYTES + (256 << 10) + (50 << 10);
+	small.free_bytes = DISK_BYTES + (200 << 10) + (50 << 10);
 	sim_files_restore(&small, &files);
 	assert_int_equal(run(grow_raw), EXIT_ERROR);
 	assert_non_null(strstr(err.text, "random: 102400 bytes are needed, but only "));

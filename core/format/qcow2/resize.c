@@ -139,9 +139,10 @@ static enum status shrink(struct qcow2_image *q, uint64_t size)
 enum status qcow2_trim(struct qcow2_image *q)
 {
 	struct blk *file = q->image.file;
-	uint64_t n = div_up(file->size, q->image.cluster_bytes), refcount = 0;
-	enum status st = qcow2_flush(q);
+	uint64_t n, refcount = 0;
+	enum status st = qcow2_flush(q); /* which may make the file longer */
 
+	n = div_up(file->size, q->image.cluster_bytes);
 	while (st == ST_OK && n > 1) { /* the first cluster has the header */
 		st = qcow2_refcount_get(q, n - 1, &refcount);
 		if (refcount > 0)
