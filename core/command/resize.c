@@ -36,17 +36,17 @@ static enum status parse_prealloc(const struct arguments *arguments, enum preall
 /* The size that "+10G" makes of `old`. */
 static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, struct error *err)
 {
-	char sign = *text == '+' || *text == '-' ? *text : '\0';
+	bool grow = *text == '+', shrink = *text == '-';
 	uint64_t n, size = 0;
-	enum status st = size_parse(text + (sign != '\0'), "size of the disk", &n, err);
+	enum status st = size_parse(text + (grow || shrink), "size of the disk", &n, err);
 
 	if (st != ST_OK)
 		return st;
-	if (sign == '+' && (!add_ok(old, n, &size) || size > SIZE_LIMIT))
+	if (grow && (!add_ok(old, n, &size) || size > SIZE_LIMIT))
 		return fail(err, ST_TOO_LARGE, "%ju bytes more than %ju are more than a disk can have", n, old);
-	if (sign == '-')
+	if (shrink)
 		size = n < old ? old - n : 0;
-	else if (sign == '\0')
+	else if (!grow)
 		size = n;
 	if (size == 0)
 		return fail(err, ST_INVALID, "size %s: nothing would be left of the disk of %ju bytes", text, old);
