@@ -21,7 +21,7 @@ enum prealloc {
 	PREALLOC_OFF,    /* as cheaply as the file system can */
 	PREALLOC_FALLOC, /* with space reserved, but not necessarily written */
 	PREALLOC_FULL,   /* written */
-	PREALLOC_METADATA, /* with a place for each of them, in images that have them stored anywhere; in other files as PREALLOC_OFF */
+	PREALLOC_METADATA, /* with a place for each, in images that store them anywhere; in other files as OFF */
 };
 
 /*

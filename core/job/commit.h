@@ -11,8 +11,8 @@ struct commit_job {
 };
 
 /*
- * Copies what the images in front of the base have into the base, which grows to the size of the disk if it is shorter. The first image
- * keeps everything until all of it is on the medium in the base: whatever happens, its disk is as it was. Errors: those of reading and
- * writing, ST_UNSUPPORTED, ST_CANCELLED, with words that name the file.
+ * Copies what the images in front of the base have into the base, which grows to the size of the disk if it is
+ * shorter. The first image keeps everything until all of it is on the medium in the base: whatever happens, its disk
+ * is as it was. Errors: those of reading and writing, ST_UNSUPPORTED, ST_CANCELLED, with words that name the file.
  */
 enum status commit_run(const struct commit_job *, struct error *);

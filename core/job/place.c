@@ -14,7 +14,10 @@ static enum status check_limit(const struct place_need *need, const struct place
 		    place->file_limit_bytes == UINT32_MAX ? ", the limit of FAT" : "");
 }
 
-/* What the file will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to be reserved. */
+/*
+ * What the file will take of the volume. Zeros at the end cost nothing where files can be sparse, unless space is to
+ * be reserved.
+ */
 static uint64_t needed_bytes(const struct place_need *need, const struct place *place)
 {
 	uint64_t had = need->grows ? round_up(need->old_size, place->cluster_bytes) : 0, bytes = round_up(need->size, place->cluster_bytes);

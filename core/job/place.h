@@ -12,12 +12,13 @@ struct place_need {
 	const char *name;
 	uint64_t size;       /* bytes in the end */
 	enum prealloc prealloc;
-	bool grows;          /* an existing file goes on from `old_size`; otherwise it is replaced, and its space is free before */
+	bool grows;          /* an existing file goes on from `old_size`; otherwise it is replaced */
 	uint64_t old_size;
 };
 
 /*
- * Whether need[i] can be had where platform_look() says that it will be (place[i]), besides the files before it: the largest file of the
- * file system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with words that say what is free.
+ * Whether need[i] can be had where platform_look() says that it will be (place[i]), besides the files before it: the
+ * largest file of the file system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with words that say what
+ * is free.
  */
 enum status place_check(const struct place_need need[], const struct place place[], size_t i, struct error *);

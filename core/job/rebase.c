@@ -19,7 +19,10 @@ static enum status read_failed(const struct image *image, enum status st, uint64
 	return fail(err, st, "%s: reading at offset %ju: %s", image->name, at, status_text(st));
 }
 
-/* How far what shows through from `backing` (NULL: nothing) is zeros without being read, at `at`; 0: it has to be read. */
+/*
+ * How far what shows through from `backing` (NULL: nothing) is zeros without being read, at `at`; 0: it has to be
+ * read.
+ */
 static enum status zeros_at(struct image *backing, uint64_t at, uint64_t len, uint64_t *ret, struct error *err)
 {
 	struct disk_status status;

@@ -149,8 +149,8 @@ enum status qcow2_commit(struct qcow2_image *q)
 }
 
 /*
- * The new table is on the medium, with its refcounts and all that it refers to, before the header says where it is; only then the old one
- * is given up.
+ * The new table is on the medium, with its refcounts and all that it refers to, before the header says where it is;
+ * only then the old one is given up.
  */
 enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 {

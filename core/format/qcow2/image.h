@@ -151,7 +151,10 @@ enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
 extern const struct blk_ops qcow2_write_ops;
 enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
 
-/* Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of the disk is stored there any more. */
+/*
+ * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of the disk is stored
+ * there any more.
+ */
 enum status qcow2_drop_from(struct qcow2_image *, uint64_t guest);
 
 /* Gives each cluster of [guest, end) that has none a place in the file, which reads as zeros. */

@@ -1,11 +1,12 @@
 /*
  * Another size for the disk.
  *
- * Growing: the longer L1 table, if one is needed (commit.c); what the new bytes must have to be zeros; the size in the header, last.
- * Shrinking: the size in the header, first; then the entries behind the new end, and their refcounts after them (commit.c).
+ * Growing: the longer L1 table, if one is needed (commit.c); what the new bytes must have to be zeros; the size in the
+ * header, last. Shrinking: the size in the header, first; then the entries behind the new end, and their refcounts after
+ * them (commit.c).
  *
- * Whenever the power goes, the disk has its old or its new size, everything up to there is as it was, and what the tables have behind
- * it nobody reads. Clusters that are in use by nobody are all that can be left behind.
+ * Whenever the power goes, the disk has its old or its new size, everything up to there is as it was, and what the
+ * tables have behind it nobody reads. Clusters that are in use by nobody are all that can be left behind.
  */
 #include "base/memory.h"
 #include "base/platform.h"
@@ -110,7 +111,10 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	if (st != ST_OK)
 		return st;
 	take_size(q, size);
-	/* Of what was there before the disk was once shrunk, of its last cluster, and of the backing file nothing may show. */
+	/*
+	 * Of what was there before the disk was once shrunk, of its last cluster, and of the backing file nothing may
+	 * show.
+	 */
 	st = blk_write_zeros(&q->image.blk, before, size - before);
 	if (st == ST_OK && prealloc != PREALLOC_OFF)
 		st = qcow2_preallocate(q, round_up(before, q->image.cluster_bytes), size, prealloc);

@@ -376,7 +376,10 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 
 /* ---- clusters that are given up, or reserved ----------------------------------------------------------------------- */
 
-/* Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its clusters counts that user too. */
+/*
+ * Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its clusters counts that
+ * user too.
+ */
 static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 {
 	uint64_t offset = q->l1[l1_index] & ENTRY_OFFSET_MASK, entry_bytes = qcow2_l2_entry_bytes(&q->header);

@@ -83,7 +83,7 @@ static enum status raw_resize(struct blk *blk, uint64_t size, enum prealloc prea
 	enum status st = blk_resize(image->file, size, prealloc);
 
 	if (st != ST_OK && image->file->size > before)
-		(void)blk_resize(image->file, before, PREALLOC_OFF); /* it has failed already; zeros that stay behind its end do no harm */
+		(void)blk_resize(image->file, before, PREALLOC_OFF); /* has failed already; zeros that stay do no harm */
 	take_size(image);
 	return st;
 }
