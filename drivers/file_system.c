@@ -11,29 +11,32 @@
 #include "status.h"
 #include "text16.h"
 
-enum { SECTOR_BYTES = 512, INFO_MAX = 64 << 10 };
+enum { SECTOR_BYTES = 512, INFO_USUAL = 1 << 10, INFO_MAX = 64 << 10 };
 
 #define FAT_FILE_LIMIT UINT64_C(0xffffffff)
 
 enum status file_get_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, void **ret, size_t *ret_bytes)
 {
-	UINTN size = 0;
-	EFI_STATUS efi = file->GetInfo(file, type, &size, NULL);
-	void *info;
+	UINTN size = INFO_USUAL;
+	void *info = mem_alloc(size);
+	EFI_STATUS efi;
 
 	*ret = NULL;
 	*ret_bytes = 0;
-	if (efi != EFI_BUFFER_TOO_SMALL)
-		return efi == EFI_SUCCESS ? ST_IO : status_from_efi(efi);
-	if (size > INFO_MAX)
-		return ST_IO;
-	info = mem_alloc(size);
 	if (info == NULL)
 		return ST_NO_MEMORY;
+	/* With a buffer from the start: of a volume that was written to, each call may cost the firmware much. */
 	efi = file->GetInfo(file, type, &size, info);
+	if (efi == EFI_BUFFER_TOO_SMALL && size <= INFO_MAX) {
+		mem_free(info);
+		info = mem_alloc(size);
+		if (info == NULL)
+			return ST_NO_MEMORY;
+		efi = file->GetInfo(file, type, &size, info);
+	}
 	if (efi != EFI_SUCCESS) {
 		mem_free(info);
-		return status_from_efi(efi);
+		return efi == EFI_BUFFER_TOO_SMALL ? ST_IO : status_from_efi(efi);
 	}
 	*ret = info;
 	*ret_bytes = size;

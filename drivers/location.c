@@ -155,17 +155,22 @@ static enum status check_characters(const struct location *location, struct erro
 
 /* ---- Devices ---- */
 
-static enum status no_such_device(const struct location *location, const struct names *names, struct error *err)
+static enum status no_such_device(const struct location *location, struct error *err)
 {
 	bool volume = location->path != NULL;
 	const char *what = volume ? "volume" : "device";
 	char list[256];
 	struct out_buffer out;
+	struct names names;
+	enum status st = names_load(&names);
 
 	out_buffer_init(&out, list, sizeof list);
-	for (size_t i = 0; i < names->n; i++)
-		if (!volume || text_starts_with(names->device[i].names[0], "fs"))
-			out_printf(&out.out, " %s", names->device[i].names[0]);
+	for (size_t i = 0; i < names.n; i++)
+		if (!volume || text_starts_with(names.device[i].names[0], "fs"))
+			out_printf(&out.out, " %s", names.device[i].names[0]);
+	names_free(&names);
+	if (st != ST_OK)
+		return fail_no_memory(err);
 	if (out.length == 0)
 		return fail(err, ST_NOT_FOUND, "%s is not a %s; there is no %s", location->volume, what, what);
 	return fail(err, ST_NOT_FOUND, "%s is not a %s; the %ss are%s%s", location->volume, what, what, list,
@@ -175,24 +180,15 @@ static enum status no_such_device(const struct location *location, const struct 
 /* Finds the device of a name: as it stands, and once more with every driver connected. */
 static enum status find_device(struct location *location, struct error *err)
 {
-	enum status st = ST_OK;
+	enum status st = names_find(location->volume, &location->device);
 
-	for (int attempt = 0; attempt < 2; attempt++) {
-		struct names names;
-
-		st = names_load(&names);
-		if (st == ST_OK)
-			location->device = names_find(&names, location->volume);
-		if (st != ST_OK)
-			st = fail_no_memory(err);
-		else if (location->device == NULL)
-			st = no_such_device(location, &names, err);
-		names_free(&names);
-		if (st != ST_NOT_FOUND)
-			break;
+	if (st == ST_OK && location->device == NULL) {
 		connect_all();
+		st = names_find(location->volume, &location->device);
 	}
-	return st;
+	if (st != ST_OK)
+		return fail_no_memory(err);
+	return location->device != NULL ? ST_OK : no_such_device(location, err);
 }
 
 enum status location_find(const char *name, struct location *ret, struct error *err)

@@ -235,13 +235,40 @@ void names_free(struct names *names)
 	*names = (struct names){ 0 };
 }
 
-EFI_HANDLE names_find(const struct names *names, const char *name)
+/* The shell's map says itself where a name leads: no need to ask for every device's names. */
+static EFI_HANDLE find_in_shell(const CHAR16 *name)
 {
-	for (size_t i = 0; i < names->n; i++)
-		for (size_t k = 0; k < names->device[i].n_names; k++)
-			if (text_equal_nocase(names->device[i].names[k], name))
-				return names->device[i].handle;
-	return NULL;
+	const EFI_DEVICE_PATH_PROTOCOL *path = firmware.shell->GetDevicePathFromMap(name);
+	EFI_HANDLE handle = device_path_locate(path, &(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID);
+
+	if (handle == NULL || device_path_length(device_path_of(handle)) != device_path_length(path))
+		handle = device_path_locate(path, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+	/* What is nearest may be a device above it: then this one is gone. */
+	return handle != NULL && device_path_length(device_path_of(handle)) == device_path_length(path) ? handle : NULL;
+}
+
+enum status names_find(const char *name, EFI_HANDLE *ret)
+{
+	struct names names;
+	enum status st;
+
+	*ret = NULL;
+	if (firmware.shell != NULL) {
+		CHAR16 *name16 = text16_from_utf8(name);
+
+		if (name16 == NULL)
+			return ST_NO_MEMORY;
+		*ret = find_in_shell(name16);
+		mem_free(name16);
+		return ST_OK;
+	}
+	st = names_load(&names);
+	for (size_t i = 0; st == ST_OK && i < names.n; i++)
+		for (size_t k = 0; k < names.device[i].n_names; k++)
+			if (text_equal_nocase(names.device[i].names[k], name))
+				*ret = names.device[i].handle;
+	names_free(&names);
+	return st;
 }
 
 const struct named_device *names_of(const struct names *names, EFI_HANDLE handle)

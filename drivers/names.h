@@ -29,8 +29,8 @@ struct names {
 [[nodiscard]] enum status names_load(struct names *ret);
 void names_free(struct names *);
 
-/* The device of that name in any case, NULL: there is none. */
-EFI_HANDLE names_find(const struct names *, const char *name);
+/* The device of that name in any case ("fs0:"), NULL: there is none. ST_NO_MEMORY. */
+[[nodiscard]] enum status names_find(const char *name, EFI_HANDLE *ret);
 
 /* The entry of a handle, NULL: it has no name. */
 const struct named_device *names_of(const struct names *, EFI_HANDLE);

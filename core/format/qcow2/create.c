@@ -248,13 +248,14 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-enum { WRITER_BYTES = 1 << 20 }; /* a multiple of every entry's size */
+enum { WRITER_BYTES_MAX = 1 << 20 };
 
-/* Collects table entries and writes them in large pieces, one behind the other. */
+/* Collects header and table entries, and writes them in large pieces, one behind the other. */
 struct writer {
 	struct blk *file;
 	uint64_t offset; /* of buf in the file */
 	uint8_t *buf;
+	size_t capacity; /* of buf, in bytes: no more than there is to write, for firmware may take long to free memory */
 	size_t used;
 };
 
@@ -269,10 +270,18 @@ static enum status writer_flush(struct writer *w)
 
 static enum status put_bytes(struct writer *w, const uint8_t *bytes, size_t n)
 {
-	enum status st = w->used + n > WRITER_BYTES ? writer_flush(w) : ST_OK;
+	enum status st = ST_OK;
 
-	memcpy(w->buf + w->used, bytes, n);
-	w->used += n;
+	while (st == ST_OK && n > 0) {
+		size_t part = (size_t)min_u64(n, w->capacity - w->used);
+
+		memcpy(w->buf + w->used, bytes, part);
+		w->used += part;
+		bytes += part;
+		n -= part;
+		if (w->used == w->capacity)
+			st = writer_flush(w);
+	}
 	return st;
 }
 
@@ -369,15 +378,20 @@ static enum status put_l2_tables(struct writer *w, const struct layout *layout)
 	return st == ST_OK ? put_zeros(w, tables_bytes - layout->n_guest * qcow2_l2_entry_bytes(h)) : st;
 }
 
-static enum status write_tables(struct blk *file, const struct layout *layout)
+static enum status write_metadata(struct blk *file, const struct layout *layout, const uint8_t *header, size_t header_bytes)
 {
 	const struct qcow2_header *h = &layout->header;
-	struct writer w = { .file = file, .offset = h->reftable_offset, .buf = io_alloc(WRITER_BYTES) };
+	struct writer w = { .file = file, .capacity = (size_t)min_u64(file_bytes(layout), WRITER_BYTES_MAX) };
 	enum status st;
 
+	w.buf = io_alloc(w.capacity);
 	if (w.buf == NULL)
 		return ST_NO_MEMORY;
-	st = put_reftable(&w, layout);
+	st = put_bytes(&w, header, header_bytes);
+	if (st == ST_OK)
+		st = put_zeros(&w, h->reftable_offset - header_bytes);
+	if (st == ST_OK)
+		st = put_reftable(&w, layout);
 	if (st == ST_OK)
 		st = put_refblocks(&w, layout);
 	if (st == ST_OK)
@@ -389,7 +403,7 @@ static enum status write_tables(struct blk *file, const struct layout *layout)
 	}
 	if (st == ST_OK)
 		st = writer_flush(&w);
-	io_free(w.buf, WRITER_BYTES);
+	io_free(w.buf, w.capacity);
 	return st;
 }
 
@@ -404,11 +418,7 @@ enum status qcow2_create(const struct create_request *request, struct blk *const
 		st = qcow2_header_encode(&layout.header, &header, &header_bytes, err);
 	if (st != ST_OK)
 		return st;
-	st = blk_write_zeros(file[0], 0, qcow2_cluster_bytes(&layout.header));
-	if (st == ST_OK)
-		st = blk_write(file[0], 0, header, header_bytes);
-	if (st == ST_OK)
-		st = write_tables(file[0], &layout);
+	st = write_metadata(file[0], &layout, header, header_bytes);
 	if (st == ST_OK && layout.n_data > 0)
 		st = blk_resize(file[0], file_bytes(&layout), layout.prealloc);
 	if (st == ST_OK && layout.header.data_file != NULL)
