@@ -12,7 +12,7 @@ ifneq ($(V),1)
 endif
 
 .DEFAULT_GOAL := program
-.PHONY: program host usb run test lint bench clean help
+.PHONY: program host usb run test fuzz lint bench clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -38,8 +38,8 @@ HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 # ---- set-up -------------------------------------------------------------------------------------------------------
 
 # Order-only, and quick when nothing is missing: installs what the target needs, or says what to install.
-.PHONY: setup-build setup-run setup-test setup-lint
-setup-build setup-run setup-test setup-lint: setup-%:
+.PHONY: setup-build setup-run setup-test setup-fuzz setup-lint
+setup-build setup-run setup-test setup-fuzz setup-lint: setup-%:
 	@scripts/setup $*
 
 # ---- libdeflate and zstd -------------------------------------------------------------------------------------------
@@ -214,11 +214,57 @@ test-unit: $(UNIT)
 		else failed=1; grep -v -e RUN -e '  OK ' $$test.log | head -60; echo "FAILED: $$test"; fi; \
 	done; [ $$failed = 0 ] && echo "$$total unit tests in $(words $^) programs passed"
 
+# Mistakes in the order of writes that the power-cut tests must find.
+.PHONY: test-planted
+test-planted: $(UNIT)
+	tests/planted/run $(CC) $(CORE_FLAGS) $(SANITIZED)
+
 # ---- beside qemu-img ----------------------------------------------------------------------------------------------
 
 .PHONY: test-differential
 test-differential: build/host/efi-img | setup-test
 	$(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+
+# ---- fuzzing ------------------------------------------------------------------------------------------------------
+
+# Each other tests/fuzz/*.c is a target of libFuzzer: the core as above, built by clang with more sanitizers than gcc has. What
+# the corpus in tests/fuzz/corpus/ has is run again by `make test`; `make fuzz TIME=seconds` looks for more, and keeps it in build/fuzz/.
+FUZZ_COMMON := tests/fuzz/fuzz.c tests/fuzz/poke.c
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(filter-out $(FUZZ_COMMON),$(sort $(wildcard tests/fuzz/*.c))))
+FUZZ_LIBRARY := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
+FUZZ_FLAGS := $(FUZZ_LIBRARY) -fsanitize=unsigned-shift-base,implicit-conversion
+
+build/fuzz/%: CC := clang
+$(eval $(call libraries,build/fuzz,$$(FUZZ_LIBRARY)))
+build/fuzz/core/%.o: core/%.c | setup-fuzz
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) $(FUZZ_FLAGS) -c $< -o $@
+build/fuzz/build/gen/%.o: build/gen/%.c | setup-fuzz
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) $(FUZZ_FLAGS) -c $< -o $@
+build/fuzz/tests/%.o: tests/%.c | setup-fuzz
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(HOST_FLAGS) -Itests/sim $(FUZZ_LIBRARY) -c $< -o $@
+build/fuzz/core.a: $(CORE:%.c=build/fuzz/%.o) $(LIBRARIES:%.c=build/fuzz/sources/%.o)
+build/fuzz/sim.a: $(SIM:%.c=build/fuzz/%.o) build/fuzz/tests/fuzz/fuzz.o
+build/fuzz/%.a:
+	$(call say,AR )
+	rm -f $@ && $(AR) rcs $@ $^
+build/fuzz/read_image build/fuzz/change_image: build/fuzz/tests/fuzz/poke.o
+$(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/sim.a
+	$(call say,LD )
+	$(CC) $(subst fuzzer-no-link,fuzzer,$(FUZZ_LIBRARY)) $(filter %.o,$^) -Wl,--start-group build/fuzz/core.a build/fuzz/sim.a \
+		-Wl,--end-group -o $@
+
+.PHONY: test-fuzz
+test-fuzz: $(FUZZ)
+	printf '%s\n' $^ | xargs -I {} tests/fuzz/run {} 0
+fuzz: TIME ?= 600
+fuzz: $(FUZZ)
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
 
 # ---- lint ---------------------------------------------------------------------------------------------------------
 
@@ -249,7 +295,7 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
-	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb .ci/run
+	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -265,7 +311,7 @@ bench: $(B)/efi-img.efi $(B)/bench.efi | setup-run
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
-test: test-unit test-differential test-boot
+test: test-unit test-planted test-fuzz test-differential test-boot
 
 clean:
 	rm -rf build
@@ -275,7 +321,8 @@ help:
 	@echo "make host         the same core and commands as a Linux program, build/host/efi-img"
 	@echo "make usb          build/efi-img-usb.img, a bootable stick to be written with dd"
 	@echo "make run          boots it in QEMU and shows what it does there"
-	@echo "make test         all tests: test-unit, test-differential (beside qemu-img), test-boot (in UEFI firmware)"
+	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
+	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed in the firmware, beside what its drivers can do"
 	@echo "make clean        removes build/"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, N_LOSSES };
+enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, ONE_STALE, N_LOSSES };
 
-static const char *const loss_names[N_LOSSES] = { "nothing lost", "all lost", "lost only", "kept only", "torn" };
+static const char *const loss_names[N_LOSSES] = { "nothing lost", "all lost", "lost only", "kept only", "torn", "stale" };
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
 
@@ -67,9 +67,15 @@ static uint64_t torn_end(const struct sim_change *change)
 	return middle > change->offset ? middle : change->offset;
 }
 
-static void apply(struct sim_files *files, const struct sim_change *change, bool torn)
+/*
+ * How much of a change arrives: all, the first half, or of a write that makes the file longer only that, so that what
+ * was in these clusters of the volume before shows.
+ */
+enum arrival { WHOLE, TORN, STALE };
+
+static void apply(struct sim_files *files, const struct sim_change *change, enum arrival arrival)
 {
-	uint64_t end = torn ? torn_end(change) : change->offset + change->n;
+	uint64_t end = arrival == TORN ? torn_end(change) : change->offset + change->n;
 	size_t i = 0;
 
 	while (i < files->n && strcmp(files->file[i].name, change->file) != 0)
@@ -83,7 +89,7 @@ static void apply(struct sim_files *files, const struct sim_change *change, bool
 		       end - files->file[i].size);
 		files->file[i].size = end;
 	}
-	if (change->kind == SIM_WRITE && end > change->offset)
+	if (change->kind == SIM_WRITE && arrival != STALE && end > change->offset)
 		memcpy(files->file[i].bytes + change->offset, change->bytes, end - change->offset);
 	else if (change->kind == SIM_RESIZE || change->kind == SIM_CREATE)
 		files->file[i].size = change->offset;
@@ -110,7 +116,8 @@ static struct sim_files files_after(const struct sim_files *before, const struct
 		bool lost = loss == ALL_LOST || (loss == ONE_LOST && i == which) || (loss == ONE_KEPT && i != which);
 
 		if ((flushed || !lost) && journal[i].kind != SIM_FLUSH)
-			apply(&files, &journal[i], !flushed && loss == ONE_TORN && i == which);
+			apply(&files, &journal[i], flushed || i != which ? WHOLE :
+			      loss == ONE_TORN ? TORN : loss == ONE_STALE ? STALE : WHOLE);
 	}
 	return files;
 }

@@ -22,8 +22,9 @@ void sim_files_restore(const struct sim_volume_kind *, const struct sim_files *)
 
 /*
  * The power goes after each change of the journal, which began with the files `before`. Of what was not flushed then,
- * nothing is lost, all, each change alone, all but each, or the second half of each. Calls `check` for every such
- * state, with the volume as it is found then; `where` names the state. Returns how many there were.
+ * nothing is lost, all, each change alone, all but each, the second half of each, or of each write all but that the file
+ * is longer: stale contents of the volume show there. Calls `check` for every such state, with the volume as it is found
+ * then; `where` names the state. Returns how many there were.
  */
 unsigned powercut_each(const struct sim_volume_kind *, const struct sim_files *before,
 		       void (*check)(const char *where, void *arg), void *arg);

@@ -257,10 +257,18 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
  * ---- names --------------------------------------------------------------------------------------------------------
  */
 
+/* Begins a call with the name of a file. */
+static enum status call_for(const char *name)
+{
+	enum status st = call();
+
+	return st != ST_OK || (name[0] != '\0' && strlen(name) < sizeof files->name) ? st : ST_INVALID;
+}
+
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	struct sim_file *file = find(name);
-	enum status st = call();
+	enum status st = call_for(name);
 
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", name, status_text(st));
@@ -272,7 +280,7 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 enum status platform_look(const char *name, struct place *ret, struct error *err)
 {
 	struct sim_file *file = find(name);
-	enum status st = call();
+	enum status st = call_for(name);
 
 	if (st == ST_OK && volume.read_only)
 		st = ST_READ_ONLY;
@@ -292,14 +300,16 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
 {
 	struct sim_file *file = find(name);
-	enum status st = call();
+	enum status st = call_for(name);
 
 	if (st == ST_OK && file != NULL && !replace)
 		st = ST_EXISTS;
+	if (st == ST_OK && file == NULL)
+		file = find("");
+	if (st == ST_OK && file == NULL)
+		st = ST_NO_SPACE; /* the directory is full */
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", name, status_text(st));
-	if (file == NULL)
-		file = find("");
 	strcpy(file->name, name);
 	st = set_size(file, 0);
 	if (st == ST_OK)
@@ -315,7 +325,7 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 enum status platform_remove(const char *name, struct error *err)
 {
 	struct sim_file *file = find(name);
-	enum status st = call();
+	enum status st = call_for(name);
 
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", name, status_text(st));

@@ -35,3 +35,10 @@
 		if (!(condition)) \
 			fail_msg("row %zu: %s", (size_t)(row), #condition); \
 	} while (0)
+
+/* TEST_FILTER=every_cut build/test/test_NAME runs that test of a program alone; * and ? stand for others. */
+__attribute__((constructor)) static void take_filter(void)
+{
+	if (getenv("TEST_FILTER") != NULL)
+		cmocka_set_test_filter(getenv("TEST_FILTER"));
+}

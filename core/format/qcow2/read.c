@@ -134,9 +134,24 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
+/* Writing to a table behind the end of the file would first fill the volume up to there. */
+static enum status check_table_in_file(const struct qcow2_image *q, const char *what, uint64_t offset, struct error *err)
+{
+	if (offset <= round_up(q->image.file->size, q->image.cluster_bytes))
+		return ST_OK;
+	return fail(err, ST_CORRUPT, "its %s is at 0x%jx, but the file ends at 0x%jx: it was cut short, and cannot be written to",
+		    what, offset, q->image.file->size);
+}
+
 /* Whether the image may be written to: what would make its other contents wrong is refused. */
 static enum status check_writable(const struct qcow2_image *q, struct error *err)
 {
+	enum status st = check_table_in_file(q, "refcount table", q->header.reftable_offset, err);
+
+	if (st == ST_OK && q->header.l1_entries > 0)
+		st = check_table_in_file(q, "L1 table", q->header.l1_offset, err);
+	if (st != ST_OK)
+		return st;
 	if ((q->header.incompatible & QCOW2_INCOMPAT_CORRUPT) != 0)
 		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but must be repaired before it is written to");
 	if ((q->header.incompatible & QCOW2_INCOMPAT_DIRTY) != 0)

@@ -1,0 +1,40 @@
+/* Compressed data of any bytes: the first byte says which codec, the second how much is to come out. */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/codec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	enum codec_kind kind;
+	struct codec *codec;
+	size_t length, packed_bytes;
+	uint8_t *out, *packed, *again;
+
+	if (n < 2)
+		return 0;
+	kind = (data[0] & 1) != 0 ? CODEC_ZSTD : CODEC_DEFLATE;
+	length = (size_t)(data[1] + 1) * 256;
+	out = malloc(length);
+	again = malloc(length);
+	packed = malloc(length);
+	codec = codec_open(kind, kind == CODEC_ZSTD ? 1 : CODEC_DEFLATE_LEVEL);
+	MUST(codec != NULL);
+	/* What can be had from the input, and the input itself, come back from what they are compressed to. */
+	if (codec_decompress(codec, data + 2, n - 2, out, length) != ST_OK) {
+		memset(out, 0, length);
+		memcpy(out, data, n < length ? n : length);
+	}
+	if (codec_compress(codec, out, length, packed, length, &packed_bytes) == ST_OK) {
+		MUST(codec_decompress(codec, packed, packed_bytes, again, length) == ST_OK);
+		MUST(memcmp(out, again, length) == 0);
+	}
+	codec_close(codec);
+	free(packed);
+	free(again);
+	free(out);
+	fuzz_end();
+	return 0;
+}

@@ -1,0 +1,118 @@
+/* What people and scripts type: the first byte says which parser reads the rest. */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "base/utf.h"
+#include "base/words.h"
+#include "command/command.h"
+
+static void parse_size(const char *text)
+{
+	struct error err;
+	uint64_t bytes;
+
+	if (size_parse(text, "size", &bytes, &err) == ST_OK)
+		MUST(bytes <= SIZE_LIMIT);
+	else
+		MUST(err.text[0] != '\0');
+}
+
+/* `format` is the name of one that has a table of options. */
+static void parse_create_options(const char *text, const char *format)
+{
+	const struct image_format *found = image_format_find(format);
+	struct create_values values;
+	struct error err;
+
+	MUST(create_values_init(format, found->create_options, &values, &err) == ST_OK);
+	(void)create_options_want_help(text);
+	if (create_values_parse(&values, text, &err) == ST_OK) {
+		struct capture shown;
+
+		capture_init(&shown);
+		create_values_print(&values, &shown.out);
+		capture_free(&shown);
+	}
+	create_values_free(&values);
+}
+
+static void parse_path(const char *text)
+{
+	char *name = path_relative_to("fs0:\\dir\\a.qcow2", text);
+
+	MUST(name != NULL && path_volume_length(text) <= strlen(text));
+	mem_free(name);
+}
+
+/* There and back: what is no character comes back as U+FFFD, everything else as it was. */
+static void convert_utf(const char *text, size_t n)
+{
+	size_t n_units = utf16_length_of_utf8(text, n), n_bytes;
+	uint16_t *units = malloc((n_units + 1) * sizeof *units);
+	char *back;
+
+	utf16_from_utf8(units, text, n);
+	n_bytes = utf8_length_of_utf16(units, n_units);
+	back = malloc(n_bytes + 1);
+	utf8_from_utf16(back, units, n_units);
+	MUST(utf16_length_of_utf8(back, n_bytes) == n_units);
+	(void)utf8_columns(back);
+	free(back);
+	free(units);
+}
+
+/* A whole command line on an empty volume; nothing in it is a reason to end. */
+static void run_line(const char *text)
+{
+	struct capture out, err_text;
+	struct words words;
+	struct error err;
+
+	if (words_split(text, &words, &err) != ST_OK)
+		return;
+	capture_init(&out);
+	capture_init(&err_text);
+	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n, words.word);
+	capture_free(&err_text);
+	capture_free(&out);
+	words_free(&words);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	char *text;
+
+	if (n == 0)
+		return 0;
+	text = malloc(n);
+	memcpy(text, data + 1, n - 1);
+	text[n - 1] = '\0';
+	fuzz_volume("image", data, 0);
+	switch (data[0] % 6) {
+	case 0:
+		parse_size(text);
+		break;
+	case 1:
+		parse_create_options(text, "qcow2");
+		break;
+	case 2:
+		parse_create_options(text, "raw");
+		break;
+	case 3:
+		parse_path(text);
+		break;
+	case 4:
+		convert_utf(text, n - 1);
+		break;
+	default:
+		run_line(text);
+	}
+	free(text);
+	fuzz_end();
+	return 0;
+}
