@@ -31,7 +31,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstr
 LANGUAGE := -std=gnu2x -O2 -g -ffreestanding -fno-strict-aliasing -MMD -MP $(WARNINGS)
 # The core sees the compiler's own headers and its own tree, nothing else.
 CORE_FLAGS = $(LANGUAGE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
-FIRMWARE_CODE := -fpic -fshort-wchar -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables
+FIRMWARE_CODE := -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables
 FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers -isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
 HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 
@@ -56,7 +56,8 @@ ZSTD := $(addprefix libzstd/lib/, \
 LIBRARIES := $(LIBDEFLATE) $(ZSTD)
 CODEC_INCLUDES := -isystem core/codec/include -isystem $(SOURCES)/libdeflate -isystem $(SOURCES)/libzstd/lib
 LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) -ffunction-sections \
-	-DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0
+	-DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0 \
+	-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT
 # The levels that nothing chooses by itself are built for size: 34 KiB instead of 274.
 build/%/zstd_fast.o build/%/zstd_lazy.o build/%/zstd_opt.o: LIBRARY_FLAGS += -Os -DZSTD_NO_INLINE=1
 ADAPTERS := $(filter core/codec/%,$(CORE))
