@@ -20,7 +20,7 @@ void fuzz_failed(const char *what, const char *file, int line)
 
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n)
 {
-	static const struct sim_volume_kind kind = { .free_bytes = 64 << 20 };
+	static const struct sim_volume_kind kind = { .free_bytes = 16 << 20 };
 
 	sim_volume(&kind);
 	sim_file_put(name, bytes, n);

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 _Noreturn void fuzz_failed(const char *what, const char *file, int line);
 
-/* A volume with 64 MiB of room and one file on it, and nothing else. */
+/* A volume with 16 MiB of room and one file on it, and nothing else. */
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n);
 
 /* Runs a command line, its words divided by blanks; returns its exit code. What it printed is in these until the next. */

@@ -1,5 +1,6 @@
 /* Memory, panic, cancellation and clock for unit tests. */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@ enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
 
 static unsigned calls_to_failure, calls_to_cancel;
 static bool failed, cancelled;
-static size_t n_live;
+static size_t n_live, live_bytes, peak_bytes;
 static int64_t now_seconds;
 static uint32_t now_nanoseconds;
 
@@ -31,6 +32,32 @@ size_t sim_allocations(void)
 	return n_live;
 }
 
+void sim_peak_restart(void)
+{
+	peak_bytes = live_bytes;
+}
+
+size_t sim_peak_bytes(void)
+{
+	return peak_bytes;
+}
+
+static void *take(void *p)
+{
+	n_live += p != NULL;
+	live_bytes += malloc_usable_size(p);
+	if (live_bytes > peak_bytes)
+		peak_bytes = live_bytes;
+	return p;
+}
+
+static void give_back(void *p)
+{
+	n_live -= p != NULL;
+	live_bytes -= malloc_usable_size(p);
+	free(p);
+}
+
 static bool is_to_fail(void)
 {
 	if (calls_to_failure == 0 || --calls_to_failure > 0)
@@ -41,16 +68,12 @@ static bool is_to_fail(void)
 
 void *mem_alloc(size_t n)
 {
-	void *p = is_to_fail() ? NULL : calloc(n > 0 ? n : 1, 1);
-
-	n_live += p != NULL;
-	return p;
+	return is_to_fail() ? NULL : take(calloc(n > 0 ? n : 1, 1));
 }
 
 void mem_free(void *p)
 {
-	n_live -= p != NULL;
-	free(p);
+	give_back(p);
 }
 
 /* A page before the buffer keeps its size, to be compared when it is freed. */
@@ -62,7 +85,7 @@ void *io_alloc(size_t n)
 		platform_panic("io_alloc() of something", __FILE__, __LINE__);
 	if (is_to_fail() || posix_memalign(&p, PAGE_BYTES, PAGE_BYTES + n) != 0)
 		return NULL;
-	n_live++;
+	(void)take(p);
 	memcpy(p, &n, sizeof n);
 	return memset((char *)p + PAGE_BYTES, UNDEFINED, n);
 }
@@ -77,8 +100,7 @@ void io_free(void *p, size_t n)
 	memcpy(&allocated, p, sizeof allocated);
 	if (allocated != n)
 		platform_panic("io_free() with the size of io_alloc()", __FILE__, __LINE__);
-	n_live--;
-	free(p);
+	give_back(p);
 }
 
 void platform_panic(const char *what, const char *file, int line)

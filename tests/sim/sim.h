@@ -17,6 +17,10 @@ bool sim_allocation_failed(void);
 /* Allocations that were not freed yet. */
 size_t sim_allocations(void);
 
+/* The most bytes that were allocated at once since the restart. */
+void sim_peak_restart(void);
+size_t sim_peak_bytes(void);
+
 /* platform_cancelled() becomes true at its `n`-th call from now on (1: the next one); 0: never. */
 void sim_cancel(unsigned n);
 
