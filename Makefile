@@ -12,7 +12,7 @@ ifneq ($(V),1)
 endif
 
 .DEFAULT_GOAL := program
-.PHONY: program host usb run test fuzz lint bench clean help
+.PHONY: program host usb run test fuzz coverage lint bench clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -38,8 +38,8 @@ HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 # ---- set-up -------------------------------------------------------------------------------------------------------
 
 # Order-only, and quick when nothing is missing: installs what the target needs, or says what to install.
-.PHONY: setup-build setup-run setup-test setup-fuzz setup-lint
-setup-build setup-run setup-test setup-fuzz setup-lint: setup-%:
+.PHONY: setup-build setup-run setup-test setup-fuzz setup-coverage setup-lint
+setup-build setup-run setup-test setup-fuzz setup-coverage setup-lint: setup-%:
 	@scripts/setup $*
 
 # ---- libdeflate and zstd -------------------------------------------------------------------------------------------
@@ -267,6 +267,44 @@ fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
 
+# ---- coverage -----------------------------------------------------------------------------------------------------
+
+# Lines of the core that the unit and the differential tests run.
+COVERED_UNIT := $(patsubst tests/unit/%.c,build/coverage/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+$(eval $(call libraries,build/coverage,))
+build/coverage/core/%.o: core/%.c | setup-coverage
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) -O0 --coverage -c $< -o $@
+build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(CORE_FLAGS) -c $< -o $@
+build/coverage/tests/%.o: tests/%.c | setup-coverage
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -c $< -o $@
+build/coverage/core.a: $(CORE:%.c=build/coverage/%.o) $(LIBRARIES:%.c=build/coverage/sources/%.o)
+build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o)
+build/coverage/%.a:
+	$(call say,AR )
+	rm -f $@ && $(AR) rcs $@ $^
+$(COVERED_UNIT): build/coverage/%: build/coverage/tests/unit/%.o build/coverage/core.a build/coverage/sim.a
+	$(call say,LD )
+	$(CC) --coverage $< -Wl,--start-group build/coverage/core.a build/coverage/sim.a -Wl,--end-group -lcmocka -lm -lz -o $@
+build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
+	$(call say,LD )
+	$(CC) --coverage $^ -o $@
+
+coverage: $(COVERED_UNIT) build/coverage/efi-img
+	find build/coverage -name '*.gcda' -delete
+	for test in $(COVERED_UNIT); do $$test >$$test.log 2>&1 || exit 1; done
+	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary --fail-under-line 95 --txt build/coverage/report.txt \
+		build/coverage/core
+	@echo "By file: build/coverage/report.txt"
+
 # ---- lint ---------------------------------------------------------------------------------------------------------
 
 CORE_SOURCES := $(filter core/%,$(CORE))
@@ -324,6 +362,7 @@ help:
 	@echo "make run          boots it in QEMU and shows what it does there"
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
+	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed in the firmware, beside what its drivers can do"
 	@echo "make clean        removes build/"

@@ -4,11 +4,12 @@ Both work on files of the same name in folders of their own, so that what they p
 """
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EFI_IMG = ROOT / "build" / "host" / "efi-img"
+EFI_IMG = Path(os.environ.get("EFI_IMG", ROOT / "build" / "host" / "efi-img"))
 CHECKED = ("total-clusters", "allocated-clusters", "fragmented-clusters", "compressed-clusters")
 
 
