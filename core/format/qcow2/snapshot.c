@@ -7,16 +7,7 @@
 static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, char **ret)
 {
 	*ret = mem_alloc(bytes + 1);
-	return *ret != NULL ? blk_read(file, offset, *ret, bytes) : ST_NO_MEMORY;
-}
-
-/* An entry has all its bytes in the file: otherwise a number in the header would make us read zeros without end. */
-static enum status check_in_file(const struct blk *file, uint64_t offset, uint64_t bytes, struct error *err)
-{
-	if (range_ok(offset, bytes, file->size))
-		return ST_OK;
-	return fail(err, ST_CORRUPT, "the snapshot table has an entry at 0x%jx that is not in the file; it ends at 0x%jx",
-		    offset, file->size);
+	return *ret != NULL ? blk_read_padded(file, offset, *ret, bytes) : ST_NO_MEMORY;
 }
 
 /* Reads the entry at `*at` and moves on to the next. */
@@ -27,11 +18,8 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	struct qcow2_disk_snapshot_extra extra;
 	uint32_t extra_bytes;
 	size_t id_bytes, name_bytes;
-	enum status st = check_in_file(file, *at, sizeof disk, err);
+	enum status st = blk_read_padded(file, *at, &disk, sizeof disk);
 
-	if (st != ST_OK)
-		return st;
-	st = blk_read(file, *at, &disk, sizeof disk);
 	if (st != ST_OK)
 		return fail(err, st, "reading the snapshot table: %s", status_text(st));
 	extra_bytes = be32_get(disk.extra_bytes);
@@ -40,10 +28,7 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	if (extra_bytes > QCOW2_SNAPSHOT_EXTRA_MAX)
 		return fail(err, ST_CORRUPT, "the snapshot table has an entry with %u bytes of extra data; %d are allowed",
 			    extra_bytes, QCOW2_SNAPSHOT_EXTRA_MAX);
-	st = check_in_file(file, *at, sizeof disk + extra_bytes + id_bytes + name_bytes, err);
-	if (st != ST_OK)
-		return st;
-	st = blk_read_padded(file, *at + sizeof disk, &extra, sizeof extra); /* of which the entry may have less */
+	st = blk_read_padded(file, *at + sizeof disk, &extra, sizeof extra);
 	*at += sizeof disk + extra_bytes;
 	if (st == ST_OK)
 		st = read_text(file, *at, id_bytes, &snapshot->id);
