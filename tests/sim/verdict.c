@@ -92,6 +92,32 @@ static void refer_snapshots(struct verdict *v)
 	refer(v, table, at - table);
 }
 
+/* The bitmaps, if the header says that they count. */
+static void refer_bitmaps(struct verdict *v)
+{
+	uint64_t extension = get(v, 100, 4), at;
+
+	if ((get(v, 88, 8) & 1) == 0)
+		return;
+	while (get(v, extension, 4) != 0x23852875 && get(v, extension, 4) != 0)
+		extension += 8 + (get(v, extension + 4, 4) + 7) / 8 * 8;
+	if (get(v, extension, 4) == 0) {
+		complain(v, "bitmaps that count, but are not there", extension, 0);
+		return;
+	}
+	at = get(v, extension + 24, 8);
+	refer(v, at, get(v, extension + 16, 8));
+	for (uint64_t i = 0; i < get(v, extension + 8, 4); i++) {
+		uint64_t table = get(v, at, 8), n = get(v, at + 8, 4);
+
+		refer(v, table, n * 8);
+		for (uint64_t k = 0; k < n; k++)
+			if ((get(v, table + k * 8, 8) & OFFSET_MASK) != 0)
+				refer(v, get(v, table + k * 8, 8) & OFFSET_MASK, v->cluster_bytes);
+		at += (24 + get(v, at + 18, 2) + get(v, at + 20, 4) + 7) / 8 * 8;
+	}
+}
+
 static void look_at_copied(struct verdict *v, uint64_t entry, bool exact)
 {
 	bool copied = (entry >> 63) != 0;
@@ -147,6 +173,8 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
 			refer(&v, get(&v, v.reftable + i * 8, 8), v.cluster_bytes);
 	refer_l1(&v, get(&v, 40, 8), get(&v, 36, 4));
 	refer_snapshots(&v);
+	if (v3)
+		refer_bitmaps(&v);
 	for (uint64_t i = 0; i < v.n_clusters; i++) {
 		if (v.count[i] > refcount(&v, i))
 			complain(&v, "a cluster has more users than its refcount", i, refcount(&v, i));

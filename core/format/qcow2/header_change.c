@@ -198,7 +198,7 @@ static enum status write_new(struct change *c)
 	if (st == ST_OK && end > SECTOR_BYTES) {
 		(void)build(c, false); /* that it fits was seen before */
 		st = write_flushed(c, 0, SECTOR_BYTES);
-		(void)build(c, true);
+		(void)build(c, c->has_features);
 		if (st == ST_OK)
 			st = write_flushed(c, SECTOR_BYTES, end - SECTOR_BYTES);
 	}
