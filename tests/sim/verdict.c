@@ -92,6 +92,20 @@ static void refer_snapshots(struct verdict *v)
 	refer(v, table, at - table);
 }
 
+/* The bits behind the end of a bitmap that is not in use must be zeros. */
+static void look_at_tail(struct verdict *v, uint64_t entry)
+{
+	uint64_t granularity_bits = get(v, entry + 17, 1), per_cluster = v->cluster_bytes * 8;
+	uint64_t n_bits = (get(v, 24, 8) + (UINT64_C(1) << granularity_bits) - 1) >> granularity_bits;
+	uint64_t cluster = get(v, get(v, entry, 8) + n_bits / per_cluster * 8, 8) & OFFSET_MASK;
+
+	if ((get(v, entry + 12, 4) & 1) != 0 || cluster == 0 || n_bits % per_cluster == 0)
+		return;
+	for (uint64_t bit = n_bits % per_cluster; bit < per_cluster; bit++)
+		if ((get(v, cluster + bit / 8, 1) >> bit % 8 & 1) != 0)
+			complain(v, "a bit behind the end of a bitmap", cluster, bit);
+}
+
 /* The bitmaps, if the header says that they count. */
 static void refer_bitmaps(struct verdict *v)
 {
@@ -111,6 +125,7 @@ static void refer_bitmaps(struct verdict *v)
 		uint64_t table = get(v, at, 8), n = get(v, at + 8, 4);
 
 		refer(v, table, n * 8);
+		look_at_tail(v, at);
 		for (uint64_t k = 0; k < n; k++)
 			if ((get(v, table + k * 8, 8) & OFFSET_MASK) != 0)
 				refer(v, get(v, table + k * 8, 8) & OFFSET_MASK, v->cluster_bytes);

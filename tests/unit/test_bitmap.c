@@ -110,6 +110,7 @@ struct state {
 	bool there;
 	uint64_t size;
 	uint8_t *disk;
+	char backing[32];
 	size_t n;
 	struct {
 		char name[16];
@@ -162,6 +163,7 @@ static void read_state(const char *where, struct state *state)
 	image = chain.link[0].image;
 	state->size = image->size;
 	state->n = image->n_bitmaps;
+	strcpy(state->backing, image->backing_name != NULL ? image->backing_name : "none");
 	assert_true(state->size <= DISK_MAX && state->n <= BITMAPS);
 	if (blk_read(&image->blk, 0, disk, (size_t)image->size) != ST_OK)
 		fail_msg("%s: its disk cannot be read", where);
@@ -230,6 +232,8 @@ static void assert_true_state(const char *where, void *arg)
 		return;
 	if (!verdict_qcow2(bytes, size, false, why))
 		fail_msg("%s %s, %s: %s", s->words[0], s->words[1], where, why);
+	if (strcmp(now.backing, before.there ? before.backing : after.backing) != 0 && strcmp(now.backing, after.backing) != 0)
+		fail_msg("%s %s, %s: its backing file is %s", s->words[0], s->words[1], where, now.backing);
 	for (size_t i = 0; i < now.n; i++)
 		assert_bitmap_true(where, i);
 	for (size_t i = 0; i < before.n; i++)
@@ -256,6 +260,9 @@ static struct sim_files begin(const struct scenario *s)
 		fail_msg("%s %s: %s", s->words[0], s->words[1], why);
 	for (size_t i = 0; i < after.n; i++)
 		assert_false(after.bitmap[i].in_use);
+	if (before.there)
+		assert_string_equal(after.backing, strcmp(s->words[0], "rebase") == 0 ? s->words[strcmp(s->words[1], "-u") == 0 ? 3 : 2]
+									     : before.backing);
 	return files;
 }
 
