@@ -15,6 +15,8 @@ static const struct option options[] = {
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
 	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name, or\nsnapshot.id=ID,snapshot.name=NAME" },
+	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
+	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 'p', "progress", NULL, "show how far it is" },
@@ -130,6 +132,7 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
+		.bitmaps = job->bitmaps,
 	};
 	enum status st = parse_options(arguments, size, &create, err);
 
@@ -181,6 +184,13 @@ static enum status check_options(const struct arguments *arguments, const struct
 		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none");
+	job->bitmaps = arguments_has(arguments, "bitmaps");
+	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
+		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
+	if (job->bitmaps && format->bitmaps == NULL)
+		return fail(err, ST_UNSUPPORTED, "option --bitmaps: images of format %s have no bitmaps", format->name);
+	if (job->bitmaps && arguments->n_operands != 2)
+		return fail(err, ST_INVALID, "option --bitmaps: bitmaps can only be copied from one source, not from several");
 	if (arguments_has(arguments, "l") && arguments->n_operands != 2)
 		return fail(err, ST_INVALID, "option -l: a snapshot can only be copied from one source, not from several");
 	if (arguments_has(arguments, "S")) {
@@ -190,6 +200,26 @@ static enum status check_options(const struct arguments *arguments, const struct
 			return st;
 		if (job->sparse_bytes % 512 != 0 || job->sparse_bytes > 16 << 20)
 			return fail(err, ST_INVALID, "option -S: %ju is not a multiple of 512 up to 16M", job->sparse_bytes);
+	}
+	return ST_OK;
+}
+
+/* Whether the bitmaps of the source can be copied; says which are left out. */
+static enum status check_bitmaps(const struct console *console, const struct arguments *arguments, const struct image *source,
+				 struct error *err)
+{
+	if (source->format->bitmaps == NULL)
+		return fail(err, ST_UNSUPPORTED, "%s: option --bitmaps: images of format %s have no bitmaps", source->name,
+			    source->format->name);
+	for (size_t i = 0; i < source->n_bitmaps; i++) {
+		const struct bitmap *bitmap = &source->bitmaps[i];
+
+		if (!bitmap->in_use)
+			continue;
+		if (!arguments_has(arguments, "skip-broken-bitmaps"))
+			return fail(err, ST_CORRUPT, "%s: the bitmap \"%s\" was not stored when it should have been, and cannot be copied; "
+				    "--skip-broken-bitmaps leaves it out", source->name, bitmap->name);
+		out_printf(console->err, "efi-img: %s: the bitmap \"%s\" is in use, and left out\n", source->name, bitmap->name);
 	}
 	return ST_OK;
 }
@@ -216,6 +246,8 @@ static enum status convert(const struct console *console, const struct arguments
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK)
 		st = refuse_own_source(&job, name, err);
+	if (st == ST_OK && job.bitmaps)
+		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
 	if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)

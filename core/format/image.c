@@ -122,6 +122,9 @@ void image_close(struct image *image)
 		mem_free(image->snapshots[i].name);
 	}
 	mem_free(image->snapshots);
+	for (size_t i = 0; i < image->n_bitmaps; i++)
+		mem_free(image->bitmaps[i].name);
+	mem_free(image->bitmaps);
 	mem_free(image->backing_name);
 	mem_free(image->backing_format);
 	mem_free(image->name);

@@ -38,6 +38,7 @@ struct create_request {
 	const struct create_values *options; /* of this format's table, in its order */
 	const char *backing_name;            /* NULL: none */
 	const char *backing_format;          /* NULL: none */
+	bool bitmaps;                        /* the image will get some */
 	bool filled;                         /* the disk will be written at once, so that a flat image need not have its zeros yet */
 };
 
@@ -92,6 +93,7 @@ struct image_format {
 	enum status (*write_compressed)(struct image *, uint64_t offset, const void *packed, size_t n);
 
 	const struct snapshot_ops *snapshots; /* NULL: the format has none */
+	const struct bitmap_ops *bitmaps;     /* the same */
 
 	/*
 	 * Whether the disk, loaded for writing, can get this size by blk_resize(): nothing is changed, the words say
@@ -162,6 +164,45 @@ struct snapshot_ops {
 	enum status (*remove)(struct image *, size_t index, struct error *);
 };
 
+/*
+ * What formats with bitmaps do with them, in an image that is loaded; `index` is that in image->bitmaps. What is
+ * written to the disk is noted in all bitmaps that are automatic and not in_use, by itself; meanwhile they are in use
+ * on the medium, until the next blk_flush(). Words do not name the file.
+ */
+struct bitmap_ops {
+	/* Whether the bitmap, which is not in_use, can be read, as far as the image's directory of bitmaps says it. */
+	enum status (*check)(const struct image *, size_t index, struct error *);
+
+	/* Whether the bit for the byte `offset` of the disk is set, and for how many bytes from there on that is so. */
+	enum status (*run)(struct image *, size_t index, uint64_t offset, bool *ret_set, uint64_t *ret_bytes);
+
+	/*
+	 * Sets the bits for `len` > 0 bytes. They are on the medium after the next blk_flush(); when the power goes
+	 * before, the bitmap is in_use.
+	 */
+	enum status (*mark)(struct image *, size_t index, uint64_t offset, uint64_t len);
+
+	/*
+	 * These change image->bitmaps as well. When the power goes, the bitmaps are as they were before or after; what
+	 * was not finished may waste space. A new one is empty, and the last one; unless `write`, `add` only says
+	 * whether that can be done.
+	 */
+	enum status (*add)(struct image *, const char *name, uint64_t granularity_bytes, bool automatic, bool write,
+			   struct error *);
+	enum status (*remove)(struct image *, size_t index, struct error *);
+	enum status (*clear)(struct image *, size_t index, struct error *);
+	enum status (*set_automatic)(struct image *, size_t index, bool automatic, struct error *);
+};
+
+/* A bitmap of what was written to the disk, as all formats that have them describe it. */
+struct bitmap {
+	char *name;
+	uint64_t granularity_bytes; /* of the disk, that one bit stands for: a power of two */
+	uint64_t disk_bytes;        /* the size of the disk that it is of */
+	bool automatic;             /* everything that is written is noted in it */
+	bool in_use;                /* it was not stored when it should have been: nobody knows what it lacks */
+};
+
 /* An internal snapshot, as all formats that have them describe it. */
 struct snapshot {
 	char *id, *name;
@@ -192,6 +233,8 @@ struct image {
 	char *backing_format;    /* NULL: not said */
 	struct snapshot *snapshots;
 	size_t n_snapshots;
+	struct bitmap *bitmaps;
+	size_t n_bitmaps;
 };
 
 /* The format of that name, or NULL. */

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "blk/hold.h"
 #include "codec/codec.h"
+#include "job/bitmaps.h"
 #include "job/progress.h"
 #include "job/status.h"
 
@@ -259,6 +260,16 @@ static enum status copy_to_target(const struct convert_job *job, uint64_t size, 
 	return st;
 }
 
+static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t size, struct error *err)
+{
+	struct image *source = job->source[0].link[0].image;
+	enum status st = job->bitmaps ? bitmaps_plan_copy(job->target, source, err) : ST_OK;
+
+	if (st == ST_OK)
+		st = copy_to_target(job, size, err);
+	return st == ST_OK && job->bitmaps ? bitmaps_copy(job->target, source, err) : st;
+}
+
 /* Opens what create_open() has made, to be written to. `backing` is to be closed after it. */
 static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size, struct chain *backing, struct error *err)
 {
@@ -283,13 +294,13 @@ enum status convert_run(struct convert_job *job, struct error *err)
 	if (job->part)
 		size = job->n_bytes;
 	if (job->create == NULL)
-		return copy_to_target(job, size, err);
+		return copy_with_bitmaps(job, size, err);
 	st = create_open(job->create, &file, err);
 	if (st != ST_OK)
 		return st;
 	st = open_created(job, file, size, &backing, err);
 	if (st == ST_OK)
-		st = copy_to_target(job, size, err);
+		st = copy_with_bitmaps(job, size, err);
 	if (st == ST_OK) {
 		st = hold_release(file);
 		if (st != ST_OK)

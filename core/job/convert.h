@@ -16,6 +16,7 @@ struct convert_job {
 	struct image *target;         /* loaded for writing; set by the job where it creates it */
 	bool target_is_zero;          /* an existing target that reads as zeros everywhere */
 	bool compress;
+	bool bitmaps;                 /* copy those of the only source, except those that are in_use */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
 	/*

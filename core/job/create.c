@@ -122,7 +122,9 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	uint64_t size;
 	enum status st;
 
-	job->request = (struct create_request){ .file_name = job->file_name, .options = &job->options, .filled = job->fill };
+	job->request = (struct create_request){
+		.file_name = job->file_name, .options = &job->options, .bitmaps = job->bitmaps, .filled = job->fill,
+	};
 	st = prepare_backing(job, err);
 	if (st != ST_OK)
 		return st;

@@ -92,6 +92,47 @@ static void refer_snapshots(struct verdict *v)
 	refer(v, table, at - table);
 }
 
+/* The bits behind the end of a bitmap that is not in use must be zeros. */
+static void look_at_tail(struct verdict *v, uint64_t entry)
+{
+	uint64_t granularity_bits = get(v, entry + 17, 1), per_cluster = v->cluster_bytes * 8;
+	uint64_t n_bits = (get(v, 24, 8) + (UINT64_C(1) << granularity_bits) - 1) >> granularity_bits;
+	uint64_t cluster = get(v, get(v, entry, 8) + n_bits / per_cluster * 8, 8) & OFFSET_MASK;
+
+	if ((get(v, entry + 12, 4) & 1) != 0 || cluster == 0 || n_bits % per_cluster == 0)
+		return;
+	for (uint64_t bit = n_bits % per_cluster; bit < per_cluster; bit++)
+		if ((get(v, cluster + bit / 8, 1) >> bit % 8 & 1) != 0)
+			complain(v, "a bit behind the end of a bitmap", cluster, bit);
+}
+
+/* The bitmaps, if the header says that they count. */
+static void refer_bitmaps(struct verdict *v)
+{
+	uint64_t extension = get(v, 100, 4), at;
+
+	if ((get(v, 88, 8) & 1) == 0)
+		return;
+	while (get(v, extension, 4) != 0x23852875 && get(v, extension, 4) != 0)
+		extension += 8 + (get(v, extension + 4, 4) + 7) / 8 * 8;
+	if (get(v, extension, 4) == 0) {
+		complain(v, "bitmaps that count, but are not there", extension, 0);
+		return;
+	}
+	at = get(v, extension + 24, 8);
+	refer(v, at, get(v, extension + 16, 8));
+	for (uint64_t i = 0; i < get(v, extension + 8, 4); i++) {
+		uint64_t table = get(v, at, 8), n = get(v, at + 8, 4);
+
+		refer(v, table, n * 8);
+		look_at_tail(v, at);
+		for (uint64_t k = 0; k < n; k++)
+			if ((get(v, table + k * 8, 8) & OFFSET_MASK) != 0)
+				refer(v, get(v, table + k * 8, 8) & OFFSET_MASK, v->cluster_bytes);
+		at += (24 + get(v, at + 18, 2) + get(v, at + 20, 4) + 7) / 8 * 8;
+	}
+}
+
 static void look_at_copied(struct verdict *v, uint64_t entry, bool exact)
 {
 	bool copied = (entry >> 63) != 0;
@@ -147,6 +188,8 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
 			refer(&v, get(&v, v.reftable + i * 8, 8), v.cluster_bytes);
 	refer_l1(&v, get(&v, 40, 8), get(&v, 36, 4));
 	refer_snapshots(&v);
+	if (v3)
+		refer_bitmaps(&v);
 	for (uint64_t i = 0; i < v.n_clusters; i++) {
 		if (v.count[i] > refcount(&v, i))
 			complain(&v, "a cluster has more users than its refcount", i, refcount(&v, i));

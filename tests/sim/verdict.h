@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Looks at a qcow2 image, whose tables it reads by itself: every cluster that the header, the disk or a snapshot
- * refers to must have a refcount of at least as many, and what the disk's tables say to be its own (COPIED) must have
+ * Looks at a qcow2 image, whose tables it reads by itself: every cluster that the header, the disk, a snapshot or a
+ * bitmap refers to must have a refcount of at least as many, and what the disk's tables say to be its own (COPIED) must have
  * no other user. `exact`: refcounts are no higher either, and COPIED is where it should be. False: `why` (of 256
  * bytes) says what is wrong.
  */

@@ -3,9 +3,14 @@
  *
  *   1. data of the guest, and refcount blocks with the refcounts of everything that is new         flush
  *   2. the refcount table; if it has moved: all of it at its new place, flush, then the header     flush
- *   3. L2 tables, which refer to data                                                              flush
+ *   3. L2 tables, which refer to data; tables and clusters of bitmaps                              flush
  *   4. the L1 table, which refers to L2 tables                                                     flush
- *   5. the refcounts of what nothing refers to any more; they go out with the next commit
+ *   5. if bitmaps came, went or got other tables: the header's reference to their directory,
+ *      which was written to a new place with 1                                                     flush
+ *   6. the refcounts of what nothing refers to any more; they go out with the next commit
+ *
+ * Bitmaps whose contents change, or who have to note what the guest writes, are marked in use in their directory before
+ * 1 (flush), and as good again when all of it is on the medium (flush): bitmap_write.c.
  *
  * Whenever the power goes, every reference that is on the medium leads to something that is there too and that has its refcount. What can
  * happen is that clusters have a refcount and no user: a leak, which wastes space and harms nothing. Each flush is left out
@@ -113,7 +118,20 @@ static enum status write_l1(struct qcow2_image *q)
 	return st;
 }
 
-/* Step 5. Nothing on the medium refers to these any more. */
+/* Step 5. */
+static enum status switch_bitmaps(struct qcow2_image *q, const struct qcow2_bitmaps_place *place)
+{
+	struct qcow2_bitmaps_place old = q->header.bitmaps;
+	struct error why;
+	enum status st = qcow2_set_bitmaps(q, place, true, &why);
+
+	if (st != ST_OK)
+		return st;
+	q->bitmaps_move = false;
+	return qcow2_bitmaps_moved(q, &old);
+}
+
+/* Step 6. Nothing on the medium refers to these any more. */
 static enum status release(struct qcow2_image *q)
 {
 	enum status st = ST_OK;
@@ -130,14 +148,18 @@ static enum status release(struct qcow2_image *q)
 
 enum status qcow2_commit(struct qcow2_image *q)
 {
-	const bool references = q->l2_cache.n_changed > 0 || q->l1_changed_end > 0;
-	enum status st = ST_OK;
+	const bool tables = q->l2_cache.n_changed > 0 || q->bitmap_cache.n_changed > 0;
+	struct qcow2_bitmaps_place bitmaps;
+	enum status st = q->bitmaps_move ? qcow2_bitmaps_write_directory(q, &bitmaps) : ST_OK;
 
-	if (q->refcount_cache.n_changed > 0 || q->reftable_changed || q->reftable_moves || references)
+	if (st == ST_OK && (q->refcount_cache.n_changed > 0 || q->reftable_changed || q->reftable_moves || tables ||
+			    q->l1_changed_end > 0))
 		st = write_refcounts(q);
-	if (st == ST_OK && q->l2_cache.n_changed > 0) {
+	if (st == ST_OK && tables) {
 		st = qcow2_cache_write(&q->l2_cache);
-		if (st == ST_OK && (q->l1_changed_end > 0 || q->n_released > 0))
+		if (st == ST_OK)
+			st = qcow2_cache_write(&q->bitmap_cache);
+		if (st == ST_OK && (q->l1_changed_end > 0 || q->bitmaps_move || q->n_released > 0))
 			st = flush(q);
 	}
 	if (st == ST_OK && q->l1_changed_end > 0) {
@@ -145,6 +167,8 @@ enum status qcow2_commit(struct qcow2_image *q)
 		if (st == ST_OK && q->n_released > 0)
 			st = flush(q);
 	}
+	if (st == ST_OK && q->bitmaps_move)
+		st = switch_bitmaps(q, &bitmaps);
 	return st == ST_OK ? release(q) : st;
 }
 

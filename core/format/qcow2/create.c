@@ -90,6 +90,9 @@ static enum status take_options(const struct create_request *request, struct lay
 			  (extended ? QCOW2_INCOMPAT_EXTENDED_L2 : 0) | (h->data_file != NULL ? QCOW2_INCOMPAT_DATA_FILE : 0);
 	h->compatible = lazy ? QCOW2_COMPAT_LAZY_REFCOUNTS : 0;
 	h->autoclear = raw_data ? QCOW2_AUTOCLEAR_RAW_DATA : 0;
+	if (h->version < 3 && request->bitmaps)
+		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no bitmaps; use compat=1.1",
+			    create_value(options, "compat")->text);
 	if (h->version < 3 && (h->incompatible != 0 || h->compatible != 0 || refcount_bits != 16))
 		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no %s; use compat=1.1",
 			    create_value(options, "compat")->text,
@@ -241,7 +244,7 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 		const struct qcow2_image *q = (const struct qcow2_image *)source;
 
 		ret->has_bitmaps = q->header.version >= 3;
-		ret->bitmaps_bytes = qcow2_bitmaps_bytes(q->bitmaps, q->header.bitmaps.n, source->size, qcow2_cluster_bytes(&layout.header));
+		ret->bitmaps_bytes = qcow2_bitmaps_bytes(source, qcow2_cluster_bytes(&layout.header));
 	}
 	return ST_OK;
 }

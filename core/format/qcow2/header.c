@@ -66,7 +66,7 @@ struct disk_bitmaps {
 	be32 n, reserved;
 	be64 directory_bytes, directory_offset;
 };
-_Static_assert(sizeof(struct disk_bitmaps) == 24, "");
+_Static_assert(sizeof(struct disk_bitmaps) == QCOW2_BITMAPS_EXTENSION_BYTES, "");
 
 struct disk_crypto {
 	be64 offset, bytes;
@@ -219,7 +219,8 @@ static enum status read_bitmaps_extension(struct blk *file, uint64_t offset, uin
 	if (bytes != sizeof disk)
 		return fail(err, ST_CORRUPT, "the bitmaps extension has %u bytes instead of %zu", bytes, sizeof disk);
 	/* Somebody who knows nothing of bitmaps has written to the image since: they no longer say the truth. */
-	if ((h->autoclear & QCOW2_AUTOCLEAR_BITMAPS) == 0)
+	h->has_stale_bitmaps = (h->autoclear & QCOW2_AUTOCLEAR_BITMAPS) == 0;
+	if (h->has_stale_bitmaps)
 		return ST_OK;
 	st = blk_read_padded(file, offset, &disk, sizeof disk);
 	if (st != ST_OK)
@@ -408,19 +409,32 @@ static struct disk_header encode_fixed(const struct qcow2_header *h, size_t head
 	};
 }
 
+void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *place, uint8_t to[static QCOW2_BITMAPS_EXTENSION_BYTES])
+{
+	struct disk_bitmaps disk = {
+		.n = be32_of(place->n),
+		.directory_bytes = be64_of(place->directory_bytes),
+		.directory_offset = be64_of(place->directory_offset),
+	};
+
+	memcpy(to, &disk, sizeof disk);
+}
+
 enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, size_t *ret_bytes, struct error *err)
 {
 	size_t header_bytes = h->version >= 3 ? sizeof(struct disk_header) : V2_HEADER_BYTES;
 	size_t backing_bytes = h->backing_name != NULL ? text_length(h->backing_name) : 0;
 	size_t needed = header_bytes + sizeof(struct disk_extension), features_bytes = 0;
 	struct disk_header disk = encode_fixed(h, header_bytes);
-	uint8_t *buf, *to;
+	uint8_t *buf, *to, bitmaps[QCOW2_BITMAPS_EXTENSION_BYTES];
 
-	CHECK(h->bitmaps.n == 0 && h->crypt_method == QCOW2_CRYPT_NONE); /* nothing here writes those yet */
+	CHECK(h->crypt_method == QCOW2_CRYPT_NONE); /* nothing here writes that yet */
 	if (h->backing_format != NULL)
 		needed += extension_bytes(text_length(h->backing_format));
 	if (h->data_file != NULL)
 		needed += extension_bytes(text_length(h->data_file));
+	if (h->bitmaps.n > 0)
+		needed += extension_bytes(QCOW2_BITMAPS_EXTENSION_BYTES);
 	needed += backing_bytes;
 	if (backing_bytes > QCOW2_BACKING_NAME_MAX || needed > qcow2_cluster_bytes(h))
 		return fail(err, ST_TOO_LARGE, "the names of the backing and data file are too long for the header (%zu bytes; "
@@ -439,6 +453,10 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 		to = put_extension(to, EXTENSION_BACKING_FORMAT, h->backing_format, text_length(h->backing_format));
 	if (h->data_file != NULL)
 		to = put_extension(to, EXTENSION_DATA_FILE, h->data_file, text_length(h->data_file));
+	if (h->bitmaps.n > 0) {
+		qcow2_bitmaps_encode_place(&h->bitmaps, bitmaps);
+		to = put_extension(to, EXTENSION_BITMAPS, bitmaps, sizeof bitmaps);
+	}
 	if (features_bytes > 0)
 		to = put_extension(to, EXTENSION_FEATURES, feature_names, sizeof feature_names);
 	to = put_extension(to, EXTENSION_END, "", 0);

@@ -7,7 +7,14 @@
 struct qcow2_image {
 	struct image image; /* first: a struct image * that comes in is a struct qcow2_image * */
 	struct qcow2_header header;
-	struct qcow2_bitmap *bitmaps;
+	struct qcow2_bitmap {
+		uint64_t table_offset;
+		uint32_t table_entries;
+		uint32_t flags;                   /* as they are on the medium */
+		uint32_t extra_bytes;             /* of data about it that nobody here knows */
+		uint64_t flags_at;                /* where in the file its flags are; 0: nowhere yet */
+		bool changing;                    /* marked in use on the medium, since what it has here is ahead of that */
+	} *bitmaps;                               /* beside image.bitmaps */
 	struct qcow2_luks luks;
 	struct qcow2_snapshot {
 		uint64_t l1_offset;
@@ -39,6 +46,8 @@ struct qcow2_image {
 		uint64_t first, n; /* clusters */
 	} *released;            /* given up, but still referred to on the medium */
 	size_t n_released, released_capacity;
+	struct qcow2_cache bitmap_cache; /* of bitmap tables and of the clusters of bitmaps; also for reading them */
+	bool bitmaps_move;      /* the file does not have the directory yet that the bitmaps need */
 	uint64_t pack_offset;   /* where the next compressed cluster goes, inside of a cluster that has others; 0: none has room */
 	uint8_t *copy;          /* one cluster, for what is kept of it when a part is written */
 };
@@ -131,6 +140,53 @@ enum status qcow2_snapshot_create(struct image *, const char *name, struct error
 enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
 enum status qcow2_snapshot_remove(struct image *, size_t index, struct error *);
 
+/* ---- bitmap.c ---- */
+
+/* Reads the bitmap directory into image.bitmaps and bitmaps. */
+enum status qcow2_bitmaps_read(struct qcow2_image *, struct error *);
+
+enum status qcow2_bitmap_check(const struct image *, size_t index, struct error *);
+enum status qcow2_bitmap_run(struct image *, size_t index, uint64_t offset, bool *ret_set, uint64_t *ret_bytes);
+
+/* How many bits, and entries of its table, a bitmap of a disk of this size has. */
+uint64_t qcow2_bitmap_bits(const struct bitmap *, uint64_t disk_bytes);
+uint64_t qcow2_bitmap_entries(const struct qcow2_image *, const struct bitmap *, uint64_t disk_bytes);
+
+/* An entry of the table of a bitmap. ST_CORRUPT: it cannot be one. */
+enum status qcow2_bitmap_entry(struct qcow2_image *, size_t bitmap, uint64_t index, uint64_t *ret);
+
+/* What copies of the bitmaps of an image would take in one with such clusters, if no part of them were empty. */
+uint64_t qcow2_bitmaps_bytes(const struct image *, uint64_t cluster_bytes);
+
+/* ---- bitmap_write.c ---- */
+
+enum status qcow2_bitmap_mark(struct image *, size_t index, uint64_t offset, uint64_t len);
+enum status qcow2_bitmap_add(struct image *, const char *name, uint64_t granularity_bytes, bool automatic, bool write,
+			     struct error *);
+enum status qcow2_bitmap_remove(struct image *, size_t index, struct error *);
+enum status qcow2_bitmap_clear(struct image *, size_t index, struct error *);
+enum status qcow2_bitmap_set_automatic(struct image *, size_t index, bool automatic, struct error *);
+
+/* When the image is loaded for writing: whether its bitmaps can be kept up to date. */
+enum status qcow2_bitmaps_load(struct qcow2_image *, struct error *);
+
+/* Before something of the disk is written: notes it in the automatic ones. */
+enum status qcow2_bitmaps_note(struct qcow2_image *, uint64_t offset, uint64_t len);
+
+/* Before and after another size of the disk; and whether they can have it, and what that takes at most. */
+enum status qcow2_bitmaps_begin_resize(struct qcow2_image *);
+enum status qcow2_bitmaps_resize(struct qcow2_image *, uint64_t disk_bytes);
+enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *, uint64_t disk_bytes, uint64_t *ret_clusters,
+				      struct error *);
+
+/* After everything is on the medium: the bitmaps there are what they should be again. */
+enum status qcow2_bitmaps_store(struct qcow2_image *);
+
+/* For commit.c: writes a directory of the bitmaps to a new place, to which nothing refers yet. */
+enum status qcow2_bitmaps_write_directory(struct qcow2_image *, struct qcow2_bitmaps_place *ret);
+/* The header refers to it now: the old one is given up. */
+enum status qcow2_bitmaps_moved(struct qcow2_image *, const struct qcow2_bitmaps_place *old);
+
 /* ---- commit.c ---- */
 
 /* Notes that the file does not have this entry of q->l1 yet. */
@@ -151,6 +207,9 @@ enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
 extern const struct blk_ops qcow2_write_ops;
 enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
 
+/* Makes part of the disk zeros; it is not noted in bitmaps. */
+enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len);
+
 /*
  * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of the disk is stored
  * there any more.
@@ -170,9 +229,15 @@ enum status qcow2_make_empty(struct image *);
 /* Makes the file end with its last cluster that is in use. */
 enum status qcow2_trim(struct qcow2_image *);
 
-/* ---- backing.c ---- */
+/* ---- header_change.c ---- */
 
 enum status qcow2_set_backing(struct image *, const char *name, const char *backing_format, bool write, struct error *);
+
+/*
+ * The bitmap directory that the header refers to (n = 0: none), and whether it counts, in one step; all of the
+ * directory is on the medium. Unless `write`, only whether the header has room for it.
+ */
+enum status qcow2_set_bitmaps(struct qcow2_image *, const struct qcow2_bitmaps_place *, bool write, struct error *);
 
 /* ---- check.c ---- */
 

@@ -1,11 +1,11 @@
 /*
  * qcow2, versions 2 and 3 (docs/interop/qcow2.txt of QEMU 7.2).
  *
- * Here so far: creating every kind of image that qemu-img 7.2 creates except encrypted ones, describing any image, and reading all
- * but encrypted ones. Refused: incompatible features that the specification does not have.
+ * Here so far: creating every kind of image that qemu-img 7.2 creates except encrypted ones, describing any image, and reading and
+ * writing all but encrypted ones. Refused: incompatible features that the specification does not have.
  *
  * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB per TiB with clusters of 64 KiB),
- * QCOW2_CACHE_BYTES of L2 tables, and three clusters.
+ * QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write, as much again of refcount blocks, and of bitmaps where there are any.
  * Write order of a new image: create.c.
  */
 #include "format/qcow2/image.h"
@@ -48,7 +48,7 @@ static enum status qcow2_open(struct image *image, struct error *err)
 
 	st = qcow2_snapshots_read(q, err);
 	if (st == ST_OK)
-		st = qcow2_bitmaps_read(image->file, header, &q->bitmaps, err);
+		st = qcow2_bitmaps_read(q, err);
 	if (st == ST_OK && header->crypt_method == QCOW2_CRYPT_LUKS)
 		st = qcow2_luks_read(image->file, header, &q->luks, err);
 	return st;
@@ -59,23 +59,23 @@ static void qcow2_close(struct image *image)
 	struct qcow2_image *q = qcow2_of(image);
 
 	qcow2_unload(q);
-	qcow2_bitmaps_free(q->bitmaps, q->header.bitmaps.n);
+	mem_free(q->bitmaps);
 	qcow2_header_free(&q->header);
 }
 
 static void describe_bitmaps(const struct qcow2_image *q, struct tree *tree)
 {
 	tree_array(tree, "bitmaps");
-	for (uint32_t i = 0; i < q->header.bitmaps.n; i++) {
+	for (size_t i = 0; i < q->image.n_bitmaps; i++) {
 		tree_object(tree, NULL);
 		tree_array(tree, "flags");
-		if (q->bitmaps[i].in_use)
+		if (q->image.bitmaps[i].in_use)
 			tree_text(tree, NULL, "in-use");
-		if (q->bitmaps[i].automatic)
+		if (q->image.bitmaps[i].automatic)
 			tree_text(tree, NULL, "auto");
 		tree_end(tree);
-		tree_text(tree, "name", q->bitmaps[i].name);
-		tree_number(tree, "granularity", q->bitmaps[i].granularity_bytes);
+		tree_text(tree, "name", q->image.bitmaps[i].name);
+		tree_number(tree, "granularity", q->image.bitmaps[i].granularity_bytes);
 		tree_end(tree);
 	}
 	tree_end(tree);
@@ -101,7 +101,7 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 	tree_text(tree, "compression-type", qcow2_compression_names[h->compression_type]);
 	if (v3)
 		tree_bool(tree, "lazy-refcounts", (h->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS) != 0);
-	if (h->bitmaps.n > 0)
+	if (q->image.n_bitmaps > 0)
 		describe_bitmaps(q, tree);
 	tree_number(tree, "refcount-bits", (uint64_t)1 << h->refcount_order);
 	if (h->data_file != NULL)
@@ -123,6 +123,16 @@ static const struct snapshot_ops snapshot_ops = {
 	.remove = qcow2_snapshot_remove,
 };
 
+static const struct bitmap_ops bitmap_ops = {
+	.check = qcow2_bitmap_check,
+	.run = qcow2_bitmap_run,
+	.mark = qcow2_bitmap_mark,
+	.add = qcow2_bitmap_add,
+	.remove = qcow2_bitmap_remove,
+	.clear = qcow2_bitmap_clear,
+	.set_automatic = qcow2_bitmap_set_automatic,
+};
+
 const struct image_format format_qcow2 = {
 	.name = "qcow2",
 	.summary = "QEMU's format: grows with its contents, backing files, snapshots",
@@ -138,6 +148,7 @@ const struct image_format format_qcow2 = {
 	.set_backing = qcow2_set_backing,
 	.write_compressed = qcow2_write_compressed,
 	.snapshots = &snapshot_ops,
+	.bitmaps = &bitmap_ops,
 	.describe = qcow2_describe,
 	.check = qcow2_check,
 	.plan = qcow2_plan,

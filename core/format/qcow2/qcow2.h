@@ -62,10 +62,11 @@ struct qcow2_header {
 	char *backing_name;
 	char *backing_format;
 	char *data_file;
-	struct {
+	struct qcow2_bitmaps_place {
 		uint32_t n;
 		uint64_t directory_bytes, directory_offset;
 	} bitmaps; /* n = 0: none */
+	bool has_stale_bitmaps; /* what the image says of bitmaps counts no more: somebody who does not know them has written to it */
 	struct {
 		uint64_t offset, bytes;
 	} luks;    /* where the LUKS header is; bytes = 0: none */
@@ -98,6 +99,10 @@ void qcow2_header_free(struct qcow2_header *);
  * caller frees. ST_TOO_LARGE when they do not fit into the first cluster.
  */
 enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size_t *ret_bytes, struct error *);
+
+/* The data of the bitmaps extension. */
+enum { QCOW2_BITMAPS_EXTENSION_BYTES = 24 };
+void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *, uint8_t to[static QCOW2_BITMAPS_EXTENSION_BYTES]);
 
 /* Changes the autoclear feature bits. */
 enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear);
@@ -132,25 +137,25 @@ _Static_assert(sizeof(struct qcow2_disk_snapshot_extra) == 24, "");
 
 enum { QCOW2_SNAPSHOT_EXTRA_MAX = 1024, QCOW2_SNAPSHOT_TABLE_MAX = 64 << 20 }; /* bytes */
 
-/* ---- bitmap.c ---- */
+/* ---- bitmaps ---- */
 
-struct qcow2_bitmap {
-	char *name;
-	bool in_use, automatic;
-	uint64_t granularity_bytes;
-	uint64_t table_offset;
-	uint32_t table_entries;
-	uint32_t flags; /* as they are in the directory */
+/* Section "Bitmap directory": followed by extra data and the name, and padded to a multiple of 8 bytes. */
+struct qcow2_disk_bitmap {
+	be64 table_offset;
+	be32 table_entries;
+	be32 flags;
+	uint8_t type;
+	uint8_t granularity_bits;
+	uint8_t name_bytes[2];
+	be32 extra_bytes;
 };
+_Static_assert(sizeof(struct qcow2_disk_bitmap) == 24, "");
+_Static_assert(offsetof(struct qcow2_disk_bitmap, flags) == 12, "");
+_Static_assert(offsetof(struct qcow2_disk_bitmap, granularity_bits) == 17, "");
 
 enum { QCOW2_BITMAP_FLAG_IN_USE = 1, QCOW2_BITMAP_FLAG_AUTO = 2, QCOW2_BITMAP_FLAGS_KNOWN = 7 };
-
-/* Reads the bitmap directory: header->bitmaps.n elements; freed with qcow2_bitmaps_free(), on failure too. */
-enum status qcow2_bitmaps_read(struct blk *file, const struct qcow2_header *, struct qcow2_bitmap **ret, struct error *);
-void qcow2_bitmaps_free(struct qcow2_bitmap *, size_t n);
-
-/* What copies of the bitmaps of a disk would take in an image with such clusters, if no part of them were empty. */
-uint64_t qcow2_bitmaps_bytes(const struct qcow2_bitmap *, size_t n, uint64_t disk_bytes, uint64_t cluster_bytes);
+enum { QCOW2_BITMAP_TYPE_DIRTY = 1, QCOW2_GRANULARITY_BITS_MIN = 9, QCOW2_GRANULARITY_BITS_MAX = 31,
+       QCOW2_BITMAP_BYTES_MAX = 512 << 20 /* QEMU opens no image with a larger one */ };
 
 /* ---- luks.c ---- */
 

@@ -156,8 +156,6 @@ static enum status check_writable(const struct qcow2_image *q, struct error *err
 		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but must be repaired before it is written to");
 	if ((q->header.incompatible & QCOW2_INCOMPAT_DIRTY) != 0)
 		return fail(err, ST_CORRUPT, "it was not closed cleanly; it can be read, but must be repaired before it is written to");
-	if (q->header.bitmaps.n > 0)
-		return fail(err, ST_UNSUPPORTED, "it has dirty bitmaps, which efi-img cannot keep up to date");
 	return ST_OK;
 }
 
@@ -181,11 +179,13 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 		q->reftable[i] = bytes_from_be((const uint8_t *)&q->reftable[i], 8);
 	q->next_cluster = div_up(q->image.file->size, q->image.cluster_bytes);
 	/* Section "Header", autoclear features: what is not known here would no longer be true once something is written. */
-	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) == 0)
-		return ST_OK;
-	q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
-	st = qcow2_header_write_autoclear(q->image.file, q->header.autoclear);
-	return st == ST_OK ? ST_OK : fail(err, st, "clearing feature bits: %s", status_text(st));
+	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) != 0) {
+		q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
+		st = qcow2_header_write_autoclear(q->image.file, q->header.autoclear);
+		if (st != ST_OK)
+			return fail(err, st, "clearing feature bits: %s", status_text(st));
+	}
+	return qcow2_bitmaps_load(q, err);
 }
 
 /*
@@ -240,6 +240,7 @@ void qcow2_unload(struct qcow2_image *q)
 	mem_free(q->cluster);
 	mem_free(q->packed);
 	qcow2_cache_free(&q->refcount_cache);
+	qcow2_cache_free(&q->bitmap_cache);
 	mem_free(q->reftable);
 	mem_free(q->released);
 	mem_free(q->copy);

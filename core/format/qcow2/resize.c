@@ -5,6 +5,8 @@
  * header, last. Shrinking: the size in the header, first; then the entries behind the new end, and their refcounts after
  * them (commit.c).
  *
+ * Bitmaps are marked in use before the size changes, and get theirs after it.
+ *
  * Whenever the power goes, the disk has its old or its new size, everything up to there is as it was, and what the
  * tables have behind it nobody reads. Clusters that are in use by nobody are all that can be left behind.
  */
@@ -24,6 +26,8 @@ static enum status write_size(struct qcow2_image *q, uint64_t size)
 	struct qcow2_header header = q->header; /* its texts stay those of q->header */
 
 	header.size = size;
+	if (st == ST_OK)
+		st = qcow2_bitmaps_begin_resize(q);
 	if (st == ST_OK)
 		st = qcow2_header_write_disk(q->image.file, &header);
 	if (st == ST_OK)
@@ -59,7 +63,8 @@ enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum pre
 			      struct error *err)
 {
 	const struct qcow2_image *q = (const struct qcow2_image *)image;
-	uint64_t cluster_bytes = image->cluster_bytes, n;
+	uint64_t cluster_bytes = image->cluster_bytes, n, n_bitmaps;
+	enum status st;
 
 	if (size % 512 != 0)
 		return fail(err, ST_INVALID, "a disk in a qcow2 image has a multiple of 512 bytes; %ju is none", size);
@@ -69,11 +74,14 @@ enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum pre
 	if (l1_entries(q, size) * 8 > QCOW2_L1_BYTES_MAX)
 		return fail(err, ST_TOO_LARGE, "a disk of %ju bytes is more than a qcow2 image can have with clusters of %ju bytes", size,
 			    cluster_bytes);
+	st = qcow2_bitmaps_plan_resize(q, size, &n_bitmaps, err);
+	if (st != ST_OK)
+		return st;
 	ret[0] = image->file->size;
 	ret[1] = q->has_data_file ? size : 0;
 	if (size <= image->size)
 		return ST_OK;
-	n = new_clusters(q, size, prealloc);
+	n = new_clusters(q, size, prealloc) + n_bitmaps;
 	/* Refcounts of these, with those of the blocks that have them. */
 	if (n > 0)
 		n += div_up(n << q->header.refcount_order, cluster_bytes * 8) + 2;
@@ -115,14 +123,16 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	 * Of what was there before the disk was once shrunk, of its last cluster, and of the backing file nothing may
 	 * show.
 	 */
-	st = blk_write_zeros(&q->image.blk, before, size - before);
+	st = qcow2_write_zeros(q, before, size - before);
 	if (st == ST_OK && prealloc != PREALLOC_OFF)
 		st = qcow2_preallocate(q, round_up(before, q->image.cluster_bytes), size, prealloc);
 	if (st == ST_OK)
 		st = write_size(q, size);
-	if (st != ST_OK)
+	if (st != ST_OK) {
 		take_size(q, before);
-	return st;
+		return st;
+	}
+	return qcow2_bitmaps_resize(q, size);
 }
 
 /* ---- shrinking ---------------------------------------------------------------------------------------------------- */
@@ -135,6 +145,8 @@ static enum status shrink(struct qcow2_image *q, uint64_t size)
 		return st;
 	take_size(q, size);
 	st = qcow2_drop_from(q, round_up(size, q->image.cluster_bytes));
+	if (st == ST_OK)
+		st = qcow2_bitmaps_resize(q, size);
 	if (st == ST_OK && q->has_data_file && q->image.data->size > size)
 		st = blk_resize(q->image.data, size, PREALLOC_OFF);
 	return st == ST_OK ? qcow2_trim(q) : st;

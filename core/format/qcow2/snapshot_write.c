@@ -457,6 +457,9 @@ enum status qcow2_snapshot_apply(struct image *image, size_t index, struct error
 	struct new_disk disk = { 0 };
 	enum status st = refuse(q, err);
 
+	if (st == ST_OK && image->n_bitmaps > 0)
+		st = fail(err, ST_UNSUPPORTED, "it has bitmaps of what was written to its disk, which would no longer be true; "
+			  "`efi-img bitmap --remove` deletes them");
 	if (st == ST_OK)
 		st = qcow2_snapshot_l1(q, index, &disk.l1, &disk.n, &disk.bytes, err);
 	if (st != ST_OK)

@@ -278,6 +278,8 @@ static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf
 	const uint8_t *from = buf;
 	enum status st = offset + len > blk->size ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF) : ST_OK;
 
+	if (st == ST_OK)
+		st = qcow2_bitmaps_note(q, offset, len);
 	while (st == ST_OK && len > 0) {
 		uint64_t skip = offset % cluster_bytes, done = min_u64(len, cluster_bytes - skip);
 
@@ -346,16 +348,15 @@ static bool is_zero(const struct qcow2_image *q, uint64_t offset, const struct q
 						   (backing == NULL || offset >= backing->blk.size));
 }
 
-static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
+enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t len)
 {
-	struct qcow2_image *q = qcow2_of(blk);
 	uint64_t cluster_bytes = q->image.cluster_bytes;
 	enum status st = ST_OK;
 
 	while (st == ST_OK && len > 0) {
 		struct qcow2_mapping mapping;
 		uint64_t done = min_u64(len, cluster_bytes - offset % cluster_bytes);
-		bool whole = offset % cluster_bytes == 0 && (done == cluster_bytes || offset + done == blk->size);
+		bool whole = offset % cluster_bytes == 0 && (done == cluster_bytes || offset + done == q->image.blk.size);
 
 		st = platform_cancelled() ? ST_CANCELLED : qcow2_make_room(q);
 		if (st == ST_OK)
@@ -372,6 +373,13 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 		len -= done;
 	}
 	return st;
+}
+
+static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	enum status st = qcow2_bitmaps_note(qcow2_of(blk), offset, len);
+
+	return st == ST_OK ? qcow2_write_zeros(qcow2_of(blk), offset, len) : st;
 }
 
 /* ---- clusters that are given up, or reserved ----------------------------------------------------------------------- */
@@ -515,8 +523,10 @@ enum status qcow2_write_compressed(struct image *image, uint64_t guest, const vo
 	unsigned offset_bits = 62 - (q->header.cluster_bits - 8);
 	struct slot slot;
 	uint64_t offset, sectors;
-	enum status st = qcow2_make_room(q);
+	enum status st = qcow2_bitmaps_note(q, guest, min_u64(image->cluster_bytes, image->size - guest));
 
+	if (st == ST_OK)
+		st = qcow2_make_room(q);
 	if (st == ST_OK)
 		st = find_slot(q, guest, &slot); /* first, so that a new table lies before the data, which ends the file */
 	if (st == ST_OK)
@@ -538,7 +548,9 @@ enum status qcow2_write_compressed(struct image *image, uint64_t guest, const vo
 
 static enum status qcow2_flush_disk(struct blk *blk)
 {
-	return qcow2_flush(qcow2_of(blk));
+	enum status st = qcow2_flush(qcow2_of(blk));
+
+	return st == ST_OK ? qcow2_bitmaps_store(qcow2_of(blk)) : st;
 }
 
 const struct blk_ops qcow2_write_ops = {

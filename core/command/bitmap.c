@@ -1,0 +1,154 @@
+#include "base/platform.h"
+#include "base/size.h"
+#include "command/command.h"
+#include "job/bitmaps.h"
+
+enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */
+
+static const struct option options[] = {
+	[ADD] = { 0, "add", NULL, "make a new bitmap, which notes all writes from now on" },
+	[REMOVE] = { 0, "remove", NULL, "delete the bitmap" },
+	[CLEAR] = { 0, "clear", NULL, "forget what it has noted" },
+	[ENABLE] = { 0, "enable", NULL, "note writes from now on" },
+	[DISABLE] = { 0, "disable", NULL, "note them no more" },
+	[MERGE] = { 0, "merge", "SOURCE", "note in NAME what the bitmap SOURCE has noted" },
+	{ 'b', "source-file", "FILE", "SOURCE is one of this image, of a disk of the same size" },
+	{ 'F', "source-format", "FMT", "format of that image (preset: what its first bytes say)" },
+	{ 'g', "granularity", "SIZE", "how much of the disk one bit of a new bitmap stands for:\na power of two, 512 to 2G (preset: a "
+	  "cluster, if it has\n4k to 64k, or the next of these)" },
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Bitmaps note which parts of a disk were written to, for incremental backups; `info`\n"
+	"lists them. Several actions are done in the order in which they are given. While\n"
+	"an image is written to, its bitmaps are marked \"in-use\": one that is found like\n"
+	"that later was lost to a power cut or a failure, and can only be removed.\n";
+
+/* The image of -b, or the one that is changed. */
+static enum status merge(struct image *image, size_t index, struct image *source, const char *name, struct error *err)
+{
+	size_t from;
+	enum status st = bitmaps_get(source, name, &from, err);
+
+	return st == ST_OK ? bitmaps_merge(image, index, source, from, err) : st;
+}
+
+static enum status add(struct image *image, const char *name, uint64_t granularity, struct error *err)
+{
+	return image->format->bitmaps->add(image, name, granularity != 0 ? granularity : bitmaps_granularity(image), true, true, err);
+}
+
+static enum status act(struct image *image, size_t action, const char *name, uint64_t granularity, struct image *source,
+		       const char *source_name, struct error *err)
+{
+	const struct bitmap_ops *ops = image->format->bitmaps;
+	struct error why;
+	size_t index = 0;
+	enum status st = ST_OK;
+
+	if (action != ADD && !(action == REMOVE && bitmaps_find(image, name, &index)))
+		st = bitmaps_get(image, name, &index, err);
+	if (st != ST_OK || action == MERGE)
+		return st == ST_OK ? merge(image, index, source, source_name, err) : st;
+	switch (action) {
+	case ADD:
+		st = add(image, name, granularity, &why);
+		break;
+	case REMOVE:
+		st = ops->remove(image, index, &why);
+		break;
+	case CLEAR:
+		st = ops->clear(image, index, &why);
+		break;
+	default:
+		st = ops->set_automatic(image, index, action == ENABLE, &why);
+		break;
+	}
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
+}
+
+static enum status check_options(const struct arguments *arguments, uint64_t *ret_granularity, struct error *err)
+{
+	unsigned n = 0;
+	enum status st = ST_OK;
+
+	*ret_granularity = 0;
+	for (size_t i = 0; i < N_ACTIONS; i++)
+		n += arguments->given[i].count;
+	if (n == 0)
+		return fail(err, ST_INVALID, "what is to be done? --add, --remove, --clear, --enable, --disable or --merge is missing");
+	if (arguments_has(arguments, "b") && !arguments_has(arguments, "merge"))
+		return fail(err, ST_INVALID, "option -b says where --merge finds its source, which is missing");
+	if (arguments_has(arguments, "F") && !arguments_has(arguments, "b"))
+		return fail(err, ST_INVALID, "option -F says the format of the image of -b, which is missing");
+	if (arguments_has(arguments, "g"))
+		st = size_parse(arguments_value(arguments, "g"), "option -g", ret_granularity, err);
+	if (st == ST_OK && *ret_granularity != 0 && !arguments_has(arguments, "add"))
+		return fail(err, ST_INVALID, "option -g is for --add: a bitmap keeps its granularity");
+	return st;
+}
+
+static enum status act_all(const struct arguments *arguments, struct image *image, struct image *source, uint64_t granularity,
+			   struct error *err)
+{
+	enum status st = image_load(image, err);
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
+		if (arguments->values[i].option < N_ACTIONS)
+			st = act(image, arguments->values[i].option, arguments->operands[1], granularity,
+				 source != NULL ? source : image, arguments->values[i].value, err);
+	return st;
+}
+
+static enum status bitmap(const struct arguments *arguments, struct error *err)
+{
+	const struct image_format *format, *source_format;
+	struct image *image = NULL, *source = NULL;
+	uint64_t granularity;
+	enum status st = check_options(arguments, &granularity, err);
+
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", &format, err);
+	if (st == ST_OK)
+		st = format_option(arguments, "-F", &source_format, err);
+	if (st == ST_OK)
+		st = image_open_file(arguments->operands[0], format, OPEN_WRITE, &image, err);
+	if (st == ST_OK && image->format->bitmaps == NULL)
+		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps", image->name, image->format->name);
+	if (st == ST_OK && arguments_has(arguments, "b")) {
+		if (platform_same(arguments_value(arguments, "b"), image->name))
+			st = fail(err, ST_INVALID, "%s: it is the image itself; without -b its own bitmaps are merged", image->name);
+		else
+			st = image_open(arguments_value(arguments, "b"), source_format, &source, err);
+		if (st == ST_OK)
+			st = image_load(source, err);
+	}
+	if (st == ST_OK)
+		st = act_all(arguments, image, source, granularity, err);
+	image_close(source);
+	image_close(image);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct error err;
+
+	if (arguments->n_operands != 2) {
+		error_set(&err, "the names of an image file and of a bitmap are expected");
+		return command_misused(console, "bitmap", &err);
+	}
+	return bitmap(arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_bitmap = {
+	.name = "bitmap",
+	.summary = "change the bitmaps that note what is written to a disk",
+	.usage = "ACTION... [OPTIONS] FILE NAME",
+	.options = options,
+	.notes = notes,
+	.example = "bitmap --add fs0:\\vm.qcow2 since-monday\nbitmap --merge since-monday fs0:\\vm.qcow2 since-january\n",
+	.run = run,
+};
