@@ -185,7 +185,7 @@ enum status qcow2_alloc(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
 	return ST_OK;
 }
 
-enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
+enum status qcow2_ref_more(struct qcow2_image *q, uint64_t cluster, uint64_t n)
 {
 	uint64_t refcount;
 	enum status st = qcow2_refcount_get(q, cluster, &refcount);
@@ -194,7 +194,12 @@ enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
 		return st;
 	if (refcount == 0)
 		return ST_CORRUPT;
-	return refcount < qcow2_refcount_max(q) ? refcount_set(q, cluster, refcount + 1) : ST_TOO_LARGE;
+	return n <= qcow2_refcount_max(q) - refcount ? refcount_set(q, cluster, refcount + n) : ST_TOO_LARGE;
+}
+
+enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
+{
+	return qcow2_ref_more(q, cluster, 1);
 }
 
 /* ---- giving clusters up ------------------------------------------------------------------------------------------- */
