@@ -66,10 +66,11 @@ static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_e
 	for (uint64_t i = 0; st == ST_OK && i < q->n_reftable; i++) {
 		uint64_t offset = q->reftable[i] & QCOW2_REFTABLE_OFFSET;
 
+		if (offset == 0)
+			continue;
 		if (platform_cancelled())
 			return fail(err, ST_CANCELLED, "reading the refcounts: %s", status_text(ST_CANCELLED));
-		if (offset != 0)
-			st = survey_block(q, i * n, offset, order, ret_end, err);
+		st = survey_block(q, i * n, offset, order, ret_end, err);
 	}
 	return st;
 }
