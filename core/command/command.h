@@ -51,6 +51,19 @@ int command_misused(const struct console *, const char *command, const struct er
 /* Takes the option --output=human|json, which several commands have: *ret_json. Errors: ST_INVALID. */
 enum status output_style(const struct arguments *, bool *ret_json, struct error *);
 
+/* Takes the lists of all options -o. Errors: those of create_values_parse(). */
+enum status format_options(const struct arguments *, struct create_values *, struct error *);
+
+/*
+ * The options of a new image: presets, the lists of -o, and a backing file where the command has options for it:
+ * `backing`, a letter ("b"; NULL: none), and -F. The caller frees *ret, on failure too.
+ */
+enum status new_image_options(const struct arguments *, const struct image_format *, const char *backing, struct create_values *ret,
+			      struct error *);
+
+/* Whether an option -o asks for the format's options to be explained. */
+bool format_options_want_help(const struct arguments *);
+
 /* Takes an option that says a format ("-f"): *ret_format, NULL if it was not given. Errors: ST_UNSUPPORTED. */
 enum status format_option(const struct arguments *, const char *option, const struct image_format **ret_format, struct error *);
 

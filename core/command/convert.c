@@ -43,16 +43,18 @@ static void close_sources(struct chain *source, size_t n)
 }
 
 /* The one source, as it was at a snapshot. */
-static enum status open_snapshot(const char *name, const struct image_format *format, const char *which, struct chain *ret,
-				 struct error *err)
+static enum status open_snapshot(const struct arguments *arguments, struct chain *ret, struct error *err)
 {
+	const struct image_format *format;
 	struct chain chain;
 	size_t index;
-	enum status st = chain_open(name, format, true, &chain, err);
+	enum status st = format_option(arguments, "-f", &format, err);
 
+	if (st == ST_OK)
+		st = chain_open(arguments->operands[0], format, true, &chain, err);
 	if (st != ST_OK)
 		return st;
-	st = snapshots_find_described(chain.link[0].image, which, &index, err);
+	st = snapshots_find_described(chain.link[0].image, arguments_value(arguments, "l"), &index, err);
 	if (st == ST_OK)
 		st = chain_load(&chain, &index, err);
 	if (st != ST_OK) {
@@ -65,21 +67,15 @@ static enum status open_snapshot(const char *name, const struct image_format *fo
 
 static enum status open_sources(const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
 {
-	const struct image_format *format = NULL;
 	struct chain *source = mem_alloc(n * sizeof *source);
 	size_t opened = 0;
 	enum status st = source != NULL ? ST_OK : ST_NO_MEMORY;
 
 	if (st != ST_OK)
 		return fail_no_memory(err);
-	if (arguments_has(arguments, "f"))
-		st = image_format_get(arguments_value(arguments, "f"), "-f", &format, err);
-	if (st == ST_OK && arguments_has(arguments, "l")) {
-		st = open_snapshot(arguments->operands[0], format, arguments_value(arguments, "l"), &source[0], err);
-		opened = st == ST_OK;
-	}
 	for (; st == ST_OK && opened < n; opened += st == ST_OK)
-		st = chain_open_disk(arguments->operands[opened], format, &source[opened], err);
+		st = arguments_has(arguments, "l") ? open_snapshot(arguments, &source[0], err)
+						   : open_disk(arguments, "-f", arguments->operands[opened], &source[opened], err);
 	if (st != ST_OK) {
 		close_sources(source, opened);
 		return st;
@@ -94,22 +90,10 @@ static enum status open_sources(const struct arguments *arguments, size_t n, str
 
 static enum status parse_options(const struct arguments *arguments, uint64_t size, struct create_job *create, struct error *err)
 {
-	static const struct { const char *letter, *name; } own[] = { { "B", "backing_file" }, { "F", "backing_fmt" } };
-	enum status st = create_values_init(create->format->name, create->format->create_options, &create->options, err);
+	enum status st = new_image_options(arguments, create->format, "B", &create->options, err);
 	struct out_buffer digits;
 	char text[24];
 
-	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
-		if (options[arguments->values[i].option].letter == 'o')
-			st = create_values_parse(&create->options, arguments->values[i].value, err);
-	for (size_t i = 0; st == ST_OK && i < sizeof own / sizeof own[0]; i++) {
-		if (!arguments_has(arguments, own[i].letter))
-			continue;
-		if (!create->format->backing)
-			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
-				    create->format->name);
-		st = create_values_set(&create->options, own[i].name, arguments_value(arguments, own[i].letter), err);
-	}
 	if (st != ST_OK)
 		return st;
 	out_buffer_init(&digits, text, sizeof text);

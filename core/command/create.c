@@ -20,20 +20,8 @@ static const char notes[] =
 
 static enum status parse_options(const struct arguments *arguments, struct create_job *job, struct error *err)
 {
-	static const struct { const char *letter, *name; } own[] = { { "b", "backing_file" }, { "F", "backing_fmt" } };
-	enum status st = create_values_init(job->format->name, job->format->create_options, &job->options, err);
+	enum status st = new_image_options(arguments, job->format, "b", &job->options, err);
 
-	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
-		if (options[arguments->values[i].option].letter == 'o')
-			st = create_values_parse(&job->options, arguments->values[i].value, err);
-	for (size_t i = 0; st == ST_OK && i < sizeof own / sizeof own[0]; i++) {
-		if (!arguments_has(arguments, own[i].letter))
-			continue;
-		if (!job->format->backing)
-			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
-				    job->format->name);
-		st = create_values_set(&job->options, own[i].name, arguments_value(arguments, own[i].letter), err);
-	}
 	if (st == ST_OK && arguments->n_operands == 2) {
 		if (create_value(&job->options, "size")->text != NULL)
 			return fail(err, ST_INVALID, "the size of the disk is given twice: %s, and -o size=%s", arguments->operands[1],
@@ -41,14 +29,6 @@ static enum status parse_options(const struct arguments *arguments, struct creat
 		st = create_values_set(&job->options, "size", arguments->operands[1], err);
 	}
 	return st;
-}
-
-static bool wants_help(const struct arguments *arguments)
-{
-	for (size_t i = 0; i < arguments->n_values; i++)
-		if (options[arguments->values[i].option].letter == 'o' && create_options_want_help(arguments->values[i].value))
-			return true;
-	return false;
 }
 
 static int create(const struct console *console, const struct arguments *arguments, struct create_job *job)
@@ -77,8 +57,8 @@ static int run(const struct console *console, struct arguments *arguments)
 
 	if (image_format_get(format_name, "-f", &job.format, &err) != ST_OK)
 		return command_failed(console, &err);
-	if (wants_help(arguments)) {
-		create_options_explain(job.format->create_options, job.format->name, console->out);
+	if (format_options_want_help(arguments)) {
+		create_options_explain(job.format->create_options, job.format->name, OPTIONS_CREATE, console->out);
 		return EXIT_OK;
 	}
 	if (arguments->n_operands < 1 || arguments->n_operands > 2) {

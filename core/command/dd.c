@@ -71,7 +71,7 @@ static enum status prepare_target(const char *name, const struct image_format *f
 	enum status st;
 
 	*ret = (struct create_job){ .format = format, .file_name = name, .replace = force, .fill = true };
-	st = create_values_init(format->name, format->create_options, &ret->options, err);
+	st = create_values_init(format->name, format->create_options, OPTIONS_CREATE, &ret->options, err);
 	out_buffer_init(&digits, text, sizeof text);
 	out_printf(&digits.out, "%ju", size);
 	if (st == ST_OK)

@@ -43,6 +43,48 @@ enum status format_option(const struct arguments *arguments, const char *option,
 	return image_format_get(arguments_value(arguments, letter), option, ret_format, err);
 }
 
+static bool is_list(const struct arguments *arguments, size_t i)
+{
+	return arguments->options[arguments->values[i].option].letter == 'o';
+}
+
+enum status format_options(const struct arguments *arguments, struct create_values *values, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
+		if (is_list(arguments, i))
+			st = create_values_parse(values, arguments->values[i].value, err);
+	return st;
+}
+
+bool format_options_want_help(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_values; i++)
+		if (is_list(arguments, i) && create_options_want_help(arguments->values[i].value))
+			return true;
+	return false;
+}
+
+enum status new_image_options(const struct arguments *arguments, const struct image_format *format, const char *backing,
+			      struct create_values *ret, struct error *err)
+{
+	const struct { const char *letter, *name; } own[] = { { backing, "backing_file" }, { "F", "backing_fmt" } };
+	enum status st = create_values_init(format->name, format->create_options, OPTIONS_CREATE, ret, err);
+
+	if (st == ST_OK)
+		st = format_options(arguments, ret, err);
+	for (size_t i = 0; st == ST_OK && backing != NULL && i < sizeof own / sizeof own[0]; i++) {
+		if (!arguments_has(arguments, own[i].letter))
+			continue;
+		if (!format->backing)
+			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
+				    format->name);
+		st = create_values_set(ret, own[i].name, arguments_value(arguments, own[i].letter), err);
+	}
+	return st;
+}
+
 enum status open_disk(const struct arguments *arguments, const char *option, const char *name, struct chain *ret,
 		      struct error *err)
 {

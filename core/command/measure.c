@@ -44,11 +44,8 @@ static enum status measure(const struct arguments *arguments, struct measure_job
 			   struct error *err)
 {
 	struct create_values values;
-	enum status st = create_values_init(job.format->name, job.format->create_options, &values, err);
+	enum status st = new_image_options(arguments, job.format, NULL, &values, err);
 
-	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
-		if (options[arguments->values[i].option].letter == 'o')
-			st = create_values_parse(&values, arguments->values[i].value, err);
 	job.options = &values;
 	if (st == ST_OK)
 		st = measure_run(&job, ret, err);

@@ -94,10 +94,11 @@ enum status create_values_set(struct create_values *values, const char *name, co
 	return ST_OK;
 }
 
-enum status create_values_init(const char *format, const struct create_option *table, struct create_values *ret, struct error *err)
+enum status create_values_init(const char *format, const struct create_option *table, enum options_purpose purpose,
+			       struct create_values *ret, struct error *err)
 {
-	*ret = (struct create_values){ .format = format, .table = table };
-	for (size_t i = 0; table[i].name != NULL; i++) {
+	*ret = (struct create_values){ .format = format, .purpose = purpose, .table = table };
+	for (size_t i = 0; purpose == OPTIONS_CREATE && table[i].name != NULL; i++) {
 		enum status st;
 
 		if (table[i].preset == NULL)
@@ -153,8 +154,11 @@ static enum status parse_member(struct create_values *values, char *member, stru
 	if (equals != NULL)
 		member[equals - member] = '\0';
 	if (find_option(values, member, &i) == NULL)
-		return fail(err, ST_INVALID, "format %s has no option \"%s\"; `efi-img create -f %s -o help` lists those it "
-			    "has", values->format, member, values->format);
+		return fail(err, ST_INVALID, "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those it "
+			    "has", values->format, member, values->purpose == OPTIONS_AMEND ? "amend" : "create", values->format);
+	if (values->purpose == OPTIONS_AMEND && !values->table[i].amendable)
+		return fail(err, ST_INVALID, "option %s: it can only be chosen when an image is made; convert the image to get another",
+			    member);
 	if (equals == NULL && values->table[i].type != OPTION_BOOL)
 		return fail(err, ST_INVALID, "option %s needs a value: %s=%s", member, member,
 			    type_name(values->table[i].type));
@@ -203,23 +207,24 @@ bool create_options_want_help(const char *list)
 }
 
 /* The index of the option whose name comes next after `previous` in the alphabet (NULL: the first of all); -1: none. */
-static int next_by_name(const struct create_option *table, const char *previous)
+static int next_by_name(const struct create_option *table, enum options_purpose purpose, const char *previous)
 {
 	int best = -1;
 
 	for (int i = 0; table[i].name != NULL; i++)
-		if ((previous == NULL || text_compare(table[i].name, previous) > 0) &&
+		if ((purpose == OPTIONS_CREATE || table[i].amendable) &&
+		    (previous == NULL || text_compare(table[i].name, previous) > 0) &&
 		    (best < 0 || text_compare(table[i].name, table[best].name) < 0))
 			best = i;
 	return best;
 }
 
-void create_options_explain(const struct create_option *table, const char *format, struct out *out)
+void create_options_explain(const struct create_option *table, const char *format, enum options_purpose purpose, struct out *out)
 {
 	const size_t column = 22;
 
-	out_printf(out, "Supported %s options:\n", format);
-	for (int i = next_by_name(table, NULL); i >= 0; i = next_by_name(table, table[i].name)) {
+	out_printf(out, purpose == OPTIONS_AMEND ? "Amend options for '%s':\n" : "Supported %s options:\n", format);
+	for (int i = next_by_name(table, purpose, NULL); i >= 0; i = next_by_name(table, purpose, table[i].name)) {
 		const char *type = type_name(table[i].type);
 		size_t width = text_length(table[i].name) + text_length(type) + 3;
 

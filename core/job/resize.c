@@ -4,8 +4,7 @@
 #include "base/range.h"
 #include "job/place.h"
 
-/* Whether the files can get as long as `size` says. */
-static enum status check_places(const struct image *image, const uint64_t size[], enum prealloc prealloc, struct error *err)
+enum status resize_check_places(const struct image *image, const uint64_t size[static CREATE_FILES_MAX], enum prealloc prealloc, struct error *err)
 {
 	struct place_need need[CREATE_FILES_MAX] = {
 		{ .name = image->name, .size = size[0], .prealloc = prealloc, .grows = true, .old_size = image->file->size },
@@ -33,7 +32,7 @@ enum status resize_run(struct image *image, uint64_t size, enum prealloc preallo
 	st = image->format->plan_resize(image, size, prealloc, file_bytes, &why);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", image->name, why.text);
-	st = check_places(image, file_bytes, prealloc, err);
+	st = resize_check_places(image, file_bytes, prealloc, err);
 	if (st != ST_OK)
 		return st;
 	st = blk_resize(&image->blk, size, prealloc);

@@ -8,7 +8,7 @@
 #include "powercut.h"
 #include "verdict.h"
 
-enum { WORDS = 12, SETUP = 4, DISK_BYTES = 90 << 10 };
+enum { WORDS = 12, SETUP = 7, DISK_BYTES = 90 << 10 };
 
 #define OVER(base) "create", "-q", "-f", "qcow2", "-F", base
 
@@ -18,7 +18,7 @@ static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
 
 /*
  * What is tried: the images are made by `setup`, from the files "random" and "other"; `front` is the one whose disk must
- * be as before or as after, whatever happens.
+ * be as before or as after, and its first snapshot as before, whatever happens.
  */
 static const struct scenario {
 	const char *setup[SETUP][WORDS];
@@ -51,6 +51,22 @@ static const struct scenario {
 	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=16k,extended_l2=on", "b", "120k" } }, { "rebase", "-b", "", "b" }, "b" },
 	{ { { "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "b", "70k" } },
 	  { "rebase", "-b", "other", "-F", "raw", "b" }, "b" },
+	/* zeros in front of other data, in tables that are the disk's alone, a snapshot's, and of several */
+	{ { { OVER("raw"), "-b", "other", "-o", "cluster_size=16k,refcount_bits=8", "b", "90k" },
+	    { "convert", "-n", "-f", "raw", "-O", "qcow2", "random", "b" }, { "snapshot", "-c", "s", "b" },
+	    { "convert", "-c", "-n", "-f", "raw", "-O", "qcow2", "zeros", "b" }, { "snapshot", "-c", "t", "b" } },
+	  { "amend", "-o", "compat=0.10,refcount_bits=16", "b" }, "b" },
+	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=8k", "b" }, { "convert", "-n", "-f", "raw", "-O", "qcow2", "zeros", "b" },
+	    { "snapshot", "-c", "s", "b" }, { "convert", "-n", "-f", "raw", "-O", "qcow2", "other", "b" } },
+	  { "amend", "-o", "compat=0.10", "b" }, "b" },
+	{ { { "convert", "-O", "qcow2", "-o", "cluster_size=512,compat=0.10", "random", "a" } },
+	  { "amend", "-o", "compat=1.1,refcount_bits=64,lazy_refcounts=on", "a" }, "a" },
+	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=4k,compat=0.10", "b" }, { "snapshot", "-c", "s", "b" } },
+	  { "amend", "-o", "compat=1.1,size=200k", "b" }, "b" },
+	{ { { "convert", "-c", "-O", "qcow2", "-o", "cluster_size=1k,refcount_bits=64", "random", "a" }, { "snapshot", "-c", "s", "a" } },
+	  { "amend", "-o", "refcount_bits=8", "a" }, "a" },
+	{ { { "convert", "-O", "qcow2", "-o", "cluster_size=512,data_file=d,data_file_raw=on", "random", "a" } },
+	  { "amend", "--force", "-o", "data_file_raw=off,refcount_bits=1,size=60k", "a" }, "a" },
 };
 
 static int run(const char *const words[])
@@ -84,11 +100,13 @@ static void put_raw(const char *name, uint32_t seed, size_t n)
 
 static struct sim_files prepare(const struct scenario *s)
 {
+	static uint8_t zeros[DISK_BYTES];
 	struct sim_files files;
 
 	sim_volume(&roomy);
 	put_raw("random", 1, DISK_BYTES);
 	put_raw("other", 2, DISK_BYTES - 10240);
+	sim_file_put("zeros", memset(zeros, 0, sizeof zeros), sizeof zeros);
 	for (size_t i = 0; i < SETUP && s->setup[i][0] != NULL; i++)
 		if (run(s->setup[i]) != EXIT_OK)
 			fail_msg("setting up: %s", err.text);
@@ -119,10 +137,19 @@ struct disk {
 	uint64_t size;
 };
 
-/* What can be read from the image in front. */
-static struct disk read_disk(const struct scenario *s, const char *where)
+/* The name of the first snapshot; NULL: none is made. */
+static const char *first_snapshot(const struct scenario *s)
 {
-	const char *const words[WORDS] = { "convert", "--force", "-O", "raw", s->front, "flat" };
+	for (size_t i = 0; i < SETUP && s->setup[i][0] != NULL; i++)
+		if (strcmp(s->setup[i][0], "snapshot") == 0)
+			return s->setup[i][2];
+	return NULL;
+}
+
+/* What can be read from the image in front, now or (not NULL) at a snapshot. */
+static struct disk read_disk(const struct scenario *s, const char *snapshot, const char *where)
+{
+	const char *const words[WORDS] = { "convert", "--force", "-O", "raw", s->front, "flat", snapshot != NULL ? "-l" : NULL, snapshot };
 	struct disk disk = { 0 };
 	const uint8_t *bytes;
 
@@ -143,7 +170,7 @@ static bool same_disk(const struct disk *a, const struct disk *b)
 struct trial {
 	const struct scenario *scenario;
 	struct sim_files files;
-	struct disk before, after;
+	struct disk before, after, snapshot;
 };
 
 static void assert_old_or_new(const char *where, void *arg)
@@ -152,24 +179,41 @@ static void assert_old_or_new(const char *where, void *arg)
 	struct disk disk;
 
 	assert_all_sound(trial->scenario, where, false);
-	disk = read_disk(trial->scenario, where);
+	disk = read_disk(trial->scenario, NULL, where);
 	if (!same_disk(&disk, &trial->before) && !same_disk(&disk, &trial->after))
 		fail_msg("%s %s, %s: the disk is neither as before nor as after", trial->scenario->words[0], trial->scenario->words[1],
 			 where);
 	test_free(disk.bytes);
+	if (first_snapshot(trial->scenario) == NULL)
+		return;
+	disk = read_disk(trial->scenario, first_snapshot(trial->scenario), where);
+	if (!same_disk(&disk, &trial->snapshot))
+		fail_msg("%s %s, %s: the snapshot has changed", trial->scenario->words[0], trial->scenario->words[1], where);
+	test_free(disk.bytes);
+}
+
+/* Whether the disk may have changed when all went well: it has another size. */
+static bool is_about_size(const struct scenario *s)
+{
+	for (size_t i = 0; i < WORDS && s->words[i] != NULL; i++)
+		if (strstr(s->words[i], "size") != NULL)
+			return true;
+	return false;
 }
 
 static struct trial begin(const struct scenario *s)
 {
 	struct trial trial = { .scenario = s, .files = prepare(s) };
 
-	trial.before = read_disk(s, "before");
+	trial.before = read_disk(s, NULL, "before");
+	if (first_snapshot(s) != NULL)
+		trial.snapshot = read_disk(s, first_snapshot(s), "before");
 	sim_files_restore(&roomy, &trial.files);
 	if (run(s->words) != EXIT_OK)
 		fail_msg("%s %s: %s", s->words[0], s->words[1], err.text);
 	assert_all_sound(s, "after", true);
-	trial.after = read_disk(s, "after");
-	if (strcmp(s->words[0], "resize") != 0 && !same_disk(&trial.before, &trial.after))
+	trial.after = read_disk(s, NULL, "after");
+	if (!is_about_size(s) && !same_disk(&trial.before, &trial.after))
 		fail_msg("%s %s: the disk has changed", s->words[0], s->words[1]);
 	sim_files_restore(&roomy, &trial.files);
 	return trial;
@@ -179,6 +223,7 @@ static void end(struct trial *trial)
 {
 	test_free(trial->before.bytes);
 	test_free(trial->after.bytes);
+	test_free(trial->snapshot.bytes);
 	sim_files_drop(&trial->files);
 }
 

@@ -48,6 +48,8 @@ static const char *const lines[][WORDS] = {
 	{ "convert", "-n", "-O", "qcow2", "random", "a" },
 	{ "rebase", "-u", "-b", "", "a" },
 	{ "commit", "a" },
+	{ "amend", "-o", "compat=0.10,refcount_bits=16", "a" },
+	{ "amend", "-o", "compat=1.1,refcount_bits=64", "a" },
 };
 
 static int run(const char *const words[])

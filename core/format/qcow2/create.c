@@ -27,15 +27,17 @@ const struct create_option qcow2_create_options[] = {
 	  .help = "what is allocated at once: off, metadata, falloc (and space reserved), full (and written)" },
 	{ .name = "compression_type", .type = OPTION_CHOICE, .preset = "zlib", .choices = qcow2_compression_names,
 	  .help = "how clusters are compressed: zlib or zstd" },
-	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
-	{ .name = "compat", .type = OPTION_CHOICE, .choices = compat_names,
+	{ .name = "size", .type = OPTION_SIZE, .amendable = true, .help = "size of the virtual disk" },
+	{ .name = "compat", .type = OPTION_CHOICE, .choices = compat_names, .amendable = true,
 	  .help = "version of the format: 1.1 (v3), or 0.10 (v2) for QEMU older than 1.1" },
-	{ .name = "backing_file", .type = OPTION_TEXT, .help = "the image that shows through where this one has nothing" },
-	{ .name = "backing_fmt", .type = OPTION_TEXT, .help = "format of the backing file" },
-	{ .name = "data_file", .type = OPTION_TEXT, .help = "another file that holds the data of the disk" },
-	{ .name = "data_file_raw", .type = OPTION_BOOL, .help = "the data file is a raw image of the disk at all times" },
-	{ .name = "lazy_refcounts", .type = OPTION_BOOL, .preset = "off", .help = "let refcounts lag behind (repaired at the next open)" },
-	{ .name = "refcount_bits", .type = OPTION_NUMBER, .preset = "16", .help = "width of a refcount: a power of two, 1 to 64" },
+	{ .name = "backing_file", .type = OPTION_TEXT, .amendable = true, .help = "the image that shows through where this one has nothing" },
+	{ .name = "backing_fmt", .type = OPTION_TEXT, .amendable = true, .help = "format of the backing file" },
+	{ .name = "data_file", .type = OPTION_TEXT, .amendable = true, .help = "another file that holds the data of the disk" },
+	{ .name = "data_file_raw", .type = OPTION_BOOL, .amendable = true, .help = "the data file is a raw image of the disk at all times" },
+	{ .name = "lazy_refcounts", .type = OPTION_BOOL, .preset = "off", .amendable = true,
+	  .help = "let refcounts lag behind (repaired at the next open)" },
+	{ .name = "refcount_bits", .type = OPTION_NUMBER, .preset = "16", .amendable = true,
+	  .help = "width of a refcount: a power of two, 1 to 64" },
 	{ 0 },
 };
 
@@ -56,23 +58,38 @@ static uint64_t refcounts_per_block(const struct qcow2_header *h)
 	return qcow2_cluster_bytes(h) * 8 >> h->refcount_order;
 }
 
+uint32_t qcow2_version_option(const struct create_values *options)
+{
+	return create_value(options, "compat")->number < COMPAT_FIRST_V2 ? 3 : 2;
+}
+
+enum status qcow2_refcount_option(const struct create_values *options, uint32_t *ret_order, struct error *err)
+{
+	uint64_t bits = create_value(options, "refcount_bits")->number;
+
+	if (!is_power_of_two(bits) || bits > 1 << QCOW2_REFCOUNT_ORDER_MAX)
+		return fail(err, ST_INVALID, "option refcount_bits: %ju is not a power of two from 1 to 64", bits);
+	*ret_order = (uint32_t)__builtin_ctzll(bits);
+	return ST_OK;
+}
+
 static enum status take_options(const struct create_request *request, struct layout *layout, struct error *err)
 {
 	const struct create_values *options = request->options;
 	uint64_t cluster_bytes = create_value(options, "cluster_size")->number;
-	uint64_t refcount_bits = create_value(options, "refcount_bits")->number;
 	bool extended = create_value(options, "extended_l2")->on, raw_data = create_value(options, "data_file_raw")->on;
 	bool lazy = create_value(options, "lazy_refcounts")->on;
 	struct qcow2_header *h = &layout->header;
+	enum status st;
 
 	if (!is_power_of_two(cluster_bytes) || cluster_bytes < 1 << QCOW2_CLUSTER_BITS_MIN ||
 	    cluster_bytes > 1 << QCOW2_CLUSTER_BITS_MAX)
 		return fail(err, ST_INVALID, "option cluster_size: %ju is not a power of two from 512 to 2M", cluster_bytes);
-	if (!is_power_of_two(refcount_bits) || refcount_bits > 1 << QCOW2_REFCOUNT_ORDER_MAX)
-		return fail(err, ST_INVALID, "option refcount_bits: %ju is not a power of two from 1 to 64", refcount_bits);
+	st = qcow2_refcount_option(options, &h->refcount_order, err);
+	if (st != ST_OK)
+		return st;
 	h->cluster_bits = (uint32_t)__builtin_ctzll(cluster_bytes);
-	h->refcount_order = (uint32_t)__builtin_ctzll(refcount_bits);
-	h->version = create_value(options, "compat")->number < COMPAT_FIRST_V2 ? 3 : 2;
+	h->version = qcow2_version_option(options);
 	h->compression_type = (uint32_t)create_value(options, "compression_type")->number;
 	h->data_file = create_value(options, "data_file")->text;
 	h->size = request->size;
@@ -93,11 +110,11 @@ static enum status take_options(const struct create_request *request, struct lay
 	if (h->version < 3 && request->bitmaps)
 		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no bitmaps; use compat=1.1",
 			    create_value(options, "compat")->text);
-	if (h->version < 3 && (h->incompatible != 0 || h->compatible != 0 || refcount_bits != 16))
+	if (h->version < 3 && (h->incompatible != 0 || h->compatible != 0 || h->refcount_order != 4))
 		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no %s; use compat=1.1",
 			    create_value(options, "compat")->text,
 			    extended ? "extended_l2" : h->data_file != NULL ? "data_file" : lazy ? "lazy_refcounts" :
-			    refcount_bits != 16 ? "refcount_bits other than 16" : "compression_type other than zlib");
+			    h->refcount_order != 4 ? "refcount_bits other than 16" : "compression_type other than zlib");
 	return ST_OK;
 }
 

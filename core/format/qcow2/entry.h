@@ -36,6 +36,12 @@ static inline void qcow2_compressed_place(const struct qcow2_header *header, uin
 	*ret_bytes = (uint32_t)((sectors + 1) * 512 - *ret_offset % 512);
 }
 
+/* The highest refcount that an entry of 2^order bits can have. */
+static inline uint64_t qcow2_refcount_limit(unsigned order)
+{
+	return order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << order)) - 1;
+}
+
 /*
  * Section "Host cluster management": entry `index` of a refcount block, 2^order bits wide. Of several in a byte, the
  * first has the lowest bits.
@@ -47,6 +53,18 @@ static inline uint64_t qcow2_refcount_at(unsigned order, const uint8_t *block, u
 	case 4: return bytes_from_be(block + 2 * index, 2);
 	case 5: return bytes_from_be(block + 4 * index, 4);
 	case 6: return bytes_from_be(block + 8 * index, 8);
-	default: return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & ((UINT64_C(1) << (1u << order)) - 1);
+	default: return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & qcow2_refcount_limit(order);
+	}
+}
+
+static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index, uint64_t value)
+{
+	if (order >= 3) {
+		bytes_to_be(block + (index << (order - 3)), (size_t)1 << (order - 3), value);
+	} else {
+		uint8_t *byte = &block[index >> (3 - order)];
+		unsigned shift = (unsigned)(index << order) & 7;
+
+		*byte = (uint8_t)((*byte & ~(qcow2_refcount_limit(order) << shift)) | value << shift);
 	}
 }

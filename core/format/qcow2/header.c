@@ -83,6 +83,12 @@ static const struct disk_feature feature_names[] = {
 	{ 2, 0, "bitmaps" },            { 2, 1, "raw external data" },
 };
 
+const void *qcow2_feature_names(size_t *ret_bytes)
+{
+	*ret_bytes = sizeof feature_names;
+	return feature_names;
+}
+
 void qcow2_header_free(struct qcow2_header *header)
 {
 	mem_free(header->backing_name);
@@ -487,6 +493,14 @@ enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint3
 
 	_Static_assert(sizeof fields == 12, "");
 	return blk_write(file, offsetof(struct disk_header, reftable_offset), &fields, sizeof fields);
+}
+
+enum status qcow2_header_write_features(struct blk *file, const struct qcow2_header *h)
+{
+	struct disk_header disk = encode_fixed(h, 0);
+	const size_t first = offsetof(struct disk_header, reftable_offset), end = offsetof(struct disk_header, header_bytes);
+
+	return blk_write(file, first, (const uint8_t *)&disk + first, end - first);
 }
 
 enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header *h)

@@ -85,14 +85,53 @@ enum status qcow2_refcount_get(struct qcow2_image *, uint64_t cluster, uint64_t 
  */
 enum status qcow2_alloc(struct qcow2_image *, uint64_t n, uint64_t *ret_offset);
 
-/* One more user of a cluster that has some. ST_TOO_LARGE: its refcount is at its maximum. */
+/* One more user of a cluster that has some, or `n`. ST_TOO_LARGE: its refcount cannot be that high. */
 enum status qcow2_ref(struct qcow2_image *, uint64_t cluster);
+enum status qcow2_ref_more(struct qcow2_image *, uint64_t cluster, uint64_t n);
 
 /* Gives up what lies in these bytes of the file, one user of each cluster that they touch: as soon as the medium does not refer to it any more. */
 enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
 
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
+
+/* ---- refcount_width.c ---- */
+
+/*
+ * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or the new ones. Planning looks at all
+ * of them, changes nothing, and says how many clusters it takes for a time, at most. ST_TOO_LARGE, ST_CORRUPT,
+ * ST_CANCELLED, ST_IO, ST_NO_MEMORY.
+ */
+enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters, struct error *);
+enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order, struct error *);
+
+/* ---- snapshot_upgrade.c ---- */
+
+/*
+ * Sees to it that every snapshot says how large its disk is, as version 3 of the format has it: what does not say so
+ * is as large as the disk is now.
+ */
+enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
+
+/* ---- zero_clusters.c ---- */
+
+/* What the tables of the disk and of all snapshots have that version 2 of the format does not. */
+struct qcow2_survey {
+	uint64_t n_zero;     /* clusters that only say that they are zeros and need a place, at most */
+	bool has_compressed;
+};
+
+/*
+ * Looks at them; and makes entries of version 2 of those with the zero flag, which read the same. When the power goes, some are as before.
+ * ST_CORRUPT, ST_TOO_LARGE, ST_CANCELLED, ST_IO, ST_NO_MEMORY, ST_NO_SPACE.
+ */
+enum status qcow2_survey_zeros(struct qcow2_image *, struct qcow2_survey *ret, struct error *);
+enum status qcow2_expand_zeros(struct qcow2_image *, struct error *);
+
+/* ---- amend.c ---- */
+
+enum status qcow2_plan_amend(struct image *, const struct create_values *, uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_amend(struct image *, const struct create_values *, struct error *);
 
 /* ---- walk.c ---- */
 
@@ -222,6 +261,10 @@ enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end
 /* ---- resize.c ---- */
 
 enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX], struct error *);
+
+/* The same for an image that will have that version. */
+enum status qcow2_plan_resize_as(const struct image *, uint32_t version, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX],
+				 struct error *);
 enum status qcow2_resize(struct blk *, uint64_t size, enum prealloc);
 
 enum status qcow2_make_empty(struct image *);
@@ -230,6 +273,24 @@ enum status qcow2_make_empty(struct image *);
 enum status qcow2_trim(struct qcow2_image *);
 
 /* ---- header_change.c ---- */
+
+/*
+ * What changes the header beyond a field. The features of another version are those that it has without any being
+ * used: for a lower one, nothing needs them any more.
+ */
+struct qcow2_header_change {
+	uint32_t version;                          /* 0: as before */
+	bool has_names;                            /* those of the backing file change as well: */
+	const char *backing_name, *backing_format; /* NULL: none */
+	const char *data_file;                     /* NULL: as before */
+	const struct qcow2_bitmaps_place *bitmaps; /* NULL: as before; an empty one: the extension goes */
+};
+
+/*
+ * Changes the header on the medium; all else that was written is there. When the power goes, the image has the old or the new
+ * header. Unless `write`, it only says whether that can be done. ST_TOO_LARGE, ST_UNSUPPORTED, ST_IO, ST_NO_MEMORY.
+ */
+enum status qcow2_change_header(struct qcow2_image *, const struct qcow2_header_change *, bool write, struct error *);
 
 enum status qcow2_set_backing(struct image *, const char *name, const char *backing_format, bool write, struct error *);
 

@@ -104,11 +104,16 @@ enum status qcow2_header_encode(const struct qcow2_header *, uint8_t **ret, size
 enum { QCOW2_BITMAPS_EXTENSION_BYTES = 24 };
 void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *, uint8_t to[static QCOW2_BITMAPS_EXTENSION_BYTES]);
 
+/* What a header extension says of feature bits: their names, in the form of the disk. */
+const void *qcow2_feature_names(size_t *ret_bytes);
+
 /* Changes the autoclear feature bits. */
 enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear);
 
 /* These change some fields that belong together, each with one write inside of one sector: where the refcount table is, */
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
+/* that, the width of refcounts and all feature bits (version 3 only), */
+enum status qcow2_header_write_features(struct blk *file, const struct qcow2_header *);
 /* the size of the disk and where its L1 table is, and where the snapshot table is; those of `header`. */
 enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header *);
 enum status qcow2_header_write_snapshots(struct blk *file, const struct qcow2_header *);
@@ -177,6 +182,10 @@ enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *, struc
 void qcow2_luks_describe(const struct qcow2_luks *, struct tree *); /* the members of "encrypt" */
 
 /* ---- create.c ---- */
+
+/* What the options compat and refcount_bits, which were given, say. ST_INVALID. */
+uint32_t qcow2_version_option(const struct create_values *);
+enum status qcow2_refcount_option(const struct create_values *, uint32_t *ret_order, struct error *);
 
 extern const struct create_option qcow2_create_options[];
 enum status qcow2_plan(const struct create_request *, struct create_plan *ret, struct error *);

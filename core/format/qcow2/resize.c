@@ -59,8 +59,8 @@ static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum pr
 	return n;
 }
 
-enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
-			      struct error *err)
+enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, uint64_t size, enum prealloc prealloc,
+				 uint64_t ret[static CREATE_FILES_MAX], struct error *err)
 {
 	const struct qcow2_image *q = (const struct qcow2_image *)image;
 	uint64_t cluster_bytes = image->cluster_bytes, n, n_bitmaps;
@@ -68,7 +68,7 @@ enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum pre
 
 	if (size % 512 != 0)
 		return fail(err, ST_INVALID, "a disk in a qcow2 image has a multiple of 512 bytes; %ju is none", size);
-	if (q->header.version < 3 && q->header.n_snapshots > 0)
+	if (version < 3 && q->header.n_snapshots > 0)
 		return fail(err, ST_UNSUPPORTED, "it has snapshots, and in version 2 of the format (compat 0.10) these do not say how large the disk "
 			    "was; delete them, or convert the image");
 	if (l1_entries(q, size) * 8 > QCOW2_L1_BYTES_MAX)
@@ -88,6 +88,12 @@ enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum pre
 	if (!add_ok(round_up(image->file->size, cluster_bytes), n * cluster_bytes, &ret[0]))
 		return fail(err, ST_TOO_LARGE, "with %ju bytes allocated it would be longer than any file", size);
 	return ST_OK;
+}
+
+enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
+			      struct error *err)
+{
+	return qcow2_plan_resize_as(image, ((const struct qcow2_image *)image)->header.version, size, prealloc, ret, err);
 }
 
 /* ---- growing ------------------------------------------------------------------------------------------------------ */

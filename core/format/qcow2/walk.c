@@ -1,12 +1,8 @@
 /* All that an L1 table refers to: sections "L1 table", "L2 table"; and whether it is the disk's alone (COPIED). */
 #include "base/platform.h"
 #include "base/range.h"
+#include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-
-#define ENTRY_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
-#define L1_RESERVED UINT64_C(0x7f000000000001ff)
-#define L2_RESERVED UINT64_C(0x3f000000000001fe)
-#define L2_COMPRESSED (UINT64_C(1) << 62)
 
 /* ---- clusters that are referred to -------------------------------------------------------------------------------- */
 
@@ -24,13 +20,12 @@ enum status qcow2_walk_bytes(struct qcow2_walk *w, uint64_t offset, uint64_t byt
 
 static enum status visit_entry(struct qcow2_walk *w, uint64_t entry)
 {
-	unsigned offset_bits = 62 - (w->q->header.cluster_bits - 8);
-	uint64_t offset = entry & ENTRY_OFFSET_MASK, bytes = w->q->image.cluster_bytes;
+	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
+	uint32_t bytes = w->q->image.cluster_bytes;
 
-	if ((entry & L2_COMPRESSED) != 0) {
-		offset = entry & ((UINT64_C(1) << offset_bits) - 1);
-		bytes = (((entry & (L2_COMPRESSED - 1)) >> offset_bits) + 1) * 512 - offset % 512;
-	} else if ((entry & L2_RESERVED) != 0 || offset % bytes != 0) {
+	if ((entry & QCOW2_L2_COMPRESSED) != 0) {
+		qcow2_compressed_place(&w->q->header, entry, &offset, &bytes);
+	} else if ((entry & QCOW2_L2_RESERVED) != 0 || offset % bytes != 0) {
 		return ST_CORRUPT;
 	} else if (offset == 0) {
 		return ST_OK;
@@ -40,11 +35,11 @@ static enum status visit_entry(struct qcow2_walk *w, uint64_t entry)
 
 static enum status visit_table(struct qcow2_walk *w, uint64_t l1_entry)
 {
-	uint64_t offset = l1_entry & ENTRY_OFFSET_MASK, step = qcow2_l2_entry_bytes(&w->q->header);
+	uint64_t offset = l1_entry & QCOW2_ENTRY_OFFSET, step = qcow2_l2_entry_bytes(&w->q->header);
 	uint8_t *table;
 	enum status st;
 
-	if ((l1_entry & L1_RESERVED) != 0 || offset % w->q->image.cluster_bytes != 0 ||
+	if ((l1_entry & QCOW2_L1_RESERVED) != 0 || offset % w->q->image.cluster_bytes != 0 ||
 	    offset >= w->q->image.file->size)
 		return ST_CORRUPT;
 	if (w->can_stop && platform_cancelled())
@@ -62,7 +57,7 @@ enum status qcow2_walk_l1(struct qcow2_walk *w, const uint64_t *l1, uint64_t n)
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++)
-		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
+		if ((l1[i] & QCOW2_ENTRY_OFFSET) != 0)
 			st = visit_table(w, l1[i]);
 	return st;
 }
@@ -112,8 +107,8 @@ enum status qcow2_clear_copied(struct qcow2_image *q, const uint64_t *l1, uint64
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++)
-		if ((l1[i] & ENTRY_OFFSET_MASK) != 0)
-			st = platform_cancelled() ? ST_CANCELLED : clear_table(q, l1[i] & ENTRY_OFFSET_MASK);
+		if ((l1[i] & QCOW2_ENTRY_OFFSET) != 0)
+			st = platform_cancelled() ? ST_CANCELLED : clear_table(q, l1[i] & QCOW2_ENTRY_OFFSET);
 	return st;
 }
 
@@ -129,9 +124,9 @@ static enum status set_table(struct qcow2_image *q, uint64_t offset)
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
 		uint64_t entry = bytes_from_be(table + at, 8), refcount;
 
-		if ((entry & (L2_COMPRESSED | QCOW2_COPIED)) != 0 || (entry & ENTRY_OFFSET_MASK) == 0)
+		if ((entry & (QCOW2_L2_COMPRESSED | QCOW2_COPIED)) != 0 || (entry & QCOW2_ENTRY_OFFSET) == 0)
 			continue;
-		st = qcow2_refcount_get(q, (entry & ENTRY_OFFSET_MASK) >> q->header.cluster_bits, &refcount);
+		st = qcow2_refcount_get(q, (entry & QCOW2_ENTRY_OFFSET) >> q->header.cluster_bits, &refcount);
 		if (st != ST_OK || refcount != 1)
 			continue;
 		bytes_to_be(table + at, 8, entry | QCOW2_COPIED);
@@ -145,7 +140,7 @@ enum status qcow2_set_copied(struct qcow2_image *q)
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < q->header.l1_entries; i++) {
-		uint64_t offset = q->l1[i] & ENTRY_OFFSET_MASK, refcount;
+		uint64_t offset = q->l1[i] & QCOW2_ENTRY_OFFSET, refcount;
 
 		if (offset == 0)
 			continue;

@@ -8,11 +8,9 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "codec/codec.h"
+#include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
 
-#define ENTRY_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
-#define ENTRY_COMPRESSED (UINT64_C(1) << 62)
-#define ENTRY_ZERO UINT64_C(1)
 #define ALL_SUBCLUSTERS UINT64_C(0xffffffff)
 
 static struct qcow2_image *qcow2_of(struct blk *blk)
@@ -36,7 +34,7 @@ struct slot {
 /* Gives the L1 entry a table of this disk's own: a new one, or a copy of one that a snapshot has as well. */
 static enum status own_table(struct qcow2_image *q, uint64_t l1_index, uint64_t *ret_offset)
 {
-	uint64_t old = q->l1[l1_index] & ENTRY_OFFSET_MASK, offset;
+	uint64_t old = q->l1[l1_index] & QCOW2_ENTRY_OFFSET, offset;
 	uint8_t *from, *table;
 	enum status st = ST_OK;
 
@@ -86,19 +84,19 @@ static void set_entry(struct qcow2_image *q, const struct slot *slot, uint64_t e
 /* Gives up what an entry refers to, which is about to be replaced. */
 static enum status drop_entry(struct qcow2_image *q, uint64_t entry)
 {
-	if ((entry & ENTRY_COMPRESSED) != 0) {
-		unsigned offset_bits = 62 - (q->header.cluster_bits - 8);
-		uint64_t offset = entry & ((UINT64_C(1) << offset_bits) - 1);
-		uint64_t sectors = (entry & (ENTRY_COMPRESSED - 1)) >> offset_bits;
+	if ((entry & QCOW2_L2_COMPRESSED) != 0) {
+		uint64_t offset;
+		uint32_t bytes;
 
+		qcow2_compressed_place(&q->header, entry, &offset, &bytes);
 		q->cluster_entry = UINT64_MAX;
-		return qcow2_unref(q, offset, (sectors + 1) * 512 - offset % 512);
+		return qcow2_unref(q, offset, bytes);
 	}
-	if ((entry & ENTRY_OFFSET_MASK) == 0 || q->has_data_file)
+	if ((entry & QCOW2_ENTRY_OFFSET) == 0 || q->has_data_file)
 		return ST_OK;
-	if ((entry & ENTRY_OFFSET_MASK) % q->image.cluster_bytes != 0)
+	if ((entry & QCOW2_ENTRY_OFFSET) % q->image.cluster_bytes != 0)
 		return ST_CORRUPT;
-	return qcow2_unref(q, entry & ENTRY_OFFSET_MASK, q->image.cluster_bytes);
+	return qcow2_unref(q, entry & QCOW2_ENTRY_OFFSET, q->image.cluster_bytes);
 }
 
 /* ---- one cluster -------------------------------------------------------------------------------------------------- */
@@ -121,20 +119,20 @@ static bool own_cluster(const struct qcow2_image *q, uint64_t guest, uint64_t en
 		*ret_offset = guest;
 		return true;
 	}
-	if ((entry & (ENTRY_COMPRESSED | QCOW2_COPIED)) != QCOW2_COPIED || (entry & ENTRY_OFFSET_MASK) == 0)
+	if ((entry & (QCOW2_L2_COMPRESSED | QCOW2_COPIED)) != QCOW2_COPIED || (entry & QCOW2_ENTRY_OFFSET) == 0)
 		return false;
-	*ret_offset = entry & ENTRY_OFFSET_MASK;
+	*ret_offset = entry & QCOW2_ENTRY_OFFSET;
 	return true;
 }
 
 /* Which subclusters of an entry have data in its host cluster (without subclusters: all or none). */
 static uint64_t stored(const struct qcow2_image *q, uint64_t entry, uint64_t bitmap)
 {
-	if ((entry & ENTRY_COMPRESSED) != 0)
+	if ((entry & QCOW2_L2_COMPRESSED) != 0)
 		return 0;
 	if (is_extended(q))
 		return bitmap & ALL_SUBCLUSTERS;
-	if ((entry & ENTRY_ZERO) != 0 || ((entry & ENTRY_OFFSET_MASK) == 0 && (entry & QCOW2_COPIED) == 0))
+	if ((entry & QCOW2_L2_ZERO) != 0 || ((entry & QCOW2_ENTRY_OFFSET) == 0 && (entry & QCOW2_COPIED) == 0))
 		return 0;
 	return ALL_SUBCLUSTERS;
 }
@@ -307,7 +305,7 @@ static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf
 static enum status zero_cluster(struct qcow2_image *q, uint64_t guest)
 {
 	struct slot slot;
-	uint64_t entry, zero = q->header.version >= 3 && !is_extended(q) ? ENTRY_ZERO : 0;
+	uint64_t entry, zero = q->header.version >= 3 && !is_extended(q) ? QCOW2_L2_ZERO : 0;
 	enum status st = find_slot(q, guest, &slot);
 
 	if (st != ST_OK)
@@ -390,7 +388,7 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
  */
 static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 {
-	uint64_t offset = q->l1[l1_index] & ENTRY_OFFSET_MASK, entry_bytes = qcow2_l2_entry_bytes(&q->header);
+	uint64_t offset = q->l1[l1_index] & QCOW2_ENTRY_OFFSET, entry_bytes = qcow2_l2_entry_bytes(&q->header);
 	uint8_t *table;
 	enum status st = offset % q->image.cluster_bytes == 0 ? qcow2_cache_get(&q->l2_cache, offset, &table) : ST_CORRUPT;
 
@@ -429,7 +427,7 @@ enum status qcow2_drop_from(struct qcow2_image *q, uint64_t guest)
 	enum status st = ST_OK;
 
 	for (uint64_t i = guest / coverage; st == ST_OK && i < q->header.l1_entries; i++) {
-		if ((q->l1[i] & ENTRY_OFFSET_MASK) == 0)
+		if ((q->l1[i] & QCOW2_ENTRY_OFFSET) == 0)
 			continue;
 		st = qcow2_make_room(q);
 		if (st == ST_OK)
@@ -542,7 +540,7 @@ enum status qcow2_write_compressed(struct image *image, uint64_t guest, const vo
 	if (st != ST_OK)
 		return st;
 	sectors = (offset + n - 1) / 512 - offset / 512;
-	set_entry(q, &slot, ENTRY_COMPRESSED | sectors << offset_bits | offset, 0);
+	set_entry(q, &slot, QCOW2_L2_COMPRESSED | sectors << offset_bits | offset, 0);
 	return ST_OK;
 }
 

@@ -1,0 +1,116 @@
+#include "command/command.h"
+#include "job/amend.h"
+
+static const struct option options[] = {
+	{ 'o', "options", "LIST", "what is to change: name=value,name=value;\n-o help lists what can be changed" },
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'q', "quiet", NULL, "print errors only" },
+	{ 0, "force", NULL, "the disk may get smaller: what is behind its new end\nis lost" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"All options are checked before anything is written. The contents of the disk\n"
+	"and of its snapshots stay the same. compat=0.10 is for QEMU older than 1.1.\n";
+
+static enum status refuse_format(const struct image_format *format, struct error *err)
+{
+	if (format->amend != NULL)
+		return ST_OK;
+	return fail(err, ST_UNSUPPORTED, "images of format %s keep the options that they were made with", format->name);
+}
+
+/* The format of the command line, or that of the file. */
+static enum status find_format(const struct arguments *arguments, const struct image_format **ret, struct error *err)
+{
+	struct image *image;
+	enum status st = format_option(arguments, "-f", ret, err);
+
+	if (st != ST_OK || *ret != NULL)
+		return st;
+	if (arguments->n_operands == 0)
+		return fail(err, ST_INVALID, "-o help needs the format, -f FMT, or the name of an image file");
+	st = image_open(arguments->operands[0], NULL, &image, err);
+	if (st == ST_OK)
+		*ret = image->format;
+	if (st == ST_OK)
+		image_close(image);
+	return st;
+}
+
+static enum status explain(const struct console *console, const struct arguments *arguments, struct error *err)
+{
+	const struct image_format *format;
+	enum status st = find_format(arguments, &format, err);
+
+	if (st == ST_OK)
+		st = refuse_format(format, err);
+	if (st == ST_OK)
+		create_options_explain(format->create_options, format->name, OPTIONS_AMEND, console->out);
+	return st;
+}
+
+static enum status amend(const struct console *console, const struct arguments *arguments, struct image *image, struct error *err)
+{
+	struct create_values values;
+	struct amend_job job = { .image = image, .values = &values, .may_shrink = arguments_has(arguments, "force") };
+	enum status st = refuse_format(image->format, err);
+
+	if (st == ST_OK)
+		st = create_values_init(image->format->name, image->format->create_options, OPTIONS_AMEND, &values, err);
+	if (st != ST_OK)
+		return st;
+	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	st = format_options(arguments, &values, err);
+	if (st == ST_OK)
+		st = amend_run(&job, err);
+	create_values_free(&values);
+	return st;
+}
+
+static enum status open_and_amend(const struct console *console, const struct arguments *arguments, struct error *err)
+{
+	const struct image_format *format;
+	struct chain chain;
+	enum status st = cache_option(arguments, "-t", err);
+
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", &format, err);
+	if (st == ST_OK)
+		st = chain_open_writable(arguments->operands[0], format, 0, &chain, err);
+	if (st != ST_OK)
+		return st;
+	st = amend(console, arguments, chain.link[0].image, err);
+	chain_close(&chain);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	bool help = format_options_want_help(arguments);
+	struct error err;
+	enum status st;
+
+	if (!arguments_has(arguments, "o")) {
+		error_set(&err, "what is to change? -o name=value is missing; -o help lists what can be changed");
+		return command_misused(console, "amend", &err);
+	}
+	if (!help && arguments->n_operands != 1) {
+		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return command_misused(console, "amend", &err);
+	}
+	st = help ? explain(console, arguments, &err) : open_and_amend(console, arguments, &err);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_amend = {
+	.name = "amend",
+	.summary = "change options of an image, such as its version",
+	.usage = "-o LIST [OPTIONS] FILE",
+	.options = options,
+	.notes = notes,
+	.example = "amend -o compat=1.1,lazy_refcounts=on fs0:\\old.qcow2\namend -o refcount_bits=64 fs0:\\mydisk.qcow2\n",
+	.run = run,
+};

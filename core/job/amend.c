@@ -1,0 +1,40 @@
+#include "job/amend.h"
+
+#include "job/progress.h"
+#include "job/resize.h"
+
+static enum status check_size(const struct amend_job *job, struct error *err)
+{
+	const struct create_value *size = create_value(job->values, "size");
+
+	if (size == NULL || size->text == NULL || size->number >= job->image->size || job->may_shrink)
+		return ST_OK;
+	return fail(err, ST_INVALID, "%s: option size: the disk has %ju bytes, and what it has behind %ju would be lost; --force allows that",
+		    job->image->name, job->image->size, size->number);
+}
+
+enum status amend_run(const struct amend_job *job, struct error *err)
+{
+	struct image *image = job->image;
+	uint64_t file_bytes[CREATE_FILES_MAX] = { 0 };
+	struct progress progress;
+	struct error why;
+	enum status st = check_size(job, err);
+
+	if (st != ST_OK)
+		return st;
+	st = image->format->plan_amend(image, job->values, file_bytes, &why);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", image->name, why.text);
+	st = resize_check_places(image, file_bytes, PREALLOC_OFF, err);
+	if (st != ST_OK)
+		return st;
+	progress_begin(&progress, job->progress, 1);
+	st = image->format->amend(image, job->values, &why);
+	if (st == ST_OK)
+		progress_advance(&progress, 1);
+	progress_end(&progress);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", image->name, why.text);
+	return image_flush(image, err);
+}

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/out.h"
+#include "format/image.h"
+
+struct amend_job {
+	struct image *image;                /* loaded for writing, with all that is behind it */
+	const struct create_values *values; /* for OPTIONS_AMEND */
+	bool may_shrink;                    /* the disk may get smaller */
+	struct out *progress;               /* NULL: silent */
+};
+
+/* Gives an image other options, and has it on the medium; all of them are checked before anything is written. */
+enum status amend_run(const struct amend_job *, struct error *);
