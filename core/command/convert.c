@@ -142,6 +142,7 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
+		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
 	enum status st = parse_options(arguments, size, &create, err);
 

@@ -113,6 +113,14 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 
 static enum status write_failed(const struct copy *copy, enum status st, uint64_t offset, struct error *err)
 {
+	const struct create_job *create = copy->job->create;
+	bool full = (st == ST_NO_SPACE || st == ST_TOO_LARGE) && create != NULL && create->format->measure != NULL;
+	struct image_measure most;
+	struct error ignored; /* then it is not said how much */
+
+	if (full && create->format->measure(&create->request, NULL, &most, &ignored) == ST_OK)
+		return fail(err, st, "%s: writing at offset %ju of the disk: %s; an image that has all of it takes %ju bytes",
+			    copy->job->target->name, offset, status_text(st), most.full_bytes);
 	return fail(err, st, "%s: writing at offset %ju of the disk: %s", copy->job->target->name, offset, status_text(st));
 }
 

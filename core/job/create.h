@@ -15,6 +15,7 @@ struct create_job {
 	bool trust_backing;           /* do not open the backing file: it may not be there (yet) */
 	bool replace;                 /* an existing file may be overwritten */
 	bool fill;                    /* the disk will be written at once */
+	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
 
 	struct create_request request;
 	struct create_plan plan;
