@@ -20,8 +20,28 @@ static size_t find_letter(const struct option *options, char letter)
 	return letter == 'h' ? HELP : NOT_FOUND;
 }
 
+/* Spellings of the same option count as the first of them. */
+static size_t first_spelling(const struct option *options, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if ((options[j].letter != 0 && options[j].letter == options[i].letter) ||
+		    (options[j].name != NULL && options[i].name != NULL && text_equal(options[j].name, options[i].name)))
+			return j;
+	return i;
+}
+
+/* For a long name that is none of this command's. */
+static enum status unknown(const struct option *refused, const char *text, size_t n, struct error *err)
+{
+	for (; n > 0 && refused != NULL && !is_end(refused); refused++)
+		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
+			return fail(err, ST_INVALID, "option --%s is not there: %s", refused->name, refused->help);
+	return fail(err, ST_INVALID, "unknown option --%.*s", (int)n, text);
+}
+
 /* The option whose long name begins with the `n` bytes at `text`: one that equals them, else the only one. */
-static enum status find_name(const struct option *options, const char *text, size_t n, size_t *ret, struct error *err)
+static enum status find_name(const struct option *options, const struct option *refused, const char *text, size_t n, size_t *ret,
+			     struct error *err)
 {
 	static const char help[] = "help";
 	size_t found = NOT_FOUND;
@@ -35,7 +55,7 @@ static enum status find_name(const struct option *options, const char *text, siz
 			*ret = i;
 			return ST_OK;
 		}
-		if (found != NOT_FOUND)
+		if (found != NOT_FOUND && first_spelling(options, found) != first_spelling(options, i))
 			return fail(err, ST_INVALID, "option --%.*s is ambiguous: --%s or --%s", (int)n, text,
 				    options[found].name, name);
 		found = i;
@@ -43,7 +63,7 @@ static enum status find_name(const struct option *options, const char *text, siz
 	if (n <= sizeof help - 1 && n > 0 && memcmp(help, text, n) == 0)
 		found = found == NOT_FOUND ? HELP : found;
 	if (found == NOT_FOUND)
-		return fail(err, ST_INVALID, "unknown option --%.*s", (int)n, text);
+		return unknown(refused, text, n, err);
 	*ret = found;
 	return ST_OK;
 }
@@ -54,19 +74,21 @@ static void record(struct arguments *a, size_t option, const char *value)
 		a->help = true;
 		return;
 	}
+	option = first_spelling(a->options, option);
 	a->given[option].count++;
 	a->given[option].value = value;
 	a->values[a->n_values].option = option;
 	a->values[a->n_values++].value = value;
 }
 
-static enum status parse_long(struct arguments *a, int argc, char **argv, int *at, struct error *err)
+static enum status parse_long(struct arguments *a, const struct option *refused, int argc, char **argv, int *at,
+			      struct error *err)
 {
 	const char *text = argv[*at] + 2;
 	const char *equals = text_find(text, '=');
 	size_t n = equals != NULL ? (size_t)(equals - text) : text_length(text);
 	size_t option = NOT_FOUND;
-	enum status st = find_name(a->options, text, n, &option, err);
+	enum status st = find_name(a->options, refused, text, n, &option, err);
 	bool takes_value;
 	const char *name, *value = NULL;
 
@@ -110,7 +132,8 @@ static enum status parse_letters(struct arguments *a, int argc, char **argv, int
 	return ST_OK;
 }
 
-enum status arguments_parse(const struct option *options, int argc, char **argv, struct arguments *ret, struct error *err)
+enum status arguments_parse(const struct option *options, const struct option *refused, int argc, char **argv, struct arguments *ret,
+			    struct error *err)
 {
 	static const struct option none[] = { { 0 } };
 	struct arguments a = { .options = options != NULL ? options : none };
@@ -133,7 +156,7 @@ enum status arguments_parse(const struct option *options, int argc, char **argv,
 		else if (text_equal(argv[i], "--"))
 			only_operands = true;
 		else if (argv[i][1] == '-')
-			st = parse_long(&a, argc, argv, &i, err);
+			st = parse_long(&a, refused, argc, argv, &i, err);
 		else
 			st = parse_letters(&a, argc, argv, &i, err);
 	}

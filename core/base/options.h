@@ -8,7 +8,7 @@
 /*
  * Command lines as getopt_long reads them: -f FMT, -fFMT, -qf FMT, --output=json, --output json, --out=json where
  * that is unambiguous; options and operands in any order; "--" ends the options. A '-' before a digit is that of a
- * number.
+ * number. Options with the same letter or the same long form are spellings of one, that of the first of them.
  */
 
 struct option {
@@ -18,7 +18,7 @@ struct option {
 	const char *help;      /* may have several lines, separated by '\n' */
 };
 
-enum { OPTIONS_MAX = 16 };
+enum { OPTIONS_MAX = 32 };
 
 /* A command line taken apart. Texts point into argv. */
 struct arguments {
@@ -40,10 +40,12 @@ struct arguments {
 };
 
 /*
- * `options` ends with an element whose letter is 0 and whose name is NULL. Frees nothing of argv. Errors: ST_INVALID,
- * ST_NO_MEMORY.
+ * `options` ends with an element whose letter is 0 and whose name is NULL; NULL: none. So does `refused`, which are those
+ * with a long form that other programs have: their `help` says why there is no such option here. Frees nothing of argv.
+ * Errors: ST_INVALID, ST_NO_MEMORY.
  */
-enum status arguments_parse(const struct option *options, int argc, char **argv, struct arguments *ret, struct error *);
+enum status arguments_parse(const struct option *options, const struct option *refused, int argc, char **argv, struct arguments *ret,
+			    struct error *);
 void arguments_free(struct arguments *);
 
 /*

@@ -73,5 +73,8 @@ enum status format_option(const struct arguments *, const char *option, const st
  */
 enum status open_disk(const struct arguments *, const char *option, const char *name, struct chain *ret, struct error *);
 
+/* Checks the option -r, how many bytes may be written in a second, which has no effect here. Errors: ST_INVALID. */
+enum status rate_option(const struct arguments *, struct error *);
+
 /* Checks an option that names one of qemu-img's cache modes ("-T"), which have no effect here. Errors: ST_INVALID. */
 enum status cache_option(const struct arguments *, const char *option, struct error *);

@@ -7,7 +7,7 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'b', "base", "BASE", "the file to merge into, anywhere behind FILE; implies -d" },
-	{ 'r', "rate", "RATE", "not supported: there is nobody to leave bandwidth to" },
+	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
 	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -44,8 +44,8 @@ static enum status open_images(const struct arguments *arguments, struct commit_
 	struct chain chain;
 	enum status st = cache_option(arguments, "-t", err);
 
-	if (st == ST_OK && arguments_has(arguments, "r"))
-		st = fail(err, ST_UNSUPPORTED, "option -r: the rate cannot be limited");
+	if (st == ST_OK)
+		st = rate_option(arguments, err);
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)

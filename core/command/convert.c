@@ -4,14 +4,16 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/pack.h"
 #include "job/snapshots.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
 	{ 'O', "target-format", "FMT", "format of the target: raw (preset) or qcow2" },
-	{ 'o', "options", "LIST", "options of the target, as for create" },
+	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
 	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
+	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
 	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name, or\nsnapshot.id=ID,snapshot.name=NAME" },
@@ -19,6 +21,13 @@ static const struct option options[] = {
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
+	{ 0, "salvage", NULL, "what cannot be read is zeros in the target, and is listed;\nthe exit code is 10 then" },
+	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'T', "source-cache", "CACHE", "the same" },
+	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
+	{ 'm', "parallel", "N", "1 to 16, accepted as in qemu-img" },
+	{ 'W', "oob-writes", NULL, "accepted as in qemu-img; it is about speed" },
+	{ 'C', "copy-range-offloading", NULL, "the same" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
@@ -26,10 +35,14 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+enum { CODE_LOST = 10 };
+
 static const char notes[] =
 	"Several sources are put behind each other. What reads as zeros in them is left\n"
 	"out of the target. The target becomes an image only when all of it is written;\n"
-	"if something fails, or you stop it, it is removed.\n";
+	"if something fails, or you stop it, it is removed.\n\n"
+	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
+	"--salvage had to leave out.\n";
 
 /*
  * ---- sources ------------------------------------------------------------------------------------------------------
@@ -46,23 +59,9 @@ static void close_sources(struct chain *source, size_t n)
 static enum status open_snapshot(const struct arguments *arguments, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
-	struct chain chain;
-	size_t index;
 	enum status st = format_option(arguments, "-f", &format, err);
 
-	if (st == ST_OK)
-		st = chain_open(arguments->operands[0], format, true, &chain, err);
-	if (st != ST_OK)
-		return st;
-	st = snapshots_find_described(chain.link[0].image, arguments_value(arguments, "l"), &index, err);
-	if (st == ST_OK)
-		st = chain_load(&chain, &index, err);
-	if (st != ST_OK) {
-		chain_close(&chain);
-		return st;
-	}
-	*ret = chain;
-	return ST_OK;
+	return st == ST_OK ? snapshots_open(arguments->operands[0], format, arguments_value(arguments, "l"), ret, err) : st;
 }
 
 static enum status open_sources(const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
@@ -111,15 +110,38 @@ static enum status refuse_own_source(const struct convert_job *job, const char *
 	return ST_OK;
 }
 
+static bool given(const struct create_values *values, const char *name)
+{
+	const struct create_value *value = create_value(values, name);
+
+	return value != NULL && value->text != NULL;
+}
+
+/* What does not go together. */
+static enum status check_new(const struct convert_job *job, const struct create_values *values, struct error *err)
+{
+	if (job->compress && given(values, "data_file"))
+		return fail(err, ST_UNSUPPORTED, "option -c: the data in a data_file cannot be compressed");
+	if (job->compress && given(values, "preallocation") && create_value(values, "preallocation")->number != PREALLOC_OFF)
+		return fail(err, ST_INVALID, "option -c: what is compressed cannot have its place before (preallocation=%s)",
+			    create_value(values, "preallocation")->text);
+	if (given(values, "backing_file") && job->n_sources > 1)
+		return fail(err, ST_INVALID, "a backing file (-B, backing_file) shows what one source has left out, not several");
+	return ST_OK;
+}
+
 static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
 				  const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
 		.bitmaps = job->bitmaps,
+		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
 	enum status st = parse_options(arguments, size, &create, err);
 
+	if (st == ST_OK)
+		st = check_new(job, &create.options, err);
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
 	if (st == ST_OK) {
@@ -141,10 +163,14 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 		return st;
 	if (job->target->size < size)
 		st = fail(err, ST_TOO_LARGE, "%s: its disk of %ju bytes is smaller than the %ju of the source", name, job->target->size, size);
+	else if (job->target_is_zero && job->target->backing_name != NULL)
+		st = fail(err, ST_INVALID, "option --target-is-zero: %s has a backing file, whose contents would show", name);
 	else
 		st = chain_open_backing(job->target, &backing, err);
 	if (st == ST_OK)
 		st = image_load(job->target, err);
+	if (st == ST_OK && job->compress)
+		st = pack_possible(job->target, err);
 	if (st == ST_OK)
 		st = convert_run(job, err);
 	image_close(job->target);
@@ -156,9 +182,35 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
  * -------------------------------------------------------------------------------------------------------------------
  */
 
+/* The options that only say how QEMU should do it. */
+static enum status check_without_effect(const struct arguments *arguments, struct error *err)
+{
+	uint64_t parallel = 1;
+	enum status st = cache_option(arguments, "-t", err);
+
+	if (st == ST_OK)
+		st = cache_option(arguments, "-T", err);
+	if (st == ST_OK)
+		st = rate_option(arguments, err);
+	if (st == ST_OK && arguments_has(arguments, "m"))
+		st = size_parse(arguments_value(arguments, "m"), "option -m", &parallel, err);
+	if (st != ST_OK)
+		return st;
+	if (parallel < 1 || parallel > 16)
+		return fail(err, ST_INVALID, "option -m: %ju is not a number from 1 to 16", parallel);
+	if (arguments_has(arguments, "C") &&
+	    (arguments_has(arguments, "c") || arguments_has(arguments, "S") || arguments_has(arguments, "salvage")))
+		return fail(err, ST_INVALID, "option -C: what the storage copies by itself cannot be looked at for -c, -S or --salvage");
+	return ST_OK;
+}
+
 static enum status check_options(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
 				 struct error *err)
 {
+	enum status st = check_without_effect(arguments, err);
+
+	if (st != ST_OK)
+		return st;
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
 	job->sparse_bytes = 4096;
@@ -167,7 +219,7 @@ static enum status check_options(const struct arguments *arguments, const struct
 	if (job->target_is_zero && !arguments_has(arguments, "n"))
 		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
-		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none");
+		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none: leave out -n");
 	job->bitmaps = arguments_has(arguments, "bitmaps");
 	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
 		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
@@ -178,7 +230,7 @@ static enum status check_options(const struct arguments *arguments, const struct
 	if (arguments_has(arguments, "l") && arguments->n_operands != 2)
 		return fail(err, ST_INVALID, "option -l: a snapshot can only be copied from one source, not from several");
 	if (arguments_has(arguments, "S")) {
-		enum status st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes, err);
+		st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes, err);
 
 		if (st != ST_OK)
 			return st;
@@ -208,13 +260,13 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
-static enum status convert(const struct console *console, const struct arguments *arguments, struct error *err)
+static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
 	const char *name = arguments->operands[n];
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
-	struct convert_job job = { .n_sources = n };
+	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct chain *source;
 	uint64_t size;
 	enum status st = image_format_get(format_name, "-O", &format, err);
@@ -236,19 +288,35 @@ static enum status convert(const struct console *console, const struct arguments
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(arguments, &job, format, name, size, err);
+	if (salvage != NULL)
+		salvage_print(salvage, console->err, name);
 	close_sources(source, n);
 	return st;
 }
 
 static int run(const struct console *console, struct arguments *arguments)
 {
+	struct salvage *salvage = NULL;
 	struct error err;
+	int code;
 
 	if (arguments->n_operands < 2) {
 		error_set(&err, "the names of a source and of a target are expected");
 		return command_misused(console, "convert", &err);
 	}
-	return convert(console, arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+	if (arguments_has(arguments, "salvage")) {
+		salvage = mem_alloc(sizeof *salvage);
+		if (salvage == NULL) {
+			error_set(&err, "%s", status_text(ST_NO_MEMORY));
+			return command_failed(console, &err);
+		}
+	}
+	if (convert(console, arguments, salvage, &err) != ST_OK)
+		code = command_failed(console, &err);
+	else
+		code = salvage != NULL && salvage->bytes > 0 ? CODE_LOST : EXIT_OK;
+	mem_free(salvage);
+	return code;
 }
 
 const struct command command_convert = {

@@ -7,6 +7,7 @@ static const struct option options[] = {
 	{ 'o', "options", "LIST", "options of the format: name=value,name=value;\n-o help lists them" },
 	{ 'b', "backing", "FILE", "backing file: shows through where the image has\nnothing; the name is relative to the image" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
+	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },

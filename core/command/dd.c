@@ -6,7 +6,7 @@
 #include "job/convert.h"
 
 static const struct option options[] = {
-	{ 'f', "input-format", "FMT", "format of the input (preset: what its first bytes say)" },
+	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
 	{ 'O', "output-format", "FMT", "format of the output: raw (preset) or qcow2" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0, "force", NULL, "replace the output file if it exists" },

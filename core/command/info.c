@@ -10,6 +10,7 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 0, "backing-chain", NULL, "the image and all backing files behind it" },
+	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
 };
@@ -183,7 +184,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "info", &err);
 	}
-	if (output_style(arguments, &json, &err) != ST_OK)
+	if (output_style(arguments, &json, &err) != ST_OK || cache_option(arguments, "-t", &err) != ST_OK)
 		return command_misused(console, "info", &err);
 	st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)

@@ -1,3 +1,4 @@
+#include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
 
@@ -94,6 +95,13 @@ enum status open_disk(const struct arguments *arguments, const char *option, con
 	return st == ST_OK ? chain_open_disk(name, format, ret, err) : st;
 }
 
+enum status rate_option(const struct arguments *arguments, struct error *err)
+{
+	uint64_t rate;
+
+	return arguments_has(arguments, "r") ? size_parse(arguments_value(arguments, "r"), "option -r", &rate, err) : ST_OK;
+}
+
 enum status cache_option(const struct arguments *arguments, const char *option, struct error *err)
 {
 	static const char *const modes[] = { "writeback", "none", "off", "writethrough", "directsync", "unsafe" };
@@ -113,13 +121,23 @@ static int run_help_of(const struct console *console, const struct command *comm
 	return command_run(console, 2, words);
 }
 
+/* What qemu-img has in many commands and efi-img in none. */
+static const struct option refused[] = {
+	{ 0, "image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
+	{ 0, "source-image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
+	{ 0, "target-image-opts", NULL, "an image is said by the name of its file, and its format by -O" },
+	{ 0, "object", NULL, "it is for keys and network certificates, and efi-img can neither read nor make encrypted images" },
+	{ 0, "limits", NULL, "it is about how QEMU would access the image" },
+	{ 0 },
+};
+
 static int run(const struct console *console, const struct command *command, int argc, char **argv)
 {
 	struct arguments arguments;
 	struct error err;
 	int code;
 
-	if (arguments_parse(command->options, argc, argv, &arguments, &err) != ST_OK)
+	if (arguments_parse(command->options, refused, argc, argv, &arguments, &err) != ST_OK)
 		return command_misused(console, command->name, &err);
 	code = arguments.help ? run_help_of(console, command) : command->run(console, &arguments);
 	arguments_free(&arguments);

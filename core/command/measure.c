@@ -2,12 +2,16 @@
 #include "base/tree.h"
 #include "command/command.h"
 #include "job/measure.h"
+#include "job/snapshots.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
+	{ 'f', "source-format", "FMT", "the same" },
 	{ 'O', "target-format", "FMT", "format of the new image: raw (preset) or qcow2" },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
-	{ 0, "size", "N", "size of a new, empty disk, instead of FILE" },
+	{ 'o', "target-format-options", "LIST", "the same" },
+	{ 'l', "snapshot", "WHICH", "measure the disk as it was at a snapshot, as for convert" },
+	{ 's', "size", "N", "size of a new, empty disk, instead of FILE" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
@@ -53,6 +57,18 @@ static enum status measure(const struct arguments *arguments, struct measure_job
 	return st;
 }
 
+static enum status open_source(const struct arguments *arguments, struct chain *ret, struct error *err)
+{
+	const struct image_format *format;
+	enum status st = format_option(arguments, "-f", &format, err);
+
+	if (st != ST_OK)
+		return st;
+	if (arguments_has(arguments, "l"))
+		return snapshots_open(arguments->operands[0], format, arguments_value(arguments, "l"), ret, err);
+	return chain_open_disk(arguments->operands[0], format, ret, err);
+}
+
 /* Measures a new, empty disk, or one with the contents of a file. */
 static enum status measure_either(const struct arguments *arguments, struct measure_result *ret, struct error *err)
 {
@@ -67,7 +83,7 @@ static enum status measure_either(const struct arguments *arguments, struct meas
 		return st == ST_OK ? measure(arguments, job, ret, err) : st;
 	}
 	if (st == ST_OK)
-		st = open_disk(arguments, "-f", arguments->operands[0], &chain, err);
+		st = open_source(arguments, &chain, err);
 	if (st != ST_OK)
 		return st;
 	job.source = chain.link[0].image;
@@ -88,8 +104,8 @@ static int run(const struct console *console, struct arguments *arguments)
 			  has_size ? " and --size" : "");
 		return command_misused(console, "measure", &err);
 	}
-	if (has_size && arguments_has(arguments, "f")) {
-		error_set(&err, "option -f is for the format of a file; there is none to measure");
+	if (has_size && (arguments_has(arguments, "f") || arguments_has(arguments, "l"))) {
+		error_set(&err, "options -f and -l are for a file; there is none to measure");
 		return command_misused(console, "measure", &err);
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)

@@ -6,10 +6,12 @@
 static const struct option options[] = {
 	{ 'b', "backing", "FILE", "the new backing file, named relative to the image;\n\"\": none any more" },
 	{ 'F', "backing-format", "FMT", "format of the new backing file" },
-	{ 'u', "unsafe", NULL, "only change the name: what shows through may change" },
+	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
+	{ 'c', "compress", NULL, "compress the clusters that are copied" },
+	{ 'u', "backing-unsafe", NULL, "only change the name: what shows through may change" },
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'T', "source-cache", "CACHE", "the same" },
+	{ 'T', "backing-cache", "CACHE", "the same" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
@@ -33,6 +35,7 @@ static enum status check_options(const struct arguments *arguments, struct rebas
 	if (st != ST_OK)
 		return st;
 	job->unsafe = arguments_has(arguments, "u");
+	job->compress = arguments_has(arguments, "c");
 	job->name = arguments_value(arguments, "b");
 	if (job->name == NULL && !job->unsafe)
 		return fail(err, ST_INVALID, "the new backing file is missing: -b FILE, or -b \"\" for none");

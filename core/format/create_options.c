@@ -146,6 +146,21 @@ static bool is_well_formed(const char *list)
 	return commas % 2 == 0;
 }
 
+/* Why there is no option of that name, where other programs have one; NULL: nobody has. */
+static const char *why_not(const char *name)
+{
+	static const struct { const char *prefix, *why; } others[] = {
+		{ "encrypt", "efi-img cannot make encrypted images" },
+		{ "nocow", "it is for file systems of Linux" },
+		{ "extent_size_hint", "it is for file systems of Linux" },
+	};
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (text_starts_with(name, others[i].prefix))
+			return others[i].why;
+	return NULL;
+}
+
 static enum status parse_member(struct create_values *values, char *member, struct error *err)
 {
 	const char *equals = text_find(member, '=');
@@ -153,6 +168,8 @@ static enum status parse_member(struct create_values *values, char *member, stru
 
 	if (equals != NULL)
 		member[equals - member] = '\0';
+	if (find_option(values, member, &i) == NULL && why_not(member) != NULL)
+		return fail(err, ST_UNSUPPORTED, "option %s is not there: %s", member, why_not(member));
 	if (find_option(values, member, &i) == NULL)
 		return fail(err, ST_INVALID, "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those it "
 			    "has", values->format, member, values->purpose == OPTIONS_AMEND ? "amend" : "create", values->format);

@@ -65,7 +65,7 @@ static enum status open_on(struct blk *file, const char *name, const struct imag
 		st = probe(file, &format);
 		if (st != ST_OK) {
 			blk_close(file);
-			return fail(err, st, "reading its first bytes: %s", status_text(st));
+			return fail(err, st, "reading its first bytes, which say its format (unless -f does): %s", status_text(st));
 		}
 	}
 	image = mem_alloc(format->instance_bytes);

@@ -233,6 +233,7 @@ struct image {
 	char *data_name;         /* of that other file; NULL: it is `file` */
 	enum codec_kind compression; /* after image_load(): how its compressed clusters are compressed */
 	bool sparse;             /* after image_load(): its data may lie in holes of the file, and is zeros there */
+	uint64_t slice_bytes;    /* after image_load(): QEMU looks at no more than the rest of such a piece at once; 0: at all of it */
 	bool stores_zeros;       /* zeros are stored even where they show anyway: what is behind it is about to change */
 	struct image *backing;   /* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
 	uint64_t size;           /* of the virtual disk, bytes, a multiple of 512 */

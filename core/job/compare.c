@@ -16,7 +16,7 @@ struct side {
 };
 
 /* Makes side->status count at `at`. Behind its end a disk is zeros. */
-static enum compare_outcome look(struct side *side, uint64_t at, struct error *err)
+static enum compare_outcome look(const struct comparison *comparison, struct side *side, uint64_t at, struct error *err)
 {
 	uint64_t size = side->image->size;
 	enum status st;
@@ -27,7 +27,8 @@ static enum compare_outcome look(struct side *side, uint64_t at, struct error *e
 		side->status = (struct disk_status){ .length = UINT64_MAX, .zero = true, .image = side->image };
 		return COMPARE_SAME;
 	}
-	st = disk_status(side->image, at, size - at, &side->status);
+	st = comparison->strict ? disk_status_sliced(side->image, at, size - at, &side->status)
+				: disk_status(side->image, at, size - at, &side->status);
 	if (st == ST_OK)
 		return COMPARE_SAME;
 	error_set(err, "%s: looking at what is at offset %ju: %s", side->image->name, at, status_text(st));
@@ -124,9 +125,9 @@ static enum compare_outcome compare_between(const struct comparison *comparison,
 		struct disk_status *a = &side[0].status, *b = &side[1].status;
 		uint64_t n;
 
-		outcome = look(&side[0], at, err);
+		outcome = look(comparison, &side[0], at, err);
 		if (outcome == COMPARE_SAME)
-			outcome = look(&side[1], at, err);
+			outcome = look(comparison, &side[1], at, err);
 		if (outcome != COMPARE_SAME)
 			break;
 		if (comparison->strict && !is_alike(side, at)) {

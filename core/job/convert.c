@@ -6,10 +6,9 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "blk/hold.h"
-#include "codec/codec.h"
 #include "job/bitmaps.h"
+#include "job/pack.h"
 #include "job/progress.h"
-#include "job/status.h"
 
 /* Read at once: a multiple of every cluster size, and enough for the full speed of every device. */
 enum { WINDOW_BYTES = 2 << 20 };
@@ -21,8 +20,7 @@ struct copy {
 	uint64_t unit_bytes;   /* what is left out or written is a multiple of this, from a multiple of it on */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
 	uint8_t *window;       /* WINDOW_BYTES */
-	struct codec *codec;   /* with `packed` of a cluster: compress; else NULL */
-	uint8_t *packed;
+	struct pack pack;      /* opened: compress */
 };
 
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
@@ -58,7 +56,7 @@ static enum status read_source(const struct convert_job *job, uint64_t offset, u
 		uint64_t at = job->first_byte + offset;
 		struct image *image = source_at(job, &at);
 		size_t n = (size_t)min_u64(len, image->size - at);
-		enum status st = blk_read(&image->blk, at, buf, n);
+		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, buf, n) : blk_read(&image->blk, at, buf, n);
 
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, n, at, status_text(st));
@@ -81,7 +79,7 @@ static enum status look(const struct convert_job *job, uint64_t offset, uint64_t
 	enum status st;
 
 	len = min_u64(len, image->size - at);
-	st = disk_status(image, at, len, &status);
+	st = job->salvage != NULL ? salvage_status(image, at, len, &status) : disk_status(image, at, len, &status);
 	if (st != ST_OK)
 		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
 	*ret_length = status.length;
@@ -116,18 +114,15 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 
 static enum status write_failed(const struct copy *copy, enum status st, uint64_t offset, struct error *err)
 {
+	const struct create_job *create = copy->job->create;
+	bool full = (st == ST_NO_SPACE || st == ST_TOO_LARGE) && create != NULL && create->format->measure != NULL;
+	struct image_measure most;
+	struct error ignored; /* then it is not said how much */
+
+	if (full && create->format->measure(&create->request, NULL, &most, &ignored) == ST_OK)
+		return fail(err, st, "%s: writing at offset %ju of the disk: %s; an image that has all of it takes %ju bytes",
+			    copy->job->target->name, offset, status_text(st), most.full_bytes);
 	return fail(err, st, "%s: writing at offset %ju of the disk: %s", copy->job->target->name, offset, status_text(st));
-}
-
-static enum status write_compressed(struct copy *copy, uint64_t offset, const uint8_t *bytes, size_t n)
-{
-	struct image *target = copy->job->target;
-	size_t packed_bytes, cluster_bytes = target->cluster_bytes;
-	enum status st = codec_compress(copy->codec, bytes, cluster_bytes, copy->packed, cluster_bytes - 1, &packed_bytes);
-
-	if (st == ST_OK)
-		return target->format->write_compressed(target, offset, copy->packed, packed_bytes);
-	return st == ST_NO_SPACE ? blk_write(copy->target, offset, bytes, n) : st; /* it does not get smaller */
 }
 
 /* One run of units that are all zeros, or all not. */
@@ -139,9 +134,9 @@ static enum status write_run(struct copy *copy, uint64_t offset, const uint8_t *
 		return ST_OK;
 	if (zero) {
 		st = blk_write_zeros(copy->target, offset, n);
-	} else if (copy->codec != NULL) {
+	} else if (copy->pack.codec != NULL) {
 		for (size_t done = 0; st == ST_OK && done < n; done += copy->unit_bytes)
-			st = write_compressed(copy, offset + done, bytes + done, (size_t)min_u64(copy->unit_bytes, n - done));
+			st = pack_write(&copy->pack, offset + done, bytes + done, (size_t)min_u64(copy->unit_bytes, n - done));
 	} else {
 		st = blk_write(copy->target, offset, bytes, n);
 	}
@@ -226,17 +221,6 @@ static enum status copy_all(struct copy *copy, uint64_t size, struct error *err)
  * -------------------------------------------------------------------------------------------------------------------
  */
 
-static enum status prepare_codec(struct copy *copy, struct error *err)
-{
-	struct image *target = copy->job->target;
-
-	if (!copy->job->compress)
-		return ST_OK;
-	copy->codec = codec_open(target->compression, target->compression == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
-	copy->packed = mem_alloc(target->cluster_bytes);
-	return copy->codec != NULL && copy->packed != NULL ? ST_OK : fail_no_memory(err);
-}
-
 static enum status copy_to_target(const struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct copy copy = {
@@ -251,12 +235,13 @@ static enum status copy_to_target(const struct convert_job *job, uint64_t size, 
 
 	if (copy.window == NULL)
 		return fail_no_memory(err);
-	st = prepare_codec(&copy, err);
+	st = job->compress ? pack_open(&copy.pack, job->target) : ST_OK;
+	if (st != ST_OK)
+		error_set(err, "%s", status_text(st));
 	if (st == ST_OK)
 		st = copy_all(&copy, size, err);
 	io_free(copy.window, WINDOW_BYTES);
-	codec_close(copy.codec);
-	mem_free(copy.packed);
+	pack_close(&copy.pack);
 	return st;
 }
 

@@ -2,6 +2,7 @@
 
 #include "format/chain.h"
 #include "job/create.h"
+#include "job/salvage.h"
 
 /*
  * Copying disks into an image: several sources behind each other make one disk. Holes and zeros of the sources are
@@ -18,6 +19,7 @@ struct convert_job {
 	bool compress;
 	bool bitmaps;                 /* copy those of the only source, except those that are in_use */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
+	struct salvage *salvage;      /* what cannot be read becomes zeros, and is noted here; NULL: it ends the job */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
 	/*
 	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that

@@ -116,6 +116,23 @@ static enum status resolve_names(struct create_job *job, struct error *err)
 	return ST_OK;
 }
 
+/* A dense image becomes at least as long as is known for one that is full. */
+static enum status plan_dense(struct create_job *job, struct error *err)
+{
+	struct image_measure full;
+	enum status st;
+
+	/* With a data file, that is what has the data. What a backing file shows is left out. */
+	if (!job->dense || job->format->measure == NULL || job->plan.n_files > 1 || job->request.backing_name != NULL)
+		return ST_OK;
+	st = job->format->measure(&job->request, NULL, &full, err);
+	if (st != ST_OK)
+		return st;
+	job->plan.file[0].size = max_u64(job->plan.file[0].size, full.full_bytes);
+	job->plan.file[0].prealloc = PREALLOC_FULL;
+	return ST_OK;
+}
+
 enum status create_prepare(struct create_job *job, struct error *err)
 {
 	struct error why;
@@ -135,6 +152,8 @@ enum status create_prepare(struct create_job *job, struct error *err)
 		return fail(err, ST_TOO_LARGE, "%s: a disk of %ju bytes is more than any image can have", job->file_name, size);
 	job->request.size = round_up(size, 512);
 	st = job->format->plan(&job->request, &job->plan, &why);
+	if (st == ST_OK)
+		st = plan_dense(job, &why);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", job->file_name, why.text);
 	st = resolve_names(job, err);

@@ -16,6 +16,7 @@ struct create_job {
 	bool replace;                 /* an existing file may be overwritten */
 	bool fill;                    /* the disk will be written at once */
 	bool bitmaps;                 /* the image will get some */
+	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
 
 	struct create_request request;
 	struct create_plan plan;

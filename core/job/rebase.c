@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "job/pack.h"
 #include "job/progress.h"
 #include "job/status.h"
 
@@ -12,6 +13,7 @@ enum { PIECE_BYTES = 2 << 20 }; /* a multiple of every cluster size */
 struct run {
 	const struct rebase_job *job;
 	uint8_t *old, *new; /* PIECE_BYTES each */
+	struct pack pack;   /* opened: compress */
 };
 
 static enum status read_failed(const struct image *image, enum status st, uint64_t at, struct error *err)
@@ -54,6 +56,20 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 	return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
+/* Stores `n` bytes of one cluster, none of which the image has so far. */
+static enum status store(struct run *run, uint64_t at, uint8_t *bytes, size_t n)
+{
+	struct image *image = run->job->image;
+	size_t cluster_bytes = image->cluster_bytes;
+
+	if (is_zero(bytes, n))
+		return blk_write_zeros(&image->blk, at, n);
+	if (run->pack.codec == NULL || at % cluster_bytes != 0 || (n < cluster_bytes && at + n < image->size))
+		return blk_write(&image->blk, at, bytes, n);
+	memset(bytes + n, 0, cluster_bytes - n);
+	return pack_write(&run->pack, at, bytes, n);
+}
+
 /* Compares `n` bytes, cluster by cluster, and stores the old ones where they differ. */
 static enum status copy_piece(struct run *run, uint64_t at, size_t n, struct error *err)
 {
@@ -67,8 +83,7 @@ static enum status copy_piece(struct run *run, uint64_t at, size_t n, struct err
 		unit = (size_t)min_u64(n - done, cluster_bytes - (at + done) % cluster_bytes);
 		if (memcmp(run->old + done, run->new + done, unit) == 0)
 			continue;
-		st = is_zero(run->old + done, unit) ? blk_write_zeros(&image->blk, at + done, unit)
-						    : blk_write(&image->blk, at + done, run->old + done, unit);
+		st = store(run, at + done, run->old + done, unit);
 		if (st != ST_OK)
 			st = fail(err, st, "%s: writing at offset %ju of the disk: %s", image->name, at + done, status_text(st));
 	}
@@ -94,8 +109,13 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 	if (st != ST_OK)
 		return st;
 	if (old_zeros > 0 && new_zeros > 0) {
-		*ret_n = min_u64(old_zeros, new_zeros);
-		return ST_OK;
+		uint64_t n = min_u64(old_zeros, new_zeros), end = at + n;
+
+		if (run->pack.codec != NULL && n < extent.length) /* clusters are compressed whole */
+			end = max_u64(round_down(end, image->cluster_bytes), at);
+		*ret_n = end - at;
+		if (end > at)
+			return ST_OK;
 	}
 	*ret_n = min_u64(extent.length, PIECE_BYTES - at % PIECE_BYTES);
 	return copy_piece(run, at, (size_t)*ret_n, err);
@@ -127,8 +147,14 @@ static enum status make_independent(const struct rebase_job *job, struct error *
 	enum status st = run.old != NULL && run.new != NULL ? ST_OK : fail_no_memory(err);
 
 	job->image->stores_zeros = true;
+	if (st == ST_OK && job->compress) {
+		st = pack_open(&run.pack, job->image);
+		if (st != ST_OK)
+			error_set(err, "%s", status_text(st));
+	}
 	if (st == ST_OK)
 		st = copy_all(&run, err);
+	pack_close(&run.pack);
 	io_free(run.old, PIECE_BYTES);
 	io_free(run.new, PIECE_BYTES);
 	return st;
@@ -149,7 +175,9 @@ enum status rebase_run(const struct rebase_job *job, struct error *err)
 
 	if (image->format->set_backing == NULL)
 		return fail(err, ST_UNSUPPORTED, "%s: images of format %s have no backing file", image->name, image->format->name);
-	st = set_backing(job, false, err);
+	st = job->compress ? pack_possible(image, err) : ST_OK;
+	if (st == ST_OK)
+		st = set_backing(job, false, err);
 	if (st == ST_OK && !job->unsafe)
 		st = make_independent(job, err);
 	if (st == ST_OK)

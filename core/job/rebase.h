@@ -9,6 +9,7 @@ struct rebase_job {
 	const char *name;      /* as it is to stand in the image; NULL: none */
 	const char *format;    /* NULL: none */
 	bool unsafe;           /* only change the name: what shows through may change */
+	bool compress;         /* what is copied */
 	struct out *progress;  /* where to show how far it is; NULL: nowhere */
 };
 

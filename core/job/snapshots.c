@@ -135,3 +135,22 @@ enum status snapshots_find_described(const struct image *image, const char *text
 	mem_free(name);
 	return st;
 }
+
+enum status snapshots_open(const char *name, const struct image_format *format, const char *which, struct chain *ret, struct error *err)
+{
+	struct chain chain;
+	size_t index;
+	enum status st = chain_open(name, format, true, &chain, err);
+
+	if (st != ST_OK)
+		return st;
+	st = snapshots_find_described(chain.link[0].image, which, &index, err);
+	if (st == ST_OK)
+		st = chain_load(&chain, &index, err);
+	if (st != ST_OK) {
+		chain_close(&chain);
+		return st;
+	}
+	*ret = chain;
+	return ST_OK;
+}

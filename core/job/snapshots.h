@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/out.h"
-#include "format/image.h"
+#include "format/chain.h"
 
 /* The list of an image's snapshots, in local time, as qemu-img prints it; nothing if there are none. */
 void snapshots_print(struct out *, const struct image *);
@@ -17,3 +17,9 @@ enum status snapshots_find_any(const struct image *, const char *id_or_name, siz
  * doubled), or an id or a name. Errors: ST_NOT_FOUND, ST_INVALID, ST_NO_MEMORY.
  */
 enum status snapshots_find_described(const struct image *, const char *text, size_t *ret_index, struct error *);
+
+/*
+ * chain_open_disk() for the disk as it was at a snapshot of the first image; `which` is as above. Errors: those of
+ * both.
+ */
+enum status snapshots_open(const char *name, const struct image_format *, const char *which, struct chain *ret, struct error *);

@@ -23,14 +23,17 @@ static enum status look_below(const struct image *image, struct disk_status *sta
 	return ST_OK;
 }
 
-enum status disk_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)
+static enum status look(struct image *image, uint64_t offset, uint64_t len, bool sliced, struct disk_status *ret)
 {
 	struct disk_status status = { .length = len };
 
 	for (;; image = image->backing, status.depth++) {
 		struct extent extent;
-		enum status st = blk_extent(&image->blk, offset, status.length, &extent);
+		enum status st;
 
+		if (sliced && image->slice_bytes > 0)
+			status.length = min_u64(status.length, image->slice_bytes - offset % image->slice_bytes);
+		st = blk_extent(&image->blk, offset, status.length, &extent);
 		if (st != ST_OK)
 			return st;
 		status.image = image;
@@ -51,4 +54,14 @@ enum status disk_status(struct image *image, uint64_t offset, uint64_t len, stru
 	}
 	*ret = status;
 	return look_below(status.image, ret);
+}
+
+enum status disk_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)
+{
+	return look(image, offset, len, false, ret);
+}
+
+enum status disk_status_sliced(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)
+{
+	return look(image, offset, len, true, ret);
 }

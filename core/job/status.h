@@ -20,3 +20,6 @@ struct disk_status {
  * > 0 bytes that lie on the disk. Zeros that only the file system knows of (holes of the file) are seen too.
  */
 enum status disk_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
+
+/* The same, for no more of it than qemu-img would say at once: to call the same disks different. */
+enum status disk_status_sliced(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);

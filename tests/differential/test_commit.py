@@ -112,8 +112,3 @@ def test_refused(pair, args):
     before = {name: (pair.ours / name).read_bytes() for name in pair.files()}
     assert run_both(pair, "commit", *args).code == 1
     assert before == {name: (pair.ours / name).read_bytes() for name in pair.files()}
-
-
-def test_rate_is_refused(pair):
-    assert "-r" in pair.run("commit", "-r", "1M", "b")[0].err
-    assert_sound(pair.ours, "b", "raw")

@@ -251,3 +251,24 @@ def test_damaged(tmp_path):
     (tmp_path / "short.raw").write_bytes(b"")
     assert_same(tmp_path, "short.raw", "bad.qcow2", code=3)
     assert_same(tmp_path, "packed.qcow2", "short.raw", code=4)
+
+
+@pytest.mark.parametrize("size,layout", [(256 << 30, ""), ((256 << 30) + 65536, ""), (300 << 30, ""), (300 << 30, "extended_l2=on"), (200 << 30, "extended_l2=on"),
+                                         (20 << 30, "cluster_size=8k"), (3 << 40, "cluster_size=512k"), (9 << 40, "cluster_size=2M")])
+def test_strict_on_large_disks(tmp_path, size, layout):
+    """Where it matters whether clusters lie behind each other up to the end, qemu-img sees a disk in slices, whose size depends on that of the disk."""
+    names = []
+    for backing in (None, "base.qcow2"):
+        if backing:
+            create(tmp_path, backing, size, layout)
+            qemu_io(tmp_path, backing, f"write -P 1 {size - 40 * MIB} 40M")
+        for cut in (0, 4, 20, 32):
+            name = f"{'over' if backing else 'alone'}{cut}.qcow2"
+            create(tmp_path, name, size, layout, backing)
+            first, second = f"write -P 1 {size - 40 * MIB} {40 - cut}M", f"write -P 1 {size - cut * MIB} {cut}M"
+            qemu_io(tmp_path, name, *([second] if cut else []), *([first] if not backing else []))
+            names.append(name)
+    for a in names:
+        for b in names:
+            if a < b:
+                assert_same(tmp_path, "-s", a, b)

@@ -65,6 +65,20 @@ def test_small(tmp_path, size):
     assert_same_map(tmp_path, "a.qcow2")
 
 
+@pytest.mark.parametrize("layout,size", [(layout, size) for layout in ("", "extended_l2=on", "cluster_size=2M") for size in (3 << 30, 1 << 40, 16 << 40)] +
+                         [("cluster_size=512", 40 << 30)])
+def test_large(tmp_path, layout, size):
+    """Runs around the borders of tables, of their parts, and of what qemu-img asks for at once (1 GiB); with and without a backing file."""
+    dice = random.Random(f"{layout} {size}")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a.qcow2", str(size))
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "-b", "a.qcow2", "-F", "qcow2", "b.qcow2")
+    borders = [n << shift for shift in (20, 25, 29, 30) for n in [dice.randrange(1, size >> shift) for _ in range(3)]] + [size - 2 * MIB]
+    for name in ("a.qcow2", "b.qcow2"):
+        qemu_io(tmp_path, name, *(f"write {dice.choice(['-P 1', '-z', '-zu'])} {border + dice.choice([-MIB, 0])} {dice.choice([512, 65536, 2 * MIB])}"
+                                  for border in dice.sample(borders, 8)))
+        assert_same_map(tmp_path, name)
+
+
 @pytest.mark.parametrize("args", [("none",), (), ("a", "b"), ("-s", "x", "a.qcow2"), ("-f", "foo", "a.qcow2"), ("--output=xml", "a.qcow2"),
                                   ("orphan.qcow2",), ("aes.qcow2",)])
 def test_refused(tmp_path, args):

@@ -144,3 +144,24 @@ def test_refused(pair, args):
     before = {name: (pair.ours / name).read_bytes() for name in pair.files()}
     assert run_both(pair, "rebase", *args).code == 1
     assert before == {name: (pair.ours / name).read_bytes() for name in pair.files()}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("new", ["raw", ""])
+def test_compressed(pair, layout, new):
+    """-c, which qemu-img 7.2 does not have: the same disk in less space, or a refusal before anything is changed."""
+    make(pair, "old", "cluster_size=4k", 1, 3 * MIB)
+    make(pair, "new", "raw", 2, 2 * MIB + 512)
+    qemu_io(pair.ours, "old", "write -P 3 1700k 1M")
+    options = ["-o", layout.format("o")] if layout else []
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-b", "old", "-F", "qcow2", *options, "o", str(3 * MIB - 1024))
+    qemu_io(pair.ours, "o", "write -P 9 100k 20k", "write -z 300k 70k")
+    before = flat(pair, "o")
+    ours = Result([EFI_IMG, "rebase", "-c", *(["-b", "new", "-F", new] if new else ["-b", ""]), "o"], pair.ours)
+    if "data_file" in layout:
+        assert ours.code == 1 and "data file" in ours.err and backing_of(pair, "o")[0] == "old"
+        return
+    assert ours.code == 0 and ours.err == "", ours.err
+    assert_sound(pair.ours, "o", "qcow2")
+    assert flat(pair, "o") == before and backing_of(pair, "o") == (("new", new) if new else (None, None))
+    assert Result(["qemu-img", "check", "--output=json", "o"], pair.ours).json()["compressed-clusters"] > (0 if "2M" in layout else 5)

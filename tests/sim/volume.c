@@ -26,6 +26,11 @@ static size_t n_journal;
 static unsigned calls_to_failure;
 static enum status failure;
 static bool failed;
+static struct {
+	char name[32];
+	uint64_t offset, end;
+} bad[SIM_BAD_MAX];
+static unsigned n_bad, n_bad_reads;
 
 void sim_volume(const struct sim_volume_kind *kind)
 {
@@ -37,6 +42,7 @@ void sim_volume(const struct sim_volume_kind *kind)
 	memset(files, 0, sizeof files);
 	journal = NULL;
 	n_journal = 0;
+	n_bad = n_bad_reads = 0;
 	volume = *kind;
 	if (volume.cluster_bytes == 0)
 		volume.cluster_bytes = 512;
@@ -50,6 +56,28 @@ void sim_volume_fail(unsigned n, enum status status)
 	calls_to_failure = n;
 	failure = status;
 	failed = false;
+}
+
+void sim_volume_bad(const char *name, uint64_t offset, uint64_t n)
+{
+	if (n_bad == SIM_BAD_MAX)
+		abort();
+	strcpy(bad[n_bad].name, name);
+	bad[n_bad].offset = offset;
+	bad[n_bad++].end = offset + n;
+}
+
+unsigned sim_volume_bad_reads(void)
+{
+	return n_bad_reads;
+}
+
+static bool is_bad(const struct sim_file *file, uint64_t offset, size_t len)
+{
+	for (unsigned i = 0; i < n_bad; i++)
+		if (strcmp(bad[i].name, file->name) == 0 && offset < bad[i].end && bad[i].offset < offset + len)
+			return true;
+	return false;
 }
 
 bool sim_volume_failed(void)
@@ -167,6 +195,11 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 {
 	enum status st = call();
 
+	if (st == ST_OK && is_bad(file_of(blk), offset, len)) {
+		n_bad_reads++;
+		memset(buf, 0xbb, len / 2); /* some of it may have come through */
+		return ST_IO;
+	}
 	if (st == ST_OK)
 		memcpy(buf, file_of(blk)->bytes + offset, len);
 	return st;

@@ -31,6 +31,11 @@ void sim_volume(const struct sim_volume_kind *);
 void sim_volume_fail(unsigned n, enum status status);
 bool sim_volume_failed(void); /* whether that has happened */
 
+/* Reads that touch these bytes of a file end in ST_IO, until sim_volume(); up to SIM_BAD_MAX such places. */
+enum { SIM_BAD_MAX = 256 };
+void sim_volume_bad(const char *name, uint64_t offset, uint64_t n);
+unsigned sim_volume_bad_reads(void); /* that there were */
+
 void sim_file_put(const char *name, const void *bytes, uint64_t n);
 /* NULL: no such file. */
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);

@@ -46,6 +46,7 @@ static const struct scenario {
 	  { "commit", "-b", "a", "c" }, "c" },
 	{ { { "convert", "-O", "qcow2", "other", "a" }, { OVER("raw"), "-b", "random", "-o", "cluster_size=4k", "b" } },
 	  { "rebase", "-b", "a", "-F", "qcow2", "b" }, "b" },
+	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=4k", "b" } }, { "rebase", "-c", "-b", "other", "-F", "raw", "b" }, "b" },
 	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=4k,compat=0.10", "b" } },
 	  { "rebase", "-b", "other", "-F", "raw", "b" }, "b" },
 	{ { { OVER("raw"), "-b", "random", "-o", "cluster_size=16k,extended_l2=on", "b", "120k" } }, { "rebase", "-b", "", "b" }, "b" },

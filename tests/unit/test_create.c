@@ -157,6 +157,67 @@ static void space_is_counted(void **state)
 	capture_free(&err);
 }
 
+/* A number that `measure` says. */
+static uint64_t measured(const char *const *words, const char *key, struct capture *out, struct capture *err)
+{
+	const char *at;
+
+	assert_int_equal(run(words, out, err), EXIT_OK);
+	at = strstr(out->text, key);
+	assert_non_null(at);
+	return strtoull(at + strlen(key), NULL, 10);
+}
+
+/*
+ * A conversion that stores everything and cannot fit is refused before the first change; one that fits is done, and one that
+ * leaves out zeros might fit until it does not.
+ */
+static void what_cannot_fit(void **state)
+{
+	static const struct { const char *format, *options; } rows[] = {
+		{ "raw", "preallocation=off" }, { "qcow2", "preallocation=off" }, { "qcow2", "cluster_size=512" },
+		{ "qcow2", "cluster_size=512,refcount_bits=64" }, { "qcow2", "cluster_size=4k,refcount_bits=1" },
+		{ "qcow2", "cluster_size=16k,extended_l2=on" }, { "qcow2", "compat=0.10" },
+	};
+	struct capture out, err;
+
+	(void)state;
+	capture_init(&out);
+	capture_init(&err);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const char *const dense[] = { "convert", "-S", "0", "-O", rows[i].format, "-o", rows[i].options, "source", "a.raw", NULL };
+		const char *const sparse[] = { "convert", "-O", rows[i].format, "-o", rows[i].options, "source", "a.raw", NULL };
+		const char *const measure[] = { "measure", "-O", rows[i].format, "-o", rows[i].options, "source", NULL };
+		struct sim_volume_kind kind = roomy;
+		uint64_t others, full, n;
+		size_t n_changes;
+
+		prepare(&kind, &out, &err);
+		full = measured(measure, "fully allocated size: ", &out, &err);
+		sim_file("base.qcow2", &n);
+		others = (n + 511) / 512 * 512 + (SOURCE_BYTES + 511) / 512 * 512;
+		assert_int_equal(run(dense, &out, &err), EXIT_OK);
+		sim_file("a.raw", &n);
+		assert_row(full <= n, i);
+		kind.free_bytes = others + (n + 511) / 512 * 512;
+		prepare(&kind, &out, &err);
+		assert_int_equal(run(dense, &out, &err), EXIT_OK);
+
+		kind.free_bytes = others + (full + 511) / 512 * 512 - 512;
+		prepare(&kind, &out, &err);
+		assert_int_equal(run(dense, &out, &err), EXIT_ERROR);
+		sim_journal(&n_changes);
+		assert_row(n_changes == 0 && sim_files() == PREPARED_FILES, i);
+		assert_non_null(strstr(err.text, " bytes are needed, but only "));
+		if (run(sparse, &out, &err) != EXIT_OK && i > 0)
+			assert_non_null(strstr(err.text, "the volume is full; an image that has all of it takes "));
+		else
+			assert_row(i > 0 || strstr(err.text, " bytes are needed, but only ") != NULL, i);
+	}
+	capture_free(&out);
+	capture_free(&err);
+}
+
 static void limits_are_named(void **state)
 {
 	static const char *const words[] = { "create", "a.raw", "1M", NULL };
@@ -241,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failure),
 		cmocka_unit_test(space_is_counted),
+		cmocka_unit_test(what_cannot_fit),
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(every_cut),
 	};

@@ -117,6 +117,8 @@ static void measure(void **state)
 		  count);
 	assert_non_null(strstr(out.text, "bitmaps size: 0\n"));
 	fail_each((const char *const[]){ "measure", "--output=json", "-O", "qcow2", "a.raw", NULL }, EXIT_OK, count);
+	assert_int_equal(RUN("snapshot", "-c", "s", "same.qcow2"), EXIT_OK);
+	fail_each((const char *const[]){ "measure", "-l", "snapshot.id=1,snapshot.name=s", "-O", "qcow2", "same.qcow2", NULL }, EXIT_OK, count);
 	fail_each((const char *const[]){ "measure", "-O", "qcow2", "-o", "backing_file=b", "--size", "1G", NULL }, EXIT_OK,
 		  count);
 	assert_string_equal(out.text, "required size: 393216\nfully allocated size: 1074135040\n");

@@ -10,8 +10,12 @@ static const struct option options[] = {
 	{ 0, "output", "OFMT", "" },
 	{ 0, "force", NULL, "" },
 	{ 0, "force-share", NULL, "" },
+	{ 'F', "format", "FMT", "" },
+	{ 'f', "kind", "FMT", "" },
 	{ 0 },
 };
+
+static const struct option refused[] = { { 0, "image-opts", NULL, "for a reason" }, { 0, "object", NULL, "for another" }, { 0 } };
 
 enum { ARGS = 8 };
 
@@ -53,6 +57,7 @@ static void test_good(void **state)
 		{ { "a", "b" }, "| a b" },
 		{ { "-f", "qcow2", "a" }, "f=qcow2 | a" },
 		{ { "-fqcow2", "a" }, "f=qcow2 | a" },
+		{ { "-F", "qcow2", "-qFraw", "--format", "x", "--form=y", "--kind=z" }, "f=qcow2 q f=raw f=x f=y f=z |" },
 		{ { "-qf", "raw", "a" }, "q f=raw | a" },
 		{ { "-quf", "raw" }, "q u f=raw |" },
 		{ { "-qufraw" }, "q u f=raw |" },
@@ -87,7 +92,7 @@ static void test_good(void **state)
 		struct error err = { "" };
 		struct arguments a;
 
-		if (arguments_parse(options, count(argv), argv, &a, &err) != ST_OK)
+		if (arguments_parse(options, refused, count(argv), argv, &a, &err) != ST_OK)
 			fail_msg("row %zu: %s", i, err.text);
 		capture_clear(&capture);
 		describe(&a, &capture.out);
@@ -118,6 +123,10 @@ static void test_refused(void **state)
 		{ { "--force=yes" }, "no value" },
 		{ { "--help=me" }, "no value" },
 		{ { "--=1" }, "--" },
+		{ { "--image-opts" }, "--image-opts is not there: for a reason" },
+		{ { "--obj=x" }, "--object is not there: for another" },
+		{ { "--images" }, "unknown option --images" },
+		{ { "--image-opts-" }, "unknown option --image-opts-" },
 	};
 
 	(void)state;
@@ -126,7 +135,7 @@ static void test_refused(void **state)
 		struct error err = { "" };
 		struct arguments a;
 
-		if (arguments_parse(options, count(argv), argv, &a, &err) != ST_INVALID)
+		if (arguments_parse(options, refused, count(argv), argv, &a, &err) != ST_INVALID)
 			fail_msg("row %zu was taken", i);
 		if (strstr(err.text, rows[i].words) == NULL)
 			fail_msg("row %zu: \"%s\"", i, err.text);
@@ -141,7 +150,7 @@ static void test_values(void **state)
 	struct arguments a;
 
 	(void)state;
-	assert_ok(arguments_parse(options, N_OF(argv), argv, &a, &err));
+	assert_ok(arguments_parse(options, refused, N_OF(argv), argv, &a, &err));
 	assert_true(arguments_has(&a, "f") && arguments_has(&a, "format") && arguments_has(&a, "q"));
 	assert_false(arguments_has(&a, "u") || arguments_has(&a, "force"));
 	assert_string_equal(arguments_value(&a, "f"), "qcow2");
@@ -158,11 +167,11 @@ static void test_without_options(void **state)
 	struct arguments a;
 
 	(void)state;
-	assert_ok(arguments_parse(NULL, N_OF(argv), argv, &a, &err));
+	assert_ok(arguments_parse(NULL, NULL, N_OF(argv), argv, &a, &err));
 	assert_true(a.help);
 	assert_int_equal(a.n_operands, 1);
 	arguments_free(&a);
-	assert_int_equal(arguments_parse(NULL, N_OF(wrong), wrong, &a, &err), ST_INVALID);
+	assert_int_equal(arguments_parse(NULL, NULL, N_OF(wrong), wrong, &a, &err), ST_INVALID);
 }
 
 static void test_no_memory(void **state)
@@ -177,7 +186,7 @@ static void test_no_memory(void **state)
 		enum status st;
 
 		sim_fail_allocation(n);
-		st = arguments_parse(options, N_OF(argv), argv, &a, &err);
+		st = arguments_parse(options, refused, N_OF(argv), argv, &a, &err);
 		if (!sim_allocation_failed()) {
 			assert_ok(st);
 			arguments_free(&a);

@@ -58,6 +58,22 @@ static enum status take_slot(struct qcow2_cache *cache, uint64_t offset, size_t 
 	return ST_OK;
 }
 
+/* Reads a table, unless that was in vain often enough. */
+static enum status read_table(struct qcow2_cache *cache, uint64_t offset, uint8_t *bytes)
+{
+	enum status st;
+
+	if (cache->failed.offset == offset && cache->failed.n == QCOW2_CACHE_TRIES)
+		return cache->failed.status;
+	st = blk_read_padded(cache->file, offset, bytes, cache->table_bytes);
+	if (st != ST_OK) {
+		cache->failed.n = cache->failed.offset == offset ? cache->failed.n + 1 : 1;
+		cache->failed.offset = offset;
+		cache->failed.status = st;
+	}
+	return st;
+}
+
 enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
 {
 	size_t i;
@@ -67,7 +83,7 @@ enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t 
 		return st;
 	if (cache->slot[i].offset != offset) {
 		cache->slot[i].offset = 0;
-		st = blk_read_padded(cache->file, offset, cache->slot[i].bytes, cache->table_bytes);
+		st = read_table(cache, offset, cache->slot[i].bytes);
 		if (st != ST_OK)
 			return st;
 		cache->slot[i].offset = offset;

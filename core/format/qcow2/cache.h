@@ -14,6 +14,7 @@ enum {
 	QCOW2_CACHE_BYTES = 16 << 20, /* at most, for each of its caches; with 64 KiB clusters that maps 128 GiB */
 	QCOW2_CACHE_SLOTS_MIN = 8,    /* also of tables of 2 MiB */
 	QCOW2_CACHE_SLOTS_MAX = 1024,
+	QCOW2_CACHE_TRIES = 8,        /* to read a table, for those who go on with others: reading bad places takes long */
 	QCOW2_CACHE_CLEAN_MIN = 4,    /* slots that must be free of changes, so that an operation never runs out of them */
 };
 
@@ -22,6 +23,11 @@ struct qcow2_cache {
 	size_t table_bytes;
 	size_t n_slots, n_changed;
 	uint64_t clock;
+	struct {
+		uint64_t offset;  /* of the table that could not be read last time, */
+		unsigned n;       /* and how often that was; QCOW2_CACHE_TRIES: it is not tried again */
+		enum status status;
+	} failed;
 	size_t recent;            /* the slot that was used last: mostly the one that is wanted next */
 	struct {
 		uint8_t *bytes;   /* allocated when the slot is first used */

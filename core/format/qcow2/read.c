@@ -204,6 +204,17 @@ static enum status look_for_holes(struct image *image, struct error *err)
 	return ST_OK;
 }
 
+/* QEMU has parts of L2 tables in memory, instead of whole ones, where those of the whole disk are more than it keeps. */
+static uint64_t slice_bytes(const struct image *image, const struct qcow2_header *header)
+{
+	const uint64_t kept_bytes = 32 << 20, part_bytes = 4096;
+	uint64_t entry_bytes = qcow2_l2_entry_bytes(header);
+
+	if (div_up(image->size, image->cluster_bytes) * entry_bytes <= kept_bytes)
+		return qcow2_l2_coverage(header);
+	return min_u64(part_bytes, image->cluster_bytes) / entry_bytes * image->cluster_bytes;
+}
+
 enum status qcow2_load(struct image *image, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
@@ -213,6 +224,7 @@ enum status qcow2_load(struct image *image, struct error *err)
 		return fail(err, ST_UNSUPPORTED, "it is encrypted (%s); efi-img cannot read encrypted images",
 			    q->header.crypt_method == QCOW2_CRYPT_LUKS ? "LUKS" : "AES");
 	image->blk.ops = image->mode == OPEN_WRITE ? &qcow2_write_ops : &read_ops;
+	image->slice_bytes = slice_bytes(image, &q->header);
 	q->cluster_entry = UINT64_MAX;
 	st = open_data_file(q, err);
 	if (st == ST_OK)

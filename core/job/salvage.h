@@ -1,0 +1,33 @@
+#pragma once
+
+#include "base/out.h"
+#include "job/status.h"
+
+enum { SALVAGE_RANGES_MAX = 100 }; /* that are told one by one */
+
+/* What of disks could not be read. */
+struct salvage {
+	struct salvage_range {
+		const struct image *image; /* whose disk it is of */
+		uint64_t offset, length;
+		enum status why;
+	} range[SALVAGE_RANGES_MAX + 1];   /* in the order in which they were met, adjoining ones as one; the last place is for the latest */
+	uint64_t n;                        /* all that there were */
+	uint64_t bytes;                    /* of all of them */
+};
+
+/*
+ * disk_status() for a disk of which not everything can be told: what cannot be, cluster by cluster, is said to be data
+ * in one piece, so that it is tried to be read.
+ */
+enum status salvage_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
+
+/*
+ * blk_read() of a disk. Transfers that fail are halved down to blocks, or the whole piece where it is compressed; what
+ * still cannot be read is zeros in `buf`, and noted. Errors: those that are not about single places (no memory, the
+ * device is gone), and ST_CANCELLED.
+ */
+enum status salvage_read(struct salvage *, struct image *, uint64_t offset, uint8_t *buf, size_t len);
+
+/* Says what is lost, a line for each range; nothing if nothing is. */
+void salvage_print(const struct salvage *, struct out *, const char *target);
