@@ -51,11 +51,6 @@ struct layout {
 	enum prealloc prealloc;     /* of the data, wherever it is */
 };
 
-static uint64_t refcounts_per_block(const struct qcow2_header *h)
-{
-	return qcow2_cluster_bytes(h) * 8 >> h->refcount_order;
-}
-
 static enum status take_options(const struct create_request *request, struct layout *layout, struct error *err)
 {
 	const struct create_values *options = request->options;
@@ -125,7 +120,7 @@ static enum status count_tables(struct layout *layout, bool all, struct error *e
 	layout->n_refblocks = 1;
 	for (;;) {
 		uint64_t n_total = n_fixed + n_reftable + layout->n_refblocks;
-		uint64_t n_refblocks = div_up(n_total, refcounts_per_block(h));
+		uint64_t n_refblocks = div_up(n_total, qcow2_refcounts_per_block(h));
 
 		if (n_total == layout->n_total)
 			break;

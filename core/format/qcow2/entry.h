@@ -50,3 +50,6 @@ static inline uint64_t qcow2_refcount_at(unsigned order, const uint8_t *block, u
 	default: return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & ((UINT64_C(1) << (1u << order)) - 1);
 	}
 }
+
+/* The other direction; `value` is one that so many bits can hold. */
+void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index, uint64_t value);

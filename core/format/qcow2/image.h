@@ -131,6 +131,13 @@ enum status qcow2_snapshot_create(struct image *, const char *name, struct error
 enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
 enum status qcow2_snapshot_remove(struct image *, size_t index, struct error *);
 
+/*
+ * Gives all snapshots an entry of the full length: where one does not say how large the disk was, as large as it is
+ * now. Only after qcow2_load_refcounts(). When the power goes, the old entries are there or the new ones. After a failure
+ * the image can only be closed.
+ */
+enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
+
 /* ---- commit.c ---- */
 
 /* Notes that the file does not have this entry of q->l1 yet. */
@@ -178,9 +185,18 @@ enum status qcow2_set_backing(struct image *, const char *name, const char *back
 
 enum status qcow2_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
 
+/* ---- repair.c ---- */
+
+/* `problems` may be NULL. */
+enum status qcow2_repair(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
+
 /* ---- read.c ---- */
 
 enum status qcow2_read(struct blk *, uint64_t offset, void *buf, size_t len);
 enum status qcow2_extent(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 enum status qcow2_load(struct image *, struct error *);
 void qcow2_unload(struct qcow2_image *);
+
+/* The part of loading for writing that qcow2_alloc() and its like need. */
+enum status qcow2_load_refcounts(struct qcow2_image *, struct error *);
+void qcow2_unload_refcounts(struct qcow2_image *);

@@ -140,6 +140,7 @@ const struct image_format format_qcow2 = {
 	.snapshots = &snapshot_ops,
 	.describe = qcow2_describe,
 	.check = qcow2_check,
+	.repair = qcow2_repair,
 	.plan = qcow2_plan,
 	.measure = qcow2_measure,
 	.create = qcow2_create,

@@ -8,13 +8,12 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-
-#define REFTABLE_OFFSET_MASK UINT64_C(0xfffffffffffffe00)
 
 static uint64_t per_block(const struct qcow2_image *q)
 {
-	return qcow2_cluster_bytes(&q->header) * 8 >> q->header.refcount_order;
+	return qcow2_refcounts_per_block(&q->header);
 }
 
 uint64_t qcow2_refcount_max(const struct qcow2_image *q)
@@ -26,27 +25,15 @@ uint64_t qcow2_refcount_max(const struct qcow2_image *q)
 
 /* ---- the entries of a refcount block ------------------------------------------------------------------------------ */
 
-static uint64_t entry_get(const struct qcow2_image *q, const uint8_t *block, uint64_t index)
+void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index, uint64_t value)
 {
-	unsigned order = q->header.refcount_order;
-
-	if (order >= 3)
-		return bytes_from_be(block + (index << (order - 3)), (size_t)1 << (order - 3));
-	/* several in a byte, the first one in its lowest bits */
-	return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & qcow2_refcount_max(q);
-}
-
-static void entry_set(const struct qcow2_image *q, uint8_t *block, uint64_t index, uint64_t value)
-{
-	unsigned order = q->header.refcount_order;
-
 	if (order >= 3) {
 		bytes_to_be(block + (index << (order - 3)), (size_t)1 << (order - 3), value);
 	} else {
 		uint8_t *byte = &block[index >> (3 - order)];
-		unsigned shift = (unsigned)(index << order) & 7;
+		unsigned shift = (unsigned)(index << order) & 7, mask = (1u << (1u << order)) - 1;
 
-		*byte = (uint8_t)((*byte & ~(qcow2_refcount_max(q) << shift)) | value << shift);
+		*byte = (uint8_t)((*byte & ~(mask << shift)) | value << shift);
 	}
 }
 
@@ -60,7 +47,7 @@ static enum status find_block(const struct qcow2_image *q, uint64_t cluster, uin
 	*ret = 0;
 	if (i >= q->n_reftable)
 		return ST_OK;
-	offset = q->reftable[i] & REFTABLE_OFFSET_MASK;
+	offset = q->reftable[i] & QCOW2_REFTABLE_OFFSET;
 	if (offset % qcow2_cluster_bytes(&q->header) != 0)
 		return ST_CORRUPT;
 	*ret = offset;
@@ -78,7 +65,7 @@ enum status qcow2_refcount_get(struct qcow2_image *q, uint64_t cluster, uint64_t
 		return st;
 	st = qcow2_cache_get(&q->refcount_cache, offset, &block);
 	if (st == ST_OK)
-		*ret = entry_get(q, block, cluster % per_block(q));
+		*ret = qcow2_refcount_at(q->header.refcount_order, block, cluster % per_block(q));
 	return st;
 }
 
@@ -98,7 +85,7 @@ static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_
 		st = qcow2_cache_get(&q->refcount_cache, offset, &block);
 	if (st != ST_OK)
 		return st;
-	entry_set(q, block, cluster % per_block(q), value);
+	qcow2_refcount_put(q->header.refcount_order, block, cluster % per_block(q), value);
 	qcow2_cache_change(&q->refcount_cache, offset);
 	return ST_OK;
 }
@@ -151,7 +138,7 @@ static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 
 		if (i >= q->n_reftable)
 			st = grow_reftable(q, i + 1);
-		if (st == ST_OK && (q->reftable[i] & REFTABLE_OFFSET_MASK) == 0) {
+		if (st == ST_OK && (q->reftable[i] & QCOW2_REFTABLE_OFFSET) == 0) {
 			st = make_block(q, i, q->next_cluster);
 			if (st == ST_OK)
 				q->next_cluster++;
