@@ -133,5 +133,10 @@ enum status qcow2_check_blocks(struct qcow2_check *);
 /* Compares what was counted with the refcounts of the file, which take its place in c->counts. */
 enum status qcow2_check_refcounts(struct qcow2_check *);
 
+/*
+ * A refcount of the file; where it was not compared, it is read. *ret_known false: it cannot be had.
+ */
+enum status qcow2_check_refcount(struct qcow2_check *, uint64_t cluster, uint64_t *ret, bool *ret_known);
+
 /* Checks the COPIED flags of the active tables against these refcounts. */
 enum status qcow2_check_copied(struct qcow2_check *);

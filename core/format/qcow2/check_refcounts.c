@@ -148,7 +148,7 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 
 /* ---- COPIED ------------------------------------------------------------------------------------------------------- */
 
-/* Reads one refcount from the file. *ret_known false: it cannot be had. */
+/* Reads one refcount from the file. */
 static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
 {
 	unsigned order = c->q->header.refcount_order;
@@ -174,21 +174,30 @@ static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 	return st;
 }
 
+enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
+{
+	enum status st = ST_OK;
+
+	*ret_known = true;
+	if (cluster < c->n_clusters && !c->unreadable)
+		*ret = qcow2_counts_get(c, cluster);
+	else
+		st = read_refcount(c, cluster, ret, ret_known);
+	return st == ST_OK ? ST_OK : fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
+}
+
 /* Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be said about it. */
 static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file, bool *ret_known)
 {
-	uint64_t cluster = offset >> c->q->header.cluster_bits, refcount = 1;
+	uint64_t refcount = 1;
 	bool copied = (c->place.value & QCOW2_COPIED) != 0;
+	enum status st = ST_OK;
 
 	*ret_known = true;
-	if (!in_data_file && cluster < c->n_clusters && !c->unreadable) {
-		refcount = qcow2_counts_get(c, cluster);
-	} else if (!in_data_file) {
-		enum status st = read_refcount(c, cluster, &refcount, ret_known);
-
-		if (st != ST_OK)
-			return fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
-	}
+	if (!in_data_file)
+		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount, ret_known);
+	if (st != ST_OK)
+		return st;
 	if (*ret_known && (refcount == 1) != copied) {
 		qcow2_check_corrupt(c, "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju", copied ? "" : "not ",
 				    offset, refcount);

@@ -31,8 +31,11 @@ struct mending {
 	struct qcow2_image *q;
 	enum repair what;
 	bool sure;    /* all references are known: what was not counted is in nobody's use */
-	bool low;     /* there are still refcounts lower than they should be */
+	bool low;     /* there are still refcounts lower than they should be, */
+	bool kept;    /* or higher, since it is not sure that nobody uses what they count */
 	bool changed; /* something was written */
+	uint64_t n_edits; /* entries of tables, of these */
+	uint64_t n_fixed; /* of them: those in step 1 */
 };
 
 static struct qcow2_check begin_check(const struct mending *m, struct out *problems, struct error *err)
@@ -58,8 +61,8 @@ static enum status flush(struct mending *m)
 
 /* ---- entries of L1 and L2 tables ---------------------------------------------------------------------------------- */
 
-/* Changes an entry that is not 0, of an L1 or an L2 table, in memory. Returns whether it has. */
-typedef bool edit_fn(const struct mending *, bool is_l2, uint8_t *entry);
+/* Changes an entry that is not 0, of an L1 or an L2 table, in memory; if it does, it adds 1 to *n. */
+typedef enum status edit_fn(struct mending *, bool is_l2, uint8_t *entry, uint64_t *n);
 
 /* Whether these bytes of the file are a table of that use, and nothing else. */
 static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uint64_t bytes)
@@ -78,7 +81,7 @@ static enum status edit_l2(struct mending *m, uint64_t offset, edit_fn *edit)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t bytes = c->q->image.cluster_bytes, step = qcow2_l2_entry_bytes(&c->q->header);
-	bool changed = false;
+	uint64_t n = 0;
 	enum status st;
 
 	if (offset % bytes != 0 || offset >= c->file->size || !is_only(c, QCOW2_USE_L2, offset, bytes))
@@ -86,8 +89,11 @@ static enum status edit_l2(struct mending *m, uint64_t offset, edit_fn *edit)
 	st = qcow2_check_table(c, "L2 table", offset);
 	for (uint64_t at = 0; st == ST_OK && at < bytes; at += step)
 		if (bytes_from_be(c->table + at, 8) != 0)
-			changed |= edit(m, true, c->table + at);
-	return st == ST_OK && changed ? write_bytes(m, offset, c->table, bytes) : st;
+			st = edit(m, true, c->table + at, &n);
+	if (st != ST_OK || n == 0)
+		return st;
+	m->n_edits += n;
+	return write_bytes(m, offset, c->table, bytes);
 }
 
 static enum status edit_l1(struct mending *m, uint64_t offset, uint64_t n, edit_fn *edit)
@@ -101,7 +107,7 @@ static enum status edit_l1(struct mending *m, uint64_t offset, uint64_t n, edit_
 	if (n == 0 || !qcow2_check_take_table(c, n * 8))
 		return ST_OK;
 	for (uint64_t first = 0, count; st == ST_OK && first < n; first += count) {
-		bool changed = false;
+		uint64_t n_changed = 0;
 
 		st = qcow2_check_piece(c, what, offset, first, n, &count);
 		for (uint64_t i = 0; st == ST_OK && i < count; i++) {
@@ -109,12 +115,14 @@ static enum status edit_l1(struct mending *m, uint64_t offset, uint64_t n, edit_
 
 			if (table == 0)
 				continue;
-			changed |= edit(m, false, (uint8_t *)&c->piece[i]);
-			if (++n_tables <= c->n_clusters)
+			st = edit(m, false, (uint8_t *)&c->piece[i], &n_changed);
+			if (st == ST_OK && ++n_tables <= c->n_clusters)
 				st = edit_l2(m, table, edit);
 		}
-		if (st == ST_OK && changed && is_only(c, QCOW2_USE_OTHER, offset, n * 8))
+		if (st == ST_OK && n_changed > 0 && is_only(c, QCOW2_USE_OTHER, offset, n * 8)) {
+			m->n_edits += n_changed;
 			st = write_bytes(m, offset + first * 8, c->piece, count * 8);
+		}
 	}
 	return st;
 }
@@ -143,43 +151,45 @@ static enum status edit_all(struct mending *m, edit_fn *edit)
 }
 
 /* Zeros keep being zeros, without a place. */
-static bool mend_entry(const struct mending *m, bool is_l2, uint8_t *entry)
+static enum status mend_entry(struct mending *m, bool is_l2, uint8_t *entry, uint64_t *n)
 {
 	bool extended = qcow2_l2_entry_bytes(&m->q->header) > 8;
 
 	if (!is_l2 || !qcow2_check_mendable(&m->check, bytes_from_be(entry, 8), extended ? bytes_from_be(entry + 8, 8) : 0))
-		return false;
+		return ST_OK;
 	bytes_to_be(entry, 8, extended ? 0 : QCOW2_L2_ZERO);
-	return true;
+	++*n;
+	return ST_OK;
 }
 
 /* COPIED, as the refcounts in the file are, which c->counts has now. */
-static bool set_flag(const struct mending *m, bool is_l2, uint8_t *at)
+static enum status set_flag(struct mending *m, bool is_l2, uint8_t *at, uint64_t *n)
 {
-	const struct qcow2_check *c = &m->check;
-	uint64_t entry = bytes_from_be(at, 8), offset = entry & QCOW2_ENTRY_OFFSET, cluster = offset >> c->q->header.cluster_bits;
-	bool copied = (entry & QCOW2_COPIED) != 0, own = true, sure = m->sure;
+	struct qcow2_check *c = &m->check;
+	uint64_t entry = bytes_from_be(at, 8), offset = entry & QCOW2_ENTRY_OFFSET, refcount = 1;
+	bool in_data_file = is_l2 && (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0, known = true;
+	enum status st = ST_OK;
 
 	if (offset == 0 || (is_l2 && (entry & QCOW2_L2_COMPRESSED) != 0))
-		return false;
-	if (is_l2 && (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0)
-		sure = true; /* only this disk has it */
-	else if (cluster < c->n_clusters)
-		own = qcow2_counts_get(c, cluster) == 1;
-	else
-		return false;
-	if (own == copied || (own && !sure))
-		return false;
+		return ST_OK;
+	if (!in_data_file) /* there, all is this disk's */
+		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount, &known);
+	if (st != ST_OK || !known || (refcount == 1) == ((entry & QCOW2_COPIED) != 0))
+		return st;
+	if (refcount == 1 && !m->sure && !in_data_file)
+		return ST_OK;
 	bytes_to_be(at, 8, entry ^ QCOW2_COPIED);
-	return true;
+	++*n;
+	return ST_OK;
 }
 
 /* ---- refcounts ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t wanted(const struct mending *m, uint64_t refcount, uint64_t counted)
+static uint64_t wanted(struct mending *m, uint64_t refcount, uint64_t counted)
 {
 	if (counted > refcount)
 		return m->what == REPAIR_ALL ? counted : refcount;
+	m->kept |= !m->sure && refcount > counted;
 	return m->sure ? counted : refcount;
 }
 
@@ -331,25 +341,37 @@ static enum status forget_unknown(struct mending *m)
 	return st == ST_OK ? flush(m) : st;
 }
 
-/* Steps 1 to 3, after a check that has found something. */
-static enum status mend(struct mending *m)
+static enum status check_again(struct mending *m, struct out *problems)
 {
 	struct qcow2_check *c = &m->check;
-	bool unusable = c->unusable;
+
+	qcow2_check_end(c);
+	*c = begin_check(m, problems, c->err);
+	return qcow2_check_all(c);
+}
+
+/* Step 1, after a check; if there is anything to do, it is followed by another one. */
+static enum status mend_entries(struct mending *m)
+{
+	struct qcow2_check *c = &m->check;
 	enum status st;
 
-	c->problems = NULL;
-	if (m->what == REPAIR_LEAKS && c->needs_rebuild)
-		return fail(c->err, ST_CORRUPT, "its refcounts are too wrong to repair leaks alone: clusters in use have none, or "
-			    "they cannot be read; \"-r all\" repairs them; nothing was done");
-	st = forget_unknown(m);
-	if (st == ST_OK && m->what == REPAIR_ALL && c->n_mendable > 0) {
-		st = edit_all(m, mend_entry);
-		if (st == ST_OK)
-			st = flush(m);
-	}
+	if (m->what != REPAIR_ALL || c->n_mendable == 0)
+		return ST_OK;
+	st = edit_all(m, mend_entry);
 	if (st == ST_OK)
-		st = put_refcounts(m, m->what == REPAIR_ALL && unusable);
+		st = flush(m);
+	m->n_fixed = m->n_edits;
+	m->n_edits = 0;
+	return st == ST_OK ? check_again(m, NULL) : st;
+}
+
+/* Steps 2 and 3, after a check that has found something. */
+static enum status mend(struct mending *m)
+{
+	bool unusable = m->check.unusable;
+	enum status st = put_refcounts(m, m->what == REPAIR_ALL && unusable);
+
 	if (st == ST_OK && (m->what == REPAIR_ALL || (m->sure && !m->low && !unusable))) {
 		st = edit_active(m, set_flag);
 		if (st == ST_OK)
@@ -363,15 +385,6 @@ static bool only_incomplete(const struct qcow2_check *c)
 {
 	return c->n_incomplete > 0 && c->result.corruptions == c->n_incomplete && c->result.leaks == 0 &&
 	       c->result.check_errors == 0;
-}
-
-static enum status check_again(struct mending *m, struct out *problems)
-{
-	struct qcow2_check *c = &m->check;
-
-	qcow2_check_end(c);
-	*c = begin_check(m, problems, c->err);
-	return qcow2_check_all(c);
 }
 
 /* Step 4. */
@@ -395,10 +408,9 @@ static enum status mark_sound(struct mending *m)
 {
 	const uint64_t marks = QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT;
 	struct qcow2_header *header = &m->q->header;
-	const struct check_result *result = &m->check.result;
 	enum status st;
 
-	if (result->corruptions > 0 || result->check_errors > 0 || (header->incompatible & marks) == 0)
+	if ((header->incompatible & marks) == 0)
 		return ST_OK;
 	m->changed = true;
 	st = write_failed(m, qcow2_header_write_incompatible(m->check.file, header->incompatible & ~marks));
@@ -416,30 +428,54 @@ static uint64_t difference(uint64_t before, uint64_t after)
 	return before > after ? before - after : 0;
 }
 
+/* Steps 1 to 4, after a check that has found something; *ret is what is left. */
+static enum status repair(struct mending *m, struct out *problems, struct check_result *ret)
+{
+	struct qcow2_check *c = &m->check;
+	struct check_result before;
+	uint64_t n_flags;
+	bool incomplete;
+	enum status st;
+
+	if (m->what == REPAIR_LEAKS && c->needs_rebuild)
+		return fail(c->err, ST_CORRUPT, "its refcounts are too wrong to repair leaks alone: clusters in use have none, or "
+			    "they cannot be read; \"-r all\" repairs them; nothing was done");
+	c->problems = NULL;
+	st = forget_unknown(m);
+	if (st == ST_OK)
+		st = mend_entries(m);
+	before = c->result;
+	n_flags = c->n_flags;
+	incomplete = c->n_incomplete > 0;
+	if (st == ST_OK)
+		st = mend(m);
+	if (st != ST_OK)
+		return st;
+	*ret = before;
+	if (m->changed || incomplete) {
+		st = check_mended(m, problems);
+		*ret = c->result;
+		/* Flags that fit to the refcounts once these were right are not counted, as in qemu-img. */
+		ret->corruptions_fixed = m->n_fixed + m->n_edits +
+					 difference(before.corruptions - n_flags, c->result.corruptions - c->n_flags);
+		ret->leaks_fixed = difference(before.leaks, c->result.leaks);
+	}
+	if (st == ST_OK && m->kept && problems != NULL)
+		out_text(problems, "What nobody refers to was kept: what is corrupt may have referred to it.\n");
+	return st;
+}
+
 enum status qcow2_repair(struct image *image, enum repair what, struct out *problems, struct check_result *ret,
 			 struct error *err)
 {
 	struct mending m = { .q = (struct qcow2_image *)image, .what = what };
-	struct qcow2_check *c = &m.check;
-	uint64_t corruptions, leaks;
 	enum status st;
 
-	*c = begin_check(&m, problems, err);
-	st = qcow2_check_all(c);
-	corruptions = c->result.corruptions - c->n_flags;
-	leaks = c->result.leaks;
-	if (st == ST_OK && (c->result.corruptions | c->result.leaks | c->result.check_errors) != 0) {
-		st = mend(&m);
-		if (st == ST_OK)
-			st = check_mended(&m, problems);
-	}
-	if (st == ST_OK)
-		st = mark_sound(&m);
-	if (st == ST_OK) {
-		*ret = c->result;
-		ret->corruptions_fixed = difference(corruptions, c->result.corruptions - c->n_flags);
-		ret->leaks_fixed = difference(leaks, c->result.leaks);
-	}
-	qcow2_check_end(c);
-	return st;
+	m.check = begin_check(&m, problems, err);
+	st = qcow2_check_all(&m.check);
+	*ret = m.check.result;
+	if (st == ST_OK && (ret->corruptions | ret->leaks | ret->check_errors) != 0)
+		st = repair(&m, problems, ret);
+	qcow2_check_end(&m.check);
+	return st == ST_OK && ret->corruptions == 0 && ret->check_errors == 0 ? mark_sound(&m) : st;
 }
