@@ -400,6 +400,8 @@ static enum status check_mended(struct mending *m, struct out *problems)
 	if (st == ST_OK)
 		st = qcow2_snapshots_complete(m->q, err);
 	qcow2_unload_refcounts(m->q);
+	if (st == ST_OK) /* the file has grown: refcounts may have been left there by a repair whose other writes were lost */
+		st = put_refcounts(m, false);
 	return st == ST_OK ? check_again(m, problems) : st;
 }
 
