@@ -89,8 +89,8 @@ struct image_format {
 	void (*close)(struct image *); /* frees what open and load made, but neither the image nor image->file; NULL: nothing to free */
 
 	/*
-	 * Gets ready what reading the disk needs (tables, a data file): after it, image->blk.ops and image->blk.size count. Fails with words as
-	 * open does.
+	 * Gets ready what reading the disk needs (tables, a data file): after it, image->blk.ops and image->blk.size count. For writing, an
+	 * image that was not closed cleanly is repaired before. Fails with words as open does.
 	 */
 	enum status (*load)(struct image *, struct error *);
 

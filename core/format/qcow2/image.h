@@ -123,6 +123,12 @@ enum status qcow2_snapshots_read(struct qcow2_image *, struct error *);
 enum status qcow2_snapshot_l1(struct qcow2_image *, size_t index, uint64_t **ret, uint32_t *ret_n, uint64_t *ret_disk_bytes,
 			      struct error *);
 
+/*
+ * The snapshot table as it should be, with all extra data in each entry, in memory that the caller frees, on failure
+ * too; q->snapshots then fits to it, and not any more to the one in the file.
+ */
+enum status qcow2_snapshots_full(struct qcow2_image *, uint8_t **ret, size_t *ret_bytes);
+
 enum status qcow2_snapshot_load(struct image *, size_t index, struct error *);
 
 /* ---- snapshot_write.c ---- */

@@ -273,6 +273,9 @@ static enum status rebuild(struct mending *m)
 		return fail(c->err, ST_CORRUPT, "its refcounts have to be written anew, but the tables of the image refer to where "
 			    "that would go, behind the end of the file at 0x%jx, as if data had been there; get the rest of the "
 			    "file, or convert what can be read to a new image", before);
+	if ((qcow2_counts_uses(c, 0) & (QCOW2_USE_L2 | QCOW2_USE_TWICE)) != 0)
+		return fail(c->err, ST_CORRUPT, "its refcounts have to be written anew, but some table of the image is said to be "
+			    "where its header is, which would have to change for that; convert what can be read to a new image");
 	st = m->sure ? ST_OK : take_blocks(m, false);
 	if (st != ST_OK)
 		return st;

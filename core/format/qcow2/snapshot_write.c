@@ -560,45 +560,15 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 
 /* ---- complete ----------------------------------------------------------------------------------------------------- */
 
-/* Puts entry `index` behind the `*bytes` of the new table that there are so far, with all extra data that is known here. */
-static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *entries, size_t *bytes)
-{
-	struct qcow2_snapshot *inner = &q->snapshots[index];
-	uint64_t old = q->header.snapshots_offset + inner->table_at;
-	uint8_t *to = entries + *bytes;
-	struct qcow2_disk_snapshot_extra extra;
-	struct qcow2_disk_snapshot disk;
-	enum status st = blk_read_padded(q->image.file, old, &disk, sizeof disk);
-	uint64_t extra_bytes = be32_get(disk.extra_bytes), kept = min_u64(extra_bytes, sizeof extra);
-	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) + bytes_from_be(disk.name_bytes, 2);
-
-	if (!inner->has_disk_bytes)
-		inner->disk_bytes = q->image.size;
-	inner->has_disk_bytes = true;
-	inner->table_at = *bytes;
-	inner->table_bytes = round_up(sizeof disk + sizeof extra + rest, 8);
-	*bytes += inner->table_bytes;
-	extra.vm_state_bytes = be64_of(q->image.snapshots[index].vm_state_bytes);
-	extra.disk_bytes = be64_of(inner->disk_bytes);
-	extra.icount = be64_of(q->image.snapshots[index].icount);
-	disk.extra_bytes = be32_of((uint32_t)(extra_bytes - kept + sizeof extra));
-	memcpy(to, &disk, sizeof disk);
-	memcpy(to + sizeof disk, &extra, sizeof extra);
-	/* What other programs know of, the id and the name stay as they are. */
-	return st == ST_OK ? blk_read_padded(q->image.file, old + sizeof disk + kept, to + sizeof disk + sizeof extra, rest) : st;
-}
-
 enum status qcow2_snapshots_complete(struct qcow2_image *q, struct error *err)
 {
 	const char *what = "completing the snapshots";
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
-	/* An entry becomes longer by the extra data at most. */
-	uint8_t *entries = mem_alloc(old_bytes + q->image.n_snapshots * (sizeof(struct qcow2_disk_snapshot_extra) + 8));
-	struct new_table table = { .entry = entries };
-	enum status st = entries != NULL ? ST_OK : ST_NO_MEMORY;
+	struct new_table table = { 0 };
+	uint8_t *entries = NULL;
+	enum status st = qcow2_snapshots_full(q, &entries, &table.entry_bytes);
 
-	for (size_t i = 0; st == ST_OK && i < q->image.n_snapshots; i++)
-		st = complete_entry(q, i, entries, &table.entry_bytes);
+	table.entry = entries;
 	st = st == ST_OK ? replace_table(q, &table, q->header.n_snapshots, what, err) : failed(q, st, what, err);
 	if (st == ST_OK)
 		st = give_up_table(q, old_table, old_bytes, what, err);
