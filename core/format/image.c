@@ -186,6 +186,18 @@ enum status image_check(struct image *image, struct out *problems, struct check_
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
+enum status image_repair(struct image *image, enum repair what, struct out *problems, struct check_result *ret,
+			 struct error *err)
+{
+	struct error why;
+	enum status st;
+
+	CHECK(image->mode == OPEN_WRITE);
+	*ret = (struct check_result){ 0 };
+	st = image->format->repair(image, what, problems, ret, &why);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
+}
+
 enum status image_read_backing(struct image *image, uint64_t offset, void *buf, size_t len)
 {
 	if (image->backing != NULL)

@@ -60,6 +60,12 @@ struct check_result {
 	uint64_t total_clusters;     /* of the disk */
 	uint64_t allocated_clusters; /* of them: those with a place in the file */
 	uint64_t fragmented_clusters, compressed_clusters; /* of the allocated ones */
+	uint64_t corruptions_fixed, leaks_fixed; /* by a repair before it */
+};
+
+enum repair {
+	REPAIR_LEAKS, /* only what takes space for nothing */
+	REPAIR_ALL,
 };
 
 enum { CHECK_PROBLEMS_MAX = 1000 }; /* that are told one by one */
@@ -84,8 +90,8 @@ struct image_format {
 	void (*close)(struct image *); /* frees what open and load made, but neither the image nor image->file; NULL: nothing to free */
 
 	/*
-	 * Gets ready what reading the disk needs (tables, a data file): after it, image->blk.ops and image->blk.size count. Fails with words as
-	 * open does.
+	 * Gets ready what reading the disk needs (tables, a data file): after it, image->blk.ops and image->blk.size count. For writing, an
+	 * image that was not closed cleanly is repaired before. Fails with words as open does.
 	 */
 	enum status (*load)(struct image *, struct error *);
 
@@ -138,6 +144,14 @@ struct image_format {
 	 * of this format cannot be checked.
 	 */
 	enum status (*check)(struct image *, struct out *problems, struct check_result *ret, struct error *);
+
+	/*
+	 * Checks an image that is open for writing, repairs what can be repaired without losing data, and if that was
+	 * anything, checks it again: *ret is what is found in the end. Needs no load. Power may fail at any moment:
+	 * what was readable before is so still, and another repair finishes. NULL: images of this format cannot be
+	 * repaired.
+	 */
+	enum status (*repair)(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
 
 	/* Checks a request and says which files of which sizes it takes; touches nothing. */
 	enum status (*plan)(const struct create_request *, struct create_plan *ret, struct error *);
@@ -279,6 +293,9 @@ enum status image_flush(struct image *, struct error *);
 
 /* Checks an image whose format has a `check`. Fails with words that name the file. */
 enum status image_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
+
+/* Repairs an image whose format has a `repair`. Fails with words that name the file. */
+enum status image_repair(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
 
 /* What shows through at `offset` of an image that has nothing there: its backing file's bytes, zeros behind the end of that. */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

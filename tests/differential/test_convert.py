@@ -135,12 +135,11 @@ def test_unknown_autoclear_bits_are_cleared_by_writing(source):
     assert (source / "t.qcow2").read_bytes()[88:96] == bytes(8)
 
 
-@pytest.mark.parametrize("bit", [1, 2])
-def test_damaged_or_dirty_target_is_refused(source, bit):
+def test_damaged_target_is_refused(source):
     qemu_img(source, "create", "-q", "-f", "qcow2", "t.qcow2", str(SIZE))
     with open(source / "t.qcow2", "r+b") as file:
         file.seek(79)
-        file.write(bytes([bit]))
+        file.write(b"\2")
     before = (source / "t.qcow2").read_bytes()
     ours = efi_img(source, "convert", "-n", "-O", "qcow2", "s.qcow2", "t.qcow2")
     assert ours.code == 1 and "repaired" in ours.err and (source / "t.qcow2").read_bytes() == before

@@ -22,6 +22,8 @@ __attribute__((format(printf, 3, 0)))
 static void tell(struct qcow2_check *c, const char *kind, const char *format, va_list args)
 {
 	c->n_problems++;
+	if (c->problems == NULL)
+		return;
 	if (c->n_problems == CHECK_PROBLEMS_MAX + 1)
 		out_printf(c->problems, "These are %d problems; the others are only counted.\n", CHECK_PROBLEMS_MAX);
 	if (c->n_problems > CHECK_PROBLEMS_MAX)
@@ -95,7 +97,7 @@ enum status qcow2_check_table(struct qcow2_check *c, const char *what, uint64_t 
 
 /* ---- the check as a whole ----------------------------------------------------------------------------------------- */
 
-static enum status begin(struct qcow2_check *c)
+enum status qcow2_check_begin(struct qcow2_check *c)
 {
 	c->table = mem_alloc(c->q->image.cluster_bytes);
 	c->piece = mem_alloc(QCOW2_CHECK_PIECE * sizeof *c->piece);
@@ -106,6 +108,26 @@ static enum status begin(struct qcow2_check *c)
 	return qcow2_counts_init(c);
 }
 
+void qcow2_check_end(struct qcow2_check *c)
+{
+	qcow2_counts_free(c);
+	mem_free(c->table);
+	mem_free(c->piece);
+}
+
+enum status qcow2_check_all(struct qcow2_check *c)
+{
+	enum status st = qcow2_check_begin(c);
+
+	if (st == ST_OK)
+		st = qcow2_check_references(c);
+	if (st == ST_OK)
+		st = qcow2_check_blocks(c);
+	if (st == ST_OK)
+		st = qcow2_check_refcounts(c);
+	return st == ST_OK ? qcow2_check_copied(c) : st;
+}
+
 enum status qcow2_check(struct image *image, struct out *problems, struct check_result *ret, struct error *err)
 {
 	struct qcow2_check c = {
@@ -114,20 +136,10 @@ enum status qcow2_check(struct image *image, struct out *problems, struct check_
 		.problems = problems,
 		.err = err,
 	};
-	enum status st = begin(&c);
+	enum status st = qcow2_check_all(&c);
 
 	if (st == ST_OK)
-		st = qcow2_check_references(&c);
-	if (st == ST_OK)
-		st = qcow2_check_blocks(&c);
-	if (st == ST_OK)
-		st = qcow2_check_refcounts(&c);
-	if (st == ST_OK)
-		st = qcow2_check_copied(&c);
-	if (st == ST_OK)
 		*ret = c.result;
-	qcow2_counts_free(&c);
-	mem_free(c.table);
-	mem_free(c.piece);
+	qcow2_check_end(&c);
 	return st;
 }

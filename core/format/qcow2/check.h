@@ -4,7 +4,7 @@
 #include "format/image.h"
 #include "format/qcow2/image.h"
 
-/* What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c. */
+/* What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c; and repair.c. */
 
 enum {
 	QCOW2_CHECK_PIECE = 8192, /* entries of a long table that are in memory at once */
@@ -28,7 +28,7 @@ struct qcow2_check {
 	struct error *err;
 	struct check_result result;
 
-	struct out *problems;
+	struct out *problems; /* NULL: they are only counted */
 	uint64_t n_problems;
 	/* Where we are: the entry of a table; table NULL: nowhere in particular. It is printed with each problem. */
 	struct qcow2_place {
@@ -43,12 +43,34 @@ struct qcow2_check {
 	bool overlaps;       /* a cluster is used as two things */
 	bool unreadable;     /* some refcounts of the file could not be had */
 
+	/* Of the corruptions, for a repair: */
+	uint64_t n_flags;      /* COPIED flags that are wrong */
+	uint64_t n_mendable;   /* L2 entries that qcow2_check_mendable() says can be mended */
+	uint64_t n_incomplete; /* snapshots that do not say the size of the disk */
+	/* The refcount structures cannot be used as they are: a block is not where one can be, or is missing, or one of them is used twice; */
+	bool unusable;
+	/* with that, or a cluster in use whose refcount is 0, qemu-img does not repair leaks alone. */
+	bool needs_rebuild;
+	/* References that lead behind the end of the file: whether one does so before this offset, to where the file might grow. */
+	uint64_t growth_end;
+	bool in_the_way;
+
 	uint8_t *table;      /* one cluster: an L2 table or a refcount block */
 	be64 *piece;         /* of a longer table */
 	uint64_t table_bytes_left; /* of L1 and bitmap tables, before it is clear that they overlap */
 };
 
 /* ---- check.c ---- */
+
+/*
+ * Gets ready to count references from 0 on. On failure qcow2_check_end() is due as well. The caller has set the first
+ * four members.
+ */
+enum status qcow2_check_begin(struct qcow2_check *);
+void qcow2_check_end(struct qcow2_check *);
+
+/* All parts of a check, from the beginning. */
+enum status qcow2_check_all(struct qcow2_check *);
 
 /* Counts a problem, and prints it with the place where it is. */
 void qcow2_check_corrupt(struct qcow2_check *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -79,7 +101,8 @@ void qcow2_count(struct qcow2_check *, enum qcow2_use, uint64_t offset, uint64_t
 
 uint64_t qcow2_counts_get(const struct qcow2_check *, uint64_t cluster);
 
-/* Whether it is used as two things. */
+/* What it is used as (enum qcow2_use); whether that is two things. */
+unsigned qcow2_counts_uses(const struct qcow2_check *, uint64_t cluster);
 bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
 
 /* ---- check_references.c ---- */
@@ -87,13 +110,33 @@ bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
 /* Counts all references to clusters, except those of the refcount structures, and checks the tables that have them. */
 enum status qcow2_check_references(struct qcow2_check *);
 
+/*
+ * Whether an L2 entry only reserves a place for zeros, and that where there can be none: it can become one without a
+ * place.
+ */
+bool qcow2_check_mendable(const struct qcow2_check *, uint64_t entry, uint64_t bitmap);
+
+/* Notes that tables of so many bytes are about to be walked. False: they cannot all be different ones. */
+bool qcow2_check_take_table(struct qcow2_check *, uint64_t bytes);
+
 /* ---- check_refcounts.c ---- */
+
+/* How many entries the refcount table has. */
+static inline uint64_t qcow2_check_reftable_entries(const struct qcow2_check *c)
+{
+	return ((uint64_t)c->q->header.reftable_clusters << c->q->header.cluster_bits) / 8;
+}
 
 /* Counts the references of the refcount structures, and checks them. */
 enum status qcow2_check_blocks(struct qcow2_check *);
 
 /* Compares what was counted with the refcounts of the file, which take its place in c->counts. */
 enum status qcow2_check_refcounts(struct qcow2_check *);
+
+/*
+ * A refcount of the file; where it was not compared, it is read. *ret_known false: it cannot be had.
+ */
+enum status qcow2_check_refcount(struct qcow2_check *, uint64_t cluster, uint64_t *ret, bool *ret_known);
 
 /* Checks the COPIED flags of the active tables against these refcounts. */
 enum status qcow2_check_copied(struct qcow2_check *);

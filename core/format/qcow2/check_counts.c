@@ -63,21 +63,21 @@ static bool add(struct qcow2_check *c, uint64_t cluster)
 	return true;
 }
 
-static unsigned uses_of(const struct qcow2_check *c, uint64_t cluster)
+unsigned qcow2_counts_uses(const struct qcow2_check *c, uint64_t cluster)
 {
 	return c->uses[cluster / 2] >> (cluster % 2 * 4) & 15;
 }
 
 bool qcow2_counts_overlap(const struct qcow2_check *c, uint64_t cluster)
 {
-	unsigned uses = uses_of(c, cluster);
+	unsigned uses = qcow2_counts_uses(c, cluster);
 
 	return (uses & (uses - 1)) != 0;
 }
 
 static void mark(struct qcow2_check *c, uint64_t cluster, enum qcow2_use use)
 {
-	unsigned before = uses_of(c, cluster), after = before | use;
+	unsigned before = qcow2_counts_uses(c, cluster), after = before | use;
 
 	if (use == QCOW2_USE_OTHER && (before & QCOW2_USE_OTHER) != 0)
 		after |= QCOW2_USE_TWICE;
@@ -98,14 +98,15 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 	/* The file may end inside its last cluster. */
 	if (!range_ok(offset, bytes, c->file->size + qcow2_cluster_bytes(&c->q->header) - 1)) {
 		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, behind the end of the file", bytes, offset);
+		if (offset < c->growth_end)
+			c->in_the_way = true;
 		return;
 	}
 	last = (offset + bytes - 1) >> cluster_bits;
 	c->n_clusters = max_u64(c->n_clusters, last + 1);
 	for (uint64_t cluster = offset >> cluster_bits; cluster <= last; cluster++) {
-		if (add(c, cluster))
-			mark(c, cluster, use);
-		else
+		mark(c, cluster, use);
+		if (!add(c, cluster))
 			qcow2_check_corrupt(c, "refers to cluster %ju (at 0x%jx), which has more users than a refcount of %u bits "
 					    "can count", cluster, cluster << cluster_bits, 1u << c->q->header.refcount_order);
 	}

@@ -11,12 +11,7 @@
 
 static uint64_t per_block(const struct qcow2_check *c)
 {
-	return qcow2_cluster_bytes(&c->q->header) * 8 >> c->q->header.refcount_order;
-}
-
-static uint64_t reftable_entries(const struct qcow2_check *c)
-{
-	return ((uint64_t)c->q->header.reftable_clusters << c->q->header.cluster_bits) / 8;
+	return qcow2_refcounts_per_block(&c->q->header);
 }
 
 /* ---- refcount blocks ---------------------------------------------------------------------------------------------- */
@@ -24,7 +19,7 @@ static uint64_t reftable_entries(const struct qcow2_check *c)
 static void check_block(struct qcow2_check *c, uint64_t entry)
 {
 	unsigned cluster_bits = c->q->header.cluster_bits;
-	uint64_t offset = entry & QCOW2_REFTABLE_OFFSET, cluster = offset >> cluster_bits, n;
+	uint64_t offset = entry & QCOW2_REFTABLE_OFFSET, cluster = offset >> cluster_bits, n, before = c->result.corruptions;
 
 	if ((entry & QCOW2_REFTABLE_RESERVED) != 0) {
 		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & QCOW2_REFTABLE_RESERVED);
@@ -32,22 +27,27 @@ static void check_block(struct qcow2_check *c, uint64_t entry)
 		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the cluster size");
 	} else if (cluster >= c->n_clusters) {
 		qcow2_check_corrupt(c, "the refcount block is behind the end of the file");
+		c->unusable = true;
+		return;
 	} else {
 		qcow2_count(c, QCOW2_USE_OTHER, offset, qcow2_cluster_bytes(&c->q->header));
 		n = qcow2_counts_get(c, cluster);
 		if (n != 1)
 			qcow2_check_corrupt(c, "the cluster of the refcount block is referred to %ju times", n);
+		c->unusable |= qcow2_counts_overlap(c, cluster);
 	}
+	if (c->result.corruptions > before)
+		c->unusable = c->needs_rebuild = true;
 }
 
 enum status qcow2_check_blocks(struct qcow2_check *c)
 {
 	static const char what[] = "refcount table";
-	uint64_t table = c->q->header.reftable_offset, n = qcow2_check_in_file(c, table, reftable_entries(c));
+	uint64_t table = c->q->header.reftable_offset, n = qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c));
 	enum status st = ST_OK;
 
 	c->place = (struct qcow2_place){ .table = NULL };
-	qcow2_count(c, QCOW2_USE_OTHER, table, reftable_entries(c) * 8);
+	qcow2_count(c, QCOW2_USE_OTHER, table, qcow2_check_reftable_entries(c) * 8);
 	for (uint64_t first = 0, count; st == ST_OK && first < n; first += count) {
 		st = qcow2_check_piece(c, what, table, first, n, &count);
 		for (uint64_t i = 0; st == ST_OK && i < count; i++) {
@@ -60,6 +60,8 @@ enum status qcow2_check_blocks(struct qcow2_check *c)
 		}
 	}
 	c->place = (struct qcow2_place){ .table = NULL };
+	for (uint64_t at = table; at < table + n * 8; at += qcow2_cluster_bytes(&c->q->header))
+		c->unusable |= qcow2_counts_overlap(c, at >> c->q->header.cluster_bits);
 	return st;
 }
 
@@ -79,6 +81,8 @@ static void compare_cluster(struct qcow2_check *c, uint64_t cluster, uint64_t re
 	bool overlap = c->overlaps && qcow2_counts_overlap(c, cluster);
 	const char *also = overlap ? "; it is used as two different things" : "";
 
+	if (refcount == 0 && counted > 0)
+		c->needs_rebuild = true;
 	if (refcount < counted)
 		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to %ju times%s", cluster,
 				    offset, refcount, counted, also);
@@ -89,8 +93,8 @@ static void compare_cluster(struct qcow2_check *c, uint64_t cluster, uint64_t re
 		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount of %ju is right%s", cluster, offset, refcount, also);
 }
 
-/* Compares block `index`, whose refcounts are in c->table. */
-static void compare_block(struct qcow2_check *c, uint64_t index)
+/* Compares block `index`, whose refcounts are in c->table: those of a block, or zeros if there is none. */
+static void compare_block(struct qcow2_check *c, uint64_t index, bool exists)
 {
 	unsigned order = c->q->header.refcount_order;
 	uint64_t first = index * per_block(c), n = min_u64(per_block(c), c->n_clusters - first), used = n;
@@ -102,6 +106,8 @@ static void compare_block(struct qcow2_check *c, uint64_t index)
 		used--;
 	if (used > 0)
 		c->result.image_end_offset = (first + used) << c->q->header.cluster_bits;
+	if (!exists && used > 0)
+		c->unusable = true;
 	if (c->overlaps || memcmp(counts, c->table, bytes) != 0)
 		for (uint64_t i = 0; i < used; i++)
 			compare_cluster(c, first + i, qcow2_refcount_at(order, c->table, i));
@@ -111,7 +117,7 @@ static void compare_block(struct qcow2_check *c, uint64_t index)
 enum status qcow2_check_refcounts(struct qcow2_check *c)
 {
 	uint64_t table = c->q->header.reftable_offset, n_blocks = div_up(c->n_clusters, per_block(c));
-	uint64_t n = min_u64(qcow2_check_in_file(c, table, reftable_entries(c)), n_blocks), count = 0;
+	uint64_t n = min_u64(qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c)), n_blocks), count = 0;
 	enum status st = ST_OK;
 
 	c->result.image_end_offset = qcow2_cluster_bytes(&c->q->header);
@@ -124,7 +130,7 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 			break;
 		offset = i < n ? be64_get(c->piece[i % QCOW2_CHECK_PIECE]) & QCOW2_REFTABLE_OFFSET : 0;
 		if (!is_readable(c, offset)) {
-			c->unreadable = true;
+			c->unreadable = c->unusable = true;
 			qcow2_check_unknown(c, min_u64(per_block(c), c->n_clusters - i * per_block(c)),
 					    "the refcounts from cluster %ju on: there can be no refcount block at 0x%jx",
 					    i * per_block(c), offset);
@@ -135,14 +141,14 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 		else
 			memset(c->table, 0, c->q->image.cluster_bytes);
 		if (st == ST_OK)
-			compare_block(c, i);
+			compare_block(c, i, offset != 0 && offset < c->file->size);
 	}
 	return st;
 }
 
 /* ---- COPIED ------------------------------------------------------------------------------------------------------- */
 
-/* Reads one refcount from the file. *ret_known false: it cannot be had. */
+/* Reads one refcount from the file. */
 static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
 {
 	unsigned order = c->q->header.refcount_order;
@@ -153,7 +159,7 @@ static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 
 	*ret = 0;
 	*ret_known = true;
-	if (index >= reftable_entries(c))
+	if (index >= qcow2_check_reftable_entries(c))
 		return ST_OK;
 	st = blk_read_padded(c->file, c->q->header.reftable_offset + index * 8, bytes, sizeof bytes);
 	offset = bytes_from_be(bytes, sizeof bytes) & QCOW2_REFTABLE_OFFSET;
@@ -168,24 +174,35 @@ static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 	return st;
 }
 
+enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
+{
+	enum status st = ST_OK;
+
+	*ret_known = true;
+	if (cluster < c->n_clusters && !c->unreadable)
+		*ret = qcow2_counts_get(c, cluster);
+	else
+		st = read_refcount(c, cluster, ret, ret_known);
+	return st == ST_OK ? ST_OK : fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
+}
+
 /* Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be said about it. */
 static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file, bool *ret_known)
 {
-	uint64_t cluster = offset >> c->q->header.cluster_bits, refcount = 1;
+	uint64_t refcount = 1;
 	bool copied = (c->place.value & QCOW2_COPIED) != 0;
+	enum status st = ST_OK;
 
 	*ret_known = true;
-	if (!in_data_file && cluster < c->n_clusters && !c->unreadable) {
-		refcount = qcow2_counts_get(c, cluster);
-	} else if (!in_data_file) {
-		enum status st = read_refcount(c, cluster, &refcount, ret_known);
-
-		if (st != ST_OK)
-			return fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
-	}
-	if (*ret_known && (refcount == 1) != copied)
+	if (!in_data_file)
+		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount, ret_known);
+	if (st != ST_OK)
+		return st;
+	if (*ret_known && (refcount == 1) != copied) {
 		qcow2_check_corrupt(c, "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju", copied ? "" : "not ",
 				    offset, refcount);
+		c->n_flags++;
+	}
 	return ST_OK;
 }
 

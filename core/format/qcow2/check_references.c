@@ -21,8 +21,7 @@ static bool has_data_file(const struct qcow2_check *c)
 	return (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
 }
 
-/* Notes that tables of so many bytes are about to be walked. False: they cannot all be different ones. */
-static bool take_table(struct qcow2_check *c, uint64_t bytes)
+bool qcow2_check_take_table(struct qcow2_check *c, uint64_t bytes)
 {
 	if (bytes > c->table_bytes_left) {
 		qcow2_check_corrupt(c, "a table of %ju bytes is not looked at: together they are longer than the file", bytes);
@@ -63,6 +62,14 @@ static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bit
 	}
 }
 
+bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t bitmap)
+{
+	bool empty = is_extended(c) ? (bitmap & LOW_HALF) == 0 : c->q->header.version >= 3 && (entry & QCOW2_L2_ZERO) != 0;
+
+	return empty && (entry & (QCOW2_L2_COMPRESSED | QCOW2_L2_RESERVED)) == 0 &&
+	       (entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&c->q->header) != 0;
+}
+
 /* A cluster that has a place, be it only a reserved one. */
 static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, struct layout *layout)
 {
@@ -72,6 +79,7 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 		qcow2_check_corrupt(c, "subclusters that are both data and zeros (0x%jx)", bitmap);
 	if (offset % cluster_bytes != 0)
 		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size", offset);
+	c->n_mendable += qcow2_check_mendable(c, entry, bitmap);
 	if (layout != NULL) {
 		c->result.allocated_clusters++;
 		if (layout->next_offset != 0 && layout->next_offset != offset)
@@ -160,7 +168,7 @@ static enum status check_l1(struct qcow2_check *c, uint64_t offset, uint64_t n, 
 	c->place = (struct qcow2_place){ .table = NULL };
 	qcow2_count(c, QCOW2_USE_OTHER, offset, n * 8);
 	n = qcow2_check_in_file(c, offset, n);
-	if (!take_table(c, n * 8))
+	if (!qcow2_check_take_table(c, n * 8))
 		return ST_OK;
 	for (uint64_t first = 0, count; first < n; first += count) {
 		enum status st = qcow2_check_piece(c, what, offset, first, n, &count);
@@ -192,8 +200,10 @@ static enum status check_snapshots(struct qcow2_check *c)
 		const struct qcow2_snapshot *snapshot = &c->q->snapshots[i];
 
 		c->place = (struct qcow2_place){ "snapshot table", header->snapshots_offset, i, snapshot->l1_offset };
-		if (header->version >= 3 && !snapshot->has_disk_bytes)
+		if (header->version >= 3 && !snapshot->has_disk_bytes) {
 			qcow2_check_corrupt(c, "it does not say the size of the disk, as it must in version 3");
+			c->n_incomplete++;
+		}
 		if (snapshot->l1_offset % qcow2_cluster_bytes(header) != 0)
 			qcow2_check_corrupt(c, "the offset of the L1 table is not a multiple of the cluster size");
 		else if (snapshot->l1_entries > QCOW2_L1_BYTES_MAX / 8)
@@ -214,7 +224,7 @@ static enum status check_bitmap_table(struct qcow2_check *c, uint64_t table_offs
 
 	qcow2_count(c, QCOW2_USE_OTHER, table_offset, n * 8);
 	n = qcow2_check_in_file(c, table_offset, n);
-	if (!take_table(c, n * 8))
+	if (!qcow2_check_take_table(c, n * 8))
 		return ST_OK;
 	for (uint64_t first = 0, count; first < n; first += count) {
 		enum status st = qcow2_check_piece(c, what, table_offset, first, n, &count);

@@ -53,11 +53,6 @@ struct layout {
 	enum prealloc prealloc;     /* of the data, wherever it is */
 };
 
-static uint64_t refcounts_per_block(const struct qcow2_header *h)
-{
-	return qcow2_cluster_bytes(h) * 8 >> h->refcount_order;
-}
-
 uint32_t qcow2_version_option(const struct create_values *options)
 {
 	return create_value(options, "compat")->number < COMPAT_FIRST_V2 ? 3 : 2;
@@ -145,7 +140,7 @@ static enum status count_tables(struct layout *layout, bool all, struct error *e
 	layout->n_refblocks = 1;
 	for (;;) {
 		uint64_t n_total = n_fixed + n_reftable + layout->n_refblocks;
-		uint64_t n_refblocks = div_up(n_total, refcounts_per_block(h));
+		uint64_t n_refblocks = div_up(n_total, qcow2_refcounts_per_block(h));
 
 		if (n_total == layout->n_total)
 			break;

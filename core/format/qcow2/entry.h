@@ -68,3 +68,4 @@ static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t i
 		*byte = (uint8_t)((*byte & ~(qcow2_refcount_limit(order) << shift)) | value << shift);
 	}
 }
+

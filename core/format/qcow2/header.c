@@ -104,13 +104,16 @@ static enum status read_failed(struct error *err, enum status st, const char *wh
 	return fail(err, st, "reading the %s: %s", what, status_text(st));
 }
 
-/* A table of `bytes` at `offset` must begin at a cluster and stay below the last possible offset. */
+/*
+ * A table of `bytes` at `offset` must begin at a cluster. Whether it is in the file, and where entries could refer to, is for those to
+ * ask who read it: an image that is damaged so can still be described and checked.
+ */
 static enum status check_table(const struct qcow2_header *h, const char *what, uint64_t offset, uint64_t bytes, struct error *err)
 {
 	if (offset % qcow2_cluster_bytes(h) != 0)
 		return fail(err, ST_CORRUPT, "the offset of the %s, 0x%jx, is not a multiple of the cluster size", what, offset);
-	if (!range_ok(offset, bytes, QCOW2_OFFSET_LIMIT))
-		return fail(err, ST_CORRUPT, "the %s, %ju bytes at 0x%jx, lies beyond what an image can have", what, bytes, offset);
+	if (!range_ok(offset, bytes, INT64_MAX))
+		return fail(err, ST_CORRUPT, "the %s, %ju bytes at 0x%jx, lies beyond what a file can have", what, bytes, offset);
 	return ST_OK;
 }
 
@@ -295,11 +298,11 @@ static enum status read_extensions(struct blk *file, uint64_t at, uint64_t end, 
 		if (st != ST_OK)
 			return read_failed(err, st, "header extensions");
 		at += sizeof extension;
-		if (type == EXTENSION_END)
-			break;
 		if (!range_ok(at, bytes, end))
 			return fail(err, ST_CORRUPT, "the header extension 0x%x of %u bytes at 0x%jx does not fit into the header",
 				    type, bytes, at);
+		if (type == EXTENSION_END)
+			break;
 		switch (type) {
 		case EXTENSION_BACKING_FORMAT:
 			if (bytes >= 16)
@@ -482,6 +485,13 @@ enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear)
 	be64 field = be64_of(autoclear);
 
 	return blk_write(file, offsetof(struct disk_header, autoclear), &field, sizeof field);
+}
+
+enum status qcow2_header_write_incompatible(struct blk *file, uint64_t incompatible)
+{
+	be64 field = be64_of(incompatible);
+
+	return blk_write(file, offsetof(struct disk_header, incompatible), &field, sizeof field);
 }
 
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters)

@@ -105,14 +105,6 @@ enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters, struct error *);
 enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order, struct error *);
 
-/* ---- snapshot_upgrade.c ---- */
-
-/*
- * Sees to it that every snapshot says how large its disk is, as version 3 of the format has it: what does not say so
- * is as large as the disk is now.
- */
-enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
-
 /* ---- zero_clusters.c ---- */
 
 /* What the tables of the disk and of all snapshots have that version 2 of the format does not. */
@@ -171,6 +163,12 @@ enum status qcow2_snapshots_read(struct qcow2_image *, struct error *);
 enum status qcow2_snapshot_l1(struct qcow2_image *, size_t index, uint64_t **ret, uint32_t *ret_n, uint64_t *ret_disk_bytes,
 			      struct error *);
 
+/*
+ * The snapshot table as it should be, with all extra data in each entry, in memory that the caller frees, on failure
+ * too; q->snapshots then fits to it, and not any more to the one in the file.
+ */
+enum status qcow2_snapshots_full(struct qcow2_image *, uint8_t **ret, size_t *ret_bytes);
+
 enum status qcow2_snapshot_load(struct image *, size_t index, struct error *);
 
 /* ---- snapshot_write.c ---- */
@@ -225,6 +223,13 @@ enum status qcow2_bitmaps_store(struct qcow2_image *);
 enum status qcow2_bitmaps_write_directory(struct qcow2_image *, struct qcow2_bitmaps_place *ret);
 /* The header refers to it now: the old one is given up. */
 enum status qcow2_bitmaps_moved(struct qcow2_image *, const struct qcow2_bitmaps_place *old);
+
+/*
+ * Gives all snapshots an entry of the full length: where one does not say how large the disk was, as large as it is
+ * now. Only after qcow2_load_refcounts(). When the power goes, the old entries are there or the new ones. After a failure
+ * the image can only be closed.
+ */
+enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
 
 /* ---- commit.c ---- */
 
@@ -304,9 +309,18 @@ enum status qcow2_set_bitmaps(struct qcow2_image *, const struct qcow2_bitmaps_p
 
 enum status qcow2_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
 
+/* ---- repair.c ---- */
+
+/* `problems` may be NULL. */
+enum status qcow2_repair(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
+
 /* ---- read.c ---- */
 
 enum status qcow2_read(struct blk *, uint64_t offset, void *buf, size_t len);
 enum status qcow2_extent(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
 enum status qcow2_load(struct image *, struct error *);
 void qcow2_unload(struct qcow2_image *);
+
+/* The part of loading for writing that qcow2_alloc() and its like need. */
+enum status qcow2_load_refcounts(struct qcow2_image *, struct error *);
+void qcow2_unload_refcounts(struct qcow2_image *);

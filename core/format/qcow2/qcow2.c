@@ -153,6 +153,7 @@ const struct image_format format_qcow2 = {
 	.bitmaps = &bitmap_ops,
 	.describe = qcow2_describe,
 	.check = qcow2_check,
+	.repair = qcow2_repair,
 	.plan = qcow2_plan,
 	.measure = qcow2_measure,
 	.create = qcow2_create,

@@ -83,6 +83,12 @@ static inline uint64_t qcow2_l2_entry_bytes(const struct qcow2_header *header)
 	return (header->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0 ? 16 : 8;
 }
 
+/* Refcounts in one refcount block. */
+static inline uint64_t qcow2_refcounts_per_block(const struct qcow2_header *header)
+{
+	return qcow2_cluster_bytes(header) * 8 >> header->refcount_order;
+}
+
 static inline uint64_t qcow2_l2_coverage(const struct qcow2_header *header)
 {
 	return qcow2_cluster_bytes(header) / qcow2_l2_entry_bytes(header) * qcow2_cluster_bytes(header);
@@ -107,8 +113,9 @@ void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *, uint8_t to[s
 /* What a header extension says of feature bits: their names, in the form of the disk. */
 const void *qcow2_feature_names(size_t *ret_bytes);
 
-/* Changes the autoclear feature bits. */
+/* These change the autoclear and the incompatible feature bits of an image of version 3. */
 enum status qcow2_header_write_autoclear(struct blk *file, uint64_t autoclear);
+enum status qcow2_header_write_incompatible(struct blk *file, uint64_t incompatible);
 
 /* These change some fields that belong together, each with one write inside of one sector: where the refcount table is, */
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
@@ -180,6 +187,41 @@ struct qcow2_luks {
 
 enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *, struct qcow2_luks *ret, struct error *);
 void qcow2_luks_describe(const struct qcow2_luks *, struct tree *); /* the members of "encrypt" */
+
+/* ---- refcounts_new.c ---- */
+
+/* All refcounts of a file in new clusters behind everything that it has: blocks, then the table that lists them. */
+struct qcow2_new_refcounts {
+	struct blk *file;
+	uint32_t cluster_bits, refcount_order;
+	uint64_t n_clusters; /* of the file without them */
+
+	/* Puts the refcounts of `n` > 0 clusters from `first` on into the beginning of a block, which has zeros. */
+	enum status (*fill)(void *arg, uint64_t first, uint64_t n, uint8_t *block);
+	void *arg;
+
+	uint64_t n_blocks, n_table; /* clusters; after qcow2_new_refcounts_plan() */
+};
+
+/* Says how many clusters they take; needs neither `file` nor `fill`. ST_TOO_LARGE. */
+enum status qcow2_new_refcounts_plan(struct qcow2_new_refcounts *);
+
+static inline uint64_t qcow2_new_refcounts_table(const struct qcow2_new_refcounts *n)
+{
+	return (n->n_clusters + n->n_blocks) << n->cluster_bits;
+}
+
+static inline uint64_t qcow2_new_refcounts_end(const struct qcow2_new_refcounts *n)
+{
+	return (n->n_clusters + n->n_blocks + n->n_table) << n->cluster_bits;
+}
+
+/*
+ * Writes and flushes them, as planned; `block` is room for one cluster. Nothing refers to them before the caller makes
+ * the header do so, with one write: qcow2_new_refcounts_table() and n_table. On failure the file may have become
+ * longer. Asks whether to stop: ST_CANCELLED.
+ */
+enum status qcow2_new_refcounts_write(const struct qcow2_new_refcounts *, uint8_t *block);
 
 /* ---- create.c ---- */
 

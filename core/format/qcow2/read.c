@@ -98,6 +98,9 @@ static enum status load_l1(struct qcow2_image *q, struct error *err)
 	size_t bytes = q->header.l1_entries * sizeof *q->l1; /* at most 32 MiB, checked with the header */
 	enum status st;
 
+	if (bytes > 0 && !range_ok(q->header.l1_offset, bytes, QCOW2_OFFSET_LIMIT))
+		return fail(err, ST_CORRUPT, "the L1 table, %zu bytes at 0x%jx, lies beyond what an image can have", bytes,
+			    q->header.l1_offset);
 	q->l1 = mem_alloc(bytes);
 	if (q->l1 == NULL)
 		return fail_no_memory(err);
@@ -153,16 +156,45 @@ static enum status check_writable(const struct qcow2_image *q, struct error *err
 	if (st != ST_OK)
 		return st;
 	if ((q->header.incompatible & QCOW2_INCOMPAT_CORRUPT) != 0)
-		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but must be repaired before it is written to");
-	if ((q->header.incompatible & QCOW2_INCOMPAT_DIRTY) != 0)
-		return fail(err, ST_CORRUPT, "it was not closed cleanly; it can be read, but must be repaired before it is written to");
+		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but before it is written to, it must be repaired: "
+			    "\"check -r all\"");
 	return ST_OK;
 }
 
-static enum status load_for_writing(struct qcow2_image *q, struct error *err)
+/* An image that was not closed cleanly: its refcounts lag behind, and are put right before anything relies on them. */
+static enum status repair_dirty(struct qcow2_image *q, struct error *err)
+{
+	struct check_result result;
+	struct error why;
+	enum status st;
+
+	if ((q->header.incompatible & QCOW2_INCOMPAT_DIRTY) == 0)
+		return ST_OK;
+	st = qcow2_repair(&q->image, REPAIR_ALL, NULL, &result, &why);
+	if (st != ST_OK)
+		return fail(err, st, "it was not closed cleanly, and repairing it failed: %s", why.text);
+	if (result.corruptions > 0 || result.check_errors > 0)
+		return fail(err, ST_CORRUPT, "it was not closed cleanly, and %ju errors in it cannot be repaired: \"check\" lists "
+			    "them; it can be read, but not written to", result.corruptions + result.check_errors);
+	return ST_OK;
+}
+
+/* Tables that are to be changed must be there: see qcow2_count() for where a file may end. */
+static enum status check_in_file(const struct qcow2_image *q, const char *what, uint64_t offset, uint64_t bytes,
+				 struct error *err)
+{
+	uint64_t end = q->image.file->size + q->image.cluster_bytes - 1;
+
+	if (bytes == 0 || range_ok(offset, bytes, end))
+		return ST_OK;
+	return fail(err, ST_CORRUPT, "its %s, %ju bytes at 0x%jx, is behind the end of the file; it cannot be written to", what,
+		    bytes, offset);
+}
+
+enum status qcow2_load_refcounts(struct qcow2_image *q, struct error *err)
 {
 	uint64_t bytes = (uint64_t)q->header.reftable_clusters << q->header.cluster_bits; /* at most 8 MiB, checked with the header */
-	enum status st = check_writable(q, err);
+	enum status st = check_in_file(q, "refcount table", q->header.reftable_offset, bytes, err);
 
 	if (st != ST_OK)
 		return st;
@@ -178,6 +210,29 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 	for (uint64_t i = 0; i < q->n_reftable; i++)
 		q->reftable[i] = bytes_from_be((const uint8_t *)&q->reftable[i], 8);
 	q->next_cluster = div_up(q->image.file->size, q->image.cluster_bytes);
+	return ST_OK;
+}
+
+void qcow2_unload_refcounts(struct qcow2_image *q)
+{
+	qcow2_cache_free(&q->refcount_cache);
+	mem_free(q->reftable);
+	mem_free(q->released);
+	mem_free(q->copy);
+	q->reftable = NULL;
+	q->released = NULL;
+	q->n_released = q->released_capacity = 0;
+	q->copy = NULL;
+}
+
+static enum status load_for_writing(struct qcow2_image *q, struct error *err)
+{
+	enum status st = check_in_file(q, "L1 table", q->header.l1_offset, (uint64_t)q->header.l1_entries * 8, err);
+
+	if (st == ST_OK)
+		st = qcow2_load_refcounts(q, err);
+	if (st != ST_OK)
+		return st;
 	/* Section "Header", autoclear features: what is not known here would no longer be true once something is written. */
 	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) != 0) {
 		q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
@@ -227,6 +282,10 @@ enum status qcow2_load(struct image *image, struct error *err)
 	image->slice_bytes = slice_bytes(image, &q->header);
 	q->cluster_entry = UINT64_MAX;
 	st = open_data_file(q, err);
+	if (st == ST_OK && image->mode == OPEN_WRITE)
+		st = check_writable(q, err);
+	if (st == ST_OK && image->mode == OPEN_WRITE)
+		st = repair_dirty(q, err);
 	if (st == ST_OK)
 		st = look_for_holes(image, err);
 	if (st == ST_OK)
@@ -251,9 +310,6 @@ void qcow2_unload(struct qcow2_image *q)
 	mem_free(q->l1);
 	mem_free(q->cluster);
 	mem_free(q->packed);
-	qcow2_cache_free(&q->refcount_cache);
 	qcow2_cache_free(&q->bitmap_cache);
-	mem_free(q->reftable);
-	mem_free(q->released);
-	mem_free(q->copy);
+	qcow2_unload_refcounts(q);
 }

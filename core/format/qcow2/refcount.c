@@ -13,7 +13,7 @@
 
 static uint64_t per_block(const struct qcow2_image *q)
 {
-	return qcow2_cluster_bytes(&q->header) * 8 >> q->header.refcount_order;
+	return qcow2_refcounts_per_block(&q->header);
 }
 
 uint64_t qcow2_refcount_max(const struct qcow2_image *q)

@@ -78,6 +78,50 @@ enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
+/* ---- the table with nothing left out ------------------------------------------------------------------------------ */
+
+/* Puts entry `index` behind the `*bytes` of the new table that there are so far, with all extra data that is known here. */
+static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *entries, size_t *bytes)
+{
+	struct qcow2_snapshot *inner = &q->snapshots[index];
+	uint64_t old = q->header.snapshots_offset + inner->table_at;
+	uint8_t *to = entries + *bytes;
+	struct qcow2_disk_snapshot_extra extra;
+	struct qcow2_disk_snapshot disk;
+	enum status st = blk_read_padded(q->image.file, old, &disk, sizeof disk);
+	uint64_t extra_bytes = be32_get(disk.extra_bytes), kept = min_u64(extra_bytes, sizeof extra);
+	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) + bytes_from_be(disk.name_bytes, 2);
+
+	if (!inner->has_disk_bytes)
+		inner->disk_bytes = q->image.size;
+	inner->has_disk_bytes = true;
+	inner->table_at = *bytes;
+	inner->table_bytes = round_up(sizeof disk + sizeof extra + rest, 8);
+	*bytes += inner->table_bytes;
+	extra.vm_state_bytes = be64_of(q->image.snapshots[index].vm_state_bytes);
+	extra.disk_bytes = be64_of(inner->disk_bytes);
+	extra.icount = be64_of(q->image.snapshots[index].icount);
+	disk.extra_bytes = be32_of((uint32_t)(extra_bytes - kept + sizeof extra));
+	memcpy(to, &disk, sizeof disk);
+	memcpy(to + sizeof disk, &extra, sizeof extra);
+	/* What other programs know of, the id and the name stay as they are. */
+	return st == ST_OK ? blk_read_padded(q->image.file, old + sizeof disk + kept, to + sizeof disk + sizeof extra, rest) : st;
+}
+
+enum status qcow2_snapshots_full(struct qcow2_image *q, uint8_t **ret, size_t *ret_bytes)
+{
+	enum status st = ST_OK;
+
+	/* An entry becomes longer by the extra data at most. */
+	*ret = mem_alloc(q->snapshots_bytes + q->image.n_snapshots * (sizeof(struct qcow2_disk_snapshot_extra) + 8));
+	*ret_bytes = 0;
+	if (*ret == NULL)
+		return ST_NO_MEMORY;
+	for (size_t i = 0; st == ST_OK && i < q->image.n_snapshots; i++)
+		st = complete_entry(q, i, *ret, ret_bytes);
+	return st;
+}
+
 /* ---- the disk of a snapshot --------------------------------------------------------------------------------------- */
 
 enum status qcow2_snapshot_l1(struct qcow2_image *q, size_t index, uint64_t **ret, uint32_t *ret_n,

@@ -17,6 +17,7 @@
  *            3. the refcounts of all that the snapshot refers to lowered, its L1 table and the old snapshot table
  *               given up
  *            4. COPIED set in the disk's tables where it is the only user left
+ *   complete 1. to 3. as in remove, for the snapshot tables alone
  *
  * The header's sector decides: before it everything is as it was, after it as it will be. When the power goes before,
  * what was raised is more than there are users, and when it goes after, what was not lowered yet is: clusters are
@@ -167,6 +168,16 @@ static enum status half_done(enum status st, const char *what, struct error *err
 		    "\"check -r leaks\" does that", what, status_text(st));
 }
 
+/* The last step where only the snapshot table was replaced. */
+static enum status give_up_table(struct qcow2_image *q, uint64_t offset, uint64_t bytes, const char *what, struct error *err)
+{
+	enum status st = release(q, offset, bytes);
+
+	if (st == ST_OK)
+		st = qcow2_flush(q);
+	return st == ST_OK ? ST_OK : half_done(st, what, err);
+}
+
 static enum status refuse(const struct qcow2_image *q, struct error *err)
 {
 	if (q->has_data_file)
@@ -311,7 +322,7 @@ static void undo(struct qcow2_image *q, const struct qcow2_walk *raised, const u
 		st = release(q, l1_offset, n * 8);
 	if (st == ST_OK && table != NULL && table->offset != 0)
 		st = release(q, table->offset, table->bytes);
-	if (st == ST_OK)
+	if (st == ST_OK && l1 != NULL)
 		st = qcow2_set_copied(q);
 	if (st == ST_OK)
 		st = qcow2_flush(q);
@@ -343,10 +354,7 @@ static enum status create(struct qcow2_image *q, struct creation *c, struct erro
 	q->snapshots[q->image.n_snapshots] = c->inner;
 	q->image.snapshots[q->image.n_snapshots++] = c->snapshot;
 	c->snapshot.id = c->snapshot.name = NULL; /* the image's from here on */
-	st = release(q, old_table, old_bytes);
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
+	return give_up_table(q, old_table, old_bytes, what, err);
 }
 
 enum status qcow2_snapshot_create(struct image *image, const char *name, struct error *err)
@@ -486,6 +494,23 @@ static void forget(struct qcow2_image *q, size_t index)
 	}
 }
 
+/* Steps 1 and 2. */
+static enum status replace_table(struct qcow2_image *q, struct new_table *table, uint32_t n_snapshots, const char *what,
+				 struct error *err)
+{
+	const struct qcow2_walk none = { 0 };
+	enum status st = write_new_table(q, table);
+
+	if (st == ST_OK)
+		st = qcow2_flush(q);
+	if (st != ST_OK) {
+		undo(q, &none, NULL, 0, 0, table);
+		return failed(q, st, what, err);
+	}
+	st = switch_table(q, table, n_snapshots);
+	return st == ST_OK ? ST_OK : failed(q, st, what, err);
+}
+
 /* Steps 3 and 4. */
 static enum status give_up(struct qcow2_image *q, uint64_t l1_offset, const uint64_t *l1, uint64_t n, uint64_t table,
 			   uint64_t table_bytes)
@@ -505,7 +530,6 @@ static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l
 	const char *what = "deleting the snapshot";
 	const struct qcow2_snapshot s = q->snapshots[index];
 	struct qcow2_walk look = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
-	const struct qcow2_walk none = { 0 };
 	struct new_table table = { .first_bytes = s.table_at, .second_at = s.table_at + s.table_bytes };
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
 	enum status st = qcow2_walk_l1(&look, l1, s.l1_entries);
@@ -513,16 +537,9 @@ static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l
 	if (st != ST_OK)
 		return failed(q, st, what, err);
 	table.second_bytes = old_bytes - table.second_at;
-	st = write_new_table(q, &table);
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	if (st != ST_OK) {
-		undo(q, &none, NULL, 0, 0, &table);
-		return failed(q, st, what, err);
-	}
-	st = switch_table(q, &table, q->header.n_snapshots - 1);
+	st = replace_table(q, &table, q->header.n_snapshots - 1, what, err);
 	if (st != ST_OK)
-		return failed(q, st, what, err);
+		return st;
 	forget(q, index);
 	st = give_up(q, s.l1_offset, l1, s.l1_entries, old_table, old_bytes);
 	return st == ST_OK ? ST_OK : half_done(st, what, err);
@@ -541,5 +558,29 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 		return st;
 	st = remove(q, index, l1, err);
 	mem_free(l1);
+	return st;
+}
+
+/* ---- complete ----------------------------------------------------------------------------------------------------- */
+
+enum status qcow2_snapshots_complete(struct qcow2_image *q, struct error *err)
+{
+	const char *what = "completing the snapshots";
+	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
+	struct new_table table = { 0 };
+	uint8_t *entries = NULL;
+	size_t incomplete = 0;
+	enum status st;
+
+	for (size_t i = 0; i < q->image.n_snapshots; i++)
+		incomplete += !q->snapshots[i].has_disk_bytes;
+	if (incomplete == 0)
+		return ST_OK;
+	st = qcow2_snapshots_full(q, &entries, &table.entry_bytes);
+	table.entry = entries;
+	st = st == ST_OK ? replace_table(q, &table, q->header.n_snapshots, what, err) : failed(q, st, what, err);
+	if (st == ST_OK)
+		st = give_up_table(q, old_table, old_bytes, what, err);
+	mem_free(entries);
 	return st;
 }
