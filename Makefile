@@ -260,8 +260,16 @@ $(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH)
 $(B)/bench.so: $(BENCH_OBJECTS)
 	$(link)
 
-bench: $(B)/efi-img.efi $(B)/bench.efi | setup-run
-	$(PYTHON) -B tests/bench/run.py $^
+.PHONY: bench-firmware bench-host
+bench: bench-firmware bench-host
+bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
+	$(PYTHON) -B tests/bench/firmware.py $^
+bench-host: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/host.py $^
+
+build/host/measure: build/host/tests/bench/measure.o
+	$(call say,LD )
+	$(CC) $^ -o $@
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
@@ -277,7 +285,7 @@ help:
 	@echo "make run          boots it in QEMU and shows what it does there"
 	@echo "make test         all tests: test-unit, test-differential (beside qemu-img), test-boot (in UEFI firmware)"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
-	@echo "make bench        speed in the firmware, beside what its drivers can do"
+	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"
 	@echo "make clean        removes build/"
 
 # What was compiled before, and which headers it saw.
