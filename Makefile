@@ -345,8 +345,16 @@ $(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH)
 $(B)/bench.so: $(BENCH_OBJECTS)
 	$(link)
 
-bench: $(B)/efi-img.efi $(B)/bench.efi | setup-run
-	$(PYTHON) -B tests/bench/run.py $^
+.PHONY: bench-firmware bench-host
+bench: bench-firmware bench-host
+bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
+	$(PYTHON) -B tests/bench/firmware.py $^
+bench-host: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/host.py $^
+
+build/host/measure: build/host/tests/bench/measure.o
+	$(call say,LD )
+	$(CC) $^ -o $@
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
@@ -364,7 +372,7 @@ help:
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
-	@echo "make bench        speed in the firmware, beside what its drivers can do"
+	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"
 	@echo "make clean        removes build/"
 
 # What was compiled before, and which headers it saw.

@@ -94,6 +94,8 @@ static enum status print_map(struct out *out, struct image *image, uint64_t star
 	for (uint64_t at = start; st == ST_OK && at < end;) {
 		struct disk_status next;
 
+		if (platform_cancelled())
+			return fail(err, ST_CANCELLED, "%s: stopped at offset %ju of the disk", image->name, at);
 		st = disk_status(image, at, end - at, &next);
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));

@@ -78,7 +78,7 @@ static enum compare_outcome fetch(struct side *side, uint64_t at, size_t n, stru
 		return COMPARE_SAME;
 	}
 	side->n_zeros = 0;
-	st = platform_cancelled() ? ST_CANCELLED : blk_read(&side->image->blk, at, side->buf, n);
+	st = blk_read(&side->image->blk, at, side->buf, n);
 	if (st == ST_OK)
 		return COMPARE_SAME;
 	error_set(err, "%s: reading %zu bytes at offset %ju: %s", side->image->name, n, at, status_text(st));
@@ -125,6 +125,10 @@ static enum compare_outcome compare_between(const struct comparison *comparison,
 		struct disk_status *a = &side[0].status, *b = &side[1].status;
 		uint64_t n;
 
+		if (platform_cancelled()) {
+			error_set(err, "stopped at offset %ju; what is in front of it is the same", at);
+			return COMPARE_NO_DATA;
+		}
 		outcome = look(comparison, &side[0], at, err);
 		if (outcome == COMPARE_SAME)
 			outcome = look(comparison, &side[1], at, err);

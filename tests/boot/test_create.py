@@ -51,6 +51,8 @@ CASES = {
     "big-blocks": Case("qcow2", "50G", volume="blocks4k"),
     "big-blocks-raw": Case("raw", "20M", volume="blocks4k"),
     "big-blocks-odd": Case("raw", "12345678", volume="blocks4k"),
+    "usb-big-blocks": Case("qcow2", "50G", volume="usb4k"),
+    "usb-big-blocks-odd": Case("raw", "12345678", volume="usb4k"),
 }
 
 # What is typed for the file, where it is on the stick. The first are typed in \sub.
@@ -77,6 +79,7 @@ def make_volumes(place):
         "fat12": make("fat12", 15 * MIB, fat=12, cluster=4096),
         "fat16": make("fat16", 64 * MIB, fat=16, cluster=4096),
         "blocks4k": make("blocks4k", 300 * MIB, fat=32, block=4096),
+        "usb4k": make("usb4k", 300 * MIB, fat=32, block=4096),
     }
 
 
@@ -142,7 +145,7 @@ def made(place, make_stick):
     names["elsewhere"] = batch.run("efi-img create -q -f raw elsewhere.raw 1M")
 
     drives = [Drive("usb", stick.image), Drive("nvme", volumes["fat12"].image), Drive("ahci", volumes["fat16"].image),
-              Drive("virtio-blk", volumes["blocks4k"].image, block=4096)]
+              Drive("virtio-blk", volumes["blocks4k"].image, block=4096), Drive("usb", volumes["usb4k"].image, block=4096)]
     batch.boot(Machine(place / "machine", drives, memory=128, deadline=120))
     return SimpleNamespace(volumes=batch.volumes, create=create, info=info, names=names, others=others, place=place)
 
@@ -271,7 +274,7 @@ def test_output_redirected_to_a_file(made):
     assert stick.get("/own-ascii.txt") == text.replace("\n", "\r\n").encode("ascii")
 
 
-@pytest.mark.parametrize("name", ["stick", "fat12", "fat16", "blocks4k"])
+@pytest.mark.parametrize("name", ["stick", "fat12", "fat16", "blocks4k", "usb4k"])
 def test_file_systems_are_sound(made, name):
     assert made.volumes[name].fsck() == ""
 

@@ -49,6 +49,7 @@ def make_disks(place):
         (gpt_disk(place, "nvme4k", 300 * MIB, 4096, 32, 4096), "nvme"),
         (gpt_disk(place, "sata-9ab", 100 * MIB, 512, 32, 512), "ahci"),
         (mbr_disk(place, "usb512", 64 * MIB), "usb"),
+        (gpt_disk(place, "usb4k", 300 * MIB, 4096, 32, 4096), "usb"),
         (gpt_disk(place, "scsi512", 64 * MIB, 512, 16, 2048), "virtio-scsi"),
         (gpt_disk(place, "scsi4k", 100 * MIB, 4096, 16, 16 * KIB), "virtio-scsi"),
         (gpt_disk(place, "virtio512", 32 * MIB, 512, 12, 8 * KIB), "virtio-blk"),
@@ -90,7 +91,7 @@ def entry_of(made, name):
     return found[0]
 
 
-NAMES = ["nvme512", "nvme4k", "sata-9ab", "usb512", "scsi512", "scsi4k", "virtio512", "virtio4k", "blank"]
+NAMES = ["nvme512", "nvme4k", "sata-9ab", "usb512", "usb4k", "scsi512", "scsi4k", "virtio512", "virtio4k", "blank"]
 PARTITIONED = [name for name in NAMES if name != "blank"]
 
 
@@ -104,7 +105,7 @@ def test_disk(made, name):
     entry = entry_of(made, name)
     assert MODELS[bus] in entry["model"]
     assert bool(entry["model"]) == bool(MODELS[bus])
-    wanted = {"size": disk.size, "block-size": disk.block, "removable": name == "usb512", "read-only": False, "medium": True,
+    wanted = {"size": disk.size, "block-size": disk.block, "removable": bus == "usb", "read-only": False, "medium": True,
               "started-from": False, "partition-table": disk.table}
     assert {key: entry[key] for key in wanted} == wanted
 

@@ -1,6 +1,7 @@
 """The ways to start it without the shell: as \\EFI\\BOOT\\BOOTX64.EFI from the stick of make usb, and with load options."""
 
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,15 @@ def screen(place, drives):
         machine.send(ENTER)
         machine.expect("Boot Manager")  # the firmware has the screen again
         return text
+
+
+def test_the_watchdog_is_off(place, drives, screen):
+    """It waits for a key for longer than the five minutes after which the firmware resets the machine under a program it started."""
+    with Machine(place / "machine", drives[:1], skips_idle=True) as machine:
+        machine.expect("(?i)press any key")
+        begin = machine.seconds_of_guest()
+        while machine.seconds_of_guest() < begin + 6 * 60:
+            time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
-"""Usage: tests/bench/run.py PROGRAM BENCH
+"""Usage: tests/bench/firmware.py PROGRAM BENCH
 
 Boots BENCH (tests/bench/volume.c) beside PROGRAM on a FAT32 volume of each kind of disk, prints one table of ratios, and writes it
 to build/bench.json. Ratios only: times of an emulated machine mean nothing elsewhere.
 """
 
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import report  # noqa: E402
 from rig import disks  # noqa: E402
 from rig.disks import MIB, Volume  # noqa: E402
 from rig.machine import Drive, Machine  # noqa: E402
@@ -46,7 +46,7 @@ def measure(bus, program, bench):
 def main():
     program, bench = Path(sys.argv[1]), Path(sys.argv[2])
     size = program.stat().st_size
-    report = {"program-bytes": size, "program-bytes-limit": SIZE_LIMIT, "buses": {}}
+    results = {"program-bytes": size, "program-bytes-limit": SIZE_LIMIT, "buses": {}}
     print(f"program: {size} bytes, {size / SIZE_LIMIT:.2f} of the limit of {SIZE_LIMIT}")
     print(f"{'FAT32 on':12}{'raw: rate of bare writes':>28}{'qcow2 50G: time of bare writes':>34}{'start: of raw 256M':>23}")
     for bus in BUSES:
@@ -56,9 +56,9 @@ def main():
             "qcow2-time": ticks["qcow2"] / ticks["qcow2-bare"],
             "start-of-raw": ticks["start"] / ticks["raw"],
         }
-        report["buses"][bus] = row
+        results["buses"][bus] = row
         print(f"{bus:12}{row['raw-rate']:28.2f}{row['qcow2-time']:34.2f}{row['start-of-raw']:23.2f}")
-    (ROOT / "build" / "bench.json").write_text(json.dumps(report, indent=4) + "\n")
+    report.save("firmware", results)
 
 
 if __name__ == "__main__":
