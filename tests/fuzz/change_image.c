@@ -18,6 +18,7 @@ enum { CLUSTER_BITS_AT = 23, CLUSTER_BITS_MAX = 12, GROWS_CLUSTERS = 1024 };
 static const char *const commands[] = {
 	"snapshot -c a image", "snapshot -c b image", "snapshot -a 1 image", "snapshot -d 1 image", "snapshot -d a image",
 	"resize image +300k", "resize --shrink image 20k", "resize image 2M", "rebase -u -b @ image", "commit image",
+	"bitmap --add -g 512 image b", "bitmap --merge b --clear image b", "bitmap --remove image b",
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -29,6 +29,8 @@ static const struct {
 	{ { { "convert", "-O", "qcow2", "-o", "cluster_size=16k,extended_l2=on,refcount_bits=64", "random", "a" } } },
 	{ { { "convert", "-O", "qcow2", "-B", "random", "-F", "raw", "-o", "cluster_size=512", "other", "a" } } },
 	{ { { "convert", "-O", "qcow2", "-o", "cluster_size=512,data_file=d,data_file_raw=on", "random", "a" } } },
+	{ { { "convert", "-O", "qcow2", "-o", "cluster_size=512", "random", "a" }, { "bitmap", "--add", "-g", "512", "a", "one" },
+	    { "bitmap", "--add", "--disable", "a", "two" }, { "convert", "-n", "-O", "qcow2", "other", "a" } } },
 };
 
 /* What is run on it: of what changes the image, one for each value in turn. */
@@ -50,6 +52,8 @@ static const char *const lines[][WORDS] = {
 	{ "commit", "a" },
 	{ "amend", "-o", "compat=0.10,refcount_bits=16", "a" },
 	{ "amend", "-o", "compat=1.1,refcount_bits=64", "a" },
+	{ "bitmap", "--merge", "one", "--clear", "a", "two" },
+	{ "bitmap", "--remove", "a", "one" },
 };
 
 static int run(const char *const words[])
@@ -157,6 +161,24 @@ static void add_snapshots(struct fields *f)
 	}
 }
 
+static void add_bitmaps(struct fields *f)
+{
+	static const unsigned widths[] = { 8, 4, 4, 1, 1, 2, 4 };
+	uint64_t ext = get(f, 100, 4), at;
+
+	while (get(f, ext, 4) != 0x23852875)
+		ext += 8 + (get(f, ext + 4, 4) + 7) / 8 * 8;
+	at = get(f, ext + 24, 8);
+	for (unsigned i = 0; i < get(f, ext + 8, 4); i++) {
+		uint64_t field = at;
+
+		for (unsigned k = 0; k < N_OF(widths); field += widths[k++])
+			add(f, "bitmap", i * 100 + k, field, widths[k]);
+		add_table(f, "bitmap table", get(f, at, 8), get(f, at + 8, 4), 8);
+		at += (24 + get(f, at + 18, 2) + get(f, at + 20, 4) + 7) / 8 * 8;
+	}
+}
+
 static void find_fields(struct fields *f)
 {
 	uint64_t cluster = UINT64_C(1) << get(f, 20, 4), l1 = get(f, 40, 8), reftable = get(f, 48, 8);
@@ -175,6 +197,8 @@ static void find_fields(struct fields *f)
 	add_table(f, "refcount table", reftable, get(f, 56, 4) * cluster / 8, 8);
 	add_table(f, "refcount block", get(f, reftable, 8), cluster / 8, 8);
 	add_snapshots(f);
+	if (get(f, 4, 4) == 3 && (get(f, 88, 8) & 1) != 0)
+		add_bitmaps(f);
 }
 
 /* ---- trying them -------------------------------------------------------------------------------------------------- */
