@@ -143,7 +143,7 @@ static void compare_names_the_file(void **state)
 	sim_cancel(1);
 	assert_int_equal(RUN("compare", "a.raw", "other.raw"), 4);
 	sim_cancel(0);
-	assert_string_equal(err.text, "efi-img: a.raw: reading 102400 bytes at offset 0: stopped\n");
+	assert_string_equal(err.text, "efi-img: stopped at offset 0; what is in front of it is the same\n");
 	assert_int_equal(RUN("compare", "a.raw", "none.raw"), 2);
 	assert_non_null(strstr(err.text, "none.raw"));
 	sim_volume_fail(5, ST_IO); /* both are opened and probed; then read, in transfers of 64 KiB */
