@@ -6,7 +6,10 @@
 #include "base/error.h"
 #include "base/out.h"
 
-/* The options of `create -o name=value,name=value`, and those of them that `amend` can change: each format has a table of its own. */
+/*
+ * The options of `create -o name=value,name=value`, and those of them that `amend` can change: each format has a
+ * table of its own.
+ */
 
 enum create_option_type { OPTION_TEXT, OPTION_SIZE, OPTION_NUMBER, OPTION_BOOL, OPTION_CHOICE };
 
@@ -21,7 +24,10 @@ struct create_option {
 
 enum { CREATE_OPTIONS_MAX = 16 };
 
-/* What values are for: a new image has the presets and all options; of one that is changed, only what was given counts. */
+/*
+ * What values are for: a new image has the presets and all options; of one that is changed, only what was given
+ * counts.
+ */
 enum options_purpose { OPTIONS_CREATE, OPTIONS_AMEND };
 
 /* The values by the index of their option in the table. Owns the texts. */

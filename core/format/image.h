@@ -110,11 +110,12 @@ struct image_format {
 				   struct error *);
 
 	/*
-	 * Gives an image that is loaded for writing, with all that is behind it, other options: those of the values that
-	 * are given, for OPTIONS_AMEND. Planning changes nothing; it refuses what cannot be, and says in `ret` how long
-	 * the image and its data file get, as plan_resize does. Amending does what was planned, in steps: when the power
-	 * goes, or when it fails, each is done or not, and the disk is as before or as after. Both fail with words that
-	 * do not name the file. NULL: images of this format keep the options that they were made with.
+	 * Gives an image that is loaded for writing, with all that is behind it, other options: those of the values
+	 * that are given, for OPTIONS_AMEND. Planning changes nothing; it refuses what cannot be, and says in `ret`
+	 * how long the image and its data file get, as plan_resize does. Amending does what was planned, in steps:
+	 * when the power goes, or when it fails, each is done or not, and the disk is as before or as after. Both
+	 * fail with words that do not name the file. NULL: images of this format keep the options that they were made
+	 * with.
 	 */
 	enum status (*plan_amend)(struct image *, const struct create_values *, uint64_t ret[static CREATE_FILES_MAX], struct error *);
 	enum status (*amend)(struct image *, const struct create_values *, struct error *);

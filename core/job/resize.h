@@ -10,5 +10,8 @@
  */
 enum status resize_run(struct image *, uint64_t size, enum prealloc, struct error *);
 
-/* Whether the image and its data file can get as long as `size` says, in this order. ST_TOO_LARGE, ST_NO_SPACE, ST_IO. */
+/*
+ * Whether the image and its data file can get as long as `size` says, in this order. ST_TOO_LARGE, ST_NO_SPACE,
+ * ST_IO.
+ */
 enum status resize_check_places(const struct image *, const uint64_t size[static CREATE_FILES_MAX], enum prealloc, struct error *);

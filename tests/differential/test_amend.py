@@ -81,7 +81,10 @@ def test_with_snapshots(pair, layout, step):
     add_snapshots(pair.ours)
     disks = snapshot_disks(pair.ours)
     copy_to_theirs(pair)
-    run_both(pair, "amend", "--force", "-o", step, "a")
+    before = (pair.ours / "a").read_bytes()
+    if run_both(pair, "amend", "--force", "-o", step, "a").code != 0:
+        assert (pair.ours / "a").read_bytes() == before
+        return
     assert_same(pair, "a")
     if "size" not in step:  # qemu-img shows a snapshot as long as the disk is now
         assert snapshot_disks(pair.ours) == disks
@@ -238,7 +241,9 @@ def test_one_after_the_other(pair, seed):
     make(pair.ours, f"cluster_size={dice.choice(['512', '4k', '64k'])}", seed=seed)
     copy_to_theirs(pair)
     for _ in range(8):
-        run_both(pair, "amend", "-o", dice.choice([s for s in STEPS if "size" not in s]), "a")
+        before = (pair.theirs / "a").read_bytes()
+        if run_both(pair, "amend", "-o", dice.choice([s for s in STEPS if "size" not in s]), "a").code != 0:
+            (pair.theirs / "a").write_bytes(before)  # of several options, qemu-img may have changed some
         assert_same(pair, "a")
         writes = list(random_writes(dice.random(), SIZE))[:5]
         for folder in (pair.ours, pair.theirs):

@@ -15,7 +15,7 @@ enum { WORDS = 12, SETUP = 4, NAME = 48, FIELDS_MAX = 400, SAMPLES = 3 };
 
 static struct capture out, err;
 
-static const struct sim_volume_kind roomy = { .free_bytes = 8 << 20 };
+static const struct sim_volume_kind roomy = { .free_bytes = 2 << 20 };
 
 /* How the image "a" is made. */
 static const struct {

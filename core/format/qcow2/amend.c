@@ -31,7 +31,7 @@ static bool same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : text_equal(a, b);
 }
 
-/* ---- what is wanted, and whether it can be ------------------------------------------------------------------------- */
+/* ---- what is wanted, and whether it can be ----------------------------------------------------------------------- */
 
 static enum status check_backing(const struct qcow2_image *q, const struct create_values *values, struct error *err)
 {
@@ -89,11 +89,13 @@ static enum status take_goal(const struct qcow2_image *q, const struct create_va
 	return ST_OK;
 }
 
-/* What version 2 cannot say; zero clusters, which can be replaced: *ret_zero is how many clusters that takes, at most. */
+/*
+ * What version 2 cannot say; zero clusters, which can be replaced: *ret_zero is how many clusters that takes, at
+ * most.
+ */
 static enum status plan_downgrade(struct qcow2_image *q, const struct goal *goal, uint64_t *ret_zero, struct error *err)
 {
 	uint64_t size = goal->has_size ? goal->size : q->image.size;
-	const uint64_t expendable = QCOW2_INCOMPAT_COMPRESSION;
 	struct qcow2_survey survey;
 	enum status st;
 
@@ -102,9 +104,9 @@ static enum status plan_downgrade(struct qcow2_image *q, const struct goal *goal
 	if (q->image.n_bitmaps > 0)
 		return fail(err, ST_UNSUPPORTED, "option compat: it has dirty bitmaps, which version 2 of the format (0.10) does not have; remove "
 			    "them");
-	if ((q->header.incompatible & ~expendable) != 0)
-		return fail(err, ST_UNSUPPORTED, "option compat: version 2 of the format (0.10) does not have its features (0x%jx: %s)",
-			    q->header.incompatible, "extended_l2");
+	if ((q->header.incompatible & ~(uint64_t)QCOW2_INCOMPAT_COMPRESSION) != 0)
+		return fail(err, ST_UNSUPPORTED, "option compat: version 2 of the format (0.10) does not have its incompatible features (0x%jx; "
+			    "extended L2 entries are 0x10); convert the image", q->header.incompatible);
 	for (size_t i = 0; i < q->image.n_snapshots; i++) {
 		if (q->snapshots[i].has_disk_bytes && q->snapshots[i].disk_bytes != size)
 			return fail(err, ST_UNSUPPORTED, "option compat: at the snapshot %s the disk had %ju bytes, and in version 2 of the format (0.10) "
@@ -122,7 +124,7 @@ static enum status plan_downgrade(struct qcow2_image *q, const struct goal *goal
 	return st;
 }
 
-/* ---- the header ---------------------------------------------------------------------------------------------------- */
+/* ---- the header -------------------------------------------------------------------------------------------------- */
 
 static enum status change_header(struct qcow2_image *q, uint32_t version, const char *data_file, bool write, struct error *err)
 {
@@ -188,7 +190,7 @@ static enum status downgrade(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 enum status qcow2_plan_amend(struct image *image, const struct create_values *values, uint64_t ret[static CREATE_FILES_MAX],
 			     struct error *err)

@@ -98,9 +98,9 @@ enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 /* ---- refcount_width.c ---- */
 
 /*
- * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or the new ones. Planning looks at all
- * of them, changes nothing, and says how many clusters it takes for a time, at most. ST_TOO_LARGE, ST_CORRUPT,
- * ST_CANCELLED, ST_IO, ST_NO_MEMORY.
+ * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or the new ones.
+ * Planning looks at all of them, changes nothing, and says how many clusters it takes for a time, at most.
+ * ST_TOO_LARGE, ST_CORRUPT, ST_CANCELLED, ST_IO, ST_NO_MEMORY.
  */
 enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters, struct error *);
 enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order, struct error *);
@@ -114,8 +114,8 @@ struct qcow2_survey {
 };
 
 /*
- * Looks at them; and makes entries of version 2 of those with the zero flag, which read the same. When the power goes, some are as before.
- * ST_CORRUPT, ST_TOO_LARGE, ST_CANCELLED, ST_IO, ST_NO_MEMORY, ST_NO_SPACE.
+ * Looks at them; and makes entries of version 2 of those with the zero flag, which read the same. When the power
+ * goes, some are as before. ST_CORRUPT, ST_TOO_LARGE, ST_CANCELLED, ST_IO, ST_NO_MEMORY, ST_NO_SPACE.
  */
 enum status qcow2_survey_zeros(struct qcow2_image *, struct qcow2_survey *ret, struct error *);
 enum status qcow2_expand_zeros(struct qcow2_image *, struct error *);
@@ -292,8 +292,9 @@ struct qcow2_header_change {
 };
 
 /*
- * Changes the header on the medium; all else that was written is there. When the power goes, the image has the old or the new
- * header. Unless `write`, it only says whether that can be done. ST_TOO_LARGE, ST_UNSUPPORTED, ST_IO, ST_NO_MEMORY.
+ * Changes the header on the medium; all else that was written is there. When the power goes, the image has the old or
+ * the new header. Unless `write`, it only says whether that can be done. ST_TOO_LARGE, ST_UNSUPPORTED, ST_IO,
+ * ST_NO_MEMORY.
  */
 enum status qcow2_change_header(struct qcow2_image *, const struct qcow2_header_change *, bool write, struct error *);
 

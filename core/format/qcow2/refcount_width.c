@@ -26,7 +26,7 @@ static uint64_t per_block(const struct qcow2_image *q, unsigned order)
 	return qcow2_cluster_bytes(&q->header) * 8 >> order;
 }
 
-/* ---- before ------------------------------------------------------------------------------------------------------- */
+/* ---- before ------------------------------------------------------------------------------------------------------ */
 
 /* Looks at the refcounts of one block, the first of them that of `cluster`. */
 static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_t offset, unsigned order, uint64_t *end, struct error *err)
@@ -54,8 +54,8 @@ static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_
 }
 
 /*
- * Looks at all refcounts: *ret_end is the first cluster from which on none is in use. ST_TOO_LARGE: one does not fit into the new
- * width. ST_CORRUPT: they say that far more is in use than the file has.
+ * Looks at all refcounts: *ret_end is the first cluster from which on none is in use. ST_TOO_LARGE: one does not fit
+ * into the new width. ST_CORRUPT: they say that far more is in use than the file has.
  */
 static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_end, struct error *err)
 {
@@ -76,8 +76,8 @@ static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_e
 }
 
 /*
- * How large the structure has to be, with its own refcounts, and with what the old one takes to count it: each old block has
- * 64 refcounts or more, and the old table can get twice as long.
+ * How large the structure has to be, with its own refcounts, and with what the old one takes to count it: each old
+ * block has 64 refcounts or more, and the old table can get twice as long.
  */
 static struct structure measure(const struct qcow2_image *q, unsigned order, uint64_t end)
 {
@@ -117,7 +117,7 @@ enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uin
 	return st;
 }
 
-/* ---- the new structure -------------------------------------------------------------------------------------------- */
+/* ---- the new structure ------------------------------------------------------------------------------------------- */
 
 static enum status write_blocks(struct qcow2_image *q, const struct structure *s)
 {

@@ -43,7 +43,7 @@ static uint64_t l1_entries(const struct qcow2_image *q, uint64_t size)
 	return div_up(size, qcow2_l2_coverage(&q->header));
 }
 
-/* ---- before ------------------------------------------------------------------------------------------------------- */
+/* ---- before ------------------------------------------------------------------------------------------------------ */
 
 /* The clusters that growing takes, at most, without the refcount structures. */
 static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum prealloc prealloc)

@@ -1,10 +1,10 @@
 /*
- * The disk and all snapshots without the zero flag, which version 2 of the format does not have (section "Standard Cluster
- * Descriptor").
+ * The disk and all snapshots without the zero flag, which version 2 of the format does not have (section "Standard
+ * Cluster Descriptor").
  *
- * Each entry with the flag is changed where it is: it then has a cluster with zeros, or none where zeros show anyway. An L2
- * table may have several users; its clusters then have each of them as well. The order in which that gets to the medium is
- * that of all changes (commit.c), and each entry reads the same before and after.
+ * Each entry with the flag is changed where it is: it then has a cluster with zeros, or none where zeros show anyway.
+ * An L2 table may have several users; its clusters then have each of them as well. The order in which that gets to
+ * the medium is that of all changes (commit.c), and each entry reads the same before and after.
  */
 #include "base/memory.h"
 #include "base/platform.h"
@@ -29,7 +29,7 @@ static bool is_zero_entry(uint64_t entry)
 	return (entry & (QCOW2_L2_COMPRESSED | QCOW2_L2_ZERO)) == QCOW2_L2_ZERO;
 }
 
-/* ---- all L2 tables ------------------------------------------------------------------------------------------------ */
+/* ---- all L2 tables ----------------------------------------------------------------------------------------------- */
 
 static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const uint64_t *l1, uint64_t n, bool of_disk)
 {
@@ -68,7 +68,7 @@ static enum status pass_all(struct qcow2_image *q, const struct pass *pass, stru
 	return st == ST_OK ? ST_OK : fail(err, st, "replacing zero clusters: %s", status_text(st));
 }
 
-/* ---- what there is ------------------------------------------------------------------------------------------------ */
+/* ---- what there is ----------------------------------------------------------------------------------------------- */
 
 static enum status survey_table(struct qcow2_image *q, const struct table *t, struct qcow2_survey *survey)
 {
@@ -92,7 +92,7 @@ enum status qcow2_survey_zeros(struct qcow2_image *q, struct qcow2_survey *ret, 
 	return pass_all(q, &(struct pass){ survey_table, ret }, err);
 }
 
-/* ---- replacing ---------------------------------------------------------------------------------------------------- */
+/* ---- replacing --------------------------------------------------------------------------------------------------- */
 
 /* The cluster that an entry with the zero flag gets instead; 0: none is needed. */
 static enum status give_cluster(struct qcow2_image *q, const struct table *t, uint64_t *ret)
@@ -106,7 +106,10 @@ static enum status give_cluster(struct qcow2_image *q, const struct table *t, ui
 	return st == ST_OK && t->users > 1 ? qcow2_ref_more(q, *ret >> q->header.cluster_bits, t->users - 1) : st;
 }
 
-/* What an entry with the zero flag becomes. A cluster that others use too is not theirs only as zeros: it is left to them. */
+/*
+ * What an entry with the zero flag becomes. A cluster that others use too is not theirs only as zeros: it is left to
+ * them.
+ */
 static enum status replace(struct qcow2_image *q, const struct table *t, uint64_t entry, uint64_t *ret)
 {
 	uint64_t old = entry & QCOW2_ENTRY_OFFSET, offset = old, users = 0;
