@@ -220,8 +220,8 @@ static enum status open_device(const struct location *location, enum open_mode m
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	struct target target = { 0 };
-	EFI_FILE_PROTOCOL *file;
-	EFI_FILE_INFO *info;
+	EFI_FILE_PROTOCOL *file = NULL;
+	EFI_FILE_INFO *info = NULL;
 	enum status st;
 
 	st = location_find(name, &target.location, err);
@@ -365,8 +365,8 @@ done:
 enum status platform_remove(const char *name, struct error *err)
 {
 	struct target target;
-	EFI_FILE_PROTOCOL *file;
-	EFI_FILE_INFO *info;
+	EFI_FILE_PROTOCOL *file = NULL;
+	EFI_FILE_INFO *info = NULL;
 	enum status st;
 
 	st = target_open(name, &target, err);

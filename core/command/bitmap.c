@@ -12,19 +12,20 @@ static const struct option options[] = {
 	[ENABLE] = { 0, "enable", NULL, "note writes from now on" },
 	[DISABLE] = { 0, "disable", NULL, "note them no more" },
 	[MERGE] = { 0, "merge", "SOURCE", "note in NAME what the bitmap SOURCE has noted" },
-	{ 'b', "source-file", "FILE", "SOURCE is one of this image, of a disk of the same size" },
-	{ 'F', "source-format", "FMT", "format of that image (preset: what its first bytes say)" },
-	{ 'g', "granularity", "SIZE", "how much of the disk one bit of a new bitmap stands for:\na power of two, 512 to 2G (preset: a "
-	  "cluster, if it has\n4k to 64k, or the next of these)" },
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 'b', "source-file", "FILE", "where SOURCE is: an image with a disk of this size" },
+	{ 'F', "source-format", "FMT", "its format (preset: what its first bytes say)" },
+	{ 'g', "granularity", "SIZE", "what one bit of a new bitmap stands for: a power of\n"
+	  "two, 512 to 2G (preset: a cluster, but 4k to 64k)" },
+	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Bitmaps note which parts of a disk were written to, for incremental backups; `info`\n"
-	"lists them. Several actions are done in the order in which they are given. While\n"
-	"an image is written to, its bitmaps are marked \"in-use\": one that is found like\n"
-	"that later was lost to a power cut or a failure, and can only be removed.\n";
+	"Bitmaps note which parts of a disk were written to, for incremental backups;\n"
+	"`info` lists them. Several actions are done in the order in which they are\n"
+	"given. While an image is written to, its bitmaps are marked \"in-use\": one that\n"
+	"is found like that later was lost to a power cut or a failure, and can only be\n"
+	"removed.\n";
 
 /* The image of -b, or the one that is changed. */
 static enum status merge(struct image *image, size_t index, struct image *source, const char *name, struct error *err)
@@ -37,7 +38,9 @@ static enum status merge(struct image *image, size_t index, struct image *source
 
 static enum status add(struct image *image, const char *name, uint64_t granularity, struct error *err)
 {
-	return image->format->bitmaps->add(image, name, granularity != 0 ? granularity : bitmaps_granularity(image), true, true, err);
+	if (granularity == 0)
+		granularity = bitmaps_granularity(image);
+	return image->format->bitmaps->add(image, name, granularity, true, true, err);
 }
 
 static enum status act(struct image *image, size_t action, const char *name, uint64_t granularity, struct image *source,
@@ -78,7 +81,8 @@ static enum status check_options(const struct arguments *arguments, uint64_t *re
 	for (size_t i = 0; i < N_ACTIONS; i++)
 		n += arguments->given[i].count;
 	if (n == 0)
-		return fail(err, ST_INVALID, "what is to be done? --add, --remove, --clear, --enable, --disable or --merge is missing");
+		return fail(err, ST_INVALID, "what is to be done? --add, --remove, --clear, --enable, --disable or --merge is "
+			    "missing");
 	if (arguments_has(arguments, "b") && !arguments_has(arguments, "merge"))
 		return fail(err, ST_INVALID, "option -b says where --merge finds its source, which is missing");
 	if (arguments_has(arguments, "F") && !arguments_has(arguments, "b"))
@@ -90,8 +94,8 @@ static enum status check_options(const struct arguments *arguments, uint64_t *re
 	return st;
 }
 
-static enum status act_all(const struct arguments *arguments, struct image *image, struct image *source, uint64_t granularity,
-			   struct error *err)
+static enum status act_all(const struct arguments *arguments, struct image *image, struct image *source,
+			   uint64_t granularity, struct error *err)
 {
 	enum status st = image_load(image, err);
 

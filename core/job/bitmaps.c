@@ -20,10 +20,11 @@ enum status bitmaps_get(const struct image *image, const char *name, size_t *ret
 	enum status st;
 
 	if (!bitmaps_find(image, name, ret_index))
-		return fail(err, ST_NOT_FOUND, "%s: it has no bitmap \"%s\"; `efi-img info` lists those that it has", image->name, name);
+		return fail(err, ST_NOT_FOUND, "%s: it has no bitmap \"%s\"; `efi-img info` lists those that it has",
+			    image->name, name);
 	if (image->bitmaps[*ret_index].in_use)
-		return fail(err, ST_CORRUPT, "%s: the bitmap \"%s\" was not stored when it should have been, and so does not say all that was "
-			    "written; it can only be removed", image->name, name);
+		return fail(err, ST_CORRUPT, "%s: the bitmap \"%s\" was not stored when it should have been, and so does not say "
+			    "all that was written; it can only be removed", image->name, name);
 	st = image->format->bitmaps->check(image, *ret_index, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
@@ -58,12 +59,13 @@ static enum status go_through(struct image *target, size_t to, struct image *sou
 	return ST_OK;
 }
 
-static enum status check_size(const struct image *target, uint64_t disk_bytes, const struct image *source, size_t from, struct error *err)
+static enum status check_size(const struct image *target, uint64_t disk_bytes, const struct image *source, size_t from,
+			      struct error *err)
 {
 	if (source->bitmaps[from].disk_bytes == disk_bytes)
 		return ST_OK;
-	return fail(err, ST_INVALID, "%s: the bitmap \"%s\" is of a disk of %ju bytes, and cannot be one of the disk of %s, of %ju", source->name,
-		    source->bitmaps[from].name, source->bitmaps[from].disk_bytes, target->name, disk_bytes);
+	return fail(err, ST_INVALID, "%s: the bitmap \"%s\" is of a disk of %ju bytes, and cannot be one of the disk of %s, of %ju",
+		    source->name, source->bitmaps[from].name, source->bitmaps[from].disk_bytes, target->name, disk_bytes);
 }
 
 enum status bitmaps_merge(struct image *target, size_t to, struct image *source, size_t from, struct error *err)

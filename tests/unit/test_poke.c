@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #include "command/command.h"
-#include "volume.h"
+#include "powercut.h"
 
 enum { READING = 7 }; /* of the lines: those that change nothing */
 enum { WORDS = 12, SETUP = 4, NAME = 48, FIELDS_MAX = 400, SAMPLES = 3 };
@@ -230,7 +230,8 @@ static bool is_answer(const char *command, int code)
 	return code == EXIT_OK || (code == EXIT_ERROR && words);
 }
 
-static void try(const struct field *field, uint64_t value, const uint8_t *poked, uint64_t size, size_t image)
+static void try(const struct sim_files *files, const struct field *field, uint64_t value, const uint8_t *poked, uint64_t size,
+		size_t image)
 {
 	static size_t turn = READING;
 
@@ -240,6 +241,7 @@ static void try(const struct field *field, uint64_t value, const uint8_t *poked,
 
 		if (i >= READING && i != turn)
 			continue;
+		sim_files_restore(&roomy, files);
 		sim_file_put("a", poked, size);
 		sim_peak_restart();
 		code = run(lines[i]);
@@ -253,10 +255,12 @@ static void try(const struct field *field, uint64_t value, const uint8_t *poked,
 static unsigned poke_each(size_t image)
 {
 	struct fields *fields = test_calloc(1, sizeof *fields);
+	struct sim_files files;
 	uint8_t *bytes, *poked;
 	unsigned tried = 0;
 
 	prepare(image);
+	files = sim_files_keep();
 	fields->bytes = sim_file("a", &fields->size);
 	bytes = test_malloc(fields->size);
 	memcpy(bytes, fields->bytes, fields->size);
@@ -273,10 +277,11 @@ static unsigned poke_each(size_t image)
 			memcpy(poked, bytes, fields->size);
 			for (unsigned b = 0; b < field->width; b++)
 				poked[field->offset + b] = (uint8_t)(values[k] >> 8 * (field->width - 1 - b));
-			try(field, values[k], poked, fields->size, image);
+			try(&files, field, values[k], poked, fields->size, image);
 			tried++;
 		}
 	}
+	sim_files_drop(&files);
 	test_free(poked);
 	test_free(bytes);
 	test_free(fields);

@@ -14,8 +14,8 @@ static enum status read_failed(struct error *err, enum status st)
 }
 
 /* Reads the entry at `*at` and moves on to the next; `end` is that of the directory. */
-static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, struct bitmap *bitmap, struct qcow2_bitmap *inner,
-			      struct error *err)
+static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, struct bitmap *bitmap,
+			      struct qcow2_bitmap *inner, struct error *err)
 {
 	struct qcow2_disk_bitmap disk;
 	size_t name_bytes;

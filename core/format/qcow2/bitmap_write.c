@@ -379,8 +379,8 @@ static enum status append(struct qcow2_image *q, const struct bitmap *bitmap, co
 	return ST_OK;
 }
 
-enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t granularity_bytes, bool automatic, bool write,
-			     struct error *err)
+enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t granularity_bytes, bool automatic,
+			     bool write, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	struct bitmap bitmap = {
@@ -463,7 +463,8 @@ enum status qcow2_bitmap_set_automatic(struct image *image, size_t index, bool a
 
 /* ---- another size of the disk ------------------------------------------------------------------------------------- */
 
-enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *q, uint64_t disk_bytes, uint64_t *ret_clusters, struct error *err)
+enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *q, uint64_t disk_bytes, uint64_t *ret_clusters,
+				      struct error *err)
 {
 	*ret_clusters = 0;
 	for (size_t i = 0; i < q->image.n_bitmaps; i++) {
