@@ -7,7 +7,10 @@ static void capture_write(struct out *out, const char *bytes, size_t n)
 {
 	struct capture *capture = (struct capture *)out;
 
-	capture->text = realloc(capture->text, capture->n + n + 1);
+	if (capture->n + n + 1 > capture->capacity) {
+		capture->capacity = 2 * (capture->n + n + 1);
+		capture->text = realloc(capture->text, capture->capacity);
+	}
 	memcpy(capture->text + capture->n, bytes, n);
 	capture->n += n;
 	capture->text[capture->n] = '\0';

@@ -31,7 +31,7 @@ void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 struct capture {
 	struct out out;
 	char *text; /* NUL-terminated */
-	size_t n;
+	size_t n, capacity;
 };
 
 void capture_init(struct capture *);
