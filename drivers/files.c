@@ -25,34 +25,44 @@ struct target {
 /* ---- Errors ---- */
 
 /* Says what could not be done with the file or device, and what to do about it where there is something. */
-static enum status failed(const struct location *location, const char *what, enum status st, struct error *err)
+static void say_failed(const struct location *location, const char *what, enum status st, struct error *err)
 {
 	const char *full = location->full, *volume = location->volume;
 	const char *colon = location->path != NULL ? ":" : ""; /* the name of a device has one already */
 
 	switch (st) {
 	case ST_NO_MEMORY:
-		return fail_no_memory(err);
+		(void)fail_no_memory(err);
+		break;
 	case ST_INVALID:
-		return fail(err, st, "%s%s cannot %s: the file system does not accept this name", full, colon, what);
+		error_set(err, "%s%s cannot %s: the file system does not accept this name", full, colon, what);
+		break;
 	case ST_READ_ONLY:
-		return fail(err, st, "%s%s cannot %s: %s is write-protected", full, colon, what, volume);
+		error_set(err, "%s%s cannot %s: %s is write-protected", full, colon, what, volume);
+		break;
 	case ST_NO_SPACE:
-		return fail(err, st, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
+		error_set(err, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
+		break;
 	case ST_DENIED:
-		return fail(err, st, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) "
-				     "or in use", full, colon, what);
+		error_set(err, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) or in use",
+			  full, colon, what);
+		break;
 	case ST_CORRUPT:
-		return fail(err, st, "%s%s cannot %s: the file system of %s is damaged; repair it from another "
-				     "system", full, colon, what, volume);
+		error_set(err, "%s%s cannot %s: the file system of %s is damaged; repair it from another system", full,
+			  colon, what, volume);
+		break;
 	case ST_IO:
 		/* After one error, FAT drivers refuse a volume until it is mounted anew. */
-		return fail(err, st, "%s%s cannot %s: the device reports an error; if %s stays like this, take the medium out and in "
-			    "again, or restart", full, colon, what, volume);
+		error_set(err, "%s%s cannot %s: the device reports an error; if %s stays like this, take the medium out and "
+			  "in again, or restart", full, colon, what, volume);
+		break;
 	default:
-		return fail(err, st, "%s%s cannot %s: %s", full, colon, what, status_text(st));
+		error_set(err, "%s%s cannot %s: %s", full, colon, what, status_text(st));
 	}
 }
+
+/* A macro, as fail() is: so analysers see that such a return is a failure. */
+#define failed(location, what, st, err) (say_failed(location, what, st, err), (st))
 
 static enum status is_directory(const struct location *location, struct error *err)
 {
@@ -220,8 +230,8 @@ static enum status open_device(const struct location *location, enum open_mode m
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	struct target target = { 0 };
-	EFI_FILE_PROTOCOL *file = NULL;
-	EFI_FILE_INFO *info = NULL;
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
 	enum status st;
 
 	st = location_find(name, &target.location, err);
@@ -365,8 +375,8 @@ done:
 enum status platform_remove(const char *name, struct error *err)
 {
 	struct target target;
-	EFI_FILE_PROTOCOL *file = NULL;
-	EFI_FILE_INFO *info = NULL;
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
 	enum status st;
 
 	st = target_open(name, &target, err);

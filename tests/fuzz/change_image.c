@@ -1,11 +1,12 @@
 /*
  * An image of any bytes, changed. Behind its last whole sector the input has up to 16 bytes that say which changes, one
- * after the other: the lower four bits what, the upper ones where or how much.
+ * after the other: the lower five bits what, the upper ones where.
  *
  * What was sound before must be sound after, and what `check -r all` calls repaired, must be.
  */
 #include "fuzz.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "format/chain.h"
@@ -19,6 +20,8 @@ static const char *const commands[] = {
 	"snapshot -c a image", "snapshot -c b image", "snapshot -a 1 image", "snapshot -d 1 image", "snapshot -d a image",
 	"resize image +300k", "resize --shrink image 20k", "resize image 2M", "rebase -u -b @ image", "commit image",
 	"bitmap --add -g 512 image b", "bitmap --merge b --clear image b", "bitmap --remove image b",
+	"amend -o compat=0.10,refcount_bits=16 image", "amend -o compat=1.1,refcount_bits=1 image", "amend -o refcount_bits=64 image",
+	"check -r leaks image",
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -37,7 +40,7 @@ static void change_disk(enum blk_change change, unsigned where)
 	if (chain_open_writable("image", NULL, 0, &chain, &err) != ST_OK)
 		return;
 	blk = &chain.link[0].image->blk;
-	offset = where * (blk->size / 16);
+	offset = where * (blk->size / 8);
 	memset(bytes, change == ZERO ? 0 : (int)where + 1, sizeof bytes);
 	if (blk->size - offset >= PIECE) {
 		st = change == ZERO ? blk_write_zeros(blk, offset, PIECE) : blk_write(blk, offset, bytes, PIECE);
@@ -53,14 +56,35 @@ static void change_disk(enum blk_change change, unsigned where)
 	chain_close(&chain);
 }
 
+/* What is called repaired is sound, and another repair finds nothing to do. */
+static void repair(void)
+{
+	uint8_t *copy;
+	uint64_t n, n_again;
+	const uint8_t *bytes;
+
+	if (fuzz_run("check -r all image") != 0)
+		return;
+	MUST(fuzz_run("check image") == 0);
+	bytes = sim_file("image", &n);
+	copy = malloc(n + 1);
+	memcpy(copy, bytes, n);
+	MUST(fuzz_run("check -r all image") == 0);
+	bytes = sim_file("image", &n_again);
+	MUST(n == n_again && memcmp(copy, bytes, n) == 0);
+	free(copy);
+}
+
 static void change(uint8_t what)
 {
-	unsigned kind = what & 15;
+	unsigned kind = what & 31;
 
 	if (kind < N_COMMANDS)
 		(void)fuzz_run(commands[kind]);
+	else if (kind < N_COMMANDS + N_BLK_CHANGES)
+		change_disk((enum blk_change)(kind - N_COMMANDS), what >> 5);
 	else
-		change_disk((enum blk_change)((kind - N_COMMANDS) % N_BLK_CHANGES), what >> 4);
+		repair();
 }
 
 /*

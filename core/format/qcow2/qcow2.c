@@ -1,11 +1,12 @@
 /*
  * qcow2, versions 2 and 3 (docs/interop/qcow2.txt of QEMU 7.2).
  *
- * Here so far: creating every kind of image that qemu-img 7.2 creates except encrypted ones, describing any image, and reading and
- * writing all but encrypted ones. Refused: incompatible features that the specification does not have.
+ * All that QEMU 7.2 does with them, but for encryption: encrypted images are described, nothing else. Refused:
+ * incompatible features that the specification does not have.
  *
- * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB per TiB with clusters of 64 KiB),
- * QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write, as much again of refcount blocks, and of bitmaps where there are any.
+ * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB per TiB with clusters
+ * of 64 KiB), QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write, as much again of refcount blocks, and of
+ * bitmaps where there are any.
  * Write order of a new image: create.c.
  */
 #include "format/qcow2/image.h"
