@@ -3,6 +3,7 @@ exchanged, so that each goes on with what the other has written. A program is na
 `pytest tests/differential/test_random.py -k 'program[17]'`. RANDOM_PROGRAMS=5000 runs more of them, from that number on
 backwards to 0; `make soak` does."""
 
+import json
 import os
 import random
 import shutil
@@ -96,6 +97,9 @@ class Program:
     def commit(self):
         if len(self.names) == 1 or self.snapshots():
             return
+        behind, here = (Result(["qemu-img", "info", "--output=json", name], self.pair.ours).json() for name in self.names[-2:])
+        if here["virtual-size"] > behind["virtual-size"] and "0.10" in json.dumps(behind.get("format-specific", {})):
+            return  # what version 2 cannot hide behind its end with zero clusters, qemu-img does not write there
         self.both("commit", "-q", *self.dice.choice([[], ["-d"]]), "front")
 
     def rebase(self):
