@@ -294,12 +294,26 @@ static enum status convert(const struct console *console, const struct arguments
 	return st;
 }
 
+static int explain_options(const struct console *console, const struct arguments *arguments)
+{
+	const char *name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
+	const struct image_format *format;
+	struct error err;
+
+	if (image_format_get(name, "-O", &format, &err) != ST_OK)
+		return command_failed(console, &err);
+	create_options_explain(format->create_options, format->name, OPTIONS_CREATE, console->out);
+	return EXIT_OK;
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct salvage *salvage = NULL;
 	struct error err;
 	int code;
 
+	if (format_options_want_help(arguments))
+		return explain_options(console, arguments);
 	if (arguments->n_operands < 2) {
 		error_set(&err, "the names of a source and of a target are expected");
 		return command_misused(console, "convert", &err);

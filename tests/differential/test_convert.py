@@ -188,3 +188,12 @@ def test_never_over_its_own_source(source):
     for args in (("--force",), ("-n",)):
         assert efi_img(source, "convert", *args, "-O", "qcow2", "s.qcow2", "./s.qcow2").code == 1
     assert (source / "s.qcow2").read_bytes() == before
+
+
+@pytest.mark.parametrize("args", [["-O", "qcow2", "-o", "help"], ["-o", "?"], ["-O", "qcow2", "-o", "cluster_size=4k", "-o", "help", "a", "b"]])
+def test_options_are_explained(tmp_path, args):
+    """The list that `create -o help` prints, whether files are named or not; nothing is written."""
+    format = "qcow2" if "qcow2" in args else "raw"
+    ours, created = (Result([EFI_IMG, *words], tmp_path) for words in (["convert", *args], ["create", "-f", format, "-o", "help"]))
+    assert (ours.code, ours.out, ours.err) == (0, created.out, "") and created.out.startswith("Supported ")
+    assert list(tmp_path.iterdir()) == []
