@@ -339,7 +339,7 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
-	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run .ci/run
+	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run tests/planted/run .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
