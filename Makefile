@@ -103,7 +103,7 @@ build/gen/commands.c: always
 
 # Where no time is spent, small code is better: the limit of the program is 512 KiB.
 SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
-	core/format/qcow2/header%.o core/job/inventory%.o drivers/%.o efi/%.o)
+	core/format/qcow2/header%.o core/job/list%.o drivers/%.o efi/%.o)
 $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os
 
 FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)

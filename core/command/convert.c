@@ -6,6 +6,7 @@
 #include "job/convert.h"
 #include "job/pack.h"
 #include "job/snapshots.h"
+#include "part/medium.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
@@ -105,7 +106,7 @@ static enum status refuse_own_source(const struct convert_job *job, const char *
 {
 	for (size_t i = 0; i < job->n_sources; i++)
 		for (size_t j = 0; j < job->source[i].n; j++)
-			if (platform_same(job->source[i].link[j].name, name))
+			if (medium_same(job->source[i].link[j].name, name))
 				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
 	return ST_OK;
 }

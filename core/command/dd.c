@@ -1,9 +1,9 @@
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "part/medium.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
@@ -83,7 +83,7 @@ static enum status prepare_target(const char *name, const struct image_format *f
 static enum status refuse_own_source(const struct chain *source, const char *name, struct error *err)
 {
 	for (size_t i = 0; i < source->n; i++)
-		if (platform_same(source->link[i].name, name))
+		if (medium_same(source->link[i].name, name))
 			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
 	return ST_OK;
 }

@@ -1,5 +1,5 @@
 #include "command/command.h"
-#include "job/inventory.h"
+#include "job/list.h"
 
 static const struct option options[] = {
 	{ 0, "output", "FMT", "human (the default) or json" },

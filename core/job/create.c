@@ -9,6 +9,7 @@
 #include "blk/hold.h"
 #include "format/chain.h"
 #include "job/place.h"
+#include "part/medium.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
 {
@@ -25,7 +26,7 @@ static const char *option_text(const struct create_job *job, const char *name)
 static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
 {
 	for (size_t i = 0; i < chain->n; i++)
-		if (platform_same(chain->link[i].name, job->file_name))
+		if (medium_same(chain->link[i].name, job->file_name))
 			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
 	return ST_OK;
 }
@@ -91,8 +92,12 @@ static enum status check_places(const struct create_job *job, struct error *err)
 	struct place place[CREATE_FILES_MAX];
 
 	for (size_t i = 0; i < job->plan.n_files; i++) {
-		enum status st = platform_look(job->file[i], &place[i], err);
+		enum status st;
 
+		if (path_is_selector(job->file[i]))
+			return fail(err, ST_INVALID, "%s is a disk or a partition; a file name is wanted here (convert and dd write to disks)",
+				    job->file[i]);
+		st = platform_look(job->file[i], &place[i], err);
 		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
 		if (st != ST_OK)
 			return st;

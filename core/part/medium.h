@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/platform.h"
+
+/*
+ * Opens what a name leads to: a file, a device of the map, or a disk or partition by what it is (selector.h), which
+ * can only be read: what writes to disks is job/target.h. Errors: those of platform_open() and selector_find();
+ * ST_UNSUPPORTED.
+ */
+enum status medium_open(const char *name, enum open_mode, struct blk **ret, struct error *);
+
+/* platform_same() for such names. */
+bool medium_same(const char *a, const char *b);
