@@ -204,10 +204,11 @@ static enum status make_files(const struct create_job *job, struct blk *file[], 
 	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
 		st = make_file(job, *ret_n, &file[*ret_n], err);
 	if (st == ST_OK) {
-		struct blk *held = hold_open(file[0]);
+		struct blk *held;
 
-		if (held == NULL)
-			return fail_no_memory(err);
+		st = hold_open(file[0], HOLD_IMAGE_BYTES, &held);
+		if (st != ST_OK)
+			return fail(err, st, "%s: %s", job->file_name, status_text(st));
 		file[0] = held;
 	}
 	return st;
