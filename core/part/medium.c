@@ -66,3 +66,10 @@ bool medium_same(const char *a, const char *b)
 	inventory_free(&inventory);
 	return same;
 }
+
+bool medium_is_device(const char *name)
+{
+	size_t n = path_volume_length(name);
+
+	return path_is_selector(name) || (n > 0 && name[n] == '\0');
+}

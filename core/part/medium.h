@@ -11,3 +11,6 @@ enum status medium_open(const char *name, enum open_mode, struct blk **ret, stru
 
 /* platform_same() for such names. */
 bool medium_same(const char *a, const char *b);
+
+/* Whether a name is that of a disk, a partition or a volume, not of a file on one: "serial=S4X9NG0R12", "blk2:". */
+bool medium_is_device(const char *name);
