@@ -128,15 +128,27 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 	return ST_OK;
 }
 
+/* Writes what was kept back of [from, to), as far as the file goes, and flushes it. */
+static enum status give(struct hold *hold, size_t from, size_t to)
+{
+	size_t end = (size_t)min_u64(to, hold->file->size);
+	enum status st = from < end ? blk_write(hold->file, from, hold->kept + from, end - from) : ST_OK;
+
+	return st == ST_OK ? blk_flush(hold->file) : st;
+}
+
 enum status hold_release(struct blk *blk)
 {
 	struct hold *hold = hold_of(blk);
+	size_t first = (size_t)min_u64(round_up(HOLD_IMAGE_BYTES, blk->block_bytes), hold->n);
 	enum status st = blk_flush(hold->file);
 
-	if (st == ST_OK && !hold->released && hold->file->size > 0)
-		st = blk_write(hold->file, 0, hold->kept, (size_t)min_u64(hold->n, hold->file->size));
+	if (hold->released)
+		return st;
+	if (st == ST_OK && hold->n > first)
+		st = give(hold, first, hold->n);
 	if (st == ST_OK)
-		st = blk_flush(hold->file);
-	hold->released = hold->released || st == ST_OK;
+		st = give(hold, 0, first);
+	hold->released = st == ST_OK;
 	return st;
 }

@@ -20,5 +20,8 @@ enum {
  */
 enum status hold_open(struct blk *file, size_t n, struct blk **ret);
 
-/* Flushes everything, writes the first bytes, flushes again. From then on nothing is kept back. */
+/*
+ * Flushes everything and writes the first bytes, of these the very first sector last, after another flush; flushes
+ * again. From then on nothing is kept back.
+ */
 enum status hold_release(struct blk *);

@@ -319,8 +319,8 @@ void target_free(struct target_job *job)
  * ---- writing ------------------------------------------------------------------------------------------------------
  */
 
-/* Opens it. When this fails half-way, what was at its beginning may be gone. */
-static enum status open_disk(struct target_job *job, bool *ret_touched, struct error *err)
+/* Opens it, and makes its beginning zeros. */
+static enum status open_disk(struct target_job *job, struct error *err)
 {
 	struct blk *disk, *part;
 	enum status st = platform_open_target(job->device, &disk, err);
@@ -331,12 +331,11 @@ static enum status open_disk(struct target_job *job, bool *ret_touched, struct e
 	if (job->start_bytes > 0)
 		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes, .size = job->size_bytes, .limit = job->size_bytes,
 								.owns = true });
-	*ret_touched = part != NULL;
 	st = part != NULL ? hold_open(part, HOLD_DISK_BYTES, &job->disk) : ST_NO_MEMORY;
 	if (st == ST_OK)
 		return ST_OK;
 	blk_close(part != NULL ? part : disk);
-	return fail(err, st, "%s: writing zeros to its beginning: %s", job->name, status_text(st));
+	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
 }
 
 /* The bytes of the disk go to the target one by one. */
@@ -371,24 +370,22 @@ static enum status copy_image(struct target_job *job, struct convert_job *conver
 
 enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
 {
-	bool touched = false;
-	enum status st = open_disk(job, &touched, err);
+	enum status st = open_disk(job, err);
+	struct error why;
 
+	if (st != ST_OK)
+		return st;
+	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
 	if (st == ST_OK) {
-		st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
-		if (st == ST_OK) {
-			st = hold_release(job->disk);
-			if (st != ST_OK)
-				error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
-		}
-		blk_close(job->disk);
-		job->disk = NULL;
+		st = hold_release(job->disk);
+		if (st != ST_OK)
+			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
-	if (st != ST_OK && touched) {
-		struct error why = *err;
-
-		error_set(err, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
-			  job->name);
-	}
-	return st;
+	blk_close(job->disk);
+	job->disk = NULL;
+	if (st == ST_OK)
+		return ST_OK;
+	why = *err;
+	return fail(err, st, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
+		    job->name);
 }
