@@ -12,6 +12,7 @@
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
+#include "flush.h"
 #include "identity.h"
 #include "location.h"
 #include "names.h"
@@ -66,18 +67,6 @@ static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 	}
 }
 
-static bool is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)
-{
-	enum { VENDOR_VIRTIO = 0x1af4 };
-	EFI_HANDLE function = device_path_locate(path, &(EFI_GUID)EFI_PCI_IO_PROTOCOL_GUID);
-	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(function, EFI_PCI_IO_PROTOCOL);
-	UINT16 vendor = 0;
-
-	if (pci == NULL || pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) != EFI_SUCCESS)
-		return false;
-	return vendor == VENDOR_VIRTIO;
-}
-
 static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	enum { MEDIA_RAM_DISK = 9 };
@@ -93,7 +82,7 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	}
 	if (bus != NULL)
 		return bus;
-	return is_virtio(path) ? "virtio" : "";
+	return device_path_is_virtio(path) ? "virtio" : "";
 }
 
 /* ---- Order and parents ---- */
@@ -275,6 +264,7 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 		.medium = media->MediaPresent,
 		.started_from = is_on(in_use->start, found),
 		.current = is_on(in_use->current, found),
+		.flushes = flush_reaches(found->disk != NULL ? found->disk->handle : found->handle),
 	};
 	if (ret->path == NULL)
 		return ST_NO_MEMORY;

@@ -8,6 +8,7 @@
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
+#include "flush.h"
 #include "identity.h"
 #include "status.h"
 
@@ -110,7 +111,9 @@ static enum status target_flush(struct blk *blk)
 	struct target *target = (struct target *)blk;
 	enum status st = check_same(target, true);
 
-	return st == ST_OK ? status_of(target, target->io->FlushBlocks(target->io)) : st;
+	if (st == ST_OK)
+		st = status_of(target, target->io->FlushBlocks(target->io));
+	return st == ST_OK ? flush_drive(target->disk) : st;
 }
 
 /* Gives the device back: what drivers find on it now, they mount. */

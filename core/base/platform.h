@@ -152,6 +152,7 @@ struct device {
 	bool medium;            /* there is a medium in the drive */
 	bool started_from;      /* efi-img was started from this device */
 	bool current;           /* the current directory is on it */
+	bool flushes;           /* a flush is passed on to the drive, as far as can be told */
 	struct volume_info volume;
 	struct blk *blk;        /* for reading; NULL without a medium */
 };

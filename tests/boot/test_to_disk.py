@@ -151,7 +151,9 @@ def test_dry_run(made):
 def test_restored(made, name):
     """Every byte, to the end of the image; behind it the disk is as it was."""
     step = made.steps["restore-" + name]
-    assert (step.status, step.out, step.err) == (0, "", ""), step.err
+    assert (step.status, step.out) == (0, ""), step.err
+    # No protocol of the firmware carries a flush to a USB drive.
+    assert ("cannot tell this drive" in step.err) == name.startswith("USB") and step.err.count("\n") == name.startswith("USB"), step.err
     content = made.targets[name][0].read_bytes()
     assert content[:SIZE] == made.sources[TARGETS[name][1]].read_bytes()
     assert content[SIZE:] == made.before[name][SIZE:]

@@ -105,6 +105,7 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 		.read_only = disk->read_only,
 		.started_from = disk->started_from,
 		.current = disk->current,
+		.flushes = true,
 	};
 	snprintf(name, sizeof name, "blk%zu:", index);
 	device->names = mem_alloc(sizeof *device->names);

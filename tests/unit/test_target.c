@@ -18,7 +18,7 @@ static uint8_t before[DISK], after[DISK];
 
 static const struct sim_device machine[] = {
 	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true } },
+		     .block_bytes = 512, .medium = true, .flushes = true } },
 };
 
 /* A disk full of something, and a source with data, zeros and something at both ends. */
