@@ -107,13 +107,10 @@ static bool print_if_unique(const struct inventory *inventory, enum key key, con
 	return true;
 }
 
-static bool print_device(const struct inventory *inventory, const struct device *device, struct out *out)
+static void print_device(const struct inventory *inventory, const struct device *device, struct out *out)
 {
-	if (device == NULL)
-		return false;
-	if (print_if_unique(inventory, KEY_PATH, device->path, out))
-		return true;
-	return device->n_names > 0 && print_if_unique(inventory, KEY_NAME, device->names[0], out);
+	if (!print_if_unique(inventory, KEY_PATH, device->path, out) && device->n_names > 0)
+		(void)print_if_unique(inventory, KEY_NAME, device->names[0], out); /* nothing is an answer too */
 }
 
 void selector_print(const struct inventory *inventory, const struct selection *selection, struct out *out)
@@ -123,7 +120,8 @@ void selector_print(const struct inventory *inventory, const struct selection *s
 	char guid[GUID_TEXT] = "";
 
 	if (part != NULL && part->entry == NULL) {
-		(void)print_device(inventory, part->device, out); /* nothing is an answer too */
+		if (part->device != NULL)
+			print_device(inventory, part->device, out);
 		return;
 	}
 	if (disk->table.kind == PART_GPT && !guid_is_zero(&disk->table.disk_guid))
@@ -134,7 +132,10 @@ void selector_print(const struct inventory *inventory, const struct selection *s
 			out_printf(out, ":%u", part->entry->number);
 		return;
 	}
-	(void)print_device(inventory, part != NULL ? part->device : disk->device, out); /* nothing is an answer too */
+	if (part == NULL)
+		print_device(inventory, disk->device, out);
+	else if (part->device != NULL)
+		print_device(inventory, part->device, out);
 }
 
 /* A line for the words of an error, with its newline before it. */
