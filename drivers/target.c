@@ -71,10 +71,13 @@ gone:
 	return ST_MEDIUM_CHANGED;
 }
 
+/* What became of a transfer. An error may be the first sign of a device that is gone: then it does not say any more who it is. */
 static enum status status_of(struct target *target, EFI_STATUS efi)
 {
 	enum status st = status_from_efi(efi);
 
+	if (st == ST_IO && check_same(target, true) == ST_MEDIUM_CHANGED)
+		return ST_MEDIUM_CHANGED;
 	if (st != ST_MEDIUM_CHANGED && st != ST_NO_MEDIUM)
 		return st;
 	target->gone = true;
