@@ -138,16 +138,28 @@ void selector_print(const struct inventory *inventory, const struct selection *s
 		print_device(inventory, part->device, out);
 }
 
+/* "" where it has none. */
+static const char *map_name(const struct selection *selection)
+{
+	const struct device *device = selection->disk->device;
+
+	if (selection->part != NULL) {
+		if (selection->part->device == NULL)
+			return "";
+		device = selection->part->device;
+	}
+	return device->n_names > 0 ? device->names[0] : "";
+}
+
 /* A line for the words of an error, with its newline before it. */
 static void print_candidate(const struct inventory *inventory, const struct selection *selection, struct out *out)
 {
 	const struct device *disk = selection->disk->device;
-	const struct device *device = selection->part != NULL ? selection->part->device : disk;
-	bool name = device != NULL && device->n_names > 0;
+	const char *name = map_name(selection);
 
 	out_text(out, "\n  ");
 	selector_print(inventory, selection, out);
-	out_printf(out, "  (%s%s", name ? device->names[0] : "", name ? " " : "");
+	out_printf(out, "  (%s%s", name, name[0] != '\0' ? " " : "");
 	if (selection->part == NULL && disk->model[0] != '\0')
 		out_printf(out, "%s, ", disk->model);
 	if (selection->part == NULL && disk->serial[0] != '\0')
