@@ -8,6 +8,7 @@ struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */
 	struct blk *file;
 	uint8_t *kept;
+	uint8_t *read; /* to compare it with what was written */
 	size_t n;
 	bool released;
 };
@@ -64,7 +65,12 @@ static enum status hold_resize(struct blk *blk, uint64_t size, enum prealloc pre
 
 static enum status hold_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
-	return blk_extent(hold_of(blk)->file, offset, len, ret);
+	const struct hold *hold = hold_of(blk);
+
+	if (hold->released || offset >= hold->n)
+		return blk_extent(hold->file, offset, len, ret);
+	*ret = (struct extent){ .length = min_u64(len, hold->n - offset), .allocated = true, .data = true, .has_offset = true, .offset = offset };
+	return ST_OK;
 }
 
 static enum status hold_allocated(struct blk *blk, uint64_t *ret)
@@ -76,6 +82,7 @@ static void hold_close(struct blk *blk)
 {
 	blk_close(hold_of(blk)->file);
 	io_free(hold_of(blk)->kept, hold_of(blk)->n);
+	io_free(hold_of(blk)->read, hold_of(blk)->n);
 	mem_free(blk);
 }
 
@@ -105,11 +112,12 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 		.close = hold_close,
 	};
 	struct hold *hold = mem_alloc(sizeof *hold);
-	uint8_t *kept = io_alloc(n);
-	enum status st = hold != NULL && kept != NULL ? wipe(file, n) : ST_NO_MEMORY;
+	uint8_t *kept = io_alloc(n), *read = io_alloc(n);
+	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, n) : ST_NO_MEMORY;
 
 	if (st != ST_OK) {
 		io_free(kept, n);
+		io_free(read, n);
 		mem_free(hold);
 		return st;
 	}
@@ -123,18 +131,23 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 	};
 	hold->file = file;
 	hold->kept = kept;
+	hold->read = read;
 	hold->n = n;
 	*ret = &hold->blk;
 	return ST_OK;
 }
 
-/* Writes what was kept back of [from, to), as far as the file goes, and flushes it. */
+/* Writes what was kept back of [from, to), as far as the file goes, flushes it and reads it back. */
 static enum status give(struct hold *hold, size_t from, size_t to)
 {
-	size_t end = (size_t)min_u64(to, hold->file->size);
-	enum status st = from < end ? blk_write(hold->file, from, hold->kept + from, end - from) : ST_OK;
+	size_t end = (size_t)min_u64(to, hold->file->size), n = end > from ? end - from : 0;
+	enum status st = n > 0 ? blk_write(hold->file, from, hold->kept + from, n) : ST_OK;
 
-	return st == ST_OK ? blk_flush(hold->file) : st;
+	if (st == ST_OK)
+		st = blk_flush(hold->file);
+	if (st == ST_OK && n > 0)
+		st = blk_read(hold->file, from, hold->read + from, n);
+	return st == ST_OK && memcmp(hold->kept + from, hold->read + from, n) != 0 ? ST_MISMATCH : st;
 }
 
 enum status hold_release(struct blk *blk)

@@ -22,6 +22,6 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret);
 
 /*
  * Flushes everything and writes the first bytes, of these the very first sector last, after another flush; flushes
- * again. From then on nothing is kept back.
+ * again. They are read back: ST_MISMATCH. From then on nothing is kept back.
  */
 enum status hold_release(struct blk *);

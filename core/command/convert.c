@@ -25,6 +25,7 @@ static const struct option options[] = {
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
+	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0, "salvage", NULL, "what cannot be read is zeros in the target, and is listed;\nthe exit code is 10 then" },
@@ -217,6 +218,14 @@ static enum status convert_to_disk(const struct console *console, const struct a
  * -------------------------------------------------------------------------------------------------------------------
  */
 
+static bool with_disk(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_operands; i++)
+		if (medium_is_device(arguments->operands[i]))
+			return true;
+	return false;
+}
+
 /* The options that only say how QEMU should do it. */
 static enum status check_without_effect(const struct arguments *arguments, struct error *err)
 {
@@ -248,6 +257,7 @@ static enum status check_options(const struct arguments *arguments, const struct
 		return st;
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
+	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
 	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
 		return fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as target");
 	job->sparse_bytes = 4096;
@@ -344,14 +354,6 @@ static int explain_options(const struct console *console, const struct arguments
 		return command_failed(console, &err);
 	create_options_explain(format->create_options, format->name, OPTIONS_CREATE, console->out);
 	return EXIT_OK;
-}
-
-static bool with_disk(const struct arguments *arguments)
-{
-	for (size_t i = 0; i < arguments->n_operands; i++)
-		if (medium_is_device(arguments->operands[i]))
-			return true;
-	return false;
 }
 
 static int run(const struct console *console, struct arguments *arguments)

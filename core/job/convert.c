@@ -3,8 +3,10 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "blk/hold.h"
+#include "blk/window.h"
 #include "job/bitmaps.h"
 #include "job/copy.h"
+#include "job/verify.h"
 
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
 {
@@ -17,14 +19,54 @@ enum status convert_size(const struct chain *source, size_t n_sources, uint64_t 
 	return ST_OK;
 }
 
-static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t size, struct error *err)
+static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
 {
 	struct image *source = job->source[0].link[0].image;
 	enum status st = job->bitmaps ? bitmaps_plan_copy(job->target, source, err) : ST_OK;
 
 	if (st == ST_OK)
-		st = copy_disk(job, size, err);
+		st = copy_disk(job, size, print, err);
 	return st == ST_OK && job->bitmaps ? bitmaps_copy(job->target, source, err) : st;
+}
+
+/* Reads the target back as another reader would, who has nothing of it in memory. */
+static enum status read_back(const struct convert_job *job, const struct fingerprint *print, struct error *err)
+{
+	struct blk *file = job->target->file;
+	struct window_kind all = { .size = file->size, .limit = file->size };
+	struct chain backing = { 0 };
+	struct image *image = NULL;
+	enum status st;
+
+	file = window_open(file, &all);
+	if (file == NULL)
+		return fail_no_memory(err);
+	st = image_open_blk(file, job->target->name, job->target->format, OPEN_READ, &image, err);
+	if (st == ST_OK)
+		st = chain_open_backing(image, &backing, err);
+	if (st == ST_OK)
+		st = image_load(image, err);
+	if (st == ST_OK)
+		st = verify_disk(image, print, job->progress, err);
+	image_close(image);
+	chain_close(&backing);
+	return st;
+}
+
+static enum status copy_and_verify(const struct convert_job *job, uint64_t size, struct error *err)
+{
+	struct fingerprint print;
+	enum status st;
+
+	if (!job->verify)
+		return copy_with_bitmaps(job, size, NULL, err);
+	st = fingerprint_open(&print, size, err);
+	if (st == ST_OK)
+		st = copy_with_bitmaps(job, size, &print, err);
+	if (st == ST_OK)
+		st = read_back(job, &print, err);
+	fingerprint_close(&print);
+	return st;
 }
 
 /* Opens what create_open() has made, to be written to. `backing` is to be closed after it. */
@@ -51,13 +93,13 @@ enum status convert_run(struct convert_job *job, struct error *err)
 	if (job->part)
 		size = job->n_bytes;
 	if (job->create == NULL)
-		return copy_with_bitmaps(job, size, err);
+		return copy_and_verify(job, size, err);
 	st = create_open(job->create, &file, err);
 	if (st != ST_OK)
 		return st;
 	st = open_created(job, file, size, &backing, err);
 	if (st == ST_OK)
-		st = copy_with_bitmaps(job, size, err);
+		st = copy_and_verify(job, size, err);
 	if (st == ST_OK) {
 		st = hold_release(file);
 		if (st != ST_OK)

@@ -18,6 +18,7 @@ struct convert_job {
 	bool target_is_zero;          /* an existing target that reads as zeros everywhere */
 	bool compress;
 	bool bitmaps;                 /* copy those of the only source, except those that are in_use */
+	bool verify;                  /* read the target back before it is one that can be recognised */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
 	struct salvage *salvage;      /* what cannot be read becomes zeros, and is noted here; NULL: it ends the job */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
@@ -32,7 +33,7 @@ struct convert_job {
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *);
 
 /*
- * Does it. A target that the job creates is removed again on failure, ST_CANCELLED included; nothing of it looks like
+ * Does it. ST_MISMATCH: what was read back is not what was written. A target that the job creates is removed again on failure, ST_CANCELLED included; nothing of it looks like
  * an image before all of it is on the medium. An existing one (create NULL) is left as far as it was written; the
  * caller closes it.
  */

@@ -30,6 +30,7 @@ struct piece {
 	uint64_t offset, length;
 	struct fetch fetch;
 	enum status st;         /* of the work */
+	uint64_t part[FINGERPRINT_PARTS];
 	bool *zero;             /* of each unit: it is all zeros */
 	uint8_t *packed;        /* of each unit, one after the other, its compressed form; NULL: nothing is compressed */
 	uint32_t *packed_bytes; /* its length; 0: it does not get smaller */
@@ -42,6 +43,7 @@ struct copy {
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
+	struct fingerprint *print; /* NULL: not wanted */
 	struct pipeline line;
 	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
 };
@@ -178,6 +180,8 @@ static void work(struct work *its_work, size_t worker)
 
 	/* What a compressor gets behind the end of the disk is zeros. */
 	memset(piece->fetch.bytes + length, 0, n_units * unit - length);
+	if (st == ST_OK && copy->print != NULL)
+		fingerprint_part(copy->print, piece->offset, piece->fetch.bytes, length, piece->part);
 	for (size_t i = 0; st == ST_OK && i < n_units; i++) {
 		piece->zero[i] = copy->job->sparse_bytes > 0 && is_zero(piece->fetch.bytes + i * unit, unit);
 		if (piece->packed != NULL && !piece->zero[i])
@@ -313,6 +317,8 @@ static enum status finish(struct copy *copy, struct error *err)
 	}
 	if (piece->kind == DATA && piece->st != ST_OK)
 		return read_failed(piece, piece->st, err);
+	if (piece->kind == DATA && copy->print != NULL)
+		fingerprint_add(copy->print, piece->offset, piece->part);
 	return write_piece(piece, err);
 }
 
@@ -376,7 +382,7 @@ static void put_away(struct copy *copy)
 	mem_free(copy);
 }
 
-enum status copy_disk(const struct convert_job *job, uint64_t size, struct error *err)
+enum status copy_disk(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
 {
 	struct copy *copy = mem_alloc(sizeof *copy);
 	enum status st;
@@ -384,6 +390,7 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct error
 	if (copy == NULL)
 		return fail_no_memory(err);
 	copy->job = job;
+	copy->print = print;
 	copy->target = &job->target->blk;
 	copy->unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes
 							   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "job/convert.h"
+#include "job/fingerprint.h"
 
 /*
  * Copies `size` bytes of what the sources of the job make into job->target, which is loaded for writing, and flushes
  * it. Reading and writing are done by the boot processor, in the order of the disk; what lies between them (and on
- * platforms that can, reading) by all processors.
+ * platforms that can, reading) by all processors. `print` (NULL: not wanted) is open, for `size` bytes, and gets what
+ * was read to be written.
  */
-enum status copy_disk(const struct convert_job *, uint64_t size, struct error *);
+enum status copy_disk(const struct convert_job *, uint64_t size, struct fingerprint *print, struct error *);

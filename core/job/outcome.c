@@ -4,6 +4,7 @@ enum outcome outcome_of(enum status st)
 {
 	switch (st) {
 	case ST_OK: return OUTCOME_DONE;
+	case ST_MISMATCH: return OUTCOME_MISMATCH;
 	case ST_REFUSED: return OUTCOME_REFUSED;
 	case ST_READ_ONLY: return OUTCOME_REFUSED;
 	case ST_NO_SPACE: return OUTCOME_NO_SPACE;
@@ -20,9 +21,10 @@ enum outcome outcome_of(enum status st)
 void outcome_print_all(struct out *out)
 {
 	static const struct { enum outcome code; const char *words; } table[] = {
-		{ OUTCOME_DONE, "done: everything is written, and the medium has it" },
+		{ OUTCOME_DONE, "done: everything is written, and the medium has it; read back, unless --no-verify" },
 		{ OUTCOME_FAILED, "failed in another way, or a wrong command line" },
 		{ OUTCOME_LOST, "complete except for what --salvage had to leave out" },
+		{ OUTCOME_MISMATCH, "what was read back is not what was written" },
 		{ OUTCOME_REFUSED, "refused to protect data; nothing was written" },
 		{ OUTCOME_NO_SPACE, "no space: the target, or its volume, is too small" },
 		{ OUTCOME_MEDIUM_GONE, "a disk went away, or its medium was exchanged" },

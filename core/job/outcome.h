@@ -11,7 +11,7 @@ enum outcome {
 	OUTCOME_DONE = 0,
 	OUTCOME_FAILED = 1,
 	OUTCOME_LOST = 10,
-	/* 11 is for a verification that fails. */
+	OUTCOME_MISMATCH = 11,
 	OUTCOME_REFUSED = 12,
 	OUTCOME_NO_SPACE = 13,
 	OUTCOME_MEDIUM_GONE = 14,

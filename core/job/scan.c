@@ -54,6 +54,7 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 			st = disk_status(image, here, end - here, &status);
 		if (st != ST_OK)
 			return fail(err, st, "%s: looking at what is at offset %ju: %s", image->name, here, status_text(st));
+		status.zero |= piece->scan->job->own && status.depth > 0;
 		if (status.zero && piece->length > 0)
 			break;
 		piece->slot.has_work = !status.zero;

@@ -12,6 +12,7 @@ enum { SCAN_RESULTS = 2, SCAN_PIECE_BYTES = 2 << 20 /* at most */ };
 struct scan_job {
 	struct image *image;       /* loaded, with its backing images */
 	uint64_t offset, n_bytes;  /* inside the disk */
+	bool own;                  /* what lies behind the first image counts as zeros */
 	/* Gets each piece that is not known to be zeros, on any processor, several at the same time. NULL: nobody wants that. */
 	void (*work)(const void *user, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static SCAN_RESULTS]);
 	/* Gets every piece in the order of the disk, on the boot processor, with what `work` made of it; `bytes` NULL: zeros. */

@@ -2,10 +2,10 @@
 
 #include "format/image.h"
 #include "job/fingerprint.h"
-#include "job/progress.h"
 
 /*
- * Reads `n_bytes` from `offset` on of a disk (loaded, with its backing images) and compares them with the fingerprint
- * of what they should be. Fails with words that name the file: ST_MISMATCH, with the place; the errors of scan_disk().
+ * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it should be; what its
+ * backing images have is no part of that. Shows how far it is. Fails with words that name the file: ST_MISMATCH, with
+ * the place; the errors of scan_disk().
  */
-enum status verify_disk(struct image *, uint64_t offset, uint64_t n_bytes, const struct fingerprint *expected, struct progress *, struct error *);
+enum status verify_disk(struct image *, const struct fingerprint *expected, struct out *progress, struct error *);
