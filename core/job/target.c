@@ -4,27 +4,13 @@
 #include "base/path.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "base/zero.h"
 #include "blk/hold.h"
 #include "blk/window.h"
 #include "job/status.h"
 #include "part/medium.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
-
-static bool is_zero(const uint8_t *bytes, size_t n)
-{
-	uint64_t seen = 0;
-
-	for (; n >= sizeof seen; n -= sizeof seen, bytes += sizeof seen) {
-		uint64_t word;
-
-		memcpy(&word, bytes, sizeof word);
-		seen |= word;
-	}
-	while (n-- > 0)
-		seen |= *bytes++;
-	return seen == 0;
-}
 
 /*
  * ---- what is on it ------------------------------------------------------------------------------------------------
