@@ -9,7 +9,7 @@ import pytest
 from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Result
 
-REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 12, 13, 14, 16, 17
+MISMATCH, REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 11, 12, 13, 14, 16, 17
 
 
 def partition(place, name, *parts):
@@ -91,9 +91,17 @@ def test_target_is_zero(place):
     """Only then are zeros left out: what the disk has there shows."""
     (place / "zeros").write_bytes(bytes(2 * MIB) + b"x" * 512 + bytes(MIB))
     before = (place / "large.img").read_bytes()
-    done(efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
+    done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
     after = (place / "large.img").read_bytes()
     assert after[:MIB] == bytes(MIB) and after[MIB:2 * MIB] == before[MIB:2 * MIB] and after[2 * MIB:2 * MIB + 512] == b"x" * 512
+
+
+def test_what_is_said_to_be_zero_and_is_not(place):
+    """Reading back finds it, and the disk gets no beginning."""
+    (place / "zeros").write_bytes(b"y" * 512 + bytes(2 * MIB))
+    result = efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE")
+    assert result.code == MISMATCH and "serial=LARGE: what was read back is not what was written" in result.err
+    assert not any((place / "large.img").read_bytes()[:MIB])
 
 
 def test_clone(place):
