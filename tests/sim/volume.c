@@ -27,6 +27,8 @@ static size_t n_journal;
 static unsigned calls_to_failure;
 static enum status failure;
 static bool failed;
+static unsigned writes_to_loss;
+static bool lost;
 static struct {
 	char name[32];
 	uint64_t offset, end;
@@ -84,6 +86,17 @@ static bool is_bad(const struct sim_file *file, uint64_t offset, size_t len)
 bool sim_volume_failed(void)
 {
 	return failed;
+}
+
+void sim_volume_lose(unsigned n)
+{
+	writes_to_loss = n;
+	lost = false;
+}
+
+bool sim_volume_lost(void)
+{
+	return lost;
 }
 
 static enum status call(void)
@@ -230,6 +243,10 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */
+	if (writes_to_loss > 0 && --writes_to_loss == 0 && offset + len <= file->size) {
+		lost = true;
+		return st;
+	}
 	if (offset + n > file->size)
 		grown = set_size(file, offset + n);
 	if (grown != ST_OK)

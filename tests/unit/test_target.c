@@ -195,6 +195,46 @@ static void test_every_moment_to_stop(void **state)
 	tear_down(&files);
 }
 
+/* A drive that says it has written what it has not: unless it makes no difference, it is noticed, and the disk has no beginning. */
+static void every_lost_write(const char *const *words, size_t n_words)
+{
+	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
+	unsigned n = 0, noticed = 0;
+	char text[1024];
+	uint64_t size;
+
+	assert_int_equal(run(words, n_words, NULL, 0), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
+	do {
+		int code;
+
+		sim_files_restore(&kind, &files);
+		sim_volume_lose(++n);
+		code = run(words, n_words, text, sizeof text);
+		if (code == 0) {
+			assert_memory_equal(sim_file("disk", &size), whole, DISK);
+			continue;
+		}
+		if (code != OUTCOME_MISMATCH)
+			fail_msg("write %u: code %d: %s", n, code, text);
+		noticed++;
+		if (memcmp(sim_file("disk", &size), whole, 512) == 0 && memcmp(sim_file("disk", &size), whole, MIB) == 0)
+			fail_msg("write %u: %s: it has a beginning", n, text);
+	} while (sim_volume_lost());
+	sim_volume_lose(0);
+	print_message("%u lost writes, %u of them made a difference\n", n - 1, noticed);
+	assert_true(noticed > 2);
+	tear_down(&files);
+}
+
+static void test_every_lost_write(void **state)
+{
+	(void)state;
+	every_lost_write(restore, N_OF(restore));
+	every_lost_write(image, N_OF(image));
+}
+
 static void test_no_memory(void **state)
 {
 	struct sim_files files = set_up();
@@ -225,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_every_moment_to_pull_it),
 		cmocka_unit_test(test_every_moment_to_stop),
+		cmocka_unit_test(test_every_lost_write),
 		cmocka_unit_test(test_no_memory),
 	};
 
