@@ -184,8 +184,9 @@ test-boot: build/x86_64/efi-img.efi | setup-test
 # Each tests/unit/test_*.c is a program, linked with the core and with tests/sim/ for a platform, all with the sanitizers.
 UNIT := $(patsubst tests/unit/%.c,build/test/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM := $(sort $(wildcard tests/sim/*.c))
+TRIAL := $(sort $(wildcard tests/trial/*.c))
 SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -Wno-frame-larger-than
-UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim $(SANITIZED)
+UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim -Itests/trial -Itests/unit $(SANITIZED)
 
 build/test/core/%.o: core/%.c | setup-test
 	@mkdir -p $(@D)
@@ -202,7 +203,7 @@ build/test/tests/%.o: tests/%.c | setup-test
 
 # Archives, so that a program gets what it uses.
 build/test/core.a: $(CORE:%.c=build/test/%.o) $(LIBRARIES:%.c=build/test/sources/%.o)
-build/test/sim.a: $(SIM:%.c=build/test/%.o)
+build/test/sim.a: $(SIM:%.c=build/test/%.o) $(TRIAL:%.c=build/test/%.o)
 build/test/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^
@@ -289,9 +290,9 @@ build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
 build/coverage/tests/%.o: tests/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -c $< -o $@
+	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -Itests/trial -Itests/unit -c $< -o $@
 build/coverage/core.a: $(CORE:%.c=build/coverage/%.o) $(LIBRARIES:%.c=build/coverage/sources/%.o)
-build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o)
+build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o) $(TRIAL:%.c=build/coverage/%.o)
 build/coverage/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^

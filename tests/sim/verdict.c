@@ -166,7 +166,7 @@ static void look_at_all_copied(struct verdict *v, bool exact)
 	}
 }
 
-bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
+bool verdict_qcow2(const uint8_t *bytes, uint64_t size, enum verdict_on on, char *why)
 {
 	struct verdict v = { .bytes = bytes, .size = size, .sound = true, .why = why };
 	bool v3 = get(&v, 4, 4) == 3;
@@ -193,10 +193,11 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
 	for (uint64_t i = 0; i < v.n_clusters; i++) {
 		if (v.count[i] > refcount(&v, i))
 			complain(&v, "a cluster has more users than its refcount", i, refcount(&v, i));
-		if (exact && v.count[i] < refcount(&v, i))
+		if (v.count[i] < refcount(&v, i) &&
+		    (on == VERDICT_NOTHING_LOST || (on == VERDICT_CLEAN && i < (size + v.cluster_bytes - 1) / v.cluster_bytes)))
 			complain(&v, "a cluster is lost", i, refcount(&v, i));
 	}
-	look_at_all_copied(&v, exact);
+	look_at_all_copied(&v, on != VERDICT_SOUND);
 	free(v.count);
 	return v.sound;
 }
