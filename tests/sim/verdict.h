@@ -15,3 +15,6 @@ enum verdict_on {
 	VERDICT_NOTHING_LOST, /* as CLEAN, for refcounts of what is behind the end of the file too */
 };
 bool verdict_qcow2(const uint8_t *bytes, uint64_t size, enum verdict_on, char *why);
+
+/* Whether a cluster of an image has a lower refcount now than it had before. */
+bool verdict_lowered(const uint8_t *before, uint64_t before_size, const uint8_t *now, uint64_t size);
