@@ -214,12 +214,17 @@ $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/si
 build/test/test_codec: ORACLE := -lz
 
 .PHONY: test-unit
-test-unit: $(UNIT)
-	@failed=0; total=0; for test in $^; do \
-		if $$test >$$test.log 2>&1; then \
-			total=$$((total + $$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $$test.log | tail -1))); \
-		else failed=1; grep -v -e RUN -e '  OK ' $$test.log | head -60; echo "FAILED: $$test"; fi; \
-	done; [ $$failed = 0 ] && echo "$$total unit tests in $(words $^) programs passed"
+LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))
+test-unit: $(LONG) $(filter-out $(LONG),$(UNIT))
+	@printf '%s\n' $^ | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
+		{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
+	@echo "$$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $(^:%=%.log) | paste -sd+ | bc) unit tests in $(words $^) programs passed"
+
+# What the last `make test-unit` and `make test-fuzz` have enumerated.
+.PHONY: figures
+figures:
+	@grep -h '^|' $(LONG:%=%.log) build/test/test_damaged.log
+	@sed -n 's/.*number_of_executed_units: */ executions of /p' build/fuzz/*.log
 
 # Mistakes in the order of writes that the power-cut tests must find.
 .PHONY: test-planted
@@ -272,6 +277,12 @@ test-fuzz: $(FUZZ)
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
+
+# The long form of the tests, with other seeds each time: power cuts, damaged images, random programs, fuzzing.
+.PHONY: soak
+soak: TIME ?= 3600
+soak: $(UNIT) $(FUZZ) build/host/efi-img
+	PYTHON="$(PYTHON)" tests/soak $(TIME) $(FUZZ)
 
 # ---- coverage -----------------------------------------------------------------------------------------------------
 
@@ -340,7 +351,7 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
-	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run tests/planted/run .ci/run
+	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -376,6 +387,7 @@ help:
 	@echo "make run          boots it in QEMU and shows what it does there"
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
+	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"

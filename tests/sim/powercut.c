@@ -174,33 +174,46 @@ static bool is_possible(const struct sim_change *journal, size_t cut, enum loss 
 	return loss == NOTHING_LOST || n_open >= (loss == MIXTURE ? 2 : 1);
 }
 
+struct enumeration {
+	const struct sim_volume_kind *kind;
+	const struct sim_files *before;
+	const struct sim_change *journal;
+	bool (*wanted)(const struct powercut *, void *arg);
+	void (*check)(const struct powercut *, void *arg);
+	void *arg;
+};
+
+static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t which)
+{
+	struct powercut state = { .cut = cut };
+	struct sim_files files;
+
+	snprintf(state.name, sizeof state.name, loss < ONE_LOST ? "cut%zu/%s" : "cut%zu/%s%zu", cut, loss_names[loss], which);
+	if (!is_possible(e->journal, cut, loss, which) || !e->wanted(&state, e->arg))
+		return;
+	files = files_after(e->before, e->journal, cut, loss, which);
+	sim_files_restore(e->kind, &files);
+	sim_files_drop(&files);
+	e->check(&state, e->arg);
+}
+
 size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before, const struct powercut_plan *plan,
-		     bool (*wanted)(const struct powercut *, void *arg), void (*check)(const struct powercut *, void *arg), void *arg)
+		     bool (*wanted)(const struct powercut *, void *arg),
+		     void (*check)(const struct powercut *, void *arg), void *arg)
 {
 	size_t n;
 	struct sim_change *journal = keep_journal(&n);
+	const struct enumeration e = { kind, before, journal, wanted, check, arg };
 
-	for (size_t cut = 0; cut <= n; cut++)
-		for (enum loss loss = plan->sample > 1 ? MIXTURE : NOTHING_LOST; loss < N_LOSSES; loss++) {
-			size_t first = loss == MIXTURE ? plan->seed : 0;
-			size_t end = loss < ONE_LOST ? 1 : loss == MIXTURE ? first + plan->n_seeds : cut;
-
-			if (plan->sample > 1 && mix(plan->seed, (uint32_t)cut) % plan->sample != 0)
-				continue;
-			for (size_t which = first; which < end; which++) {
-				struct powercut state = { .cut = cut };
-				struct sim_files files;
-
-				snprintf(state.name, sizeof state.name, loss < ONE_LOST ? "cut%zu/%s" : "cut%zu/%s%zu", cut,
-					 loss_names[loss], which);
-				if (!is_possible(journal, cut, loss, which) || !wanted(&state, arg))
-					continue;
-				files = files_after(before, journal, cut, loss, which);
-				sim_files_restore(kind, &files);
-				sim_files_drop(&files);
-				check(&state, arg);
-			}
-		}
+	for (size_t cut = 0; cut <= n; cut++) {
+		if (mix(plan->seed, (uint32_t)cut) % plan->sample != 0)
+			continue;
+		for (enum loss loss = NOTHING_LOST; loss < MIXTURE && !plan->only_mixtures; loss++)
+			for (size_t which = 0; which < (loss < ONE_LOST ? 1 : cut); which++)
+				try(&e, cut, loss, which);
+		for (unsigned i = 0; i < plan->n_seeds; i++)
+			try(&e, cut, MIXTURE, plan->seed + i);
+	}
 	free_journal(journal, n);
 	return n;
 }

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 
 struct capture out, err;
-char tried_now[128];
+static char tried_now[128];
 
 int run(const char *const words[])
 {
@@ -72,6 +72,16 @@ bool trying_any(const char *name)
 	const char *only = getenv("ONLY");
 
 	return only == NULL || is_part(name, only) || is_part(only, name);
+}
+
+void tell_tried(void)
+{
+	static const char *const names[] = { "SEED", "SEEDS" };
+
+	for (size_t i = 0; i < N_OF(names); i++)
+		if (getenv(names[i]) != NULL)
+			print_error("%s=%s ", names[i], getenv(names[i]));
+	print_error("ONLY=%s\n", tried_now);
 }
 
 unsigned setting(const char *name, unsigned otherwise)

@@ -29,11 +29,12 @@ bool trying(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether anything whose name begins like that is to be tried. */
 bool trying_any(const char *name);
-extern char tried_now[128];
 
+/* Says which it was, in the way in which it is run again. */
+void tell_tried(void);
 #define wrong(...) \
 	do { \
-		print_error("%s: ", tried_now); \
+		tell_tried(); \
 		fail_msg(__VA_ARGS__); \
 	} while (0)
 

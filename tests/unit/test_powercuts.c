@@ -8,7 +8,7 @@ static void every_cut(void **state)
 	(void)state;
 	sim_time(1795380957, 5);
 	sum = trial_each(trial_cut);
-	assert_true(getenv("ONLY") != NULL || sum.states > 10000);
+	assert_true(getenv("ONLY") != NULL || getenv("SEED") != NULL || sum.states > 10000);
 }
 
 int main(void)
