@@ -5,6 +5,7 @@
 #include "base/out.h"
 #include "base/platform.h"
 #include "console.h"
+#include "processors.h"
 #include "status.h"
 
 struct firmware firmware;
@@ -72,6 +73,9 @@ void firmware_free(void *pool)
 
 void platform_panic(const char *what, const char *file, int line)
 {
+	/* Another processor cannot say it. When it is not heard of any more, its work is done again by one that can. */
+	while (!processors_is_boot())
+		;
 	out_printf(console_err(), "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file, line,
 		   what);
 	console_flush();

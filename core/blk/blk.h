@@ -33,9 +33,10 @@ struct extent {
 	bool allocated;  /* this blk decides what is read there; false: what lies behind it does (a backing file), zeros without one */
 	bool zero;       /* reads as zeros */
 	bool data;       /* bytes are stored for it */
-	bool compressed;
-	bool has_offset; /* `offset` is where in the file below the bytes are */
+	bool compressed; /* the whole cluster of the disk that `length` is part of comes from `packed_bytes` bytes at `offset` */
+	bool has_offset; /* `offset` is where in the file below the bytes are, as they are */
 	uint64_t offset;
+	uint32_t packed_bytes;
 };
 
 struct blk_ops {

@@ -44,6 +44,7 @@ static enum status look(struct image *image, uint64_t offset, uint64_t len, bool
 		status.compressed = extent.compressed;
 		status.has_offset = extent.has_offset;
 		status.offset = extent.offset;
+		status.packed_bytes = extent.packed_bytes;
 		if (extent.allocated)
 			break;
 		if (image->backing == NULL || offset >= image->backing->blk.size) {

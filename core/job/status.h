@@ -11,8 +11,9 @@ struct disk_status {
 	bool data;
 	bool compressed;
 	bool has_offset;
-	uint64_t offset;           /* in the file of that image */
-	const struct image *image; /* the one at `depth` */
+	uint64_t offset;           /* in the file of that image; for what is compressed too, as struct extent has it */
+	uint32_t packed_bytes;
+	struct image *image;       /* the one at `depth` */
 };
 
 /*

@@ -122,7 +122,7 @@ class Machine:
 
     FATAL = "Exception Type|Script Error Status"
 
-    def __init__(self, directory, drives, memory=256, deadline=60, reboots=False, skips_idle=False, live=None):
+    def __init__(self, directory, drives, memory=256, processors=1, deadline=60, reboots=False, skips_idle=False, live=None):
         """
         `directory` is made anew. `deadline` in seconds is for all of it. `reboots`: a reset does not end it. `skips_idle`: the
         time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest().
@@ -130,6 +130,7 @@ class Machine:
         self.directory = Path(directory).resolve()
         self.drives = drives
         self.memory = memory
+        self.processors = processors
         self.seconds = deadline
         self.reboots = reboots
         self.skips_idle = skips_idle
@@ -149,7 +150,7 @@ class Machine:
 
     def _arguments(self):
         words = [
-            "-machine", "q35", "-accel", "tcg", "-m", self.memory, "-nodefaults", "-display", "none",
+            "-machine", "q35", "-accel", "tcg", "-m", self.memory, "-smp", self.processors, "-nodefaults", "-display", "none",
             "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE_CODE}",
             "-drive", f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.

@@ -1,4 +1,7 @@
-"""convert and map in the firmware: images made there are what they should be, on a volume full of stale data, in 128 MiB."""
+"""
+convert and map in the firmware: images made there are what they should be, on a volume full of stale data, in 128 MiB, by one
+processor and by several.
+"""
 
 import json
 import random
@@ -41,8 +44,8 @@ def make_sources(place, volume):
         volume.put(place / name, f"/{name}")
 
 
-@pytest.fixture(scope="module")
-def boot(place, make_stick):
+@pytest.fixture(scope="module", params=[1, 3])
+def boot(place, make_stick, request):
     stick = make_stick()
     volume = Volume(disks.make_disk(place / "volume.img", 200 * MIB)).format(32, cluster=512, label="WORK", fill=0xAA)
     make_sources(place, volume)
@@ -53,7 +56,8 @@ def boot(place, make_stick):
     steps["map"] = batch.run(r"%stick%\efi-img.efi map --output=json over.qcow2")
     steps["exists"] = batch.run(r"%stick%\efi-img.efi convert -O qcow2 s.raw qcow2.out")
     steps["too-large"] = batch.run(r"%stick%\efi-img.efi convert -O raw -n s.raw zstd.out")
-    batch.boot(Machine(place / "machine", [Drive("usb", stick.image), Drive("nvme", volume.image)], memory=128, deadline=180))
+    batch.boot(Machine(place / "machine", [Drive("usb", stick.image), Drive("nvme", volume.image)], memory=128,
+                       processors=request.param, deadline=180))
     return volume, steps
 
 

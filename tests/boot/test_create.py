@@ -280,4 +280,4 @@ def test_file_systems_are_sound(made, name):
 
 
 def test_program_is_small(program):
-    assert program.stat().st_size < 512 * disks.KIB
+    assert program.stat().st_size < disks.MIB

@@ -7,6 +7,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "blk/blk.h"
+#include "processors.h"
 
 struct sim_file {
 	char name[32];
@@ -156,6 +157,12 @@ static uint64_t used_bytes(void)
 	return used;
 }
 
+/* Exactly what a small file needs, so that whoever goes beyond it is caught; of a large one whole MiB, since it grows often. */
+static size_t room_for(uint64_t size)
+{
+	return size < 1 << 20 ? (size_t)size + 1 : (size_t)round_up(size + 1, 1 << 20);
+}
+
 /* Growth shows garbage, as the stale clusters of a FAT volume would, until it is written. */
 static enum status set_size(struct sim_file *file, uint64_t size)
 {
@@ -163,7 +170,8 @@ static enum status set_size(struct sim_file *file, uint64_t size)
 		return ST_TOO_LARGE;
 	if (used_bytes() - round_up(file->size, volume.cluster_bytes) + round_up(size, volume.cluster_bytes) > volume.free_bytes)
 		return ST_NO_SPACE;
-	file->bytes = realloc(file->bytes, size + 1);
+	if (file->bytes == NULL || room_for(size) != room_for(file->size))
+		file->bytes = realloc(file->bytes, room_for(size));
 	if (size > file->size)
 		memset(file->bytes + file->size, 0xaa, size - file->size);
 	file->size = size;
@@ -195,6 +203,7 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 {
 	enum status st = call();
 
+	sim_processor_reads();
 	if (st == ST_OK && is_bad(file_of(blk), offset, len)) {
 		n_bad_reads++;
 		memset(buf, 0xbb, len / 2); /* some of it may have come through */

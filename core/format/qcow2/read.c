@@ -85,6 +85,7 @@ enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct 
 		.compressed = mapping.kind == QCOW2_MAP_COMPRESSED,
 		.has_offset = mapping.has_offset,
 		.offset = mapping.offset,
+		.packed_bytes = mapping.compressed_bytes,
 	};
 	return ST_OK;
 }

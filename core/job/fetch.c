@@ -1,0 +1,147 @@
+#include "job/fetch.h"
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+
+/* Compressed clusters that lie so near to each other in the file are read at once. */
+enum { GAP_BYTES = 4096 };
+
+enum status fetch_open(struct fetch *fetch, size_t bytes)
+{
+	*fetch = (struct fetch){ .bytes = io_alloc(bytes), .capacity = bytes };
+	return fetch->bytes != NULL ? ST_OK : ST_NO_MEMORY;
+}
+
+/* A compressed cluster may claim to be twice as long as one that is not. */
+static size_t packed_capacity(const struct fetch *fetch)
+{
+	return 2 * fetch->capacity + GAP_BYTES;
+}
+
+void fetch_close(struct fetch *fetch)
+{
+	io_free(fetch->bytes, fetch->capacity);
+	io_free(fetch->packed, packed_capacity(fetch));
+	*fetch = (struct fetch){ 0 };
+}
+
+void fetch_begin(struct fetch *fetch)
+{
+	fetch->n = fetch->n_parts = fetch->packed_n = 0;
+	fetch->run.offset = fetch->run.end = 0;
+}
+
+enum status fetch_read(struct fetch *fetch)
+{
+	size_t n = (size_t)(fetch->run.end - fetch->run.offset);
+	enum status st = n > 0 ? blk_read_padded(fetch->run.image->file, fetch->run.offset, fetch->packed + fetch->packed_n - n, n) : ST_OK;
+
+	fetch->run.offset = fetch->run.end = 0;
+	return st;
+}
+
+/* Whether [offset, offset + n) of the image's file can be read with what is to be read already. */
+static bool goes_on(const struct fetch *fetch, const struct image *image, uint64_t offset)
+{
+	return fetch->run.end > 0 && fetch->run.image == image && offset >= fetch->run.offset && offset <= fetch->run.end + GAP_BYTES;
+}
+
+/*
+ * Notes a compressed cluster as something to be read and decompressed. *ret_noted false: there is no room for it.
+ */
+static enum status note_packed(struct fetch *fetch, const struct disk_status *status, struct fetch_part *part, bool *ret_noted)
+{
+	uint64_t end = status->offset + status->packed_bytes;
+	bool together = goes_on(fetch, status->image, status->offset);
+	size_t more = together ? (size_t)(max_u64(end, fetch->run.end) - fetch->run.end) : status->packed_bytes;
+	enum status st = ST_OK;
+
+	*ret_noted = fetch->n_parts < FETCH_PARTS_MAX && more <= packed_capacity(fetch) - fetch->packed_n;
+	if (!*ret_noted)
+		return ST_OK;
+	if (fetch->packed == NULL)
+		fetch->packed = io_alloc(packed_capacity(fetch));
+	if (fetch->packed == NULL)
+		return ST_NO_MEMORY;
+	if (!together) {
+		st = fetch_read(fetch);
+		fetch->run.image = status->image;
+		fetch->run.offset = fetch->run.end = status->offset;
+	}
+	fetch->packed_n += more;
+	fetch->run.end += more;
+	part->packed_bytes = status->packed_bytes;
+	part->packed_at = fetch->packed_n - (size_t)(fetch->run.end - status->offset);
+	fetch->part[fetch->n_parts++] = *part;
+	return st;
+}
+
+enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uint64_t offset, size_t n)
+{
+	struct fetch_part part = { .image = status->image, .offset = status->offset, .at = fetch->n, .n = n };
+	bool noted = status->zero;
+	enum status st = ST_OK;
+
+	if (status->zero) {
+		memset(fetch->bytes + fetch->n, 0, n);
+	} else if (status->compressed) {
+		part.skip = (size_t)(offset % status->image->cluster_bytes);
+		st = note_packed(fetch, status, &part, &noted);
+	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX && platform_processors_read()) {
+		fetch->part[fetch->n_parts++] = part;
+		noted = true;
+	}
+	if (st == ST_OK && !noted)
+		st = blk_read(&status->image->blk, offset, fetch->bytes + fetch->n, n);
+	fetch->n += n;
+	return st;
+}
+
+/* Decompresses the cluster of one part. */
+static enum status unpack(const struct fetch *fetch, const struct fetch_part *part, const struct unpacker *unpacker)
+{
+	struct codec *codec = part->image->compression == CODEC_ZSTD ? unpacker->zstd : unpacker->deflate;
+	size_t cluster_bytes = part->image->cluster_bytes;
+	bool whole = part->n == cluster_bytes;
+	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->cluster;
+	enum status st;
+
+	if (part->offset >= part->image->file->size)
+		return ST_CORRUPT;
+	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to, cluster_bytes);
+	if (st == ST_OK && !whole)
+		memcpy(fetch->bytes + part->at, to + part->skip, part->n);
+	return st;
+}
+
+enum status fetch_finish(struct fetch *fetch, const struct unpacker *unpacker)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < fetch->n_parts; i++) {
+		const struct fetch_part *part = &fetch->part[i];
+
+		st = part->packed_bytes > 0 ? unpack(fetch, part, unpacker)
+					    : blk_read_padded(part->image->data, part->offset, fetch->bytes + part->at, part->n);
+	}
+	return st;
+}
+
+enum status unpacker_open(struct unpacker *unpacker, size_t cluster_bytes)
+{
+	*unpacker = (struct unpacker){
+		.deflate = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS),
+		.zstd = codec_open(CODEC_ZSTD, CODEC_ONLY_DECOMPRESS),
+		.cluster = mem_alloc(cluster_bytes),
+	};
+	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->cluster != NULL ? ST_OK : ST_NO_MEMORY;
+}
+
+void unpacker_close(struct unpacker *unpacker)
+{
+	codec_close(unpacker->deflate);
+	codec_close(unpacker->zstd);
+	mem_free(unpacker->cluster);
+	*unpacker = (struct unpacker){ 0 };
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * Work from buffer to buffer that other processors do, in the order in which it is submitted. The boot processor does
+ * its share while it waits; where it is alone, all of it.
+ */
+struct work {
+	/* `worker` is the processor's number, from 0 (the boot processor) to workers_count(): the key to what only one can use. */
+	void (*run)(struct work *, size_t worker);
+	atomic_bool done;
+};
+
+struct workers;
+
+enum { WORK_MAX = 64 }; /* submitted and not waited for */
+
+/* Starts up to `most` other processors; none is no error. ST_NO_MEMORY. */
+enum status workers_start(size_t most, struct workers **ret, struct error *);
+
+/* Returns when all are back. What was not begun is never done. NULL is allowed. */
+void workers_stop(struct workers *);
+
+/* How many other processors there are. */
+size_t workers_count(const struct workers *);
+
+void work_submit(struct workers *, struct work *);
+
+/*
+ * Returns when it is done. False: its processor has stopped answering, and only workers_stop() says when it does not
+ * use its buffers any more. It is to be done anew, with others.
+ */
+bool work_wait(struct workers *, struct work *);

@@ -1,0 +1,108 @@
+#include "processors.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "base/platform.h"
+
+enum { THREADS_MAX = 8, STOPPED_MS = 50 };
+
+static struct thread {
+	pthread_t id;
+	size_t n;
+	void (*run)(void *arg, size_t n);
+	void *arg;
+} threads[THREADS_MAX];
+static size_t n_wanted, n_threads;
+static atomic_uint waits_to_stop;
+static atomic_bool stopping;
+static _Thread_local bool is_other;
+
+void sim_processors(size_t n)
+{
+	n_wanted = n < THREADS_MAX ? n : THREADS_MAX;
+}
+
+void sim_processor_stops(unsigned n)
+{
+	atomic_store(&waits_to_stop, n);
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+}
+
+static void *run_thread(void *arg)
+{
+	struct thread *thread = arg;
+
+	is_other = true;
+	thread->run(thread->arg, thread->n);
+	return NULL;
+}
+
+size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), void *arg)
+{
+	atomic_store(&stopping, false);
+	for (n_threads = 0; n_threads < n_wanted && n_threads < most; n_threads++) {
+		struct thread *thread = &threads[n_threads];
+
+		*thread = (struct thread){ .n = n_threads + 1, .run = run, .arg = arg };
+		if (pthread_create(&thread->id, NULL, run_thread, thread) != 0)
+			platform_panic("pthread_create() works", __FILE__, __LINE__);
+	}
+	return n_threads;
+}
+
+void platform_processors_stop(void)
+{
+	atomic_store(&stopping, true);
+	while (n_threads > 0)
+		pthread_join(threads[--n_threads].id, NULL);
+}
+
+bool platform_processors_read(void)
+{
+	return n_wanted > 0;
+}
+
+/* Only reading tells where another processor is in the middle of its work. */
+void sim_processor_reads(void)
+{
+	unsigned left = atomic_load(&waits_to_stop);
+
+	if (!is_other || left == 0)
+		return;
+	while (!atomic_compare_exchange_weak(&waits_to_stop, &left, left - 1))
+		if (left == 0)
+			return;
+	while (left == 1 && !atomic_load(&stopping))
+		nap();
+}
+
+static int64_t milliseconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Time goes faster here: who is waited for in vain is given up soon. */
+bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsigned milliseconds)
+{
+	int64_t end = milliseconds_now() + STOPPED_MS;
+
+	while (atomic_load(word) == seen) {
+		if (milliseconds > 0 && milliseconds_now() >= end)
+			return false;
+		nap();
+	}
+	return true;
+}
+
+void platform_word_wake(const atomic_uint_least32_t *word)
+{
+	(void)word;
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <stddef.h>
+
+/* Other processors of the machine that unit tests run on, as threads. At first there are none. */
+
+/* From now on the machine has `n` others, at most 8. */
+void sim_processors(size_t n);
+
+/* The one that takes the `n`-th piece of work from now on (1: the next) stops in the middle of it, until the others are stopped. */
+void sim_processor_stops(unsigned n);
+
+/* The volume says that the processor which runs this is reading. */
+void sim_processor_reads(void);

@@ -1,0 +1,227 @@
+/* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
+#include "unit.h"
+
+#include "command/command.h"
+#include "job/workers.h"
+#include "processors.h"
+#include "volume.h"
+
+enum { WORDS = 16, DISK_BYTES = 5 << 20, TRIALS = 4 };
+
+static struct capture out, err;
+
+/* ---- the queue ------------------------------------------------------------------------------------------------------ */
+
+struct sum {
+	struct work work;
+	unsigned number, times;
+	size_t worker;
+};
+
+static void add(struct work *work, size_t worker)
+{
+	struct sum *sum = (struct sum *)work;
+
+	sum->times++;
+	sum->worker = worker;
+}
+
+static void each_once(void **state)
+{
+	static struct sum sums[500];
+	struct workers *workers;
+	struct error error;
+
+	(void)state;
+	for (size_t others = 0; others <= 4; others++) {
+		size_t n = 0;
+
+		sim_processors(others);
+		assert_ok(workers_start(3, &workers, &error));
+		assert_int_equal(workers_count(workers), others < 3 ? others : 3);
+		for (size_t i = 0; i < N_OF(sums); i++) {
+			sums[i] = (struct sum){ .work.run = add };
+			work_submit(workers, &sums[i].work);
+			if (i >= WORK_MAX - 1)
+				assert_true(work_wait(workers, &sums[n++].work));
+		}
+		while (n < N_OF(sums))
+			assert_true(work_wait(workers, &sums[n++].work));
+		workers_stop(workers);
+		for (size_t i = 0; i < N_OF(sums); i++) {
+			assert_row(sums[i].times == 1, i);
+			assert_row(sums[i].worker <= (others < 3 ? others : 3), i);
+		}
+	}
+}
+
+/* What was submitted and not begun is left. */
+static void stopped(void **state)
+{
+	struct sum sum = { .work.run = add };
+	struct workers *workers;
+	struct error error;
+
+	(void)state;
+	sim_processors(0);
+	assert_ok(workers_start(3, &workers, &error));
+	work_submit(workers, &sum.work);
+	workers_stop(workers);
+	assert_int_equal(sum.times, 0);
+}
+
+/* ---- converting ----------------------------------------------------------------------------------------------------- */
+
+static int run(const char *const *words)
+{
+	struct console console = { .out = &out.out, .err = &err.out };
+	char *argv[WORDS];
+	int argc = 0;
+
+	for (; words[argc] != NULL; argc++)
+		argv[argc] = (char *)(uintptr_t)words[argc];
+	capture_clear(&out);
+	capture_clear(&err);
+	return command_run(&console, argc, argv);
+}
+
+#define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })
+
+static int set_up(void **state)
+{
+	static const struct sim_volume_kind kind = { .free_bytes = 128 << 20 };
+	uint8_t *disk = calloc(DISK_BYTES, 1);
+	uint32_t dice = 1;
+
+	(void)state;
+	capture_init(&out);
+	capture_init(&err);
+	sim_volume(&kind);
+	/* By turns noise, words, and zeros, which begin and end anywhere. */
+	for (size_t i = 0; i < DISK_BYTES; i++) {
+		dice = dice * 1664525 + 1013904223;
+		disk[i] = (uint8_t)(i / 300000 % 3 == 0 ? dice >> 24 : i / 300000 % 3 == 1 ? dice >> 30 : 0);
+	}
+	sim_processors(0);
+	sim_file_put("raw", disk, DISK_BYTES);
+	free(disk);
+	assert_int_equal(RUN("convert", "-c", "-O", "qcow2", "raw", "zlib"), EXIT_OK);
+	assert_int_equal(RUN("convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd,cluster_size=32k", "raw", "zstd"), EXIT_OK);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sim_processors(0);
+	sim_processor_stops(0);
+	capture_free(&out);
+	capture_free(&err);
+	return sim_allocations() != 0;
+}
+
+static const struct {
+	const char *words[8];
+} conversions[] = {
+	{ { "convert", "-O", "qcow2", "raw" } },
+	{ { "convert", "-c", "-O", "qcow2", "raw" } },
+	{ { "convert", "-c", "-O", "qcow2", "zstd" } },
+	{ { "convert", "-O", "qcow2", "-o", "cluster_size=2M", "zlib", "zstd" } },
+	{ { "convert", "-S", "0", "zlib" } },
+	{ { "convert", "zstd" } },
+};
+
+static void convert(size_t row, const char *target)
+{
+	const char *words[10] = { conversions[row].words[0], "--force" };
+	size_t n = 2;
+
+	for (size_t i = 1; conversions[row].words[i] != NULL; i++)
+		words[n++] = conversions[row].words[i];
+	words[n] = target;
+	if (run(words) != EXIT_OK)
+		fail_msg("row %zu: %s", row, err.text);
+}
+
+static void assert_same(const char *a, const char *b, size_t row)
+{
+	uint64_t n_a, n_b;
+	const uint8_t *of_a = sim_file(a, &n_a), *of_b = sim_file(b, &n_b);
+
+	assert_row(n_a == n_b && memcmp(of_a, of_b, n_a) == 0, row);
+}
+
+static void same_image(void **state)
+{
+	(void)state;
+	for (size_t row = 0; row < N_OF(conversions); row++) {
+		sim_processors(0);
+		convert(row, "alone");
+		for (size_t others = 1; others <= 3; others++) {
+			sim_processors(others);
+			convert(row, "together");
+			assert_same("alone", "together", row);
+		}
+	}
+}
+
+static void one_stops(void **state)
+{
+	(void)state;
+	for (size_t row = 0; row < N_OF(conversions); row++) {
+		sim_processors(0);
+		convert(row, "alone");
+		for (unsigned n = 1; n <= TRIALS; n++) {
+			sim_processors(n % 3 + 1);
+			sim_processor_stops(n);
+			convert(row, "together");
+			assert_same("alone", "together", row);
+		}
+	}
+}
+
+/* Each allocation fails once; with less memory there are fewer slots, but what is said to be done is whole. */
+static void little_memory(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	sim_processors(0);
+	convert(1, "alone");
+	sim_processors(3);
+	do {
+		int code;
+
+		sim_fail_allocation(++n);
+		code = RUN("convert", "--force", "-c", "-O", "qcow2", "raw", "together");
+		assert_row(code == EXIT_OK || sim_allocation_failed(), n);
+		if (code == EXIT_OK)
+			assert_same("alone", "together", n);
+	} while (sim_allocation_failed());
+	sim_fail_allocation(0);
+}
+
+/* The place is named, whichever processor met it, and the target is removed. */
+static void bad_source(void **state)
+{
+	(void)state;
+	sim_processors(3);
+	sim_volume_bad("raw", 3 << 20, 1);
+	assert_int_equal(RUN("convert", "-O", "qcow2", "raw", "t"), EXIT_ERROR);
+	assert_string_equal(err.text, "efi-img: raw: reading 1048576 bytes at offset 3145728: the device reports an error\n");
+	assert_null(sim_file("t", NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_once),
+		cmocka_unit_test(stopped),
+		cmocka_unit_test_setup_teardown(same_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bad_source, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
