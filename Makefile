@@ -235,7 +235,7 @@ test-planted: $(UNIT)
 
 .PHONY: test-differential
 test-differential: build/host/efi-img | setup-test
-	$(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+	$(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
 
 # ---- fuzzing ------------------------------------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ $(eval $(call libraries,build/coverage,))
 build/coverage/core/%.o: core/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -O0 --coverage -c $< -o $@
+	$(CC) $(CORE_FLAGS) -O0 --coverage -Wno-frame-larger-than -c $< -o $@
 build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
@@ -316,8 +316,8 @@ build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
 
 coverage: $(COVERED_UNIT) build/coverage/efi-img
 	find build/coverage -name '*.gcda' -delete
-	for test in $(COVERED_UNIT); do $$test >$$test.log 2>&1 || exit 1; done
-	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+	printf '%s\n' $(COVERED_UNIT) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || { echo "FAILED: {}"; exit 1; }'
+	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
 	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary --fail-under-line 95 --txt build/coverage/report.txt \
 		build/coverage/core
 	@echo "By file: build/coverage/report.txt"

@@ -219,10 +219,20 @@ enum status qcow2_make_room(struct qcow2_image *q)
 	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX ? qcow2_commit(q) : ST_OK;
 }
 
+/* Compressed clusters are counted in sectors: other readers want the last of these to be there as a whole. */
+static enum status end_sector(struct qcow2_image *q)
+{
+	uint64_t size = q->image.file->size, end = round_up(size, 512);
+
+	return size < end ? blk_resize(q->image.file, end, PREALLOC_OFF) : ST_OK;
+}
+
 enum status qcow2_flush(struct qcow2_image *q)
 {
-	enum status st = qcow2_commit(q);
+	enum status st = end_sector(q);
 
+	if (st == ST_OK)
+		st = qcow2_commit(q);
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache); /* what step 5 has lowered */
 	return st == ST_OK ? flush(q) : st;
