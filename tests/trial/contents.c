@@ -76,7 +76,8 @@ static void read_image(const char *name, struct picture *picture)
 
 	open_chain(name, false, &chain);
 	image = chain.link[0].image;
-	n_snapshots = image->n_snapshots < SNAPSHOTS_MAX ? image->n_snapshots : SNAPSHOTS_MAX; /* a damaged one can say more */
+	/* A damaged one can say that it has more. */
+	n_snapshots = image->n_snapshots < SNAPSHOTS_MAX ? image->n_snapshots : SNAPSHOTS_MAX;
 	assert_true(image->n_bitmaps <= BITMAPS_MAX);
 	snprintf(picture->backing, sizeof picture->backing, "%s", image->backing_name != NULL ? image->backing_name : "");
 	if (image->n_bitmaps > 0 && image_load(image, &why) == ST_OK)
@@ -245,7 +246,8 @@ static void assert_bitmap(const struct picture *before, const struct picture *af
 			wrong("%s: bit %zu of %s is set, but never should", now->name, (size_t)i, marks->name);
 		if (!marks->bit[i] && bit_of(old, i) && bit_of(new, i))
 			wrong("%s: bit %zu of %s is lost", now->name, (size_t)i, marks->name);
-		if (!marks->bit[i] && old != NULL && old->automatic && changed(before, now, i * marks->granularity, marks->granularity))
+		if (!marks->bit[i] && old != NULL && old->automatic &&
+		    changed(before, now, i * marks->granularity, marks->granularity))
 			wrong("%s: bit %zu of %s was not noted", now->name, (size_t)i, marks->name);
 	}
 }
@@ -265,7 +267,8 @@ void assert_old_or_new(const struct expectation *e, const struct contents *now)
 		for (size_t k = 0; k < p->n_bitmaps; k++)
 			assert_bitmap(before, after, p, &p->bitmap[k]);
 		for (size_t k = 0; k < before->n_bitmaps; k++)
-			if (find_bitmap(p, before->bitmap[k].name) == NULL && find_bitmap(after, before->bitmap[k].name) != NULL)
+			if (find_bitmap(p, before->bitmap[k].name) == NULL &&
+			    find_bitmap(after, before->bitmap[k].name) != NULL)
 				wrong("%s: bitmap %s is gone", p->name, before->bitmap[k].name);
 	}
 }
@@ -276,14 +279,15 @@ void assert_same_contents(const struct contents *before, const struct contents *
 	for (size_t i = 0; i < before->n; i++) {
 		const struct picture *old = &before->file[i], *new = contents_find(now, old->name);
 
-		if (new == NULL || new->n_disks != old->n_disks || new->n_bitmaps != old->n_bitmaps || strcmp(new->backing, old->backing) != 0)
+		if (new == NULL || new->n_disks != old->n_disks || new->n_bitmaps != old->n_bitmaps ||
+		    strcmp(new->backing, old->backing) != 0)
 			wrong("%s has lost something", old->name);
 		for (size_t k = 0; k < old->n_disks; k++)
 			if (old->disk[k].bytes != NULL && !same_disk(&old->disk[k], &new->disk[k]))
 				wrong("%s: disk %zu (%s) has changed", old->name, k, old->disk[k].snapshot);
 		for (size_t k = 0; k < old->n_bitmaps; k++)
-			if (old->bitmap[k].in_use != new->bitmap[k].in_use || (!old->bitmap[k].in_use && old->bitmap[k].n > 0 &&
-			    memcmp(old->bitmap[k].bit, new->bitmap[k].bit, old->bitmap[k].n) != 0))
+			if (old->bitmap[k].in_use != new->bitmap[k].in_use ||
+			    (!old->bitmap[k].in_use && memcmp(old->bitmap[k].bit, new->bitmap[k].bit, old->bitmap[k].n) != 0))
 				wrong("%s: bitmap %s has changed", old->name, old->bitmap[k].name);
 	}
 }

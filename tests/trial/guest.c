@@ -27,7 +27,9 @@ static enum status write_piece(struct blk *blk, const struct step *step)
 	uint8_t bytes[PIECE_MAX];
 
 	memset(bytes, step->fill, step->n);
-	return step->fill == 0 ? blk_write_zeros(blk, step->offset, step->n) : blk_write(blk, step->offset, bytes, (size_t)step->n);
+	if (step->fill == 0)
+		return blk_write_zeros(blk, step->offset, step->n);
+	return blk_write(blk, step->offset, bytes, (size_t)step->n);
 }
 
 static enum status flush(struct image *image, struct error *why)
@@ -110,7 +112,8 @@ void guest_assert(const struct disk *before, const struct disk *after, const str
 			good[at] |= now->bytes[at] == steps[i].fill;
 	for (uint64_t at = 0; at < now->size; at++)
 		if (!good[at])
-			wrong("byte %zu is 0x%02x: not 0x%02x as flushed, nor written since", (size_t)at, now->bytes[at], flushed[at]);
+			wrong("byte %zu is 0x%02x: not 0x%02x as flushed, nor written since", (size_t)at, now->bytes[at],
+			      flushed[at]);
 	test_free(flushed);
 	test_free(good);
 }

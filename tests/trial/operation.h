@@ -12,11 +12,11 @@ struct bytes {
 };
 
 struct operation {
-	const char *name;                       /* "resize/grow": what comes first is how ONLY finds it, and what is counted together */
+	const char *name;                       /* "resize/grow": figures are of all of a group, which comes first */
 	const char *setup[SETUP][WORDS];        /* make the images, of the files in operation_files() */
 	void (*damage)(const struct bytes *);   /* of the image "a" thereafter */
 	const char *words[WORDS];               /* the operation */
-	unsigned guest;                         /* > 0: instead, that many writes of a guest to "a", which begins with zeros */
+	unsigned guest;                         /* > 0: instead, a guest writes to "a" so often */
 	int code;                               /* the exit code, if nothing fails */
 	const char *says;                       /* printed only then */
 	int repaired;                           /* that of a repair thereafter */

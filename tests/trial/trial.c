@@ -181,7 +181,8 @@ static void assert_works(const struct trial *t, const struct contents *now)
 	n = blk->size < PIECE ? (size_t)blk->size : PIECE;
 	memset(piece, 'w', n);
 	if (blk_write(blk, 0, piece, n) != ST_OK || blk_write(blk, blk->size - n, piece, n) != ST_OK ||
-	    image_flush(chain.link[0].image, &why) != ST_OK || blk_read(blk, 0, back, n) != ST_OK || memcmp(piece, back, n) != 0)
+	    image_flush(chain.link[0].image, &why) != ST_OK || blk_read(blk, 0, back, n) != ST_OK ||
+	    memcmp(piece, back, n) != 0)
 		wrong("it cannot be written to");
 	chain_close(&chain);
 	assert_verdicts(VERDICT_SOUND);
@@ -201,7 +202,7 @@ static void repair(const struct trial *t, const char *name)
 
 	if (RUN("check", "-r", "all", name) != code)
 		wrong("%s cannot be repaired: %s%s", name, out.text, err.text);
-	/* Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut leaves none of these either. */
+	/* Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut leaves none either. */
 	if (code == EXIT_OK)
 		assert_verdict(name, t->op->damage != NULL && is_command(t->op, "check") ? VERDICT_NOTHING_LOST : VERDICT_CLEAN);
 }

@@ -107,7 +107,8 @@ static void random_bytes(void **state)
 		test_free(sound);
 		sim_files_drop(&files);
 	}
-	print_message("| damaged images | sound %u | not checked %u | corrupt %u | leaks %u |\n", seen[0], seen[1], seen[2], seen[3]);
+	print_message("| damaged images | sound %u | not checked %u | corrupt %u | leaks %u |\n", seen[0], seen[1], seen[2],
+		      seen[3]);
 	assert_true(getenv("ONLY") != NULL || (seen[0] > 50 && seen[1] > 10 && seen[2] > 30 && seen[3] > 0));
 }
 

@@ -205,7 +205,8 @@ static bool is_answer(const char *command, int code)
 	bool words = strncmp(err.text, "efi-img: ", 9) == 0;
 
 	if (strcmp(command, "check") == 0)
-		return code == 0 || code == 2 || code == 3 || code == 63 || (code == EXIT_ERROR && (words || strstr(err.text, ": ") != NULL));
+		return code == 0 || code == 2 || code == 3 || code == 63 ||
+		       (code == EXIT_ERROR && (words || strstr(err.text, ": ") != NULL));
 	if (strcmp(command, "compare") == 0)
 		return code == 0 || code == 1 || (code <= 4 && words);
 	return code == EXIT_OK || (code == EXIT_ERROR && words);
