@@ -34,7 +34,8 @@ static void complain(struct verdict *v, const char *what, uint64_t where, uint64
 static uint64_t refcount(const struct verdict *v, uint64_t cluster)
 {
 	uint64_t per_block = v->cluster_bytes * 8 >> v->order;
-	uint64_t block = get(v, v->reftable + cluster / per_block * 8, 8), index = cluster % per_block;
+	bool in_table = cluster / per_block < get(v, 56, 4) * v->cluster_bytes / 8;
+	uint64_t block = in_table ? get(v, v->reftable + cluster / per_block * 8, 8) : 0, index = cluster % per_block;
 
 	if (block == 0)
 		return 0;

@@ -23,6 +23,9 @@
 	{ name "/delete0", TAKEN(options, fill), .words = { "snapshot", "-d", "s0", "a" } }, \
 	{ name "/delete1", TAKEN(options, fill), .words = { "snapshot", "-d", "s1", "a" } }
 
+/* Its refcount table is full but for a few entries. */
+#define FULL_TABLE { "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64,preallocation=full", "a", "1970k" }
+
 /* There are clusters that nothing uses any more, with what was in them. */
 #define USED(options) NEW(options, "random"), TAKE("s", "a"), WRITE("other", "a"), { "snapshot", "-d", "s", "a" }
 
@@ -79,6 +82,7 @@ const struct operation operations[] = {
 	  .guest = 10, .mixed = "a" },
 	{ "guest/data-file", { NEW("cluster_size=512,data_file=d", "random") }, .guest = 10, .mixed = "a" },
 	{ "guest/bitmaps", { NOTED("cluster_size=4k") }, .guest = 8, .mixed = "a" },
+	{ "guest/reftable", { FULL_TABLE, TAKE("s", "a") }, .guest = 30, .mixed = "a", .large = true },
 	{ "guest/large",
 	  { NEW("cluster_size=512,refcount_bits=64", "random"), TAKE("s", "a"), { "resize", "--shrink", "a", "60k" },
 			   { "resize", "a", "2M" } }, .guest = 80, .mixed = "a", .large = true },
@@ -95,6 +99,7 @@ const struct operation operations[] = {
 	  .words = { "resize", "a", "100k" } },
 	{ "resize/data-file", { NEW("cluster_size=512,data_file=d,data_file_raw=on", "random") },
 	  .words = { "resize", "a", "+20k" } },
+	{ "resize/reftable", { FULL_TABLE }, .words = { "resize", "--preallocation=metadata", "a", "+20k" } },
 	{ "resize/raw", .words = { "resize", "-f", "raw", "random", "+20k" } },
 	{ "resize/bitmaps-grow", { NOTED("cluster_size=512") }, .words = { "resize", "a", "5M" } },
 	{ "resize/bitmaps-shrink", { NOTED("cluster_size=512"), { "resize", "a", "5M" } },
