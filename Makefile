@@ -101,7 +101,7 @@ build/gen/commands.c: always
 
 # ---- the program --------------------------------------------------------------------------------------------------
 
-# Where no time is spent, small code is better: the limit of the program is 512 KiB.
+# Where no time is spent, small code is better: the limit of the program is 1 MiB.
 SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/job/inventory%.o drivers/%.o efi/%.o)
 $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os

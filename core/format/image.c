@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/platform.h"
+#include "base/range.h"
 #include "base/text.h"
 
 /* Large enough for every device's speed; a multiple of every cluster size. */
@@ -204,4 +205,13 @@ enum status image_read_backing(struct image *image, uint64_t offset, void *buf, 
 		return blk_read_padded(&image->backing->blk, offset, buf, len);
 	memset(buf, 0, len);
 	return ST_OK;
+}
+
+uint32_t image_largest_cluster(const struct image *image)
+{
+	uint32_t most = 0;
+
+	for (; image != NULL; image = image->backing)
+		most = (uint32_t)max_u64(most, image->cluster_bytes);
+	return most;
 }

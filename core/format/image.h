@@ -298,5 +298,8 @@ enum status image_check(struct image *, struct out *problems, struct check_resul
 /* Repairs an image whose format has a `repair`. Fails with words that name the file. */
 enum status image_repair(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
 
+/* The largest cluster of an image and of all that is behind it. */
+uint32_t image_largest_cluster(const struct image *);
+
 /* What shows through at `offset` of an image that has nothing there: its backing file's bytes, zeros behind the end of that. */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

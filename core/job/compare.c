@@ -1,18 +1,43 @@
+/*
+ * The boot processor goes along both disks, looks up what they have and reads it; other processors decompress and
+ * compare, a piece each. What is said is about the first place all the same: pieces are waited for in their order.
+ */
 #include "job/compare.h"
 
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
-#include "job/status.h"
+#include "base/zero.h"
+#include "job/pipeline.h"
 
-enum { PIECE_BYTES = 1 << 20, SECTOR_BYTES = 512 };
+enum {
+	PIECE_BYTES = 512 << 10, /* of each side, so that both stay in the processor's caches; more where a cluster is larger */
+	SECTOR_BYTES = 512,
+};
 
 /* One of the disks, as the comparison goes along it. */
 struct side {
 	struct image *image;
 	struct disk_status status; /* of what comes next; its length 0: not asked yet */
-	uint8_t *buf;
-	size_t n_zeros;            /* so many bytes at the beginning of `buf` are zeros */
+};
+
+/* A range that is compared. */
+struct piece {
+	struct slot slot;
+	const struct unpacker *unpacker; /* of each processor */
+	uint64_t at;
+	size_t n;
+	bool zero[2];                    /* zeros on that side, which are not fetched */
+	struct fetch fetch[2];
+	enum status st[2];
+	size_t same;                     /* so many bytes are, if both could be read */
+};
+
+struct run {
+	const struct comparison *comparison;
+	struct side side[2];
+	size_t piece_bytes;
+	struct pipeline line;
 };
 
 /* Makes side->status count at `at`. Behind its end a disk is zeros. */
@@ -66,25 +91,6 @@ static bool is_alike(const struct side side[], uint64_t at)
 
 /* ---- contents ----------------------------------------------------------------------------------------------------- */
 
-/* Gets the `n` bytes at `at` into side->buf. */
-static enum compare_outcome fetch(struct side *side, uint64_t at, size_t n, struct error *err)
-{
-	enum status st;
-
-	if (side->status.zero) {
-		if (side->n_zeros < n)
-			memset(side->buf + side->n_zeros, 0, n - side->n_zeros);
-		side->n_zeros = n > side->n_zeros ? n : side->n_zeros;
-		return COMPARE_SAME;
-	}
-	side->n_zeros = 0;
-	st = blk_read(&side->image->blk, at, side->buf, n);
-	if (st == ST_OK)
-		return COMPARE_SAME;
-	error_set(err, "%s: reading %zu bytes at offset %ju: %s", side->image->name, n, at, status_text(st));
-	return COMPARE_NO_DATA;
-}
-
 /* The index of the first byte that differs, `n` if none does. */
 static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -99,74 +105,240 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
 	return i;
 }
 
-static enum compare_outcome compare_piece(struct side side[], uint64_t at, size_t n, uint64_t *ret_offset,
-					  struct error *err)
+static size_t first_not_zero(const uint8_t *bytes, size_t n)
 {
-	enum compare_outcome outcome = fetch(&side[0], at, n, err);
-	size_t same;
+	size_t i = 0;
+
+	if (is_zero(bytes, n))
+		return n;
+	while (bytes[i] == 0)
+		i++;
+	return i;
+}
+
+/* On any processor. */
+static void compare_piece(struct work *work, size_t worker)
+{
+	struct piece *piece = (struct piece *)work;
+
+	for (size_t i = 0; i < 2; i++)
+		if (!piece->zero[i])
+			piece->st[i] = fetch_finish(&piece->fetch[i], &piece->unpacker[worker]);
+	if (piece->st[0] != ST_OK || piece->st[1] != ST_OK)
+		return;
+	if (piece->zero[0] || piece->zero[1])
+		piece->same = first_not_zero(piece->fetch[piece->zero[0]].bytes, piece->n);
+	else
+		piece->same = first_difference(piece->fetch[0].bytes, piece->fetch[1].bytes, piece->n);
+}
+
+static enum compare_outcome not_read(const struct run *run, const struct piece *piece, size_t i, struct error *err)
+{
+	error_set(err, "%s: reading %zu bytes at offset %ju: %s", run->side[i].image->name, piece->n, piece->at,
+		  status_text(piece->st[i]));
+	return COMPARE_NO_DATA;
+}
+
+/* What is left of it behind the first `n` bytes. */
+static void advance(struct disk_status *status, uint64_t n)
+{
+	status->length -= n;
+	status->offset += status->compressed ? 0 : n;
+}
+
+/* What both sides have at `at`, as far as each has the same kind of thing up to `end`: *ret_n bytes. */
+static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end, uint64_t *ret_n, uint64_t *ret_offset,
+				      struct error *err)
+{
+	enum compare_outcome outcome = look(run->comparison, &run->side[0], at, err);
 
 	if (outcome == COMPARE_SAME)
-		outcome = fetch(&side[1], at, n, err);
+		outcome = look(run->comparison, &run->side[1], at, err);
 	if (outcome != COMPARE_SAME)
 		return outcome;
-	same = first_difference(side[0].buf, side[1].buf, n);
-	if (same == n)
+	if (run->comparison->strict && !is_alike(run->side, at)) {
+		*ret_offset = at;
+		return COMPARE_STATUS;
+	}
+	*ret_n = min_u64(min_u64(run->side[0].status.length, run->side[1].status.length), end - at);
+	return COMPARE_SAME;
+}
+
+/* Adds the next `n` bytes of both sides. What cannot be read comes to light when the piece's turn is. */
+static void add(struct run *run, struct piece *piece, uint64_t n)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct disk_status *status = &run->side[i].status;
+
+		if (piece->st[i] == ST_OK && !piece->zero[i])
+			piece->st[i] = fetch_add(&piece->fetch[i], status, piece->at + piece->n, (size_t)n);
+		advance(status, n);
+	}
+	piece->n += n;
+}
+
+/*
+ * Begins with the piece from `at` on: zeros on both sides, or as much as goes into the buffers and is zeros on the same
+ * sides. What is not SAME counts if all in front of `at` is; a piece in front of such a place ends there.
+ */
+static enum compare_outcome read_piece(struct run *run, struct piece *piece, uint64_t at, uint64_t end, uint64_t *ret_offset,
+				       struct error *err)
+{
+	uint64_t n;
+	enum compare_outcome outcome = look_both(run, at, end, &n, ret_offset, err);
+
+	if (outcome != COMPARE_SAME)
+		return outcome;
+	piece->at = at;
+	piece->n = 0;
+	for (size_t i = 0; i < 2; i++) {
+		piece->zero[i] = run->side[i].status.zero;
+		piece->st[i] = ST_OK;
+		fetch_begin(&piece->fetch[i]);
+	}
+	piece->slot.has_work = !piece->zero[0] || !piece->zero[1];
+	if (!piece->slot.has_work) {
+		add(run, piece, n);
 		return COMPARE_SAME;
-	*ret_offset = round_down(at + same, SECTOR_BYTES);
+	}
+	end = min_u64(end, at + run->piece_bytes);
+	do {
+		add(run, piece, min_u64(n, end - at - piece->n));
+		if (at + piece->n == end)
+			break;
+		outcome = look_both(run, at + piece->n, end, &n, ret_offset, err);
+	} while (outcome == COMPARE_SAME && run->side[0].status.zero == piece->zero[0] && run->side[1].status.zero == piece->zero[1]);
+	for (size_t i = 0; i < 2; i++)
+		if (piece->st[i] == ST_OK)
+			piece->st[i] = fetch_read(&piece->fetch[i]);
+	return COMPARE_SAME;
+}
+
+/* ---- the whole way -------------------------------------------------------------------------------------------------- */
+
+static void piece_free(struct slot *slot, void *user)
+{
+	struct piece *piece = (struct piece *)slot;
+
+	(void)user;
+	for (size_t i = 0; i < 2; i++)
+		fetch_close(&piece->fetch[i]);
+	mem_free(piece);
+}
+
+static struct slot *piece_new(void *user)
+{
+	const struct run *run = user;
+	struct piece *piece = mem_alloc(sizeof *piece);
+
+	if (piece == NULL)
+		return NULL;
+	piece->slot.work.run = compare_piece;
+	piece->unpacker = run->line.unpacker;
+	if (fetch_open(&piece->fetch[0], run->piece_bytes) == ST_OK && fetch_open(&piece->fetch[1], run->piece_bytes) == ST_OK)
+		return &piece->slot;
+	piece_free(&piece->slot, user);
+	return NULL;
+}
+
+/* Its processor does not answer any more: the same is read again, and compared here. */
+static enum compare_outcome redo(struct run *run, const struct piece *lost, struct piece *piece, uint64_t *ret_offset, struct error *err)
+{
+	struct side ahead[2] = { run->side[0], run->side[1] };
+	enum compare_outcome outcome;
+
+	run->side[0].status.length = run->side[1].status.length = 0;
+	outcome = read_piece(run, piece, lost->at, lost->at + lost->n, ret_offset, err);
+	run->side[0] = ahead[0];
+	run->side[1] = ahead[1];
+	if (outcome == COMPARE_SAME)
+		compare_piece(&piece->slot.work, 0);
+	return outcome;
+}
+
+/* Whether both sides are the same in the piece whose turn it is. */
+static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct error *err)
+{
+	enum compare_outcome outcome = COMPARE_SAME;
+	const struct slot *lost;
+	struct piece *piece;
+
+	if (pipeline_wait(&run->line, &lost) != ST_OK) {
+		error_set(err, "%s", status_text(ST_NO_MEMORY));
+		return COMPARE_NO_DATA;
+	}
+	piece = (struct piece *)pipeline_first(&run->line);
+	if (lost != NULL)
+		outcome = redo(run, (const struct piece *)lost, piece, ret_offset, err);
+	if (outcome != COMPARE_SAME || !piece->slot.has_work)
+		return outcome;
+	for (size_t i = 0; i < 2; i++)
+		if (piece->st[i] != ST_OK)
+			return not_read(run, piece, i, err);
+	if (piece->same == piece->n)
+		return COMPARE_SAME;
+	*ret_offset = round_down(piece->at + piece->same, SECTOR_BYTES);
 	return COMPARE_CONTENT;
 }
 
-static enum compare_outcome compare_between(const struct comparison *comparison, struct side side[], uint64_t at,
-					    uint64_t end, uint64_t *ret_offset, struct error *err)
+static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_t end, uint64_t *ret_offset, struct error *err)
 {
-	enum compare_outcome outcome = COMPARE_SAME;
+	enum compare_outcome outcome = COMPARE_SAME, ahead = COMPARE_SAME; /* `ahead`: of what lies at `at` */
 
-	while (at < end) {
-		struct disk_status *a = &side[0].status, *b = &side[1].status;
-		uint64_t n;
+	while (outcome == COMPARE_SAME) {
+		struct piece *first = (struct piece *)pipeline_first(&run->line);
+		struct piece *next = ahead == COMPARE_SAME && at < end ? (struct piece *)pipeline_free_slot(&run->line) : NULL;
 
 		if (platform_cancelled()) {
-			error_set(err, "stopped at offset %ju; what is in front of it is the same", at);
+			error_set(err, "stopped at offset %ju; what is in front of it is the same", first != NULL ? first->at : at);
 			return COMPARE_NO_DATA;
 		}
-		outcome = look(comparison, &side[0], at, err);
-		if (outcome == COMPARE_SAME)
-			outcome = look(comparison, &side[1], at, err);
-		if (outcome != COMPARE_SAME)
+		if (next != NULL) {
+			ahead = read_piece(run, next, at, end, ret_offset, err);
+			if (ahead != COMPARE_SAME)
+				continue;
+			at += next->n;
+			pipeline_push(&run->line);
+		} else if (first != NULL) {
+			uint64_t n = first->n;
+
+			outcome = finish(run, ret_offset, err);
+			pipeline_pop(&run->line);
+			if (outcome == COMPARE_SAME)
+				progress_advance(run->comparison->progress, n);
+		} else {
 			break;
-		if (comparison->strict && !is_alike(side, at)) {
-			*ret_offset = at;
-			return COMPARE_STATUS;
 		}
-		n = min_u64(min_u64(a->length, b->length), end - at);
-		if (!a->zero || !b->zero) {
-			n = min_u64(n, PIECE_BYTES);
-			outcome = compare_piece(side, at, (size_t)n, ret_offset, err);
-			if (outcome != COMPARE_SAME)
-				break;
-		}
-		a->length -= n;
-		b->length -= n;
-		at += n;
-		progress_advance(comparison->progress, n);
 	}
-	return outcome;
+	return outcome != COMPARE_SAME ? outcome : ahead;
+}
+
+static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
+{
+	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image), image_largest_cluster(run->side[1].image));
+	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, err);
+
+	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
+	return st == ST_OK ? pipeline_make_slots(&run->line, piece_new, piece_free, run, err) : st;
 }
 
 static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start, uint64_t end,
 					  uint64_t *ret_offset, struct error *err)
 {
-	struct side side[2];
+	struct run *run = mem_alloc(sizeof *run);
 	enum compare_outcome outcome = COMPARE_NO_DATA;
 
-	for (size_t i = 0; i < 2; i++)
-		side[i] = (struct side){ .image = comparison->disk[i], .buf = io_alloc(PIECE_BYTES) };
-	if (side[0].buf != NULL && side[1].buf != NULL)
-		outcome = compare_between(comparison, side, start, end, ret_offset, err);
-	else
+	if (run == NULL) {
 		error_set(err, "%s", status_text(ST_NO_MEMORY));
+		return COMPARE_NO_DATA;
+	}
+	run->comparison = comparison;
 	for (size_t i = 0; i < 2; i++)
-		io_free(side[i].buf, PIECE_BYTES);
+		run->side[i].image = comparison->disk[i];
+	if (get_ready(run, end - start, err) == ST_OK)
+		outcome = compare_pieces(run, start, end, ret_offset, err);
+	pipeline_close(&run->line);
+	mem_free(run);
 	return outcome;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The way of the bytes: the disk goes through a ring of slots, a piece each. The boot processor looks up what a piece
- * is and reads it, other processors decompress it, look for zeros and compress it, and the boot processor writes it:
- * pieces are written in the order of the disk. Alone, the boot processor does one piece after the other.
+ * The way of the bytes: the boot processor looks up what a piece of the disk is and reads it, any processor
+ * decompresses it, looks for zeros and compresses it, and the boot processor writes it. Pieces are written in the order
+ * of the disk.
  */
 #include "job/copy.h"
 
@@ -9,16 +9,12 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
-#include "job/fetch.h"
+#include "job/pipeline.h"
 #include "job/progress.h"
-#include "job/workers.h"
 
 enum {
-	PIECE_BYTES = 1 << 20,  /* enough for the full speed of every device; more where a unit or a cluster is larger */
+	PIECE_BYTES = 1 << 20, /* enough for the full speed of every device; more where a unit or a cluster is larger */
 	UNIT_MAX = 2 << 20,
-	WORKERS_MAX = 16,
-	SLOTS_MAX = 2 * WORKERS_MAX + 2, /* at most WORK_MAX */
-	WORTH_BYTES = 4 << 20,  /* starting other processors takes the firmware 10 ms */
 };
 
 /* What a range is to the job. */
@@ -27,8 +23,8 @@ enum kind { SKIP, ZERO, DATA };
 struct copy;
 
 /* One piece of the disk on its way. DATA: it is no longer than copy->piece_bytes. */
-struct slot {
-	struct work work;
+struct piece {
+	struct slot slot;
 	const struct copy *copy;
 	enum kind kind;
 	uint64_t offset, length;
@@ -37,13 +33,6 @@ struct slot {
 	bool *zero;             /* of each unit: it is all zeros */
 	uint8_t *packed;        /* of each unit, one after the other, its compressed form; NULL: nothing is compressed */
 	uint32_t *packed_bytes; /* its length; 0: it does not get smaller */
-	struct slot *next;      /* of those that were given up */
-};
-
-/* What one processor needs. */
-struct tools {
-	struct unpacker unpacker;
-	struct codec *codec; /* NULL: nothing is compressed */
 };
 
 /* One run of the job. */
@@ -53,11 +42,8 @@ struct copy {
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
-	struct workers *workers;
-	struct tools tools[WORKERS_MAX + 1];
-	struct slot *slot[SLOTS_MAX];
-	size_t n_slots;
-	struct slot *given_up; /* a processor that does not answer may still use them */
+	struct pipeline line;
+	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
 };
 
 /* ---- the sources as one disk ---------------------------------------------------------------------------------------- */
@@ -95,26 +81,26 @@ static enum status look(const struct convert_job *job, uint64_t offset, uint64_t
 	return ST_OK;
 }
 
-static enum status read_failed(const struct slot *slot, enum status st, struct error *err)
+static enum status read_failed(const struct piece *piece, enum status st, struct error *err)
 {
-	uint64_t at = slot->copy->job->first_byte + slot->offset;
-	const struct image *image = source_at(slot->copy->job, &at);
+	uint64_t at = piece->copy->job->first_byte + piece->offset;
+	const struct image *image = source_at(piece->copy->job, &at);
 
-	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, (size_t)slot->length, at, status_text(st));
+	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, (size_t)piece->length, at, status_text(st));
 }
 
-static enum status salvage(struct slot *slot, struct error *err)
+static enum status salvage(struct piece *piece, struct error *err)
 {
-	const struct convert_job *job = slot->copy->job;
+	const struct convert_job *job = piece->copy->job;
 
-	for (size_t done = 0; done < slot->length;) {
-		uint64_t at = job->first_byte + slot->offset + done;
+	for (size_t done = 0; done < piece->length;) {
+		uint64_t at = job->first_byte + piece->offset + done;
 		struct image *image = source_at(job, &at);
-		size_t n = (size_t)min_u64(slot->length - done, image->size - at);
-		enum status st = salvage_read(job->salvage, image, at, slot->fetch.bytes + done, n);
+		size_t n = (size_t)min_u64(piece->length - done, image->size - at);
+		enum status st = salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n);
 
 		if (st != ST_OK)
-			return read_failed(slot, st, err);
+			return read_failed(piece, st, err);
 		done += n;
 	}
 	return ST_OK;
@@ -122,81 +108,82 @@ static enum status salvage(struct slot *slot, struct error *err)
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
-/* Takes data from the slot's offset on, up to what need not be read and is whole units. */
-static enum status read_data(struct slot *slot, uint64_t end, struct error *err)
+/* Takes data from the piece's offset on, up to what need not be read and is whole units. */
+static enum status read_data(struct piece *piece, uint64_t end, struct error *err)
 {
-	const struct copy *copy = slot->copy;
+	const struct copy *copy = piece->copy;
 	size_t unit = copy->unit_bytes;
 	enum status st = ST_OK;
 
-	fetch_begin(&slot->fetch);
-	end = min_u64(end, slot->offset + copy->piece_bytes);
-	for (slot->length = 0; st == ST_OK && slot->offset + slot->length < end;) {
-		uint64_t at, left = end - slot->offset - slot->length;
+	fetch_begin(&piece->fetch);
+	end = min_u64(end, piece->offset + copy->piece_bytes);
+	for (piece->length = 0; st == ST_OK && piece->offset + piece->length < end;) {
+		uint64_t at, left = end - piece->offset - piece->length;
 		struct disk_status status;
 		enum kind kind;
 
-		st = look(copy->job, slot->offset + slot->length, left, &at, &status, &kind, err);
+		st = look(copy->job, piece->offset + piece->length, left, &at, &status, &kind, err);
 		if (st != ST_OK)
 			return st;
-		if (kind != DATA && slot->length % unit == 0 && slot->length > 0 && (status.length >= unit || status.length == left))
+		if (kind != DATA && piece->length % unit == 0 && piece->length > 0 && (status.length >= unit || status.length == left))
 			break;
 		if (copy->job->salvage == NULL)
-			st = fetch_add(&slot->fetch, &status, at, (size_t)status.length);
-		slot->length += status.length;
+			st = fetch_add(&piece->fetch, &status, at, (size_t)status.length);
+		piece->length += status.length;
 	}
 	if (copy->job->salvage != NULL)
-		return salvage(slot, err);
+		return salvage(piece, err);
 	if (st == ST_OK)
-		st = fetch_read(&slot->fetch);
-	return st == ST_OK ? ST_OK : read_failed(slot, st, err);
+		st = fetch_read(&piece->fetch);
+	return st == ST_OK ? ST_OK : read_failed(piece, st, err);
 }
 
 /* Gets the piece from `at` on, at most to `end`. Units are never divided, so that each is written once. */
-static enum status read_piece(struct slot *slot, uint64_t at, uint64_t end, struct error *err)
+static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, struct error *err)
 {
-	uint64_t unit = slot->copy->unit_bytes, in_source;
+	uint64_t unit = piece->copy->unit_bytes, in_source;
 	struct disk_status status;
-	enum status st = look(slot->copy->job, at, end - at, &in_source, &status, &slot->kind, err);
+	enum status st = look(piece->copy->job, at, end - at, &in_source, &status, &piece->kind, err);
 
-	slot->offset = at;
+	piece->offset = at;
 	if (st != ST_OK)
 		return st;
-	if (slot->kind != DATA && (status.length >= unit || at + status.length == end)) {
-		slot->length = at + status.length == end ? status.length : round_down(status.length, unit);
+	piece->slot.has_work = false;
+	if (piece->kind != DATA && (status.length >= unit || at + status.length == end)) {
+		piece->length = at + status.length == end ? status.length : round_down(status.length, unit);
 		return ST_OK;
 	}
-	slot->kind = DATA;
-	return read_data(slot, end, err);
+	piece->kind = DATA;
+	piece->slot.has_work = true;
+	return read_data(piece, end, err);
 }
 
 /* ---- what any processor can do -------------------------------------------------------------------------------------- */
 
-static enum status pack_unit(const struct slot *slot, struct codec *codec, size_t i)
+static enum status pack_unit(const struct piece *piece, struct codec *codec, size_t i)
 {
-	size_t unit = slot->copy->unit_bytes, n;
-	enum status st = codec_compress(codec, slot->fetch.bytes + i * unit, unit, slot->packed + i * unit, unit - 1, &n);
+	size_t unit = piece->copy->unit_bytes, n;
+	enum status st = codec_compress(codec, piece->fetch.bytes + i * unit, unit, piece->packed + i * unit, unit - 1, &n);
 
-	slot->packed_bytes[i] = st == ST_OK ? (uint32_t)n : 0;
+	piece->packed_bytes[i] = st == ST_OK ? (uint32_t)n : 0;
 	return st == ST_NO_SPACE ? ST_OK : st;
 }
 
 static void work(struct work *its_work, size_t worker)
 {
-	struct slot *slot = (struct slot *)its_work;
-	const struct copy *copy = slot->copy;
-	const struct tools *tools = &copy->tools[worker];
-	size_t unit = copy->unit_bytes, length = (size_t)slot->length, n_units = (size_t)div_up(length, unit);
-	enum status st = fetch_finish(&slot->fetch, &tools->unpacker);
+	struct piece *piece = (struct piece *)its_work;
+	const struct copy *copy = piece->copy;
+	size_t unit = copy->unit_bytes, length = (size_t)piece->length, n_units = (size_t)div_up(length, unit);
+	enum status st = fetch_finish(&piece->fetch, &copy->line.unpacker[worker]);
 
 	/* What a compressor gets behind the end of the disk is zeros. */
-	memset(slot->fetch.bytes + length, 0, n_units * unit - length);
+	memset(piece->fetch.bytes + length, 0, n_units * unit - length);
 	for (size_t i = 0; st == ST_OK && i < n_units; i++) {
-		slot->zero[i] = copy->job->sparse_bytes > 0 && is_zero(slot->fetch.bytes + i * unit, unit);
-		if (slot->packed != NULL && !slot->zero[i])
-			st = pack_unit(slot, tools->codec, i);
+		piece->zero[i] = copy->job->sparse_bytes > 0 && is_zero(piece->fetch.bytes + i * unit, unit);
+		if (piece->packed != NULL && !piece->zero[i])
+			st = pack_unit(piece, copy->codec[worker], i);
 	}
-	slot->st = st;
+	piece->st = st;
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
@@ -215,219 +202,177 @@ static enum status write_failed(const struct copy *copy, enum status st, uint64_
 }
 
 /* Writes unit `i` in its compressed form, or as it is if that is not shorter. */
-static enum status write_packed(const struct slot *slot, size_t i)
+static enum status write_packed(const struct piece *piece, size_t i)
 {
-	struct image *image = slot->copy->job->target;
-	size_t unit = slot->copy->unit_bytes;
-	uint64_t offset = slot->offset + i * unit;
+	struct image *image = piece->copy->job->target;
+	size_t unit = piece->copy->unit_bytes;
+	uint64_t offset = piece->offset + i * unit;
 
-	if (slot->packed_bytes[i] > 0)
-		return image->format->write_compressed(image, offset, slot->packed + i * unit, slot->packed_bytes[i]);
-	return blk_write(&image->blk, offset, slot->fetch.bytes + i * unit, (size_t)min_u64(unit, slot->length - i * unit));
+	if (piece->packed_bytes[i] > 0)
+		return image->format->write_compressed(image, offset, piece->packed + i * unit, piece->packed_bytes[i]);
+	return blk_write(&image->blk, offset, piece->fetch.bytes + i * unit, (size_t)min_u64(unit, piece->length - i * unit));
 }
 
 /* Units from `i` up to `end` that are all zeros, or all not. */
-static enum status write_run(const struct slot *slot, size_t i, size_t end)
+static enum status write_run(const struct piece *piece, size_t i, size_t end)
 {
-	const struct copy *copy = slot->copy;
-	size_t at = i * copy->unit_bytes, n = (size_t)min_u64(end * copy->unit_bytes, slot->length) - at;
+	const struct copy *copy = piece->copy;
+	size_t at = i * copy->unit_bytes, n = (size_t)min_u64(end * copy->unit_bytes, piece->length) - at;
 	enum status st = ST_OK;
 
-	if (slot->zero[i])
-		return copy->reads_zero ? ST_OK : blk_write_zeros(copy->target, slot->offset + at, n);
-	if (slot->packed == NULL)
-		return blk_write(copy->target, slot->offset + at, slot->fetch.bytes + at, n);
+	if (piece->zero[i])
+		return copy->reads_zero ? ST_OK : blk_write_zeros(copy->target, piece->offset + at, n);
+	if (piece->packed == NULL)
+		return blk_write(copy->target, piece->offset + at, piece->fetch.bytes + at, n);
 	for (; st == ST_OK && i < end; i++)
-		st = write_packed(slot, i);
+		st = write_packed(piece, i);
 	return st;
 }
 
-static enum status write_data(const struct slot *slot, struct error *err)
+static enum status write_data(const struct piece *piece, struct error *err)
 {
-	size_t n_units = (size_t)div_up(slot->length, slot->copy->unit_bytes), end;
+	size_t n_units = (size_t)div_up(piece->length, piece->copy->unit_bytes), end;
 	enum status st = ST_OK;
 
 	for (size_t i = 0; i < n_units; i = end) {
-		for (end = i + 1; end < n_units && slot->zero[end] == slot->zero[i];)
+		for (end = i + 1; end < n_units && piece->zero[end] == piece->zero[i];)
 			end++;
-		st = write_run(slot, i, end);
+		st = write_run(piece, i, end);
 		if (st != ST_OK)
-			return write_failed(slot->copy, st, slot->offset + i * slot->copy->unit_bytes, err);
+			return write_failed(piece->copy, st, piece->offset + i * piece->copy->unit_bytes, err);
 	}
 	return ST_OK;
 }
 
-static enum status write_piece(const struct slot *slot, struct error *err)
+static enum status write_piece(const struct piece *piece, struct error *err)
 {
 	enum status st = ST_OK;
 
-	if (slot->kind == DATA)
-		return write_data(slot, err);
-	if (slot->kind == ZERO && !slot->copy->reads_zero)
-		st = blk_write_zeros(slot->copy->target, slot->offset, slot->length);
-	return st == ST_OK ? ST_OK : write_failed(slot->copy, st, slot->offset, err);
+	if (piece->kind == DATA)
+		return write_data(piece, err);
+	if (piece->kind == ZERO && !piece->copy->reads_zero)
+		st = blk_write_zeros(piece->copy->target, piece->offset, piece->length);
+	return st == ST_OK ? ST_OK : write_failed(piece->copy, st, piece->offset, err);
 }
 
-/* ---- the ring ------------------------------------------------------------------------------------------------------- */
+/* ---- the whole way -------------------------------------------------------------------------------------------------- */
 
-static void slot_free(struct slot *slot, const struct copy *copy)
+static void piece_free(struct slot *slot, void *user)
 {
-	if (slot == NULL)
-		return;
-	fetch_close(&slot->fetch);
-	mem_free(slot->zero);
-	mem_free(slot->packed_bytes);
-	io_free(slot->packed, copy->piece_bytes);
-	mem_free(slot);
+	struct piece *piece = (struct piece *)slot;
+	const struct copy *copy = user;
+
+	fetch_close(&piece->fetch);
+	mem_free(piece->zero);
+	mem_free(piece->packed_bytes);
+	io_free(piece->packed, copy->piece_bytes);
+	mem_free(piece);
 }
 
-/* NULL: no memory. */
-static struct slot *slot_new(const struct copy *copy)
+static struct slot *piece_new(void *user)
 {
-	struct slot *slot = mem_alloc(sizeof *slot);
+	const struct copy *copy = user;
+	struct piece *piece = mem_alloc(sizeof *piece);
 	size_t n_units = copy->piece_bytes / copy->unit_bytes;
 
-	if (slot == NULL)
+	if (piece == NULL)
 		return NULL;
-	slot->work.run = work;
-	slot->copy = copy;
-	slot->zero = mem_alloc(n_units * sizeof *slot->zero);
-	if (fetch_open(&slot->fetch, copy->piece_bytes) != ST_OK || slot->zero == NULL)
+	piece->slot.work.run = work;
+	piece->copy = copy;
+	piece->zero = mem_alloc(n_units * sizeof *piece->zero);
+	if (fetch_open(&piece->fetch, copy->piece_bytes) != ST_OK || piece->zero == NULL)
 		goto no_memory;
 	if (!copy->job->compress)
-		return slot;
-	slot->packed_bytes = mem_alloc(n_units * sizeof *slot->packed_bytes);
-	slot->packed = io_alloc(copy->piece_bytes);
-	if (slot->packed_bytes != NULL && slot->packed != NULL)
-		return slot;
+		return &piece->slot;
+	piece->packed_bytes = mem_alloc(n_units * sizeof *piece->packed_bytes);
+	piece->packed = io_alloc(copy->piece_bytes);
+	if (piece->packed_bytes != NULL && piece->packed != NULL)
+		return &piece->slot;
 no_memory:
-	slot_free(slot, copy);
+	piece_free(&piece->slot, user);
 	return NULL;
 }
 
-/* Its processor does not answer any more: the piece is read again into another slot, and done here. */
-static enum status redo(struct copy *copy, struct slot **slot, struct error *err)
+/* Writes what comes first. */
+static enum status finish(struct copy *copy, struct error *err)
 {
-	struct slot *old = *slot, *new = slot_new(copy);
-	enum status st;
+	const struct slot *lost;
+	struct piece *piece;
+	enum status st = pipeline_wait(&copy->line, &lost);
 
-	if (new == NULL)
+	if (st != ST_OK)
 		return fail_no_memory(err);
-	old->next = copy->given_up;
-	copy->given_up = old;
-	*slot = new;
-	st = read_piece(new, old->offset, old->offset + old->length, err);
-	if (st == ST_OK)
-		work(&new->work, 0);
-	return st;
-}
+	piece = (struct piece *)pipeline_first(&copy->line);
+	if (lost != NULL) {
+		uint64_t at = ((const struct piece *)lost)->offset;
 
-/* Writes what comes next. */
-static enum status finish(struct copy *copy, struct slot **slot, struct error *err)
-{
-	enum status st = ST_OK;
-
-	if ((*slot)->kind == DATA && !work_wait(copy->workers, &(*slot)->work))
-		st = redo(copy, slot, err);
-	if (st == ST_OK && (*slot)->kind == DATA && (*slot)->st != ST_OK)
-		return read_failed(*slot, (*slot)->st, err);
-	return st == ST_OK ? write_piece(*slot, err) : st;
+		st = read_piece(piece, at, at + ((const struct piece *)lost)->length, err);
+		if (st != ST_OK)
+			return st;
+		work(&piece->slot.work, 0);
+	}
+	if (piece->kind == DATA && piece->st != ST_OK)
+		return read_failed(piece, piece->st, err);
+	return write_piece(piece, err);
 }
 
 static enum status run(struct copy *copy, uint64_t size, struct error *err)
 {
 	struct progress progress;
-	size_t first = 0, n = 0; /* of the ring, what is on its way */
 	uint64_t at = 0;
 	enum status st = ST_OK;
 
 	progress_begin(&progress, copy->job->progress, size);
-	while (st == ST_OK && (at < size || n > 0)) {
-		struct slot **slot = &copy->slot[(first + n) % copy->n_slots];
+	while (st == ST_OK) {
+		struct piece *piece = at < size ? (struct piece *)pipeline_free_slot(&copy->line) : NULL;
 
 		if (platform_cancelled()) {
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
-		} else if (at < size && n < copy->n_slots) {
-			st = read_piece(*slot, at, size, err);
-			if (st == ST_OK && (*slot)->kind == DATA)
-				work_submit(copy->workers, &(*slot)->work);
-			at += (*slot)->length;
-			n++;
-		} else {
-			slot = &copy->slot[first];
-			st = finish(copy, slot, err);
+		} else if (piece != NULL) {
+			st = read_piece(piece, at, size, err);
 			if (st == ST_OK)
-				progress_advance(&progress, (*slot)->length);
-			first = (first + 1) % copy->n_slots;
-			n--;
+				pipeline_push(&copy->line);
+			at += piece->length;
+		} else if (pipeline_first(&copy->line) != NULL) {
+			uint64_t n = ((struct piece *)pipeline_first(&copy->line))->length;
+
+			st = finish(copy, err);
+			pipeline_pop(&copy->line);
+			if (st == ST_OK)
+				progress_advance(&progress, n);
+		} else {
+			break;
 		}
 	}
 	progress_end(&progress);
 	return st;
 }
 
-/* ---- getting ready -------------------------------------------------------------------------------------------------- */
-
-static size_t largest_source_cluster(const struct convert_job *job)
-{
-	size_t most = 0;
-
-	for (size_t i = 0; i < job->n_sources; i++)
-		for (size_t j = 0; j < job->source[i].n; j++)
-			most = (size_t)max_u64(most, job->source[i].link[j].image->cluster_bytes);
-	return most;
-}
-
-static enum status tools_open(struct tools *tools, const struct convert_job *job, size_t cluster_bytes)
-{
-	enum codec_kind kind = job->target->compression;
-
-	if (job->compress) {
-		tools->codec = codec_open(kind, kind == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
-		if (tools->codec == NULL)
-			return ST_NO_MEMORY;
-	}
-	return unpacker_open(&tools->unpacker, cluster_bytes);
-}
-
-/* One slot is needed; more are made as far as memory goes, so that every processor has one while others are read and written. */
 static enum status get_ready(struct copy *copy, uint64_t size, struct error *err)
 {
-	size_t source_cluster = largest_source_cluster(copy->job), n_workers, wanted;
-	enum status st = workers_start(size >= WORTH_BYTES ? WORKERS_MAX : 0, &copy->workers, err);
+	const struct convert_job *job = copy->job;
+	enum codec_kind kind = job->target->compression;
+	size_t source_cluster = 0;
+	enum status st;
 
-	if (st != ST_OK)
-		return st;
+	for (size_t i = 0; i < job->n_sources; i++)
+		source_cluster = (size_t)max_u64(source_cluster, image_largest_cluster(job->source[i].link[0].image));
 	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, source_cluster), copy->unit_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
-	n_workers = workers_count(copy->workers);
-	for (size_t i = 0; st == ST_OK && i <= n_workers; i++)
-		st = tools_open(&copy->tools[i], copy->job, source_cluster);
-	wanted = n_workers > 0 ? 2 * n_workers + 2 : 1;
-	while (st == ST_OK && copy->n_slots < wanted) {
-		copy->slot[copy->n_slots] = slot_new(copy);
-		if (copy->slot[copy->n_slots] == NULL)
-			break;
-		copy->n_slots++;
+	st = pipeline_start(&copy->line, size, source_cluster, err);
+	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
+		copy->codec[i] = codec_open(kind, kind == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
+		if (copy->codec[i] == NULL)
+			st = fail_no_memory(err);
 	}
-	return st == ST_OK && copy->n_slots > 0 ? ST_OK : fail_no_memory(err);
+	return st == ST_OK ? pipeline_make_slots(&copy->line, piece_new, piece_free, copy, err) : st;
 }
 
 static void put_away(struct copy *copy)
 {
-	workers_stop(copy->workers);
-	for (size_t i = 0; i <= WORKERS_MAX; i++) {
-		unpacker_close(&copy->tools[i].unpacker);
-		codec_close(copy->tools[i].codec);
-	}
-	for (size_t i = 0; i < copy->n_slots; i++)
-		slot_free(copy->slot[i], copy);
-	while (copy->given_up != NULL) {
-		struct slot *slot = copy->given_up;
-
-		copy->given_up = slot->next;
-		slot_free(slot, copy);
-	}
+	pipeline_close(&copy->line);
+	for (size_t i = 0; i <= PIPELINE_WORKERS_MAX; i++)
+		codec_close(copy->codec[i]);
 	mem_free(copy);
 }
 

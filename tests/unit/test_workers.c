@@ -180,6 +180,43 @@ static void one_stops(void **state)
 	}
 }
 
+/* Disks are compared as one processor would: the first place that differs is named, and what can be read in front of a bad one counts. */
+static void same_verdict(void **state)
+{
+	char expected[64];
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(RUN("convert", "raw", "copy"), EXIT_OK);
+	for (size_t others = 0; others <= 3; others++) {
+		sim_processors(others);
+		assert_int_equal(RUN("compare", "zstd", "raw"), EXIT_OK);
+		assert_int_equal(RUN("compare", "zlib", "zstd"), EXIT_OK);
+		sim_processor_stops(2);
+		assert_int_equal(RUN("compare", "raw", "copy"), EXIT_OK);
+		sim_processor_stops(0);
+	}
+	for (size_t others = 0; others <= 3; others++) {
+		uint64_t place = (3 << 20) + 5000 * others;
+		uint8_t *bytes;
+
+		sim_processors(others);
+		bytes = (uint8_t *)(uintptr_t)sim_file("copy", &n);
+		bytes[place] ^= 1;
+		bytes[place + 512] ^= 1;
+		snprintf(expected, sizeof expected, "Content mismatch at offset %ju!\n", (uintmax_t)(place / 512 * 512));
+		assert_int_equal(RUN("compare", "zlib", "copy"), 1);
+		assert_string_equal(out.text, expected);
+		bytes[place] ^= 1;
+		bytes[place + 512] ^= 1;
+	}
+	sim_volume_bad("copy", 4 << 20, 1);
+	assert_int_equal(RUN("compare", "zlib", "copy"), 4);
+	assert_non_null(strstr(err.text, "copy: reading"));
+	((uint8_t *)(uintptr_t)sim_file("copy", &n))[2 << 20] ^= 1;
+	assert_int_equal(RUN("compare", "zlib", "copy"), 1);
+}
+
 /* Each allocation fails once; with less memory there are fewer slots, but what is said to be done is whole. */
 static void little_memory(void **state)
 {
@@ -209,7 +246,7 @@ static void bad_source(void **state)
 	sim_volume_bad("raw", 3 << 20, 1);
 	assert_int_equal(RUN("convert", "-O", "qcow2", "raw", "t"), EXIT_ERROR);
 	assert_string_equal(err.text, "efi-img: raw: reading 1048576 bytes at offset 3145728: the device reports an error\n");
-	assert_null(sim_file("t", NULL));
+	assert_int_equal(sim_files(), 3);
 }
 
 int main(void)
@@ -219,6 +256,7 @@ int main(void)
 		cmocka_unit_test(stopped),
 		cmocka_unit_test_setup_teardown(same_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(same_verdict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_source, set_up, tear_down),
 	};

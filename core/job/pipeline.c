@@ -1,0 +1,100 @@
+#include "job/pipeline.h"
+
+#include "base/platform.h"
+
+/* Starting other processors takes the firmware 10 ms. */
+enum { WORTH_BYTES = 4 << 20 };
+
+enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, struct error *err)
+{
+	enum status st;
+
+	*line = (struct pipeline){ 0 };
+	st = workers_start(bytes >= WORTH_BYTES ? PIPELINE_WORKERS_MAX : 0, &line->workers, err);
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; st == ST_OK && i < pipeline_processors(line); i++)
+		st = unpacker_open(&line->unpacker[i], cluster_bytes);
+	return st == ST_OK ? ST_OK : fail_no_memory(err);
+}
+
+size_t pipeline_processors(const struct pipeline *line)
+{
+	return workers_count(line->workers) + 1;
+}
+
+/* Each processor has one, while one waits for it, and others are being read and written. */
+enum status pipeline_make_slots(struct pipeline *line, struct slot *(*slot_new)(void *user), void (*slot_free)(struct slot *, void *user),
+				void *user, struct error *err)
+{
+	size_t processors = pipeline_processors(line), wanted = processors > 1 ? 2 * processors : 1;
+
+	line->slot_new = slot_new;
+	line->slot_free = slot_free;
+	line->user = user;
+	while (line->n_slots < wanted) {
+		struct slot *slot = slot_new(user);
+
+		if (slot == NULL)
+			break;
+		line->slot[line->n_slots++] = slot;
+	}
+	return line->n_slots > 0 ? ST_OK : fail_no_memory(err);
+}
+
+void pipeline_close(struct pipeline *line)
+{
+	workers_stop(line->workers);
+	for (size_t i = 0; i <= PIPELINE_WORKERS_MAX; i++)
+		unpacker_close(&line->unpacker[i]);
+	for (size_t i = 0; i < line->n_slots; i++)
+		line->slot_free(line->slot[i], line->user);
+	while (line->given_up != NULL) {
+		struct slot *slot = line->given_up;
+
+		line->given_up = slot->next;
+		line->slot_free(slot, line->user);
+	}
+}
+
+struct slot *pipeline_free_slot(const struct pipeline *line)
+{
+	return line->n < line->n_slots ? line->slot[(line->first + line->n) % line->n_slots] : NULL;
+}
+
+void pipeline_push(struct pipeline *line)
+{
+	struct slot *slot = pipeline_free_slot(line);
+
+	line->n++;
+	if (slot->has_work)
+		work_submit(line->workers, &slot->work);
+}
+
+struct slot *pipeline_first(const struct pipeline *line)
+{
+	return line->n > 0 ? line->slot[line->first] : NULL;
+}
+
+enum status pipeline_wait(struct pipeline *line, const struct slot **ret_lost)
+{
+	struct slot *slot = pipeline_first(line), *new;
+
+	*ret_lost = NULL;
+	if (!slot->has_work || work_wait(line->workers, &slot->work))
+		return ST_OK;
+	new = line->slot_new(line->user);
+	if (new == NULL)
+		return ST_NO_MEMORY;
+	slot->next = line->given_up;
+	line->given_up = slot;
+	line->slot[line->first] = new;
+	*ret_lost = slot;
+	return ST_OK;
+}
+
+void pipeline_pop(struct pipeline *line)
+{
+	line->first = (line->first + 1) % line->n_slots;
+	line->n--;
+}
