@@ -220,11 +220,16 @@ test-unit: $(LONG) $(filter-out $(LONG),$(UNIT))
 		{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
 	@echo "$$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $(^:%=%.log) | paste -sd+ | bc) unit tests in $(words $^) programs passed"
 
-# What the last `make test-unit` and `make test-fuzz` have enumerated.
+# What the last `make test-unit` and `make test-fuzz` (or `make fuzz`) have enumerated, as in tests/README.md.
 .PHONY: figures
 figures:
-	@grep -h '^|' $(LONG:%=%.log) build/test/test_damaged.log
-	@sed -n 's/.*number_of_executed_units: */ executions of /p' build/fuzz/*.log
+	@echo "| operation | rows | cuts | states | of them different | failures |"; echo "|---|---|---|---|---|---|"
+	@awk -F '|' 'NF == 8 && $$3 + 0 > 0 { if (!($$2 in n)) order[++rows] = $$2; n[$$2] = $$3; cuts[$$2] += $$4; states[$$2] += $$5; \
+		if ($$5 > 0) differ[$$2] = $$6; failures[$$2] += $$7 } END { for (i = 1; i <= rows; i++) { g = order[i]; \
+		printf "|%s|%d|%d|%d|%d|%d|\n", g, n[g], cuts[g], states[g], differ[g], failures[g] } }' \
+		build/test/test_powercuts.log build/test/test_failures.log
+	@echo; grep -h '^| [dp].* |$$' build/test/test_damaged.log build/test/test_poke.log
+	@for log in $(FUZZ:%=%.log); do echo "| $$(basename $$log .log) | executions | $$(sed -n 's/.*executed_units: *//p' $$log) |"; done
 
 # Mistakes in the order of writes that the power-cut tests must find.
 .PHONY: test-planted
