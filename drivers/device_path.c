@@ -91,3 +91,15 @@ EFI_HANDLE device_path_locate(const EFI_DEVICE_PATH_PROTOCOL *path, EFI_GUID *pr
 		return NULL;
 	return firmware.services->LocateDevicePath(protocol, &rest, &handle) == EFI_SUCCESS ? handle : NULL;
 }
+
+bool device_path_is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	enum { VENDOR_VIRTIO = 0x1af4 };
+	EFI_HANDLE function = device_path_locate(path, &(EFI_GUID)EFI_PCI_IO_PROTOCOL_GUID);
+	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(function, EFI_PCI_IO_PROTOCOL);
+	UINT16 vendor = 0;
+
+	if (pci == NULL || pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) != EFI_SUCCESS)
+		return false;
+	return vendor == VENDOR_VIRTIO;
+}

@@ -43,3 +43,6 @@ char *device_path_text(const EFI_DEVICE_PATH_PROTOCOL *);
 
 /* The nearest handle at or above `path` that has the protocol, NULL: there is none. */
 EFI_HANDLE device_path_locate(const EFI_DEVICE_PATH_PROTOCOL *path, EFI_GUID *protocol);
+
+/* Whether what the path leads to is behind a virtio function of the PCI bus. */
+bool device_path_is_virtio(const EFI_DEVICE_PATH_PROTOCOL *);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/out.h"
+#include "base/path.h"
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
@@ -11,7 +12,9 @@
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
+#include "flush.h"
 #include "identity.h"
+#include "location.h"
 #include "names.h"
 #include "text16.h"
 #include "file_system.h"
@@ -64,18 +67,6 @@ static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 	}
 }
 
-static bool is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)
-{
-	enum { VENDOR_VIRTIO = 0x1af4 };
-	EFI_HANDLE function = device_path_locate(path, &(EFI_GUID)EFI_PCI_IO_PROTOCOL_GUID);
-	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(function, EFI_PCI_IO_PROTOCOL);
-	UINT16 vendor = 0;
-
-	if (pci == NULL || pci->Pci.Read(pci, EfiPciIoWidthUint16, 0, 1, &vendor) != EFI_SUCCESS)
-		return false;
-	return vendor == VENDOR_VIRTIO;
-}
-
 static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	enum { MEDIA_RAM_DISK = 9 };
@@ -91,7 +82,7 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	}
 	if (bus != NULL)
 		return bus;
-	return is_virtio(path) ? "virtio" : "";
+	return device_path_is_virtio(path) ? "virtio" : "";
 }
 
 /* ---- Order and parents ---- */
@@ -222,24 +213,46 @@ static enum status describe_volume(EFI_HANDLE handle, struct volume_info *ret)
 	return ret->label != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-/* Whether efi-img was started from this device, or from a partition of it. */
-static bool started_from(const struct found *found)
-{
-	EFI_HANDLE start = firmware.loaded != NULL ? firmware.loaded->DeviceHandle : NULL;
+/* Handles that matter to every device: NULL where there is none. */
+struct in_use {
+	EFI_HANDLE start;   /* what efi-img was started from */
+	EFI_HANDLE current; /* the volume that the shell stands in */
+};
 
-	if (start == NULL)
-		return false;
-	if (start == found->handle)
-		return true;
-	return !found->io->Media->LogicalPartition && device_path_is_below(device_path_of(start), found->path);
+static struct in_use find_in_use(void)
+{
+	struct in_use in_use = { .start = firmware.loaded != NULL ? firmware.loaded->DeviceHandle : NULL };
+	const CHAR16 *directory = firmware.shell != NULL ? firmware.shell->GetCurDir(NULL) : NULL;
+	char *name = directory != NULL ? text16_to_utf8(directory) : NULL, *volume = NULL;
+
+	if (name != NULL)
+		volume = text_copy_n(name, path_volume_length(name));
+	/* Without memory the list fails a moment later anyway. */
+	if (volume == NULL || names_find(volume, &in_use.current) != ST_OK)
+		in_use.current = NULL;
+	mem_free(volume);
+	mem_free(name);
+	return in_use;
 }
 
-static enum status describe(const struct found *found, struct device *ret)
+/* Whether a handle is that of this device, or of a partition of it. */
+static bool is_on(EFI_HANDLE handle, const struct found *found)
+{
+	if (handle == NULL)
+		return false;
+	if (handle == found->handle)
+		return true;
+	return !found->io->Media->LogicalPartition && device_path_is_below(device_path_of(handle), found->path);
+}
+
+static enum status describe(const struct found *found, const struct in_use *in_use, struct device *ret)
 {
 	const EFI_BLOCK_IO_MEDIA *media = found->io->Media;
 	enum status st;
 
 	*ret = (struct device){
+		.id = (uintptr_t)found->handle,
+		.medium_id = media->MediaId,
 		.path = device_path_text(found->path),
 		.parent = found->disk != NULL ? (int)found->disk->index : DEVICE_NO_PARENT,
 		.start_bytes = found->start_bytes,
@@ -249,7 +262,9 @@ static enum status describe(const struct found *found, struct device *ret)
 		.removable = media->RemovableMedia,
 		.read_only = media->ReadOnly,
 		.medium = media->MediaPresent,
-		.started_from = started_from(found),
+		.started_from = is_on(in_use->start, found),
+		.current = is_on(in_use->current, found),
+		.flushes = flush_reaches(found->disk != NULL ? found->disk->handle : found->handle),
 	};
 	if (ret->path == NULL)
 		return ST_NO_MEMORY;
@@ -277,6 +292,7 @@ static enum status describe(const struct found *found, struct device *ret)
 static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names, struct device_list *ret)
 {
 	struct found *found = mem_alloc((n_handles + 1) * sizeof *found), **order = NULL;
+	struct in_use in_use = find_in_use();
 	enum status st = ST_NO_MEMORY;
 	size_t n = 0;
 
@@ -301,7 +317,7 @@ static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struc
 		st = ST_OK;
 	while (st == ST_OK && ret->n < n) {
 		order[ret->n]->index = ret->n;
-		st = describe(order[ret->n], &ret->device[ret->n]);
+		st = describe(order[ret->n], &in_use, &ret->device[ret->n]);
 		ret->n++;
 	}
 	mem_free(order);
@@ -328,4 +344,18 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
 	return st == ST_OK ? ST_OK : fail(err, st, "the list of block devices: %s", status_text(st));
+}
+
+bool platform_device_of(const char *name, uintptr_t *ret_id)
+{
+	struct location location;
+	struct error ignored; /* a name that leads nowhere is on no device */
+	EFI_HANDLE device = NULL;
+
+	/* A file system may stand on a handle above that of its blocks. */
+	if (location_find(name, &location, &ignored) == ST_OK)
+		device = device_path_locate(device_path_of(location.device), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+	location_free(&location);
+	*ret_id = (uintptr_t)device;
+	return device != NULL;
 }

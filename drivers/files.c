@@ -216,7 +216,8 @@ static enum status open_device(const struct location *location, enum open_mode m
 	enum status st;
 
 	if (mode == OPEN_WRITE)
-		return fail(err, ST_UNSUPPORTED, "%s is a device; efi-img writes to files only so far", location->full);
+		return fail(err, ST_UNSUPPORTED, "%s is a device, which only convert and dd write to, as their target",
+			    location->full);
 	if (io == NULL)
 		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it",
 			    location->full);

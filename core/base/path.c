@@ -1,7 +1,5 @@
 #include "base/path.h"
 
-#include <stdbool.h>
-
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -19,12 +17,17 @@ size_t path_volume_length(const char *path)
 	return 0;
 }
 
+bool path_is_selector(const char *name)
+{
+	return text_starts_with(name, "serial=") || text_starts_with(name, "guid=") || text_starts_with(name, "path=");
+}
+
 char *path_relative_to(const char *base, const char *name)
 {
 	size_t keep = path_volume_length(base), n = text_length(name);
 	char *path;
 
-	if (path_volume_length(name) > 0)
+	if (path_volume_length(name) > 0 || path_is_selector(name) || path_is_selector(base))
 		return text_copy(name);
 	if (!is_separator(name[0]))
 		for (size_t i = keep; base[i] != '\0'; i++)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -10,8 +11,12 @@
 /* The length of the volume with its colon ("fs0:" 4), 0 without one. */
 size_t path_volume_length(const char *path);
 
+/* Whether a name is that of a disk or partition by what it is, "serial=S4X9NG0R12": never that of a file. */
+bool path_is_selector(const char *name);
+
 /*
- * What `name`, written inside the file `base`, means to whoever opened `base`: `name` itself if it names a volume,
- * on the volume of `base` if it starts at the root, otherwise beside `base`. Freed with mem_free(). NULL: no memory.
+ * What `name`, written inside the file `base`, means to whoever opened `base`: `name` itself if it names a volume or a
+ * disk, or if `base` is a disk; on the volume of `base` if it starts at the root; otherwise beside `base`. Freed with
+ * mem_free(). NULL: no memory.
  */
 char *path_relative_to(const char *base, const char *name);

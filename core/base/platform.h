@@ -79,7 +79,7 @@ enum open_mode {
 /*
  * Opens an existing file, or a device by its map name, as a blk that the caller closes. Errors: ST_NOT_FOUND,
  * ST_INVALID (a directory), ST_NO_MEDIUM, ST_READ_ONLY, ST_DENIED, ST_IO, ST_CORRUPT, ST_NO_MEMORY; a device for
- * writing: ST_UNSUPPORTED.
+ * writing, which is platform_open_target(): ST_UNSUPPORTED.
  */
 enum status platform_open(const char *name, enum open_mode, struct blk **ret, struct error *);
 
@@ -135,6 +135,8 @@ enum { DEVICE_NO_PARENT = -1 };
  * known.
  */
 struct device {
+	uintptr_t id;           /* what the platform knows it by; equal: the same device */
+	uint32_t medium_id;     /* of the medium in it now */
 	char **names;           /* its map names, best first: "fs0:", "blk1:" */
 	size_t n_names;
 	char *path;             /* device path in its text form */
@@ -149,6 +151,8 @@ struct device {
 	bool read_only;
 	bool medium;            /* there is a medium in the drive */
 	bool started_from;      /* efi-img was started from this device */
+	bool current;           /* the current directory is on it */
+	bool flushes;           /* a flush is passed on to the drive, as far as can be told */
 	struct volume_info volume;
 	struct blk *blk;        /* for reading; NULL without a medium */
 };
@@ -160,3 +164,18 @@ struct device_list {
 
 /* Every block device that the machine has, drivers connected first. All of it is the caller's then, on failure too. */
 enum status platform_devices(struct device_list *ret, struct error *);
+
+/*
+ * The device that a file, or the place for a new one, is on, or that a name of the map means. False: none that
+ * platform_devices() has.
+ */
+bool platform_device_of(const char *name, uintptr_t *ret_id);
+
+/*
+ * Opens a device of platform_devices() to be written over, for nobody else until it is closed: what the firmware has
+ * mounted on it is taken down before, and mounted again then. Each write makes sure that it is still the device that
+ * was listed, with the same medium. A device that is gone, or exchanged, is ST_MEDIUM_CHANGED from then on, whatever
+ * comes in its place. Other blks on it, or on its partitions, may only be closed meanwhile. Errors: ST_DENIED,
+ * ST_MEDIUM_CHANGED, ST_READ_ONLY, ST_NO_MEDIUM, ST_NO_MEMORY.
+ */
+enum status platform_open_target(const struct device *, struct blk **ret, struct error *);

@@ -20,6 +20,9 @@ const char *status_text(enum status st)
 		[ST_CORRUPT] = "the contents are damaged",
 		[ST_UNSUPPORTED] = "not supported",
 		[ST_CANCELLED] = "stopped",
+		[ST_MISMATCH] = "not what was written",
+		[ST_REFUSED] = "refused",
+		[ST_SECTOR_SIZE] = "sectors of another size",
 	};
 
 	CHECK(st < N_STATUSES);

@@ -20,6 +20,9 @@ enum [[nodiscard]] status {
 	ST_CORRUPT,        /* the bytes of an image, table or volume contradict themselves */
 	ST_UNSUPPORTED,    /* well-formed, but not something this program can do */
 	ST_CANCELLED,      /* stopped by the person */
+	ST_MISMATCH,       /* what was read back is not what was written */
+	ST_REFUSED,        /* it would put data in danger */
+	ST_SECTOR_SIZE,    /* made for sectors of another size */
 	N_STATUSES,
 };
 

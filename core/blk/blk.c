@@ -92,22 +92,71 @@ static enum status prepare_write(struct blk *blk, uint64_t offset, uint64_t len)
 	return offset > blk->size ? blk->ops->resize(blk, offset, PREALLOC_OFF) : ST_OK;
 }
 
-enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+static enum status write_aligned(struct blk *blk, uint64_t offset, const uint8_t *buf, size_t len)
 {
-	const uint8_t *from = buf;
-	enum status st = prepare_write(blk, offset, len);
+	enum status st = ST_OK;
 
-	/* Only files are written so far, and they take any offset and buffer. */
-	CHECK(st != ST_OK || fits_device(blk, offset, buf, len));
 	while (st == ST_OK && len > 0) {
 		size_t n = (size_t)min_u64(len, blk->transfer_bytes);
 
-		st = blk->ops->write(blk, offset, from, n);
+		st = blk->ops->write(blk, offset, buf, n);
 		offset += n;
-		from += n;
+		buf += n;
 		len -= n;
 	}
 	return st;
+}
+
+/* Reads the blocks at both ends of a span of which a write covers only [skip, skip + n). */
+static enum status read_ends(struct blk *blk, uint64_t start, uint8_t *span, size_t span_bytes, size_t skip, size_t n)
+{
+	size_t block = blk->block_bytes, last = span_bytes - block;
+	bool at_end = skip + n < span_bytes;
+	enum status st = ST_OK;
+
+	if (skip > 0 || (at_end && last == 0))
+		st = blk->ops->read(blk, start, span, block);
+	if (st == ST_OK && at_end && last > 0)
+		st = blk->ops->read(blk, start + last, span + last, block);
+	return st;
+}
+
+/* Writes through a buffer that the device can use; of blocks that are not all written, the rest is kept. */
+static enum status write_bounced(struct blk *blk, uint64_t offset, const uint8_t *buf, size_t len)
+{
+	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes, round_up(len, blk->block_bytes) + blk->block_bytes);
+	uint8_t *bounce = io_alloc(bounce_bytes);
+	enum status st = ST_OK;
+
+	if (bounce == NULL)
+		return ST_NO_MEMORY;
+	while (st == ST_OK && len > 0) {
+		uint64_t start = round_down(offset, blk->block_bytes);
+		size_t skip = (size_t)(offset - start);
+		size_t span = (size_t)min_u64(round_up(skip + len, blk->block_bytes), bounce_bytes);
+		size_t n = (size_t)min_u64(span - skip, len);
+
+		st = read_ends(blk, start, bounce, span, skip, n);
+		memcpy(bounce + skip, buf, n);
+		if (st == ST_OK)
+			st = blk->ops->write(blk, start, bounce, span);
+		offset += n;
+		buf += n;
+		len -= n;
+	}
+	io_free(bounce, bounce_bytes);
+	return st;
+}
+
+enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	enum status st = prepare_write(blk, offset, len);
+
+	if (st != ST_OK || len == 0)
+		return st;
+	if (fits_device(blk, offset, buf, len))
+		return write_aligned(blk, offset, buf, len);
+	return write_bounced(blk, offset, buf, len);
 }
 
 enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)

@@ -7,7 +7,8 @@
 struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */
 	struct blk *file;
-	uint8_t sector[HOLD_BYTES];
+	uint8_t *kept;
+	size_t n;
 	bool released;
 };
 
@@ -21,8 +22,8 @@ static enum status hold_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	struct hold *hold = hold_of(blk);
 	enum status st = blk_read(hold->file, offset, buf, len);
 
-	if (st == ST_OK && !hold->released && offset < HOLD_BYTES)
-		memcpy(buf, hold->sector + offset, (size_t)min_u64(len, HOLD_BYTES - offset));
+	if (st == ST_OK && !hold->released && offset < hold->n)
+		memcpy(buf, hold->kept + offset, (size_t)min_u64(len, hold->n - offset));
 	return st;
 }
 
@@ -32,10 +33,10 @@ static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf,
 	const uint8_t *from = buf;
 	enum status st = ST_OK;
 
-	if (!hold->released && offset < HOLD_BYTES) {
-		size_t n = (size_t)min_u64(len, HOLD_BYTES - offset);
+	if (!hold->released && offset < hold->n) {
+		size_t n = (size_t)min_u64(len, hold->n - offset);
 
-		memcpy(hold->sector + offset, from, n);
+		memcpy(hold->kept + offset, from, n);
 		if (offset + n > hold->file->size)
 			st = blk_write_zeros(hold->file, hold->file->size, offset + n - hold->file->size);
 		offset += n;
@@ -74,10 +75,19 @@ static enum status hold_allocated(struct blk *blk, uint64_t *ret)
 static void hold_close(struct blk *blk)
 {
 	blk_close(hold_of(blk)->file);
+	io_free(hold_of(blk)->kept, hold_of(blk)->n);
 	mem_free(blk);
 }
 
-struct blk *hold_open(struct blk *file)
+/* Zeros where something is that must not be recognised any more. */
+static enum status wipe(struct blk *file, size_t n)
+{
+	enum status st = blk_write_zeros(file, 0, min_u64(n, file->size));
+
+	return st == ST_OK && file->size > 0 ? blk_flush(file) : st;
+}
+
+enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 {
 	static const struct blk_ops ops = {
 		.read = hold_read,
@@ -88,30 +98,57 @@ struct blk *hold_open(struct blk *file)
 		.allocated = hold_allocated,
 		.close = hold_close,
 	};
+	static const struct blk_ops of_fixed_size = {
+		.read = hold_read,
+		.write = hold_write,
+		.flush = hold_flush,
+		.close = hold_close,
+	};
 	struct hold *hold = mem_alloc(sizeof *hold);
+	uint8_t *kept = io_alloc(n);
+	enum status st = hold != NULL && kept != NULL ? wipe(file, n) : ST_NO_MEMORY;
 
-	if (hold == NULL)
-		return NULL;
+	if (st != ST_OK) {
+		io_free(kept, n);
+		mem_free(hold);
+		return st;
+	}
+	memset(kept, 0, n);
 	hold->blk = (struct blk){
-		.ops = &ops,
+		.ops = file->ops->resize != NULL ? &ops : &of_fixed_size,
 		.size = file->size,
 		.block_bytes = file->block_bytes,
 		.buffer_align = file->buffer_align,
 		.transfer_bytes = file->transfer_bytes,
 	};
 	hold->file = file;
-	return &hold->blk;
+	hold->kept = kept;
+	hold->n = n;
+	*ret = &hold->blk;
+	return ST_OK;
+}
+
+/* Writes what was kept back of [from, to), as far as the file goes, and flushes it. */
+static enum status give(struct hold *hold, size_t from, size_t to)
+{
+	size_t end = (size_t)min_u64(to, hold->file->size);
+	enum status st = from < end ? blk_write(hold->file, from, hold->kept + from, end - from) : ST_OK;
+
+	return st == ST_OK ? blk_flush(hold->file) : st;
 }
 
 enum status hold_release(struct blk *blk)
 {
 	struct hold *hold = hold_of(blk);
+	size_t first = (size_t)min_u64(round_up(HOLD_IMAGE_BYTES, blk->block_bytes), hold->n);
 	enum status st = blk_flush(hold->file);
 
-	if (st == ST_OK && !hold->released && hold->file->size > 0)
-		st = blk_write(hold->file, 0, hold->sector, (size_t)min_u64(HOLD_BYTES, hold->file->size));
+	if (hold->released)
+		return st;
+	if (st == ST_OK && hold->n > first)
+		st = give(hold, first, hold->n);
 	if (st == ST_OK)
-		st = blk_flush(hold->file);
-	hold->released = hold->released || st == ST_OK;
+		st = give(hold, 0, first);
+	hold->released = st == ST_OK;
 	return st;
 }

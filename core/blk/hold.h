@@ -3,16 +3,25 @@
 #include "blk/blk.h"
 
 /*
- * A file whose first sector is kept back: writes to it stay in memory, and the file has zeros there until
- * hold_release(). What is recognised by its first bytes, as image files are, is so recognised only when everything
- * else is on the medium.
+ * A file or disk whose first bytes are kept back: writes to them stay in memory, and there are zeros until
+ * hold_release(). What is recognised by its first bytes, as image files, partition tables and boot sectors are, is so
+ * recognised only when everything else is on the medium.
  *
- * The blk does everything else as `file` does; closing it closes `file`. NULL: no memory, and `file` is still the
- * caller's.
+ * The blk does everything else as `file` does; closing it closes `file`.
  */
-enum { HOLD_BYTES = 512 };
+enum {
+	HOLD_IMAGE_BYTES = 512,    /* of a new image */
+	HOLD_DISK_BYTES = 1 << 20, /* of a disk or partition: a partition table, and the boot loader behind it */
+};
 
-struct blk *hold_open(struct blk *file);
+/*
+ * Keeps back the first `n` bytes of `file`, a multiple of its blocks. What it has there is replaced by zeros, and
+ * flushed, before anything else. Errors: ST_NO_MEMORY and those of writing; `file` is the caller's then.
+ */
+enum status hold_open(struct blk *file, size_t n, struct blk **ret);
 
-/* Flushes everything, writes the first sector, flushes again. From then on nothing is kept back. */
+/*
+ * Flushes everything and writes the first bytes, of these the very first sector last, after another flush; flushes
+ * again. From then on nothing is kept back.
+ */
 enum status hold_release(struct blk *);

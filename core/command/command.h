@@ -73,6 +73,20 @@ enum status format_option(const struct arguments *, const char *option, const st
  */
 enum status open_disk(const struct arguments *, const char *option, const char *name, struct chain *ret, struct error *);
 
+/*
+ * Does a copy onto a disk or partition, or with --dry-run prints the plan of it. `create`: the image that is made
+ * there, with its options (the size among them), otherwise NULL. Takes the options --erase, --dry-run and --output.
+ * Errors: those of target_decide(), create_prepare() and target_run().
+ */
+struct convert_job;
+struct create_job;
+struct target_job;
+enum status copy_to_disk(const struct console *, const struct arguments *, struct target_job *, struct convert_job *, struct create_job *create,
+			 struct error *);
+
+/* Prints the error of a copy, if it failed, and returns the exit code. `disk`: there is a disk on either side. */
+int copy_ended(const struct console *, enum status, bool disk, const struct error *);
+
 /* Checks the option -r, how many bytes may be written in a second, which has no effect here. Errors: ST_INVALID. */
 enum status rate_option(const struct arguments *, struct error *);
 

@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/outcome.h"
 #include "job/pack.h"
 #include "job/snapshots.h"
+#include "job/target.h"
+#include "part/medium.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
@@ -21,6 +24,9 @@ static const struct option options[] = {
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
+	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
+	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
+	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0, "salvage", NULL, "what cannot be read is zeros in the target, and is listed;\nthe exit code is 10 then" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
@@ -35,14 +41,17 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-enum { CODE_LOST = 10 };
-
 static const char notes[] =
 	"Several sources are put behind each other. What reads as zeros in them is left\n"
 	"out of the target. The target becomes an image only when all of it is written;\n"
 	"if something fails, or you stop it, it is removed.\n\n"
+	"Sources and the target can be disks or partitions, by the names that list shows:\n"
+	"serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for partition 3. A disk\n"
+	"is written over only if nothing on it is in use, and what is on it is given up\n"
+	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
+	"an image instead of the bytes of the disk.\n\n"
 	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
-	"--salvage had to leave out.\n";
+	"--salvage had to leave out; with a disk on either side those of help exit-codes.\n";
 
 /*
  * ---- sources ------------------------------------------------------------------------------------------------------
@@ -105,7 +114,7 @@ static enum status refuse_own_source(const struct convert_job *job, const char *
 {
 	for (size_t i = 0; i < job->n_sources; i++)
 		for (size_t j = 0; j < job->source[i].n; j++)
-			if (platform_same(job->source[i].link[j].name, name))
+			if (medium_same(job->source[i].link[j].name, name))
 				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
 	return ST_OK;
 }
@@ -178,6 +187,32 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 	return st;
 }
 
+/* A flat format: the disk gets the bytes of the sources' disk; another one: an image of it. */
+static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
+				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
+{
+	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format };
+	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
+				     .dense = job->sparse_bytes == 0 && !job->compress };
+	enum status st;
+
+	if (format->flat && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
+		return fail(err, ST_INVALID, "options -o and -B are for a new image; the disk %s is written over as it is", name);
+	if (format->flat)
+		return copy_to_disk(console, arguments, &target, job, NULL, err);
+	if (arguments_has(arguments, "n"))
+		return fail(err, ST_UNSUPPORTED, "option -n: an image that is on the disk %s cannot be written to; leave out -n, and a new one is "
+			    "made there", name);
+	st = parse_options(arguments, size, &create, err);
+	if (st == ST_OK)
+		st = check_new(job, &create.options, err);
+	job->keep_depth = given(&create.options, "backing_file") ? 1 : 0;
+	if (st == ST_OK)
+		st = copy_to_disk(console, arguments, &target, job, &create, err);
+	create_job_free(&create);
+	return st;
+}
+
 /*
  * -------------------------------------------------------------------------------------------------------------------
  */
@@ -204,8 +239,8 @@ static enum status check_without_effect(const struct arguments *arguments, struc
 	return ST_OK;
 }
 
-static enum status check_options(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
-				 struct error *err)
+static enum status check_options(const struct arguments *arguments, const struct image_format *format, bool to_disk,
+				 struct convert_job *job, struct error *err)
 {
 	enum status st = check_without_effect(arguments, err);
 
@@ -213,10 +248,12 @@ static enum status check_options(const struct arguments *arguments, const struct
 		return st;
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
+	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
+		return fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as target");
 	job->sparse_bytes = 4096;
 	if (job->compress && format->write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);
-	if (job->target_is_zero && !arguments_has(arguments, "n"))
+	if (job->target_is_zero && !to_disk && !arguments_has(arguments, "n"))
 		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none: leave out -n");
@@ -268,11 +305,12 @@ static enum status convert(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct chain *source;
+	bool to_disk = medium_is_device(name);
 	uint64_t size;
 	enum status st = image_format_get(format_name, "-O", &format, err);
 
 	if (st == ST_OK)
-		st = check_options(arguments, format, &job, err);
+		st = check_options(arguments, format, to_disk, &job, err);
 	if (st == ST_OK)
 		st = open_sources(arguments, n, &source, err);
 	if (st != ST_OK)
@@ -280,11 +318,13 @@ static enum status convert(const struct console *console, const struct arguments
 	job.source = source;
 	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
 	st = convert_size(source, n, &size, err);
-	if (st == ST_OK)
+	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(&job, name, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
-	if (st == ST_OK && arguments_has(arguments, "n"))
+	if (st == ST_OK && to_disk)
+		st = convert_to_disk(console, arguments, &job, format, name, size, err);
+	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(arguments, &job, format, name, size, err);
@@ -306,10 +346,19 @@ static int explain_options(const struct console *console, const struct arguments
 	return EXIT_OK;
 }
 
+static bool with_disk(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_operands; i++)
+		if (medium_is_device(arguments->operands[i]))
+			return true;
+	return false;
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct salvage *salvage = NULL;
 	struct error err;
+	enum status st;
 	int code;
 
 	if (format_options_want_help(arguments))
@@ -325,21 +374,23 @@ static int run(const struct console *console, struct arguments *arguments)
 			return command_failed(console, &err);
 		}
 	}
-	if (convert(console, arguments, salvage, &err) != ST_OK)
-		code = command_failed(console, &err);
-	else
-		code = salvage != NULL && salvage->bytes > 0 ? CODE_LOST : EXIT_OK;
+	st = convert(console, arguments, salvage, &err);
+	code = copy_ended(console, st, with_disk(arguments), &err);
+	if (st == ST_OK && salvage != NULL && salvage->bytes > 0)
+		code = OUTCOME_LOST;
 	mem_free(salvage);
 	return code;
 }
 
 const struct command command_convert = {
 	.name = "convert",
-	.summary = "copy a disk image into another one, of the same or another format",
+	.summary = "copy disks and disk images: into an image, or onto a disk",
 	.usage = "[OPTIONS] SOURCE... TARGET",
 	.options = options,
 	.notes = notes,
 	.example = "convert -O qcow2 fs0:\\disk.raw fs0:\\disk.qcow2\n"
-		   "convert -c -O qcow2 -o compression_type=zstd fs0:\\vm.qcow2 fs1:\\small.qcow2\n",
+		   "convert -c -O qcow2 -o compression_type=zstd fs0:\\vm.qcow2 fs1:\\small.qcow2\n"
+		   "convert -p -c -O qcow2 serial=S4X9NG0R12 fs0:\\pc.qcow2\n"
+		   "convert -p -n fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12\n",
 	.run = run,
 };

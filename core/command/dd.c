@@ -1,22 +1,27 @@
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/target.h"
+#include "part/medium.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
 	{ 'O', "output-format", "FMT", "format of the output: raw (preset) or qcow2" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0, "force", NULL, "replace the output file if it exists" },
+	{ 0, "erase", "WHAT", "the output is this disk or partition, and what is on it\ncan go: see help convert" },
+	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
+	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0 },
 };
 
 static const char notes[] =
 	"Copies a part of the disk in the file `if` into a new image `of`: `count` blocks\n"
 	"of `bs` bytes (preset: 512), or all there are, after leaving out the first `skip`\n"
-	"blocks. The new disk has the size of what is copied, rounded up to 512 bytes.\n";
+	"blocks. The new disk has the size of what is copied, rounded up to 512 bytes.\n"
+	"Both can be disks or partitions, as with convert, under the same rules.\n";
 
 enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
 
@@ -63,53 +68,63 @@ static uint64_t blocks(const struct dd *dd, int operand)
 	return mul_ok(dd->number[operand], dd->number[OPERAND_BS], &bytes) ? bytes : UINT64_MAX;
 }
 
-static enum status prepare_target(const char *name, const struct image_format *format, uint64_t size, bool force,
-				  struct create_job *ret, struct error *err)
+static enum status take_options(uint64_t size, struct create_job *create, struct error *err)
 {
 	struct out_buffer digits;
 	char text[24];
-	enum status st;
+	enum status st = create_values_init(create->format->name, create->format->create_options, OPTIONS_CREATE, &create->options, err);
 
-	*ret = (struct create_job){ .format = format, .file_name = name, .replace = force, .fill = true };
-	st = create_values_init(format->name, format->create_options, OPTIONS_CREATE, &ret->options, err);
 	out_buffer_init(&digits, text, sizeof text);
 	out_printf(&digits.out, "%ju", size);
-	if (st == ST_OK)
-		st = create_values_set(&ret->options, "size", text, err);
-	return st == ST_OK ? create_prepare(ret, err) : st;
+	return st == ST_OK ? create_values_set(&create->options, "size", text, err) : st;
+}
+
+static enum status copy_to_file(struct convert_job *job, struct create_job *create, struct error *err)
+{
+	enum status st = create_prepare(create, err);
+
+	job->create = create;
+	return st == ST_OK ? convert_run(job, err) : st;
 }
 
 /* A target must not be one of the files that it is made from. */
 static enum status refuse_own_source(const struct chain *source, const char *name, struct error *err)
 {
 	for (size_t i = 0; i < source->n; i++)
-		if (platform_same(source->link[i].name, name))
+		if (medium_same(source->link[i].name, name))
 			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
 	return ST_OK;
 }
 
-static enum status copy(const struct arguments *arguments, const struct dd *dd, const struct chain *source, struct error *err)
+static enum status copy(const struct console *console, const struct arguments *arguments, const struct dd *dd, const struct chain *source,
+			struct error *err)
 {
-	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
+	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw", *name = dd->text[OPERAND_OF];
 	struct convert_job job = { .source = source, .n_sources = 1, .part = true, .sparse_bytes = 4096 };
+	struct create_job create = { .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
+	struct target_job target = { .name = name, .source = source, .n_sources = 1 };
 	uint64_t size = source->link[0].image->size;
-	const struct image_format *format;
-	struct create_job create;
-	enum status st = image_format_get(format_name, "-O", &format, err);
+	bool to_disk = medium_is_device(name);
+	enum status st = image_format_get(format_name, "-O", &create.format, err);
 
 	job.first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
 	job.n_bytes = size - job.first_byte;
 	if (dd->text[OPERAND_COUNT] != NULL)
 		job.n_bytes = min_u64(job.n_bytes, blocks(dd, OPERAND_COUNT));
-	if (st == ST_OK)
-		st = refuse_own_source(source, dd->text[OPERAND_OF], err);
+	if (st == ST_OK && !to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
+		st = fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as output");
+	if (st == ST_OK && !to_disk)
+		st = refuse_own_source(source, name, err);
 	if (st != ST_OK)
 		return st;
-	st = prepare_target(dd->text[OPERAND_OF], format, job.n_bytes, arguments_has(arguments, "force"), &create, err);
-	if (st == ST_OK) {
-		job.create = &create;
-		st = convert_run(&job, err);
-	}
+	target.format = create.format;
+	target.first_byte = job.first_byte;
+	target.n_bytes = job.n_bytes;
+	st = take_options(job.n_bytes, &create, err);
+	if (st == ST_OK && to_disk)
+		st = copy_to_disk(console, arguments, &target, &job, create.format->flat ? NULL : &create, err);
+	else if (st == ST_OK)
+		st = copy_to_file(&job, &create, err);
 	create_job_free(&create);
 	return st;
 }
@@ -120,18 +135,20 @@ static int run(const struct console *console, struct arguments *arguments)
 	struct error err;
 	struct dd dd;
 	enum status st;
+	bool disk;
 
 	if (parse(arguments, &dd, &err) != ST_OK)
 		return command_misused(console, "dd", &err);
+	disk = medium_is_device(dd.text[OPERAND_IF]) || medium_is_device(dd.text[OPERAND_OF]);
 	st = open_disk(arguments, "-f", dd.text[OPERAND_IF], &source, &err);
 	if (st != ST_OK)
-		return command_failed(console, &err);
+		return copy_ended(console, st, disk, &err);
 	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
 		out_printf(console->err, "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; nothing is copied\n",
 			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
-	st = copy(arguments, &dd, &source, &err);
+	st = copy(console, arguments, &dd, &source, &err);
 	chain_close(&source);
-	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+	return copy_ended(console, st, disk, &err);
 }
 
 const struct command command_dd = {
@@ -140,6 +157,6 @@ const struct command command_dd = {
 	.usage = "[OPTIONS] [bs=N] [count=N] [skip=N] if=FILE of=FILE",
 	.options = options,
 	.notes = notes,
-	.example = "dd if=fs0:\\mydisk.qcow2 of=fs0:\\first.raw bs=1M count=16\ndd -O qcow2 bs=1M skip=16 if=blk1: of=fs0:\\rest.qcow2\n",
+	.example = "dd if=fs0:\\mydisk.qcow2 of=fs0:\\first.raw bs=1M count=16\ndd -O qcow2 bs=1M skip=16 if=serial=S4X9NG0R12 of=fs0:\\rest.qcow2\n",
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "base/version.h"
 #include "command/command.h"
 #include "format/image.h"
+#include "job/outcome.h"
 
 static void print_overview(struct out *out)
 {
@@ -13,7 +14,7 @@ static void print_overview(struct out *out)
 	out_text(out, "\nImage formats:\n");
 	for (size_t i = 0; image_formats[i] != NULL; i++)
 		out_printf(out, "  %-10s %s\n", image_formats[i]->name, image_formats[i]->summary);
-	out_text(out, "\n'efi-img help COMMAND' explains a command and its options.\n");
+	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help exit-codes' the\nexit codes.\n");
 }
 
 /* "  -f, --format=FMT     text", the further lines of the text below its first. */
@@ -76,6 +77,14 @@ static void print_command(struct out *out, const struct command *command)
 	print_example(out, command->example);
 }
 
+static void print_exit_codes(struct out *out)
+{
+	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target:\n\n");
+	outcome_print_all(out);
+	out_text(out, "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So are\n"
+		      "those of other commands: 0 and 1, and more for check and compare, see their help.\n");
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct error err;
@@ -87,6 +96,10 @@ static int run(const struct console *console, struct arguments *arguments)
 	for (size_t i = 0; i < arguments->n_operands; i++) {
 		const struct command *command = command_find(arguments->operands[i]);
 
+		if (text_equal(arguments->operands[i], "exit-codes")) {
+			print_exit_codes(console->out);
+			continue;
+		}
 		if (command == NULL) {
 			error_set(&err, "there is no command \"%s\"", arguments->operands[i]);
 			return command_misused(console, "", &err);
@@ -101,7 +114,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_help = {
 	.name = "help",
 	.summary = "list the commands, or explain one",
-	.usage = "[COMMAND]...",
+	.usage = "[COMMAND | exit-codes]...",
 	.example = "help create\n",
 	.run = run,
 };

@@ -1,5 +1,5 @@
 #include "command/command.h"
-#include "job/inventory.h"
+#include "job/list.h"
 
 static const struct option options[] = {
 	{ 0, "output", "FMT", "human (the default) or json" },
@@ -33,8 +33,10 @@ const struct command command_list = {
 	.summary = "show the disks of this machine and what is on them",
 	.usage = "[OPTIONS]",
 	.options = options,
-	.notes = "Disks are shown with their partitions under them. The names at the left (fs0:,\n"
-		 "blk1:) are those that other commands take; - stands for one without a name.\n"
+	.notes = "Disks are shown with their partitions under them. Other commands take the names\n"
+		 "at the left (fs0:, blk1:; - stands for none), which may change with the next\n"
+		 "start, and those that stay right: serial=..., or else guid=... or path=..., with\n"
+		 ":3 behind it for partition 3.\n"
 		 "What is wrong with a partition table stands after an exclamation mark.\n",
 	.example = "list\n"
 		   "list --output=json\n",

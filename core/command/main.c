@@ -1,6 +1,8 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "job/outcome.h"
+#include "job/target.h"
 
 const struct command *command_find(const char *name)
 {
@@ -112,6 +114,53 @@ enum status cache_option(const struct arguments *arguments, const char *option, 
 			return ST_OK;
 	return fail(err, ST_INVALID, "option %s: \"%s\" is no cache mode; those there are: none (or off), writeback, "
 		    "writethrough, directsync, unsafe", option, mode);
+}
+
+/* Whether everything is as it should be; create_prepare() comes last, since it needs the size of the target. */
+static enum status plan_copy(struct target_job *target, struct create_job *create, struct error *err)
+{
+	enum status st;
+
+	for (size_t i = 0; create != NULL && i < TARGET_FILES_MAX; i++) {
+		static const char *const options[TARGET_FILES_MAX] = { "data_file", "backing_file" };
+		const struct create_value *value = create_value(&create->options, options[i]);
+
+		target->file[i] = value != NULL ? value->text : NULL;
+	}
+	st = target_decide(target, err);
+	if (st != ST_OK || create == NULL)
+		return st;
+	create->device_bytes = target->size_bytes;
+	return create_prepare(create, err);
+}
+
+enum status copy_to_disk(const struct console *console, const struct arguments *arguments, struct target_job *target, struct convert_job *job,
+			 struct create_job *create, struct error *err)
+{
+	bool json = false;
+	enum status st = output_style(arguments, &json, err);
+
+	if (st != ST_OK)
+		return st;
+	target->erase = arguments_has(arguments, "erase") ? arguments_value(arguments, "erase") : NULL;
+	st = plan_copy(target, create, err);
+	if (arguments_has(arguments, "dry-run"))
+		(json ? target_print_json : target_print_text)(target, st, err, console->out);
+	else if (st == ST_OK)
+		st = target_run(target, job, create, err);
+	if (st == ST_OK && !target->device->flushes && !arguments_has(arguments, "dry-run"))
+		out_printf(console->err, "efi-img: %s: everything is written, but the firmware cannot tell this drive to empty its own cache: leave it "
+			   "connected and powered for a while\n", target->name);
+	target_free(target);
+	return st;
+}
+
+int copy_ended(const struct console *console, enum status st, bool disk, const struct error *err)
+{
+	if (st == ST_OK)
+		return EXIT_OK;
+	(void)command_failed(console, err); /* a disk has codes of its own */
+	return disk ? (int)outcome_of(st) : EXIT_ERROR;
 }
 
 static int run_help_of(const struct console *console, const struct command *command)

@@ -7,8 +7,10 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/hold.h"
+#include "blk/window.h"
 #include "format/chain.h"
 #include "job/place.h"
+#include "part/medium.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
 {
@@ -25,7 +27,7 @@ static const char *option_text(const struct create_job *job, const char *name)
 static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
 {
 	for (size_t i = 0; i < chain->n; i++)
-		if (platform_same(chain->link[i].name, job->file_name))
+		if (medium_same(chain->link[i].name, job->file_name))
 			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
 	return ST_OK;
 }
@@ -85,24 +87,40 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
  * ---- place for the files ------------------------------------------------------------------------------------------
  */
 
+/* Where file `i` of the plan would be. */
+static enum status look_at_place(const struct create_job *job, size_t i, struct place *ret, struct error *err)
+{
+	struct out_buffer out;
+	enum status st;
+
+	if (i > 0 || job->device_bytes == 0) {
+		if (path_is_selector(job->file[i]))
+			return fail(err, ST_INVALID, "%s is a disk or a partition; a file name is wanted here (convert and dd write to disks)",
+				    job->file[i]);
+		st = platform_look(job->file[i], ret, err);
+		if (st == ST_OK && ret->exists && !job->replace)
+			return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
+		return st;
+	}
+	*ret = (struct place){ .free_bytes = job->device_bytes, .file_limit_bytes = UINT64_MAX, .cluster_bytes = 1, .volume = (uintptr_t)job };
+	out_buffer_init(&out, ret->volume_name, sizeof ret->volume_name);
+	out_text(&out.out, job->file[i]);
+	return ST_OK;
+}
+
 static enum status check_places(const struct create_job *job, struct error *err)
 {
 	struct place_need need[CREATE_FILES_MAX] = { 0 };
 	struct place place[CREATE_FILES_MAX];
+	enum status st = ST_OK;
 
-	for (size_t i = 0; i < job->plan.n_files; i++) {
-		enum status st = platform_look(job->file[i], &place[i], err);
-
+	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++) {
 		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
-		if (st != ST_OK)
-			return st;
-		if (place[i].exists && !job->replace)
-			return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
-		st = place_check(need, place, i, err);
-		if (st != ST_OK)
-			return st;
+		st = look_at_place(job, i, &place[i], err);
+		if (st == ST_OK)
+			st = place_check(need, place, i, err);
 	}
-	return ST_OK;
+	return st;
 }
 
 static enum status resolve_names(struct create_job *job, struct error *err)
@@ -170,13 +188,16 @@ static enum status make_file(const struct create_job *job, size_t i, struct blk 
 	for (size_t j = 0; j < i; j++)
 		if (platform_same(job->file[j], job->file[i]))
 			return fail(err, ST_INVALID, "%s: the image and its data file cannot be the same file", job->file[i]);
-	return platform_create(job->file[i], job->replace, ret, err);
+	if (i > 0 || job->device_bytes == 0)
+		return platform_create(job->file[i], job->replace, ret, err);
+	*ret = window_open(job->device, &(struct window_kind){ .limit = job->device_bytes });
+	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
 
 /* Takes back what was made; adds to the words of the failure if something stays behind. */
 static void remove_files(const struct create_job *job, size_t n, struct error *err)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = job->device_bytes > 0 ? 1 : 0; i < n; i++) {
 		struct error why, before;
 
 		if (platform_remove(job->file[i], &why) == ST_OK)
@@ -199,10 +220,11 @@ static enum status make_files(const struct create_job *job, struct blk *file[], 
 	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
 		st = make_file(job, *ret_n, &file[*ret_n], err);
 	if (st == ST_OK) {
-		struct blk *held = hold_open(file[0]);
+		struct blk *held;
 
-		if (held == NULL)
-			return fail_no_memory(err);
+		st = hold_open(file[0], HOLD_IMAGE_BYTES, &held);
+		if (st != ST_OK)
+			return fail(err, st, "%s: %s", job->file_name, status_text(st));
 		file[0] = held;
 	}
 	return st;

@@ -17,6 +17,8 @@ struct create_job {
 	bool fill;                    /* the disk will be written at once */
 	bool bitmaps;                 /* the image will get some */
 	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
+	uint64_t device_bytes;        /* the image goes onto a disk of this size, from its beginning on; 0: into a file */
+	struct blk *device;           /* that disk, from create_open() or create_run() on; the caller's */
 
 	struct create_request request;
 	struct create_plan plan;
@@ -31,7 +33,7 @@ enum status create_prepare(struct create_job *, struct error *);
 
 /*
  * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that
- * fails too, the words say which one remains.
+ * fails too, the words say which one remains. What is on a disk stays.
  */
 enum status create_run(const struct create_job *, struct error *);
 

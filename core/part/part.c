@@ -2,12 +2,14 @@
 
 #include <stdarg.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "part/table.h"
+#include "part/volume.h"
 
 /*
  * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life
@@ -93,6 +95,61 @@ void part_table_free(struct part_table *table)
 {
 	mem_free(table->part);
 	*table = (struct part_table){ 0 };
+}
+
+/* An MBR does not say it. Where a volume is recognised in its first partition, that tells. */
+static enum status mbr_sector_bytes(struct blk *blk, const uint8_t *sector, uint32_t *ret)
+{
+	static const uint32_t sizes[] = { 4096, SECTOR_BYTES };
+	uint64_t first_lba = bytes_from_le(sector + 446 + 8, 4);
+
+	*ret = SECTOR_BYTES;
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct volume volume;
+		uint64_t start = first_lba * sizes[i];
+		enum status st;
+
+		if (start >= blk->size)
+			continue;
+		st = volume_recognise(blk, start, blk->size - start, &volume);
+		if (st != ST_OK)
+			return st;
+		if (volume.type[0] != '\0') {
+			*ret = sizes[i];
+			return ST_OK;
+		}
+	}
+	return ST_OK;
+}
+
+enum status part_sector_bytes(struct blk *blk, uint32_t *ret)
+{
+	enum { HEAD_BYTES = 8192 };
+	uint8_t *head = io_alloc(HEAD_BYTES);
+	enum mbr_kind kind;
+	enum status st;
+
+	if (head == NULL)
+		return ST_NO_MEMORY;
+	st = blk_read_padded(blk, 0, head, HEAD_BYTES);
+	if (st != ST_OK)
+		goto done;
+	*ret = 0;
+	kind = mbr_classify(head);
+	if (kind == MBR_VOLUME) {
+		uint32_t said = (uint32_t)bytes_from_le(head + 11, 2); /* FAT and NTFS alike; exFAT has 0 there */
+
+		*ret = is_power_of_two(said) && said >= SECTOR_BYTES ? said : 0;
+	} else if (memcmp(head + SECTOR_BYTES, "EFI PART", 8) == 0) {
+		*ret = SECTOR_BYTES;
+	} else if (memcmp(head + 4096, "EFI PART", 8) == 0) {
+		*ret = 4096;
+	} else if (kind == MBR_USED) {
+		st = mbr_sector_bytes(blk, head, ret);
+	}
+done:
+	io_free(head, HEAD_BYTES);
+	return st;
 }
 
 void part_type_print(enum part_kind kind, const struct part *part, char text[static PART_TYPE_TEXT])

@@ -50,6 +50,12 @@ struct part_table {
 enum status part_table_read(struct blk *, struct part_table *ret, struct error *);
 void part_table_free(struct part_table *);
 
+/*
+ * The size of the sectors that the table on a disk, or the volume that fills it, was made for, whatever the blk's own
+ * block size is: *ret is 0 where nothing says it. Errors: those of reading, ST_NO_MEMORY.
+ */
+enum status part_sector_bytes(struct blk *, uint32_t *ret);
+
 /* Adds something that is wrong to the note. */
 void part_note(struct part_table *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

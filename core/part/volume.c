@@ -38,6 +38,7 @@ static const struct signature others[] = {
 	{ "ext", 1080, "\x53\xef", 1144, 16 },
 	{ "HFS+", 1024, "H+", 0, 0 },
 	{ "APFS", 32, "NXSB", 0, 0 },
+	{ "qcow2 image", 0, "QFI\xfb", 0, 0 },
 	{ "ISO 9660", 0x8001, "CD001", 0x8028, 32 },
 };
 

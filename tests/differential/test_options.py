@@ -112,7 +112,8 @@ OPTIONS = {
 
 # What others test.
 ELSEWHERE = {"amend", "bitmap", "bench"}
-ELSEWHERE_OPTIONS = {"convert": {"bitmaps", "skip-broken-bitmaps"}, "check": {"r", "repair"}}
+TO_DISK = {"erase", "dry-run", "output"}
+ELSEWHERE_OPTIONS = {"convert": {"bitmaps", "skip-broken-bitmaps"} | TO_DISK, "dd": TO_DISK, "check": {"r", "repair"}}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 /*
- * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096" is a machine with the disks blk0: (sectors of 512
- * bytes) and blk1: (of 4096). They have no partition devices.
+ * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the disks blk0: (sectors of
+ * 512 bytes) and blk1: (of 4096). They have no partition devices. After each may come, separated by commas: serial=,
+ * model=, holds= (a directory whose files are said to be on it), read-only, started-from, current.
  */
 
 #include <errno.h>
@@ -17,24 +18,49 @@
 
 enum { SECTOR_BYTES = 512, SECTOR_BYTES_MAX = 65536, BUFFER_ALIGN = 8 };
 
+static bool take_fact(const char *word, struct file_disk *disk)
+{
+	const struct { const char *name; char *to; size_t capacity; } texts[] = {
+		{ "serial=", disk->serial, sizeof disk->serial }, { "model=", disk->model, sizeof disk->model },
+		{ "holds=", disk->holds, sizeof disk->holds },
+	};
+	const struct { const char *name; bool *to; } flags[] = {
+		{ "read-only", &disk->read_only }, { "started-from", &disk->started_from }, { "current", &disk->current },
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (text_starts_with(word, texts[i].name)) {
+			snprintf(texts[i].to, texts[i].capacity, "%s", word + strlen(texts[i].name));
+			return true;
+		}
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+		if (text_equal(word, flags[i].name))
+			return *flags[i].to = true;
+	return false;
+}
+
 /* The disk of that index; false: there are not so many, or it is written wrongly. */
 static bool disk_at(size_t index, struct file_disk *ret)
 {
 	const char *list = getenv("EFI_IMG_DISKS");
 	uint64_t block_bytes = SECTOR_BYTES;
-	size_t n;
-	char *at;
+	char text[2048], *word, *rest, *at;
 
 	while (list != NULL && index-- > 0) {
 		list = strchr(list, ':');
 		list += list != NULL;
 	}
-	if (list == NULL)
+	*ret = (struct file_disk){ 0 };
+	if (list == NULL || strcspn(list, ":") >= sizeof text)
 		return false;
-	n = strcspn(list, ":");
-	if (n == 0 || n >= sizeof ret->path)
+	snprintf(text, sizeof text, "%.*s", (int)strcspn(list, ":"), list);
+	word = strtok_r(text, ",", &rest);
+	if (word == NULL || strlen(word) >= sizeof ret->path)
 		return false;
-	snprintf(ret->path, sizeof ret->path, "%.*s", (int)n, list);
+	strcpy(ret->path, word);
+	while ((word = strtok_r(NULL, ",", &rest)) != NULL)
+		if (!take_fact(word, ret))
+			return false;
 	at = strrchr(ret->path, '@');
 	if (at != NULL && text_to_u64(at + 1, &block_bytes))
 		*at = '\0';
@@ -52,10 +78,12 @@ bool file_disk_find(const char *name, struct file_disk *ret)
 	return sscanf(name + 3, "%4u:%n", &index, &end) == 1 && end > 0 && name[3 + end] == '\0' && disk_at(index, ret);
 }
 
-enum status file_disk_open(const struct file_disk *disk, struct blk **ret, struct error *err)
+enum status file_disk_open(const struct file_disk *disk, bool writable, struct blk **ret, struct error *err)
 {
-	struct file_blk_kind kind = { .block_bytes = disk->block_bytes, .buffer_align = BUFFER_ALIGN };
-	int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	struct file_blk_kind kind = {
+		.writable = writable, .fixed = true, .block_bytes = disk->block_bytes, .buffer_align = BUFFER_ALIGN,
+	};
+	int fd = open(disk->path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	enum status st = fd >= 0 ? file_blk_open(fd, &kind, ret) : status_of_errno(errno);
 
 	if (st != ST_OK && fd >= 0)
@@ -69,16 +97,21 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 	enum status st;
 
 	*device = (struct device){
+		.id = index,
 		.parent = DEVICE_NO_PARENT,
 		.bus = "file",
 		.block_bytes = disk->block_bytes,
 		.medium = true,
+		.read_only = disk->read_only,
+		.started_from = disk->started_from,
+		.current = disk->current,
+		.flushes = true,
 	};
 	snprintf(name, sizeof name, "blk%zu:", index);
 	device->names = mem_alloc(sizeof *device->names);
 	device->path = text_copy(disk->path);
-	device->model = text_copy("");
-	device->serial = text_copy("");
+	device->model = text_copy(disk->model);
+	device->serial = text_copy(disk->serial);
 	device->volume.label = text_copy("");
 	if (device->names == NULL || device->path == NULL || device->model == NULL || device->serial == NULL ||
 	    device->volume.label == NULL)
@@ -87,10 +120,32 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 	device->n_names = device->names[0] != NULL;
 	if (device->n_names == 0)
 		return fail_no_memory(err);
-	st = file_disk_open(disk, &device->blk, err);
+	st = file_disk_open(disk, false, &device->blk, err);
 	if (st == ST_OK)
 		device->size_bytes = device->blk->size;
 	return st;
+}
+
+enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
+{
+	struct file_disk disk;
+
+	if (!disk_at(device->id, &disk))
+		return fail(err, ST_MEDIUM_CHANGED, "%s: the disk is gone", device->path);
+	return file_disk_open(&disk, true, ret, err);
+}
+
+bool platform_device_of(const char *name, uintptr_t *ret_id)
+{
+	struct file_disk disk, named;
+
+	for (*ret_id = 0; disk_at(*ret_id, &disk); ++*ret_id) {
+		size_t n = strlen(disk.holds);
+
+		if (file_disk_find(name, &named) ? strcmp(named.path, disk.path) == 0 : n > 0 && strncmp(name, disk.holds, n) == 0)
+			return true;
+	}
+	return false;
 }
 
 enum status platform_devices(struct device_list *ret, struct error *err)

@@ -84,7 +84,7 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 		if (mode == OPEN_WRITE)
 			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file",
 				    name);
-		return file_disk_open(&disk, ret, err);
+		return file_disk_open(&disk, false, ret, err);
 	}
 	return open_file(name, mode == OPEN_WRITE ? O_RDWR : O_RDONLY, mode, ret, err);
 }

@@ -164,6 +164,12 @@ static const struct blk_ops ops_for_reading = {
 	.close = file_close,
 };
 
+static const struct blk_ops ops_of_disk = { .read = file_read, .close = file_close };
+
+static const struct blk_ops ops_of_target = {
+	.read = file_read, .write = file_write, .flush = file_flush, .close = file_close,
+};
+
 static const struct blk_ops ops_for_writing = {
 	.read = file_read,
 	.extent = file_extent,
@@ -185,7 +191,10 @@ enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk *
 	if (file == NULL)
 		return ST_NO_MEMORY;
 	file->fd = fd;
-	file->blk.ops = kind->writable ? &ops_for_writing : &ops_for_reading;
+	if (kind->fixed)
+		file->blk.ops = kind->writable ? &ops_of_target : &ops_of_disk;
+	else
+		file->blk.ops = kind->writable ? &ops_for_writing : &ops_for_reading;
 	file->blk.size = round_down((uint64_t)size, kind->block_bytes);
 	file->blk.block_bytes = kind->block_bytes;
 	file->blk.buffer_align = kind->buffer_align;

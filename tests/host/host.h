@@ -14,6 +14,7 @@ enum status status_of_errno(int number);
 
 struct file_blk_kind {
 	bool writable;
+	bool fixed;           /* it keeps its size, and is data everywhere, as a disk is */
 	uint32_t block_bytes;
 	uint32_t buffer_align;
 };
@@ -28,13 +29,16 @@ enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret
 struct file_disk {
 	char path[1024];
 	uint32_t block_bytes;
+	char model[64], serial[64];
+	char holds[256];  /* a directory whose files are said to be on it; "" */
+	bool read_only, started_from, current;
 };
 
 /* Whether `name` is that of a device ("blk0:", in either case) in the environment variable EFI_IMG_DISKS, and which. */
 bool file_disk_find(const char *name, struct file_disk *ret);
 
-/* Opens it for reading, with a block size and an alignment as devices have them. */
-enum status file_disk_open(const struct file_disk *, struct blk **ret, struct error *);
+/* Opens it, with a block size and an alignment as devices have them. */
+enum status file_disk_open(const struct file_disk *, bool writable, struct blk **ret, struct error *);
 
 /* Catches SIGINT for platform_cancelled(). A second one ends the program. */
 void interruption_catch(void);

@@ -2,14 +2,28 @@
 
 #include "base/text.h"
 #include "blk/blk.h"
+#include "volume.h"
+
+enum { SIM_DEVICES_MAX = 16 };
 
 static const struct sim_device *machine;
 static size_t n_machine;
+static struct {
+	const char *file, *holds;
+} files[SIM_DEVICES_MAX];
 
 void sim_machine(const struct sim_device *devices, size_t n)
 {
 	machine = devices;
 	n_machine = n;
+	for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
+		files[i].file = files[i].holds = NULL;
+}
+
+void sim_machine_files(size_t index, const char *file, const char *holds)
+{
+	files[index].file = file;
+	files[index].holds = holds;
 }
 
 static bool copy(char **to, const char *from)
@@ -79,11 +93,33 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		*to = *from;
 		to->path = to->model = to->serial = to->volume.label = NULL;
 		to->blk = NULL;
+		to->id = i;
 		to->bus = from->bus != NULL ? from->bus : "";
 		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) || !copy(&to->model, from->model) ||
 		    !copy(&to->serial, from->serial) || !copy(&to->volume.label, from->volume.label) ||
 		    !lend(&to->blk, from->blk))
 			return fail_no_memory(err);
+		if (files[i].file != NULL && sim_disk_open(files[i].file, false, from->block_bytes, &to->blk) != ST_OK)
+			return fail_no_memory(err);
 	}
 	return ST_OK;
+}
+
+enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
+{
+	const char *file = files[device->id].file;
+	enum status st = file != NULL ? sim_disk_open(file, true, device->block_bytes, ret) : ST_MEDIUM_CHANGED;
+
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
+}
+
+bool platform_device_of(const char *name, uintptr_t *ret_id)
+{
+	for (*ret_id = 0; *ret_id < n_machine; ++*ret_id) {
+		const char *holds = files[*ret_id].holds;
+
+		if (holds != NULL && text_starts_with(name, holds))
+			return true;
+	}
+	return false;
 }

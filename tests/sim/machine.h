@@ -13,3 +13,10 @@ struct sim_device {
 
 /* `devices` stays the test's own; n = 0: a machine without any. */
 void sim_machine(const struct sim_device *devices, size_t n);
+
+/*
+ * Of the device at that index: the file of the simulated volume that has its bytes, instead of a blk (NULL: none, and
+ * nothing can be written to it), and how the names of the files begin that are on it (NULL: none are). Until the next
+ * sim_machine().
+ */
+void sim_machine_files(size_t index, const char *file, const char *holds);

@@ -298,6 +298,21 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
 	return ST_OK;
 }
 
+enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret)
+{
+	static const struct blk_ops read_ops = { .read = sim_read, .close = sim_close };
+	static const struct blk_ops write_ops = { .read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close };
+	struct error ignored;
+	enum status st = open_blk(find(name), writable, ret, &ignored);
+
+	if (st != ST_OK)
+		return st;
+	(*ret)->ops = writable ? &write_ops : &read_ops;
+	(*ret)->block_bytes = block_bytes;
+	(*ret)->buffer_align = 8;
+	return ST_OK;
+}
+
 /*
  * ---- names --------------------------------------------------------------------------------------------------------
  */

@@ -37,6 +37,13 @@ void sim_volume_bad(const char *name, uint64_t offset, uint64_t n);
 unsigned sim_volume_bad_reads(void); /* that there were */
 
 void sim_file_put(const char *name, const void *bytes, uint64_t n);
+/*
+ * A file as a disk with blocks of that size: of fixed size, with whole blocks in aligned buffers, and a flush that
+ * counts. Its calls fail, and are in the journal, like those of files. ST_NO_MEMORY.
+ */
+struct blk;
+enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret);
+
 /* NULL: no such file. */
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);
 size_t sim_files(void);

@@ -149,6 +149,63 @@ static void test_write_grows(void **state)
 	blk_close(&m->blk);
 }
 
+/* Any range from any buffer into any device: what is around it stays, and memory_blk checks its contract. */
+static void test_write(void **state)
+{
+	static const struct memory_blk_kind kinds[] = {
+		{ .size = 3 * 65536 },
+		{ .size = 3 * 65536, .block_bytes = 512, .buffer_align = 8 },
+		{ .size = 3 * 65536, .block_bytes = 4096, .buffer_align = 4096 },
+		{ .size = 3 * 65536, .block_bytes = 65536, .buffer_align = 16 },
+		{ .size = 512, .block_bytes = 512, .buffer_align = 16 },
+	};
+	static const uint64_t marks[] = { 0, 1, 511, 512, 513, 4095, 4096, 4097, 65535, 65536, 65537, 131072, 131073, 3 * 65536 - 1, 3 * 65536 };
+
+	(void)state;
+	for (size_t k = 0; k < N_OF(kinds); k++) {
+		struct memory_blk_kind kind = kinds[k];
+		struct memory_blk *m;
+
+		kind.writable = true;
+		m = memory_blk_new(&kind);
+		for (size_t a = 0; a < N_OF(marks); a++) {
+			for (size_t b = a; b < N_OF(marks); b++) {
+				uint64_t len = marks[b] - marks[a];
+				bool inside = range_ok(marks[a], len, m->blk.size);
+				size_t shift = (a + b) % 9;
+				uint8_t *buf = malloc(shift + len + 1);
+
+				fill(m);
+				memset(buf, 0xee, shift + len + 1);
+				if ((blk_write(&m->blk, marks[a], buf + shift, len) == ST_OK) != inside)
+					fail_msg("kind %zu: %ju to %ju", k, (uintmax_t)marks[a], (uintmax_t)marks[b]);
+				for (uint64_t i = 0; i < m->blk.size; i++)
+					assert_true(m->bytes[i] == (inside && i >= marks[a] && i < marks[b] ? 0xee : pattern(i)));
+				free(buf);
+			}
+		}
+		blk_close(&m->blk);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* Every call to the device that a write takes fails once. */
+static void test_write_failure(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 5; n++) {
+		struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 3 * 65536, .block_bytes = 512, .writable = true });
+		uint8_t *buf = calloc(1, 100000);
+
+		m->calls_to_failure = n;
+		m->status = ST_IO;
+		assert_int_equal(blk_write(&m->blk, 100, buf, 100000), n <= 4 ? ST_IO : ST_OK); /* head, whole, tail, whole */
+		free(buf);
+		blk_close(&m->blk);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static void test_write_refused(void **state)
 {
 	struct memory_blk *reading = memory_blk_new(&(struct memory_blk_kind){ .size = 512 });
@@ -222,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_read_failure),
 		cmocka_unit_test(test_read_padded),
 		cmocka_unit_test(test_write_grows),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_write_failure),
 		cmocka_unit_test(test_write_refused),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_zeros_cancelled),

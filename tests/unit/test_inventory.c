@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "job/inventory.h"
+#include "job/list.h"
 #include "machine.h"
 #include "tables.h"
 
@@ -104,7 +104,7 @@ static void break_dead(struct machine *m)
 
 static const char text[] =
 	"blk0:               8 MiB  NVMe   KIOXIA KXG60ZNV512G\n"
-	"                           serial Y0F1230A, GPT, 4096-byte blocks,\n"
+	"                           serial=Y0F1230A, GPT, 4096-byte blocks,\n"
 	"                           started from here\n"
 	"  1 fs0: blk1:      4 MiB  EFI system            volume \"SYSTEM\", 3 MiB free,\n"
 	"                                                 started from here\n"
@@ -116,15 +116,16 @@ static const char text[] =
 	"  4 -              36 KiB  type 37affc90...\n"
 	"\n"
 	"fs1: blk4:          4 MiB  USB    Ultra?[2J\n"
-	"                           serial 4C530001, no partition table,\n"
+	"                           serial=4C530001, no partition table,\n"
 	"                           512-byte blocks, removable\n"
 	"                           FAT12, 0 B free, read-only\n"
 	"\n"
 	"blk5:           no medium  SATA   HL-DT-ST DVDRAM GT80N\n"
-	"                           removable, read-only\n"
+	"                           path=PciRoot(0x0)/Sata(0x1), removable, read-only\n"
 	"\n"
 	"-                   1 MiB  disk\n"
-	"                           GPT, 512-byte blocks\n"
+	"                           path=PciRoot(0x0)/Scsi(0x0,0x0), GPT,\n"
+	"                           512-byte blocks\n"
 	"  ! the GPT is damaged: the header at LBA 1 cannot be read: the device reports\n"
 	"    an error; its backup, too: the header at LBA 2047 cannot be read: the\n"
 	"    device reports an error\n"
@@ -182,7 +183,8 @@ static void test_width(void **state)
 
 		for (const char *p = line; *p != '\0'; p++)
 			columns += (*p & 0xc0) != 0x80;
-		if (columns > 79)
+		/* what is to be typed is not cut */
+		if (columns > 79 && strstr(line, "serial=WWW") == NULL)
 			fail_msg("%zu columns: %s", columns, line);
 		assert_true(columns == 0 || line[strlen(line) - 1] != ' ');
 	}

@@ -17,6 +17,13 @@ static void test_volume(void **state)
 		assert_row(path_volume_length(rows[i].path) == rows[i].n, i);
 }
 
+static void test_selector(void **state)
+{
+	(void)state;
+	assert_true(path_is_selector("serial=S1") && path_is_selector("guid=") && path_is_selector("path=a\\b"));
+	assert_false(path_is_selector("serial") || path_is_selector(".\\serial=S1") || path_is_selector("blk0:") || path_is_selector("Serial=S1"));
+}
+
 static void test_relative(void **state)
 {
 	static const struct {
@@ -32,6 +39,10 @@ static void test_relative(void **state)
 		{ "fs0:a", "b", "fs0:b" },
 		{ "fs0:\\x\\a.qcow2", "fs1:\\b.raw", "fs1:\\b.raw" },
 		{ "/home/x/a", "/b", "/b" },
+		{ "fs0:\\x\\a.qcow2", "serial=S1:2", "serial=S1:2" },
+		{ "serial=S1", "b.raw", "b.raw" },
+		{ "guid=01", "\\x\\b.raw", "\\x\\b.raw" },
+		{ "path=Pci(0x1)", "fs1:\\b.raw", "fs1:\\b.raw" },
 		{ "x", "", "" },
 	};
 
@@ -51,6 +62,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_volume),
+		cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_relative),
 	};
 

@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/out.h"
 #include "base/platform.h"
 #include "part/part.h"
 #include "part/volume.h"
@@ -46,7 +45,3 @@ struct inventory {
  */
 enum status inventory_read(struct inventory *ret, struct error *);
 void inventory_free(struct inventory *);
-
-/* For people, in 80 columns; and for scripts. */
-void inventory_print_text(const struct inventory *, struct out *);
-void inventory_print_json(const struct inventory *, struct out *);

@@ -8,11 +8,13 @@
  *                            "LABEL"                                       (beside the type where that is free)
  */
 
+#include "base/path.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "base/utf.h"
-#include "job/inventory.h"
+#include "job/list.h"
+#include "part/selector.h"
 
 enum {
 	NUMBER_COLUMNS = 3,
@@ -132,7 +134,28 @@ static void flow_volume(struct flow *flow, const struct volume *volume, const st
 		flow_item(flow, "read-only");
 }
 
-static void flow_facts(struct flow *flow, const struct inventory_disk *disk)
+static bool names_serial(const char *name)
+{
+	return text_starts_with(name + (name[0] == '"'), "serial=");
+}
+
+/* The name of a disk that is still right after a reboot, as it is typed; "": it has none. */
+static void stable_name(const struct inventory *inventory, const struct inventory_disk *disk, char *text, size_t capacity)
+{
+	char name[SELECTOR_BYTES];
+	struct out_buffer out;
+	bool blank;
+
+	out_buffer_init(&out, name, sizeof name);
+	selector_print(inventory, &(struct selection){ .disk = disk }, &out.out);
+	blank = text_find(name, ' ') != NULL;
+	out_buffer_init(&out, text, capacity);
+	if (path_is_selector(name))
+		out_printf(&out.out, "%s%s%s", blank ? "\"" : "", name, blank ? "\"" : "");
+}
+
+/* Facts, among them `name`, unless it is too long for the column. */
+static void flow_facts(struct flow *flow, const struct inventory_disk *disk, const char *name)
 {
 	static const char *const tables[] = {
 		[PART_NONE] = "no partition table",
@@ -143,7 +166,9 @@ static void flow_facts(struct flow *flow, const struct inventory_disk *disk)
 	char text[ITEM_BYTES];
 	struct out_buffer item;
 
-	if (device->serial[0] != '\0') {
+	if (utf8_columns(name) > 0 && utf8_columns(name) + 1 < END_COLUMN - TEXT_COLUMN)
+		flow_item(flow, name);
+	if (device->serial[0] != '\0' && !names_serial(name)) {
 		out_buffer_init(&item, text, sizeof text);
 		out_text(&item.out, "serial ");
 		out_printable(&item.out, device->serial, END_COLUMN - TEXT_COLUMN - 8);
@@ -187,9 +212,10 @@ static void print_note(struct out *out, const char *note)
 	out_text(out, "\n");
 }
 
-static void print_disk(struct out *out, const struct inventory_disk *disk)
+static void print_disk(struct out *out, const struct inventory *inventory, const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
+	char name[SELECTOR_BYTES + 2];
 	const char *bus = device->bus[0] != '\0' ? device->bus : "disk";
 	struct flow facts = { .out = out, .left = TEXT_COLUMN };
 	struct flow volume = facts;
@@ -204,9 +230,12 @@ static void print_disk(struct out *out, const struct inventory_disk *disk)
 		out_printable(out, device->model, END_COLUMN - TEXT_COLUMN - BUS_COLUMNS);
 	}
 	out_text(out, "\n");
-	flow_facts(&facts, disk);
+	stable_name(inventory, disk, name, sizeof name);
+	flow_facts(&facts, disk, name);
 	if (facts.begun)
 		out_text(out, "\n");
+	if (utf8_columns(name) + 1 >= END_COLUMN - TEXT_COLUMN)
+		out_printf(out, "   %s\n", name); /* never cut: it is to be typed */
 	flow_volume(&volume, &disk->volume, device);
 	if (volume.begun)
 		out_text(out, "\n");
@@ -296,7 +325,7 @@ void inventory_print_text(const struct inventory *inventory, struct out *out)
 
 		if (i > 0)
 			out_text(out, "\n");
-		print_disk(out, disk);
+		print_disk(out, inventory, disk);
 		for (size_t k = 0; k < disk->n; k++)
 			print_part(out, disk, &disk->part[k]);
 	}

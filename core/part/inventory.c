@@ -1,4 +1,4 @@
-#include "job/inventory.h"
+#include "part/inventory.h"
 
 #include "base/range.h"
 

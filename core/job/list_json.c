@@ -3,11 +3,16 @@
  * save those of one kind of table and "note"; text that is not known is "", anything else null.
  */
 
+#include "base/path.h"
 #include "base/tree.h"
-#include "job/inventory.h"
+#include "job/list.h"
+#include "part/selector.h"
 
-static void names_of(struct tree *tree, const struct device *device)
+static void names_of(struct tree *tree, const struct inventory *inventory, const struct selection *selection)
 {
+	const struct device *device = selection->part != NULL ? selection->part->device : selection->disk->device;
+	char selector[SELECTOR_BYTES];
+	struct out_buffer out;
 	size_t n = device != NULL ? device->n_names : 0;
 
 	tree_text(tree, "name", n > 0 ? device->names[0] : "");
@@ -16,6 +21,9 @@ static void names_of(struct tree *tree, const struct device *device)
 		tree_text(tree, NULL, device->names[i]);
 	tree_end(tree);
 	tree_text(tree, "device-path", device != NULL ? device->path : "");
+	out_buffer_init(&out, selector, sizeof selector);
+	selector_print(inventory, selection, &out.out);
+	tree_text(tree, "selector", path_is_selector(selector) ? selector : "");
 }
 
 static void guid_of(struct tree *tree, const char *key, const struct guid *guid)
@@ -68,17 +76,19 @@ static void entry_of(struct tree *tree, enum part_kind kind, const struct part *
 		tree_null(tree, "bootable");
 }
 
-static void partition(struct tree *tree, enum part_kind kind, const struct inventory_part *part)
+static void partition(struct tree *tree, const struct inventory *inventory, const struct selection *selection)
 {
+	const struct inventory_part *part = selection->part;
+
 	tree_object(tree, NULL);
 	if (part->entry != NULL)
 		tree_number(tree, "number", part->entry->number);
 	else
 		tree_null(tree, "number");
-	names_of(tree, part->device);
+	names_of(tree, inventory, selection);
 	tree_number(tree, "start", part->start_bytes);
 	tree_number(tree, "size", part->size_bytes);
-	entry_of(tree, kind, part->entry);
+	entry_of(tree, selection->disk->table.kind, part->entry);
 	file_system_of(tree, &part->volume, part->device);
 	tree_bool(tree, "started-from", part->device != NULL && part->device->started_from);
 	tree_end(tree);
@@ -103,12 +113,12 @@ static void table_of(struct tree *tree, const struct part_table *table)
 		tree_text(tree, "note", table->note);
 }
 
-static void disk_of(struct tree *tree, const struct inventory_disk *disk)
+static void disk_of(struct tree *tree, const struct inventory *inventory, const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
 
 	tree_object(tree, NULL);
-	names_of(tree, device);
+	names_of(tree, inventory, &(struct selection){ .disk = disk });
 	tree_text(tree, "bus", device->bus);
 	tree_text(tree, "model", device->model);
 	tree_text(tree, "serial", device->serial);
@@ -127,7 +137,7 @@ static void disk_of(struct tree *tree, const struct inventory_disk *disk)
 	file_system_of(tree, &disk->volume, device);
 	tree_array(tree, "partitions");
 	for (size_t i = 0; i < disk->n; i++)
-		partition(tree, disk->table.kind, &disk->part[i]);
+		partition(tree, inventory, &(struct selection){ .disk = disk, .part = &disk->part[i] });
 	tree_end(tree);
 	tree_end(tree);
 }
@@ -139,6 +149,6 @@ void inventory_print_json(const struct inventory *inventory, struct out *out)
 	tree_init(&tree, out, TREE_JSON);
 	tree_array(&tree, NULL);
 	for (size_t i = 0; i < inventory->n; i++)
-		disk_of(&tree, &inventory->disk[i]);
+		disk_of(&tree, inventory, &inventory->disk[i]);
 	tree_end(&tree);
 }

@@ -1,0 +1,62 @@
+#include "job/fingerprint.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/zero.h"
+#include "codec/checksum.h"
+
+enum { BLOCK_BYTES = 512, RANGES_MAX = 1 << 17 };
+
+enum status fingerprint_open(struct fingerprint *print, uint64_t size, struct error *err)
+{
+	*print = (struct fingerprint){ .size = size, .range_bytes = FINGERPRINT_PIECE_BYTES };
+	while (div_up(size, print->range_bytes) > RANGES_MAX)
+		print->range_bytes *= 2;
+	print->n = (size_t)div_up(size, print->range_bytes) + 1; /* the part behind the last piece is nothing, and has a place */
+	print->sum = mem_alloc(print->n * sizeof *print->sum);
+	return print->sum != NULL ? ST_OK : fail_no_memory(err);
+}
+
+void fingerprint_close(struct fingerprint *print)
+{
+	mem_free(print->sum);
+	*print = (struct fingerprint){ 0 };
+}
+
+void fingerprint_part(const struct fingerprint *print, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static FINGERPRINT_PARTS])
+{
+	uint64_t first = offset / print->range_bytes;
+
+	CHECK(offset % BLOCK_BYTES == 0 && n <= FINGERPRINT_PIECE_BYTES);
+	ret[0] = ret[1] = 0;
+	for (size_t done = 0, block; done < n; done += block) {
+		uint64_t at = offset + done;
+
+		block = (size_t)min_u64(BLOCK_BYTES, n - done);
+		if (!is_zero(bytes + done, block))
+			ret[at / print->range_bytes - first] += checksum(bytes + done, block, at);
+	}
+}
+
+void fingerprint_add(struct fingerprint *print, uint64_t offset, const uint64_t part[static FINGERPRINT_PARTS])
+{
+	size_t first = (size_t)(offset / print->range_bytes);
+
+	for (size_t i = 0; i < FINGERPRINT_PARTS; i++)
+		print->sum[first + i] += part[i];
+}
+
+bool fingerprint_same(const struct fingerprint *a, const struct fingerprint *b, uint64_t *ret_offset, uint64_t *ret_n)
+{
+	CHECK(a->size == b->size);
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->sum[i] == b->sum[i])
+			continue;
+		*ret_offset = i * a->range_bytes;
+		*ret_n = min_u64(a->range_bytes, a->size - *ret_offset);
+		return false;
+	}
+	return true;
+}

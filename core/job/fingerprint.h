@@ -1,0 +1,39 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/error.h"
+
+/*
+ * What was read, or is to be written, in little memory: to tell whether what is read back later is the same, and if
+ * not, about where. For each range of the disk it is the sum of the checksums of its 512-byte blocks, which depend on
+ * their place. Zeros count nothing, so that it does not matter in which pieces and in which order a disk is gone
+ * through, and holes cost nothing. A block that changed goes unnoticed once in 2^64 times.
+ */
+struct fingerprint {
+	uint64_t size, range_bytes;
+	uint64_t *sum;
+	size_t n;
+};
+
+enum {
+	FINGERPRINT_PIECE_BYTES = 4 << 20, /* a piece is no longer than a range, so that it lies in two at most */
+	FINGERPRINT_PARTS = 2,
+};
+
+/* For a disk of `size` bytes. ST_NO_MEMORY; at most 1 MiB is needed. */
+enum status fingerprint_open(struct fingerprint *, uint64_t size, struct error *);
+void fingerprint_close(struct fingerprint *);
+
+/*
+ * What a piece of up to FINGERPRINT_PIECE_BYTES counts, for the range that it begins in and for the one behind that.
+ * `offset` is a multiple of 512, and so is `n` unless the disk ends there. On any processor.
+ */
+void fingerprint_part(const struct fingerprint *, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static FINGERPRINT_PARTS]);
+void fingerprint_add(struct fingerprint *, uint64_t offset, const uint64_t part[static FINGERPRINT_PARTS]);
+
+/* Both are of disks of the same size. False: *ret_offset is where the first range begins that differs, of *ret_n bytes. */
+bool fingerprint_same(const struct fingerprint *, const struct fingerprint *, uint64_t *ret_offset, uint64_t *ret_n);

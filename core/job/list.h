@@ -1,0 +1,8 @@
+#pragma once
+
+#include "base/out.h"
+#include "part/inventory.h"
+
+/* What is in the machine, for people, in 80 columns; and for scripts. */
+void inventory_print_text(const struct inventory *, struct out *);
+void inventory_print_json(const struct inventory *, struct out *);

@@ -1,0 +1,36 @@
+#include "job/outcome.h"
+
+enum outcome outcome_of(enum status st)
+{
+	switch (st) {
+	case ST_OK: return OUTCOME_DONE;
+	case ST_REFUSED: return OUTCOME_REFUSED;
+	case ST_READ_ONLY: return OUTCOME_REFUSED;
+	case ST_NO_SPACE: return OUTCOME_NO_SPACE;
+	case ST_TOO_LARGE: return OUTCOME_NO_SPACE;
+	case ST_NO_MEDIUM: return OUTCOME_MEDIUM_GONE;
+	case ST_MEDIUM_CHANGED: return OUTCOME_MEDIUM_GONE;
+	case ST_CANCELLED: return OUTCOME_STOPPED;
+	case ST_SECTOR_SIZE: return OUTCOME_SECTOR_SIZE;
+	case ST_CORRUPT: return OUTCOME_BAD_INPUT;
+	default: return OUTCOME_FAILED;
+	}
+}
+
+void outcome_print_all(struct out *out)
+{
+	static const struct { enum outcome code; const char *words; } table[] = {
+		{ OUTCOME_DONE, "done: everything is written, and the medium has it" },
+		{ OUTCOME_FAILED, "failed in another way, or a wrong command line" },
+		{ OUTCOME_LOST, "complete except for what --salvage had to leave out" },
+		{ OUTCOME_REFUSED, "refused to protect data; nothing was written" },
+		{ OUTCOME_NO_SPACE, "no space: the target, or its volume, is too small" },
+		{ OUTCOME_MEDIUM_GONE, "a disk went away, or its medium was exchanged" },
+		{ OUTCOME_STOPPED, "stopped by the person" },
+		{ OUTCOME_SECTOR_SIZE, "made for sectors of another size; nothing was written" },
+		{ OUTCOME_BAD_INPUT, "the source is damaged" },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		out_printf(out, "  %2d  %s\n", (int)table[i].code, table[i].words);
+}

@@ -1,0 +1,165 @@
+#include "job/scan.h"
+
+#include "base/platform.h"
+#include "base/range.h"
+#include "job/pipeline.h"
+
+enum { PIECE_BYTES = 1 << 20 }; /* enough for the full speed of every device; more where a cluster is larger */
+
+struct piece {
+	struct slot slot;
+	const struct scan *scan;
+	uint64_t offset, length;
+	struct fetch fetch; /* its bytes, unless the piece is zeros: then there is no work */
+	enum status st;
+	uint64_t result[SCAN_RESULTS];
+};
+
+struct scan {
+	const struct scan_job *job;
+	size_t piece_bytes;
+	struct pipeline line;
+};
+
+static void work(struct work *its_work, size_t worker)
+{
+	struct piece *piece = (struct piece *)its_work;
+	const struct scan_job *job = piece->scan->job;
+
+	piece->st = fetch_finish(&piece->fetch, &piece->scan->line.unpacker[worker]);
+	if (piece->st == ST_OK && job->work != NULL)
+		job->work(job->user, piece->offset, piece->fetch.bytes, piece->fetch.n, piece->result);
+}
+
+static enum status not_read(const struct piece *piece, enum status st, struct error *err)
+{
+	return fail(err, st, "%s: reading %ju bytes at offset %ju: %s", piece->scan->job->image->name, piece->length, piece->offset,
+		    status_text(st));
+}
+
+/* Gets what lies from `at` on: zeros as far as they go, or data up to the next zeros, the end of a piece or `end`. */
+static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, struct error *err)
+{
+	struct image *image = piece->scan->job->image;
+	struct disk_status status;
+	enum status st = ST_OK;
+
+	piece->offset = at;
+	piece->length = 0;
+	fetch_begin(&piece->fetch);
+	do {
+		uint64_t here = at + piece->length;
+
+		if (st == ST_OK)
+			st = disk_status(image, here, end - here, &status);
+		if (st != ST_OK)
+			return fail(err, st, "%s: looking at what is at offset %ju: %s", image->name, here, status_text(st));
+		if (status.zero && piece->length > 0)
+			break;
+		piece->slot.has_work = !status.zero;
+		if (status.zero) {
+			piece->length = status.length;
+			return ST_OK;
+		}
+		end = min_u64(end, at + piece->scan->piece_bytes);
+		status.length = min_u64(status.length, end - here);
+		piece->length += status.length;
+		st = fetch_add(&piece->fetch, &status, here, (size_t)status.length);
+	} while (st == ST_OK && at + piece->length < end);
+	if (st == ST_OK)
+		st = fetch_read(&piece->fetch);
+	return st == ST_OK ? ST_OK : not_read(piece, st, err);
+}
+
+static void piece_free(struct slot *slot, void *user)
+{
+	(void)user;
+	fetch_close(&((struct piece *)slot)->fetch);
+	mem_free(slot);
+}
+
+static struct slot *piece_new(void *user)
+{
+	const struct scan *scan = user;
+	struct piece *piece = mem_alloc(sizeof *piece);
+
+	if (piece == NULL)
+		return NULL;
+	piece->slot.work.run = work;
+	piece->scan = scan;
+	if (fetch_open(&piece->fetch, scan->piece_bytes) == ST_OK)
+		return &piece->slot;
+	piece_free(&piece->slot, user);
+	return NULL;
+}
+
+/* Hands over the piece whose turn it is. */
+static enum status finish(struct scan *scan, struct error *err)
+{
+	const struct scan_job *job = scan->job;
+	const struct slot *lost;
+	struct piece *piece;
+	enum status st = pipeline_wait(&scan->line, &lost);
+
+	if (st != ST_OK)
+		return fail_no_memory(err);
+	piece = (struct piece *)pipeline_first(&scan->line);
+	if (lost != NULL) {
+		const struct piece *old = (const struct piece *)lost;
+
+		st = read_piece(piece, old->offset, old->offset + old->length, err);
+		if (st != ST_OK)
+			return st;
+		work(&piece->slot.work, 0);
+	}
+	if (piece->slot.has_work && piece->st != ST_OK)
+		return not_read(piece, piece->st, err);
+	job->take(job->user, piece->offset, piece->slot.has_work ? piece->fetch.bytes : NULL, piece->length, piece->result);
+	progress_advance(job->progress, piece->length);
+	return ST_OK;
+}
+
+static enum status run(struct scan *scan, struct error *err)
+{
+	uint64_t at = scan->job->offset, end = at + scan->job->n_bytes;
+	enum status st = ST_OK;
+
+	while (st == ST_OK) {
+		struct piece *piece = at < end ? (struct piece *)pipeline_free_slot(&scan->line) : NULL;
+
+		if (platform_cancelled()) {
+			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was read", scan->job->image->name);
+		} else if (piece != NULL) {
+			st = read_piece(piece, at, end, err);
+			at += piece->length;
+			if (st == ST_OK)
+				pipeline_push(&scan->line);
+		} else if (pipeline_first(&scan->line) != NULL) {
+			st = finish(scan, err);
+			pipeline_pop(&scan->line);
+		} else {
+			break;
+		}
+	}
+	return st;
+}
+
+enum status scan_disk(const struct scan_job *job, struct error *err)
+{
+	size_t cluster_bytes = image_largest_cluster(job->image);
+	struct scan *scan = mem_alloc(sizeof *scan);
+	enum status st;
+
+	if (scan == NULL)
+		return fail_no_memory(err);
+	scan->job = job;
+	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
+	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, err);
+	if (st == ST_OK)
+		st = pipeline_make_slots(&scan->line, piece_new, piece_free, scan, err);
+	if (st == ST_OK)
+		st = run(scan, err);
+	pipeline_close(&scan->line);
+	mem_free(scan);
+	return st;
+}

@@ -1,0 +1,391 @@
+#include "job/target.h"
+
+#include "base/memory.h"
+#include "base/path.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "blk/hold.h"
+#include "blk/window.h"
+#include "job/status.h"
+#include "part/medium.h"
+
+enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	uint64_t seen = 0;
+
+	for (; n >= sizeof seen; n -= sizeof seen, bytes += sizeof seen) {
+		uint64_t word;
+
+		memcpy(&word, bytes, sizeof word);
+		seen |= word;
+	}
+	while (n-- > 0)
+		seen |= *bytes++;
+	return seen == 0;
+}
+
+/*
+ * ---- what is on it ------------------------------------------------------------------------------------------------
+ */
+
+static void say_volume(const struct volume *volume, const struct device *device, struct out *out)
+{
+	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present ? device->volume.label : volume->label;
+
+	if (volume->type[0] != '\0')
+		out_text(out, volume->type);
+	else if (device != NULL && device->volume.present)
+		out_text(out, "a volume");
+	else
+		return;
+	if (label[0] != '\0')
+		out_printf(out, " \"%.40s\"", label);
+}
+
+static void say_table(const struct inventory_disk *disk, struct out *out)
+{
+	const char *before = " (";
+
+	if (disk->table.kind == PART_NONE) {
+		if (disk->table.note[0] != '\0')
+			out_text(out, "a damaged partition table");
+		return;
+	}
+	out_printf(out, "%s with %zu partition%s", disk->table.kind == PART_GPT ? "a GPT" : "an MBR", disk->n, disk->n == 1 ? "" : "s");
+	for (size_t i = 0; i < disk->n; i++) {
+		char text[80];
+		struct out_buffer volume;
+
+		out_buffer_init(&volume, text, sizeof text);
+		say_volume(&disk->part[i].volume, disk->part[i].device, &volume.out);
+		if (volume.length == 0)
+			continue;
+		out_printf(out, "%s%s", before, text);
+		before = ", ";
+	}
+	if (before[0] == ',')
+		out_text(out, ")");
+}
+
+/* What is not recognised, but not blank either, is somebody's too. */
+static enum status find_contents(struct target_job *job, struct error *err)
+{
+	const struct inventory_disk *disk = job->selection.disk;
+	const struct inventory_part *part = job->selection.part;
+	size_t n = (size_t)min_u64(job->size_bytes, LOOK_BYTES);
+	struct out_buffer out;
+	uint8_t *head;
+	enum status st;
+
+	out_buffer_init(&out, job->contents, sizeof job->contents);
+	if (part == NULL)
+		say_table(disk, &out.out);
+	if (out.length == 0)
+		say_volume(part != NULL ? &part->volume : &disk->volume, part != NULL ? part->device : disk->device, &out.out);
+	if (out.length > 0)
+		return ST_OK;
+	head = io_alloc(LOOK_BYTES);
+	if (head == NULL)
+		return fail_no_memory(err);
+	st = disk->device->blk != NULL ? blk_read(disk->device->blk, part != NULL ? part->start_bytes : 0, head, n) : ST_IO;
+	if (st != ST_OK || !is_zero(head, n))
+		out_text(&out.out, st == ST_OK ? "data of an unknown kind" : "a beginning that cannot be read");
+	io_free(head, LOOK_BYTES);
+	return st == ST_NO_MEMORY ? fail_no_memory(err) : ST_OK;
+}
+
+/*
+ * ---- what it is ---------------------------------------------------------------------------------------------------
+ */
+
+static enum status find_target(struct target_job *job, struct error *err)
+{
+	const struct inventory_part *part;
+	const struct device *disk;
+	struct out_buffer out;
+	enum status st = inventory_read(&job->inventory, err);
+
+	if (st == ST_OK)
+		st = selector_find(&job->inventory, job->name, &job->selection, err);
+	if (st != ST_OK)
+		return st;
+	part = job->selection.part;
+	disk = job->selection.disk->device;
+	if (!disk->medium)
+		return fail(err, ST_NO_MEDIUM, "%s: there is no medium in the drive", job->name);
+	out_buffer_init(&out, job->selector, sizeof job->selector);
+	selector_print(&job->inventory, &job->selection, &out.out);
+	job->device = part != NULL && part->device != NULL ? part->device : disk;
+	job->start_bytes = part != NULL && part->device == NULL ? part->start_bytes : 0;
+	job->size_bytes = part != NULL ? part->size_bytes : disk->size_bytes;
+	return find_contents(job, err);
+}
+
+/*
+ * ---- what speaks against it ---------------------------------------------------------------------------------------
+ */
+
+/* Finds the disk or partition that a name means, or that has the file of that name. */
+static bool find_place(const struct target_job *job, const char *name, struct selection *ret)
+{
+	struct error ignored; /* it was opened under this name a moment ago */
+	uintptr_t id;
+
+	if (path_is_selector(name))
+		return selector_find(&job->inventory, name, ret, &ignored) == ST_OK;
+	if (!platform_device_of(name, &id))
+		return false;
+	for (size_t i = 0; i < job->inventory.n; i++) {
+		const struct inventory_disk *disk = &job->inventory.disk[i];
+
+		*ret = (struct selection){ .disk = disk };
+		if (disk->device->id == id)
+			return true;
+		for (size_t k = 0; k < disk->n; k++) {
+			ret->part = &disk->part[k];
+			if (disk->part[k].device != NULL && disk->part[k].device->id == id)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whether what will be opened for writing, and so is taken from everybody else, has anything in common with it. */
+static bool overlaps(const struct target_job *job, const struct selection *other)
+{
+	const struct inventory_part *mine = job->device != job->selection.disk->device ? job->selection.part : NULL;
+
+	if (other->disk != job->selection.disk)
+		return false;
+	if (mine == NULL || other->part == NULL)
+		return true;
+	return mine->start_bytes < other->part->start_bytes + other->part->size_bytes &&
+	       other->part->start_bytes < mine->start_bytes + mine->size_bytes;
+}
+
+static enum status check_place(const struct target_job *job, const char *name, struct error *err)
+{
+	struct selection place;
+
+	if (name == NULL || !find_place(job, name, &place) || !overlaps(job, &place))
+		return ST_OK;
+	if (medium_is_device(name))
+		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
+	return fail(err, ST_REFUSED, "%s: the file %s is on it", job->name, name);
+}
+
+static enum status check_in_use(const struct target_job *job, struct error *err)
+{
+	const struct device_list *all = &job->inventory.devices;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct device *device = &all->device[i];
+
+		if (device != job->device && (device->parent < 0 || &all->device[device->parent] != job->device))
+			continue;
+		if (device->started_from)
+			return fail(err, ST_REFUSED, "%s: efi-img was started from it", job->name);
+		if (device->current)
+			return fail(err, ST_REFUSED, "%s: the shell's current volume is on it; change to another one", job->name);
+	}
+	for (size_t i = 0; st == ST_OK && i < job->n_sources; i++)
+		for (size_t k = 0; st == ST_OK && k < job->source[i].n; k++) {
+			st = check_place(job, job->source[i].link[k].name, err);
+			if (st == ST_OK)
+				st = check_place(job, job->source[i].link[k].image->data_name, err);
+		}
+	for (size_t i = 0; st == ST_OK && i < TARGET_FILES_MAX; i++)
+		st = check_place(job, job->file[i], err);
+	if (st == ST_OK && (job->device->read_only || job->selection.disk->device->read_only))
+		return fail(err, ST_REFUSED, "%s: it is write-protected", job->name);
+	return st;
+}
+
+static enum status check_sector_size(const struct target_job *job, struct error *err)
+{
+	struct image *source = job->source[0].link[0].image;
+	uint32_t needed = 0, has = job->selection.disk->device->block_bytes;
+	enum status st = ST_OK;
+
+	if (job->first_byte == 0 && job->n_bytes > 0)
+		st = part_sector_bytes(&source->blk, &needed);
+	if (st != ST_OK)
+		return fail(err, st, "%s: reading its beginning: %s", source->name, status_text(st));
+	if (needed == 0 || needed == has)
+		return ST_OK;
+	return fail(err, ST_SECTOR_SIZE, "%s: what is in %s was made for sectors of %u bytes, and the target has sectors of %u: nothing could find "
+		    "its way on it", job->name, source->name, needed, has);
+}
+
+/* Looks for the first byte of a disk from `at` on that is not zero: *ret_bytes, the size of the disk if there is none. */
+static enum status find_data(struct image *image, uint64_t at, uint64_t *ret, struct error *err)
+{
+	uint8_t *window = io_alloc(LOOK_BYTES);
+	enum status st = window != NULL ? ST_OK : ST_NO_MEMORY;
+
+	while (st == ST_OK && at < image->size) {
+		struct disk_status status;
+		uint64_t n = image->size - at;
+
+		st = platform_cancelled() ? ST_CANCELLED : disk_status(image, at, n, &status);
+		if (st != ST_OK)
+			break;
+		n = status.length;
+		if (!status.zero) {
+			n = min_u64(n, LOOK_BYTES);
+			st = blk_read(&image->blk, at, window, (size_t)n);
+			if (st == ST_OK && !is_zero(window, (size_t)n))
+				break;
+		}
+		if (st == ST_OK)
+			at += n;
+	}
+	io_free(window, LOOK_BYTES);
+	*ret = at;
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: reading it at offset %ju: %s", image->name, at, status_text(st));
+}
+
+/* What the target has no place for must be zeros. */
+static enum status check_size(struct target_job *job, struct error *err)
+{
+	uint64_t before = 0, end = job->first_byte + job->n_bytes, limit = job->first_byte + job->size_bytes;
+
+	job->copy_bytes = min_u64(job->n_bytes, job->size_bytes);
+	for (size_t i = 0; i < job->n_sources && limit < end; i++) {
+		struct image *image = job->source[i].link[0].image;
+		uint64_t at = limit > before ? limit - before : 0;
+
+		if (at < image->size) {
+			enum status st = find_data(image, at, &at, err);
+
+			if (st != ST_OK)
+				return st;
+			if (at < image->size && before + at < end)
+				return fail(err, ST_TOO_LARGE, "%s: it has %ju bytes, which is too small: of the %ju bytes of the source, those at "
+					    "offset %ju are in use", job->name, job->size_bytes, job->n_bytes, before + at - job->first_byte);
+		}
+		before += image->size;
+	}
+	return ST_OK;
+}
+
+/* The value that --erase must have: "S4X9NG0R12", "S4X9NG0R12:3". */
+static const char *word_of(const struct target_job *job)
+{
+	const char *value = text_find(job->selector, '=');
+
+	return value != NULL ? value + 1 : job->selector;
+}
+
+static enum status check_erase(const struct target_job *job, struct error *err)
+{
+	const char *word = word_of(job), *quote = text_find(word, ' ') != NULL ? "\"" : "";
+	bool right = job->erase != NULL && word[0] != '\0' &&
+		     (text_equal_nocase(job->erase, word) || text_equal_nocase(job->erase, job->selector));
+
+	if (right || (job->erase == NULL && job->contents[0] == '\0'))
+		return ST_OK;
+	if (word[0] == '\0')
+		return fail(err, ST_REFUSED, "%s: there is %s on it, and nothing to name it by a second time", job->name, job->contents);
+	if (job->erase == NULL)
+		return fail(err, ST_REFUSED, "%s: there is %s on it; if that can go, add --erase=%s%s%s", job->name, job->contents, quote, word,
+			    quote);
+	return fail(err, ST_REFUSED, "%s: --erase=%s is not what this target is called; if %s can go, it is --erase=%s%s%s", job->name, job->erase,
+		    job->contents[0] != '\0' ? job->contents : "what is on it", quote, word, quote);
+}
+
+enum status target_decide(struct target_job *job, struct error *err)
+{
+	enum status st = find_target(job, err);
+
+	if (st == ST_OK)
+		st = check_in_use(job, err);
+	if (st == ST_OK && job->format->flat)
+		st = check_sector_size(job, err);
+	if (st == ST_OK && job->format->flat)
+		st = check_size(job, err);
+	return st == ST_OK ? check_erase(job, err) : st;
+}
+
+void target_free(struct target_job *job)
+{
+	inventory_free(&job->inventory);
+}
+
+/*
+ * ---- writing ------------------------------------------------------------------------------------------------------
+ */
+
+/* Opens it, and makes its beginning zeros. */
+static enum status open_disk(struct target_job *job, struct error *err)
+{
+	struct blk *disk, *part;
+	enum status st = platform_open_target(job->device, &disk, err);
+
+	if (st != ST_OK)
+		return st;
+	part = disk;
+	if (job->start_bytes > 0)
+		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes, .size = job->size_bytes, .limit = job->size_bytes,
+								.owns = true });
+	st = part != NULL ? hold_open(part, HOLD_DISK_BYTES, &job->disk) : ST_NO_MEMORY;
+	if (st == ST_OK)
+		return ST_OK;
+	blk_close(part != NULL ? part : disk);
+	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
+}
+
+/* The bytes of the disk go to the target one by one. */
+static enum status copy_flat(struct target_job *job, struct convert_job *convert, struct error *err)
+{
+	struct window_kind all = { .size = job->size_bytes, .limit = job->size_bytes };
+	struct blk *file = window_open(job->disk, &all);
+	enum status st;
+
+	if (file == NULL)
+		return fail_no_memory(err);
+	st = image_open_blk(file, job->name, job->format, OPEN_WRITE, &convert->target, err);
+	if (st != ST_OK)
+		return st;
+	st = image_load(convert->target, err);
+	convert->part = true;
+	convert->first_byte = job->first_byte;
+	convert->n_bytes = job->copy_bytes;
+	if (st == ST_OK)
+		st = convert_run(convert, err);
+	image_close(convert->target);
+	convert->target = NULL;
+	return st;
+}
+
+static enum status copy_image(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
+{
+	create->device = job->disk;
+	convert->create = create;
+	return convert_run(convert, err);
+}
+
+enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
+{
+	enum status st = open_disk(job, err);
+	struct error why;
+
+	if (st != ST_OK)
+		return st;
+	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
+	if (st == ST_OK) {
+		st = hold_release(job->disk);
+		if (st != ST_OK)
+			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
+	}
+	blk_close(job->disk);
+	job->disk = NULL;
+	if (st == ST_OK)
+		return ST_OK;
+	why = *err;
+	return fail(err, st, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
+		    job->name);
+}

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "job/convert.h"
+#include "part/selector.h"
+
+/*
+ * A disk or partition as the target of a copy: whether it may be written over, and the writing. All that speaks
+ * against it is found before the first write, in one place, which --dry-run asks as well.
+ *
+ * Refused, whatever is said: what efi-img was started from, or the shell stands in; what holds a file of the sources
+ * or of the target; a source, or what overlaps it; what is write-protected, too small, or has sectors of another size
+ * than the table in the source. What has something on it is written over only if the person names it a second time:
+ * `erase` has to be the best name of the target (selector.h) without what is before its "=".
+ *
+ * Its first MiB is made zeros before everything else, and written after it, so that nothing on it is taken for whole
+ * before it is.
+ */
+enum { TARGET_FILES_MAX = 2 };
+
+struct target_job {
+	const char *name;
+	const char *erase;               /* NULL: not given */
+	const struct chain *source;      /* loaded */
+	size_t n_sources;
+	uint64_t first_byte, n_bytes;    /* what of the disk that they make is copied */
+	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
+	const char *file[TARGET_FILES_MAX]; /* others that will be written or read, such as a data file; NULL: none */
+
+	/* From target_decide() on, as far as it came. */
+	struct inventory inventory;
+	struct selection selection;
+	const struct device *device;     /* that is opened: the disk, where the firmware has no device for the partition. NULL: not found */
+	uint64_t start_bytes;            /* where the target begins on it */
+	uint64_t size_bytes;             /* of the target */
+	uint64_t copy_bytes;             /* of a flat one: how much is written, `n_bytes` without zeros that it has no place for */
+	char selector[SELECTOR_BYTES];   /* its best name */
+	char contents[256];              /* what is on it, in words; "": nothing */
+
+	struct blk *disk;                /* open, the first MiB kept back; NULL: nothing was written */
+};
+
+/*
+ * Looks at everything and changes nothing. The caller calls target_free(), on failure too. Errors: ST_REFUSED,
+ * ST_SECTOR_SIZE, ST_TOO_LARGE, ST_NO_MEDIUM, ST_CANCELLED; those of selector_find() and of reading.
+ */
+enum status target_decide(struct target_job *, struct error *);
+void target_free(struct target_job *);
+
+/* The plan as target_decide() has left it, which ended in `st` with `err`. */
+void target_print_text(const struct target_job *, enum status st, const struct error *err, struct out *);
+void target_print_json(const struct target_job *, enum status st, const struct error *err, struct out *);
+
+/*
+ * Copies, after target_decide() has found nothing against it: `job` without its target; `create`, prepared with
+ * `device_bytes`, for an image on it, otherwise NULL. On failure the target's beginning is zeros, or as before if
+ * nothing was written, which the words say.
+ */
+enum status target_run(struct target_job *, struct convert_job *job, struct create_job *create, struct error *);

@@ -1,0 +1,95 @@
+#include "base/size.h"
+#include "base/tree.h"
+#include "job/outcome.h"
+#include "job/target.h"
+
+static void say_device(const struct target_job *job, struct out *out)
+{
+	const struct device *disk = job->selection.disk->device;
+
+	out_printf(out, "%s (%s%s%s%s", job->selector, disk->n_names > 0 ? disk->names[0] : "", disk->n_names > 0 ? " " : "", disk->bus,
+		   disk->bus[0] != '\0' ? " " : "");
+	out_printf(out, "%s%s", disk->model, disk->model[0] != '\0' ? ", " : "");
+	if (disk->serial[0] != '\0')
+		out_printf(out, "serial %s, ", disk->serial);
+	if (job->selection.part != NULL && job->selection.part->entry != NULL)
+		out_printf(out, "partition %u, ", job->selection.part->entry->number);
+	size_print(out, job->size_bytes);
+	out_printf(out, ", %u-byte sectors)", disk->block_bytes);
+}
+
+void target_print_text(const struct target_job *job, enum status st, const struct error *err, struct out *out)
+{
+	for (size_t i = 0; i < job->n_sources; i++) {
+		const struct image *image = job->source[i].link[0].image;
+
+		out_printf(out, "source:  %s (%s, ", image->name, image->format->name);
+		size_print(out, image->size);
+		out_text(out, ")\n");
+	}
+	if (job->device != NULL) {
+		out_text(out, "target:  ");
+		say_device(job, out);
+		out_printf(out, "\non it:   %s\n", job->contents[0] != '\0' ? job->contents : "nothing");
+	}
+	if (st == ST_OK && job->format->flat)
+		out_printf(out, "writes:  %ju bytes from its beginning on, the first MiB last\n", job->copy_bytes);
+	else if (st == ST_OK)
+		out_printf(out, "writes:  a %s image of a disk of %ju bytes, from its beginning on\n", job->format->name, job->n_bytes);
+	if (st == ST_OK)
+		out_text(out, "Nothing speaks against it. Nothing was written.\n");
+	else
+		out_printf(out, "Refused: %s\n", err->text);
+}
+
+static void write_target(struct tree *tree, const struct target_job *job)
+{
+	const struct device *disk = job->selection.disk->device;
+
+	tree_object(tree, "target");
+	tree_text(tree, "selector", job->selector);
+	tree_text(tree, "name", job->device->n_names > 0 ? job->device->names[0] : "");
+	tree_text(tree, "device-path", job->device->path);
+	tree_text(tree, "bus", disk->bus);
+	tree_text(tree, "model", disk->model);
+	tree_text(tree, "serial", disk->serial);
+	if (job->selection.part != NULL && job->selection.part->entry != NULL)
+		tree_number(tree, "partition", job->selection.part->entry->number);
+	else
+		tree_null(tree, "partition");
+	tree_number(tree, "size", job->size_bytes);
+	tree_number(tree, "block-size", disk->block_bytes);
+	tree_text(tree, "contents", job->contents);
+	tree_end(tree);
+}
+
+void target_print_json(const struct target_job *job, enum status st, const struct error *err, struct out *out)
+{
+	struct tree tree;
+
+	tree_init(&tree, out, TREE_JSON);
+	tree_object(&tree, NULL);
+	tree_array(&tree, "sources");
+	for (size_t i = 0; i < job->n_sources; i++) {
+		const struct image *image = job->source[i].link[0].image;
+
+		tree_object(&tree, NULL);
+		tree_text(&tree, "filename", image->name);
+		tree_text(&tree, "format", image->format->name);
+		tree_number(&tree, "virtual-size", image->size);
+		tree_end(&tree);
+	}
+	tree_end(&tree);
+	if (job->device != NULL)
+		write_target(&tree, job);
+	else
+		tree_null(&tree, "target");
+	tree_text(&tree, "target-format", job->format->name);
+	tree_number(&tree, "bytes", job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
+	tree_number(&tree, "exit-code", outcome_of(st));
+	if (st == ST_OK)
+		tree_null(&tree, "refused");
+	else
+		tree_text(&tree, "refused", err->text);
+	tree_end(&tree);
+}

@@ -1,0 +1,75 @@
+#include "part/medium.h"
+
+#include "base/path.h"
+#include "blk/window.h"
+#include "part/selector.h"
+
+/* Takes what is selected out of the inventory, as a blk for reading that the caller closes. */
+static enum status take(struct inventory *inventory, const struct selection *selection, struct blk **ret)
+{
+	struct blk **disk = &inventory->devices.device[selection->disk->device - inventory->devices.device].blk, *blk = *disk;
+
+	if (blk == NULL)
+		return selection->disk->device->medium ? ST_IO : ST_NO_MEDIUM;
+	if (selection->part != NULL) {
+		uint64_t size = selection->part->size_bytes;
+
+		blk = window_open(blk, &(struct window_kind){ .start = selection->part->start_bytes, .size = size, .limit = size, .owns = true });
+		if (blk == NULL)
+			return ST_NO_MEMORY;
+	}
+	*disk = NULL;
+	*ret = blk;
+	return ST_OK;
+}
+
+static enum status open_selected(const char *name, struct blk **ret, struct error *err)
+{
+	struct selection selection;
+	struct inventory inventory;
+	enum status st = inventory_read(&inventory, err);
+
+	if (st != ST_OK)
+		return st;
+	st = selector_find(&inventory, name, &selection, err);
+	if (st == ST_OK) {
+		st = take(&inventory, &selection, ret);
+		if (st != ST_OK)
+			error_set(err, "%s: it cannot be opened: %s", name, status_text(st));
+	}
+	inventory_free(&inventory);
+	return st;
+}
+
+enum status medium_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	if (!path_is_selector(name))
+		return platform_open(name, mode, ret, err);
+	if (mode == OPEN_WRITE)
+		return fail(err, ST_UNSUPPORTED, "%s is a disk or a partition, which only convert and dd write to, as their target", name);
+	return open_selected(name, ret, err);
+}
+
+bool medium_same(const char *a, const char *b)
+{
+	struct selection of_a, of_b;
+	struct inventory inventory;
+	struct error ignored; /* a name that leads nowhere is never the same */
+	bool same;
+
+	if (!path_is_selector(a) && !path_is_selector(b))
+		return platform_same(a, b);
+	if (inventory_read(&inventory, &ignored) != ST_OK)
+		return false;
+	same = selector_find(&inventory, a, &of_a, &ignored) == ST_OK && selector_find(&inventory, b, &of_b, &ignored) == ST_OK &&
+	       of_a.disk == of_b.disk && of_a.part == of_b.part;
+	inventory_free(&inventory);
+	return same;
+}
+
+bool medium_is_device(const char *name)
+{
+	size_t n = path_volume_length(name);
+
+	return path_is_selector(name) || (n > 0 && name[n] == '\0');
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "part/inventory.h"
+
+/*
+ * Names of disks and partitions by what they are, which are still right after a reboot (base/path.h knows them from
+ * those of files):
+ *
+ *   serial=S4X9NG0R12    the disk with that serial number
+ *   guid=3f1e...         the disk whose GPT has that GUID, or the partition that has it there
+ *   path=PciRoot(0x0)... the disk or partition with that device path
+ *   ...:3                of such a disk, the partition with that number in its table
+ *
+ * Case does not matter. A name of the map ("blk2:") is found as well; it is right until the map changes.
+ */
+
+/* A disk, or a partition of it. */
+struct selection {
+	const struct inventory_disk *disk;
+	const struct inventory_part *part; /* NULL: the whole disk */
+};
+
+enum { SELECTOR_BYTES = 512 }; /* room for most of them as text */
+
+/*
+ * Finds what a name means. Errors: ST_NOT_FOUND; ST_INVALID where more than one is called so, or the name is not
+ * complete. The words list what there is to choose from, by names that are not ambiguous.
+ */
+enum status selector_find(const struct inventory *, const char *name, struct selection *ret, struct error *);
+
+/*
+ * Writes the name that a disk or partition is best called by: its serial number, unless another disk has the same,
+ * else the GUID of its GPT, else its device path; the name of the map where it has none of them. Nothing: it has no
+ * name at all.
+ */
+void selector_print(const struct inventory *, const struct selection *, struct out *);

@@ -1,0 +1,66 @@
+#pragma once
+
+/* EFI_ATA_PASS_THRU_PROTOCOL (UEFI 2.10, 13.16): commands to the devices of an ATA controller. */
+
+#define EFI_ATA_PASS_THRU_PROTOCOL_GUID \
+	{ 0x1d3de7f0, 0x0807, 0x424f, { 0xaa, 0x69, 0x11, 0xa5, 0x4e, 0x19, 0xa4, 0x6f } }
+
+enum { EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA = 2 };
+
+typedef struct {
+	UINT8 Reserved1[2];
+	UINT8 AtaCommand;
+	UINT8 AtaFeatures;
+	UINT8 AtaSectorNumber;
+	UINT8 AtaCylinderLow;
+	UINT8 AtaCylinderHigh;
+	UINT8 AtaDeviceHead;
+	UINT8 AtaSectorNumberExp;
+	UINT8 AtaCylinderLowExp;
+	UINT8 AtaCylinderHighExp;
+	UINT8 AtaFeaturesExp;
+	UINT8 AtaSectorCount;
+	UINT8 AtaSectorCountExp;
+	UINT8 Reserved2[6];
+} EFI_ATA_COMMAND_BLOCK;
+
+typedef struct {
+	UINT8 Reserved1[2];
+	UINT8 AtaStatus;
+	UINT8 AtaError;
+	UINT8 AtaSectorNumber;
+	UINT8 AtaCylinderLow;
+	UINT8 AtaCylinderHigh;
+	UINT8 AtaDeviceHead;
+	UINT8 AtaSectorNumberExp;
+	UINT8 AtaCylinderLowExp;
+	UINT8 AtaCylinderHighExp;
+	UINT8 Reserved2;
+	UINT8 AtaSectorCount;
+	UINT8 AtaSectorCountExp;
+	UINT8 Reserved3[6];
+} EFI_ATA_STATUS_BLOCK;
+
+typedef struct {
+	EFI_ATA_STATUS_BLOCK *Asb; /* aligned as the mode says */
+	EFI_ATA_COMMAND_BLOCK *Acb;
+	UINT64 Timeout;            /* in 100 ns */
+	VOID *InDataBuffer;
+	VOID *OutDataBuffer;
+	UINT32 InTransferLength;
+	UINT32 OutTransferLength;
+	UINT8 Protocol;
+	UINT8 Length;
+} EFI_ATA_PASS_THRU_COMMAND_PACKET;
+
+typedef struct EFI_ATA_PASS_THRU_PROTOCOL EFI_ATA_PASS_THRU_PROTOCOL;
+
+struct EFI_ATA_PASS_THRU_PROTOCOL {
+	VOID *Mode;
+	EFI_STATUS (EFIAPI *PassThru)(EFI_ATA_PASS_THRU_PROTOCOL *, UINT16 port, UINT16 multiplier_port, EFI_ATA_PASS_THRU_COMMAND_PACKET *,
+				      EFI_EVENT);
+	VOID *GetNextPort;
+	VOID *GetNextDevice;
+	VOID *BuildDevicePath;
+	EFI_STATUS (EFIAPI *GetDevice)(EFI_ATA_PASS_THRU_PROTOCOL *, EFI_DEVICE_PATH_PROTOCOL *, UINT16 *port, UINT16 *multiplier_port);
+};

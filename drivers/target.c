@@ -1,0 +1,240 @@
+/* A disk or partition that is written over (base/platform.h). */
+#include <efi.h>
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "blk/blk.h"
+#include "device_path.h"
+#include "disk.h"
+#include "firmware.h"
+#include "flush.h"
+#include "identity.h"
+#include "status.h"
+
+/*
+ * The medium, the path and the size are held against those of the beginning at every write. Asking for the serial
+ * number takes commands to the drive, so it is done at every flush, which is also what comes right before the first
+ * bytes are written, and after so much in between.
+ */
+enum { BYTES_BETWEEN_SERIALS = 32 << 20 };
+
+struct target {
+	struct blk blk; /* first: a struct blk * that comes in is a struct target * */
+	EFI_HANDLE handle;
+	EFI_HANDLE disk; /* that `handle` is, or is a partition of */
+	EFI_BLOCK_IO_PROTOCOL *io;
+	EFI_DEVICE_PATH_PROTOCOL *path;
+	char *serial;
+	uint32_t medium_id;
+	size_t since_serial;
+	bool gone; /* for good, whatever comes in its place */
+};
+
+/* ---- Still the same? ---- */
+
+static bool same_path(const struct target *target)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(target->handle);
+	size_t n = device_path_length(path);
+
+	return n == device_path_length(target->path) && memcmp(path, target->path, n) == 0;
+}
+
+static bool same_serial(struct target *target)
+{
+	char *model, *serial;
+	bool same = identity_of(target->disk, &model, &serial) == ST_OK && text_equal(serial, target->serial);
+
+	mem_free(model);
+	mem_free(serial);
+	target->since_serial = 0;
+	return same;
+}
+
+/* Drivers of removable media may take the protocol away and bring another: the one that was opened counts. */
+static enum status check_same(struct target *target, bool serial)
+{
+	const EFI_BLOCK_IO_MEDIA *media;
+
+	if (target->gone || PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) != target->io)
+		goto gone;
+	media = target->io->Media;
+	if (!media->MediaPresent || media->MediaId != target->medium_id || media->BlockSize != target->blk.block_bytes ||
+	    disk_size(target->io) != target->blk.size || !same_path(target))
+		goto gone;
+	if (serial && !same_serial(target))
+		goto gone;
+	return media->ReadOnly ? ST_READ_ONLY : ST_OK;
+gone:
+	target->gone = true;
+	return ST_MEDIUM_CHANGED;
+}
+
+/* What became of a transfer. An error may be the first sign of a device that is gone: then it does not say any more who it is. */
+static enum status status_of(struct target *target, EFI_STATUS efi)
+{
+	enum status st = status_from_efi(efi);
+
+	if (st == ST_IO && check_same(target, true) == ST_MEDIUM_CHANGED)
+		return ST_MEDIUM_CHANGED;
+	if (st != ST_MEDIUM_CHANGED && st != ST_NO_MEDIUM)
+		return st;
+	target->gone = true;
+	return ST_MEDIUM_CHANGED;
+}
+
+/* ---- The blk ---- */
+
+static enum status target_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	struct target *target = (struct target *)blk;
+	enum status st = check_same(target, false);
+
+	if (st == ST_OK || st == ST_READ_ONLY)
+		st = status_of(target, target->io->ReadBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, buf));
+	return st;
+}
+
+static enum status target_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	struct target *target = (struct target *)blk;
+	VOID *bytes = (VOID *)(uintptr_t)buf; /* which the firmware does not change */
+	enum status st;
+
+	target->since_serial += len;
+	st = check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
+	if (st == ST_OK)
+		st = status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
+	return st;
+}
+
+static enum status target_flush(struct blk *blk)
+{
+	struct target *target = (struct target *)blk;
+	enum status st = check_same(target, true);
+
+	if (st == ST_OK)
+		st = status_of(target, target->io->FlushBlocks(target->io));
+	return st == ST_OK ? flush_drive(target->disk) : st;
+}
+
+/* Gives the device back: what drivers find on it now, they mount. */
+static void reconnect(EFI_HANDLE handle)
+{
+	/* That none finds anything says nothing. */
+	(void)firmware.services->ConnectController(handle, NULL, NULL, TRUE);
+}
+
+static void target_close(struct blk *blk)
+{
+	struct target *target = (struct target *)blk;
+
+	/* It fails if the device has gone, and the opening with it. */
+	(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
+	reconnect(target->handle);
+	mem_free(target->serial);
+	mem_free(target->path);
+	mem_free(target);
+}
+
+/* ---- Opening ---- */
+
+/* The handle of the disk that a partition is on: what is above the nodes of partitions in its path. */
+static EFI_HANDLE disk_of(EFI_HANDLE handle, const EFI_BLOCK_IO_PROTOCOL *io)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(handle);
+	EFI_DEVICE_PATH_PROTOCOL *above = NULL;
+
+	if (!io->Media->LogicalPartition)
+		return handle;
+	FOR_EACH_NODE(node, path) {
+		if (node->Type == MEDIA_DEVICE_PATH) {
+			above = device_path_copy(path, (size_t)((const uint8_t *)node - (const uint8_t *)path));
+			break;
+		}
+	}
+	if (above != NULL)
+		handle = device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+	mem_free(above);
+	return handle;
+}
+
+/* Notes what the device is, and makes sure that it is the one that was listed. */
+static enum status take_identity(struct target *target, const struct device *device)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(target->handle);
+	char *text = device_path_text(path), *model;
+	enum status st;
+
+	target->medium_id = device->medium_id;
+	target->disk = disk_of(target->handle, target->io);
+	target->path = path != NULL ? device_path_copy(path, device_path_length(path)) : NULL;
+	st = identity_of(target->disk, &model, &target->serial);
+	mem_free(model);
+	if (st != ST_OK || text == NULL)
+		st = ST_NO_MEMORY;
+	else if (!text_equal(text, device->path) || target->blk.size != device->size_bytes || target->blk.block_bytes != device->block_bytes ||
+		 (device->parent == DEVICE_NO_PARENT && !text_equal(target->serial, device->serial)))
+		st = ST_MEDIUM_CHANGED;
+	mem_free(text);
+	return st == ST_OK ? check_same(target, false) : st;
+}
+
+static enum status open_exclusively(struct target *target)
+{
+	static const struct blk_ops ops = {
+		.read = target_read, .write = target_write, .flush = target_flush, .close = target_close,
+	};
+	VOID *interface = NULL;
+	struct blk *reading;
+	EFI_STATUS efi;
+	enum status st;
+
+	if (PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) == NULL)
+		return ST_MEDIUM_CHANGED;
+	/*
+	 * This takes the drivers off that have opened it: the disk's partitions and their volumes. DisconnectController()
+	 * could take the disk itself away.
+	 */
+	efi = firmware.services->OpenProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &interface, firmware.image, NULL,
+					      EFI_OPEN_PROTOCOL_EXCLUSIVE);
+	if (efi != EFI_SUCCESS)
+		return status_from_efi(efi);
+	target->io = interface;
+	/* What it takes to write to it is what it takes to read from it. */
+	st = disk_open(target->io, &reading);
+	if (st != ST_OK) {
+		(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
+		return st;
+	}
+	target->blk = *reading;
+	target->blk.ops = &ops;
+	blk_close(reading);
+	return ST_OK;
+}
+
+enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
+{
+	struct target *target = mem_alloc(sizeof *target);
+	enum status st;
+
+	if (target == NULL)
+		return fail_no_memory(err);
+	target->handle = (EFI_HANDLE)device->id;
+	st = open_exclusively(target);
+	if (st != ST_OK) {
+		reconnect(target->handle);
+		mem_free(target);
+	} else {
+		st = take_identity(target, device);
+		if (st != ST_OK)
+			target_close(&target->blk);
+	}
+	if (st == ST_DENIED)
+		return fail(err, st, "%s: a driver of the firmware does not let go of it", device->path);
+	if (st != ST_OK)
+		return fail(err, st, "%s: it cannot be opened for writing: %s", device->path, status_text(st));
+	*ret = &target->blk;
+	return ST_OK;
+}

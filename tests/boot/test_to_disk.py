@@ -1,0 +1,214 @@
+"""Disks as targets in the firmware: restore on every bus, clone, images directly on disks, and what is refused. One boot."""
+
+import json
+import random
+from types import SimpleNamespace
+
+import pytest
+
+import oracle
+from rig import disks
+from rig.disks import KIB, MIB, Partition, Volume
+from rig.machine import Drive, Machine
+from rig.shell import Batch
+
+SIZE = 24 * MIB
+REFUSED, NO_SPACE, SECTOR_SIZE = 12, 13, 16
+
+# The disks that are restored to: serial number, bus, sector size, what is on it before.
+TARGETS = {"NVME": ("nvme", 512, None), "NVME4K": ("nvme", 4096, None), "SATA": ("ahci", 512, "fat"), "USB": ("usb", 512, "fat"),
+           "USB4K": ("usb", 4096, None), "SCSI": ("virtio-scsi", 512, None), "VIRTIO": ("virtio-blk", 512, "gpt"),
+           "VIRTIO4K": ("virtio-blk", 4096, "gpt4k")}
+
+
+def whole_disk(path, block):
+    """A disk with a GPT, a FAT volume with a file in it, and noise in a second partition."""
+    image = disks.make_disk(path, SIZE)
+    disks.write_gpt(image, [Partition(MIB, 8 * MIB), Partition(12 * MIB, 4 * MIB, disks.LINUX)], block)
+    Volume(image, MIB, 8 * MIB).format(12, cluster=8 * KIB, block=block, label="INSIDE").put(b"restored" * 1000, "/file.txt")
+    with open(image, "r+b") as file:
+        file.seek(12 * MIB)
+        file.write(random.Random(block).randbytes(3 * MIB) + bytes(MIB))
+    return image
+
+
+def make_target(place, name):
+    """A disk full of something else; returns its image and the name that it is called by."""
+    _, block, before = TARGETS[name]
+    image = disks.make_disk(place / f"{name}.img", SIZE + 8 * MIB)
+    if before == "fat":
+        Volume(image).format(16, cluster=2048, label=name, fill=0xAA).put(b"old" * 10000, "/old.txt")
+    elif before:
+        with open(image, "r+b") as file:
+            file.write(b"\xaa" * (SIZE + 8 * MIB))
+        return image, f"guid={disks.write_gpt(image, [Partition(MIB, 4 * MIB, disks.LINUX)], block)}"
+    return image, f"serial={name}"
+
+
+@pytest.fixture(scope="module")
+def made(place, make_stick):
+    stick = make_stick()
+    work = Volume(disks.make_disk(place / "work.img", 160 * MIB)).format(32, cluster=512, label="WORK")
+    sources = {block: whole_disk(place / f"source{block}.img", block) for block in (512, 4096)}
+    for block, image in sources.items():
+        oracle.qemu_img("convert", "-c", "-O", "qcow2", image, place / f"image{block}.qcow2")
+        work.put(place / f"image{block}.qcow2", f"/image{block}.qcow2")
+    work.put(bytes(random.Random(9).randbytes(MIB)), "/part.raw")
+    targets = {name: make_target(place, name) for name in TARGETS}
+    others = {name: disks.make_disk(place / f"{name}.img", SIZE)
+              for name in ("CLONE", "TWIN-a", "TWIN-b", "LOCKED", "LOCKED-SCSI", "IMAGE", "PART")}
+    locked = disks.write_gpt(others["LOCKED"], [Partition(MIB, 4 * MIB, disks.LINUX)])
+    others["SMALL"] = disks.make_disk(place / "SMALL.img", 10 * MIB)
+    disks.write_gpt(others["PART"], [Partition(MIB, 4 * MIB, disks.LINUX), Partition(8 * MIB, 4 * MIB)])
+    Volume(others["PART"], 8 * MIB, 4 * MIB).format(12, cluster=4096, label="NEXT").put(b"neighbour", "/next.txt")
+    batch = Batch(stick, work=work)
+    steps = add_steps(batch, targets, locked)
+    drives = [Drive("usb", stick.image, "STICK"), Drive("ahci", work.image, "WORK")]
+    drives += [Drive(bus, targets[name][0], name, block) for name, (bus, block, _) in TARGETS.items()]
+    drives += [Drive("nvme", others["CLONE"], "CLONE"), Drive("nvme", others["TWIN-a"], "TWIN"), Drive("nvme", others["TWIN-b"], "TWIN"),
+               Drive("virtio-blk", others["LOCKED"], read_only=True), Drive("virtio-scsi", others["LOCKED-SCSI"], "LOCKED-SCSI", read_only=True),
+               Drive("nvme", others["IMAGE"], "IMAGE"),
+               Drive("ahci", others["PART"], "PART"), Drive("ahci", others["SMALL"], "SMALL")]
+    before = {name: path.read_bytes() for name, path in [*others.items(), *((name, target[0]) for name, target in targets.items())]}
+    batch.boot(Machine(place / "machine", drives, memory=256, deadline=300))
+    return SimpleNamespace(steps=steps, sources=sources, targets=targets, others=others, before=before, work=work, stick=stick)
+
+
+GUARDS = {  # name: (exit code, words, the line)
+    "stick": (REFUSED, "started from it", "convert -n image512.qcow2 serial=STICK --erase=STICK"),
+    "work": (REFUSED, "current volume", "convert -n %stick%\\part.raw serial=WORK --erase=WORK"),
+    "no-erase": (REFUSED, "add --erase=SATA", "convert -n image512.qcow2 serial=SATA"),
+    "wrong-erase": (REFUSED, "it is --erase=SATA", "convert -n image512.qcow2 serial=SATA --erase=USB"),
+    "twin": (1, "2 are called so", "convert -n image512.qcow2 serial=TWIN --erase=TWIN"),
+    "locked": (REFUSED, "write-protected", "convert -n image512.qcow2 guid={locked} --erase={locked}"),
+    "locked-scsi": (1, "before anything else", "convert -n image512.qcow2 serial=LOCKED-SCSI"),  # of which the firmware does not know
+    "sectors": (SECTOR_SIZE, "sectors of 512 bytes, and the target has sectors of 4096", "convert -n image512.qcow2 serial=NVME4K"),
+    "small": (NO_SPACE, "too small", "convert -n image512.qcow2 serial=SMALL"),
+    "same": (REFUSED, "what is read", "convert -n serial=PART serial=PART:1 --erase=PART:1"),
+    "reverse": (REFUSED, "what is read", "convert -n serial=PART:1 serial=PART --erase=PART"),
+    "nobody": (1, "serial=NVME", "convert -n image512.qcow2 serial=NOBODY"),
+    "dd": (REFUSED, "--erase=SATA", "dd if=image512.qcow2 of=serial=SATA"),
+    "snapshot": (1, "only convert and dd", "snapshot -c s serial=IMAGE"),
+}
+
+
+def add_steps(batch, targets, locked):
+    def run(line):
+        return batch.run(rf"%stick%\efi-img.efi {line}")
+
+    batch.do("%work%")
+    batch.do(r"cp part.raw %stick%\part.raw")
+    steps = {"first": run("list --output=json")}
+    for name, (_, _, line) in GUARDS.items():
+        steps[name] = run(line.format(locked=locked))
+    # From the stick: then the work volume is not the current one, but holds the source.
+    batch.do("%stick%")
+    steps["holds"] = run(r"convert -n %work%\image512.qcow2 serial=WORK --erase=WORK")
+    batch.do("%work%")
+    steps["dry"] = run("convert -n image512.qcow2 serial=SATA --erase=SATA --dry-run --output=json")
+    for name, (_, block, before) in TARGETS.items():
+        target = targets[name][1]
+        erase = "--erase=" + target.partition("=")[2] if before else ""
+        steps["restore-" + name] = run(f"convert -n image{block}.qcow2 {target} {erase}")
+        steps["compare-" + name] = run(f"compare -F raw image{block}.qcow2 serial={name}")
+    steps["clone"] = run("convert -n serial=NVME serial=CLONE")
+    steps["image"] = run("convert -c -O qcow2 serial=NVME serial=IMAGE")
+    steps["info"] = run("info --output=json serial=IMAGE")
+    steps["check"] = run("check serial=IMAGE")
+    steps["compare-image"] = run("compare serial=IMAGE serial=NVME")
+    steps["part"] = run("convert -n part.raw serial=PART:1")
+    steps["part-back"] = run("compare part.raw serial=PART:1")
+    steps["next"] = run("list --output=json")
+    steps["capture"] = run("convert -c -O qcow2 serial=SATA captured.qcow2")
+    return steps
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_guard(made, name):
+    code, words, _ = GUARDS[name]
+    step = made.steps[name]
+    assert step.status == code and words in step.err, f"{step.status}: {step.err}"
+
+
+def test_what_holds_the_source_is_refused(made):
+    step = made.steps["holds"]
+    assert step.status == REFUSED and "is on it" in step.err, step.err
+
+
+def test_what_was_refused_is_as_it_was(made):
+    for name in ("TWIN-a", "TWIN-b", "LOCKED", "LOCKED-SCSI", "SMALL"):
+        assert made.others[name].read_bytes() == made.before[name]
+    assert made.work.fsck() == "" and made.stick.fsck() == ""
+
+
+def test_dry_run(made):
+    plan = json.loads(made.steps["dry"].out)
+    assert made.steps["dry"].status == 0 and plan["refused"] is None
+    assert (plan["target"]["selector"], plan["target"]["contents"], plan["bytes"]) == ("serial=SATA", 'FAT16 "SATA"', SIZE)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_restored(made, name):
+    """Every byte, to the end of the image; behind it the disk is as it was."""
+    step = made.steps["restore-" + name]
+    assert (step.status, step.out) == (0, ""), step.err
+    # No protocol of the firmware carries a flush to a USB drive.
+    assert ("cannot tell this drive" in step.err) == name.startswith("USB") and step.err.count("\n") == name.startswith("USB"), step.err
+    content = made.targets[name][0].read_bytes()
+    assert content[:SIZE] == made.sources[TARGETS[name][1]].read_bytes()
+    assert content[SIZE:] == made.before[name][SIZE:]
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if "VIRTIO" not in name])
+def test_read_back_in_the_firmware(made, name):
+    """What differs is only what the disk has behind the end of the image."""
+    step = made.steps["compare-" + name]
+    if TARGETS[name][2]:
+        assert step.status == 1 and f"Content mismatch at offset {SIZE}!" in step.out, step.out + step.err
+    else:
+        assert step.status == 0 and "identical" in step.out, step.out + step.err
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mounted_again(made, name):
+    """When it is done, the firmware sees what is on the disk now."""
+    found = [disk for disk in json.loads(made.steps["next"].out) if disk["serial"] == name or (disk["bus"] == "virtio" and disk["size"] > SIZE
+             and name.startswith("VIRTIO") and disk["block-size"] == TARGETS[name][1])]
+    assert len(found) == 1 and found[0]["partition-table"] == "gpt"
+    first = found[0]["partitions"][0]
+    assert first["filesystem"]["label"] == "INSIDE" and first["filesystem"]["free"] is not None and len(found[0]["partitions"]) == 2
+
+
+def test_clone(made):
+    """Onto a disk that is smaller, but has room for all that is in use."""
+    assert made.steps["clone"].status == 0, made.steps["clone"].err
+    assert made.others["CLONE"].read_bytes() == made.sources[512].read_bytes()
+
+
+def test_image_on_a_disk(place, made):
+    for name in ("image", "info", "check", "compare-image"):
+        assert made.steps[name].status == 0, made.steps[name].err
+    assert json.loads(made.steps["info"].out)["format"] == "qcow2"
+    oracle.qemu_img("check", "-f", "qcow2", made.others["IMAGE"])
+    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", made.others["IMAGE"], made.targets["NVME"][0])
+
+
+def test_partition(made):
+    assert made.steps["part"].status == 0 and made.steps["part-back"].err == "", made.steps["part"].err
+    after, before = made.others["PART"].read_bytes(), made.before["PART"]
+    assert after[:MIB] == before[:MIB] and after[MIB:2 * MIB] == made.work.get("/part.raw") and after[2 * MIB:] == before[2 * MIB:]
+    assert Volume(made.others["PART"], 8 * MIB, 4 * MIB).fsck() == ""
+
+
+def test_capture(place, made):
+    assert made.steps["capture"].status == 0
+    image = made.work.copy_out("/captured.qcow2", place / "captured.qcow2")
+    oracle.check_image(image, "qcow2")
+    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", image, made.targets["SATA"][0])
+
+
+def test_two_alike(made):
+    """Disks with the same model, size and serial number are called by their paths."""
+    twins = [disk for disk in json.loads(made.steps["first"].out) if disk["serial"] == "TWIN"]
+    assert len(twins) == 2 and all(disk["selector"] == "path=" + disk["device-path"] for disk in twins)
+    assert len({disk["selector"] for disk in twins}) == 2

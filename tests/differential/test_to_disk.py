@@ -1,0 +1,275 @@
+"""Restore, clone, images directly on disks and dd onto disks; and everything that is to be refused before the first write."""
+
+import os
+import random
+import subprocess
+
+import pytest
+
+from images import MIB, qemu_img, qemu_io, random_writes
+from oracle import EFI_IMG, Result
+
+REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 12, 13, 14, 16, 17
+
+
+def partition(place, name, *parts):
+    """A GPT with these partitions (first and last sector), and noise in them."""
+    words = [word for number, (first, last) in enumerate(parts, 1) for word in ("-n", f"{number}:{first}:{last}")]
+    subprocess.run(["sgdisk", "-a", "1", *words, name], cwd=place, check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+    with open(place / name, "r+b") as disk:
+        for first, last in parts:
+            disk.seek(first * 512)
+            disk.write(random.Random(first).randbytes(min(last - first + 1, 1500) * 512))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A disk with two partitions, an image of another disk, an empty disk, a large and full one, one of 4096-byte sectors."""
+    for name, size in (("full.img", 8), ("empty.img", 8), ("large.img", 12), ("small.img", 4), ("4k.img", 8)):
+        with open(tmp_path / name, "wb") as disk:
+            disk.truncate(size * MIB)
+    partition(tmp_path, "full.img", (2048, 6143), (6144, 10000))
+    (tmp_path / "large.img").write_bytes(random.Random(2).randbytes(12 * MIB))
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "image.qcow2", str(6 * MIB + 512))
+    qemu_io(tmp_path, "image.qcow2", *random_writes(1, 6 * MIB, compressed=True))
+    return tmp_path
+
+
+DISKS = "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY:large.img,serial=LARGE:small.img,serial=SMALL:4k.img@4096,serial=4K"
+
+
+def efi_img(place, *words, disks=DISKS):
+    os.environ["EFI_IMG_DISKS"] = disks
+    try:
+        return Result([EFI_IMG, *words], place)
+    finally:
+        del os.environ["EFI_IMG_DISKS"]
+
+
+def files(place):
+    return {path.name: path.read_bytes() for path in place.iterdir()}
+
+
+def done(result):
+    assert (result.code, result.out, result.err) == (0, "", ""), result.err
+
+
+def same_beginning(place, image, disk, size, format="qcow2"):
+    """The disk begins with the image, byte by byte."""
+    with open(place / "raw", "wb") as raw:
+        raw.write((place / disk).read_bytes()[:size])
+    theirs = Result(["qemu-img", "compare", "-s", "-f", format, "-F", "raw", image, "raw"], place)
+    (place / "raw").unlink()
+    assert theirs.code == 0 or "status mismatch" in theirs.out, theirs.out + theirs.err
+
+
+@pytest.mark.parametrize("words", [("-n",), (), ("-n", "-O", "raw"), ("-n", "-S", "0"), ("-n", "-S", "64k")])
+@pytest.mark.parametrize("disk, serial", [("empty.img", "EMPTY"), ("large.img", "LARGE"), ("4k.img", "4K"), ("full.img", "FULL")])
+def test_restore(place, words, disk, serial):
+    """Everything of the image is there, its zeros too; behind its end the disk is as it was."""
+    before = (place / disk).read_bytes()
+    blank = not any(before[:MIB])
+    done(efi_img(place, "convert", *words, "image.qcow2", f"serial={serial}", *([] if blank else [f"--erase={serial}"])))
+    same_beginning(place, "image.qcow2", disk, 6 * MIB + 512)
+    assert (place / disk).read_bytes()[6 * MIB + 512:] == before[6 * MIB + 512:]
+
+
+def test_restore_to_a_partition(place):
+    before = (place / "full.img").read_bytes()
+    qemu_img(place, "create", "-q", "-f", "qcow2", "part.qcow2", str(1500 * 1024))
+    qemu_io(place, "part.qcow2", *random_writes(4, 1500 * 1024))
+    done(efi_img(place, "convert", "-n", "part.qcow2", "serial=FULL:2", "--erase=FULL:2"))
+    after = (place / "full.img").read_bytes()
+    start = 6144 * 512
+    assert after[:start] == before[:start] and after[start + 1500 * 1024:] == before[start + 1500 * 1024:]
+    qemu_img(place, "convert", "-O", "raw", "part.qcow2", "part.raw")
+    assert after[start:start + 1500 * 1024] == (place / "part.raw").read_bytes()
+
+
+def test_target_is_zero(place):
+    """Only then are zeros left out: what the disk has there shows."""
+    (place / "zeros").write_bytes(bytes(2 * MIB) + b"x" * 512 + bytes(MIB))
+    before = (place / "large.img").read_bytes()
+    done(efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
+    after = (place / "large.img").read_bytes()
+    assert after[:MIB] == bytes(MIB) and after[MIB:2 * MIB] == before[MIB:2 * MIB] and after[2 * MIB:2 * MIB + 512] == b"x" * 512
+
+
+def test_clone(place):
+    done(efi_img(place, "convert", "-n", "serial=FULL", "serial=LARGE", "--erase=large"))
+    full, large = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
+    assert large[:len(full)] == full
+
+
+def test_capture_and_restore(place):
+    """There and back again, by way of every format."""
+    full = (place / "full.img").read_bytes()
+    for words in (("-c", "-O", "qcow2"), ("-O", "qcow2"), ("-O", "raw")):
+        done(efi_img(place, "convert", *words, "serial=FULL", "captured", "--force"))
+        with open(place / "empty.img", "wb") as disk:
+            disk.truncate(8 * MIB)
+        done(efi_img(place, "convert", "-n", "captured", "serial=EMPTY"))
+        assert (place / "empty.img").read_bytes() == full and (place / "full.img").read_bytes() == full
+
+
+def test_several_sources_and_a_snapshot(place):
+    qemu_img(place, "snapshot", "-c", "s", "image.qcow2")
+    qemu_io(place, "image.qcow2", "write -P 9 0 1M")
+    done(efi_img(place, "convert", "-n", "-l", "s", "image.qcow2", "serial=EMPTY"))
+    qemu_img(place, "convert", "-O", "raw", "-l", "s", "image.qcow2", "s.raw")
+    assert (place / "empty.img").read_bytes()[:6 * MIB + 512] == (place / "s.raw").read_bytes()
+    (place / "a").write_bytes(b"a" * 512)
+    (place / "b").write_bytes(b"b" * 1536)
+    done(efi_img(place, "convert", "-n", "-f", "raw", "a", "b", "serial=SMALL"))
+    assert (place / "small.img").read_bytes()[:2049] == b"a" * 512 + b"b" * 1536 + b"\0"
+
+
+@pytest.mark.parametrize("words", [(), ("-c",), ("-c", "-o", "compression_type=zstd"), ("-o", "cluster_size=4k,refcount_bits=1"),
+                                   ("-o", "preallocation=metadata"), ("-o", "extended_l2=on"), ("-o", "data_file=d")])
+@pytest.mark.parametrize("target, disk, start", [("serial=LARGE", "large.img", 0), ("serial=4K", "4k.img", 0), ("serial=FULL:1", "full.img", MIB)])
+def test_image_directly_on_a_disk(place, words, target, disk, start):
+    source = "image.qcow2" if start == 0 else "part.qcow2"
+    if start:
+        qemu_img(place, "create", "-q", "-f", "qcow2", source, "1M")
+        qemu_io(place, source, *random_writes(4, MIB))
+    before = (place / disk).read_bytes()
+    value = target.partition("=")[2]
+    done(efi_img(place, "convert", "-O", "qcow2", *words, source, target, *([] if disk == "4k.img" else [f"--erase={value}"])))
+    assert efi_img(place, "compare", source, target).code == 0
+    assert efi_img(place, "check", target).code == 0
+    after = (place / disk).read_bytes()
+    (place / "out.qcow2").write_bytes(after[start:start + (2 * MIB if start else len(after))])
+    assert Result(["qemu-img", "compare", source, "out.qcow2"], place).code == 0
+    check = Result(["qemu-img", "check", "out.qcow2"], place)
+    assert check.code == 0, check.out + check.err
+    if start:
+        assert after[:start] == before[:start] and after[6144 * 512:] == before[6144 * 512:]
+
+
+def test_image_that_does_not_fit(place):
+    """What is known before is refused; otherwise what is left does not look like anything."""
+    ours = efi_img(place, "convert", "-O", "qcow2", "-S", "0", "image.qcow2", "serial=SMALL")
+    assert ours.code == NO_SPACE and (place / "small.img").read_bytes() == bytes(4 * MIB)
+    ours = efi_img(place, "convert", "-O", "qcow2", "serial=LARGE", "serial=EMPTY")
+    assert ours.code == NO_SPACE and "not whole" in ours.err and not any((place / "empty.img").read_bytes()[:MIB])
+
+
+@pytest.mark.parametrize("bs, count, skip", [(512, 100, 7), (65536, 20, 3), (1000, 10, 3)])
+def test_dd(place, bs, count, skip):
+    before = (place / "large.img").read_bytes()
+    qemu_img(place, "convert", "-O", "raw", "image.qcow2", "image.raw")
+    expected = (place / "image.raw").read_bytes()[bs * skip:bs * (skip + count)]
+    words = ("dd", f"bs={bs}", f"count={count}", f"skip={skip}", "if=image.qcow2", "of=serial=LARGE")
+    assert efi_img(place, *words).code == REFUSED and (place / "large.img").read_bytes() == before
+    done(efi_img(place, *words, "--erase=LARGE"))
+    after = (place / "large.img").read_bytes()
+    assert after[:len(expected)] == expected and after[MIB + len(expected):] == before[MIB + len(expected):]
+
+
+# ---- guards -----------------------------------------------------------------------------------------------------------
+
+GPT = "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY"
+GUARDS = {  # name: (code, what the error says, the disks, the words after "convert -n")
+    "started-from": (REFUSED, "started from it", "empty.img,serial=E,started-from", ("image.qcow2", "serial=E")),
+    "started-from-partition": (REFUSED, "started from it", "full.img,serial=F,started-from", ("image.qcow2", "serial=F:1", "--erase=F:1")),
+    "current": (REFUSED, "current volume", "empty.img,serial=E,current", ("image.qcow2", "serial=E")),
+    "current-erase": (REFUSED, "current volume", "full.img,serial=E,current", ("image.qcow2", "serial=E", "--erase=E")),
+    "holds-source": (REFUSED, "the file image.qcow2 is on it", "large.img,serial=L,holds=image", ("image.qcow2", "serial=L", "--erase=L")),
+    "holds-backing": (REFUSED, "the file base.qcow2 is on it", "large.img,serial=L,holds=base", ("over.qcow2", "serial=L", "--erase=L")),
+    "holds-data": (REFUSED, "the file data is on it", "large.img,serial=L,holds=data", ("split.qcow2", "serial=L", "--erase=L")),
+    "write-protected": (REFUSED, "write-protected", "empty.img,serial=E,read-only", ("image.qcow2", "serial=E")),
+    "same-disk": (REFUSED, "what is read, blk0:", GPT, ("blk0:", "serial=FULL", "--erase=FULL")),
+    "same-disk-by-path": (REFUSED, "what is read, path=full.img", GPT, ("path=full.img", "serial=FULL", "--erase=FULL")),
+    "source-is-partition": (REFUSED, "what is read, serial=FULL:2", GPT, ("serial=FULL:2", "serial=FULL", "--erase=FULL")),
+    "target-is-partition": (REFUSED, "what is read, serial=FULL", GPT, ("serial=FULL", "serial=FULL:2", "--erase=FULL:2")),
+    "same-partition": (REFUSED, "what is read, path=full.img:2", GPT, ("path=full.img:2", "serial=FULL:2", "--erase=FULL:2")),
+    "too-small": (NO_SPACE, "too small", "small.img,serial=S", ("image.qcow2", "serial=S")),
+    "sectors-4096": (SECTOR_SIZE, "sectors of 512 bytes, and the target has sectors of 4096", "4k.img@4096,serial=K", ("full.img", "serial=K")),
+    "sectors-512": (SECTOR_SIZE, "sectors of 4096 bytes, and the target has sectors of 512", "empty.img,serial=E", ("gpt4k.raw", "serial=E")),
+    "table": (REFUSED, "there is a GPT with 2 partitions on it; if that can go, add --erase=FULL", GPT, ("image.qcow2", "serial=FULL")),
+    "table-by-map-name": (REFUSED, "add --erase=FULL", GPT, ("image.qcow2", "blk0:")),
+    "wrong-word": (REFUSED, "--erase=EMPTY is not what this target is called", GPT, ("image.qcow2", "serial=FULL", "--erase=EMPTY")),
+    "no-word": (REFUSED, "--erase= is not", GPT, ("image.qcow2", "serial=FULL", "--erase=")),
+    "wrong-word-for-nothing": (REFUSED, "--erase=FULL is not", GPT, ("image.qcow2", "serial=EMPTY", "--erase=FULL")),
+    "word-of-disk-for-partition": (REFUSED, "it is --erase=FULL:2", GPT, ("part.raw", "serial=FULL:2", "--erase=FULL")),
+    "partition-with-data": (REFUSED, "data of an unknown kind on it; if that can go, add --erase=FULL:2", GPT, ("part.raw", "serial=FULL:2")),
+    "image-on-disk": (REFUSED, "qcow2 image", "q.img,serial=Q", ("image.qcow2", "serial=Q")),
+    "path-word": (REFUSED, "add --erase=large.img", "large.img", ("image.qcow2", "path=large.img")),
+    "serial-of-two": (1, "2 are called so", "empty.img,serial=T:small.img,serial=T", ("image.qcow2", "serial=T")),
+    "no-such-disk": (1, "no such disk", GPT, ("image.qcow2", "serial=X")),
+    "no-such-source": (1, "no such disk", GPT, ("serial=X", "serial=EMPTY")),
+    "into-image": (1, "leave out -n", GPT, ("-O", "qcow2", "image.qcow2", "serial=EMPTY")),
+    "options": (1, "options -o and -B", GPT, ("-o", "preallocation=full", "image.qcow2", "serial=EMPTY")),
+    "damaged-source": (BAD_INPUT, "", GPT, ("-f", "qcow2", "damaged.qcow2", "serial=EMPTY")),
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+@pytest.mark.parametrize("dry", [False, True])
+def test_guard(place, name, dry):
+    code, words, disks, line = GUARDS[name]
+    qemu_img(place, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2")
+    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=data", "split.qcow2", "1M")
+    (place / "part.raw").write_bytes(b"part" * 128)
+    (place / "gpt4k.raw").write_bytes(bytes(4096) + b"EFI PART" + bytes(8184))
+    (place / "damaged.qcow2").write_bytes((place / "image.qcow2").read_bytes()[:40] + b"\xff" * 80)
+    (place / "q.img").write_bytes((place / "base.qcow2").read_bytes().ljust(8 * MIB, b"\0"))
+    before = files(place)
+    ours = efi_img(place, "convert", "-n", *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks)
+    assert ours.code == code and words in ours.err, f"{ours.code}: {ours.err}"
+    assert files(place) == before
+    if dry and ours.out:
+        plan = ours.json()
+        assert plan["exit-code"] == code and words in plan["refused"]
+
+
+@pytest.mark.parametrize("line, disks", [
+    (("part.raw", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
+    (("serial=F:1", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
+    (("image.qcow2", "serial=E"), "empty.img,serial=E:large.img,started-from,current,holds=image"),
+    (("image.qcow2", "path=large.img", "--erase=path=large.img"), "large.img"),
+])
+def test_not_refused(place, line, disks):
+    """What is next to what is in use may be written to; --dry-run says the same, and writes nothing."""
+    (place / "part.raw").write_bytes(b"part" * 128)
+    before = files(place)
+    partly = line[0] == "serial=F:1"  # a partition that the firmware has no device for is written through its disk
+    plan = efi_img(place, "convert", "-n", *line, "--dry-run", "--output=json", disks=disks)
+    assert files(place) == before
+    if partly:
+        assert plan.code == REFUSED
+        return
+    assert plan.code == 0 and plan.json()["refused"] is None and plan.json()["exit-code"] == 0, plan.err
+    text = efi_img(place, "convert", "-n", *line, "--dry-run", disks=disks)
+    assert text.code == 0 and "Nothing speaks against it" in text.out and files(place) == before
+    done(efi_img(place, "convert", "-n", *line, disks=disks))
+
+
+def test_larger_image_with_zeros_at_its_end(place):
+    """What the target has no place for need not be written if it is zeros, stored or not."""
+    (place / "s.raw").write_bytes(b"data" * 1000 + bytes(9 * MIB))
+    qemu_img(place, "create", "-q", "-f", "qcow2", "s.qcow2", "100G")
+    qemu_io(place, "s.qcow2", "write -P 5 3M 1M", "write -P 0 10M 1M")
+    done(efi_img(place, "convert", "-n", "-f", "raw", "s.raw", "serial=EMPTY"))
+    assert (place / "empty.img").read_bytes() == (b"data" * 1000).ljust(8 * MIB, b"\0")
+    done(efi_img(place, "convert", "-n", "s.qcow2", "serial=EMPTY", "--erase=EMPTY"))
+    assert (place / "empty.img").read_bytes() == bytes(3 * MIB) + b"\x05" * MIB + bytes(4 * MIB)
+
+
+def test_exit_codes_between_files_are_qemu_imgs(place):
+    for words in (("convert", "-n", "image.qcow2", "small.img"), ("convert", "-f", "qcow2", "small.img", "t")):
+        assert efi_img(place, *words).code == Result(["qemu-img", *words], place).code == 1
+
+
+def test_help_has_the_exit_codes(place):
+    ours = efi_img(place, "help", "exit-codes")
+    assert ours.code == 0 and all(f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17))
+
+
+@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "--dry-run", "image.qcow2", "t"),
+                                   ("dd", "--erase=X", "if=image.qcow2", "of=t"), ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml")])
+def test_misused(place, words):
+    before = files(place)
+    assert efi_img(place, *words).code == 1 and files(place) == before

@@ -1,0 +1,177 @@
+#include "unit.h"
+
+#include "base/platform.h"
+#include "blk/hold.h"
+#include "blk/window.h"
+#include "memory_blk.h"
+
+enum { KIB = 1 << 10, DISK = 256 * KIB, HELD = 64 * KIB };
+
+static struct memory_blk *disk(void)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){
+		.size = DISK, .block_bytes = 4096, .buffer_align = 8, .writable = true });
+
+	memset(m->bytes, 0x11, DISK);
+	return m;
+}
+
+static bool all(const uint8_t *bytes, uint8_t value, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i] != value)
+			return false;
+	return true;
+}
+
+/* What was at the beginning is gone at once, and what will be there comes last, however it was written. */
+static void test_disk(void **state)
+{
+	struct memory_blk *m = disk();
+	uint8_t data[1000], seen[1000];
+	struct blk *held;
+
+	(void)state;
+	memset(data, 0x22, sizeof data);
+	assert_ok(hold_open(&m->blk, HELD, &held));
+	assert_true(all(m->bytes, 0, HELD) && all(m->bytes + HELD, 0x11, DISK - HELD));
+	assert_int_equal(m->n_flushes, 1);
+	assert_ok(blk_write(held, 5, data, 1000));
+	assert_ok(blk_write(held, HELD - 500, data, 1000));
+	assert_ok(blk_write_zeros(held, DISK - 4096, 4096));
+	assert_ok(blk_flush(held));
+	assert_true(all(m->bytes, 0, HELD) && all(m->bytes + HELD, 0x22, 500) && all(m->bytes + HELD + 500, 0x11, 1000));
+	assert_ok(blk_read(held, HELD - 500, seen, 1000));
+	assert_memory_equal(seen, data, 1000);
+	assert_ok(blk_read(held, 0, seen, 10));
+	assert_memory_equal(seen, "\0\0\0\0\0\x22\x22\x22\x22\x22", 10);
+	assert_int_equal(blk_write(held, DISK - 1, data, 2), ST_INVALID);
+	assert_ok(hold_release(held));
+	assert_true(all(m->bytes, 0, 5) && all(m->bytes + 5, 0x22, 1000) && all(m->bytes + 1005, 0, HELD - 1505));
+	assert_ok(blk_write(held, 0, data, 5));
+	assert_int_equal(m->bytes[0], 0x22);
+	blk_close(held);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* A disk that is smaller than what is kept back. */
+static void test_small_disk(void **state)
+{
+	struct memory_blk *m = disk();
+	uint8_t data[DISK];
+	struct blk *held;
+
+	(void)state;
+	memset(data, 0x22, sizeof data);
+	assert_ok(hold_open(&m->blk, 4 * DISK, &held));
+	assert_ok(blk_write(held, 0, data, DISK));
+	assert_true(all(m->bytes, 0, DISK));
+	assert_ok(hold_release(held));
+	assert_true(all(m->bytes, 0x22, DISK));
+	blk_close(held);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* Until the release has succeeded, there is nothing but zeros; what fails leaves the caller with the disk. */
+static void test_failures(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++) {
+		struct memory_blk *m = disk();
+		struct blk *held = &m->blk;
+
+		sim_fail_allocation(n);
+		assert_int_equal(hold_open(&m->blk, HELD, &held), ST_NO_MEMORY);
+		sim_fail_allocation(0);
+		assert_ptr_equal(held, &m->blk);
+		blk_close(&m->blk);
+	}
+	for (int release = 0; release <= 1; release++) {
+		struct memory_blk *m = disk();
+		struct blk *held = &m->blk;
+
+		if (release) {
+			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(blk_write(held, 0, "x", 1));
+		}
+		m->calls_to_failure = 1;
+		m->status = ST_MEDIUM_CHANGED;
+		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, HELD, &held), ST_MEDIUM_CHANGED);
+		assert_true(all(m->bytes, release ? 0 : 0x11, HELD));
+		blk_close(held);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_window(void **state)
+{
+	struct memory_blk *m = disk();
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 8192, .size = 8192, .limit = 8192 });
+	uint8_t data[8193];
+
+	(void)state;
+	memset(data, 0x33, sizeof data);
+	assert_int_equal(blk_write(window, 0, data, 8193), ST_INVALID);
+	assert_int_equal(blk_read(window, 8192, data, 1), ST_INVALID);
+	assert_ok(blk_write(window, 1, data, 8191));
+	assert_ok(blk_flush(window));
+	assert_true(all(m->bytes, 0x11, 8193) && all(m->bytes + 8193, 0x33, 8191) && all(m->bytes + 16384, 0x11, 8192));
+	assert_int_equal(blk_resize(window, 9000, PREALLOC_OFF), ST_UNSUPPORTED);
+	blk_close(window);
+	blk_close(&m->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* A place for an image: it grows like a file, gaps are zeros whatever was on the disk, and its end is the end of the volume. */
+static void test_growing_window(void **state)
+{
+	struct memory_blk *m = disk();
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 4096, .limit = 16384, .owns = true });
+	uint8_t data[100];
+
+	(void)state;
+	memset(data, 0x33, sizeof data);
+	assert_int_equal(window->size, 0);
+	assert_ok(blk_write(window, 1000, data, 100));
+	assert_int_equal(window->size, 1100);
+	assert_true(all(m->bytes, 0x11, 4096) && all(m->bytes + 4096, 0, 1000) && all(m->bytes + 5096, 0x33, 100));
+	assert_ok(blk_resize(window, 500, PREALLOC_OFF));
+	assert_ok(blk_resize(window, 16384, PREALLOC_FULL));
+	assert_true(all(m->bytes + 4096 + 500, 0, 16384 - 500) && all(m->bytes + 4096 + 16384, 0x11, 100));
+	assert_int_equal(blk_write(window, 16300, data, 100), ST_NO_SPACE);
+	assert_int_equal(blk_resize(window, 16385, PREALLOC_OFF), ST_NO_SPACE);
+	m->calls_to_failure = 1;
+	m->status = ST_IO;
+	assert_int_equal(blk_write(window, 0, data, 100), ST_IO);
+	blk_close(window);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_window_for_reading(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 8192, .block_bytes = 512 });
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 512, .size = 512, .limit = 512, .owns = true });
+
+	(void)state;
+	assert_null(window->ops->write);
+	assert_int_equal(blk_write(window, 0, "x", 1), ST_READ_ONLY);
+	blk_close(window);
+	sim_fail_allocation(1);
+	assert_null(window_open(NULL, NULL));
+	sim_fail_allocation(0);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_small_disk),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_growing_window),
+		cmocka_unit_test(test_window_for_reading),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+#include "unit.h"
+
+#include "base/text.h"
+#include "machine.h"
+#include "part/medium.h"
+#include "part/selector.h"
+#include "tables.h"
+
+enum { MIB = 1 << 20 };
+
+/*
+ * Four disks: one with a GPT; two of the same serial number, one of which has a GPT of its own; and one without serial
+ * number and GPT, whose serial number's place a colon and digits would fit.
+ */
+struct machine {
+	struct sim_device device[5];
+	struct memory_blk *gpt, *twin, *other, *bare;
+};
+
+static struct memory_blk *disk(size_t n_parts)
+{
+	static const struct sim_part parts[] = { { sim_esp, 40, 99, "one" }, { sim_linux, 100, 299, "two" } };
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = MIB, .block_bytes = 512 });
+
+	if (n_parts > 0)
+		sim_gpt(m, parts, n_parts);
+	return m;
+}
+
+static void set_up(struct machine *m)
+{
+	*m = (struct machine){ .gpt = disk(2), .twin = disk(1), .other = disk(0), .bare = disk(0) };
+	sim_put(m->twin, 512 + 56, 0x1234, 8); /* a GUID of its own */
+	sim_put(m->twin, 2 * 512 + 16, 0x5678, 8);
+	sim_gpt_seal(m->twin, 1);
+	memcpy(m->gpt->bytes + 100 * 512, "partition two", 13);
+	sim_mbr_record(m->bare, 0, 0, 0x83, 10, 90);
+#define DISK(memory, ...) \
+	.parent = DEVICE_NO_PARENT, .bus = "NVMe", .size_bytes = MIB, .block_bytes = 512, .medium = true, .blk = &(memory)->blk, __VA_ARGS__
+	m->device[0] = (struct sim_device){ "blk0:", { DISK(m->gpt, .path = (char *)"Pci(0x1)", .serial = (char *)"S4X9:1", .model = (char *)"Fast") } };
+	m->device[1] = (struct sim_device){ "fs0: blk1:", { .parent = 0, .path = (char *)"Pci(0x1)/HD(1)", .start_bytes = 40 * 512, .size_bytes = 60 * 512 } };
+	m->device[2] = (struct sim_device){ "blk2:", { DISK(m->twin, .path = (char *)"Pci(0x2)", .serial = (char *)"TWIN") } };
+	m->device[3] = (struct sim_device){ "blk3:", { DISK(m->other, .path = (char *)"Pci(0x3)", .serial = (char *)"TWIN") } };
+	m->device[4] = (struct sim_device){ "blk4:", { DISK(m->bare, .path = (char *)"Usb(0x1)") } };
+	sim_machine(m->device, N_OF(m->device));
+}
+
+static void tear_down(struct machine *m)
+{
+	sim_machine(NULL, 0);
+	blk_close(&m->gpt->blk);
+	blk_close(&m->twin->blk);
+	blk_close(&m->other->blk);
+	blk_close(&m->bare->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_find(void **state)
+{
+	static const struct {
+		const char *name;
+		enum status status;
+		size_t disk, part; /* 0: the whole disk, else its partition */
+		const char *words; /* NULL: found */
+	} rows[] = {
+		{ "serial=S4X9:1", ST_OK, 0, 0, NULL },
+		{ "serial=s4x9:1", ST_OK, 0, 0, NULL },
+		{ "serial=S4X9:1:2", ST_OK, 0, 2, NULL },
+		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "no partition 3" },
+		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "serial=S4X9:1:2  (100 KiB)" },
+		{ "serial=S4X9:1:", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
+		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB)" },
+		{ "serial=TWIN", ST_INVALID, 0, 0, "2 are called so" },
+		{ "serial=TWIN", ST_INVALID, 0, 0, "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
+		{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
+		{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 are called so" },
+		{ "serial=", ST_INVALID, 0, 0, "not complete" },
+		{ "serial=:1", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "guid=D1D1D1D1-d1d1-d1d1-d1d1-d1d1d1d1d1d1", ST_OK, 0, 0, NULL },
+		{ "guid=d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1:1", ST_OK, 0, 1, NULL },
+		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", ST_OK, 1, 0, NULL },
+		{ "guid=02020202-0202-0202-0202-020202020202", ST_OK, 0, 2, NULL },
+		{ "guid=02020202-0202-0202-0202-020202020202:1", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "guid=02020202", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "path=Pci(0x1)/HD(1)", ST_OK, 0, 1, NULL },
+		{ "path=pci(0X1):2", ST_OK, 0, 2, NULL },
+		{ "path=Usb(0x1)", ST_OK, 3, 0, NULL },
+		{ "path=Usb(0x1):1", ST_OK, 3, 1, NULL },
+		{ "path=Usb(0x1):18446744073709551617", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "blk3:", ST_OK, 2, 0, NULL },
+		{ "FS0:", ST_OK, 0, 1, NULL },
+		{ "blk9:", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "", ST_INVALID, 0, 0, "not complete" },
+	};
+	struct inventory inventory;
+	struct machine machine;
+	struct error err;
+
+	(void)state;
+	set_up(&machine);
+	assert_ok(inventory_read(&inventory, &err));
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct selection found;
+		enum status st = selector_find(&inventory, rows[i].name, &found, &err);
+
+		assert_row(st == rows[i].status, i);
+		if (st != ST_OK && strstr(err.text, rows[i].words) == NULL)
+			fail_msg("row %zu: %s", i, err.text);
+		if (st == ST_OK) {
+			assert_row(found.disk == &inventory.disk[rows[i].disk], i);
+			assert_row(found.part == (rows[i].part > 0 ? &found.disk->part[rows[i].part - 1] : NULL), i);
+		}
+	}
+	inventory_free(&inventory);
+	tear_down(&machine);
+}
+
+/* What is printed as the best name leads back to the same, for everything that there is. */
+static void test_best_name(void **state)
+{
+	static const char *const names[4][3] = {
+		{ "serial=S4X9:1", "serial=S4X9:1:1", "serial=S4X9:1:2" },
+		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1:1" },
+		{ "path=Pci(0x3)" },
+		{ "path=Usb(0x1)", "path=Usb(0x1):1" },
+	};
+	struct inventory inventory;
+	struct machine machine;
+	struct error err;
+
+	(void)state;
+	set_up(&machine);
+	assert_ok(inventory_read(&inventory, &err));
+	for (size_t i = 0; i < inventory.n; i++)
+		for (size_t k = 0; k <= inventory.disk[i].n; k++) {
+			struct selection selection = { &inventory.disk[i], k > 0 ? &inventory.disk[i].part[k - 1] : NULL }, found;
+			char text[SELECTOR_BYTES];
+			struct out_buffer out;
+
+			out_buffer_init(&out, text, sizeof text);
+			selector_print(&inventory, &selection, &out.out);
+			assert_string_equal(text, names[i][k]);
+			assert_ok(selector_find(&inventory, text, &found, &err));
+			assert_ptr_equal(found.disk, selection.disk);
+			assert_ptr_equal(found.part, selection.part);
+		}
+	inventory_free(&inventory);
+	tear_down(&machine);
+}
+
+/* A disk, or a partition of it, is opened for reading only, and nobody sees beyond its end. */
+static void test_open(void **state)
+{
+	struct machine machine;
+	struct error err;
+	struct blk *blk;
+	char bytes[16];
+
+	(void)state;
+	set_up(&machine);
+	assert_ok(medium_open("serial=S4X9:1:2", OPEN_READ, &blk, &err));
+	assert_int_equal(blk->size, 200 * 512);
+	assert_ok(blk_read(blk, 3, bytes, 10));
+	assert_memory_equal(bytes, "tition two", 10);
+	assert_int_equal(blk_read(blk, 200 * 512 - 1, bytes, 2), ST_INVALID);
+	assert_null(blk->ops->write);
+	assert_int_equal(blk_write(blk, 0, bytes, 1), ST_READ_ONLY);
+	blk_close(blk);
+	assert_ok(medium_open("path=Usb(0x1)", OPEN_READ, &blk, &err));
+	assert_int_equal(blk->size, MIB);
+	assert_null(blk->ops->write);
+	blk_close(blk);
+	assert_int_equal(medium_open("serial=S4X9:1", OPEN_WRITE, &blk, &err), ST_UNSUPPORTED);
+	assert_int_equal(medium_open("serial=none", OPEN_READ, &blk, &err), ST_NOT_FOUND);
+	assert_true(medium_same("serial=S4X9:1:1", "path=Pci(0x1)/HD(1)"));
+	assert_true(medium_same("serial=S4X9:1", "blk0:"));
+	assert_false(medium_same("serial=S4X9:1", "serial=S4X9:1:1"));
+	assert_false(medium_same("serial=none", "serial=none"));
+	machine.device[4].device.blk = NULL;
+	assert_int_equal(medium_open("path=Usb(0x1)", OPEN_READ, &blk, &err), ST_IO);
+	machine.device[4].device.medium = false;
+	assert_int_equal(medium_open("path=Usb(0x1)", OPEN_READ, &blk, &err), ST_NO_MEDIUM);
+	tear_down(&machine);
+}
+
+static void test_no_memory(void **state)
+{
+	struct machine machine;
+	unsigned n = 1;
+
+	(void)state;
+	set_up(&machine);
+	for (bool failed = true; failed; n++) {
+		struct blk *blk;
+		struct error err;
+		enum status st;
+
+		sim_fail_allocation(n);
+		st = medium_open("serial=S4X9:1:2", OPEN_READ, &blk, &err);
+		failed = sim_allocation_failed();
+		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY)); /* looking for a GPT on another disk may fail */
+		if (st == ST_OK)
+			blk_close(blk);
+	}
+	sim_fail_allocation(0);
+	tear_down(&machine);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_best_name),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+#include "unit.h"
+
+#include "command/command.h"
+#include "job/outcome.h"
+#include "machine.h"
+#include "powercut.h"
+#include "volume.h"
+
+/*
+ * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory, being stopped at
+ * every moment. What is on the disk is what it was, or what it is to be, or nothing that begins with anything.
+ */
+
+enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024 };
+
+static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
+static uint8_t before[DISK], after[DISK];
+
+static const struct sim_device machine[] = {
+	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
+		     .block_bytes = 512, .medium = true, .flushes = true } },
+};
+
+/* A disk full of something, and a source with data, zeros and something at both ends. */
+static struct sim_files set_up(void)
+{
+	static uint8_t source[SOURCE];
+
+	for (size_t i = 0; i < SOURCE; i++)
+		source[i] = i / 70000 % 3 == 1 ? 0 : (uint8_t)(i * 13 + i / 512 + 1);
+	memset(before, 0x11, sizeof before);
+	memcpy(after, before, sizeof after);
+	memcpy(after, source, SOURCE);
+	sim_volume(&kind);
+	sim_file_put("disk", before, DISK);
+	sim_file_put("source", source, SOURCE);
+	sim_machine(machine, 1);
+	sim_machine_files(0, "disk", NULL);
+	return sim_files_keep();
+}
+
+static void tear_down(struct sim_files *files)
+{
+	sim_machine(NULL, 0);
+	sim_files_drop(files);
+	sim_volume(&kind);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static int run(const char *const *words, size_t n, char *text, size_t capacity)
+{
+	struct capture out, err;
+	struct console console = { .out = &out.out, .err = &err.out };
+	int code;
+
+	capture_init(&out);
+	capture_init(&err);
+	code = command_run(&console, (int)n, (char **)(uintptr_t)words);
+	if (text != NULL)
+		snprintf(text, capacity, "%s", err.text);
+	capture_free(&out);
+	capture_free(&err);
+	return code;
+}
+
+static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D" };
+static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D" };
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* What the disk may be at any moment. `arg`: what it is when all went well. */
+static void check_disk(const char *where, void *arg)
+{
+	const uint8_t *whole = arg;
+	uint64_t n;
+	const uint8_t *disk = sim_file("disk", &n);
+
+	assert_int_equal(n, DISK);
+	if (all_zero(disk, 512))
+		return;
+	if (memcmp(disk, before, 512) == 0) {
+		if (memcmp(disk + MIB, before + MIB, DISK - MIB) != 0)
+			fail_msg("%s: the old beginning, with something else behind it", where);
+		return;
+	}
+	if (memcmp(disk, whole, DISK) != 0)
+		fail_msg("%s: it begins like the new one, and is not", where);
+}
+
+static void every_cut(const char *const *words, size_t n)
+{
+	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
+	uint64_t size;
+
+	assert_int_equal(run(words, n, NULL, 0), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
+	print_message("%u states after a power cut\n", powercut_each(&kind, &files, check_disk, whole));
+	tear_down(&files);
+}
+
+static void test_every_cut_of_restore(void **state)
+{
+	(void)state;
+	every_cut(restore, N_OF(restore));
+}
+
+static void test_every_cut_of_image(void **state)
+{
+	(void)state;
+	every_cut(image, N_OF(image));
+}
+
+static void test_restored(void **state)
+{
+	struct sim_files files = set_up();
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(run(restore, N_OF(restore), NULL, 0), 0);
+	assert_memory_equal(sim_file("disk", &n), after, DISK);
+	tear_down(&files);
+}
+
+/* The n-th call fails, and all is said: the code is that of the failure. */
+static void every_failure(const char *const *words, size_t n_words, enum status status, int code)
+{
+	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
+	uint64_t size;
+	unsigned n = 1;
+
+	assert_int_equal(run(words, n_words, NULL, 0), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
+	for (bool failed = true; failed; n++) {
+		char text[2048];
+		int got;
+
+		sim_files_restore(&kind, &files);
+		sim_volume_fail(n, status);
+		got = run(words, n_words, text, sizeof text);
+		failed = sim_volume_failed();
+		sim_volume_fail(0, ST_OK);
+		/* What is on a disk that cannot be read is not known, and needs to be erased all the more. */
+		if (failed && got != code && !(got == 0 && memcmp(sim_file("disk", &size), whole, DISK) == 0))
+			fail_msg("call %u: code %d: %s", n, got, text);
+		check_disk(text, whole);
+		if (got == 0)
+			assert_memory_equal(sim_file("disk", &size), whole, DISK);
+	}
+	print_message("%u failures tried\n", n - 2);
+	assert_true(n > 30);
+	tear_down(&files);
+}
+
+static void test_every_failure(void **state)
+{
+	(void)state;
+	every_failure(restore, N_OF(restore), ST_IO, OUTCOME_FAILED);
+	every_failure(image, N_OF(image), ST_IO, OUTCOME_FAILED);
+}
+
+static void test_every_moment_to_pull_it(void **state)
+{
+	(void)state;
+	every_failure(restore, N_OF(restore), ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
+}
+
+static void test_every_moment_to_stop(void **state)
+{
+	struct sim_files files = set_up();
+	unsigned stopped = 0;
+
+	(void)state;
+	for (unsigned n = 1; n < 200; n++) {
+		int code;
+
+		sim_files_restore(&kind, &files);
+		sim_cancel(n);
+		code = run(restore, N_OF(restore), NULL, 0);
+		sim_cancel(0);
+		check_disk("stopped", after);
+		if (code == 0)
+			break;
+		assert_int_equal(code, OUTCOME_STOPPED);
+		stopped++;
+	}
+	assert_true(stopped >= 2);
+	tear_down(&files);
+}
+
+static void test_no_memory(void **state)
+{
+	struct sim_files files = set_up();
+	unsigned n = 1;
+
+	(void)state;
+	for (bool failed = true; failed; n++) {
+		int code;
+
+		sim_files_restore(&kind, &files);
+		sim_fail_allocation(n);
+		code = run(restore, N_OF(restore), NULL, 0);
+		failed = sim_allocation_failed();
+		sim_fail_allocation(0);
+		check_disk("no memory", after);
+		assert_true(code == 0 || code == 1 || code == OUTCOME_REFUSED);
+	}
+	assert_true(n > 40);
+	tear_down(&files);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_every_cut_of_restore),
+		cmocka_unit_test(test_every_cut_of_image),
+		cmocka_unit_test(test_every_failure),
+		cmocka_unit_test(test_every_moment_to_pull_it),
+		cmocka_unit_test(test_every_moment_to_stop),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
