@@ -115,6 +115,11 @@ void sim_cancel(unsigned n)
 	cancelled = false;
 }
 
+bool sim_was_cancelled(void)
+{
+	return cancelled;
+}
+
 bool platform_cancelled(void)
 {
 	if (calls_to_cancel > 0 && --calls_to_cancel == 0)

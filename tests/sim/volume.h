@@ -12,7 +12,7 @@
  * cut would leave.
  */
 
-enum { SIM_FILES_MAX = 8 };
+enum { SIM_FILES_MAX = 16 };
 
 struct sim_volume_kind {
 	uint64_t free_bytes;
