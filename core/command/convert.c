@@ -50,7 +50,8 @@ static const char notes[] =
 	"serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for partition 3. A disk\n"
 	"is written over only if nothing on it is in use, and what is on it is given up\n"
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
-	"an image instead of the bytes of the disk.\n\n"
+	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
+	"written is read back.\n\n"
 	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
 	"--salvage had to leave out; with a disk on either side those of help exit-codes.\n";
 
