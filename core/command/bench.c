@@ -16,9 +16,9 @@ static const struct option options[] = {
 	{ 'o', "offset", "OFFSET", "where to begin (preset: 0)" },
 	{ 0, "output", "STYLE", "of the table: human (preset) or json" },
 	{ 0, "pattern", "BYTE", "with -w: what is written (preset: 0)" },
-	{ 'q', "quiet", NULL, "print errors only" },
+	{ 'q', "quiet", NULL, "accepted as in qemu-img, where it changes nothing" },
 	{ 's', "buffer-size", "SIZE", "bytes of a request (preset: 4k)" },
-	{ 'S', "step-size", "SIZE", "from one request to the next (preset: the size of one)" },
+	{ 'S', "step-size", "SIZE", "from one request to the next (preset, and 0: the size of one)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'w', "write", NULL, "write instead of reading" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
@@ -67,9 +67,10 @@ static enum status parse(const struct arguments *arguments, struct speed_job *jo
 		st = number(arguments, "pattern", 0, UINT8_MAX, &pattern, err);
 	if (st == ST_OK)
 		st = number(arguments, "s", 1, REQUEST_MAX, &bytes, err);
-	job->step = bytes;
 	if (st == ST_OK)
 		st = number(arguments, "S", 0, REQUEST_MAX, &job->step, err);
+	if (job->step == 0)
+		job->step = bytes;
 	if (st == ST_OK)
 		st = number(arguments, "flush-interval", 1, REQUEST_MAX, &job->flush_every, err);
 	if (st != ST_OK)
@@ -88,22 +89,19 @@ static void print_seconds(struct out *out, uint64_t nanoseconds)
 	out_printf(out, "Run completed in %ju.%03u seconds.\n", milliseconds / 1000, (unsigned)(milliseconds % 1000));
 }
 
-static enum status run_requests(const struct console *console, const struct arguments *arguments, struct speed_job *job, struct error *err)
+static enum status run_requests(const struct console *console, struct speed_job *job, struct error *err)
 {
-	bool quiet = arguments_has(arguments, "q");
 	struct speed speed;
 	enum status st;
 
-	if (!quiet) {
-		out_printf(console->out, "Sending %ju %s requests, %zu bytes each, 1 in parallel (starting at offset %ju, step size %ju)\n",
-			   job->count, job->write ? "write" : "read", job->bytes, job->offset, job->step);
-		if (job->flush_every > 0)
-			out_printf(console->out, "Sending flush every %ju requests\n", job->flush_every);
-	}
+	out_printf(console->out, "Sending %ju %s requests, %zu bytes each, 1 in parallel (starting at offset %ju, step size %ju)\n",
+		   job->count, job->write ? "write" : "read", job->bytes, job->offset, job->step);
+	if (job->flush_every > 0)
+		out_printf(console->out, "Sending flush every %ju requests\n", job->flush_every);
 	st = speed_run(job, &speed, err);
 	if (st == ST_OK && job->write)
 		st = image_flush(job->image, err);
-	if (st == ST_OK && !quiet)
+	if (st == ST_OK)
 		print_seconds(console->out, speed.nanoseconds);
 	return st;
 }
@@ -180,7 +178,7 @@ static enum status bench(const struct console *console, const struct arguments *
 		return st;
 	job.image = chain.link[0].image;
 	st = medium_is_device(name) && is_plain(arguments) ? run_table(console, job.image, json, err)
-							   : run_requests(console, arguments, &job, err);
+							   : run_requests(console, &job, err);
 	chain_close(&chain);
 	return st;
 }

@@ -11,7 +11,7 @@ from oracle import EFI_IMG, Result
 LINES = [
     "-c 100", "-c 0", "-c 10 -s 64k", "-c 10 -s 1M -S 2M", "-c 10 -S 0", "-c 10 -o 1M", "-c 7 -q", "-c 100 -s 512k", "-c 5 -d 1", "-c 5 -t none -n",
     "-c 20 -w", "-c 20 -w --pattern=7 -s 100k", "-c 9 -w -d 1 --flush-interval=4", "-c 9 -w --pattern=255 -q", "-c 5 -U",
-    "-c -1", "-c x", "-s 0x", "--pattern=256 -w -c 1", "--pattern=x -w -c 1", "-t foo -c 1", "-d 0 -c 1", "-o -1 -c 1", "--flush-interval=4 -c 9",
+    "-c -1", "-c x", "--pattern=256 -w -c 1", "--pattern=x -w -c 1", "-t foo -c 1", "-o -1 -c 1", "--flush-interval=4 -c 9",
 ]
 
 
