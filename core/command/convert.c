@@ -26,6 +26,7 @@ static const struct option options[] = {
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
+	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came from, into\nthis file, for hash --check" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more, is\nzeros in the target, and is listed; the exit code is 10 then" },
@@ -52,7 +53,8 @@ static const char notes[] =
 	"serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for partition 3. A disk\n"
 	"is written over only if nothing on it is in use, and what is on it is given up\n"
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
-	"an image instead of the bytes of the disk.\n\n"
+	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
+	"written is read back.\n\n"
 	"A map is of the source's disk from its first to its last byte, and is written when\n"
 	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
 	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
@@ -331,8 +333,8 @@ static enum status check_map(const struct arguments *arguments, const struct con
 	if (!arguments_has(arguments, "n") || (to_disk && !format->flat))
 		return fail(err, ST_INVALID, "option --map: as %s says, a part of the disk is copied already: name the target that has it, with -n; or "
 			    "another map for a copy from the beginning", name);
-	if (job->compress || job->target_is_zero || job->bitmaps)
-		return fail(err, ST_INVALID, "options -c, --target-is-zero and --bitmaps: as %s says, a part of the disk is copied already, without them",
+	if (job->compress || job->target_is_zero || job->bitmaps || arguments_has(arguments, "manifest"))
+		return fail(err, ST_INVALID, "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a part of the disk is copied already, without them",
 			    name);
 	return ST_OK;
 }
@@ -357,6 +359,37 @@ static enum status save_map(struct rescue_map *map, const char *target, enum sta
 	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }
 
+/* Whether there can be one; job->manifest is opened then. */
+static enum status begin_manifest(const struct arguments *arguments, uint64_t size, struct manifest *manifest, struct convert_job *job,
+				  struct error *err)
+{
+	enum status st;
+
+	if (!arguments_has(arguments, "manifest") || arguments_has(arguments, "dry-run"))
+		return ST_OK;
+	if (arguments_has(arguments, "B"))
+		return fail(err, ST_INVALID, "options --manifest and -B: what a backing file has is not read, and has no hash");
+	st = manifest_plan(arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
+	if (st == ST_OK)
+		st = manifest_open(manifest, size, err);
+	if (st == ST_OK)
+		job->manifest = manifest;
+	return st;
+}
+
+static enum status end_manifest(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
+				struct error *err)
+{
+	struct manifest_facts facts = {
+		.image = arguments->operands[job->n_sources], .format = format->name, .source = arguments->operands,
+		.n_sources = job->n_sources, .salvage = job->salvage,
+	};
+
+	if (job->manifest == NULL)
+		return ST_OK;
+	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
+}
+
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
@@ -365,6 +398,7 @@ static enum status convert(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct rescue_map map;
+	struct manifest manifest = { 0 };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	uint64_t size;
@@ -391,12 +425,17 @@ static enum status convert(const struct console *console, const struct arguments
 	}
 	if (salvage != NULL)
 		salvage->map = job.map;
+	if (st == ST_OK)
+		st = begin_manifest(arguments, size, &manifest, &job, err);
 	if (st == ST_OK && to_disk)
 		st = convert_to_disk(console, arguments, &job, format, name, size, err);
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(arguments, &job, format, name, size, err);
+	if (st == ST_OK)
+		st = end_manifest(arguments, format, &job, err);
+	manifest_close(&manifest);
 	if (job.map != NULL) {
 		st = save_map(&map, name, st, err);
 		rescue_map_close(&map);

@@ -2,6 +2,7 @@
 
 #include "format/chain.h"
 #include "job/create.h"
+#include "job/manifest.h"
 #include "job/salvage.h"
 
 /*
@@ -26,6 +27,7 @@ struct convert_job {
 	 * target has nothing yet. NULL: everything is copied.
 	 */
 	struct rescue_map *map;
+	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
 	/*
 	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that

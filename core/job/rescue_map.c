@@ -6,11 +6,11 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/hold.h"
+#include "blk/out_file.h"
 
 enum {
 	SECTOR_BYTES = 512,
 	TEXT_BYTES_MAX = 16 << 20, /* of RESCUE_RANGES_MAX lines, and of comments */
-	WRITE_BYTES = 2048,
 };
 
 static const char side_ending[] = ".new", title[] = "# Mapfile. Created by efi-img";
@@ -403,54 +403,25 @@ void rescue_map_close(struct rescue_map *map)
 	*map = (struct rescue_map){ 0 };
 }
 
-/* Text into a blk, from its beginning on. */
-struct blk_out {
-	struct out out;
-	struct blk *blk;
-	uint64_t at;
-	size_t n;
-	char bytes[WRITE_BYTES];
-	enum status st;
-};
-
-static void write_out(struct blk_out *to)
-{
-	if (to->st == ST_OK)
-		to->st = blk_write(to->blk, to->at, to->bytes, to->n);
-	to->at += to->n;
-	to->n = 0;
-}
-
-static void put(struct out *out, const char *bytes, size_t n)
-{
-	struct blk_out *to = (struct blk_out *)out;
-
-	for (size_t i = 0; i < n; i++) {
-		to->bytes[to->n++] = bytes[i];
-		if (to->n == sizeof to->bytes)
-			write_out(to);
-	}
-}
-
 /* Its first bytes are zeros until all of it is on the medium. */
 static enum status save(const struct rescue_map *map, const char *name, bool replace, struct error *err)
 {
-	struct blk_out to = { .out.write = put };
-	struct blk *file;
+	struct out_file to;
+	struct blk *file, *held;
 	enum status st = platform_create(name, replace, &file, err);
 
 	if (st != ST_OK)
 		return st;
-	st = hold_open(file, HOLD_IMAGE_BYTES, &to.blk);
+	st = hold_open(file, HOLD_IMAGE_BYTES, &held);
 	if (st != ST_OK) {
 		blk_close(file);
 	} else {
+		out_file_begin(&to, held);
 		rescue_map_print(map, &to.out);
-		write_out(&to);
-		st = to.st;
+		st = out_file_end(&to);
 		if (st == ST_OK)
-			st = hold_release(to.blk);
-		blk_close(to.blk);
+			st = hold_release(held);
+		blk_close(held);
 	}
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing the map: %s", name, status_text(st));
 }

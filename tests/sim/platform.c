@@ -133,6 +133,11 @@ void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 	now_nanoseconds = nanoseconds;
 }
 
+const char *platform_firmware(void)
+{
+	return "simulated";
+}
+
 bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 {
 	*ret_unix_seconds = now_seconds;
