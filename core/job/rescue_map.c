@@ -258,7 +258,7 @@ static enum status take_range(struct scanner *s, uint64_t at, struct rescue_rang
 	if (offset != at)
 		return wrong(s, "a range does not begin where the one before it ends");
 	if (n == 0 || offset % SECTOR_BYTES != 0 || n % SECTOR_BYTES != 0)
-		return fail(s->err, ST_INVALID, "%s, line %u: the range does not consist of whole sectors of 512 bytes, so that one of them would be "
+		return fail(s->err, ST_UNSUPPORTED, "%s, line %u: the range does not consist of whole sectors of 512 bytes, so that one of them would be "
 			    "finished in part (in ddrescue's options, M is 1000000 bytes, and Mi 1048576)", s->name, s->line);
 	if (!add_ok(offset, n, &ret->end) || ret->end > SIZE_LIMIT)
 		return wrong(s, "a range ends behind all disks");
@@ -284,8 +284,10 @@ enum status rescue_map_parse(struct rescue_map *map, const char *name, const cha
 		end = map->all.range[map->all.n++].end;
 	}
 	if (st == ST_OK && end != map->size)
-		st = fail(err, ST_INVALID, "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is that of another disk, or made for "
+		st = fail(err, ST_UNSUPPORTED, "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is that of another disk, or made for "
 			  "a part of this one", name, end, map->size);
+	if (st != ST_OK)
+		map->all.n = 0;
 	return st;
 }
 
@@ -366,7 +368,8 @@ static enum status look_beside(struct rescue_map *map, struct error *err)
 	if (st != ST_OK)
 		st = fail(err, st, "%s: reading it: %s", map->side_name, status_text(st));
 	else if (head[0] != '\0' && memcmp(head, title, sizeof head) != 0)
-		st = fail(err, ST_EXISTS, "%s: this file is where the map would be written first; give it, or the map, another name", map->side_name);
+		st = fail(err, ST_EXISTS, "%s: the map is written here first, and this is none, or one that a power cut left unfinished: rename or remove it",
+			  map->side_name);
 	blk_close(blk);
 	return st;
 }
@@ -388,10 +391,17 @@ enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t s
 		st = look_beside(map, err);
 	if (st == ST_OK)
 		st = load(map, name, &map->exists, err);
-	if (st == ST_OK && map->all.n == 0 && map->side_exists)
-		st = load(map, map->side_name, &map->side_exists, err);
 	if (st == ST_OK && map->all.n == 0 && map->exists && size > 0)
-		return fail(err, ST_INVALID, "%s: there is no map in it", name);
+		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
+	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->side_exists) {
+		struct error of_side;
+		enum status beside = load(map, map->side_name, &map->side_exists, &of_side);
+
+		if (beside == ST_OK && map->all.n > 0)
+			st = ST_OK;
+		else if (beside != ST_OK && beside != ST_INVALID) /* otherwise it is not finished either */
+			st = fail(err, beside, "%s", of_side.text);
+	}
 	return st == ST_OK && map->all.n == 0 ? begin(map, err) : st;
 }
 

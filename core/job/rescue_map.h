@@ -43,8 +43,8 @@ struct rescue_map {
 
 /*
  * Reads the map of a disk of `size` bytes from the file `name`, or begins one where there is no such file. The caller
- * closes it, on failure too. Errors: ST_INVALID, it is no map, or that of another disk; ST_TOO_LARGE; those of
- * platform_open() and of reading; ST_NO_MEMORY.
+ * closes it, on failure too. Errors: ST_INVALID, it is no map; ST_UNSUPPORTED, that of another disk, or of parts of
+ * sectors; ST_TOO_LARGE; ST_EXISTS, the file beside it is somebody else's; those of platform_open() and of reading; ST_NO_MEMORY.
  */
 enum status rescue_map_open(struct rescue_map *, const char *name, uint64_t size, struct error *);
 void rescue_map_close(struct rescue_map *);
