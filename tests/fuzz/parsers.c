@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	case 4:
 		convert_utf(text, n - 1);
 		break;
-	case 5:
+	case 6:
 		parse_map(text, n - 1);
 		break;
 	default:
