@@ -25,6 +25,7 @@ static const struct option options[] = {
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
+	{ 0, "gpt", "WHAT", "what becomes of a GPT on a larger disk: move its backup to\nthe end (preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
@@ -51,6 +52,9 @@ static const char notes[] =
 	"is written over only if nothing on it is in use, and what is on it is given up\n"
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
 	"an image instead of the bytes of the disk.\n\n"
+	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
+	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
+	"source, is copied as it is, and what is wrong with it is said.\n\n"
 	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
 	"--salvage had to leave out; with a disk on either side those of help exit-codes.\n";
 
@@ -188,6 +192,20 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 	return st;
 }
 
+/* What is to become of a GPT that was made for a smaller disk. */
+static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *ret, struct error *err)
+{
+	static const char *const words[] = { [GPT_MOVE] = "move", [GPT_KEEP] = "keep", [GPT_REFUSE] = "refuse" };
+	const char *word = arguments_has(arguments, "gpt") ? arguments_value(arguments, "gpt") : words[GPT_MOVE];
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (text_equal(word, words[i])) {
+			*ret = (enum gpt_wish)i;
+			return ST_OK;
+		}
+	return fail(err, ST_INVALID, "option --gpt: \"%s\" is none of move, keep, refuse", word);
+}
+
 /* A flat format: the disk gets the bytes of the sources' disk; another one: an image of it. */
 static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
@@ -195,8 +213,10 @@ static enum status convert_to_disk(const struct console *console, const struct a
 	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
-	enum status st;
+	enum status st = gpt_option(arguments, &target.gpt, err);
 
+	if (st != ST_OK)
+		return st;
 	if (format->flat && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new image; the disk %s is written over as it is", name);
 	if (format->flat)
@@ -258,8 +278,8 @@ static enum status check_options(const struct arguments *arguments, const struct
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
 	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
-	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
-		return fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as target");
+	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run") || arguments_has(arguments, "gpt")))
+		return fail(err, ST_INVALID, "options --erase, --dry-run and --gpt are for a disk or a partition as target");
 	job->sparse_bytes = 4096;
 	if (job->compress && format->write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);

@@ -148,6 +148,9 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 		(json ? target_print_json : target_print_text)(target, st, err, console->out);
 	else if (st == ST_OK)
 		st = target_run(target, job, create, err);
+	if (st == ST_OK && target->gpt_fate == GPT_FATE_ODD && !arguments_has(arguments, "dry-run"))
+		out_printf(console->err, "efi-img: %s: the GPT is on it as it was in the source, which is not right there: %s\n", target->name,
+			   target->gpt_why);
 	if (st == ST_OK && !target->device->flushes && !arguments_has(arguments, "dry-run"))
 		out_printf(console->err, "efi-img: %s: everything is written, but the firmware cannot tell this drive to empty its own cache: leave it "
 			   "connected and powered for a while\n", target->name);
