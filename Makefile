@@ -186,8 +186,9 @@ test-boot: build/x86_64/efi-img.efi | setup-test
 # Each tests/unit/test_*.c is a program, linked with the core and with tests/sim/ for a platform, all with the sanitizers.
 UNIT := $(patsubst tests/unit/%.c,build/test/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM := $(sort $(wildcard tests/sim/*.c))
+TRIAL := $(sort $(wildcard tests/trial/*.c))
 SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -Wno-frame-larger-than
-UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim $(SANITIZED)
+UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim -Itests/trial -Itests/unit $(SANITIZED)
 
 build/test/core/%.o: core/%.c | setup-test
 	@mkdir -p $(@D)
@@ -204,7 +205,7 @@ build/test/tests/%.o: tests/%.c | setup-test
 
 # Archives, so that a program gets what it uses.
 build/test/core.a: $(CORE:%.c=build/test/%.o) $(LIBRARIES:%.c=build/test/sources/%.o)
-build/test/sim.a: $(SIM:%.c=build/test/%.o)
+build/test/sim.a: $(SIM:%.c=build/test/%.o) $(TRIAL:%.c=build/test/%.o)
 build/test/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^
@@ -215,12 +216,22 @@ $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/si
 build/test/test_codec: ORACLE := -lz
 
 .PHONY: test-unit
-test-unit: $(UNIT)
-	@failed=0; total=0; for test in $^; do \
-		if $$test >$$test.log 2>&1; then \
-			total=$$((total + $$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $$test.log | tail -1))); \
-		else failed=1; grep -v -e RUN -e '  OK ' $$test.log | head -60; echo "FAILED: $$test"; fi; \
-	done; [ $$failed = 0 ] && echo "$$total unit tests in $(words $^) programs passed"
+LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))
+test-unit: $(LONG) $(filter-out $(LONG),$(UNIT))
+	@printf '%s\n' $^ | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
+		{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
+	@echo "$$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $(^:%=%.log) | paste -sd+ | bc) unit tests in $(words $^) programs passed"
+
+# What the last `make test-unit` and `make test-fuzz` (or `make fuzz`) have enumerated, as in tests/README.md.
+.PHONY: figures
+figures:
+	@echo "| operation | rows | cuts | states | of them different | failures |"; echo "|---|---|---|---|---|---|"
+	@awk -F '|' 'NF == 8 && $$3 + 0 > 0 { if (!($$2 in n)) order[++rows] = $$2; n[$$2] = $$3; cuts[$$2] += $$4; states[$$2] += $$5; \
+		if ($$5 > 0) differ[$$2] = $$6; failures[$$2] += $$7 } END { for (i = 1; i <= rows; i++) { g = order[i]; \
+		printf "|%s|%d|%d|%d|%d|%d|\n", g, n[g], cuts[g], states[g], differ[g], failures[g] } }' \
+		build/test/test_powercuts.log build/test/test_failures.log
+	@echo; grep -h '^| [dp].* |$$' build/test/test_damaged.log build/test/test_poke.log
+	@for log in $(FUZZ:%=%.log); do echo "| $$(basename $$log .log) | executions | $$(sed -n 's/.*executed_units: *//p' $$log) |"; done
 
 # Mistakes in the order of writes that the power-cut tests must find.
 .PHONY: test-planted
@@ -231,7 +242,7 @@ test-planted: $(UNIT)
 
 .PHONY: test-differential
 test-differential: build/host/efi-img | setup-test
-	$(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+	$(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
 
 # ---- fuzzing ------------------------------------------------------------------------------------------------------
 
@@ -274,6 +285,12 @@ fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
 
+# The long form of the tests, with other seeds each time: power cuts, damaged images, random programs, fuzzing.
+.PHONY: soak
+soak: TIME ?= 3600
+soak: $(UNIT) $(FUZZ) build/host/efi-img
+	PYTHON="$(PYTHON)" tests/soak $(TIME) $(FUZZ)
+
 # ---- coverage -----------------------------------------------------------------------------------------------------
 
 # Lines of the core that the unit and the differential tests run.
@@ -283,7 +300,7 @@ $(eval $(call libraries,build/coverage,))
 build/coverage/core/%.o: core/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -O0 --coverage -c $< -o $@
+	$(CC) $(CORE_FLAGS) -O0 --coverage -Wno-frame-larger-than -c $< -o $@
 build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
@@ -291,9 +308,9 @@ build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
 build/coverage/tests/%.o: tests/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -c $< -o $@
+	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -Itests/trial -Itests/unit -c $< -o $@
 build/coverage/core.a: $(CORE:%.c=build/coverage/%.o) $(LIBRARIES:%.c=build/coverage/sources/%.o)
-build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o)
+build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o) $(TRIAL:%.c=build/coverage/%.o)
 build/coverage/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^
@@ -306,8 +323,8 @@ build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
 
 coverage: $(COVERED_UNIT) build/coverage/efi-img
 	find build/coverage -name '*.gcda' -delete
-	for test in $(COVERED_UNIT); do $$test >$$test.log 2>&1 || exit 1; done
-	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q --tb=short -p no:cacheprovider tests/differential
+	printf '%s\n' $(COVERED_UNIT) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || { echo "FAILED: {}"; exit 1; }'
+	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
 	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary --fail-under-line 95 --txt build/coverage/report.txt \
 		build/coverage/core
 	@echo "By file: build/coverage/report.txt"
@@ -341,7 +358,7 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
-	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run tests/planted/run .ci/run
+	shellcheck scripts/setup scripts/fetch-sources scripts/check-layers scripts/make-usb tests/fuzz/run tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -377,6 +394,7 @@ help:
 	@echo "make run          boots it in QEMU and shows what it does there"
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
+	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"

@@ -7,6 +7,7 @@
 #include "console.h"
 #include "processors.h"
 #include "status.h"
+#include "text16.h"
 
 struct firmware firmware;
 
@@ -69,6 +70,19 @@ void firmware_free(void *pool)
 	 */
 	if (pool != NULL)
 		(void)firmware.services->FreePool(pool);
+}
+
+const char *platform_firmware(void)
+{
+	static char text[128];
+	struct out_buffer buffer;
+	char *vendor = text16_to_utf8(firmware.system->FirmwareVendor != NULL ? firmware.system->FirmwareVendor : (const CHAR16 *)L"");
+
+	out_buffer_init(&buffer, text, sizeof text);
+	out_printf(&buffer.out, "UEFI %u.%u, %s 0x%08x", (unsigned)firmware.system->Hdr.Revision >> 16,
+		   (unsigned)(firmware.system->Hdr.Revision & 0xffff) / 10, vendor != NULL ? vendor : "", (unsigned)firmware.system->FirmwareRevision);
+	mem_free(vendor);
+	return text;
 }
 
 void platform_panic(const char *what, const char *file, int line)

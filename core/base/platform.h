@@ -37,6 +37,11 @@ _Noreturn void platform_panic(const char *what, const char *file, int line);
 /* True from the moment the person asked to stop (Ctrl-C). Cheap enough to be asked once per transfer. */
 bool platform_cancelled(void);
 
+/* ---- The machine ---- */
+
+/* What the program runs on, for people: maker and version of the firmware. Never NULL. */
+const char *platform_firmware(void);
+
 /* ---- Clock ---- */
 
 /* The time since 1970, UTC. False: the machine does not know it, and both are 0. */

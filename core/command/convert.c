@@ -27,6 +27,7 @@ static const struct option options[] = {
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
 	{ 0, "gpt", "WHAT", "what becomes of a GPT on a larger disk: move its backup to\nthe end (preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
+	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came from, into\nthis file, for hash --check" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0, "salvage", NULL, "what cannot be read is zeros in the target, and is listed;\nthe exit code is 10 then" },
@@ -51,7 +52,8 @@ static const char notes[] =
 	"serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for partition 3. A disk\n"
 	"is written over only if nothing on it is in use, and what is on it is given up\n"
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
-	"an image instead of the bytes of the disk.\n\n"
+	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
+	"written is read back.\n\n"
 	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
 	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
 	"source, is copied as it is, and what is wrong with it is said.\n\n"
@@ -327,6 +329,37 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
+/* Whether there can be one; job->manifest is opened then. */
+static enum status begin_manifest(const struct arguments *arguments, uint64_t size, struct manifest *manifest, struct convert_job *job,
+				  struct error *err)
+{
+	enum status st;
+
+	if (!arguments_has(arguments, "manifest") || arguments_has(arguments, "dry-run"))
+		return ST_OK;
+	if (arguments_has(arguments, "B"))
+		return fail(err, ST_INVALID, "options --manifest and -B: what a backing file has is not read, and has no hash");
+	st = manifest_plan(arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
+	if (st == ST_OK)
+		st = manifest_open(manifest, size, err);
+	if (st == ST_OK)
+		job->manifest = manifest;
+	return st;
+}
+
+static enum status end_manifest(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
+				struct error *err)
+{
+	struct manifest_facts facts = {
+		.image = arguments->operands[job->n_sources], .format = format->name, .source = arguments->operands,
+		.n_sources = job->n_sources, .salvage = job->salvage,
+	};
+
+	if (job->manifest == NULL)
+		return ST_OK;
+	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
+}
+
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
@@ -334,6 +367,7 @@ static enum status convert(const struct console *console, const struct arguments
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
+	struct manifest manifest = { 0 };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	uint64_t size;
@@ -352,12 +386,17 @@ static enum status convert(const struct console *console, const struct arguments
 		st = refuse_own_source(&job, name, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
+	if (st == ST_OK)
+		st = begin_manifest(arguments, size, &manifest, &job, err);
 	if (st == ST_OK && to_disk)
 		st = convert_to_disk(console, arguments, &job, format, name, size, err);
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(arguments, &job, format, name, size, err);
+	if (st == ST_OK)
+		st = end_manifest(arguments, format, &job, err);
+	manifest_close(&manifest);
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
 	close_sources(source, n);

@@ -1,10 +1,13 @@
+#include "base/memory.h"
 #include "base/platform.h"
-#include "base/sha256.h"
+#include "base/range.h"
 #include "command/command.h"
+#include "job/manifest.h"
 #include "job/scan.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the images (preset: what their first bytes say)" },
+	{ 0, "check", "FILE", "compare with what a manifest says, of the image that it names\nor of the one that you name" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
@@ -12,9 +15,10 @@ static const struct option options[] = {
 
 static const char notes[] =
 	"The SHA-256 of the disk that an image holds, the same for each format: what sha256sum\n"
-	"says of a raw image of whole sectors. The output is sha256sum's.\n";
+	"says of a raw image of whole sectors. The output is sha256sum's, with --check too.\n"
+	"Manifests are made by convert --manifest.\n";
 
-static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
+static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
 {
 	(void)offset;
 	(void)result;
@@ -24,9 +28,29 @@ static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, 
 		sha256_add_zeros(user, n);
 }
 
-static enum status hash_one(const struct console *console, const struct arguments *arguments, const char *name, struct error *err)
+static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
+{
+	(void)offset;
+	(void)result;
+	manifest_add(user, bytes, n);
+}
+
+/* Goes through what the job is about, and shows how far it is. */
+static enum status scan(const struct console *console, const struct arguments *arguments, struct scan_job *job, struct error *err)
 {
 	struct progress progress;
+	enum status st;
+
+	job->progress = &progress;
+	progress_begin(&progress, arguments_has(arguments, "p") ? console->err : NULL, job->n_bytes);
+	st = scan_disk(job, err);
+	progress_end(&progress);
+	return st;
+}
+
+static enum status hash_one(const struct console *console, const struct arguments *arguments, const char *name, struct error *err)
+{
+	struct scan_job job = { .take = take_whole };
 	struct sha256 sha;
 	struct chain chain;
 	uint8_t hash[SHA256_BYTES];
@@ -36,10 +60,10 @@ static enum status hash_one(const struct console *console, const struct argument
 	if (st != ST_OK)
 		return st;
 	sha256_begin(&sha);
-	progress_begin(&progress, arguments_has(arguments, "p") ? console->err : NULL, chain.link[0].image->size);
-	st = scan_disk(&(struct scan_job){ .image = chain.link[0].image, .n_bytes = chain.link[0].image->size, .take = take,
-					   .user = &sha, .progress = &progress }, err);
-	progress_end(&progress);
+	job.image = chain.link[0].image;
+	job.n_bytes = job.image->size;
+	job.user = &sha;
+	st = scan(console, arguments, &job, err);
 	if (st == ST_OK) {
 		sha256_end(&sha, hash);
 		sha256_text(hash, text);
@@ -49,11 +73,94 @@ static enum status hash_one(const struct console *console, const struct argument
 	return st;
 }
 
+/* Says which ranges differ, those behind each other as one. */
+static void tell_differences(const struct console *console, const char *name, const struct manifest_claim *claim, const struct manifest *found)
+{
+	size_t end;
+
+	for (size_t i = 0; i < claim->n; i = end) {
+		bool differs = memcmp(claim->hash[i], found->hash[i], SHA256_BYTES) != 0;
+
+		for (end = i + 1; end < claim->n && (memcmp(claim->hash[end], found->hash[end], SHA256_BYTES) != 0) == differs;)
+			end++;
+		if (differs)
+			out_printf(console->err, "efi-img: %s: what is at offset %ju, %ju bytes of the disk, is not what the manifest says\n", name,
+				   i * claim->range_bytes, min_u64(end * claim->range_bytes, claim->size) - i * claim->range_bytes);
+	}
+}
+
+/* A disk that was written over may be larger than what was written. */
+static enum status compare_with(const struct console *console, const struct arguments *arguments, const struct manifest_claim *claim,
+				const char *name, struct image *image, bool *ret_same, struct error *err)
+{
+	struct manifest found;
+	struct scan_job job = { .image = image, .n_bytes = claim->size, .take = take_ranges, .user = &found };
+	uint8_t whole[SHA256_BYTES];
+	enum status st;
+
+	if (image->size < claim->size)
+		return fail(err, ST_INVALID, "%s: its disk of %ju bytes is smaller than the %ju of the manifest", name, image->size, claim->size);
+	st = manifest_open(&found, claim->size, err);
+	if (st == ST_OK && found.range_bytes != claim->range_bytes)
+		st = fail(err, ST_UNSUPPORTED, "%s: ranges of %ju bytes are not known for a disk of this size", arguments_value(arguments, "check"),
+			  claim->range_bytes);
+	if (st == ST_OK)
+		st = scan(console, arguments, &job, err);
+	if (st == ST_OK) {
+		manifest_end(&found, whole);
+		*ret_same = memcmp(whole, claim->whole, SHA256_BYTES) == 0;
+		if (!*ret_same)
+			tell_differences(console, name, claim, &found);
+	}
+	manifest_close(&found);
+	return st;
+}
+
+static enum status check(const struct console *console, const struct arguments *arguments, bool *ret_same, struct error *err)
+{
+	struct manifest_claim claim;
+	struct chain chain;
+	const char *name;
+	bool own;
+	enum status st = manifest_read(arguments_value(arguments, "check"), &claim, err);
+
+	if (st != ST_OK)
+		return st;
+	own = arguments->n_operands == 0; /* of another image, its format is not known */
+	name = own ? claim.image : arguments->operands[0];
+	st = own && !arguments_has(arguments, "f") ? chain_open_disk(name, image_format_find(claim.format), &chain, err)
+						   : open_disk(arguments, "-f", name, &chain, err);
+	if (st == ST_OK) {
+		st = compare_with(console, arguments, &claim, name, chain.link[0].image, ret_same, err);
+		if (st == ST_OK)
+			out_printf(console->out, "%s: %s\n", name, *ret_same ? "OK" : "FAILED");
+		chain_close(&chain);
+	}
+	manifest_claim_free(&claim);
+	return st;
+}
+
+static int run_check(const struct console *console, const struct arguments *arguments)
+{
+	struct error err;
+	bool same = false;
+
+	if (arguments->n_operands > 1) {
+		error_set(&err, "with --check, the name of one image is expected, or none");
+		return command_misused(console, "hash", &err);
+	}
+	if (check(console, arguments, &same, &err) != ST_OK)
+		return command_failed(console, &err);
+	return same ? EXIT_OK : EXIT_ERROR;
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct error err;
 	int code = EXIT_OK;
 
+	if (arguments_has(arguments, "check"))
+		return run_check(console, arguments);
 	if (arguments->n_operands == 0) {
 		error_set(&err, "the name of an image is expected");
 		return command_misused(console, "hash", &err);
@@ -70,6 +177,7 @@ const struct command command_hash = {
 	.usage = "[OPTIONS] FILE...",
 	.options = options,
 	.notes = notes,
-	.example = "hash fs0:\\vm.qcow2\n",
+	.example = "hash fs0:\\vm.qcow2\n"
+		   "hash --check=fs0:\\pc.json\n",
 	.run = run,
 };

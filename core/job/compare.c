@@ -122,7 +122,7 @@ static void compare_piece(struct work *work, size_t worker)
 	struct piece *piece = (struct piece *)work;
 
 	for (size_t i = 0; i < 2; i++)
-		if (!piece->zero[i])
+		if (piece->st[i] == ST_OK && !piece->zero[i]) /* otherwise it has failed before */
 			piece->st[i] = fetch_finish(&piece->fetch[i], &piece->unpacker[worker]);
 	if (piece->st[0] != ST_OK || piece->st[1] != ST_OK)
 		return;

@@ -50,6 +50,11 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 		st = verify_disk(image, print, job->progress, err);
 	image_close(image);
 	chain_close(&backing);
+	if (st == ST_CORRUPT) {
+		struct error why = *err;
+
+		st = fail(err, ST_MISMATCH, "reading back what was written: %s", why.text);
+	}
 	return st;
 }
 

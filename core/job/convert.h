@@ -2,6 +2,7 @@
 
 #include "format/chain.h"
 #include "job/create.h"
+#include "job/manifest.h"
 #include "job/salvage.h"
 
 /*
@@ -21,6 +22,7 @@ struct convert_job {
 	bool verify;                  /* read the target back before it is one that can be recognised */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
 	struct salvage *salvage;      /* what cannot be read becomes zeros, and is noted here; NULL: it ends the job */
+	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
 	/*
 	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that

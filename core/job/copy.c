@@ -319,6 +319,8 @@ static enum status finish(struct copy *copy, struct error *err)
 		return read_failed(piece, piece->st, err);
 	if (piece->kind == DATA && copy->print != NULL)
 		fingerprint_add(copy->print, piece->offset, piece->part);
+	if (copy->job->manifest != NULL)
+		manifest_add(copy->job->manifest, piece->kind == DATA ? piece->fetch.bytes : NULL, piece->length);
 	return write_piece(piece, err);
 }
 

@@ -1,7 +1,7 @@
 """Random programs of operations, run by efi-img in one folder and by qemu-img in the other; now and then the folders are
 exchanged, so that each goes on with what the other has written. A program is named by its number: to run one again,
-`pytest tests/differential/test_random.py -k 'program[17]'`. RANDOM_PROGRAMS=5000 runs more of them, from that number on
-backwards to 0; `make soak` does."""
+`pytest 'tests/differential/test_random.py::test_program[17]'`. SEED is the number of the first one and PROGRAMS says how many
+there are; `make soak` goes on with other seeds."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result
 from pairs import assert_same, assert_sound, copy_to_theirs
 
-PROGRAMS = int(os.environ.get("RANDOM_PROGRAMS", "200"))
+SEED = int(os.environ.get("SEED", "0"))
+PROGRAMS = int(os.environ.get("PROGRAMS", "200"))
 STEPS = 8
 LAYOUTS = ["", "", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "refcount_bits=64", "extended_l2=on",
            "extended_l2=on,cluster_size=16k,refcount_bits=2", "compat=0.10", "lazy_refcounts=on", "compression_type=zstd",
@@ -162,7 +163,7 @@ class Program:
         return (folder / "flat").read_bytes()
 
 
-@pytest.mark.parametrize("number", range(PROGRAMS))
+@pytest.mark.parametrize("number", range(SEED, SEED + PROGRAMS))
 def test_program(tmp_path, number):
     program = Program(Pair(tmp_path), number)
     try:

@@ -35,6 +35,11 @@ void platform_panic(const char *what, const char *file, int line)
 	abort();
 }
 
+const char *platform_firmware(void)
+{
+	return "Linux";
+}
+
 bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 {
 	struct timespec now = { 0 };

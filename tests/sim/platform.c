@@ -115,6 +115,11 @@ void sim_cancel(unsigned n)
 	cancelled = false;
 }
 
+bool sim_was_cancelled(void)
+{
+	return cancelled;
+}
+
 bool platform_cancelled(void)
 {
 	if (calls_to_cancel > 0 && --calls_to_cancel == 0)
@@ -126,6 +131,11 @@ void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 {
 	now_seconds = unix_seconds;
 	now_nanoseconds = nanoseconds;
+}
+
+const char *platform_firmware(void)
+{
+	return "simulated";
 }
 
 bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, ONE_STALE, N_LOSSES };
+/* What becomes of the changes that were not flushed. */
+enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, ONE_STALE, MIXTURE, N_LOSSES };
 
-static const char *const loss_names[N_LOSSES] = { "nothing lost", "all lost", "lost only", "kept only", "torn", "stale" };
+static const char *const loss_names[N_LOSSES] = { "nothing", "all", "lost", "kept", "torn", "stale", "mixture" };
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
 
@@ -68,16 +69,18 @@ static uint64_t torn_end(const struct sim_change *change)
 }
 
 /*
- * How much of a change arrives: all, the first half, or of a write that makes the file longer only that, so that what
- * was in these clusters of the volume before shows.
+ * How much of a change arrives: all, nothing, the first half, or of a write that makes the file longer only that, so
+ * that what was in these clusters of the volume before shows.
  */
-enum arrival { WHOLE, TORN, STALE };
+enum arrival { WHOLE, LOST, TORN, STALE, N_ARRIVALS };
 
 static void apply(struct sim_files *files, const struct sim_change *change, enum arrival arrival)
 {
 	uint64_t end = arrival == TORN ? torn_end(change) : change->offset + change->n;
 	size_t i = 0;
 
+	if (arrival == LOST || change->kind == SIM_FLUSH)
+		return;
 	while (i < files->n && strcmp(files->file[i].name, change->file) != 0)
 		i++;
 	if (i == files->n)
@@ -106,19 +109,33 @@ static bool is_flushed(const struct sim_change *journal, size_t i, size_t cut)
 	return journal[i].kind == SIM_CREATE;
 }
 
+static uint32_t mix(uint32_t a, uint32_t b)
+{
+	a = (a ^ b) * 2654435761u;
+	return a ^ a >> 15;
+}
+
+/* What becomes of change `i`, which was not flushed; `which` is the one change that is meant, or the seed. */
+static enum arrival arrival_of(enum loss loss, size_t which, size_t i, size_t cut)
+{
+	switch (loss) {
+	case ALL_LOST: return LOST;
+	case ONE_LOST: return i == which ? LOST : WHOLE;
+	case ONE_KEPT: return i == which ? WHOLE : LOST;
+	case ONE_TORN: return i == which ? TORN : WHOLE;
+	case ONE_STALE: return i == which ? STALE : WHOLE;
+	case MIXTURE: return (enum arrival)(mix(mix(mix(1, (uint32_t)which), (uint32_t)cut), (uint32_t)i) % N_ARRIVALS);
+	default: return WHOLE;
+	}
+}
+
 static struct sim_files files_after(const struct sim_files *before, const struct sim_change *journal, size_t cut,
 				    enum loss loss, size_t which)
 {
 	struct sim_files files = copy(before);
 
-	for (size_t i = 0; i < cut; i++) {
-		bool flushed = is_flushed(journal, i, cut);
-		bool lost = loss == ALL_LOST || (loss == ONE_LOST && i == which) || (loss == ONE_KEPT && i != which);
-
-		if ((flushed || !lost) && journal[i].kind != SIM_FLUSH)
-			apply(&files, &journal[i], flushed || i != which ? WHOLE :
-			      loss == ONE_TORN ? TORN : loss == ONE_STALE ? STALE : WHOLE);
-	}
+	for (size_t i = 0; i < cut; i++)
+		apply(&files, &journal[i], is_flushed(journal, i, cut) ? WHOLE : arrival_of(loss, which, i, cut));
 	return files;
 }
 
@@ -145,30 +162,58 @@ static void free_journal(struct sim_change *journal, size_t n)
 	free(journal);
 }
 
-unsigned powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before,
-		       void (*check)(const char *where, void *arg), void *arg)
+/* Whether there is such a state: what is certain to be there is not one that could be lost. */
+static bool is_possible(const struct sim_change *journal, size_t cut, enum loss loss, size_t which)
 {
-	unsigned tried = 0;
+	size_t n_open = 0;
+
+	if (loss >= ONE_LOST && loss != MIXTURE)
+		return journal[which].kind != SIM_FLUSH && !is_flushed(journal, which, cut);
+	for (size_t i = 0; i < cut; i++)
+		n_open += journal[i].kind != SIM_FLUSH && !is_flushed(journal, i, cut);
+	return loss == NOTHING_LOST || n_open >= (loss == MIXTURE ? 2 : 1);
+}
+
+struct enumeration {
+	const struct sim_volume_kind *kind;
+	const struct sim_files *before;
+	const struct sim_change *journal;
+	bool (*wanted)(const struct powercut *, void *arg);
+	void (*check)(const struct powercut *, void *arg);
+	void *arg;
+};
+
+static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t which)
+{
+	struct powercut state = { .cut = cut };
+	struct sim_files files;
+
+	snprintf(state.name, sizeof state.name, loss < ONE_LOST ? "cut%zu/%s" : "cut%zu/%s%zu", cut, loss_names[loss], which);
+	if (!is_possible(e->journal, cut, loss, which) || !e->wanted(&state, e->arg))
+		return;
+	files = files_after(e->before, e->journal, cut, loss, which);
+	sim_files_restore(e->kind, &files);
+	sim_files_drop(&files);
+	e->check(&state, e->arg);
+}
+
+size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before, const struct powercut_plan *plan,
+		     bool (*wanted)(const struct powercut *, void *arg),
+		     void (*check)(const struct powercut *, void *arg), void *arg)
+{
 	size_t n;
 	struct sim_change *journal = keep_journal(&n);
+	const struct enumeration e = { kind, before, journal, wanted, check, arg };
 
-	for (size_t cut = 0; cut <= n; cut++)
-		for (enum loss loss = NOTHING_LOST; loss < N_LOSSES; loss++)
-			for (size_t which = 0; which < (loss < ONE_LOST ? 1 : cut); which++) {
-				struct sim_files files;
-				char where[64];
-
-				/* what is certain to be there is not one that could be lost */
-				if (loss >= ONE_LOST && (journal[which].kind == SIM_FLUSH || is_flushed(journal, which, cut)))
-					continue;
-				files = files_after(before, journal, cut, loss, which);
-				sim_files_restore(kind, &files);
-				sim_files_drop(&files);
-				snprintf(where, sizeof where, "cut after change %zu of %zu, %s %zu", cut, n,
-					 loss_names[loss], which);
-				check(where, arg);
-				tried++;
-			}
+	for (size_t cut = 0; cut <= n; cut++) {
+		if (mix(plan->seed, (uint32_t)cut) % plan->sample != 0)
+			continue;
+		for (enum loss loss = NOTHING_LOST; loss < MIXTURE && !plan->only_mixtures; loss++)
+			for (size_t which = 0; which < (loss < ONE_LOST ? 1 : cut); which++)
+				try(&e, cut, loss, which);
+		for (unsigned i = 0; i < plan->n_seeds; i++)
+			try(&e, cut, MIXTURE, plan->seed + i);
+	}
 	free_journal(journal, n);
-	return tried;
+	return n;
 }

@@ -20,11 +20,26 @@ void sim_files_drop(struct sim_files *);
 /* Makes a volume of that kind with these files, and nothing in its journal. */
 void sim_files_restore(const struct sim_volume_kind *, const struct sim_files *);
 
+/* One state that a power cut leaves. */
+struct powercut {
+	size_t cut;    /* changes of the journal that were begun */
+	char name[40]; /* "cut12/torn3": after 12 of them, of which the fourth is torn */
+};
+
+/* How many states there are to be. */
+struct powercut_plan {
+	unsigned seed, n_seeds; /* for each cut, so many mixtures of what is lost */
+	bool only_mixtures;
+	unsigned sample;        /* only one of so many cuts; 1: each */
+};
+
 /*
  * The power goes after each change of the journal, which began with the files `before`. Of what was not flushed then,
  * nothing is lost, all, each change alone, all but each, the second half of each, or of each write all but that the file
- * is longer: stale contents of the volume show there. Calls `check` for every such state, with the volume as it is found
- * then; `where` names the state. Returns how many there were.
+ * is longer: stale contents of the volume show there; or, by seed, each change comes to its own end. Calls `check` for
+ * every such state that `wanted` does not leave out, with the volume as it is found then. Returns how many changes there
+ * are.
  */
-unsigned powercut_each(const struct sim_volume_kind *, const struct sim_files *before,
-		       void (*check)(const char *where, void *arg), void *arg);
+size_t powercut_each(const struct sim_volume_kind *, const struct sim_files *before, const struct powercut_plan *,
+		     bool (*wanted)(const struct powercut *, void *arg),
+		     void (*check)(const struct powercut *, void *arg), void *arg);

@@ -23,6 +23,7 @@ size_t sim_peak_bytes(void);
 
 /* platform_cancelled() becomes true at its `n`-th call from now on (1: the next one); 0: never. */
 void sim_cancel(unsigned n);
+bool sim_was_cancelled(void); /* whether it has */
 
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);

@@ -34,7 +34,8 @@ static void complain(struct verdict *v, const char *what, uint64_t where, uint64
 static uint64_t refcount(const struct verdict *v, uint64_t cluster)
 {
 	uint64_t per_block = v->cluster_bytes * 8 >> v->order;
-	uint64_t block = get(v, v->reftable + cluster / per_block * 8, 8), index = cluster % per_block;
+	bool in_table = cluster / per_block < get(v, 56, 4) * v->cluster_bytes / 8;
+	uint64_t block = in_table ? get(v, v->reftable + cluster / per_block * 8, 8) : 0, index = cluster % per_block;
 
 	if (block == 0)
 		return 0;
@@ -166,11 +167,11 @@ static void look_at_all_copied(struct verdict *v, bool exact)
 	}
 }
 
-bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
+static struct verdict look(const uint8_t *bytes, uint64_t size)
 {
-	struct verdict v = { .bytes = bytes, .size = size, .sound = true, .why = why };
+	struct verdict v = { .bytes = bytes, .size = size, .sound = true };
 	bool v3 = get(&v, 4, 4) == 3;
-	uint64_t incompatible = v3 ? get(&v, 72, 8) : 0, reftable_bytes;
+	uint64_t incompatible = v3 ? get(&v, 72, 8) : 0;
 
 	v.cluster_bits = (unsigned)get(&v, 20, 4);
 	v.cluster_bytes = UINT64_C(1) << v.cluster_bits;
@@ -179,8 +180,26 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
 	v.reftable = get(&v, 48, 8);
 	v.extended = (incompatible & 16) != 0;
 	v.data_file = (incompatible & 4) != 0;
+	return v;
+}
+
+bool verdict_lowered(const uint8_t *before, uint64_t before_size, const uint8_t *now, uint64_t size)
+{
+	const struct verdict old = look(before, before_size), new = look(now, size);
+
+	for (uint64_t i = 0; i < before_size >> old.cluster_bits; i++)
+		if (refcount(&new, i) < refcount(&old, i))
+			return true;
+	return false;
+}
+
+bool verdict_qcow2(const uint8_t *bytes, uint64_t size, enum verdict_on on, char *why)
+{
+	struct verdict v = look(bytes, size);
+	uint64_t reftable_bytes = get(&v, 56, 4) * v.cluster_bytes;
+
+	v.why = why;
 	v.count = calloc(v.n_clusters, sizeof *v.count);
-	reftable_bytes = get(&v, 56, 4) * v.cluster_bytes;
 	refer(&v, 0, v.cluster_bytes);
 	refer(&v, v.reftable, reftable_bytes);
 	for (uint64_t i = 0; i < reftable_bytes / 8; i++)
@@ -188,15 +207,16 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, bool exact, char *why)
 			refer(&v, get(&v, v.reftable + i * 8, 8), v.cluster_bytes);
 	refer_l1(&v, get(&v, 40, 8), get(&v, 36, 4));
 	refer_snapshots(&v);
-	if (v3)
+	if (get(&v, 4, 4) == 3)
 		refer_bitmaps(&v);
 	for (uint64_t i = 0; i < v.n_clusters; i++) {
 		if (v.count[i] > refcount(&v, i))
 			complain(&v, "a cluster has more users than its refcount", i, refcount(&v, i));
-		if (exact && v.count[i] < refcount(&v, i))
+		if (v.count[i] < refcount(&v, i) &&
+		    (on == VERDICT_NOTHING_LOST || (on == VERDICT_CLEAN && i < (size + v.cluster_bytes - 1) / v.cluster_bytes)))
 			complain(&v, "a cluster is lost", i, refcount(&v, i));
 	}
-	look_at_all_copied(&v, exact);
+	look_at_all_copied(&v, on != VERDICT_SOUND);
 	free(v.count);
 	return v.sound;
 }

@@ -12,7 +12,7 @@
 struct sim_file {
 	char name[32];
 	uint8_t *bytes;
-	uint64_t size;
+	uint64_t size, capacity;
 };
 
 struct sim_blk {
@@ -23,10 +23,12 @@ struct sim_blk {
 static struct sim_volume_kind volume;
 static struct sim_file files[SIM_FILES_MAX];
 static struct sim_change *journal;
-static size_t n_journal;
+static size_t n_journal, journal_capacity;
 static unsigned calls_to_failure;
 static enum status failure;
 static bool failed;
+static unsigned writes_to_loss;
+static bool lost;
 static struct {
 	char name[32];
 	uint64_t offset, end;
@@ -42,7 +44,7 @@ void sim_volume(const struct sim_volume_kind *kind)
 	free(journal);
 	memset(files, 0, sizeof files);
 	journal = NULL;
-	n_journal = 0;
+	n_journal = journal_capacity = 0;
 	n_bad = n_bad_reads = 0;
 	volume = *kind;
 	if (volume.cluster_bytes == 0)
@@ -86,6 +88,17 @@ bool sim_volume_failed(void)
 	return failed;
 }
 
+void sim_volume_lose(unsigned n)
+{
+	writes_to_loss = n;
+	lost = false;
+}
+
+bool sim_volume_lost(void)
+{
+	return lost;
+}
+
 static enum status call(void)
 {
 	if (calls_to_failure == 0 || --calls_to_failure > 0)
@@ -98,7 +111,10 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 {
 	struct sim_change *change;
 
-	journal = realloc(journal, (n_journal + 1) * sizeof *journal);
+	if (n_journal == journal_capacity) {
+		journal_capacity = 2 * journal_capacity + 16;
+		journal = realloc(journal, journal_capacity * sizeof *journal);
+	}
 	change = &journal[n_journal++];
 	*change = (struct sim_change){ .kind = kind, .offset = offset, .n = n };
 	strcpy(change->file, file->name);
@@ -230,6 +246,10 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */
+	if (writes_to_loss > 0 && --writes_to_loss == 0 && offset + len <= file->size) {
+		lost = true;
+		return st;
+	}
 	if (offset + n > file->size)
 		grown = set_size(file, offset + n);
 	if (grown != ST_OK)

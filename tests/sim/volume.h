@@ -12,7 +12,7 @@
  * cut would leave.
  */
 
-enum { SIM_FILES_MAX = 8 };
+enum { SIM_FILES_MAX = 16 };
 
 struct sim_volume_kind {
 	uint64_t free_bytes;
@@ -29,6 +29,10 @@ void sim_volume(const struct sim_volume_kind *);
  * none.
  */
 void sim_volume_fail(unsigned n, enum status status);
+/* The `n`-th write from now on (1: the next) says that all went well, and stores nothing; 0: none. */
+void sim_volume_lose(unsigned n);
+bool sim_volume_lost(void); /* whether that has happened */
+
 bool sim_volume_failed(void); /* whether that has happened */
 
 /* Reads that touch these bytes of a file end in ST_IO, until sim_volume(); up to SIM_BAD_MAX such places. */

@@ -1,10 +1,7 @@
-#include "unit.h"
-
-#include "command/command.h"
 #include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
-#include "tables.h"
+#include "run.h"
 #include "volume.h"
 
 /*
@@ -60,28 +57,14 @@ static void tear_down(struct sim_files *files)
 	sim_machine(NULL, 0);
 	sim_files_drop(files);
 	sim_volume(&kind);
+	capture_free(&out);
+	capture_free(&err);
 	assert_int_equal(sim_allocations(), 0);
 }
 
-static int run(const char *const *words, size_t n, char *text, size_t capacity)
-{
-	struct capture out, err;
-	struct console console = { .out = &out.out, .err = &err.out };
-	int code;
-
-	capture_init(&out);
-	capture_init(&err);
-	code = command_run(&console, (int)n, (char **)(uintptr_t)words);
-	if (text != NULL)
-		snprintf(text, capacity, "%s", err.text);
-	capture_free(&out);
-	capture_free(&err);
-	return code;
-}
-
-static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D" };
-static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D" };
-static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D" };
+static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D", NULL };
+static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
+static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
 
 static bool all_zero(const uint8_t *bytes, size_t n)
 {
@@ -103,41 +86,66 @@ static void check_disk(const char *where, void *arg)
 		return;
 	if (memcmp(disk, before, 512) == 0) {
 		if (memcmp(disk + MIB, before + MIB, DISK - MIB) != 0)
-			fail_msg("%s: the old beginning, with something else behind it", where);
+			wrong("%s: the old beginning, with something else behind it", where);
 		return;
 	}
 	if (memcmp(disk, whole, DISK) != 0)
-		fail_msg("%s: it begins like the new one, and is not", where);
+		wrong("%s: it begins like the new one, and is not", where);
 }
 
-static void every_cut(const char *const *words, size_t n)
+/* The cuts of one operation. */
+struct cuts {
+	const char *name;
+	uint8_t *whole;
+	unsigned states;
+};
+
+static bool wanted(const struct powercut *cut, void *arg)
 {
+	const struct cuts *cuts = arg;
+
+	return trying("%s/%s", cuts->name, cut->name);
+}
+
+static void check_cut(const struct powercut *cut, void *arg)
+{
+	struct cuts *cuts = arg;
+
+	cuts->states++;
+	check_disk(cut->name, cuts->whole);
+}
+
+static void every_cut(const char *name, const char *const *words)
+{
+	static const struct powercut_plan plan = { .sample = 1 };
 	struct sim_files files = set_up();
 	static uint8_t whole[DISK];
+	struct cuts cuts = { name, whole, 0 };
 	uint64_t size;
 
-	assert_int_equal(run(words, n, NULL, 0), 0);
+	assert_int_equal(run(words), 0);
 	memcpy(whole, sim_file("disk", &size), DISK);
-	print_message("%u states after a power cut\n", powercut_each(&kind, &files, check_disk, whole));
+	(void)powercut_each(&kind, &files, &plan, wanted, check_cut, &cuts);
+	print_message("%u states after a power cut\n", cuts.states);
 	tear_down(&files);
 }
 
 static void test_every_cut_of_restore(void **state)
 {
 	(void)state;
-	every_cut(restore, N_OF(restore));
+	every_cut("target/restore", restore);
 }
 
 static void test_every_cut_of_gpt(void **state)
 {
 	(void)state;
-	every_cut(restore_gpt, N_OF(restore_gpt));
+	every_cut("target/restore-gpt", restore_gpt);
 }
 
 static void test_every_cut_of_image(void **state)
 {
 	(void)state;
-	every_cut(image, N_OF(image));
+	every_cut("target/image", image);
 }
 
 static void test_restored(void **state)
@@ -146,34 +154,33 @@ static void test_restored(void **state)
 	uint64_t n;
 
 	(void)state;
-	assert_int_equal(run(restore, N_OF(restore), NULL, 0), 0);
+	assert_int_equal(run(restore), 0);
 	assert_memory_equal(sim_file("disk", &n), after, DISK);
 	tear_down(&files);
 }
 
 /* The n-th call fails, and all is said: the code is that of the failure. */
-static void every_failure(const char *const *words, size_t n_words, enum status status, int code)
+static void every_failure(const char *const *words, enum status status, int code)
 {
 	struct sim_files files = set_up();
 	static uint8_t whole[DISK];
 	uint64_t size;
 	unsigned n = 1;
 
-	assert_int_equal(run(words, n_words, NULL, 0), 0);
+	assert_int_equal(run(words), 0);
 	memcpy(whole, sim_file("disk", &size), DISK);
 	for (bool failed = true; failed; n++) {
-		char text[2048];
 		int got;
 
 		sim_files_restore(&kind, &files);
 		sim_volume_fail(n, status);
-		got = run(words, n_words, text, sizeof text);
+		got = run(words);
 		failed = sim_volume_failed();
 		sim_volume_fail(0, ST_OK);
 		/* What is on a disk that cannot be read is not known, and needs to be erased all the more. */
 		if (failed && got != code && !(got == 0 && memcmp(sim_file("disk", &size), whole, DISK) == 0))
-			fail_msg("call %u: code %d: %s", n, got, text);
-		check_disk(text, whole);
+			fail_msg("call %u: code %d: %s", n, got, err.text);
+		check_disk(err.text, whole);
 		if (got == 0)
 			assert_memory_equal(sim_file("disk", &size), whole, DISK);
 	}
@@ -185,16 +192,16 @@ static void every_failure(const char *const *words, size_t n_words, enum status 
 static void test_every_failure(void **state)
 {
 	(void)state;
-	every_failure(restore, N_OF(restore), ST_IO, OUTCOME_FAILED);
-	every_failure(restore_gpt, N_OF(restore_gpt), ST_IO, OUTCOME_FAILED);
-	every_failure(image, N_OF(image), ST_IO, OUTCOME_FAILED);
+	every_failure(restore, ST_IO, OUTCOME_FAILED);
+	every_failure(restore_gpt, ST_IO, OUTCOME_FAILED);
+	every_failure(image, ST_IO, OUTCOME_FAILED);
 }
 
 static void test_every_moment_to_pull_it(void **state)
 {
 	(void)state;
-	every_failure(restore, N_OF(restore), ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
-	every_failure(restore_gpt, N_OF(restore_gpt), ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
+	every_failure(restore, ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
+	every_failure(restore_gpt, ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
 }
 
 static void test_every_moment_to_stop(void **state)
@@ -208,7 +215,7 @@ static void test_every_moment_to_stop(void **state)
 
 		sim_files_restore(&kind, &files);
 		sim_cancel(n);
-		code = run(restore, N_OF(restore), NULL, 0);
+		code = run(restore);
 		sim_cancel(0);
 		check_disk("stopped", after);
 		if (code == 0)
@@ -220,21 +227,61 @@ static void test_every_moment_to_stop(void **state)
 	tear_down(&files);
 }
 
-static void without_memory(const char *const *words, size_t n_words)
+/* A drive that says it has written what it has not: unless it makes no difference, it is noticed, and the disk has no beginning. */
+static void every_lost_write(const char *const *words)
+{
+	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
+	unsigned n = 0, noticed = 0;
+	uint64_t size;
+
+	assert_int_equal(run(words), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
+	do {
+		int code;
+
+		sim_files_restore(&kind, &files);
+		sim_volume_lose(++n);
+		code = run(words);
+		if (code == 0) {
+			assert_memory_equal(sim_file("disk", &size), whole, DISK);
+			continue;
+		}
+		if (code != OUTCOME_MISMATCH)
+			fail_msg("write %u: code %d: %s", n, code, err.text);
+		noticed++;
+		if (memcmp(sim_file("disk", &size), whole, 512) == 0 && memcmp(sim_file("disk", &size), whole, MIB) == 0)
+			fail_msg("write %u: %s: it has a beginning", n, err.text);
+	} while (sim_volume_lost());
+	sim_volume_lose(0);
+	print_message("%u lost writes, %u of them made a difference\n", n - 1, noticed);
+	assert_true(noticed > 2);
+	tear_down(&files);
+}
+
+static void test_every_lost_write(void **state)
+{
+	(void)state;
+	every_lost_write(restore);
+	every_lost_write(restore_gpt);
+	every_lost_write(image);
+}
+
+static void without_memory(const char *const *words)
 {
 	struct sim_files files = set_up();
 	static uint8_t whole[DISK];
 	unsigned n = 1;
 	uint64_t size;
 
-	assert_int_equal(run(words, n_words, NULL, 0), 0);
+	assert_int_equal(run(words), 0);
 	memcpy(whole, sim_file("disk", &size), DISK);
 	for (bool failed = true; failed; n++) {
 		int code;
 
 		sim_files_restore(&kind, &files);
 		sim_fail_allocation(n);
-		code = run(words, n_words, NULL, 0);
+		code = run(words);
 		failed = sim_allocation_failed();
 		sim_fail_allocation(0);
 		check_disk("no memory", whole);
@@ -247,8 +294,8 @@ static void without_memory(const char *const *words, size_t n_words)
 static void test_no_memory(void **state)
 {
 	(void)state;
-	without_memory(restore, N_OF(restore));
-	without_memory(restore_gpt, N_OF(restore_gpt));
+	without_memory(restore);
+	without_memory(restore_gpt);
 }
 
 int main(void)
@@ -261,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_every_moment_to_pull_it),
 		cmocka_unit_test(test_every_moment_to_stop),
+		cmocka_unit_test(test_every_lost_write),
 		cmocka_unit_test(test_no_memory),
 	};
 

@@ -1,14 +1,9 @@
 /* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
-#include "unit.h"
-
-#include "command/command.h"
 #include "job/workers.h"
 #include "processors.h"
-#include "volume.h"
+#include "run.h"
 
-enum { WORDS = 16, DISK_BYTES = 5 << 20, TRIALS = 4 };
-
-static struct capture out, err;
+enum { DISK_BYTES = 5 << 20, TRIALS = 4 };
 
 /* ---- the queue ------------------------------------------------------------------------------------------------------ */
 
@@ -72,21 +67,6 @@ static void stopped(void **state)
 
 /* ---- converting ----------------------------------------------------------------------------------------------------- */
 
-static int run(const char *const *words)
-{
-	struct console console = { .out = &out.out, .err = &err.out };
-	char *argv[WORDS];
-	int argc = 0;
-
-	for (; words[argc] != NULL; argc++)
-		argv[argc] = (char *)(uintptr_t)words[argc];
-	capture_clear(&out);
-	capture_clear(&err);
-	return command_run(&console, argc, argv);
-}
-
-#define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })
-
 static int set_up(void **state)
 {
 	static const struct sim_volume_kind kind = { .free_bytes = 128 << 20 };
@@ -94,8 +74,6 @@ static int set_up(void **state)
 	uint32_t dice = 1;
 
 	(void)state;
-	capture_init(&out);
-	capture_init(&err);
 	sim_volume(&kind);
 	/* By turns noise, words, and zeros, which begin and end anywhere. */
 	for (size_t i = 0; i < DISK_BYTES; i++) {

@@ -109,6 +109,8 @@ static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t
 	st = qcow2_alloc(q, 1, &offset);
 	if (st == ST_OK)
 		st = qcow2_cache_make(&q->bitmap_cache, offset, ret);
+	if (st == ST_OK) /* a table must not refer to what is behind the end of the file, even if this cluster is lost with the power */
+		st = blk_write(q->image.file, offset, *ret, q->image.cluster_bytes);
 	if (st == ST_OK)
 		st = set_entry(q, q->bitmaps[bitmap].table_offset, index, offset);
 	if (st == ST_OK && (entry & QCOW2_BITMAP_TABLE_ONES) != 0)

@@ -1,12 +1,15 @@
 /*
  * What must be on the medium before what: the one place that writes metadata.
  *
- *   1. data of the guest, and refcount blocks with the refcounts of everything that is new         flush
+ *   1. data of the guest, new clusters of bitmaps (zeros, so that the file has them), and refcount
+ *      blocks with the refcounts of everything that is new                                         flush
  *   2. the refcount table; if it has moved: all of it at its new place, flush, then the header     flush
  *   3. L2 tables, which refer to data; tables and clusters of bitmaps                              flush
  *   4. the L1 table, which refers to L2 tables                                                     flush
  *   5. if bitmaps came, went or got other tables: the header's reference to their directory,
  *      which was written to a new place with 1                                                     flush
+ *      (a bitmap that only came has a table of zeros: the file has grown by these with the directory, and 3 needs no
+ *      flush; one that got another table has given up the old one, and that flushes)
  *   6. the refcounts of what nothing refers to any more; they go out with the next commit
  *
  * Bitmaps whose contents change, or who have to note what the guest writes, are marked in use in their directory before
@@ -159,7 +162,7 @@ enum status qcow2_commit(struct qcow2_image *q)
 		st = qcow2_cache_write(&q->l2_cache);
 		if (st == ST_OK)
 			st = qcow2_cache_write(&q->bitmap_cache);
-		if (st == ST_OK && (q->l1_changed_end > 0 || q->bitmaps_move || q->n_released > 0))
+		if (st == ST_OK && (q->l1_changed_end > 0 || q->n_released > 0))
 			st = flush(q);
 	}
 	if (st == ST_OK && q->l1_changed_end > 0) {
@@ -216,10 +219,20 @@ enum status qcow2_make_room(struct qcow2_image *q)
 	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX ? qcow2_commit(q) : ST_OK;
 }
 
+/* Compressed clusters are counted in sectors: other readers want the last of these to be there as a whole. */
+static enum status end_sector(struct qcow2_image *q)
+{
+	uint64_t size = q->image.file->size, end = round_up(size, 512);
+
+	return size < end ? blk_resize(q->image.file, end, PREALLOC_OFF) : ST_OK;
+}
+
 enum status qcow2_flush(struct qcow2_image *q)
 {
-	enum status st = qcow2_commit(q);
+	enum status st = end_sector(q);
 
+	if (st == ST_OK)
+		st = qcow2_commit(q);
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache); /* what step 5 has lowered */
 	return st == ST_OK ? flush(q) : st;

@@ -1,0 +1,289 @@
+#include "job/manifest.h"
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/path.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "base/version.h"
+#include "blk/out_file.h"
+#include "part/medium.h"
+#include "part/selector.h"
+
+enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };
+
+/* ---- while copying -------------------------------------------------------------------------------------------------- */
+
+enum status manifest_open(struct manifest *manifest, uint64_t size, struct error *err)
+{
+	*manifest = (struct manifest){ .range_bytes = RANGE_BYTES };
+	while (div_up(size, manifest->range_bytes) > RANGES_MAX)
+		manifest->range_bytes *= 2;
+	manifest->capacity = (size_t)div_up(size, manifest->range_bytes);
+	manifest->hash = mem_alloc(manifest->capacity * sizeof *manifest->hash);
+	sha256_begin(&manifest->whole);
+	sha256_begin(&manifest->range);
+	return manifest->hash != NULL ? ST_OK : fail_no_memory(err);
+}
+
+void manifest_close(struct manifest *manifest)
+{
+	mem_free(manifest->hash);
+	*manifest = (struct manifest){ 0 };
+}
+
+static void add(struct sha256 *sha, const uint8_t *bytes, uint64_t n)
+{
+	if (bytes != NULL)
+		sha256_add(sha, bytes, (size_t)n);
+	else
+		sha256_add_zeros(sha, n);
+}
+
+static void end_range(struct manifest *manifest)
+{
+	sha256_end(&manifest->range, manifest->hash[manifest->n++]);
+	sha256_begin(&manifest->range);
+}
+
+void manifest_add(struct manifest *manifest, const uint8_t *bytes, uint64_t n)
+{
+	add(&manifest->whole, bytes, n);
+	for (uint64_t done = 0, piece; done < n; done += piece) {
+		piece = min_u64(n - done, manifest->range_bytes - manifest->n_bytes % manifest->range_bytes);
+		add(&manifest->range, bytes != NULL ? bytes + done : NULL, piece);
+		manifest->n_bytes += piece;
+		if (manifest->n_bytes % manifest->range_bytes == 0)
+			end_range(manifest);
+	}
+}
+
+void manifest_end(struct manifest *manifest, uint8_t ret_whole[static SHA256_BYTES])
+{
+	if (manifest->n_bytes % manifest->range_bytes != 0)
+		end_range(manifest);
+	sha256_end(&manifest->whole, ret_whole);
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------------------- */
+
+enum status manifest_plan(const char *file, bool replace, struct error *err)
+{
+	struct place place;
+	enum status st = platform_look(file, &place, err);
+
+	if (st == ST_OK && place.exists && !replace)
+		return fail(err, ST_EXISTS, "the manifest %s exists; give another name, or --force to overwrite it", file);
+	return st;
+}
+
+static void describe_source(struct tree *tree, const char *name)
+{
+	struct inventory inventory = { 0 };
+	struct selection found;
+	struct error ignored; /* the name alone is said then */
+	bool known = medium_is_device(name) && inventory_read(&inventory, &ignored) == ST_OK &&
+		     selector_find(&inventory, name, &found, &ignored) == ST_OK;
+
+	tree_object(tree, NULL);
+	tree_text(tree, "name", name);
+	if (known) {
+		const struct device *disk = found.disk->device;
+
+		tree_text(tree, "model", disk->model);
+		tree_text(tree, "serial", disk->serial);
+		tree_text(tree, "path", disk->path);
+		tree_number(tree, "size", disk->size_bytes);
+		tree_number(tree, "block-size", disk->block_bytes);
+		if (found.part != NULL)
+			tree_number(tree, "partition-start", found.part->start_bytes);
+	}
+	tree_end(tree);
+	inventory_free(&inventory);
+}
+
+static void describe_losses(struct tree *tree, const struct salvage *salvage)
+{
+	tree_number(tree, "lost-bytes", salvage != NULL ? salvage->bytes : 0);
+	tree_array(tree, "lost");
+	for (size_t i = 0; salvage != NULL && i < salvage->n && i < SALVAGE_RANGES_MAX; i++) {
+		tree_object(tree, NULL);
+		tree_number(tree, "offset", salvage->range[i].offset);
+		tree_number(tree, "length", salvage->range[i].length);
+		tree_end(tree);
+	}
+	tree_end(tree);
+}
+
+static void hash_text(struct tree *tree, const char *key, const uint8_t hash[static SHA256_BYTES])
+{
+	char text[SHA256_TEXT_BYTES];
+
+	sha256_text(hash, text);
+	tree_text(tree, key, text);
+}
+
+static void describe(struct manifest *manifest, const struct manifest_facts *facts, struct out *out)
+{
+	uint8_t whole[SHA256_BYTES];
+	struct tree tree;
+
+	manifest_end(manifest, whole);
+	tree_init(&tree, out, TREE_JSON);
+	tree_object(&tree, NULL);
+	tree_number(&tree, "manifest-version", FORMAT_VERSION);
+	tree_text(&tree, "program", "efi-img " EFI_IMG_VERSION);
+	tree_text(&tree, "firmware", platform_firmware());
+	tree_text(&tree, "image", facts->image);
+	tree_text(&tree, "format", facts->format);
+	tree_array(&tree, "sources");
+	for (size_t i = 0; i < facts->n_sources; i++)
+		describe_source(&tree, facts->source[i]);
+	tree_end(&tree);
+	tree_number(&tree, "virtual-size", manifest->n_bytes);
+	describe_losses(&tree, facts->salvage);
+	hash_text(&tree, "sha256", whole);
+	tree_number(&tree, "range-size", manifest->range_bytes);
+	tree_array(&tree, "ranges");
+	for (size_t i = 0; i < manifest->n; i++)
+		hash_text(&tree, NULL, manifest->hash[i]);
+	tree_end(&tree);
+	tree_end(&tree);
+}
+
+enum status manifest_write(struct manifest *manifest, const struct manifest_facts *facts, const char *file, bool replace,
+			   struct error *err)
+{
+	struct out_file text;
+	struct error ignored; /* the first failure is what matters */
+	struct blk *blk;
+	enum status st;
+
+	if (medium_same(file, facts->image))
+		return fail(err, ST_INVALID, "the manifest and the image cannot be the same file, %s; no manifest was written", file);
+	st = platform_create(file, replace, &blk, err);
+	if (st != ST_OK)
+		return st;
+	out_file_begin(&text, blk);
+	describe(manifest, facts, &text.out);
+	st = out_file_end(&text);
+	blk_close(blk);
+	if (st == ST_OK)
+		return ST_OK;
+	(void)platform_remove(file, &ignored);
+	return fail(err, st, "writing the manifest %s: %s; the image itself is complete", file, status_text(st));
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+void manifest_claim_free(struct manifest_claim *claim)
+{
+	mem_free(claim->image);
+	mem_free(claim->hash);
+	*claim = (struct manifest_claim){ 0 };
+}
+
+static bool digit_value(char c, unsigned *ret)
+{
+	if (c >= '0' && c <= '9')
+		*ret = (unsigned)(c - '0');
+	else if (c >= 'a' && c <= 'f')
+		*ret = (unsigned)(c - 'a') + 10;
+	else
+		return false;
+	return true;
+}
+
+static bool read_hash(struct json value, uint8_t ret[static SHA256_BYTES])
+{
+	char text[SHA256_TEXT_BYTES];
+	unsigned high, low;
+
+	if (!json_text(value, text, sizeof text) || text_length(text) != SHA256_TEXT_BYTES - 1)
+		return false;
+	for (size_t i = 0; i < SHA256_BYTES; i++) {
+		if (!digit_value(text[2 * i], &high) || !digit_value(text[2 * i + 1], &low))
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool read_ranges(struct json object, struct manifest_claim *claim)
+{
+	struct json ranges, value;
+	size_t at = 0;
+
+	if (!json_member(object, "ranges", &ranges))
+		return false;
+	for (size_t i = 0; i < claim->n; i++)
+		if (!json_next(ranges, &at, &value) || !read_hash(value, claim->hash[i]))
+			return false;
+	return !json_next(ranges, &at, &value);
+}
+
+static enum status wrong_field(const char *file, const char *field, struct error *err)
+{
+	return fail(err, ST_CORRUPT, "%s: it is no manifest, or a damaged one: its field \"%s\" is not what it should be", file, field);
+}
+
+static enum status read_claim(const char *file, struct json object, struct manifest_claim *claim, struct error *err)
+{
+	char name[NAME_BYTES];
+	struct json value;
+	uint64_t version;
+
+	if (!json_member(object, "manifest-version", &value) || !json_number(value, &version))
+		return wrong_field(file, "manifest-version", err);
+	if (version != FORMAT_VERSION)
+		return fail(err, ST_UNSUPPORTED, "%s: manifests of version %ju are not known, only %d is", file, version, FORMAT_VERSION);
+	if (!json_member(object, "image", &value) || !json_text(value, name, sizeof name) || name[0] == '\0')
+		return wrong_field(file, "image", err);
+	if (!json_member(object, "format", &value) || !json_text(value, claim->format, sizeof claim->format))
+		return wrong_field(file, "format", err);
+	if (!json_member(object, "virtual-size", &value) || !json_number(value, &claim->size) || claim->size > SIZE_LIMIT)
+		return wrong_field(file, "virtual-size", err);
+	if (!json_member(object, "sha256", &value) || !read_hash(value, claim->whole))
+		return wrong_field(file, "sha256", err);
+	if (!json_member(object, "range-size", &value) || !json_number(value, &claim->range_bytes) || claim->range_bytes == 0 ||
+	    div_up(claim->size, claim->range_bytes) > RANGES_MAX)
+		return wrong_field(file, "range-size", err);
+	claim->n = (size_t)div_up(claim->size, claim->range_bytes);
+	claim->hash = mem_alloc(claim->n * sizeof *claim->hash);
+	claim->image = path_relative_to(file, name);
+	if (claim->hash == NULL || claim->image == NULL)
+		return fail_no_memory(err);
+	return read_ranges(object, claim) ? ST_OK : wrong_field(file, "ranges", err);
+}
+
+enum status manifest_read(const char *file, struct manifest_claim *claim, struct error *err)
+{
+	char *text = NULL;
+	struct json object;
+	struct blk *blk;
+	enum status st = platform_open(file, OPEN_READ, &blk, err);
+
+	*claim = (struct manifest_claim){ 0 };
+	if (st != ST_OK)
+		return st;
+	if (blk->size > FILE_BYTES_MAX) {
+		st = fail(err, ST_CORRUPT, "%s: %ju bytes are too many for a manifest", file, blk->size);
+	} else {
+		text = mem_alloc((size_t)blk->size);
+		st = text != NULL ? blk_read(blk, 0, text, (size_t)blk->size) : ST_NO_MEMORY;
+		if (st != ST_OK)
+			st = fail(err, st, "%s: reading it: %s", file, status_text(st));
+	}
+	if (st == ST_OK && !json_read(text, (size_t)blk->size, &object))
+		st = fail(err, ST_CORRUPT, "%s: it is no manifest: it is not JSON", file);
+	if (st == ST_OK)
+		st = read_claim(file, object, claim, err);
+	blk_close(blk);
+	mem_free(text);
+	if (st != ST_OK)
+		manifest_claim_free(claim);
+	return st;
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "base/sha256.h"
+#include "job/salvage.h"
+
+/*
+ * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256 of its disk, as a
+ * whole and by ranges, where it came from, and what of it was lost.
+ */
+struct manifest {
+	struct sha256 whole, range;
+	uint64_t range_bytes;
+	uint64_t n_bytes;                /* so many have been added */
+	uint8_t (*hash)[SHA256_BYTES];   /* of each whole range so far */
+	size_t n, capacity;
+};
+
+/* ST_NO_MEMORY; closed on failure too. */
+enum status manifest_open(struct manifest *, uint64_t size, struct error *);
+void manifest_close(struct manifest *);
+
+/* The next `n` bytes of the disk; `bytes` NULL: zeros. */
+void manifest_add(struct manifest *, const uint8_t *bytes, uint64_t n);
+
+/* The last range, and the whole; once, when all of it has been added. */
+void manifest_end(struct manifest *, uint8_t ret_whole[static SHA256_BYTES]);
+
+/* What else the file says. Texts are the caller's. */
+struct manifest_facts {
+	const char *image, *format;      /* the image's name, as it was given */
+	char **source;                   /* the names that were read */
+	size_t n_sources;
+	const struct salvage *salvage;   /* NULL: everything could be read */
+};
+
+/* Whether the file can be written: refused if it is there, unless `replace`. Changes nothing. */
+enum status manifest_plan(const char *file, bool replace, struct error *);
+
+/*
+ * Ends the manifest and writes it; never over the image itself, and over another file only if `replace`. What cannot be
+ * written completely is removed.
+ */
+enum status manifest_write(struct manifest *, const struct manifest_facts *, const char *file, bool replace, struct error *);
+
+/* What a manifest says that is to be checked. */
+struct manifest_claim {
+	char *image;                     /* as it is named from here; freed by manifest_claim_free() */
+	char format[16];
+	uint64_t size, range_bytes;
+	uint8_t whole[SHA256_BYTES];
+	uint8_t (*hash)[SHA256_BYTES];
+	size_t n;
+};
+
+/* Errors: ST_CORRUPT, with the field; those of opening; ST_NO_MEMORY. Freed on failure too. */
+enum status manifest_read(const char *file, struct manifest_claim *, struct error *);
+void manifest_claim_free(struct manifest_claim *);

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "run.h"
+
+/* One thing that is done to images, for which cuts and failures are enumerated. */
+
+enum { SETUP = 8 };
+
+struct bytes {
+	uint8_t *at;
+	uint64_t size;
+};
+
+struct operation {
+	const char *name;                       /* "resize/grow": figures are of all of a group, which comes first */
+	const char *setup[SETUP][WORDS];        /* make the images, of the files in operation_files() */
+	void (*damage)(const struct bytes *);   /* of the image "a" thereafter */
+	const char *words[WORDS];               /* the operation */
+	unsigned guest;                         /* > 0: instead, a guest writes to "a" so often */
+	int code;                               /* the exit code, if nothing fails */
+	const char *says;                       /* printed only then */
+	int repaired;                           /* that of a repair thereafter */
+	const char *mixed;                      /* files whose bytes are old or new each by itself; NULL: none */
+	bool replaces;                          /* the disk is another one thereafter */
+	bool large;                             /* not for a cut at every change */
+};
+
+extern const struct operation operations[];
+extern const size_t n_operations;
+
+/* Puts the files on the volume that all set-ups know. */
+void operation_files(void);
+
+/* What is wrong with images that are repaired (damage.c). */
+void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *), no_blocks(const struct bytes *),
+	block_twice(const struct bytes *), not_copied(const struct bytes *), reserved_places(const struct bytes *),
+	incomplete(const struct bytes *), lost(const struct bytes *), dirty(const struct bytes *);

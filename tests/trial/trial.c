@@ -1,0 +1,470 @@
+#include "trial.h"
+
+#include "contents.h"
+#include "format/chain.h"
+#include "guest.h"
+#include "powercut.h"
+#include "verdict.h"
+
+static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
+
+/* An operation with what it begins with, and what it makes of it. */
+struct trial {
+	const struct operation *op;
+	struct figures *figures;
+	struct sim_files files, final;
+	struct contents before, after;
+	uint32_t seed;
+	unsigned endangered;
+	size_t n_seen, seen_capacity;
+	uint64_t *seen; /* hashes of states that were looked at: many cuts leave the same */
+};
+
+static int operate(const struct trial *t)
+{
+	return t->op->guest > 0 ? guest_run(t->op->guest, t->seed) : run(t->op->words);
+}
+
+/* ---- one state ---------------------------------------------------------------------------------------------------- */
+
+static bool seen(struct trial *t, uint64_t more)
+{
+	uint64_t hash = UINT64_C(14695981039346656037) ^ more;
+	const char *name;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++) {
+		uint64_t size, word;
+		const uint8_t *bytes = sim_file(name, &size);
+
+		hash = (hash ^ size ^ (uint64_t)name[0] << 56) * UINT64_C(1099511628211);
+		for (uint64_t at = 0; at < size; at += 8) {
+			word = 0;
+			memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
+			hash = (hash ^ word) * UINT64_C(1099511628211);
+			hash ^= hash >> 29;
+		}
+	}
+	for (size_t i = 0; i < t->n_seen; i++)
+		if (t->seen[i] == hash)
+			return true;
+	if (t->n_seen == t->seen_capacity) {
+		t->seen_capacity = 2 * t->seen_capacity + 64;
+		t->seen = realloc(t->seen, t->seen_capacity * sizeof *t->seen);
+	}
+	t->seen[t->n_seen++] = hash;
+	return false;
+}
+
+static void assert_verdict(const char *name, enum verdict_on on)
+{
+	uint64_t size;
+	const uint8_t *bytes = sim_file(name, &size);
+	char why[256];
+
+	if (is_qcow2(name) && !verdict_qcow2(bytes, size, on, why))
+		wrong("%s: %s", name, why);
+}
+
+static void assert_verdicts(enum verdict_on on)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
+		assert_verdict(name, on);
+}
+
+/* How many clusters have a refcount lower than their users: what is written next could destroy these. */
+static unsigned endangered(void)
+{
+	unsigned n = 0;
+
+	(void)RUN("check", "a");
+	for (const char *at = err.text; (at = strstr(at, "corrupt: cluster ")) != NULL; at++)
+		n++;
+	return n;
+}
+
+static bool was_there(const struct trial *t, const char *name)
+{
+	for (size_t i = 0; i < t->files.n; i++)
+		if (strcmp(t->files.file[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What was not there before is no image, or all of it is as it should be. */
+static void assert_no_half_image(const struct trial *t)
+{
+	bool whole = true, image = false;
+
+	for (size_t i = 0; i < t->final.n; i++) {
+		const char *name = t->final.file[i].name;
+		uint64_t size;
+		const uint8_t *bytes = sim_file(name, &size);
+
+		if (was_there(t, name))
+			continue;
+		image |= is_qcow2(name);
+		whole &= bytes != NULL && size == t->final.file[i].size && memcmp(bytes, t->final.file[i].bytes, size) == 0;
+	}
+	if (image && !whole)
+		wrong("half an image looks whole");
+}
+
+/* Where it is not sure what refers to what, nothing is given up. */
+static void assert_all_kept(const struct trial *t)
+{
+	uint64_t size;
+	const uint8_t *bytes = sim_file("a", &size);
+
+	for (size_t i = 0; i < t->files.n; i++)
+		if (strcmp(t->files.file[i].name, "a") == 0 &&
+		    verdict_lowered(t->files.file[i].bytes, t->files.file[i].size, bytes, size))
+			wrong("a refcount is lower than before");
+}
+
+/* Whether a file is as it was before the operation. */
+static bool untouched(const struct trial *t, const char *name)
+{
+	uint64_t size;
+	const uint8_t *bytes = sim_file(name, &size);
+
+	for (size_t i = 0; i < t->files.n; i++)
+		if (strcmp(t->files.file[i].name, name) == 0)
+			return t->files.file[i].size == size && memcmp(t->files.file[i].bytes, bytes, size) == 0;
+	return false;
+}
+
+static struct contents assert_state(const struct trial *t, size_t cut)
+{
+	const struct expectation expected = {
+		.before = &t->before, .after = &t->after, .mixed = t->op->mixed,
+		.mixture = t->op->guest > 0 ? guest_assert : assert_mixed, .cut = cut,
+	};
+	struct contents now;
+
+	assert_no_half_image(t);
+	now = contents_read();
+	if (t->op->damage == NULL)
+		assert_verdicts(VERDICT_SOUND);
+	else if (endangered() > t->endangered)
+		wrong("more refcounts are too low than before: %s", err.text);
+	if (t->op->repaired != EXIT_OK)
+		assert_all_kept(t);
+	assert_old_or_new(&expected, &now);
+	return now;
+}
+
+/* The front image. */
+static const char *front(const struct trial *t)
+{
+	return was_there(t, "c") ? "c" : was_there(t, "b") ? "b" : was_there(t, "a") ? "a" : NULL;
+}
+
+/* What was lost is in nobody's way when the image is written to. */
+static void assert_works(const struct trial *t, const struct contents *now)
+{
+	enum { PIECE = 40 << 10 };
+	static uint8_t piece[PIECE], back[PIECE];
+	const char *name = front(t);
+	struct chain chain;
+	struct error why;
+	struct contents then;
+	struct blk *blk;
+	size_t n;
+
+	if (name == NULL || t->op->damage != NULL || untouched(t, name))
+		return;
+	if (chain_open_writable(name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+		wrong("it cannot be worked with: %s", why.text);
+	blk = &chain.link[0].image->blk;
+	n = blk->size < PIECE ? (size_t)blk->size : PIECE;
+	memset(piece, 'w', n);
+	if (blk_write(blk, 0, piece, n) != ST_OK || blk_write(blk, blk->size - n, piece, n) != ST_OK ||
+	    image_flush(chain.link[0].image, &why) != ST_OK || blk_read(blk, 0, back, n) != ST_OK ||
+	    memcmp(piece, back, n) != 0)
+		wrong("it cannot be written to");
+	chain_close(&chain);
+	assert_verdicts(VERDICT_SOUND);
+	then = contents_read();
+	assert_same_snapshots(contents_find(now, name), contents_find(&then, name));
+	contents_free(&then);
+}
+
+static bool is_command(const struct operation *op, const char *name)
+{
+	return op->words[0] != NULL && strcmp(op->words[0], name) == 0;
+}
+
+static void repair(const struct trial *t, const char *name)
+{
+	int code = t->op->repaired;
+
+	if (RUN("check", "-r", "all", name) != code)
+		wrong("%s cannot be repaired: %s%s", name, out.text, err.text);
+	/* Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut leaves none either. */
+	if (code == EXIT_OK)
+		assert_verdict(name, t->op->damage != NULL && is_command(t->op, "check") ? VERDICT_NOTHING_LOST : VERDICT_CLEAN);
+}
+
+/* A repair makes it clean, and changes nothing that can be read; a second one changes nothing at all. */
+static void assert_finishes(const struct trial *t, const struct contents *now)
+{
+	struct sim_files repaired;
+	struct contents then;
+	const char *name;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
+		if (is_qcow2(name) && (t->op->damage != NULL || !untouched(t, name)))
+			repair(t, name);
+	then = contents_read();
+	assert_same_contents(now, &then);
+	contents_free(&then);
+	repaired = sim_files_keep();
+	for (size_t i = 0; i < repaired.n; i++) {
+		uint64_t size;
+		const uint8_t *bytes;
+
+		name = repaired.file[i].name;
+		if (is_qcow2(name) && (t->op->damage != NULL || !untouched(t, name)))
+			repair(t, name);
+		bytes = sim_file(name, &size);
+		if (size != repaired.file[i].size || memcmp(bytes, repaired.file[i].bytes, size) != 0)
+			wrong("%s: repairing it once more changes it", name);
+	}
+	sim_files_drop(&repaired);
+}
+
+static void assert_all(struct trial *t, size_t cut)
+{
+	struct contents now;
+	struct sim_files files;
+
+	if (seen(t, t->op->guest > 0 ? guest_flushes(cut) : 0))
+		return;
+	t->figures->distinct++;
+	now = assert_state(t, cut);
+	files = sim_files_keep();
+	assert_works(t, &now);
+	sim_files_restore(&roomy, &files);
+	sim_files_drop(&files);
+	assert_finishes(t, &now);
+	contents_free(&now);
+}
+
+/* ---- beginning and end -------------------------------------------------------------------------------------------- */
+
+static struct sim_files prepare(const struct operation *op)
+{
+	struct sim_files files;
+
+	sim_volume(&roomy);
+	operation_files();
+	for (size_t i = 0; i < SETUP && op->setup[i][0] != NULL; i++)
+		must(op->setup[i]);
+	files = sim_files_keep();
+	for (size_t i = 0; op->damage != NULL && i < files.n; i++)
+		if (strcmp(files.file[i].name, "a") == 0)
+			op->damage(&(struct bytes){ files.file[i].bytes, files.file[i].size });
+	sim_files_restore(&roomy, &files);
+	return files;
+}
+
+/* What the operation does when nothing fails is what is expected; the volume is then as after it. */
+static struct trial begin(const struct operation *op, struct figures *figures)
+{
+	struct trial t = { .op = op, .figures = figures, .seed = setting("SEED", 0) };
+	int code;
+
+	(void)trying("%s", op->name);
+	t.files = prepare(op);
+	t.before = contents_read();
+	if (op->damage != NULL)
+		t.endangered = endangered();
+	sim_files_restore(&roomy, &t.files);
+	code = operate(&t);
+	if (code != op->code || (op->says != NULL && strstr(out.text, op->says) == NULL))
+		wrong("exit code %d: %s%s", code, out.text, err.text);
+	if (op->code == EXIT_OK)
+		assert_verdicts(VERDICT_NOTHING_LOST);
+	t.after = contents_read();
+	t.final = sim_files_keep();
+	for (size_t i = 0; !op->replaces && op->guest == 0 && i < t.before.n; i++)
+		if (!is_mixed(op->mixed, t.before.file[i].name))
+			assert_same_beginning(&t.before.file[i], contents_find(&t.after, t.before.file[i].name));
+	figures->operations++;
+	return t;
+}
+
+static void end(struct trial *t)
+{
+	contents_free(&t->before);
+	contents_free(&t->after);
+	sim_files_drop(&t->files);
+	sim_files_drop(&t->final);
+	free(t->seen);
+}
+
+/* ---- cuts --------------------------------------------------------------------------------------------------------- */
+
+static bool wanted(const struct powercut *cut, void *arg)
+{
+	const struct trial *t = arg;
+
+	return trying("%s/%s", t->op->name, cut->name);
+}
+
+static void check_cut(const struct powercut *cut, void *arg)
+{
+	struct trial *t = arg;
+
+	t->figures->states++;
+	assert_all(t, cut->cut);
+}
+
+void trial_cut(const struct operation *op, struct figures *figures)
+{
+	const struct powercut_plan plan = {
+		.seed = setting("SEED", 0),
+		.n_seeds = setting("SEEDS", 2),
+		.only_mixtures = op->large || setting("SEED", 0) > 0, /* the others are the same for each seed */
+		.sample = op->large ? 7 : 1,
+	};
+	struct trial t = begin(op, figures);
+
+	figures->changes += (unsigned)powercut_each(&roomy, &t.files, &plan, wanted, check_cut, &t);
+	end(&t);
+}
+
+/* ---- failures ----------------------------------------------------------------------------------------------------- */
+
+enum { FAILURES_MAX = 20000 }; /* where ONLY leaves out most */
+
+enum victim { ALLOCATION, CALL_IO, CALL_NO_SPACE, CANCEL, N_VICTIMS };
+
+static const char *const victims[] = { "allocation", "io", "space", "cancel" };
+
+static void arm(enum victim victim, unsigned n)
+{
+	sim_fail_allocation(victim == ALLOCATION ? n : 0);
+	sim_volume_fail(victim == CALL_IO || victim == CALL_NO_SPACE ? n : 0, victim == CALL_IO ? ST_IO : ST_NO_SPACE);
+	sim_cancel(victim == CANCEL ? n : 0);
+}
+
+static bool has_failed(enum victim victim)
+{
+	return victim == ALLOCATION ? sim_allocation_failed() : victim == CANCEL ? sim_was_cancelled() : sim_volume_failed();
+}
+
+/* A status that says what happened, and no result beside it. */
+static void assert_failure(const struct operation *op, int code)
+{
+	bool misused = strstr(err.text, "Try 'efi-img help ") != NULL, compares = is_command(op, "compare") && !misused;
+
+	if (strstr(err.text, "efi-img: ") == NULL || (op->says != NULL && strstr(out.text, op->says) != NULL))
+		wrong("exit code %d; it said: %s%s", code, out.text, err.text);
+	if (compares ? code < 2 || code > 4 : code != EXIT_ERROR)
+		wrong("exit code %d: %s", code, err.text);
+}
+
+/* It did without what failed. */
+static void assert_done(const struct trial *t)
+{
+	struct contents now = contents_read();
+
+	assert_same_contents(&t->after, &now);
+	contents_free(&now);
+}
+
+static void assert_nothing_left(const struct trial *t)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
+		if (!was_there(t, name))
+			wrong("%s is left", name);
+}
+
+static void fail_nth(struct trial *t, enum victim victim, unsigned n, bool *ret_failed)
+{
+	int code;
+
+	sim_files_restore(&roomy, &t->files);
+	arm(victim, n);
+	code = operate(t);
+	*ret_failed = has_failed(victim);
+	arm(N_VICTIMS, 0);
+	if (!*ret_failed)
+		return;
+	t->figures->failures++;
+	if (sim_allocations() != 0)
+		wrong("%zu allocations left", sim_allocations());
+	if (code == t->op->code && strstr(err.text, "efi-img: ") == NULL) {
+		assert_done(t);
+		return;
+	}
+	assert_failure(t->op, code);
+	assert_nothing_left(t);
+	if (victim == CANCEL && is_command(t->op, "snapshot") && t->op->damage == NULL)
+		assert_verdicts(VERDICT_CLEAN); /* what the person stops leaves nothing behind */
+	assert_all(t, SIZE_MAX);
+}
+
+void trial_fail(const struct operation *op, struct figures *figures)
+{
+	struct trial t = begin(op, figures);
+
+	for (enum victim victim = ALLOCATION; !op->large && victim < N_VICTIMS; victim++) {
+		bool failed = true;
+
+		for (unsigned n = 1; failed && n < FAILURES_MAX; n++)
+			if (trying("%s/%s%u", op->name, victims[victim], n))
+				fail_nth(&t, victim, n, &failed);
+	}
+	end(&t);
+}
+
+/* ---- all of them -------------------------------------------------------------------------------------------------- */
+
+static void add(struct figures *sum, const struct figures *figures)
+{
+	sum->operations += figures->operations;
+	sum->changes += figures->changes;
+	sum->states += figures->states;
+	sum->distinct += figures->distinct;
+	sum->failures += figures->failures;
+}
+
+static void print(const struct figures *f)
+{
+	print_message("| %-9s | %4u | %6u | %7u | %7u | %6u |\n", f->group, f->operations, f->changes, f->states, f->distinct,
+		      f->failures);
+}
+
+/* Whether the name of an operation begins with that of the group. */
+static bool is_in(const struct operation *op, const char *group)
+{
+	size_t n = strcspn(op->name, "/");
+
+	return strncmp(op->name, group, n) == 0 && group[n] == '\0';
+}
+
+struct figures trial_each(void (*try)(const struct operation *, struct figures *))
+{
+	struct figures sum = { .group = "all" };
+
+	print_message("| operation |    n |   cuts |  states | differ  | failed |\n");
+	for (size_t i = 0; i < n_operations;) {
+		struct figures group = { 0 };
+
+		memcpy(group.group, operations[i].name, strcspn(operations[i].name, "/"));
+		for (; i < n_operations && is_in(&operations[i], group.group); i++)
+			if (trying_any(operations[i].name))
+				try(&operations[i], &group);
+		if (group.operations > 0)
+			print(&group);
+		add(&sum, &group);
+	}
+	print(&sum);
+	return sum;
+}

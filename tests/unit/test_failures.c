@@ -1,0 +1,47 @@
+/*
+ * Each allocation and each call to the volume of an operation fails, and a person stops it at every moment: what must hold
+ * then is in trial/trial.h.
+ */
+#include "trial.h"
+
+static void every_failure(void **state)
+{
+	struct figures sum;
+
+	(void)state;
+	sim_time(1795380957, 5);
+	sum = trial_each(trial_fail);
+	assert_true(getenv("ONLY") != NULL || sum.failures > 5000);
+}
+
+static void compare_names_the_file(void **state)
+{
+	static const struct sim_volume_kind roomy = { .free_bytes = 16 << 20 };
+
+	(void)state;
+	sim_volume(&roomy);
+	put_raw("one", 1, 100 << 10, 0);
+	put_raw("two", 1, 100 << 10, 0);
+	sim_cancel(1);
+	assert_int_equal(RUN("compare", "one", "two"), 4);
+	sim_cancel(0);
+	assert_string_equal(err.text, "efi-img: stopped at offset 0; what is in front of it is the same\n");
+	assert_int_equal(RUN("compare", "one", "none"), 2);
+	assert_non_null(strstr(err.text, "none"));
+	sim_volume_fail(5, ST_IO); /* both are opened and probed; then read, in transfers of 64 KiB */
+	assert_int_equal(RUN("compare", "one", "two"), 4);
+	assert_string_equal(err.text, "efi-img: one: reading 102400 bytes at offset 0: the device reports an error\n");
+	sim_volume_fail(7, ST_IO);
+	assert_int_equal(RUN("compare", "one", "two"), 4);
+	assert_string_equal(err.text, "efi-img: two: reading 102400 bytes at offset 0: the device reports an error\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_failure),
+		cmocka_unit_test(compare_names_the_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
