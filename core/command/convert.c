@@ -24,6 +24,7 @@ static const struct option options[] = {
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
+	{ 0, "split", "SIZE", "put the target into several files of at most this size, which\nefi-img opens as one: TARGET, TARGET.001 ... (preset: where it\nmay outgrow the largest file of its volume; 0: never)" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
 	{ 0, "gpt", "WHAT", "what becomes of a GPT on a larger disk: move its backup to\nthe end (preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
@@ -54,6 +55,8 @@ static const char notes[] =
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
 	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
 	"written is read back.\n\n"
+	"Parts of a split image are found by their names; a missing one is an error. Put\n"
+	"behind each other, as cat does, they are the image for any other program.\n\n"
 	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
 	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
 	"source, is copied as it is, and what is wrong with it is said.\n\n"
@@ -146,8 +149,8 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
-static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
-				  const char *name, uint64_t size, struct error *err)
+static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job,
+				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
@@ -159,12 +162,16 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 	if (st == ST_OK)
 		st = check_new(job, &create.options, err);
 	if (st == ST_OK)
+		st = split_option(arguments, true, &create, err);
+	if (st == ST_OK)
 		st = create_prepare(&create, err);
 	if (st == ST_OK) {
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
 	}
+	if (st == ST_OK && !arguments_has(arguments, "q"))
+		split_say(console, &create);
 	create_job_free(&create);
 	return st;
 }
@@ -282,6 +289,8 @@ static enum status check_options(const struct arguments *arguments, const struct
 	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
 	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run") || arguments_has(arguments, "gpt")))
 		return fail(err, ST_INVALID, "options --erase, --dry-run and --gpt are for a disk or a partition as target");
+	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
+		return fail(err, ST_INVALID, "option --split is for a new image in a file");
 	job->sparse_bytes = 4096;
 	if (job->compress && format->write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);
@@ -393,7 +402,7 @@ static enum status convert(const struct console *console, const struct arguments
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
-		st = convert_to_new(arguments, &job, format, name, size, err);
+		st = convert_to_new(console, arguments, &job, format, name, size, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
 	manifest_close(&manifest);

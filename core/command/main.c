@@ -1,5 +1,6 @@
 #include "base/size.h"
 #include "base/text.h"
+#include "blk/split.h"
 #include "command/command.h"
 #include "job/outcome.h"
 #include "job/target.h"
@@ -132,6 +133,38 @@ static enum status plan_copy(struct target_job *target, struct create_job *creat
 		return st;
 	create->device_bytes = target->size_bytes;
 	return create_prepare(create, err);
+}
+
+enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job, struct error *err)
+{
+	job->may_split = preset && !arguments_has(arguments, "split");
+	if (!arguments_has(arguments, "split"))
+		return ST_OK;
+	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes, err);
+}
+
+/* A name without volume and directories. */
+static const char *base_name(const char *name)
+{
+	const char *ret = name;
+
+	for (; *name != '\0'; name++)
+		if (*name == '/' || *name == '\\' || *name == ':')
+			ret = name + 1;
+	return ret;
+}
+
+void split_say(const struct console *console, const struct create_job *job)
+{
+	unsigned n = job->split_bytes > 0 ? split_count(job->file_name) : 1;
+	const char *name = base_name(job->file_name);
+
+	if (n == 1)
+		return;
+	out_printf(console->out, "%s is in %u files, %s, %s.001", job->file_name, n, name, name);
+	if (n > 2)
+		out_printf(console->out, " ... %s.%03u", name, n - 1);
+	out_printf(console->out, ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? > 'whole-%s'\n", name, name, name);
 }
 
 enum status copy_to_disk(const struct console *console, const struct arguments *arguments, struct target_job *target, struct convert_job *job,
