@@ -38,6 +38,12 @@ static inline void bytes_to_be(uint8_t *b, size_t n, uint64_t v)
 		b[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
 }
 
+static inline void bytes_to_le(uint8_t *b, size_t n, uint64_t v)
+{
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)(v >> (8 * i));
+}
+
 static inline uint16_t be16_get(be16 v) { return (uint16_t)bytes_from_be(v.b, 2); }
 static inline uint32_t be32_get(be32 v) { return (uint32_t)bytes_from_be(v.b, 4); }
 static inline uint64_t be64_get(be64 v) { return bytes_from_be(v.b, 8); }
@@ -58,5 +64,21 @@ static inline be64 be64_of(uint64_t v)
 	be64 r;
 
 	bytes_to_be(r.b, 8, v);
+	return r;
+}
+
+static inline le32 le32_of(uint32_t v)
+{
+	le32 r;
+
+	bytes_to_le(r.b, 4, v);
+	return r;
+}
+
+static inline le64 le64_of(uint64_t v)
+{
+	le64 r;
+
+	bytes_to_le(r.b, 8, v);
 	return r;
 }

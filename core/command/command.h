@@ -61,6 +61,16 @@ enum status format_options(const struct arguments *, struct create_values *, str
 enum status new_image_options(const struct arguments *, const struct image_format *, const char *backing, struct create_values *ret,
 			      struct error *);
 
+/*
+ * Takes the option --split=SIZE: into files of how many bytes at most the new image goes; 0: one file. `preset`: without
+ * the option, it is split where it may outgrow the largest file of its volume. Errors: ST_INVALID.
+ */
+struct create_job;
+enum status split_option(const struct arguments *, bool preset, struct create_job *, struct error *);
+
+/* Says which files an image consists of, if there are several, and how to make them one. */
+void split_say(const struct console *, const struct create_job *);
+
 /* Whether an option -o asks for the format's options to be explained. */
 bool format_options_want_help(const struct arguments *);
 

@@ -24,7 +24,9 @@ static const struct option options[] = {
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
+	{ 0, "split", "SIZE", "put the target into several files of at most this size, which\nefi-img opens as one: TARGET, TARGET.001 ... (preset: where it\nmay outgrow the largest file of its volume; 0: never)" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
+	{ 0, "gpt", "WHAT", "what becomes of a GPT on a larger disk: move its backup to\nthe end (preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came from, into\nthis file, for hash --check" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
@@ -59,6 +61,11 @@ static const char notes[] =
 	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
 	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
 	"it is the map, should the power go while that is being written.\n\n"
+	"Parts of a split image are found by their names; a missing one is an error. Put\n"
+	"behind each other, as cat does, they are the image for any other program.\n\n"
+	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
+	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
+	"source, is copied as it is, and what is wrong with it is said.\n\n"
 	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
 	"--salvage had to leave out; with a disk on either side those of help exit-codes.\n";
 
@@ -148,8 +155,8 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
-static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
-				  const char *name, uint64_t size, struct error *err)
+static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job,
+				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
@@ -161,12 +168,16 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 	if (st == ST_OK)
 		st = check_new(job, &create.options, err);
 	if (st == ST_OK)
+		st = split_option(arguments, true, &create, err);
+	if (st == ST_OK)
 		st = create_prepare(&create, err);
 	if (st == ST_OK) {
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
 	}
+	if (st == ST_OK && !arguments_has(arguments, "q"))
+		split_say(console, &create);
 	create_job_free(&create);
 	return st;
 }
@@ -196,7 +207,22 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 	return st;
 }
 
+/* What is to become of a GPT that was made for a smaller disk. */
+static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *ret, struct error *err)
+{
+	static const char *const words[] = { [GPT_MOVE] = "move", [GPT_KEEP] = "keep", [GPT_REFUSE] = "refuse" };
+	const char *word = arguments_has(arguments, "gpt") ? arguments_value(arguments, "gpt") : words[GPT_MOVE];
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (text_equal(word, words[i])) {
+			*ret = (enum gpt_wish)i;
+			return ST_OK;
+		}
+	return fail(err, ST_INVALID, "option --gpt: \"%s\" is none of move, keep, refuse", word);
+}
+
 /* A flat format: the disk gets the bytes of the sources' disk; another one: an image of it. */
+__attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
 static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
@@ -204,8 +230,10 @@ static enum status convert_to_disk(const struct console *console, const struct a
 				     .file = { NULL, NULL, job->map != NULL ? job->map->name : NULL } };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
-	enum status st;
+	enum status st = gpt_option(arguments, &target.gpt, err);
 
+	if (st != ST_OK)
+		return st;
 	if (format->flat && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new image; the disk %s is written over as it is", name);
 	if (format->flat)
@@ -267,8 +295,10 @@ static enum status check_options(const struct arguments *arguments, const struct
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
 	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
-	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
-		return fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as target");
+	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run") || arguments_has(arguments, "gpt")))
+		return fail(err, ST_INVALID, "options --erase, --dry-run and --gpt are for a disk or a partition as target");
+	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
+		return fail(err, ST_INVALID, "option --split is for a new image in a file");
 	job->sparse_bytes = 4096;
 	if (job->compress && format->write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);
@@ -432,7 +462,7 @@ static enum status convert(const struct console *console, const struct arguments
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
-		st = convert_to_new(arguments, &job, format, name, size, err);
+		st = convert_to_new(console, arguments, &job, format, name, size, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
 	manifest_close(&manifest);

@@ -9,6 +9,7 @@ static const struct option options[] = {
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
+	{ 0, "split", "SIZE", "put the image into several files of at most this size: FILE,\nFILE.001 ...; efi-img opens them as one" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
 	{ 0 },
@@ -36,14 +37,18 @@ static int create(const struct console *console, const struct arguments *argumen
 {
 	struct error err;
 
-	if (parse_options(arguments, job, &err) != ST_OK || create_prepare(job, &err) != ST_OK)
+	if (parse_options(arguments, job, &err) != ST_OK || split_option(arguments, false, job, &err) != ST_OK || create_prepare(job, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q")) {
 		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name, job->format->name);
 		create_values_print(&job->options, console->out);
 		out_text(console->out, "\n");
 	}
-	return create_run(job, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+	if (create_run(job, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (!arguments_has(arguments, "q"))
+		split_say(console, job);
+	return EXIT_OK;
 }
 
 static int run(const struct console *console, struct arguments *arguments)

@@ -1,5 +1,6 @@
 #include "base/size.h"
 #include "base/text.h"
+#include "blk/split.h"
 #include "command/command.h"
 #include "job/outcome.h"
 #include "job/target.h"
@@ -134,6 +135,38 @@ static enum status plan_copy(struct target_job *target, struct create_job *creat
 	return create_prepare(create, err);
 }
 
+enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job, struct error *err)
+{
+	job->may_split = preset && !arguments_has(arguments, "split");
+	if (!arguments_has(arguments, "split"))
+		return ST_OK;
+	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes, err);
+}
+
+/* A name without volume and directories. */
+static const char *base_name(const char *name)
+{
+	const char *ret = name;
+
+	for (; *name != '\0'; name++)
+		if (*name == '/' || *name == '\\' || *name == ':')
+			ret = name + 1;
+	return ret;
+}
+
+void split_say(const struct console *console, const struct create_job *job)
+{
+	unsigned n = job->split_bytes > 0 ? split_count(job->file_name) : 1;
+	const char *name = base_name(job->file_name);
+
+	if (n == 1)
+		return;
+	out_printf(console->out, "%s is in %u files, %s, %s.001", job->file_name, n, name, name);
+	if (n > 2)
+		out_printf(console->out, " ... %s.%03u", name, n - 1);
+	out_printf(console->out, ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? > 'whole-%s'\n", name, name, name);
+}
+
 enum status copy_to_disk(const struct console *console, const struct arguments *arguments, struct target_job *target, struct convert_job *job,
 			 struct create_job *create, struct error *err)
 {
@@ -148,6 +181,9 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 		(json ? target_print_json : target_print_text)(target, st, err, console->out);
 	else if (st == ST_OK)
 		st = target_run(target, job, create, err);
+	if (st == ST_OK && target->gpt_fate == GPT_FATE_ODD && !arguments_has(arguments, "dry-run"))
+		out_printf(console->err, "efi-img: %s: the GPT is on it as it was in the source, which is not right there: %s\n", target->name,
+			   target->gpt_why);
 	if (st == ST_OK && !target->device->flushes && !arguments_has(arguments, "dry-run"))
 		out_printf(console->err, "efi-img: %s: everything is written, but the firmware cannot tell this drive to empty its own cache: leave it "
 			   "connected and powered for a while\n", target->name);

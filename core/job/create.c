@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/hold.h"
+#include "blk/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
 #include "job/place.h"
@@ -108,6 +109,43 @@ static enum status look_at_place(const struct create_job *job, size_t i, struct 
 	return ST_OK;
 }
 
+/* Where an image may outgrow the largest file of its volume, it is split. */
+static enum status decide_split(struct create_job *job, struct error *err)
+{
+	struct image_measure full = { .full_bytes = job->request.size };
+	struct place place;
+	enum status st;
+
+	if (!job->may_split || job->split_bytes > 0 || job->device_bytes > 0 || job->plan.n_files > 1)
+		return ST_OK;
+	st = look_at_place(job, 0, &place, err);
+	if (st == ST_OK && job->format->measure != NULL)
+		st = job->format->measure(&job->request, NULL, &full, err);
+	if (st == ST_OK && full.full_bytes > place.file_limit_bytes)
+		job->split_bytes = place.file_limit_bytes;
+	return st;
+}
+
+/* A file that is to become a part must not be somebody else's. */
+static enum status check_parts(const struct create_job *job, struct error *err)
+{
+	struct place place = { 0 };
+	char *name;
+	enum status st;
+
+	if (split_part_bytes(job->split_bytes) == 0)
+		return fail(err, ST_INVALID, "%s: parts of %ju bytes are too small: at least 1M", job->file_name, job->split_bytes);
+	name = split_name(job->file[0], 1);
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = platform_look(name, &place, err);
+	if (st == ST_OK && place.exists && !job->replace)
+		st = fail(err, ST_EXISTS, "%s: the file exists already, and %s may need one of that name; --force would replace it", name,
+			  job->file_name);
+	mem_free(name);
+	return st;
+}
+
 static enum status check_places(const struct create_job *job, struct error *err)
 {
 	struct place_need need[CREATE_FILES_MAX] = { 0 };
@@ -117,6 +155,10 @@ static enum status check_places(const struct create_job *job, struct error *err)
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++) {
 		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
 		st = look_at_place(job, i, &place[i], err);
+		if (st == ST_OK && i == 0 && job->split_bytes > 0) {
+			place[i].file_limit_bytes = UINT64_MAX;
+			st = check_parts(job, err);
+		}
 		if (st == ST_OK)
 			st = place_check(need, place, i, err);
 	}
@@ -175,6 +217,8 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", job->file_name, why.text);
 	st = resolve_names(job, err);
+	if (st == ST_OK)
+		st = decide_split(job, err);
 	return st == ST_OK ? check_places(job, err) : st;
 }
 
@@ -188,6 +232,14 @@ static enum status make_file(const struct create_job *job, size_t i, struct blk 
 	for (size_t j = 0; j < i; j++)
 		if (platform_same(job->file[j], job->file[i]))
 			return fail(err, ST_INVALID, "%s: the image and its data file cannot be the same file", job->file[i]);
+	if (i == 0 && job->split_bytes > 0)
+		return split_create(job->file[0], split_part_bytes(job->split_bytes), job->replace, ret, err);
+	if (i == 0 && job->replace && job->device_bytes == 0 && split_count(job->file[0]) > 1) {
+		enum status st = split_remove(job->file[0], err); /* what is whole has no parts */
+
+		if (st != ST_OK)
+			return st;
+	}
 	if (i > 0 || job->device_bytes == 0)
 		return platform_create(job->file[i], job->replace, ret, err);
 	*ret = window_open(job->device, &(struct window_kind){ .limit = job->device_bytes });
@@ -200,7 +252,8 @@ static void remove_files(const struct create_job *job, size_t n, struct error *e
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; i < n; i++) {
 		struct error why, before;
 
-		if (platform_remove(job->file[i], &why) == ST_OK)
+		if ((i > 0 || job->split_bytes == 0 || split_remove(job->file[0], &why) == ST_OK) &&
+		    platform_remove(job->file[i], &why) == ST_OK)
 			continue;
 		before = *err;
 		error_set(err, "%s; and the incomplete file could not be removed: %s", before.text, why.text);

@@ -17,6 +17,8 @@ struct create_job {
 	bool fill;                    /* the disk will be written at once */
 	bool bitmaps;                 /* the image will get some */
 	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
+	bool may_split;               /* split_bytes is set where the volume's files may be too small for the image */
+	uint64_t split_bytes;         /* the image goes into several files (blk/split.h), each of at most so many bytes; 0: into one */
 	uint64_t device_bytes;        /* the image goes onto a disk of this size, from its beginning on; 0: into a file */
 	struct blk *device;           /* that disk, from create_open() or create_run() on; the caller's */
 

@@ -8,6 +8,7 @@
 #include "blk/hold.h"
 #include "blk/window.h"
 #include "job/status.h"
+#include "job/target_gpt.h"
 #include "part/medium.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
@@ -293,6 +294,8 @@ enum status target_decide(struct target_job *job, struct error *err)
 		st = check_sector_size(job, err);
 	if (st == ST_OK && job->format->flat)
 		st = check_size(job, err);
+	if (st == ST_OK)
+		st = target_gpt_plan(job, err);
 	return st == ST_OK ? check_erase(job, err) : st;
 }
 
@@ -366,6 +369,8 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	if (st != ST_OK)
 		return st;
 	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
+	if (st == ST_OK)
+		st = target_gpt_run(job, err);
 	if (st == ST_OK && job->holds) {
 		st = hold_release(job->disk);
 		if (st != ST_OK)

@@ -18,6 +18,17 @@
  */
 enum { TARGET_FILES_MAX = 3 };
 
+/* What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the GPT as it is; nothing written. */
+enum gpt_wish { GPT_MOVE, GPT_KEEP, GPT_REFUSE };
+
+enum gpt_fate {
+	GPT_FATE_NONE,    /* nothing: there is none, or it fits */
+	GPT_FATE_MOVED,
+	GPT_FATE_KEPT,    /* it could be moved, but is not to be */
+	GPT_FATE_ODD,     /* it cannot be moved, and is copied as it is */
+	GPT_FATE_UNKNOWN, /* only what is written will tell */
+};
+
 struct target_job {
 	const char *name;
 	const char *erase;               /* NULL: not given */
@@ -25,6 +36,7 @@ struct target_job {
 	size_t n_sources;
 	uint64_t first_byte, n_bytes;    /* what of the disk that they make is copied */
 	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
+	enum gpt_wish gpt;
 	const char *file[TARGET_FILES_MAX]; /* others that will be written or read, such as a data file; NULL: none */
 
 	/* From target_decide() on, as far as it came. */
@@ -36,6 +48,8 @@ struct target_job {
 	uint64_t copy_bytes;             /* of a flat one: how much is written, `n_bytes` without zeros that it has no place for */
 	char selector[SELECTOR_BYTES];   /* its best name */
 	char contents[256];              /* what is on it, in words; "": nothing */
+	enum gpt_fate gpt_fate;          /* of the source's GPT; after target_run(): what became of it */
+	char gpt_why[PART_NOTE];         /* the reason, in words */
 
 	struct blk *disk;                /* open; NULL: nothing was written */
 	bool holds;                      /* its first MiB is kept back */

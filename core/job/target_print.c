@@ -18,6 +18,17 @@ static void say_device(const struct target_job *job, struct out *out)
 	out_printf(out, ", %u-byte sectors)", disk->block_bytes);
 }
 
+static void say_gpt(const struct target_job *job, struct out *out)
+{
+	static const char *const words[] = {
+		[GPT_FATE_MOVED] = "moved to the end of the target", [GPT_FATE_KEPT] = "copied as it is", [GPT_FATE_ODD] = "copied as it is",
+		[GPT_FATE_UNKNOWN] = "looked at when it is written",
+	};
+
+	if (job->gpt_fate != GPT_FATE_NONE)
+		out_printf(out, "GPT:     %s%s%s\n", words[job->gpt_fate], job->gpt_why[0] != '\0' ? ": " : "", job->gpt_why);
+}
+
 void target_print_text(const struct target_job *job, enum status st, const struct error *err, struct out *out)
 {
 	for (size_t i = 0; i < job->n_sources; i++) {
@@ -36,6 +47,8 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 		out_printf(out, "writes:  %ju bytes from its beginning on, the first MiB last\n", job->copy_bytes);
 	else if (st == ST_OK)
 		out_printf(out, "writes:  a %s image of a disk of %ju bytes, from its beginning on\n", job->format->name, job->n_bytes);
+	if (st == ST_OK)
+		say_gpt(job, out);
 	if (st == ST_OK)
 		out_text(out, "Nothing speaks against it. Nothing was written.\n");
 	else
@@ -65,6 +78,9 @@ static void write_target(struct tree *tree, const struct target_job *job)
 
 void target_print_json(const struct target_job *job, enum status st, const struct error *err, struct out *out)
 {
+	static const char *const gpt[] = {
+		[GPT_FATE_NONE] = "", [GPT_FATE_MOVED] = "move", [GPT_FATE_KEPT] = "keep", [GPT_FATE_ODD] = "odd", [GPT_FATE_UNKNOWN] = "unknown",
+	};
 	struct tree tree;
 
 	tree_init(&tree, out, TREE_JSON);
@@ -86,6 +102,8 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 		tree_null(&tree, "target");
 	tree_text(&tree, "target-format", job->format->name);
 	tree_number(&tree, "bytes", job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
+	tree_text(&tree, "gpt", gpt[job->gpt_fate]);
+	tree_text(&tree, "gpt-note", job->gpt_why);
 	tree_number(&tree, "exit-code", outcome_of(st));
 	if (st == ST_OK)
 		tree_null(&tree, "refused");

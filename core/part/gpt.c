@@ -9,43 +9,9 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/utf.h"
-#include "part/table.h"
-
-/* UEFI 2.10, table 5.5 */
-struct gpt_header {
-	char signature[8];
-	le32 revision;
-	le32 header_bytes;
-	le32 header_crc;
-	le32 reserved;
-	le64 my_lba;
-	le64 alternate_lba;
-	le64 first_usable_lba;
-	le64 last_usable_lba;
-	struct guid disk_guid;
-	le64 entries_lba;
-	le32 n_entries;
-	le32 entry_bytes;
-	le32 entries_crc;
-};
-
-/* UEFI 2.10, table 5.6 */
-struct gpt_entry {
-	struct guid type;
-	struct guid guid;
-	le64 first_lba;
-	le64 last_lba;
-	le64 attributes;
-	le16 name[36];
-};
-
-_Static_assert(sizeof(struct gpt_header) == 92, "GPT header");
-_Static_assert(offsetof(struct gpt_header, entries_lba) == 72, "GPT header");
-_Static_assert(sizeof(struct gpt_entry) == 128, "GPT entry");
-_Static_assert(offsetof(struct gpt_entry, name) == 56, "GPT entry");
+#include "part/gpt.h"
 
 enum {
-	PRIMARY_LBA = 1,
 	ENTRY_BYTES_MAX = 4096,
 	ENTRIES_MAX = 4096,  /* 128 is usual */
 	PIECE_BYTES = 65536, /* of the entries, read at a time; a multiple of every size of an entry */
@@ -64,10 +30,10 @@ static bool is_signed_at(struct blk *blk, uint64_t offset)
 
 bool gpt_is_signed(const struct part_disk *disk)
 {
-	return is_signed_at(disk->blk, (uint64_t)PRIMARY_LBA * disk->lba_bytes);
+	return is_signed_at(disk->blk, (uint64_t)GPT_PRIMARY_LBA * disk->lba_bytes);
 }
 
-static uint32_t header_crc(const uint8_t *block, size_t n)
+uint32_t gpt_header_crc(const uint8_t *block, size_t n)
 {
 	static const uint8_t zeros[4];
 	const size_t at = offsetof(struct gpt_header, header_crc);
@@ -94,7 +60,7 @@ static enum status check_fields(const struct part_disk *disk, uint64_t lba, cons
 			    entry_bytes, ENTRY_BYTES_MAX);
 	if (n_entries > ENTRIES_MAX)
 		return fail(why, ST_CORRUPT, "the header counts %u entries, more than %d", n_entries, ENTRIES_MAX);
-	if (entries_lba <= PRIMARY_LBA ||
+	if (entries_lba <= GPT_PRIMARY_LBA ||
 	    !range_ok(entries_lba, div_up((uint64_t)n_entries * entry_bytes, disk->lba_bytes), disk->n_lbas))
 		return fail(why, ST_CORRUPT, "the header puts the entries at LBA %ju, which cannot be", entries_lba);
 	if (le64_get(h->first_usable_lba) > le64_get(h->last_usable_lba))
@@ -114,7 +80,7 @@ static enum status check_header(const struct part_disk *disk, uint64_t lba, cons
 	if (n < sizeof *h || n > disk->lba_bytes)
 		return fail(why, ST_CORRUPT, "the header gives itself a size of %u bytes, not %zu to %u", n, sizeof *h,
 			    disk->lba_bytes);
-	crc = header_crc(block, n);
+	crc = gpt_header_crc(block, n);
 	if (crc != le32_get(h->header_crc))
 		return fail(why, ST_CORRUPT, "the header's CRC is 0x%08x, not 0x%08x", crc, le32_get(h->header_crc));
 	return check_fields(disk, lba, h, why);
@@ -219,26 +185,22 @@ static void note_overlap(struct part_table *table)
 	}
 }
 
-/*
- * Reads the table whose header is at `lba`. On failure `table` is as it was. *ret_alternate_lba is where that header
- * says that the other one is; 0 when the header itself is not good.
- */
-static enum status read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table,
-			   uint64_t *ret_alternate_lba, struct error *why)
+enum status gpt_read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table, struct gpt_header *ret,
+			struct error *why)
 {
 	struct part_table attempt = *table;
-	struct gpt_header h;
-	enum status st = read_header(disk, lba, &h, why);
+	enum status st;
 
-	*ret_alternate_lba = st == ST_OK ? le64_get(h.alternate_lba) : 0;
+	*ret = (struct gpt_header){ 0 };
+	st = read_header(disk, lba, ret, why);
 	if (st == ST_OK)
-		st = read_entries(disk, &h, &attempt, why);
+		st = read_entries(disk, ret, &attempt, why);
 	if (st != ST_OK) {
 		if (attempt.part != table->part)
 			mem_free(attempt.part);
 		return st;
 	}
-	attempt.disk_guid = h.disk_guid;
+	attempt.disk_guid = ret->disk_guid;
 	note_overlap(&attempt);
 	*table = attempt;
 	return ST_OK;
@@ -271,22 +233,24 @@ static void note_disk_size(const struct part_disk *disk, uint64_t backup_lba, st
 enum status gpt_read(const struct part_disk *disk, struct part_table *table, struct error *err)
 {
 	struct error primary, backup;
-	uint64_t backup_lba, primary_lba;
+	struct gpt_header h;
+	uint64_t backup_lba;
 	enum status st;
 
 	table->kind = PART_GPT;
 	if (note_other_block_size(disk, table))
 		return ST_OK;
-	st = read_at(disk, PRIMARY_LBA, table, &backup_lba, &primary);
+	st = gpt_read_at(disk, GPT_PRIMARY_LBA, table, &h, &primary);
+	backup_lba = le64_get(h.alternate_lba);
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
 	if (st == ST_OK) {
 		note_disk_size(disk, backup_lba, table);
 		return ST_OK;
 	}
-	if (!range_ok(backup_lba, 1, disk->n_lbas) || backup_lba <= PRIMARY_LBA)
+	if (!range_ok(backup_lba, 1, disk->n_lbas) || backup_lba <= GPT_PRIMARY_LBA)
 		backup_lba = disk->n_lbas - 1;
-	st = read_at(disk, backup_lba, table, &primary_lba, &backup);
+	st = gpt_read_at(disk, backup_lba, table, &h, &backup);
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
 	if (st == ST_OK)

@@ -1,6 +1,7 @@
 #include "part/medium.h"
 
 #include "base/path.h"
+#include "blk/split.h"
 #include "blk/window.h"
 #include "part/selector.h"
 
@@ -43,8 +44,12 @@ static enum status open_selected(const char *name, struct blk **ret, struct erro
 
 enum status medium_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
-	if (!path_is_selector(name))
-		return platform_open(name, mode, ret, err);
+	if (!path_is_selector(name)) {
+		struct blk *file;
+		enum status st = platform_open(name, mode, &file, err);
+
+		return st == ST_OK ? split_open(name, mode, file, ret, err) : st;
+	}
 	if (mode == OPEN_WRITE)
 		return fail(err, ST_UNSUPPORTED, "%s is a disk or a partition, which only convert and dd write to, as their target", name);
 	return open_selected(name, ret, err);

@@ -4,7 +4,8 @@
 
 /*
  * Opens what a name leads to: a file, a device of the map, or a disk or partition by what it is (selector.h), which
- * can only be read: what writes to disks is job/target.h. Errors: those of platform_open() and selector_find();
+ * can only be read: what writes to disks is job/target.h. A file that is split (blk/split.h) is opened with all its
+ * parts. Errors: those of platform_open(), split_open() and selector_find();
  * ST_UNSUPPORTED.
  */
 enum status medium_open(const char *name, enum open_mode, struct blk **ret, struct error *);

@@ -2,6 +2,8 @@
 
 import json
 import random
+import struct
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +21,7 @@ REFUSED, NO_SPACE, SECTOR_SIZE = 12, 13, 16
 TARGETS = {"NVME": ("nvme", 512, None), "NVME4K": ("nvme", 4096, None), "SATA": ("ahci", 512, "fat"), "USB": ("usb", 512, "fat"),
            "USB4K": ("usb", 4096, None), "SCSI": ("virtio-scsi", 512, None), "VIRTIO": ("virtio-blk", 512, "gpt"),
            "VIRTIO4K": ("virtio-blk", 4096, "gpt4k")}
+MOVED = ("NVME4K", "SATA", "SCSI")  # where the GPT is made to fit the larger disk; elsewhere every byte is as in the source
 
 
 def whole_disk(path, block):
@@ -109,7 +112,8 @@ def add_steps(batch, targets, locked):
     for name, (_, block, before) in TARGETS.items():
         target = targets[name][1]
         erase = "--erase=" + target.partition("=")[2] if before else ""
-        steps["restore-" + name] = run(f"convert -n image{block}.qcow2 {target} {erase}")
+        keep = "" if name in MOVED else "--gpt=keep"
+        steps["restore-" + name] = run(f"convert -n {keep} image{block}.qcow2 {target} {erase}")
         steps["compare-" + name] = run(f"compare -F raw image{block}.qcow2 serial={name}")
     steps["clone"] = run("convert -n serial=NVME serial=CLONE")
     steps["image"] = run("convert -c -O qcow2 serial=NVME serial=IMAGE")
@@ -144,22 +148,44 @@ def test_what_was_refused_is_as_it_was(made):
 def test_dry_run(made):
     plan = json.loads(made.steps["dry"].out)
     assert made.steps["dry"].status == 0 and plan["refused"] is None
-    assert (plan["target"]["selector"], plan["target"]["contents"], plan["bytes"]) == ("serial=SATA", 'FAT16 "SATA"', SIZE)
+    assert (plan["target"]["selector"], plan["target"]["contents"], plan["bytes"], plan["gpt"]) == ("serial=SATA", 'FAT16 "SATA"', SIZE, "move")
+
+
+def check_gpt_moved(path, block, before):
+    """Both copies are where they are to be, the old backup is gone, and all behind that is as it was."""
+    content, last = path.read_bytes(), path.stat().st_size // block - 1
+    size = 16 * KIB // block
+
+    def header(lba):
+        fields = struct.unpack("<8sIIIIQQQQ16sQIII", content[lba * block:lba * block + 92])
+        zeroed = content[lba * block:lba * block + 16] + bytes(4) + content[lba * block + 20:lba * block + 92]
+        entries = content[fields[10] * block:fields[10] * block + 16 * KIB]
+        assert fields[0] == b"EFI PART" and fields[3] == zlib.crc32(zeroed) and fields[13] == zlib.crc32(entries)
+        return fields[5:9] + (fields[10],)
+
+    assert header(1) == (1, last, 2 + size, last - size - 1, 2) and header(last) == (last, 1, 2 + size, last - size - 1, last - size)
+    assert content[458:462] == struct.pack("<I", last)
+    assert content[SIZE - block:SIZE] == bytes(block) and content[SIZE:(last - size) * block] == before[SIZE:(last - size) * block]
+    if block == 512:  # in a file, sgdisk knows no others
+        assert "No problems found" in disks.run("sgdisk", "-v", path)
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_restored(made, name):
-    """Every byte, to the end of the image; behind it the disk is as it was."""
+    """Every byte, to the end of the image; behind it the disk is as it was. Where it is moved, the GPT fits the larger disk."""
     step = made.steps["restore-" + name]
     assert (step.status, step.out) == (0, ""), step.err
     # No protocol of the firmware carries a flush to a USB drive.
     assert ("cannot tell this drive" in step.err) == name.startswith("USB") and step.err.count("\n") == name.startswith("USB"), step.err
-    content = made.targets[name][0].read_bytes()
-    assert content[:SIZE] == made.sources[TARGETS[name][1]].read_bytes()
-    assert content[SIZE:] == made.before[name][SIZE:]
+    content, block = made.targets[name][0].read_bytes(), TARGETS[name][1]
+    if name in MOVED:
+        assert content[2 * block:SIZE - block] == made.sources[block].read_bytes()[2 * block:SIZE - block]
+        check_gpt_moved(made.targets[name][0], block, made.before[name])
+    else:
+        assert content[:SIZE] == made.sources[block].read_bytes() and content[SIZE:] == made.before[name][SIZE:]
 
 
-@pytest.mark.parametrize("name", [name for name in TARGETS if "VIRTIO" not in name])
+@pytest.mark.parametrize("name", [name for name in TARGETS if "VIRTIO" not in name and name not in MOVED])
 def test_read_back_in_the_firmware(made, name):
     """What differs is only what the disk has behind the end of the image."""
     step = made.steps["compare-" + name]

@@ -3,11 +3,16 @@
 import os
 import random
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Result
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+from rig import disks  # noqa: E402  (found through the line above)
 
 MISMATCH, REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 11, 12, 13, 14, 16, 17
 
@@ -104,10 +109,143 @@ def test_what_is_said_to_be_zero_and_is_not(place):
     assert not any((place / "large.img").read_bytes()[:MIB])
 
 
+def sgdisk(place, *words):
+    return subprocess.run(["sgdisk", *words], cwd=place, capture_output=True, text=True,
+                          env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}).stdout
+
+
+def gpt_whole(place, name):
+    verdict = sgdisk(place, "-v", name)
+    assert "No problems found" in verdict and "Warning" not in verdict and "Auto" not in verdict, verdict
+
+
 def test_clone(place):
-    done(efi_img(place, "convert", "-n", "serial=FULL", "serial=LARGE", "--erase=large"))
-    full, large = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
-    assert large[:len(full)] == full
+    """Onto a larger disk: the backup of the GPT goes to the end, nothing else changes. -n and dd do the same."""
+    full, before = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
+    for words in (("convert", "-n", "serial=FULL", "serial=LARGE"), ("dd", "bs=1M", "if=full.img", "of=serial=LARGE")):
+        (place / "large.img").write_bytes(before)
+        done(efi_img(place, *words, "--erase=large"))
+        large = (place / "large.img").read_bytes()
+        gpt_whole(place, "large.img")
+        assert large[1024:8 * MIB - 512] == full[1024:8 * MIB - 512] and large[8 * MIB - 512:8 * MIB] == bytes(512)
+        assert large[8 * MIB:12 * MIB - 33 * 512] == before[8 * MIB:12 * MIB - 33 * 512]
+        assert sgdisk(place, "-p", "large.img").splitlines()[-2:] == sgdisk(place, "-p", "full.img").splitlines()[-2:]
+        assert "last usable sector is 24542" in sgdisk(place, "-p", "large.img")
+
+
+@pytest.mark.parametrize("more", [1, 2, 31, 32, 33, 34, 35, 1000])
+def test_gpt_on_a_disk_a_little_larger(place, more):
+    """Where the new backup lies over the old one."""
+    before = random.Random(more).randbytes(8 * MIB + more * 512)
+    (place / "more.img").write_bytes(before)
+    done(efi_img(place, "convert", "-n", "serial=FULL", "serial=MORE", "--erase=MORE", disks=DISKS + ":more.img,serial=MORE"))
+    gpt_whole(place, "more.img")
+    full, after = (place / "full.img").read_bytes(), (place / "more.img").read_bytes()
+    assert after[1024:10001 * 512] == full[1024:10001 * 512]
+
+
+def test_gpt_of_4096_byte_sectors(place):
+    """The same table as one that is made for the larger disk, by other code."""
+    parts = [disks.Partition(MIB, 2 * MIB), disks.Partition(4 * MIB, 2 * MIB, disks.LINUX)]
+    (place / "gpt4k.raw").write_bytes(bytes(7 * MIB))
+    guid = disks.write_gpt(place / "gpt4k.raw", parts, 4096)
+    done(efi_img(place, "convert", "-n", "gpt4k.raw", "serial=4K"))
+    (place / "expected").write_bytes(bytes(8 * MIB))
+    old = disks.write_gpt(place / "expected", parts, 4096)
+    expected, after = (place / "expected").read_bytes(), (place / "4k.img").read_bytes()
+    crcs = [at + field for at in (4096, 8 * MIB - 4096) for field in (16, 17, 18, 19)]
+    expected = bytearray(expected.replace(old.bytes_le, guid.bytes_le))
+    expected[451:454] = b"\xff\xff\xff"
+    expected[440:444] = after[440:444]  # a random number
+    for at in crcs:
+        expected[at] = after[at]
+    old_entries = 7 * MIB - 5 * 4096
+    expected[old_entries:old_entries + 4 * 4096] = expected[8192:8192 + 4 * 4096]
+    assert after == expected
+    assert "made for" not in efi_img(place, "list").out
+
+
+def test_gpt_is_kept(place):
+    full, before = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
+    done(efi_img(place, "convert", "-n", "--gpt=keep", "serial=FULL", "serial=LARGE", "--erase=LARGE"))
+    assert (place / "large.img").read_bytes() == full + before[len(full):]
+
+
+def test_gpt_is_refused(place):
+    before = files(place)
+    ours = efi_img(place, "convert", "-n", "--gpt=refuse", "serial=FULL", "serial=LARGE", "--erase=LARGE")
+    assert ours.code == REFUSED and "its backup is at LBA 16383, and the disk ends at LBA 24575; --gpt=move" in ours.err
+    assert efi_img(place, "convert", "-n", "--gpt=refuse", "small.img", "small.img", "serial=LARGE", "--erase=LARGE").code == 1
+    assert efi_img(place, "convert", "-n", "--gpt=perhaps", "serial=FULL", "serial=LARGE", "--erase=LARGE").code == 1
+    assert efi_img(place, "convert", "--gpt=keep", "serial=FULL", "t").code == 1
+    assert files(place) == before
+    done(efi_img(place, "convert", "-n", "--gpt=refuse", "serial=FULL", "serial=EMPTY"))
+
+
+ODD = {  # what is wrong with the source's GPT: (offset, bytes, the words)
+    "backup": (-512, b"x", "there is no header at LBA 16383"),
+    "primary": (512 + 60, b"\0\1\2\3", "the header's CRC is"),
+    "entries": (1024 + 56, b"\0\1\2\3", "the entries' CRC is"),
+    "mbr": (446 + 4, b"\x83", "the MBR before it does not protect it"),
+}
+
+
+@pytest.mark.parametrize("disk, size", [("LARGE", 12), ("EXACT", 8)])
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_gpt(place, odd, disk, size):
+    """One that contradicts itself is copied as it is, and that is said; --gpt=refuse does not."""
+    at, what, words = ODD[odd]
+    full = bytearray((place / "full.img").read_bytes())
+    at %= len(full)
+    full[at:at + len(what)] = what
+    (place / "odd.raw").write_bytes(full)
+    (place / "exact.img").write_bytes(bytes(8 * MIB))
+    names = DISKS + ":exact.img,serial=EXACT"
+    before = (place / f"{disk.lower()}.img").read_bytes()
+    refused = efi_img(place, "convert", "-n", "--gpt=refuse", "odd.raw", f"serial={disk}", f"--erase={disk}", disks=names)
+    assert refused.code == REFUSED and words in refused.err and (place / f"{disk.lower()}.img").read_bytes() == before
+    ours = efi_img(place, "convert", "-n", "odd.raw", f"serial={disk}", f"--erase={disk}", disks=names)
+    assert ours.code == 0 and words in ours.err and ours.err.count("\n") == 1
+    assert (place / f"{disk.lower()}.img").read_bytes() == full + before[8 * MIB:]
+
+
+def test_gpt_of_another_end(place):
+    """A GPT whose disk is not as large as its image."""
+    with open(place / "full.img", "r+b") as disk:
+        disk.truncate(9 * MIB)
+    ours = efi_img(place, "convert", "-n", "full.img", "serial=LARGE", "--erase=LARGE")
+    assert ours.code == 0 and "its backup at LBA 16383, and its disk ends at LBA 18431" in ours.err
+    assert (place / "large.img").read_bytes()[:9 * MIB] == (place / "full.img").read_bytes()
+
+
+def test_gpt_from_several_sources(place):
+    full = (place / "full.img").read_bytes()
+    (place / "a").write_bytes(full[:5 * MIB])
+    (place / "b").write_bytes(full[5 * MIB:])
+    plan = efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE", "--dry-run")
+    assert "\nGPT:     looked at when it is written\n" in plan.out
+    done(efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE"))
+    gpt_whole(place, "large.img")
+
+
+def test_gpt_in_a_dry_run(place):
+    words = ("convert", "-n", "serial=FULL", "serial=LARGE", "--erase=LARGE", "--dry-run")
+    assert "\nGPT:     moved to the end of the target: its backup is at LBA 16383, and" in efi_img(place, *words).out
+    assert efi_img(place, *words, "--output=json").json()["gpt"] == "move"
+    assert "\nGPT:     copied as it is: " in efi_img(place, *words, "--gpt=keep").out
+    assert efi_img(place, *words, "--output=json", "--gpt=keep").json()["gpt"] == "keep"
+    assert efi_img(place, "convert", "-n", "serial=FULL", "serial=EMPTY", "--dry-run", "--output=json").json()["gpt"] == ""
+
+
+def test_gpt_on_a_partition_or_in_part(place):
+    """There it is nothing that a machine looks at."""
+    small = (place / "small.img")
+    small.write_bytes(bytes(MIB))
+    partition(place, "small.img", (100, 200))
+    done(efi_img(place, "convert", "-n", "small.img", "serial=FULL:1", "--erase=FULL:1"))
+    assert (place / "full.img").read_bytes()[MIB:2 * MIB] == small.read_bytes()
+    done(efi_img(place, "dd", "bs=512", "count=2000", "if=small.img", "of=serial=LARGE", "--erase=LARGE"))
+    assert (place / "large.img").read_bytes()[:2000 * 512] == small.read_bytes()[:2000 * 512]
 
 
 def test_capture_and_restore(place):

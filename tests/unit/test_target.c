@@ -2,6 +2,7 @@
 #include "machine.h"
 #include "powercut.h"
 #include "run.h"
+#include "tables.h"
 #include "volume.h"
 
 /*
@@ -9,7 +10,7 @@
  * every moment. What is on the disk is what it was, or what it is to be, or nothing that begins with anything.
  */
 
-enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024 };
+enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024, SMALLER = MIB + (MIB >> 2) };
 
 static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 static uint8_t before[DISK], after[DISK];
@@ -18,6 +19,20 @@ static const struct sim_device machine[] = {
 	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
 		     .block_bytes = 512, .medium = true, .flushes = true } },
 };
+
+/* A source that is a smaller disk with a GPT. */
+static void put_gpt(const uint8_t *bytes)
+{
+	static const struct sim_part parts[] = { { sim_linux, 40, 2000, "root" } };
+	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
+
+	memcpy(disk->bytes, bytes, SMALLER);
+	memset(disk->bytes, 0, 512);
+	memset(disk->bytes + 1024, 0, 128 * 128);
+	sim_gpt(disk, parts, N_OF(parts));
+	sim_file_put("gpt", disk->bytes, SMALLER);
+	blk_close(&disk->blk);
+}
 
 /* A disk full of something, and a source with data, zeros and something at both ends. */
 static struct sim_files set_up(void)
@@ -32,6 +47,7 @@ static struct sim_files set_up(void)
 	sim_volume(&kind);
 	sim_file_put("disk", before, DISK);
 	sim_file_put("source", source, SOURCE);
+	put_gpt(source);
 	sim_machine(machine, 1);
 	sim_machine_files(0, "disk", NULL);
 	return sim_files_keep();
@@ -48,6 +64,7 @@ static void tear_down(struct sim_files *files)
 }
 
 static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D", NULL };
+static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
 static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
 
 static bool all_zero(const uint8_t *bytes, size_t n)
@@ -120,6 +137,12 @@ static void test_every_cut_of_restore(void **state)
 	every_cut("target/restore", restore);
 }
 
+static void test_every_cut_of_gpt(void **state)
+{
+	(void)state;
+	every_cut("target/restore-gpt", restore_gpt);
+}
+
 static void test_every_cut_of_image(void **state)
 {
 	(void)state;
@@ -171,6 +194,7 @@ static void test_every_failure(void **state)
 {
 	(void)state;
 	every_failure(restore, ST_IO, OUTCOME_FAILED);
+	every_failure(restore_gpt, ST_IO, OUTCOME_FAILED);
 	every_failure(image, ST_IO, OUTCOME_FAILED);
 }
 
@@ -178,6 +202,7 @@ static void test_every_moment_to_pull_it(void **state)
 {
 	(void)state;
 	every_failure(restore, ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
+	every_failure(restore_gpt, ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
 }
 
 static void test_every_moment_to_stop(void **state)
@@ -239,28 +264,39 @@ static void test_every_lost_write(void **state)
 {
 	(void)state;
 	every_lost_write(restore);
+	every_lost_write(restore_gpt);
 	every_lost_write(image);
 }
 
-static void test_no_memory(void **state)
+static void without_memory(const char *const *words)
 {
 	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
 	unsigned n = 1;
+	uint64_t size;
 
-	(void)state;
+	assert_int_equal(run(words), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
 	for (bool failed = true; failed; n++) {
 		int code;
 
 		sim_files_restore(&kind, &files);
 		sim_fail_allocation(n);
-		code = run(restore);
+		code = run(words);
 		failed = sim_allocation_failed();
 		sim_fail_allocation(0);
-		check_disk("no memory", after);
+		check_disk("no memory", whole);
 		assert_true(code == 0 || code == 1 || code == OUTCOME_REFUSED);
 	}
 	assert_true(n > 40);
 	tear_down(&files);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	without_memory(restore);
+	without_memory(restore_gpt);
 }
 
 int main(void)
@@ -268,6 +304,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_every_cut_of_restore),
+		cmocka_unit_test(test_every_cut_of_gpt),
 		cmocka_unit_test(test_every_cut_of_image),
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_every_moment_to_pull_it),

@@ -1,0 +1,408 @@
+#include "blk/split.h"
+
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/range.h"
+#include "base/text.h"
+
+struct split_part {
+	struct blk *blk;
+	bool dirty; /* written to since the last flush */
+};
+
+struct split {
+	struct blk blk; /* first: a struct blk * that comes in is a struct split * */
+	char *name;
+	uint64_t part_bytes;
+	struct split_part *part; /* SPLIT_PARTS_MAX of them */
+	size_t n;
+};
+
+static struct split *split_of(struct blk *blk)
+{
+	return (struct split *)blk;
+}
+
+uint64_t split_part_bytes(uint64_t limit)
+{
+	return limit < SPLIT_MARK ? 0 : round_down(limit - SPLIT_MARK, SPLIT_UNIT) + SPLIT_MARK;
+}
+
+char *split_name(const char *name, unsigned part)
+{
+	size_t n = text_length(name) + sizeof ".4294967295";
+	char *ret = mem_alloc(n);
+	struct out_buffer out;
+
+	if (ret == NULL)
+		return NULL;
+	out_buffer_init(&out, ret, n);
+	out_printf(&out.out, "%s.%03u", name, part);
+	return ret;
+}
+
+/*
+ * ---- reading and writing ------------------------------------------------------------------------------------------
+ */
+
+/* The piece of a range that lies in one part: which part, and where in it. */
+static size_t piece_of(const struct split *split, uint64_t offset, uint64_t len, size_t *ret_part, uint64_t *ret_at)
+{
+	*ret_part = (size_t)(offset / split->part_bytes);
+	*ret_at = offset % split->part_bytes;
+	return (size_t)min_u64(len, split->part_bytes - *ret_at);
+}
+
+static enum status split_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	struct split *split = split_of(blk);
+	uint8_t *to = buf;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && len > 0) {
+		size_t part, n;
+		uint64_t at;
+
+		n = piece_of(split, offset, len, &part, &at);
+		st = blk_read(split->part[part].blk, at, to, n);
+		offset += n;
+		to += n;
+		len -= n;
+	}
+	return st;
+}
+
+static enum status add_part(struct split *split)
+{
+	struct error ignored; /* there is no place for words here */
+	char *name = split_name(split->name, (unsigned)split->n);
+	enum status st = name != NULL ? platform_create(name, false, &split->part[split->n].blk, &ignored) : ST_NO_MEMORY;
+
+	mem_free(name);
+	if (st != ST_OK)
+		return st;
+	split->n++;
+	return blk_flush(split->part[split->n - 1].blk);
+}
+
+/* Before it grows to `end`: every part that becomes full then has another one behind it. */
+static enum status add_parts(struct split *split, uint64_t end)
+{
+	enum status st = ST_OK;
+
+	if (end / split->part_bytes >= SPLIT_PARTS_MAX)
+		return ST_TOO_LARGE;
+	while (st == ST_OK && end / split->part_bytes >= split->n)
+		st = add_part(split);
+	return st;
+}
+
+/* Before a part gets its first bytes: the full one before it is on the medium. */
+static enum status settle(struct split *split, size_t part)
+{
+	enum status st = ST_OK;
+
+	if (part > 0 && split->part[part].blk->size == 0 && split->part[part - 1].dirty) {
+		st = blk_flush(split->part[part - 1].blk);
+		split->part[part - 1].dirty = st != ST_OK;
+	}
+	return st;
+}
+
+static enum status split_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	struct split *split = split_of(blk);
+	const uint8_t *from = buf;
+	enum status st = add_parts(split, max_u64(offset + len, blk->size));
+
+	while (st == ST_OK && len > 0) {
+		size_t part, n;
+		uint64_t at;
+
+		n = piece_of(split, offset, len, &part, &at);
+		st = settle(split, part);
+		if (st != ST_OK)
+			break;
+		split->part[part].dirty = true;
+		st = blk_write(split->part[part].blk, at, from, n);
+		blk->size = max_u64(blk->size, part * split->part_bytes + split->part[part].blk->size);
+		offset += n;
+		from += n;
+		len -= n;
+	}
+	return st;
+}
+
+static enum status split_flush(struct blk *blk)
+{
+	struct split *split = split_of(blk);
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < split->n; i++)
+		if (split->part[i].dirty) {
+			st = blk_flush(split->part[i].blk);
+			split->part[i].dirty = st != ST_OK;
+		}
+	return st;
+}
+
+static enum status grow(struct split *split, uint64_t size, enum prealloc prealloc)
+{
+	enum status st = add_parts(split, size);
+
+	for (size_t i = (size_t)(split->blk.size / split->part_bytes); st == ST_OK && split->blk.size < size; i++) {
+		uint64_t start = i * split->part_bytes;
+
+		st = settle(split, i);
+		if (st != ST_OK)
+			break;
+		split->part[i].dirty = true;
+		st = blk_resize(split->part[i].blk, min_u64(size - start, split->part_bytes), prealloc);
+		split->blk.size = start + split->part[i].blk->size;
+	}
+	return st;
+}
+
+static enum status drop_last(struct split *split)
+{
+	struct error ignored;
+	char *name = split_name(split->name, (unsigned)split->n - 1);
+	enum status st;
+
+	if (name == NULL)
+		return ST_NO_MEMORY;
+	blk_close(split->part[--split->n].blk);
+	split->part[split->n] = (struct split_part){ 0 };
+	st = platform_remove(name, &ignored);
+	mem_free(name);
+	return st;
+}
+
+static enum status shrink(struct split *split, uint64_t size)
+{
+	size_t last = (size_t)(size / split->part_bytes);
+	enum status st = ST_OK;
+
+	for (size_t i = split->n; st == ST_OK && i-- > last;) {
+		uint64_t start = i * split->part_bytes, left = i > last ? 0 : size - start;
+
+		if (split->part[i].blk->size > left)
+			st = blk_resize(split->part[i].blk, left, PREALLOC_OFF);
+		if (st == ST_OK)
+			st = blk_flush(split->part[i].blk);
+		split->blk.size = min_u64(split->blk.size, start + split->part[i].blk->size);
+	}
+	while (st == ST_OK && split->n > last + 1)
+		st = drop_last(split);
+	return st;
+}
+
+static enum status split_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
+{
+	return size < blk->size ? shrink(split_of(blk), size) : grow(split_of(blk), size, prealloc);
+}
+
+static enum status split_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	struct split *split = split_of(blk);
+	size_t part, n;
+	uint64_t at;
+	enum status st;
+
+	n = piece_of(split, offset, min_u64(len, split->part_bytes), &part, &at);
+	st = blk_extent(split->part[part].blk, at, n, ret);
+	if (st == ST_OK && ret->has_offset)
+		ret->offset += part * split->part_bytes;
+	return st;
+}
+
+static enum status split_allocated(struct blk *blk, uint64_t *ret)
+{
+	struct split *split = split_of(blk);
+	enum status st = ST_OK;
+
+	*ret = 0;
+	for (size_t i = 0; st == ST_OK && i < split->n; i++) {
+		uint64_t bytes = 0;
+
+		st = blk_allocated(split->part[i].blk, &bytes);
+		*ret += bytes;
+	}
+	return st;
+}
+
+static void split_close(struct blk *blk)
+{
+	struct split *split = split_of(blk);
+
+	for (size_t i = 0; i < split->n; i++)
+		blk_close(split->part[i].blk);
+	mem_free(split->part);
+	mem_free(split->name);
+	mem_free(split);
+}
+
+/*
+ * ---- opening and making -------------------------------------------------------------------------------------------
+ */
+
+/* Takes `first`, on failure too. */
+static enum status make(const char *name, uint64_t part_bytes, struct blk *first, struct split **ret)
+{
+	static const struct blk_ops for_reading = {
+		.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
+	};
+	static const struct blk_ops for_writing = {
+		.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
+		.write = split_write, .flush = split_flush, .resize = split_resize,
+	};
+	struct split *split = mem_alloc(sizeof *split);
+	struct split_part *part = mem_alloc(SPLIT_PARTS_MAX * sizeof *part);
+	char *copy = text_copy(name);
+
+	if (split == NULL || part == NULL || copy == NULL) {
+		blk_close(first);
+		mem_free(copy);
+		mem_free(part);
+		mem_free(split);
+		return ST_NO_MEMORY;
+	}
+	split->blk = (struct blk){
+		.ops = first->ops->write != NULL ? &for_writing : &for_reading, .size = first->size, .block_bytes = 1, .buffer_align = 1,
+		.transfer_bytes = first->transfer_bytes,
+	};
+	split->name = copy;
+	split->part_bytes = part_bytes;
+	split->part = part;
+	split->part[0].blk = first;
+	split->n = 1;
+	*ret = split;
+	return ST_OK;
+}
+
+/* Opens the next part. ST_NOT_FOUND: there is none, and none is missing. */
+static enum status open_next(struct split *split, enum open_mode mode, struct error *err)
+{
+	uint64_t before = split->part[split->n - 1].blk->size;
+	bool full = before == split->part_bytes;
+	char *name = split_name(split->name, (unsigned)split->n);
+	struct blk *part;
+	enum status st;
+
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = platform_open(name, mode, &part, err);
+	if (st == ST_NOT_FOUND && full) {
+		struct error why = *err;
+
+		st = fail(err, ST_CORRUPT, "%s: its length of %ju bytes says that it is split into parts, and part %s is missing (%s); if it is not "
+			  "split, add a byte to it", split->name, split->part_bytes, name, why.text);
+	} else if (st == ST_OK && (part->size > split->part_bytes || (part->size > 0 && !full))) {
+		st = fail(err, ST_CORRUPT, "%s: part %s has %ju bytes, and the one before it %ju: they are not parts of one image, or one is not "
+			  "complete", split->name, name, part->size, before);
+		blk_close(part);
+	} else if (st == ST_OK) {
+		split->blk.size += part->size;
+		split->part[split->n++].blk = part;
+	}
+	mem_free(name);
+	return st;
+}
+
+enum status split_open(const char *name, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
+{
+	struct split *split;
+	enum status st;
+
+	*ret = file;
+	if (file->block_bytes != 1 || file->size % SPLIT_UNIT != SPLIT_MARK)
+		return ST_OK;
+	st = make(name, file->size, file, &split);
+	if (st != ST_OK)
+		return fail_no_memory(err);
+	while (st == ST_OK && split->n < SPLIT_PARTS_MAX)
+		st = open_next(split, mode, err);
+	if (st != ST_OK && st != ST_NOT_FOUND) {
+		split_close(&split->blk);
+		return st;
+	}
+	*ret = &split->blk;
+	return ST_OK;
+}
+
+enum status split_create(const char *name, uint64_t part_bytes, bool replace, struct blk **ret, struct error *err)
+{
+	struct blk *first;
+	struct split *split;
+	struct error ignored;
+	enum status st = replace ? split_remove(name, err) : ST_OK;
+
+	if (st == ST_OK)
+		st = platform_create(name, replace, &first, err);
+	if (st != ST_OK)
+		return st;
+	st = make(name, part_bytes, first, &split);
+	if (st == ST_OK) {
+		*ret = &split->blk;
+		return ST_OK;
+	}
+	(void)platform_remove(name, &ignored); /* it is empty */
+	return fail_no_memory(err);
+}
+
+/* Whether there is a file of that name. */
+static enum status exists(const char *name, bool *ret, struct error *err)
+{
+	struct place place = { 0 };
+	enum status st = platform_look(name, &place, err);
+
+	*ret = st == ST_OK && place.exists;
+	return st;
+}
+
+/* The number of the first part, from 1 on, that does not exist. */
+static enum status end_of(const char *name, unsigned *ret, struct error *err)
+{
+	bool found = true;
+	enum status st = ST_OK;
+
+	for (*ret = 0; st == ST_OK && found && *ret < SPLIT_PARTS_MAX;) {
+		char *part = split_name(name, ++*ret);
+
+		if (part == NULL)
+			return fail_no_memory(err);
+		st = exists(part, &found, err);
+		mem_free(part);
+	}
+	return st;
+}
+
+unsigned split_count(const char *name)
+{
+	struct error ignored;
+	struct blk *file;
+	unsigned n = 1;
+
+	if (platform_open(name, OPEN_READ, &file, &ignored) != ST_OK)
+		return n;
+	if (file->block_bytes == 1 && file->size % SPLIT_UNIT == SPLIT_MARK && end_of(name, &n, &ignored) != ST_OK)
+		n = 1;
+	blk_close(file);
+	return n;
+}
+
+enum status split_remove(const char *name, struct error *err)
+{
+	unsigned n;
+	enum status st = end_of(name, &n, err);
+
+	while (st == ST_OK && --n > 0) {
+		char *part = split_name(name, n);
+
+		if (part == NULL)
+			return fail_no_memory(err);
+		st = platform_remove(part, err);
+		mem_free(part);
+	}
+	return st;
+}

@@ -1,0 +1,90 @@
+#include "job/target_gpt.h"
+
+#include "base/out.h"
+#include "base/range.h"
+#include "part/gpt_move.h"
+
+/* Only a disk that is there as a whole, on a whole disk, has its GPT where it is looked for. */
+static bool concerned(const struct target_job *job)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < job->n_sources; i++)
+		size += job->source[i].link[0].image->size;
+	return job->format->flat && job->selection.part == NULL && job->first_byte == 0 && job->n_bytes == size;
+}
+
+static uint32_t lba_bytes_of(const struct target_job *job)
+{
+	return (uint32_t)max_u64(job->selection.disk->device->block_bytes, 512);
+}
+
+/* What will be done, or was found to be done, with such a GPT. */
+static void decide(struct target_job *job, const struct gpt_state *state)
+{
+	uint32_t lba_bytes = lba_bytes_of(job);
+	bool larger = job->size_bytes / lba_bytes > job->n_bytes / lba_bytes;
+	struct out_buffer why;
+
+	out_buffer_init(&why, job->gpt_why, sizeof job->gpt_why);
+	job->gpt_fate = GPT_FATE_NONE;
+	if (state->fit == GPT_ODD) {
+		job->gpt_fate = GPT_FATE_ODD;
+		out_text(&why.out, state->why);
+	} else if (state->fit == GPT_WHOLE && larger) {
+		job->gpt_fate = job->gpt == GPT_KEEP ? GPT_FATE_KEPT : GPT_FATE_MOVED;
+		out_printf(&why.out, "its backup is at LBA %ju, and the disk ends at LBA %ju", job->n_bytes / lba_bytes - 1,
+			   job->size_bytes / lba_bytes - 1);
+	}
+}
+
+enum status target_gpt_plan(struct target_job *job, struct error *err)
+{
+	struct image *image = job->source[0].link[0].image;
+	struct gpt_state state;
+	enum status st;
+
+	if (!concerned(job))
+		return ST_OK;
+	if (job->n_sources > 1) {
+		if (job->gpt == GPT_REFUSE)
+			return fail(err, ST_INVALID, "option --gpt=refuse: of a disk that is put together from several sources it is not known before");
+		job->gpt_fate = GPT_FATE_UNKNOWN;
+		return ST_OK;
+	}
+	st = gpt_examine(&image->blk, image->size, lba_bytes_of(job), &state, err);
+	if (st == ST_IO) { /* the copy will end there, unless it is to go on without */
+		struct out_buffer why;
+
+		state.fit = GPT_ODD;
+		out_buffer_init(&why, state.why, sizeof state.why);
+		out_text(&why.out, err->text);
+	} else if (st != ST_OK) {
+		struct error why = *err;
+
+		return fail(err, st, "%s: %s", image->name, why.text);
+	}
+	decide(job, &state);
+	if (job->gpt != GPT_REFUSE || job->gpt_fate == GPT_FATE_NONE)
+		return ST_OK;
+	return fail(err, ST_REFUSED, "%s: the GPT in %s does not fit it: %s; --gpt=%s", job->name, image->name, job->gpt_why,
+		    job->gpt_fate == GPT_FATE_ODD ? "keep would copy it as it is" : "move would move the backup to the end");
+}
+
+enum status target_gpt_run(struct target_job *job, struct error *err)
+{
+	uint32_t lba_bytes = lba_bytes_of(job);
+	struct gpt_state state;
+	struct error why;
+	enum status st;
+
+	if (!concerned(job) || job->gpt == GPT_KEEP)
+		return ST_OK;
+	st = gpt_examine(job->disk, min_u64(job->n_bytes, job->size_bytes), lba_bytes, &state, &why);
+	if (st == ST_OK) {
+		decide(job, &state);
+		if (job->gpt_fate == GPT_FATE_MOVED)
+			st = gpt_move(job->disk, job->n_bytes, lba_bytes, &why);
+	}
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", job->name, why.text);
+}
