@@ -31,6 +31,7 @@ class Drive:
     read_only: bool = False
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
     slow_reads: int = 0  # the same for reading
+    first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
 
     def arguments(self, name, number):
         """QEMU's arguments for it. `number` counts the drives of the same bus."""
@@ -44,7 +45,8 @@ class Drive:
             device = f"scsi-hd,bus={name}-bridge.0,removable=on"
         else:
             device = self._plain_device(number)
-        words += ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
+        first = ",bootindex=0" if self.first else ""
+        words += ["-device", f"{device},id={name}{serial}{block}{first}" + (f",drive={name}-image" if self.image else "")]
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
             words += ["-drive", f"if=none,id={name}-image,format=raw,file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
