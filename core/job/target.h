@@ -13,9 +13,10 @@
  * `erase` has to be the best name of the target (selector.h) without what is before its "=".
  *
  * Its first MiB is made zeros before everything else, and written after it, so that nothing on it is taken for whole
- * before it is.
+ * before it is. Only where the target goes on from an earlier copy, of whose map something in there is finished, it stays
+ * as it is: nothing can be written that would make it look more whole than it does.
  */
-enum { TARGET_FILES_MAX = 2 };
+enum { TARGET_FILES_MAX = 3 };
 
 struct target_job {
 	const char *name;
@@ -36,7 +37,8 @@ struct target_job {
 	char selector[SELECTOR_BYTES];   /* its best name */
 	char contents[256];              /* what is on it, in words; "": nothing */
 
-	struct blk *disk;                /* open, the first MiB kept back; NULL: nothing was written */
+	struct blk *disk;                /* open; NULL: nothing was written */
+	bool holds;                      /* its first MiB is kept back */
 };
 
 /*

@@ -108,7 +108,8 @@ def restored(place, source, stick, captured):
     targets = {name: make_target(place, source, name) for name, _ in RESTORE}
     assert sha256(targets["USB"]) != captured.sha256
     drives = [Drive("usb", stick.image, "STICK", first=True), *(Drive(bus, targets[name], name) for name, bus in RESTORE)]
-    run_lines(stick, {name: line for (name, _), line in RESTORE.items()}, Machine(place / "restore", drives, processors=2, deadline=900))
+    lines = {name: line for (name, _), line in RESTORE.items()}
+    run_lines(stick, lines, Machine(place / "restore", drives, processors=2, deadline=900))
     return targets
 
 
