@@ -122,8 +122,8 @@ def start_disk(place, disk, name, bus):
 
 @pytest.fixture(scope="module")
 def started(place, restored):
-    """For each disk what comes of starting it; all at once, because each uses one processor, and waits a lot."""
-    with ThreadPoolExecutor(len(RESTORE)) as pool:
+    """For each disk what comes of starting it; two at a time, because each uses one processor."""
+    with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(start_disk, place, restored[name], name, bus) for name, bus in RESTORE}
 
 
