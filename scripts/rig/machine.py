@@ -31,6 +31,7 @@ class Drive:
     read_only: bool = False
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
     slow_reads: int = 0  # the same for reading
+    first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
     faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None)
 
     def arguments(self, name, number):
@@ -45,7 +46,8 @@ class Drive:
             device = f"scsi-hd,bus={name}-bridge.0,removable=on"
         else:
             device = self._plain_device(number)
-        words += ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
+        first = ",bootindex=0" if self.first else ""
+        words += ["-device", f"{device},id={name}{serial}{block}{first}" + (f",drive={name}-image" if self.image else "")]
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
             plain = f"file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
