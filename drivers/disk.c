@@ -2,6 +2,7 @@
 
 #include "disk.h"
 
+#include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
@@ -10,6 +11,7 @@
 enum {
 	TRANSFER_BYTES = 1 << 20, /* full speed is reached here, and a break is noticed soon */
 	PAGE_BYTES = 4096,
+	BLOCK_BYTES_MIN = 512,
 };
 
 struct disk {
@@ -17,6 +19,27 @@ struct disk {
 	EFI_BLOCK_IO_PROTOCOL *io;
 	uint32_t media_id; /* of the medium that was opened */
 };
+
+/*
+ * OVMF's driver of SATA disks says that a read went well of which the drive has reported an error, and the buffer is as
+ * it was before. So each block is marked there, by something else each time: a block that has the mark afterwards was
+ * not read.
+ */
+EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len)
+{
+	static uint64_t mark = 0x9e3779b97f4a7c15;
+	uint8_t *bytes = buf;
+	EFI_STATUS efi;
+
+	mark = mark * 6364136223846793005 + 1442695040888963407;
+	for (size_t i = 0; i < len; i += block_bytes)
+		memcpy(bytes + i, &mark, sizeof mark);
+	efi = io->ReadBlocks(io, media_id, offset / block_bytes, len, buf);
+	for (size_t i = 0; efi == EFI_SUCCESS && i < len; i += block_bytes)
+		if (memcmp(bytes + i, &mark, sizeof mark) == 0)
+			efi = EFI_DEVICE_ERROR;
+	return efi;
+}
 
 static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
@@ -28,7 +51,7 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 		return ST_NO_MEDIUM;
 	if (io->Media->MediaId != disk->media_id)
 		return ST_MEDIUM_CHANGED;
-	return status_from_efi(io->ReadBlocks(io, disk->media_id, offset / blk->block_bytes, len, buf));
+	return status_from_efi(disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
 }
 
 static void disk_close(struct blk *blk)
@@ -61,7 +84,7 @@ enum status disk_open(EFI_BLOCK_IO_PROTOCOL *io, struct blk **ret)
 
 	if (!media->MediaPresent)
 		return ST_NO_MEDIUM;
-	if (!is_power_of_two(media->BlockSize) || media->BlockSize > TRANSFER_BYTES)
+	if (!is_power_of_two(media->BlockSize) || media->BlockSize < BLOCK_BYTES_MIN || media->BlockSize > TRANSFER_BYTES)
 		return ST_UNSUPPORTED;
 	if (!is_power_of_two(align) || align > PAGE_BYTES)
 		return ST_UNSUPPORTED;

@@ -13,3 +13,6 @@
 
 /* The bytes of the medium, 0 without one or where the firmware's numbers are impossible. */
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);
+
+/* Reads whole blocks, and takes nothing for read that was not. */
+EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len);

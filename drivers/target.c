@@ -92,7 +92,7 @@ static enum status target_read(struct blk *blk, uint64_t offset, void *buf, size
 	enum status st = check_same(target, false);
 
 	if (st == ST_OK || st == ST_READ_ONLY)
-		st = status_of(target, target->io->ReadBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, buf));
+		st = status_of(target, disk_read_blocks(target->io, target->medium_id, blk->block_bytes, offset, buf, len));
 	return st;
 }
 

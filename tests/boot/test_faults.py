@@ -43,7 +43,7 @@ def made(place, make_stick):
         faults = tuple(("read", sector) for first, n in ranges for sector in range(first, first + n))
         drives.append(Drive(bus, images[name], name, block, faults=faults))
         source = f"serial={name}" if bus != "virtio-blk" else "path=PciRoot(0x0)/Pci(0xA,0x0)"
-        steps["strict-" + name] = batch.run(rf"%stick%\efi-img.efi convert -f raw --map={name}.first {source} {name}.raw")
+        steps["strict-" + name] = batch.run(rf"%stick%\efi-img.efi convert -f raw --map={name}.first {source} {name}.strict")
         steps["salvage-" + name] = batch.run(rf"%stick%\efi-img.efi convert -f raw --salvage --map={name}.map {source} {name}.raw")
     drives += [Drive("nvme", targets["WRITE"], "WRITE", faults=(("write", 9000),)), Drive("nvme", targets["FLUSH"], "FLUSH", faults=(("flush", None),))]
     for name in targets:
