@@ -3,6 +3,7 @@
 #include "powercut.h"
 #include "run.h"
 #include "volume.h"
+#include "tables.h"
 
 /*
  * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory, being stopped at
