@@ -2,8 +2,8 @@
 #include "machine.h"
 #include "powercut.h"
 #include "run.h"
-#include "volume.h"
 #include "tables.h"
+#include "volume.h"
 
 /*
  * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory, being stopped at
