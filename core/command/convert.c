@@ -31,7 +31,9 @@ static const struct option options[] = {
 	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came from, into\nthis file, for hash --check" },
 	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
-	{ 0, "salvage", NULL, "what cannot be read is zeros in the target, and is listed;\nthe exit code is 10 then" },
+	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more, is\nzeros in the target, and is listed; the exit code is 10 then" },
+	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read, as\nGNU ddrescue has it; with -n, if FILE is there: copy only\n"
+	  "what is not finished in it" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
@@ -55,6 +57,10 @@ static const char notes[] =
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
 	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
 	"written is read back.\n\n"
+	"A map is of the source's disk from its first to its last byte, and is written when\n"
+	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
+	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
+	"it is the map, should the power go while that is being written.\n\n"
 	"Parts of a split image are found by their names; a missing one is an error. Put\n"
 	"behind each other, as cat does, they are the image for any other program.\n\n"
 	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
@@ -219,7 +225,8 @@ static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *
 static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
-	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format };
+	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
+				     .file = { NULL, NULL, job->map != NULL ? job->map->name : NULL } };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
@@ -299,6 +306,8 @@ static enum status check_options(const struct arguments *arguments, const struct
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none: leave out -n");
 	job->bitmaps = arguments_has(arguments, "bitmaps");
+	if (arguments_has(arguments, "map") && (arguments->n_operands != 2 || medium_is_device(arguments_value(arguments, "map"))))
+		return fail(err, ST_INVALID, "option --map: it is a file, for the map of one source");
 	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
 		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
 	if (job->bitmaps && format->bitmaps == NULL)
@@ -336,6 +345,47 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 		out_printf(console->err, "efi-img: %s: the bitmap \"%s\" is in use, and left out\n", source->name, bitmap->name);
 	}
 	return ST_OK;
+}
+
+/* ---- map ---------------------------------------------------------------------------------------------------------- */
+
+/* What the target has already, if it goes on from an earlier copy. */
+static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
+			     struct error *err)
+{
+	const char *name = job->map->name;
+
+	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
+		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
+	if (!rescue_map_began(job->map, job->map->size))
+		return ST_OK;
+	if (!arguments_has(arguments, "n") || (to_disk && !format->flat))
+		return fail(err, ST_INVALID, "option --map: as %s says, a part of the disk is copied already: name the target that has it, with -n; or "
+			    "another map for a copy from the beginning", name);
+	if (job->compress || job->target_is_zero || job->bitmaps || arguments_has(arguments, "manifest"))
+		return fail(err, ST_INVALID, "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a part of the disk is copied already, without them",
+			    name);
+	return ST_OK;
+}
+
+/* The copy ended in `st`, with its words in `err`. A map of which nothing came stays as it is. */
+static enum status save_map(struct rescue_map *map, const char *target, enum status st, struct error *err)
+{
+	struct error why, of_map;
+	enum status saved;
+
+	if (map->done == 0 && map->bad.n == 0)
+		return st;
+	if (medium_same(map->name, target))
+		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->name);
+	else
+		saved = rescue_map_save(map, &of_map);
+	if (saved == ST_OK)
+		return st;
+	if (st == ST_OK)
+		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
+	why = *err;
+	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }
 
 /* Whether there can be one; job->manifest is opened then. */
@@ -376,6 +426,7 @@ static enum status convert(const struct console *console, const struct arguments
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
+	struct rescue_map map;
 	struct manifest manifest = { 0 };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
@@ -395,6 +446,14 @@ static enum status convert(const struct console *console, const struct arguments
 		st = refuse_own_source(&job, name, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
+	if (st == ST_OK && arguments_has(arguments, "map")) {
+		job.map = &map;
+		st = rescue_map_open(&map, arguments_value(arguments, "map"), size, err);
+		if (st == ST_OK)
+			st = check_map(arguments, &job, format, to_disk, err);
+	}
+	if (salvage != NULL)
+		salvage->map = job.map;
 	if (st == ST_OK)
 		st = begin_manifest(arguments, size, &manifest, &job, err);
 	if (st == ST_OK && to_disk)
@@ -406,6 +465,10 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
 	manifest_close(&manifest);
+	if (job.map != NULL) {
+		st = save_map(&map, name, st, err);
+		rescue_map_close(&map);
+	}
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
 	close_sources(source, n);

@@ -122,8 +122,8 @@ static enum status plan_copy(struct target_job *target, struct create_job *creat
 {
 	enum status st;
 
-	for (size_t i = 0; create != NULL && i < TARGET_FILES_MAX; i++) {
-		static const char *const options[TARGET_FILES_MAX] = { "data_file", "backing_file" };
+	for (size_t i = 0; create != NULL && i < 2; i++) {
+		static const char *const options[] = { "data_file", "backing_file" };
 		const struct create_value *value = create_value(&create->options, options[i]);
 
 		target->file[i] = value != NULL ? value->text : NULL;

@@ -47,7 +47,7 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 	if (st == ST_OK)
 		st = image_load(image, err);
 	if (st == ST_OK)
-		st = verify_disk(image, print, job->progress, err);
+		st = verify_disk(image, print, job->map, job->progress, err);
 	image_close(image);
 	chain_close(&backing);
 	if (st == ST_CORRUPT) {
@@ -68,8 +68,11 @@ static enum status copy_and_verify(const struct convert_job *job, uint64_t size,
 	st = fingerprint_open(&print, size, err);
 	if (st == ST_OK)
 		st = copy_with_bitmaps(job, size, &print, err);
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		st = read_back(job, &print, err);
+		if (st != ST_OK && st != ST_CANCELLED && job->map != NULL)
+			job->map->done = 0;
+	}
 	fingerprint_close(&print);
 	return st;
 }
@@ -113,6 +116,8 @@ enum status convert_run(struct convert_job *job, struct error *err)
 	image_close(job->target);
 	job->target = NULL;
 	chain_close(&backing);
+	if (st != ST_OK && job->map != NULL)
+		job->map->absent = job->map->size;
 	if (st != ST_OK)
 		create_remove(job->create, err);
 	return st;

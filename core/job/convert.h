@@ -22,6 +22,11 @@ struct convert_job {
 	bool verify;                  /* read the target back before it is one that can be recognised */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
 	struct salvage *salvage;      /* what cannot be read becomes zeros, and is noted here; NULL: it ends the job */
+	/*
+	 * What of the only source the target has: the rest is copied, and how far that came is noted, whatever the end. A new
+	 * target has nothing yet. NULL: everything is copied.
+	 */
+	struct rescue_map *map;
 	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
 	struct out *progress;         /* where to show how far it is; NULL: nowhere */
 	/*

@@ -91,18 +91,39 @@ static enum status read_failed(const struct piece *piece, enum status st, struct
 	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, (size_t)piece->length, at, status_text(st));
 }
 
+/* Says where, if that is known, and notes it. */
+static enum status block_failed(const struct piece *piece, const struct salvage_range *range, enum status st, struct error *err)
+{
+	struct rescue_map *map = piece->copy->job->map;
+	struct out_buffer out;
+	char place[96];
+
+	if (st == ST_OK || range->length == 0)
+		return st == ST_OK ? ST_OK : read_failed(piece, st, err);
+	if (map != NULL)
+		rescue_map_bad(map, range->offset, range->length);
+	out_buffer_init(&out, place, sizeof place);
+	salvage_print_place(range, &out.out);
+	return fail(err, st, "%s: %s of the disk cannot be read: %s", range->image->name, place, status_text(st));
+}
+
+/* Reads a piece, or reads it again, block by block where that is necessary. */
 static enum status salvage(struct piece *piece, struct error *err)
 {
 	const struct convert_job *job = piece->copy->job;
 
+	fetch_begin(&piece->fetch);
 	for (size_t done = 0; done < piece->length;) {
 		uint64_t at = job->first_byte + piece->offset + done;
 		struct image *image = source_at(job, &at);
 		size_t n = (size_t)min_u64(piece->length - done, image->size - at);
-		enum status st = salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n);
+		struct salvage_range range = { 0 };
+		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n)
+						      : salvage_read_strictly(image, at, piece->fetch.bytes + done, n, &range);
 
+		st = block_failed(piece, &range, st, err);
 		if (st != ST_OK)
-			return read_failed(piece, st, err);
+			return st;
 		done += n;
 	}
 	return ST_OK;
@@ -115,6 +136,7 @@ static enum status read_data(struct piece *piece, uint64_t end, struct error *er
 {
 	const struct copy *copy = piece->copy;
 	size_t unit = copy->unit_bytes;
+	bool again = copy->job->salvage != NULL;
 	enum status st = ST_OK;
 
 	fetch_begin(&piece->fetch);
@@ -129,14 +151,16 @@ static enum status read_data(struct piece *piece, uint64_t end, struct error *er
 			return st;
 		if (kind != DATA && piece->length % unit == 0 && piece->length > 0 && (status.length >= unit || status.length == left))
 			break;
-		if (copy->job->salvage == NULL)
+		if (!again)
 			st = fetch_add(&piece->fetch, &status, at, (size_t)status.length);
 		piece->length += status.length;
+		again |= salvage_is_local(st);
+		st = again ? ST_OK : st;
 	}
-	if (copy->job->salvage != NULL)
-		return salvage(piece, err);
-	if (st == ST_OK)
+	if (st == ST_OK && !again)
 		st = fetch_read(&piece->fetch);
+	if (again || salvage_is_local(st))
+		return salvage(piece, err);
 	return st == ST_OK ? ST_OK : read_failed(piece, st, err);
 }
 
@@ -315,43 +339,66 @@ static enum status finish(struct copy *copy, struct error *err)
 			return st;
 		work(&piece->slot.work, 0);
 	}
+	if (piece->kind == DATA && salvage_is_local(piece->st)) {
+		st = salvage(piece, err);
+		if (st != ST_OK)
+			return st;
+		work(&piece->slot.work, 0);
+	}
 	if (piece->kind == DATA && piece->st != ST_OK)
 		return read_failed(piece, piece->st, err);
 	if (piece->kind == DATA && copy->print != NULL)
 		fingerprint_add(copy->print, piece->offset, piece->part);
 	if (copy->job->manifest != NULL)
 		manifest_add(copy->job->manifest, piece->kind == DATA ? piece->fetch.bytes : NULL, piece->length);
-	return write_piece(piece, err);
+	st = write_piece(piece, err);
+	if (st == ST_OK && copy->job->map != NULL)
+		copy->job->map->done = piece->offset + piece->length;
+	return st;
+}
+
+/* Moves *at to what is to be copied next, up to *ret_end. False: there is nothing more. */
+static bool go_on(const struct copy *copy, uint64_t size, uint64_t *at, uint64_t *ret_end)
+{
+	*ret_end = size;
+	if (*at < size && copy->job->map != NULL && !rescue_map_todo(copy->job->map, at, ret_end))
+		*at = size;
+	*ret_end = min_u64(*ret_end, size);
+	return *at < size;
 }
 
 static enum status run(struct copy *copy, uint64_t size, struct error *err)
 {
 	struct progress progress;
-	uint64_t at = 0;
+	uint64_t at = 0, end, done = 0;
 	enum status st = ST_OK;
 
 	progress_begin(&progress, copy->job->progress, size);
 	while (st == ST_OK) {
-		struct piece *piece = at < size ? (struct piece *)pipeline_free_slot(&copy->line) : NULL;
+		struct piece *piece = go_on(copy, size, &at, &end) ? (struct piece *)pipeline_free_slot(&copy->line) : NULL;
 
 		if (platform_cancelled()) {
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
 		} else if (piece != NULL) {
-			st = read_piece(piece, at, size, err);
+			st = read_piece(piece, at, end, err);
 			if (st == ST_OK)
 				pipeline_push(&copy->line);
 			at += piece->length;
 		} else if (pipeline_first(&copy->line) != NULL) {
-			uint64_t n = ((struct piece *)pipeline_first(&copy->line))->length;
+			const struct piece *first = (const struct piece *)pipeline_first(&copy->line);
+			uint64_t before = done;
 
+			done = first->offset + first->length;
 			st = finish(copy, err);
 			pipeline_pop(&copy->line);
 			if (st == ST_OK)
-				progress_advance(&progress, n);
+				progress_advance(&progress, done - before);
 		} else {
 			break;
 		}
 	}
+	if (st == ST_OK)
+		progress_advance(&progress, size - done);
 	progress_end(&progress);
 	return st;
 }
@@ -387,7 +434,7 @@ static void put_away(struct copy *copy)
 enum status copy_disk(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
 {
 	struct copy *copy = mem_alloc(sizeof *copy);
-	enum status st;
+	enum status st, flushed;
 
 	if (copy == NULL)
 		return fail_no_memory(err);
@@ -406,11 +453,11 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 		if (st != ST_OK)
 			st = write_failed(copy, st, size, err);
 	}
-	if (st == ST_OK) {
-		st = blk_flush(copy->target);
-		if (st != ST_OK)
-			st = write_failed(copy, st, size, err);
-	}
+	flushed = st == ST_OK || job->map != NULL ? blk_flush(copy->target) : ST_OK;
+	if (flushed != ST_OK && job->map != NULL)
+		job->map->done = 0; /* nobody knows what the medium has */
+	if (flushed != ST_OK && st == ST_OK)
+		st = write_failed(copy, flushed, size, err);
 	put_away(copy);
 	return st;
 }

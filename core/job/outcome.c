@@ -14,6 +14,7 @@ enum outcome outcome_of(enum status st)
 	case ST_CANCELLED: return OUTCOME_STOPPED;
 	case ST_SECTOR_SIZE: return OUTCOME_SECTOR_SIZE;
 	case ST_CORRUPT: return OUTCOME_BAD_INPUT;
+	case ST_IO: return OUTCOME_DEVICE_ERROR;
 	default: return OUTCOME_FAILED;
 	}
 }
@@ -31,6 +32,7 @@ void outcome_print_all(struct out *out)
 		{ OUTCOME_STOPPED, "stopped by the person" },
 		{ OUTCOME_SECTOR_SIZE, "made for sectors of another size; nothing was written" },
 		{ OUTCOME_BAD_INPUT, "the source is damaged" },
+		{ OUTCOME_DEVICE_ERROR, "a device reports an error: a block cannot be read, written or flushed" },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

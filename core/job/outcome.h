@@ -18,6 +18,7 @@ enum outcome {
 	OUTCOME_STOPPED = 15,
 	OUTCOME_SECTOR_SIZE = 16,
 	OUTCOME_BAD_INPUT = 17,
+	OUTCOME_DEVICE_ERROR = 18,
 };
 
 enum outcome outcome_of(enum status);

@@ -1,5 +1,6 @@
 #include "job/pipeline.h"
 
+#include "base/check.h"
 #include "base/platform.h"
 
 /* Starting other processors takes the firmware 10 ms. */
@@ -64,8 +65,9 @@ struct slot *pipeline_free_slot(const struct pipeline *line)
 
 void pipeline_push(struct pipeline *line)
 {
-	struct slot *slot = pipeline_free_slot(line);
+	struct slot *slot = line->slot[(line->first + line->n) % line->n_slots];
 
+	CHECK(line->n < line->n_slots);
 	line->n++;
 	if (slot->has_work)
 		work_submit(line->workers, &slot->work);
@@ -78,8 +80,9 @@ struct slot *pipeline_first(const struct pipeline *line)
 
 enum status pipeline_wait(struct pipeline *line, const struct slot **ret_lost)
 {
-	struct slot *slot = pipeline_first(line), *new;
+	struct slot *slot = line->slot[line->first], *new;
 
+	CHECK(line->n > 0);
 	*ret_lost = NULL;
 	if (!slot->has_work || work_wait(line->workers, &slot->work))
 		return ST_OK;

@@ -6,8 +6,7 @@
 
 enum { BLOCK_BYTES = 512 };
 
-/* Whether a failure is about the place that was read, and others may well be readable. */
-static bool is_local(enum status st)
+bool salvage_is_local(enum status st)
 {
 	return st == ST_IO || st == ST_CORRUPT;
 }
@@ -19,7 +18,7 @@ enum status salvage_status(struct image *image, uint64_t offset, uint64_t len, s
 
 	for (;;) {
 		st = platform_cancelled() ? ST_CANCELLED : disk_status(image, offset, len, ret);
-		if (!is_local(st))
+		if (!salvage_is_local(st))
 			return st;
 		if (len <= unit - offset % unit)
 			break;
@@ -29,54 +28,78 @@ enum status salvage_status(struct image *image, uint64_t offset, uint64_t len, s
 	return ST_OK;
 }
 
-static void note(struct salvage *s, const struct image *image, uint64_t offset, uint64_t length, enum status why)
+static void note(struct salvage *s, const struct salvage_range *range)
 {
 	struct salvage_range *last = &s->range[s->n > 0 ? min_u64(s->n - 1, SALVAGE_RANGES_MAX) : 0];
 
-	s->bytes += length;
-	if (s->n > 0 && last->image == image && last->why == why && last->offset + last->length == offset) {
-		last->length += length;
+	s->bytes += range->length;
+	if (s->map != NULL)
+		rescue_map_bad(s->map, range->offset, range->length);
+	if (s->n > 0 && last->image == range->image && last->why == range->why && last->offset + last->length == range->offset) {
+		last->length += range->length;
 		return;
 	}
-	s->range[min_u64(s->n, SALVAGE_RANGES_MAX)] =
-		(struct salvage_range){ .image = image, .offset = offset, .length = length, .why = why };
+	s->range[min_u64(s->n, SALVAGE_RANGES_MAX)] = *range;
 	s->n++;
 }
 
-/* One piece of the disk; it is divided at multiples of `block` only. */
-static enum status read_piece(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, uint64_t len, uint64_t block)
+/* What is read, and what happens where it cannot be. */
+struct reading {
+	struct image *image;
+	struct salvage *salvage;     /* it is zeros, and noted here; NULL: it ends the reading, */
+	struct salvage_range *first; /* and this is where */
+};
+
+/* What cannot be divided any more. */
+static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len, enum status st)
 {
-	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&image->blk, offset, buf, (size_t)len);
+	struct salvage_range range = { .image = r->image, .offset = offset, .length = len };
+
+	for (int i = 0; i < SALVAGE_RETRIES && st == ST_IO; i++)
+		st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
+	if (!salvage_is_local(st))
+		return st;
+	range.why = st;
+	if (r->salvage == NULL) {
+		*r->first = range;
+		return st;
+	}
+	memset(buf, 0, (size_t)len);
+	note(r->salvage, &range);
+	return ST_OK;
+}
+
+/* One piece of the disk; it is divided at multiples of `block` only. */
+static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len, uint64_t block)
+{
+	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
 	uint64_t half;
 
-	if (!is_local(st))
+	if (!salvage_is_local(st))
 		return st;
 	half = round_down(offset + len / 2, block);
 	half = half > offset ? half - offset : block - offset % block;
-	if (half >= len) {
-		memset(buf, 0, (size_t)len);
-		note(s, image, offset, len, st);
-		return ST_OK;
-	}
-	st = read_piece(s, image, offset, buf, half, block);
-	return st == ST_OK ? read_piece(s, image, offset + half, buf + half, len - half, block) : st;
+	if (half >= len)
+		return try_again(r, offset, buf, len, st);
+	st = read_piece(r, offset, buf, half, block);
+	return st == ST_OK ? read_piece(r, offset + half, buf + half, len - half, block) : st;
 }
 
-enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, size_t len)
+static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf, size_t len)
 {
-	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&image->blk, offset, buf, len);
+	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, len);
 
-	if (!is_local(st))
+	if (!salvage_is_local(st))
 		return st;
 	for (uint64_t done = 0; done < len;) {
 		struct disk_status status;
 		uint64_t block;
 
-		st = salvage_status(image, offset + done, len - done, &status);
+		st = salvage_status(r->image, offset + done, len - done, &status);
 		if (st != ST_OK)
 			return st;
 		block = status.compressed ? UINT64_MAX : max_u64(status.image->data->block_bytes, BLOCK_BYTES);
-		st = read_piece(s, image, offset + done, buf + done, status.length, block);
+		st = read_piece(r, offset + done, buf + done, status.length, block);
 		if (st != ST_OK)
 			return st;
 		done += status.length;
@@ -84,13 +107,34 @@ enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset
 	return ST_OK;
 }
 
+enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, size_t len)
+{
+	return read_pieces(&(struct reading){ .image = image, .salvage = s }, offset, buf, len);
+}
+
+enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct salvage_range *ret)
+{
+	*ret = (struct salvage_range){ .image = image, .offset = offset };
+	return read_pieces(&(struct reading){ .image = image, .first = ret }, offset, buf, len);
+}
+
+void salvage_print_place(const struct salvage_range *range, struct out *out)
+{
+	uint32_t block = range->image->format->flat ? range->image->file->block_bytes : 1;
+
+	out_printf(out, "%ju bytes at offset %ju", range->length, range->offset);
+	if (block > 1)
+		out_printf(out, " (LBA %ju, blocks of %u bytes)", range->offset / block, block);
+}
+
 void salvage_print(const struct salvage *s, struct out *out, const char *target)
 {
 	for (size_t i = 0; i < s->n && i < SALVAGE_RANGES_MAX; i++) {
 		const struct salvage_range *range = &s->range[i];
 
-		out_printf(out, "efi-img: %s: lost: %ju bytes at offset %ju of the disk could not be read: %s\n", range->image->name,
-			   range->length, range->offset, status_text(range->why));
+		out_printf(out, "efi-img: %s: lost: ", range->image->name);
+		salvage_print_place(range, out);
+		out_printf(out, " of the disk could not be read: %s\n", status_text(range->why));
 	}
 	if (s->n > SALVAGE_RANGES_MAX)
 		out_printf(out, "efi-img: and %ju more such ranges behind them\n", s->n - SALVAGE_RANGES_MAX);

@@ -1,9 +1,13 @@
 #pragma once
 
 #include "base/out.h"
+#include "job/rescue_map.h"
 #include "job/status.h"
 
-enum { SALVAGE_RANGES_MAX = 100 }; /* that are told one by one */
+enum {
+	SALVAGE_RANGES_MAX = 100, /* that are told one by one */
+	SALVAGE_RETRIES = 3,      /* of a block that the device cannot read */
+};
 
 /* What of disks could not be read. */
 struct salvage {
@@ -14,6 +18,7 @@ struct salvage {
 	} range[SALVAGE_RANGES_MAX + 1];   /* in the order in which they were met, adjoining ones as one; the last place is for the latest */
 	uint64_t n;                        /* all that there were */
 	uint64_t bytes;                    /* of all of them */
+	struct rescue_map *map;            /* where they are noted too; NULL: nowhere */
 };
 
 /*
@@ -23,11 +28,23 @@ struct salvage {
 enum status salvage_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
 
 /*
- * blk_read() of a disk. Transfers that fail are halved down to blocks, or the whole piece where it is compressed; what
- * still cannot be read is zeros in `buf`, and noted. Errors: those that are not about single places (no memory, the
+ * blk_read() of a disk. Transfers that fail are halved down to blocks, or the whole piece where it is compressed, and
+ * these are tried again; what still cannot be read is zeros in `buf`, and noted. Errors: those that are not about single places (no memory, the
  * device is gone), and ST_CANCELLED.
  */
 enum status salvage_read(struct salvage *, struct image *, uint64_t offset, uint8_t *buf, size_t len);
+
+/*
+ * The same, but the first block that cannot be read ends it: with that failure, and *ret says where. Other failures
+ * leave ret->length 0.
+ */
+enum status salvage_read_strictly(struct image *, uint64_t offset, uint8_t *buf, size_t len, struct salvage_range *ret);
+
+/* Whether a failure is about the place that was read, and others may well be readable. */
+bool salvage_is_local(enum status);
+
+/* "512 bytes at offset 1024", of a disk with the number of its first block as well. */
+void salvage_print_place(const struct salvage_range *, struct out *);
 
 /* Says what is lost, a line for each range; nothing if nothing is. */
 void salvage_print(const struct salvage *, struct out *, const char *target);

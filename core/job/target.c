@@ -308,7 +308,7 @@ void target_free(struct target_job *job)
  * ---- writing ------------------------------------------------------------------------------------------------------
  */
 
-/* Opens it, and makes its beginning zeros. */
+/* Opens it, and makes its beginning zeros where that is kept back. */
 static enum status open_disk(struct target_job *job, struct error *err)
 {
 	struct blk *disk, *part;
@@ -320,9 +320,11 @@ static enum status open_disk(struct target_job *job, struct error *err)
 	if (job->start_bytes > 0)
 		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes, .size = job->size_bytes, .limit = job->size_bytes,
 								.owns = true });
-	st = part != NULL ? hold_open(part, HOLD_DISK_BYTES, &job->disk) : ST_NO_MEMORY;
+	job->disk = part;
+	st = part == NULL ? ST_NO_MEMORY : job->holds ? hold_open(part, HOLD_DISK_BYTES, &job->disk) : ST_OK;
 	if (st == ST_OK)
 		return ST_OK;
+	job->disk = NULL;
 	blk_close(part != NULL ? part : disk);
 	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
 }
@@ -359,15 +361,17 @@ static enum status copy_image(struct target_job *job, struct convert_job *conver
 
 enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
 {
-	enum status st = open_disk(job, err);
 	struct error why;
+	enum status st;
 
+	job->holds = convert->map == NULL || !rescue_map_began(convert->map, HOLD_DISK_BYTES);
+	st = open_disk(job, err);
 	if (st != ST_OK)
 		return st;
 	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
 	if (st == ST_OK)
 		st = target_gpt_run(job, err);
-	if (st == ST_OK) {
+	if (st == ST_OK && job->holds) {
 		st = hold_release(job->disk);
 		if (st != ST_OK)
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
@@ -377,6 +381,10 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	if (st == ST_OK)
 		return ST_OK;
 	why = *err;
+	if (!job->holds)
+		return fail(err, st, "%s\nWhat is on %s now is not whole.", why.text, job->name);
+	if (convert->map != NULL)
+		convert->map->absent = max_u64(convert->map->absent, HOLD_DISK_BYTES);
 	return fail(err, st, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
 		    job->name);
 }

@@ -13,9 +13,10 @@
  * `erase` has to be the best name of the target (selector.h) without what is before its "=".
  *
  * Its first MiB is made zeros before everything else, and written after it, so that nothing on it is taken for whole
- * before it is.
+ * before it is. Only where the target goes on from an earlier copy, of whose map something in there is finished, it stays
+ * as it is: nothing can be written that would make it look more whole than it does.
  */
-enum { TARGET_FILES_MAX = 2 };
+enum { TARGET_FILES_MAX = 3 };
 
 /* What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the GPT as it is; nothing written. */
 enum gpt_wish { GPT_MOVE, GPT_KEEP, GPT_REFUSE };
@@ -48,9 +49,10 @@ struct target_job {
 	char selector[SELECTOR_BYTES];   /* its best name */
 	char contents[256];              /* what is on it, in words; "": nothing */
 	enum gpt_fate gpt_fate;          /* of the source's GPT; after target_run(): what became of it */
-	char gpt_why[PART_NOTE];         /* the reason, in words */
+	char gpt_why[256];              /* the reason, in words */
 
-	struct blk *disk;                /* open, the first MiB kept back; NULL: nothing was written */
+	struct blk *disk;                /* open; NULL: nothing was written */
+	bool holds;                      /* its first MiB is kept back */
 };
 
 /*

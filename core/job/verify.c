@@ -1,5 +1,6 @@
 #include "job/verify.h"
 
+#include "base/range.h"
 #include "job/scan.h"
 
 _Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS && (int)SCAN_PIECE_BYTES <= (int)FINGERPRINT_PIECE_BYTES, "pieces fit");
@@ -16,19 +17,25 @@ static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, 
 		fingerprint_add(user, offset, result);
 }
 
-enum status verify_disk(struct image *image, const struct fingerprint *expected, struct out *out, struct error *err)
+enum status verify_disk(struct image *image, const struct fingerprint *expected, const struct rescue_map *map, struct out *out,
+			struct error *err)
 {
 	struct fingerprint print;
 	struct progress progress;
 	struct scan_job job = { .image = image, .n_bytes = expected->size, .own = true, .work = work, .take = take, .user = &print,
 				.progress = &progress };
-	uint64_t at, n;
+	uint64_t at = 0, n, end = expected->size;
 	enum status st = fingerprint_open(&print, expected->size, err);
 
 	if (st != ST_OK)
 		return st;
 	progress_begin(&progress, out, expected->size);
-	st = scan_disk(&job, err);
+	while (st == ST_OK && at < expected->size && (map == NULL || rescue_map_todo(map, &at, &end))) {
+		job.offset = min_u64(at, expected->size);
+		job.n_bytes = min_u64(end, expected->size) - job.offset;
+		st = scan_disk(&job, err);
+		at = end;
+	}
 	progress_end(&progress);
 	if (st == ST_OK && !fingerprint_same(&print, expected, &at, &n))
 		st = fail(err, ST_MISMATCH, "%s: what was read back is not what was written: the first difference lies in the %ju bytes at "

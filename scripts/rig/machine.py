@@ -31,6 +31,7 @@ class Drive:
     read_only: bool = False
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
     slow_reads: int = 0  # the same for reading
+    faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None)
 
     def arguments(self, name, number):
         """QEMU's arguments for it. `number` counts the drives of the same bus."""
@@ -47,11 +48,20 @@ class Drive:
         words += ["-device", f"{device},id={name}{serial}{block}" + (f",drive={name}-image" if self.image else "")]
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
-            words += ["-drive", f"if=none,id={name}-image,format=raw,file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
+            plain = f"file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
+            words += ["-drive", f"if=none,id={name}-image,format=raw,{self._faulty() if self.faults else plain}"
                       + (",readonly=on" if self.read_only else "")
                       + (f",throttling.bps-write={self.slow}" if self.slow else "")
                       + (f",throttling.bps-read={self.slow_reads}" if self.slow_reads else "")]
         return words
+
+    def _faulty(self):
+        """The image behind QEMU's blkdebug. What fails must get there: as it is, and flushes too."""
+        rules = Path(f"{self.image}.blkdebug")
+        events = {"read": "read_aio", "write": "write_aio", "flush": "flush_to_disk"}
+        rules.write_text("".join(f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n' + (f'sector = "{sector}"\n' if sector is not None else "")
+                                 for kind, sector in self.faults))
+        return f"file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={self.image},cache=writeback"
 
     def _plain_device(self, number):
         return {

@@ -3,6 +3,7 @@ convert and map in the firmware: images made there are what they should be, on a
 processor and by several.
 """
 
+import hashlib
 import json
 import random
 import subprocess
@@ -56,6 +57,8 @@ def boot(place, make_stick, request):
     steps["map"] = batch.run(r"%stick%\efi-img.efi map --output=json over.qcow2")
     steps["exists"] = batch.run(r"%stick%\efi-img.efi convert -O qcow2 s.raw qcow2.out")
     steps["too-large"] = batch.run(r"%stick%\efi-img.efi convert -O raw -n s.raw zstd.out")
+    steps["bench"] = batch.run(r"%stick%\efi-img.efi bench serial=nvme0")
+    steps["hash"] = batch.run(r"%stick%\efi-img.efi hash s.raw deflate.out zstd.out")
     batch.boot(Machine(place / "machine", [Drive("usb", stick.image), Drive("nvme", volume.image)], memory=128,
                        processors=request.param, deadline=180))
     return volume, steps
@@ -82,6 +85,18 @@ def test_map_is_qemu_imgs(place, boot):
     step = boot[1]["map"]
     ours, theirs = json.loads(step.out), json.loads(oracle.qemu_img("map", "--output=json", "over.qcow2", cwd=place))
     assert step.status == 0 and ours == theirs
+
+
+def test_hash_is_the_same_for_every_format(place, boot):
+    data = (place / "s.raw").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    assert [line.split() for line in boot[1]["hash"].out.splitlines()] == [[digest, name] for name in ("s.raw", "deflate.out", "zstd.out")]
+
+
+def test_bench_of_a_disk(boot):
+    rows = [line.split() for line in boot[1]["bench"].out.splitlines()]
+    assert boot[1]["bench"].status == 0 and [row[0] for row in rows] == ["4", "64", "256", "1024", "4096", "8192"]
+    assert all(int(row[2]) > 0 for row in rows[1:])
 
 
 def test_an_existing_file_is_not_replaced(boot):

@@ -10,6 +10,7 @@
 #include "base/utf.h"
 #include "base/words.h"
 #include "command/command.h"
+#include "job/rescue_map.h"
 
 static void parse_size(const char *text)
 {
@@ -66,6 +67,29 @@ static void convert_utf(const char *text, size_t n)
 	free(units);
 }
 
+/* A map of a disk that is as long as the map says in its last line that is one. */
+static void parse_map(const char *text, size_t n)
+{
+	struct rescue_map map = { 0 }, again;
+	struct capture written;
+	struct error err;
+
+	for (int i = 0; i < 2; i++) {
+		if (rescue_map_parse(&map, "m", text, n, &err) == ST_OK) {
+			capture_init(&written);
+			rescue_map_print(&map, &written.out);
+			again = (struct rescue_map){ .size = map.size };
+			MUST(rescue_map_parse(&again, "m", written.text, written.n, &err) == ST_OK);
+			rescue_map_close(&again);
+			capture_free(&written);
+		} else {
+			MUST(err.text[0] != '\0' && map.all.n == 0);
+		}
+		map.size = 1 << 20;
+	}
+	rescue_map_close(&map);
+}
+
 /* A whole command line on an empty volume; nothing in it is a reason to end. */
 static void run_line(const char *text)
 {
@@ -93,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(text, data + 1, n - 1);
 	text[n - 1] = '\0';
 	fuzz_volume("image", data, 0);
-	switch (data[0] % 6) {
+	switch (data[0] % 7) {
 	case 0:
 		parse_size(text);
 		break;
@@ -108,6 +132,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 4:
 		convert_utf(text, n - 1);
+		break;
+	case 6:
+		parse_map(text, n - 1);
 		break;
 	default:
 		run_line(text);

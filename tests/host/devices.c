@@ -1,7 +1,8 @@
 /*
  * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the disks blk0: (sectors of
  * 512 bytes) and blk1: (of 4096). They have no partition devices. After each may come, separated by commas: serial=,
- * model=, holds= (a directory whose files are said to be on it), read-only, started-from, current.
+ * model=, holds= (a directory whose files are said to be on it), bad= (5+2: sectors 5 and 6 cannot be read), read-only,
+ * started-from, current.
  */
 
 #include <errno.h>
@@ -28,6 +29,8 @@ static bool take_fact(const char *word, struct file_disk *disk)
 		{ "read-only", &disk->read_only }, { "started-from", &disk->started_from }, { "current", &disk->current },
 	};
 
+	if (sscanf(word, "bad=%ju+%ju", &disk->bad_block, &disk->bad_blocks) == 2)
+		return true;
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (text_starts_with(word, texts[i].name)) {
 			snprintf(texts[i].to, texts[i].capacity, "%s", word + strlen(texts[i].name));
@@ -82,6 +85,7 @@ enum status file_disk_open(const struct file_disk *disk, bool writable, struct b
 {
 	struct file_blk_kind kind = {
 		.writable = writable, .fixed = true, .block_bytes = disk->block_bytes, .buffer_align = BUFFER_ALIGN,
+		.bad_offset = disk->bad_block * disk->block_bytes, .bad_bytes = disk->bad_blocks * disk->block_bytes,
 	};
 	int fd = open(disk->path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	enum status st = fd >= 0 ? file_blk_open(fd, &kind, ret) : status_of_errno(errno);

@@ -15,6 +15,7 @@ enum { TRANSFER_BYTES = 4 << 20, ZEROS_BYTES = 1 << 20 };
 struct file_blk {
 	struct blk blk;
 	int fd;
+	uint64_t bad_offset, bad_bytes;
 };
 
 enum status status_of_errno(int number)
@@ -62,6 +63,15 @@ static enum status file_read(struct blk *blk, uint64_t offset, void *buf, size_t
 		len -= (size_t)n;
 	}
 	return ST_OK;
+}
+
+static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
+{
+	const struct file_blk *file = (struct file_blk *)blk;
+
+	if (offset < file->bad_offset + file->bad_bytes && file->bad_offset < offset + len)
+		return ST_IO;
+	return file_read(blk, offset, buf, len);
 }
 
 static enum status file_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
@@ -164,10 +174,10 @@ static const struct blk_ops ops_for_reading = {
 	.close = file_close,
 };
 
-static const struct blk_ops ops_of_disk = { .read = file_read, .close = file_close };
+static const struct blk_ops ops_of_disk = { .read = disk_read, .close = file_close };
 
 static const struct blk_ops ops_of_target = {
-	.read = file_read, .write = file_write, .flush = file_flush, .close = file_close,
+	.read = disk_read, .write = file_write, .flush = file_flush, .close = file_close,
 };
 
 static const struct blk_ops ops_for_writing = {
@@ -191,6 +201,8 @@ enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk *
 	if (file == NULL)
 		return ST_NO_MEMORY;
 	file->fd = fd;
+	file->bad_offset = kind->bad_offset;
+	file->bad_bytes = kind->bad_bytes;
 	if (kind->fixed)
 		file->blk.ops = kind->writable ? &ops_of_target : &ops_of_disk;
 	else

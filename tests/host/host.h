@@ -17,6 +17,7 @@ struct file_blk_kind {
 	bool fixed;           /* it keeps its size, and is data everywhere, as a disk is */
 	uint32_t block_bytes;
 	uint32_t buffer_align;
+	uint64_t bad_offset, bad_bytes; /* reads that touch these bytes of it fail */
 };
 
 /*
@@ -32,6 +33,7 @@ struct file_disk {
 	char model[64], serial[64];
 	char holds[256];  /* a directory whose files are said to be on it; "" */
 	bool read_only, started_from, current;
+	uint64_t bad_block, bad_blocks; /* these cannot be read */
 };
 
 /* Whether `name` is that of a device ("blk0:", in either case) in the environment variable EFI_IMG_DISKS, and which. */

@@ -50,6 +50,14 @@ bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 	return known;
 }
 
+uint64_t platform_nanoseconds(void)
+{
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* Linux has it */
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 int32_t platform_utc_offset(int64_t unix_seconds)
 {
 	time_t moment = (time_t)unix_seconds;

@@ -1,0 +1,206 @@
+#include "base/range.h"
+#include "base/size.h"
+#include "base/tree.h"
+#include "command/command.h"
+#include "job/speed.h"
+#include "part/medium.h"
+
+static const struct option options[] = {
+	{ 'c', "count", "N", "how many requests (preset: 75000)" },
+	{ 'd', "depth", "N", "accepted as in qemu-img; there is one at a time" },
+	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 0, "flush-interval", "N", "with -w: flush after so many requests" },
+	{ 'i', "aio", "AIO", "accepted as in qemu-img: native, threads or io_uring" },
+	{ 'n', "native", NULL, "the same as -i native" },
+	{ 0, "no-drain", NULL, "accepted as in qemu-img; there is one request at a time" },
+	{ 'o', "offset", "OFFSET", "where to begin (preset: 0)" },
+	{ 0, "output", "STYLE", "of the table: human (preset) or json" },
+	{ 0, "pattern", "BYTE", "with -w: what is written (preset: 0)" },
+	{ 'q', "quiet", NULL, "accepted as in qemu-img, where it changes nothing" },
+	{ 's', "buffer-size", "SIZE", "bytes of a request (preset: 4k)" },
+	{ 'S', "step-size", "SIZE", "from one request to the next (preset, and 0: the size of one)" },
+	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'w', "write", NULL, "write instead of reading" },
+	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 0 },
+};
+
+static const char notes[] =
+	"Of a disk or partition without any of these, a table: how fast it is read in\n"
+	"requests of several sizes, from its beginning on, for half a second each. That is\n"
+	"the limit of everything that reads it. Disks are only read.\n";
+
+enum { REQUEST_MAX = INT32_MAX, HALF_A_SECOND = 500000000 };
+
+/* ---- as qemu-img's -------------------------------------------------------------------------------------------------- */
+
+static enum status number(const struct arguments *arguments, const char *option, uint64_t least, uint64_t most, uint64_t *ret, struct error *err)
+{
+	char name[24];
+	struct out_buffer text;
+	enum status st;
+
+	if (!arguments_has(arguments, option))
+		return ST_OK;
+	out_buffer_init(&text, name, sizeof name);
+	out_printf(&text.out, "option %s%s", option[1] == '\0' ? "-" : "--", option);
+	st = size_parse(arguments_value(arguments, option), name, ret, err);
+	if (st == ST_OK && (*ret < least || *ret > most))
+		return fail(err, ST_INVALID, "%s: %ju is not from %ju to %ju", name, *ret, least, most);
+	return st;
+}
+
+static enum status parse(const struct arguments *arguments, struct speed_job *job, struct error *err)
+{
+	uint64_t depth = 1, pattern = 0, bytes = 4096;
+	enum status st = cache_option(arguments, "-t", err);
+
+	job->count = 75000;
+	job->write = arguments_has(arguments, "w");
+	if (st == ST_OK)
+		st = number(arguments, "c", 0, REQUEST_MAX, &job->count, err);
+	if (st == ST_OK)
+		st = number(arguments, "d", 1, REQUEST_MAX, &depth, err);
+	if (st == ST_OK)
+		st = number(arguments, "o", 0, SIZE_LIMIT, &job->offset, err);
+	if (st == ST_OK)
+		st = number(arguments, "pattern", 0, UINT8_MAX, &pattern, err);
+	if (st == ST_OK)
+		st = number(arguments, "s", 1, REQUEST_MAX, &bytes, err);
+	if (st == ST_OK)
+		st = number(arguments, "S", 0, REQUEST_MAX, &job->step, err);
+	if (job->step == 0)
+		job->step = bytes;
+	if (st == ST_OK)
+		st = number(arguments, "flush-interval", 1, REQUEST_MAX, &job->flush_every, err);
+	if (st != ST_OK)
+		return st;
+	if (job->flush_every > 0 && !job->write)
+		return fail(err, ST_INVALID, "option --flush-interval needs -w: reading has nothing to flush");
+	job->pattern = (uint8_t)pattern;
+	job->bytes = (size_t)bytes;
+	return ST_OK;
+}
+
+static void print_seconds(struct out *out, uint64_t nanoseconds)
+{
+	uint64_t milliseconds = (nanoseconds + 500000) / 1000000;
+
+	out_printf(out, "Run completed in %ju.%03u seconds.\n", milliseconds / 1000, (unsigned)(milliseconds % 1000));
+}
+
+static enum status run_requests(const struct console *console, struct speed_job *job, struct error *err)
+{
+	struct speed speed;
+	enum status st;
+
+	out_printf(console->out, "Sending %ju %s requests, %zu bytes each, 1 in parallel (starting at offset %ju, step size %ju)\n",
+		   job->count, job->write ? "write" : "read", job->bytes, job->offset, job->step);
+	if (job->flush_every > 0)
+		out_printf(console->out, "Sending flush every %ju requests\n", job->flush_every);
+	st = speed_run(job, &speed, err);
+	if (st == ST_OK && job->write)
+		st = image_flush(job->image, err);
+	if (st == ST_OK)
+		print_seconds(console->out, speed.nanoseconds);
+	return st;
+}
+
+/* ---- the table of a device ------------------------------------------------------------------------------------------ */
+
+static void print_row(const struct console *console, struct tree *json, size_t bytes, const struct speed *speed)
+{
+	uint64_t microseconds = max_u64(speed->nanoseconds / 1000, 1), total = speed->count * bytes;
+
+	if (json != NULL) {
+		tree_object(json, NULL);
+		tree_number(json, "request-bytes", bytes);
+		tree_number(json, "requests", speed->count);
+		tree_number(json, "microseconds", microseconds);
+		tree_end(json);
+		return;
+	}
+	out_printf(console->out, "%6zu KiB %10ju MB/s %10ju requests/s\n", bytes >> 10, total / microseconds, speed->count * 1000000 / microseconds);
+}
+
+static enum status run_table(const struct console *console, struct image *image, bool as_json, struct error *err)
+{
+	static const size_t sizes[] = { 4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20 };
+	struct tree json;
+	enum status st = ST_OK;
+
+	tree_init(&json, console->out, TREE_JSON);
+	if (as_json)
+		tree_array(&json, NULL);
+	for (size_t i = 0; st == ST_OK && i < sizeof sizes / sizeof sizes[0] && sizes[i] <= image->size; i++) {
+		struct speed_job job = { .image = image, .count = UINT64_MAX, .step = sizes[i], .bytes = sizes[i], .limit_ns = HALF_A_SECOND };
+		struct speed speed;
+
+		st = speed_run(&job, &speed, err);
+		if (st == ST_OK)
+			print_row(console, as_json ? &json : NULL, sizes[i], &speed);
+	}
+	if (as_json)
+		tree_end(&json);
+	return st;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_plain(const struct arguments *arguments)
+{
+	static const char *const chosen[] = { "c", "s", "S", "o", "w" };
+
+	for (size_t i = 0; i < sizeof chosen / sizeof chosen[0]; i++)
+		if (arguments_has(arguments, chosen[i]))
+			return false;
+	return true;
+}
+
+static enum status bench(const struct console *console, const struct arguments *arguments, const char *name, struct error *err)
+{
+	struct speed_job job = { 0 };
+	const struct image_format *format;
+	struct chain chain;
+	bool json = false;
+	enum status st = parse(arguments, &job, err);
+
+	if (st == ST_OK)
+		st = output_style(arguments, &json, err);
+	if (st == ST_OK)
+		st = format_option(arguments, "-f", &format, err);
+	if (st != ST_OK)
+		return st;
+	if (job.write && medium_is_device(name))
+		return fail(err, ST_UNSUPPORTED, "option -w: %s is a disk, and bench does not write to disks", name);
+	st = job.write ? chain_open_writable(name, format, 0, &chain, err) : chain_open_disk(name, format, &chain, err);
+	if (st != ST_OK)
+		return st;
+	job.image = chain.link[0].image;
+	st = medium_is_device(name) && is_plain(arguments) ? run_table(console, job.image, json, err)
+							   : run_requests(console, &job, err);
+	chain_close(&chain);
+	return st;
+}
+
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct error err;
+
+	if (arguments->n_operands != 1) {
+		error_set(&err, "the name of one image or disk is expected");
+		return command_misused(console, "bench", &err);
+	}
+	return bench(console, arguments, arguments->operands[0], &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
+const struct command command_bench = {
+	.name = "bench",
+	.summary = "how fast a disk or an image is read, or an image written",
+	.usage = "[OPTIONS] FILE",
+	.options = options,
+	.notes = notes,
+	.example = "bench serial=S4X9NG0R12\n"
+		   "bench -c 1000 -s 1M fs0:\\vm.qcow2\n",
+	.run = run,
+};

@@ -1,0 +1,456 @@
+#include "job/rescue_map.h"
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "blk/hold.h"
+#include "blk/out_file.h"
+
+enum {
+	SECTOR_BYTES = 512,
+	TEXT_BYTES_MAX = 16 << 20, /* of RESCUE_RANGES_MAX lines, and of comments */
+};
+
+static const char side_ending[] = ".new", title[] = "# Mapfile. Created by efi-img";
+
+/*
+ * ---- ranges -------------------------------------------------------------------------------------------------------
+ */
+
+/* Makes room for one more. */
+static enum status reserve(struct rescue_ranges *ranges)
+{
+	size_t capacity = max_u64(2 * ranges->capacity, 64);
+	struct rescue_range *more;
+
+	if (ranges->n < ranges->capacity)
+		return ST_OK;
+	if (ranges->n >= RESCUE_RANGES_MAX)
+		return ST_TOO_LARGE;
+	more = mem_alloc(capacity * sizeof *more);
+	if (more == NULL)
+		return ST_NO_MEMORY;
+	if (ranges->n > 0)
+		memcpy(more, ranges->range, ranges->n * sizeof *more);
+	mem_free(ranges->range);
+	ranges->range = more;
+	ranges->capacity = capacity;
+	return ST_OK;
+}
+
+/* The first of them that ends behind `offset`; `n`: none does. */
+static size_t find(const struct rescue_ranges *ranges, uint64_t offset)
+{
+	size_t low = 0, high = ranges->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges->range[middle].end <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool rescue_map_began(const struct rescue_map *map, uint64_t end)
+{
+	for (size_t i = 0; i < map->all.n && map->all.range[i].offset < end; i++)
+		if (map->all.range[i].status == RESCUE_FINISHED)
+			return true;
+	return false;
+}
+
+bool rescue_map_todo(const struct rescue_map *map, uint64_t *offset, uint64_t *ret_end)
+{
+	size_t i = find(&map->all, *offset);
+
+	while (i < map->all.n && map->all.range[i].status == RESCUE_FINISHED)
+		i++;
+	if (i == map->all.n)
+		return false;
+	*offset = max_u64(*offset, map->all.range[i].offset);
+	while (i < map->all.n && map->all.range[i].status != RESCUE_FINISHED)
+		*ret_end = map->all.range[i++].end;
+	return true;
+}
+
+/*
+ * Where there is no room for another range, the one before it grows over what lies between them: that will be read once
+ * more, perhaps.
+ */
+void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
+{
+	struct rescue_ranges *bad = &map->bad;
+	size_t i = find(bad, offset);
+
+	if (i < bad->n && bad->range[i].offset <= offset && bad->range[i].end >= offset + n)
+		return;
+	if (i == bad->n && i > 0 && (bad->range[i - 1].end == offset || reserve(bad) != ST_OK)) {
+		bad->range[i - 1].end = offset + n;
+		return;
+	}
+	if (reserve(bad) != ST_OK)
+		return; /* what is noted twice, by reading it again */
+	memmove(&bad->range[i + 1], &bad->range[i], (bad->n - i) * sizeof *bad->range);
+	bad->range[i] = (struct rescue_range){ .offset = offset, .end = offset + n, .status = RESCUE_BAD };
+	bad->n++;
+}
+
+/* What is known of the byte at `offset` by now, and so far behind it. */
+static struct rescue_range at(const struct rescue_map *map, uint64_t offset)
+{
+	size_t i = find(&map->all, offset), k = find(&map->bad, offset);
+	struct rescue_range ret = { .offset = offset, .end = map->all.range[i].end, .status = map->all.range[i].status };
+
+	if (ret.status != RESCUE_FINISHED) {
+		if (offset < map->done)
+			ret.status = RESCUE_FINISHED;
+		if (offset < map->done)
+			ret.end = min_u64(ret.end, map->done);
+		if (k < map->bad.n && map->bad.range[k].offset <= offset) {
+			ret.status = RESCUE_BAD;
+			ret.end = min_u64(ret.end, map->bad.range[k].end);
+		} else if (k < map->bad.n) {
+			ret.end = min_u64(ret.end, map->bad.range[k].offset);
+		}
+	}
+	if (offset < map->absent) {
+		ret.end = min_u64(ret.end, map->absent);
+		if (ret.status == RESCUE_FINISHED)
+			ret.status = RESCUE_UNTRIED;
+	}
+	return ret;
+}
+
+/* The same, as far as it goes. */
+static struct rescue_range run_at(const struct rescue_map *map, uint64_t offset)
+{
+	struct rescue_range ret = at(map, offset);
+
+	while (ret.end < map->size) {
+		struct rescue_range next = at(map, ret.end);
+
+		if (next.status != ret.status)
+			break;
+		ret.end = next.end;
+	}
+	return ret;
+}
+
+/*
+ * ---- text ---------------------------------------------------------------------------------------------------------
+ */
+
+/* What is left of the text, the number of its line, and the words for what is wrong in it. */
+struct scanner {
+	const char *name, *p, *end;
+	unsigned line;
+	struct error *err;
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void skip_blanks(struct scanner *s)
+{
+	while (s->p < s->end && is_blank(*s->p))
+		s->p++;
+}
+
+/* Goes to the next line that says something. False: there is none. */
+static bool next_line(struct scanner *s)
+{
+	for (; s->p < s->end; s->p++) {
+		skip_blanks(s);
+		if (s->p < s->end && *s->p == '#')
+			while (s->p < s->end && *s->p != '\n')
+				s->p++;
+		if (s->p == s->end)
+			break;
+		if (*s->p != '\n')
+			return true;
+		s->line++;
+	}
+	return false;
+}
+
+static enum status wrong(const struct scanner *s, const char *what)
+{
+	return fail(s->err, ST_INVALID, "%s, line %u: %s; this is not a map that ddrescue or efi-img wrote", s->name, s->line, what);
+}
+
+/* A number as in C: decimal, 0x and hexadecimal, 0 and octal. */
+static enum status take_number(struct scanner *s, uint64_t *ret)
+{
+	unsigned base = 10, digits = 0;
+	uint64_t value = 0;
+
+	skip_blanks(s);
+	if (s->p < s->end && *s->p == '0') {
+		base = s->end - s->p > 1 && text_lower(s->p[1]) == 'x' ? 16 : 8;
+		s->p += base == 16 ? 2 : 0;
+	}
+	for (; s->p < s->end; s->p++, digits++) {
+		char c = text_lower(*s->p);
+		unsigned digit = text_is_digit(c) ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+
+		if (digit >= base)
+			break;
+		if (!mul_ok(value, base, &value) || !add_ok(value, digit, &value))
+			return wrong(s, "a number is too large");
+	}
+	if (digits == 0 || (s->p < s->end && !is_blank(*s->p) && *s->p != '\n'))
+		return wrong(s, "a number is expected");
+	*ret = value;
+	return ST_OK;
+}
+
+static enum status take_status(struct scanner *s, const char *allowed, char *ret)
+{
+	skip_blanks(s);
+	if (s->p == s->end || *s->p == '\0' || text_find(allowed, *s->p) == NULL)
+		return wrong(s, "a status is expected");
+	*ret = *s->p++;
+	return ST_OK;
+}
+
+static enum status end_line(struct scanner *s)
+{
+	skip_blanks(s);
+	return s->p == s->end || *s->p == '\n' ? ST_OK : wrong(s, "there is more in it than there should be");
+}
+
+/* Where ddrescue was, and what it was doing: it decides nothing. */
+static enum status take_position(struct scanner *s)
+{
+	uint64_t ignored;
+	char status;
+	enum status st = next_line(s) ? take_number(s, &ignored) : wrong(s, "it is empty");
+
+	if (st == ST_OK)
+		st = take_status(s, "?*/-FG+", &status);
+	skip_blanks(s);
+	if (st == ST_OK && s->p < s->end && *s->p != '\n')
+		st = take_number(s, &ignored);
+	return st == ST_OK ? end_line(s) : st;
+}
+
+static enum status take_range(struct scanner *s, uint64_t at, struct rescue_range *ret)
+{
+	uint64_t offset, n;
+	char status;
+	enum status st = take_number(s, &offset);
+
+	if (st == ST_OK)
+		st = take_number(s, &n);
+	if (st == ST_OK)
+		st = take_status(s, "?*/-+", &status);
+	if (st == ST_OK)
+		st = end_line(s);
+	if (st != ST_OK)
+		return st;
+	if (offset != at)
+		return wrong(s, "a range does not begin where the one before it ends");
+	if (n == 0 || offset % SECTOR_BYTES != 0 || n % SECTOR_BYTES != 0)
+		return fail(s->err, ST_UNSUPPORTED, "%s, line %u: the range does not consist of whole sectors of 512 bytes, so that one of them would be "
+			    "finished in part (in ddrescue's options, M is 1000000 bytes, and Mi 1048576)", s->name, s->line);
+	if (!add_ok(offset, n, &ret->end) || ret->end > SIZE_LIMIT)
+		return wrong(s, "a range ends behind all disks");
+	ret->offset = offset;
+	ret->status = (enum rescue_status)status;
+	return ST_OK;
+}
+
+enum status rescue_map_parse(struct rescue_map *map, const char *name, const char *text, size_t n, struct error *err)
+{
+	struct scanner s = { .name = name, .p = text, .end = text + n, .line = 1, .err = err };
+	uint64_t end = 0;
+	enum status st = take_position(&s);
+
+	map->all.n = 0;
+	while (st == ST_OK && next_line(&s)) {
+		st = reserve(&map->all);
+		if (st == ST_TOO_LARGE)
+			return fail(err, st, "%s: it has more than %d ranges", name, RESCUE_RANGES_MAX);
+		if (st != ST_OK)
+			return fail_no_memory(err);
+		st = take_range(&s, end, &map->all.range[map->all.n]);
+		end = map->all.range[map->all.n++].end;
+	}
+	if (st == ST_OK && end != map->size)
+		st = fail(err, ST_UNSUPPORTED, "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is that of another disk, or made for "
+			  "a part of this one", name, end, map->size);
+	if (st != ST_OK)
+		map->all.n = 0;
+	return st;
+}
+
+void rescue_map_print(const struct rescue_map *map, struct out *out)
+{
+	static const char order[] = { RESCUE_UNTRIED, RESCUE_UNTRIMMED, RESCUE_UNSCRAPED, RESCUE_BAD, RESCUE_FINISHED };
+	size_t state = sizeof order - 1;
+	struct rescue_range range;
+
+	/* What ddrescue has to do next is what comes first in that order. */
+	for (uint64_t offset = 0; offset < map->size; offset = range.end) {
+		range = run_at(map, offset);
+		for (size_t i = 0; i < state; i++)
+			if (order[i] == (char)range.status)
+				state = i;
+	}
+	out_printf(out, "%s\n# current_pos  current_status  current_pass\n0x%08jX     %c               1\n"
+		   "#      pos        size  status\n", title, map->absent > 0 ? 0 : map->done, order[state]);
+	for (uint64_t offset = 0; offset < map->size; offset = range.end) {
+		range = run_at(map, offset);
+		out_printf(out, "0x%08jX  0x%08jX  %c\n", offset, range.end - offset, (char)range.status);
+	}
+}
+
+/*
+ * ---- files --------------------------------------------------------------------------------------------------------
+ */
+
+/* Reads a file, if it is there: *ret_exists. What begins with zeros was cut off while it was written: map->all stays empty. */
+static enum status load(struct rescue_map *map, const char *name, bool *ret_exists, struct error *err)
+{
+	struct blk *blk;
+	char *text = NULL;
+	size_t n = 0;
+	enum status st = platform_open(name, OPEN_READ, &blk, err);
+
+	*ret_exists = st != ST_NOT_FOUND;
+	if (st != ST_OK)
+		return st == ST_NOT_FOUND ? ST_OK : st;
+	if (blk->size > TEXT_BYTES_MAX)
+		st = fail(err, ST_INVALID, "%s: it is too long for a map of ddrescue's", name);
+	if (st == ST_OK) {
+		n = (size_t)blk->size;
+		text = mem_alloc(n);
+		st = text != NULL ? blk_read(blk, 0, text, n) : ST_NO_MEMORY;
+		if (st != ST_OK)
+			error_set(err, "%s: reading it: %s", name, status_text(st));
+	}
+	blk_close(blk);
+	if (st == ST_OK && n > 0 && text[0] != '\0')
+		st = rescue_map_parse(map, name, text, n, err);
+	mem_free(text);
+	return st;
+}
+
+static enum status begin(struct rescue_map *map, struct error *err)
+{
+	if (map->size > 0 && reserve(&map->all) != ST_OK)
+		return fail_no_memory(err);
+	map->all.n = map->size > 0;
+	if (map->size > 0)
+		map->all.range[0] = (struct rescue_range){ .end = map->size, .status = RESCUE_UNTRIED };
+	return ST_OK;
+}
+
+/* What the name of the file beside it leads to must be such a file. */
+static enum status look_beside(struct rescue_map *map, struct error *err)
+{
+	char head[sizeof title - 1];
+	struct blk *blk;
+	enum status st = platform_open(map->side_name, OPEN_READ, &blk, err);
+
+	if (st != ST_OK)
+		return st == ST_NOT_FOUND ? ST_OK : st;
+	memset(head, 0, sizeof head);
+	map->side_exists = true;
+	st = blk_read_padded(blk, 0, head, sizeof head);
+	if (st != ST_OK)
+		st = fail(err, st, "%s: reading it: %s", map->side_name, status_text(st));
+	else if (head[0] != '\0' && memcmp(head, title, sizeof head) != 0)
+		st = fail(err, ST_EXISTS, "%s: the map is written here first, and this is none, or one that a power cut left unfinished: rename or remove it",
+			  map->side_name);
+	blk_close(blk);
+	return st;
+}
+
+/* Where its file was cut off, or is not there yet, the one beside it counts, if that is whole. */
+enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t size, struct error *err)
+{
+	size_t n = text_length(name);
+	struct place place;
+	enum status st;
+
+	*map = (struct rescue_map){ .name = name, .side_name = mem_alloc(n + sizeof side_ending), .size = size };
+	if (map->side_name == NULL || reserve(&map->bad) != ST_OK)
+		return fail_no_memory(err);
+	memcpy(map->side_name, name, n);
+	memcpy(map->side_name + n, side_ending, sizeof side_ending);
+	st = platform_look(name, &place, err); /* so that what cannot be written is known now */
+	if (st == ST_OK)
+		st = look_beside(map, err);
+	if (st == ST_OK)
+		st = load(map, name, &map->exists, err);
+	if (st == ST_OK && map->all.n == 0 && map->exists && size > 0)
+		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
+	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->side_exists) {
+		struct error of_side;
+		enum status beside = load(map, map->side_name, &map->side_exists, &of_side);
+
+		if (beside == ST_OK && map->all.n > 0)
+			st = ST_OK;
+		else if (beside != ST_OK && beside != ST_INVALID) /* otherwise it is not finished either */
+			st = fail(err, beside, "%s", of_side.text);
+	}
+	return st == ST_OK && map->all.n == 0 ? begin(map, err) : st;
+}
+
+void rescue_map_close(struct rescue_map *map)
+{
+	mem_free(map->side_name);
+	mem_free(map->all.range);
+	mem_free(map->bad.range);
+	*map = (struct rescue_map){ 0 };
+}
+
+/* Its first bytes are zeros until all of it is on the medium. */
+static enum status save(const struct rescue_map *map, const char *name, bool replace, struct error *err)
+{
+	struct out_file to;
+	struct blk *file, *held;
+	enum status st = platform_create(name, replace, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = hold_open(file, HOLD_IMAGE_BYTES, &held);
+	if (st != ST_OK) {
+		blk_close(file);
+	} else {
+		out_file_begin(&to, held);
+		rescue_map_print(map, &to.out);
+		st = out_file_end(&to);
+		if (st == ST_OK)
+			st = hold_release(held);
+		blk_close(held);
+	}
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing the map: %s", name, status_text(st));
+}
+
+enum status rescue_map_save(struct rescue_map *map, struct error *err)
+{
+	struct error why;
+	enum status st = save(map, map->side_name, map->side_exists, err);
+
+	if (st != ST_OK)
+		return st;
+	map->side_exists = true;
+	st = save(map, map->name, map->exists, err);
+	if (st == ST_OK) {
+		map->exists = true;
+		st = platform_remove(map->side_name, err);
+		map->side_exists = st != ST_OK;
+		return st;
+	}
+	why = *err;
+	return fail(err, st, "%s; the map is in %s", why.text, map->side_name);
+}

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/out.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Which bytes of a disk a copy of it has, in the file format of GNU ddrescue ("Mapfile structure" in its manual), so
+ * that either program goes on from where the other one ended.
+ *
+ * What was finished in it when it was opened is neither read nor written again. What becomes of the rest is noted
+ * beside it, and becomes part of it only in the file: the ranges that are to be done do not change during the job.
+ */
+enum { RESCUE_RANGES_MAX = 1 << 18 }; /* in a file, and that are noted: 4 MiB each */
+
+enum rescue_status {
+	RESCUE_FINISHED = '+', RESCUE_BAD = '-', RESCUE_UNTRIED = '?', RESCUE_UNTRIMMED = '*', RESCUE_UNSCRAPED = '/',
+};
+
+struct rescue_range {
+	uint64_t offset, end;
+	enum rescue_status status;
+};
+
+struct rescue_ranges {
+	struct rescue_range *range;
+	size_t n, capacity;
+};
+
+struct rescue_map {
+	const char *name;            /* of its file; the caller's */
+	char *side_name;             /* of the file that is whole while `name` is being written */
+	bool exists, side_exists;    /* those files do */
+	uint64_t size;               /* of the disk, bytes */
+	struct rescue_ranges all;    /* from 0 to `size`, without gaps: as it was opened */
+	struct rescue_ranges bad;    /* noted since then, in the order of the disk */
+	uint64_t done;               /* up to here everything was written by now, except for what is bad */
+	uint64_t absent;             /* up to here the target has nothing, whatever was written */
+};
+
+/*
+ * Reads the map of a disk of `size` bytes from the file `name`, or begins one where there is no such file. The caller
+ * closes it, on failure too. Errors: ST_INVALID, it is no map; ST_UNSUPPORTED, that of another disk, or of parts of
+ * sectors; ST_TOO_LARGE; ST_EXISTS, the file beside it is somebody else's; those of platform_open() and of reading; ST_NO_MEMORY.
+ */
+enum status rescue_map_open(struct rescue_map *, const char *name, uint64_t size, struct error *);
+void rescue_map_close(struct rescue_map *);
+
+/* The text of a map, all of it, as rescue_map_open() reads it: sets map->all. `name` is for the words. */
+enum status rescue_map_parse(struct rescue_map *, const char *name, const char *text, size_t n, struct error *);
+
+/* Whether anything below `end` was finished when it was opened. */
+bool rescue_map_began(const struct rescue_map *, uint64_t end);
+
+/* What is to be done next, from *offset on: moves it there, and *ret_end to where that ends. False: nothing. */
+bool rescue_map_todo(const struct rescue_map *, uint64_t *offset, uint64_t *ret_end);
+
+/* Notes `n` > 0 bytes that cannot be read. */
+void rescue_map_bad(struct rescue_map *, uint64_t offset, uint64_t n);
+
+/* Writes the map as it is now. */
+void rescue_map_print(const struct rescue_map *, struct out *);
+
+/*
+ * The same, into its file. When the power goes meanwhile, a whole map is left, old or new, in that file or in the one
+ * beside it, and the next rescue_map_open() finds it. Errors: those of platform_create() and of writing.
+ */
+enum status rescue_map_save(struct rescue_map *, struct error *);

@@ -1,0 +1,103 @@
+"""Disks that fail, by QEMU's blkdebug: what cannot be read is named exactly, in words and in the map; no failed write or flush goes unsaid."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+
+from rig import disks
+from rig.disks import MIB, Volume
+from rig.machine import Drive, Machine
+from rig.shell import Batch
+
+SIZE = 8 * MIB
+LOST, DEVICE_ERROR = 10, 18
+
+# Sources with sectors that cannot be read, by serial number (virtio-blk has none that the firmware shows): bus, block size, first sector and number.
+BAD = {"NVME": ("nvme", 512, ((100, 1), (5000, 3), (16383, 1))), "NVME4K": ("nvme", 4096, ((800, 8), (9000, 16))), "SATA": ("ahci", 512, ((3000, 2),)),
+       "VIRTIO": ("virtio-blk", 512, ((0, 1), (4097, 1), (12000, 5)))}
+
+
+def noise(seed):
+    return random.Random(seed).randbytes(SIZE)
+
+
+def fill(path, content):
+    with open(disks.make_disk(path, SIZE), "r+b") as file:
+        file.write(content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(place, make_stick):
+    stick = make_stick()
+    work = Volume(disks.make_disk(place / "work.img", 96 * MIB)).format(32, cluster=512, label="WORK")
+    work.put(noise("image"), "/image.raw")
+    images = {name: fill(place / f"{name}.img", noise(name)) for name in BAD}
+    targets = {name: fill(place / f"{name}.img", b"\x11" * SIZE) for name in ("WRITE", "FLUSH")}
+    batch = Batch(stick, work=work)
+    batch.do("%work%")
+    steps = {}
+    drives = [Drive("usb", stick.image, "STICK"), Drive("usb", work.image, "WORK")]
+    for name, (bus, block, ranges) in BAD.items():
+        faults = tuple(("read", sector) for first, n in ranges for sector in range(first, first + n))
+        drives.append(Drive(bus, images[name], name, block, faults=faults))
+        source = f"serial={name}" if bus != "virtio-blk" else "path=PciRoot(0x0)/Pci(0xA,0x0)"
+        steps["strict-" + name] = batch.run(rf"%stick%\efi-img.efi convert -f raw --map={name}.first {source} {name}.raw")
+        steps["salvage-" + name] = batch.run(rf"%stick%\efi-img.efi convert -f raw --salvage --map={name}.map {source} {name}.raw")
+    drives += [Drive("nvme", targets["WRITE"], "WRITE", faults=(("write", 9000),)), Drive("nvme", targets["FLUSH"], "FLUSH", faults=(("flush", None),))]
+    for name in targets:
+        steps[name] = batch.run(rf"%stick%\efi-img.efi convert -n -f raw --map={name}.map image.raw serial={name} --erase={name}")
+    before = {name: path.read_bytes() for name, path in images.items()}
+    batch.boot(Machine(place / "machine", drives, memory=256, deadline=240))
+    return SimpleNamespace(steps=steps, work=work, images=images, before=before, targets={name: path.read_bytes() for name, path in targets.items()})
+
+
+def map_of(made, name):
+    """The ranges of a map that are not finished: first sector, number, status."""
+    lines = [line.split() for line in made.work.get(f"/{name}").decode().splitlines() if not line.startswith("#")]
+    ranges = [(int(offset, 0) // 512, int(n, 0) // 512, status) for offset, n, status in lines[1:]]
+    assert ranges[0][0] == 0 and sum(n for _, n, _ in ranges) * 512 == SIZE
+    return [found for found in ranges if found[2] != "+"]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_map_names_exactly_what_is_bad(made, name):
+    step, ranges = made.steps["salvage-" + name], BAD[name][2]
+    assert step.status == LOST, step.err
+    assert map_of(made, name + ".map") == [(first, n, "-") for first, n in ranges]
+    for first, n in ranges:
+        assert f"lost: {n * 512} bytes at offset {first * 512} (LBA {first * 512 // BAD[name][1]}, blocks of {BAD[name][1]} bytes)" in step.err, step.err
+    expected = bytearray(made.before[name])
+    for first, n in ranges:
+        expected[first * 512:(first + n) * 512] = bytes(n * 512)
+    assert made.work.get(f"/{name}.raw") == expected
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_without_salvage_the_first_block_ends_it(made, name):
+    step, (first, n) = made.steps["strict-" + name], BAD[name][2][0]
+    block = BAD[name][1]
+    assert step.status == DEVICE_ERROR, step.err
+    assert f"{block} bytes at offset {first * 512} (LBA {first * 512 // block}, blocks of {block} bytes) of the disk cannot be read" in step.err, step.err
+    bad = [found for found in map_of(made, name + ".first") if found[2] == "-"]
+    assert bad == [(first, block // 512, "-")]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_nothing_is_written_to_the_source(made, name):
+    assert made.images[name].read_bytes() == made.before[name]
+
+
+def test_write_error(made):
+    step = made.steps["WRITE"]
+    assert step.status == DEVICE_ERROR and "writing at offset" in step.err and "not whole" in step.err, step.err
+    assert made.targets["WRITE"][:MIB] == bytes(MIB)
+    left = map_of(made, "WRITE.map")
+    assert left[0] == (0, MIB // 512, "?") and any(first <= 9000 < first + n and status == "?" for first, n, status in left)
+
+
+def test_flush_error(made):
+    step = made.steps["FLUSH"]
+    assert step.status == DEVICE_ERROR and "FLUSH" in step.err, step.err
+    assert made.targets["FLUSH"][:MIB] in (bytes(MIB), b"\x11" * MIB)

@@ -1,0 +1,58 @@
+"""bench beside qemu-img: exit codes, text but for the seconds, what is written; and the table of a disk."""
+
+import json
+import re
+
+import pytest
+
+from images import MIB, qemu_img
+from oracle import EFI_IMG, Result
+
+LINES = [
+    "-c 100", "-c 0", "-c 10 -s 64k", "-c 10 -s 1M -S 2M", "-c 10 -S 0", "-c 10 -o 1M", "-c 7 -q", "-c 100 -s 512k", "-c 5 -d 1", "-c 5 -t none -n",
+    "-c 20 -w", "-c 20 -w --pattern=7 -s 100k", "-c 9 -w -d 1 --flush-interval=4", "-c 9 -w --pattern=255 -q", "-c 5 -U",
+    "-c -1", "-c x", "--pattern=256 -w -c 1", "--pattern=x -w -c 1", "-t foo -c 1", "-o -1 -c 1", "--flush-interval=4 -c 9",
+]
+
+
+@pytest.mark.parametrize("form", ["raw", "qcow2"])
+@pytest.mark.parametrize("line", LINES)
+def test_lines(tmp_path, line, form):
+    qemu_img(tmp_path, "create", "-q", "-f", form, "ours", str(4 * MIB))
+    qemu_img(tmp_path, "create", "-q", "-f", form, "theirs", str(4 * MIB))
+    ours = Result([EFI_IMG, "bench", *line.split(), "-f", form, "ours"], tmp_path)
+    theirs = Result(["qemu-img", "bench", *line.split(), "-f", form, "theirs"], tmp_path)
+    assert ours.code == theirs.code, (ours.err, theirs.err)
+    if ours.code == 0:
+        plain = [re.sub(r"in [0-9]+\.[0-9]{3} seconds|[0-9]+ in parallel", "", result.out) for result in (ours, theirs)]
+        assert plain[0] == plain[1]
+    assert Result(["qemu-img", "compare", "-f", form, "-F", form, "ours", "theirs"], tmp_path).code == 0
+    if form == "qcow2":
+        assert Result(["qemu-img", "check", "ours"], tmp_path).code == 0
+
+
+def test_disk(tmp_path, monkeypatch):
+    (tmp_path / "disk").write_bytes(bytes(6 * MIB))
+    monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=S1")
+    table = Result([EFI_IMG, "bench", "serial=S1"], tmp_path)
+    rows = [line.split() for line in table.out.splitlines()]
+    assert table.code == 0 and [row[:2] for row in rows] == [[str(size), "KiB"] for size in (4, 64, 256, 1024, 4096)]
+    assert all(row[3] == "MB/s" and row[5] == "requests/s" and int(row[2]) > 0 for row in rows)
+    items = json.loads(Result([EFI_IMG, "bench", "--output=json", "serial=S1"], tmp_path).out)
+    assert [item["request-bytes"] for item in items] == [4096, 65536, 262144, 1 << 20, 4 << 20]
+    assert all(item["requests"] > 0 and item["microseconds"] >= 450000 for item in items)
+    assert Result([EFI_IMG, "bench", "-c", "3", "serial=S1"], tmp_path).out.startswith("Sending 3 read requests")
+
+
+def test_disks_are_not_written_to(tmp_path, monkeypatch):
+    (tmp_path / "disk").write_bytes(b"x" * MIB)
+    monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=S1")
+    result = Result([EFI_IMG, "bench", "-w", "-c", "1", "serial=S1"], tmp_path)
+    assert result.code == 1 and "serial=S1" in result.err
+    assert (tmp_path / "disk").read_bytes() == b"x" * MIB
+
+
+def test_larger_than_the_disk(tmp_path):
+    (tmp_path / "disk").write_bytes(bytes(MIB))
+    result = Result([EFI_IMG, "bench", "-c", "1", "-s", "2M", "disk"], tmp_path)
+    assert result.code == 1 and "smaller than a request" in result.err
