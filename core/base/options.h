@@ -18,7 +18,7 @@ struct option {
 	const char *help;      /* may have several lines, separated by '\n' */
 };
 
-enum { OPTIONS_MAX = 32 };
+enum { OPTIONS_MAX = 40 };
 
 /* A command line taken apart. Texts point into argv. */
 struct arguments {

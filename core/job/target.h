@@ -49,7 +49,7 @@ struct target_job {
 	char selector[SELECTOR_BYTES];   /* its best name */
 	char contents[256];              /* what is on it, in words; "": nothing */
 	enum gpt_fate gpt_fate;          /* of the source's GPT; after target_run(): what became of it */
-	char gpt_why[PART_NOTE];         /* the reason, in words */
+	char gpt_why[256];              /* the reason, in words */
 
 	struct blk *disk;                /* open; NULL: nothing was written */
 	bool holds;                      /* its first MiB is kept back */

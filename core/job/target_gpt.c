@@ -80,7 +80,12 @@ enum status target_gpt_run(struct target_job *job, struct error *err)
 
 	if (!concerned(job) || job->gpt == GPT_KEEP)
 		return ST_OK;
-	st = gpt_examine(job->disk, min_u64(job->n_bytes, job->size_bytes), lba_bytes, &state, &why);
+	job->gpt_fate = GPT_FATE_NONE;
+	st = job->holds ? ST_OK : gpt_examine(job->disk, job->size_bytes, lba_bytes, &state, &why);
+	if (st == ST_OK && !job->holds && state.fit == GPT_WHOLE) /* a job that goes on by its map has moved it already */
+		return ST_OK;
+	if (st == ST_OK)
+		st = gpt_examine(job->disk, min_u64(job->n_bytes, job->size_bytes), lba_bytes, &state, &why);
 	if (st == ST_OK) {
 		decide(job, &state);
 		if (job->gpt_fate == GPT_FATE_MOVED)

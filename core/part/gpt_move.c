@@ -235,7 +235,9 @@ static enum status do_move(const struct move *move)
 		st = wipe_old(move);
 	if (st == ST_OK)
 		st = write_header(move, GPT_PRIMARY_LBA, move->backup_lba, primary_entries_lba);
-	return st == ST_OK ? grow_mbr(move) : st;
+	if (st == ST_OK)
+		st = grow_mbr(move);
+	return st == ST_OK ? blk_flush(move->disk.blk) : st;
 }
 
 /* The block with the primary header, and the places that follow from it and from where the backup's entries are. */

@@ -122,6 +122,9 @@ def add_steps(batch, targets, locked):
     steps["compare-image"] = run("compare serial=IMAGE serial=NVME")
     steps["part"] = run("convert -n part.raw serial=PART:1")
     steps["part-back"] = run("compare part.raw serial=PART:1")
+    steps["split"] = run("convert -O qcow2 --split=1M serial=NVME split.qcow2")
+    steps["split-check"] = run("check split.qcow2")
+    steps["split-compare"] = run("compare split.qcow2 serial=NVME")
     steps["next"] = run("list --output=json")
     steps["capture"] = run("convert -c -O qcow2 serial=SATA captured.qcow2")
     return steps
@@ -224,6 +227,19 @@ def test_partition(made):
     after, before = made.others["PART"].read_bytes(), made.before["PART"]
     assert after[:MIB] == before[:MIB] and after[MIB:2 * MIB] == made.work.get("/part.raw") and after[2 * MIB:] == before[2 * MIB:]
     assert Volume(made.others["PART"], 8 * MIB, 4 * MIB).fsck() == ""
+
+
+def test_split(place, made):
+    """A capture in several files on FAT: one image for efi-img, and for qemu-img what cat makes of them."""
+    for name in ("split", "split-check", "split-compare"):
+        assert made.steps[name].status == 0, made.steps[name].err
+    count = int(made.steps["split"].out.partition(" is in ")[2].split()[0])
+    names = ["split.qcow2", *(f"split.qcow2.{n:03}" for n in range(1, count))]
+    content = [made.work.get(f"/{name}") for name in names]
+    assert count > 2 and all(len(part) < MIB for part in content)
+    (place / "split.qcow2").write_bytes(b"".join(content))
+    oracle.check_image(place / "split.qcow2", "qcow2")
+    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", place / "split.qcow2", made.targets["NVME"][0])
 
 
 def test_capture(place, made):
