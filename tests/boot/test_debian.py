@@ -152,10 +152,11 @@ def test_hash(captured):
 
 @pytest.mark.parametrize("name", [name for name, _ in RESTORE])
 def test_restored(source, restored, captured, name):
-    """What the partitions hold is the same, and where they are; behind them may be what belongs at the end of a larger disk."""
+    """What the partitions hold is the same, and where they are; the GPT's backup is at the end of the larger disk."""
     for number in (1, 2):
         assert partition(restored[name], number) == partition(source, number)
         assert sha256(restored[name], *partition(source, number)) == sha256(source, *partition(source, number))
+    assert "No problems found" in disks.run("sgdisk", "--verify", restored[name])
     if name == "USB":
         assert sha256(restored[name]) == captured.sha256
 
