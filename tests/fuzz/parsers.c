@@ -10,6 +10,7 @@
 #include "base/utf.h"
 #include "base/words.h"
 #include "command/command.h"
+#include "job/manifest.h"
 #include "job/rescue_map.h"
 
 static void parse_size(const char *text)
@@ -90,6 +91,19 @@ static void parse_map(const char *text, size_t n)
 	rescue_map_close(&map);
 }
 
+/* JSON with all that a manifest has, or less. */
+static void parse_manifest(const uint8_t *text, size_t n)
+{
+	struct manifest_claim claim;
+	struct error err;
+
+	fuzz_volume("m", text, n);
+	if (manifest_read("m", &claim, &err) == ST_OK)
+		manifest_claim_free(&claim);
+	else
+		MUST(err.text[0] != '\0');
+}
+
 /* A whole command line on an empty volume; nothing in it is a reason to end. */
 static void run_line(const char *text)
 {
@@ -117,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(text, data + 1, n - 1);
 	text[n - 1] = '\0';
 	fuzz_volume("image", data, 0);
-	switch (data[0] % 7) {
+	switch (data[0] % 8) {
 	case 0:
 		parse_size(text);
 		break;
@@ -135,6 +149,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 6:
 		parse_map(text, n - 1);
+		break;
+	case 7:
+		parse_manifest(data + 1, n - 1);
 		break;
 	default:
 		run_line(text);
