@@ -193,9 +193,9 @@ static void every_failure(const char *const *words, enum status status, int code
 static void test_every_failure(void **state)
 {
 	(void)state;
-	every_failure(restore, ST_IO, OUTCOME_FAILED);
-	every_failure(restore_gpt, ST_IO, OUTCOME_FAILED);
-	every_failure(image, ST_IO, OUTCOME_FAILED);
+	every_failure(restore, ST_IO, OUTCOME_DEVICE_ERROR);
+	every_failure(restore_gpt, ST_IO, OUTCOME_DEVICE_ERROR);
+	every_failure(image, ST_IO, OUTCOME_DEVICE_ERROR);
 }
 
 static void test_every_moment_to_pull_it(void **state)
