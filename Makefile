@@ -248,7 +248,7 @@ test-planted: $(UNIT)
 
 .PHONY: test-differential
 test-differential: build/host/efi-img | setup-test
-	$(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
+	$(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
 
 # ---- fuzzing ------------------------------------------------------------------------------------------------------
 
@@ -330,7 +330,7 @@ build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
 coverage: $(COVERED_UNIT) build/coverage/efi-img
 	find build/coverage -name '*.gcda' -delete
 	printf '%s\n' $(COVERED_UNIT) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || { echo "FAILED: {}"; exit 1; }'
-	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider tests/differential
+	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
 	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary --fail-under-line 95 --txt build/coverage/report.txt \
 		build/coverage/core
 	@echo "By file: build/coverage/report.txt"

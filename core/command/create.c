@@ -9,7 +9,7 @@ static const struct option options[] = {
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
-	{ 0, "split", "SIZE", "put the image into several files of at most this size: FILE,\nFILE.001 ...; efi-img opens them as one" },
+	{ 0, "split", "SIZE", "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them as one" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
 	{ 0 },

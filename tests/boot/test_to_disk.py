@@ -84,7 +84,7 @@ GUARDS = {  # name: (exit code, words, the line)
     "wrong-erase": (REFUSED, "it is --erase=SATA", "convert -n image512.qcow2 serial=SATA --erase=USB"),
     "twin": (1, "2 are called so", "convert -n image512.qcow2 serial=TWIN --erase=TWIN"),
     "locked": (REFUSED, "write-protected", "convert -n image512.qcow2 guid={locked} --erase={locked}"),
-    "locked-scsi": (1, "before anything else", "convert -n image512.qcow2 serial=LOCKED-SCSI"),  # of which the firmware does not know
+    "locked-scsi": (18, "before anything else", "convert -n image512.qcow2 serial=LOCKED-SCSI"),  # of which the firmware does not know
     "sectors": (SECTOR_SIZE, "sectors of 512 bytes, and the target has sectors of 4096", "convert -n image512.qcow2 serial=NVME4K"),
     "small": (NO_SPACE, "too small", "convert -n image512.qcow2 serial=SMALL"),
     "same": (REFUSED, "what is read", "convert -n serial=PART serial=PART:1 --erase=PART:1"),
