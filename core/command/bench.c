@@ -12,13 +12,13 @@ static const struct option options[] = {
 	{ 0, "flush-interval", "N", "with -w: flush after so many requests" },
 	{ 'i', "aio", "AIO", "accepted as in qemu-img: native, threads or io_uring" },
 	{ 'n', "native", NULL, "the same as -i native" },
-	{ 0, "no-drain", NULL, "accepted as in qemu-img; there is one request at a time" },
+	{ 0, "no-drain", NULL, "accepted as in qemu-img; requests come one by one" },
 	{ 'o', "offset", "OFFSET", "where to begin (preset: 0)" },
 	{ 0, "output", "STYLE", "of the table: human (preset) or json" },
 	{ 0, "pattern", "BYTE", "with -w: what is written (preset: 0)" },
 	{ 'q', "quiet", NULL, "accepted as in qemu-img, where it changes nothing" },
 	{ 's', "buffer-size", "SIZE", "bytes of a request (preset: 4k)" },
-	{ 'S', "step-size", "SIZE", "from one request to the next (preset, and 0: the size of one)" },
+	{ 'S', "step-size", "SIZE", "from one request to the next (preset, and 0: its size)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'w', "write", NULL, "write instead of reading" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
@@ -27,8 +27,8 @@ static const struct option options[] = {
 
 static const char notes[] =
 	"Of a disk or partition without any of these, a table: how fast it is read in\n"
-	"requests of several sizes, from its beginning on, for half a second each. That is\n"
-	"the limit of everything that reads it. Disks are only read.\n";
+	"requests of several sizes, from its beginning on, for half a second each. That\n"
+	"is the limit of everything that reads it. Disks are only read.\n";
 
 enum { REQUEST_MAX = INT32_MAX, HALF_A_SECOND = 500000000 };
 

@@ -6,16 +6,17 @@
 #include "job/scan.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the images (preset: what their first bytes say)" },
-	{ 0, "check", "FILE", "compare with what a manifest says, of the image that it names\nor of the one that you name" },
+	{ 'f', "format", "FMT", "format of the images (preset: their first bytes say)" },
+	{ 0, "check", "FILE", "compare with what a manifest says, of the image\nthat it names or of the one that you name" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"The SHA-256 of the disk that an image holds, the same for each format: what sha256sum\n"
-	"says of a raw image of whole sectors. The output is sha256sum's, with --check too.\n"
+	"The SHA-256 of the disk that an image holds, the same for each format: what\n"
+	"sha256sum says of a raw image of whole sectors. The output is sha256sum's, with\n"
+	"--check too.\n"
 	"Manifests are made by convert --manifest.\n";
 
 static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
