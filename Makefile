@@ -220,6 +220,7 @@ $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/si
 	$(call say,LD )
 	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
 build/test/test_codec: ORACLE := -lz
+build/test/test_workers: ORACLE := -Wl,--wrap=codec_compress
 
 .PHONY: test-unit
 LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))

@@ -29,7 +29,8 @@ struct piece {
 	size_t n;
 	bool zero[2];                    /* zeros on that side, which are not fetched */
 	struct fetch fetch[2];
-	enum status st[2];
+	enum status st_read[2];          /* of what the boot processor did */
+	enum status st[2];               /* of all of it */
 	size_t same;                     /* so many bytes are, if both could be read */
 };
 
@@ -121,9 +122,11 @@ static void compare_piece(struct work *work, size_t worker)
 {
 	struct piece *piece = (struct piece *)work;
 
-	for (size_t i = 0; i < 2; i++)
-		if (piece->st[i] == ST_OK && !piece->zero[i]) /* otherwise it has failed before */
+	for (size_t i = 0; i < 2; i++) {
+		piece->st[i] = piece->st_read[i];
+		if (piece->st[i] == ST_OK && !piece->zero[i])
 			piece->st[i] = fetch_finish(&piece->fetch[i], &piece->unpacker[worker]);
+	}
 	if (piece->st[0] != ST_OK || piece->st[1] != ST_OK)
 		return;
 	if (piece->zero[0] || piece->zero[1])
@@ -170,8 +173,8 @@ static void add(struct run *run, struct piece *piece, uint64_t n)
 	for (size_t i = 0; i < 2; i++) {
 		struct disk_status *status = &run->side[i].status;
 
-		if (piece->st[i] == ST_OK && !piece->zero[i])
-			piece->st[i] = fetch_add(&piece->fetch[i], status, piece->at + piece->n, (size_t)n);
+		if (piece->st_read[i] == ST_OK && !piece->zero[i])
+			piece->st_read[i] = fetch_add(&piece->fetch[i], status, piece->at + piece->n, (size_t)n);
 		advance(status, n);
 	}
 	piece->n += n;
@@ -193,7 +196,7 @@ static enum compare_outcome read_piece(struct run *run, struct piece *piece, uin
 	piece->n = 0;
 	for (size_t i = 0; i < 2; i++) {
 		piece->zero[i] = run->side[i].status.zero;
-		piece->st[i] = ST_OK;
+		piece->st_read[i] = ST_OK;
 		fetch_begin(&piece->fetch[i]);
 	}
 	piece->slot.has_work = !piece->zero[0] || !piece->zero[1];
@@ -209,8 +212,8 @@ static enum compare_outcome read_piece(struct run *run, struct piece *piece, uin
 		outcome = look_both(run, at + piece->n, end, &n, ret_offset, err);
 	} while (outcome == COMPARE_SAME && run->side[0].status.zero == piece->zero[0] && run->side[1].status.zero == piece->zero[1]);
 	for (size_t i = 0; i < 2; i++)
-		if (piece->st[i] == ST_OK)
-			piece->st[i] = fetch_read(&piece->fetch[i]);
+		if (piece->st_read[i] == ST_OK)
+			piece->st_read[i] = fetch_read(&piece->fetch[i]);
 	return COMPARE_SAME;
 }
 
@@ -241,37 +244,41 @@ static struct slot *piece_new(void *user)
 	return NULL;
 }
 
-/* Its processor does not answer any more: the same is read again, and compared here. */
-static enum compare_outcome redo(struct run *run, const struct piece *lost, struct piece *piece, uint64_t *ret_offset, struct error *err)
+/* Its processor does not answer any more: what was read is compared here. */
+static enum status redo(const struct piece *lost, struct piece *piece)
 {
-	struct side ahead[2] = { run->side[0], run->side[1] };
-	enum compare_outcome outcome;
+	enum status st = ST_OK;
 
-	run->side[0].status.length = run->side[1].status.length = 0;
-	outcome = read_piece(run, piece, lost->at, lost->at + lost->n, ret_offset, err);
-	run->side[0] = ahead[0];
-	run->side[1] = ahead[1];
-	if (outcome == COMPARE_SAME)
+	piece->at = lost->at;
+	piece->n = lost->n;
+	piece->slot.has_work = true;
+	for (size_t i = 0; st == ST_OK && i < 2; i++) {
+		piece->zero[i] = lost->zero[i];
+		piece->st_read[i] = lost->st_read[i];
+		if (!piece->zero[i] && piece->st_read[i] == ST_OK)
+			st = fetch_copy(&piece->fetch[i], &lost->fetch[i]);
+	}
+	if (st == ST_OK)
 		compare_piece(&piece->slot.work, 0);
-	return outcome;
+	return st;
 }
 
 /* Whether both sides are the same in the piece whose turn it is. */
 static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct error *err)
 {
-	enum compare_outcome outcome = COMPARE_SAME;
 	const struct slot *lost;
 	struct piece *piece;
+	enum status st = pipeline_wait(&run->line, &lost);
 
-	if (pipeline_wait(&run->line, &lost) != ST_OK) {
-		error_set(err, "%s", status_text(ST_NO_MEMORY));
+	piece = (struct piece *)pipeline_first(&run->line);
+	if (st == ST_OK && lost != NULL)
+		st = redo((const struct piece *)lost, piece);
+	if (st != ST_OK) {
+		error_set(err, "%s", status_text(st));
 		return COMPARE_NO_DATA;
 	}
-	piece = (struct piece *)pipeline_first(&run->line);
-	if (lost != NULL)
-		outcome = redo(run, (const struct piece *)lost, piece, ret_offset, err);
-	if (outcome != COMPARE_SAME || !piece->slot.has_work)
-		return outcome;
+	if (!piece->slot.has_work)
+		return COMPARE_SAME;
 	for (size_t i = 0; i < 2; i++)
 		if (piece->st[i] != ST_OK)
 			return not_read(run, piece, i, err);

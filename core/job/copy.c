@@ -126,6 +126,7 @@ static enum status salvage(struct piece *piece, struct error *err)
 			return st;
 		done += n;
 	}
+	piece->fetch.n = (size_t)piece->length; /* all of it is there: nothing is left for other processors */
 	return ST_OK;
 }
 
@@ -332,11 +333,14 @@ static enum status finish(struct copy *copy, struct error *err)
 		return fail_no_memory(err);
 	piece = (struct piece *)pipeline_first(&copy->line);
 	if (lost != NULL) {
-		uint64_t at = ((const struct piece *)lost)->offset;
+		const struct piece *old = (const struct piece *)lost;
 
-		st = read_piece(piece, at, at + ((const struct piece *)lost)->length, err);
-		if (st != ST_OK)
-			return st;
+		piece->kind = old->kind;
+		piece->offset = old->offset;
+		piece->length = old->length;
+		piece->slot.has_work = true;
+		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
+			return fail_no_memory(err);
 		work(&piece->slot.work, 0);
 	}
 	if (piece->kind == DATA && salvage_is_local(piece->st)) {

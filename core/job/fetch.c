@@ -1,5 +1,6 @@
 #include "job/fetch.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -96,6 +97,26 @@ enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uin
 		st = blk_read(&status->image->blk, offset, fetch->bytes + fetch->n, n);
 	fetch->n += n;
 	return st;
+}
+
+enum status fetch_copy(struct fetch *to, const struct fetch *from)
+{
+	CHECK(to->capacity == from->capacity && from->run.end == 0);
+	if (to->packed == NULL && from->packed_n > 0) {
+		to->packed = io_alloc(packed_capacity(to));
+		if (to->packed == NULL)
+			return ST_NO_MEMORY;
+	}
+	fetch_begin(to);
+	to->n = from->n;
+	to->n_parts = from->n_parts;
+	to->packed_n = from->packed_n;
+	memcpy(to->part, from->part, from->n_parts * sizeof *from->part);
+	/* What the other processor writes meanwhile lies in the parts, which are written anew here. */
+	memcpy(to->bytes, from->bytes, from->n);
+	if (from->packed_n > 0)
+		memcpy(to->packed, from->packed, from->packed_n);
+	return ST_OK;
 }
 
 /* Decompresses the cluster of one part. */

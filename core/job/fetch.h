@@ -54,6 +54,12 @@ enum status fetch_add(struct fetch *, const struct disk_status *, uint64_t offse
 /* Reads what the boot processor has to read. After it, fetch_finish() is due. */
 enum status fetch_read(struct fetch *);
 
+/*
+ * Makes `to`, of the same capacity, what `from` was after fetch_read(), so that fetch_finish() can be done there: a
+ * processor that does not answer may be in the middle of it in `from`. Nothing is looked up or read again. ST_NO_MEMORY.
+ */
+enum status fetch_copy(struct fetch *to, const struct fetch *from);
+
 /* On any processor: fetch->bytes has them then. ST_CORRUPT: they cannot be decompressed; the errors of reading. */
 enum status fetch_finish(struct fetch *, const struct unpacker *);
 

@@ -59,8 +59,9 @@ void pipeline_push(struct pipeline *);
 struct slot *pipeline_first(const struct pipeline *);
 
 /*
- * Waits until the work on that one is done. ST_OK with *ret_lost: its processor has stopped answering; the first slot is
- * a new one now, to be filled again as *ret_lost was, and its work to be done at once. ST_NO_MEMORY.
+ * Waits until the work on that one is done. ST_OK with *ret_lost: its processor has stopped answering; the first slot
+ * is a new one now, to get what *ret_lost was filled with (fetch_copy()), and its work to be done at once.
+ * ST_NO_MEMORY.
  */
 enum status pipeline_wait(struct pipeline *, const struct slot **ret_lost);
 

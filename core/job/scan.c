@@ -108,9 +108,11 @@ static enum status finish(struct scan *scan, struct error *err)
 	if (lost != NULL) {
 		const struct piece *old = (const struct piece *)lost;
 
-		st = read_piece(piece, old->offset, old->offset + old->length, err);
-		if (st != ST_OK)
-			return st;
+		piece->offset = old->offset;
+		piece->length = old->length;
+		piece->slot.has_work = true;
+		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
+			return fail_no_memory(err);
 		work(&piece->slot.work, 0);
 	}
 	if (piece->slot.has_work && piece->st != ST_OK)

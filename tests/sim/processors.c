@@ -67,8 +67,7 @@ bool platform_processors_read(void)
 	return n_wanted > 0;
 }
 
-/* Only reading tells where another processor is in the middle of its work. */
-void sim_processor_reads(void)
+void sim_processor_works(void)
 {
 	unsigned left = atomic_load(&waits_to_stop);
 

@@ -10,5 +10,5 @@ void sim_processors(size_t n);
 /* The one that takes the `n`-th piece of work from now on (1: the next) stops in the middle of it, until the others are stopped. */
 void sim_processor_stops(unsigned n);
 
-/* The volume says that the processor which runs this is reading. */
-void sim_processor_reads(void);
+/* What a processor does in the middle of its work says so: the volume that it reads, or what a test puts into its way. */
+void sim_processor_works(void);

@@ -219,7 +219,7 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 {
 	enum status st = call();
 
-	sim_processor_reads();
+	sim_processor_works();
 	if (st == ST_OK && is_bad(file_of(blk), offset, len)) {
 		n_bad_reads++;
 		memset(buf, 0xbb, len / 2); /* some of it may have come through */

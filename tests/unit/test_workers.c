@@ -1,4 +1,5 @@
 /* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
+#include "job/outcome.h"
 #include "job/workers.h"
 #include "processors.h"
 #include "run.h"
@@ -158,6 +159,32 @@ static void one_stops(void **state)
 	}
 }
 
+/* Compressing is in the middle of a processor's work, too. */
+enum status __real_codec_compress(struct codec *, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len);
+enum status __wrap_codec_compress(struct codec *, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len);
+enum status __wrap_codec_compress(struct codec *codec, const void *in, size_t in_len, void *to, size_t capacity, size_t *ret_len)
+{
+	sim_processor_works();
+	return __real_codec_compress(codec, in, in_len, to, capacity, ret_len);
+}
+
+/* What has been salvaged is not read again, and what is lost is counted once. */
+static void one_stops_while_salvaging(void **state)
+{
+	(void)state;
+	sim_processors(0);
+	sim_volume_bad("zlib", 400000, 3000);
+	sim_volume_bad("zlib", 700000, 1);
+	assert_int_equal(RUN("convert", "--salvage", "-c", "-O", "qcow2", "zlib", "alone"), OUTCOME_LOST);
+	for (unsigned n = 1; n <= TRIALS; n++) {
+		sim_processors(2);
+		sim_processor_stops(n);
+		assert_int_equal(RUN("convert", "--force", "--salvage", "-c", "-O", "qcow2", "zlib", "together"), OUTCOME_LOST);
+		assert_same("alone", "together", n);
+		assert_non_null(strstr(err.text, "efi-img: together: 69120 bytes of it are zeros")); /* 3584 and a cluster */
+	}
+}
+
 /* Disks are compared as one processor would: the first place that differs is named, and what can be read in front of a bad one counts. */
 static void same_verdict(void **state)
 {
@@ -223,7 +250,7 @@ static void bad_source(void **state)
 	sim_processors(3);
 	sim_volume_bad("raw", 3 << 20, 1);
 	assert_int_equal(RUN("convert", "-O", "qcow2", "raw", "t"), EXIT_ERROR);
-	assert_string_equal(err.text, "efi-img: raw: reading 1048576 bytes at offset 3145728: the device reports an error\n");
+	assert_string_equal(err.text, "efi-img: raw: 512 bytes at offset 3145728 of the disk cannot be read: the device reports an error\n");
 	assert_int_equal(sim_files(), 3);
 }
 
@@ -234,6 +261,7 @@ int main(void)
 		cmocka_unit_test(stopped),
 		cmocka_unit_test_setup_teardown(same_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_stops_while_salvaging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(same_verdict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_source, set_up, tear_down),
