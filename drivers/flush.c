@@ -7,6 +7,7 @@
 #include "device_path.h"
 #include "firmware.h"
 #include "protocol/ata_pass_thru.h"
+#include "protocol/disk_info.h"
 #include "protocol/nvme_pass_thru.h"
 #include "protocol/scsi_io.h"
 #include "status.h"
@@ -36,7 +37,20 @@ static enum status flush_scsi(EFI_SCSI_IO_PROTOCOL *scsi)
 	return st;
 }
 
-/* FLUSH CACHE EXT, or FLUSH CACHE for drives that are too old for it (ATA8-ACS, 7.14 and 7.15). */
+/* Whether IDENTIFY DEVICE says that the drive has neither command: word 83, if its upper bits are as they are to be (ATA8-ACS, 7.16.7). */
+static bool has_no_flush(EFI_HANDLE disk)
+{
+	EFI_DISK_INFO_PROTOCOL *info = PROTOCOL(disk, EFI_DISK_INFO_PROTOCOL);
+	uint8_t answer[512] = { 0 };
+	UINT32 size = sizeof answer;
+
+	return info != NULL && info->Identify(info, answer, &size) == EFI_SUCCESS && (answer[167] & 0xf0) == 0x40;
+}
+
+/*
+ * FLUSH CACHE EXT, or FLUSH CACHE for drives that are too old for it (ATA8-ACS, 7.14 and 7.15). Drivers may call it a
+ * success when the drive has reported an error: what that says in its status counts, the bits "error" and "device fault".
+ */
 static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, UINT16 port, UINT16 multiplier_port)
 {
 	static const UINT8 commands[] = { 0xea, 0xe7 };
@@ -53,6 +67,8 @@ static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, UINT16 port, UINT1
 		memset(packet.Asb, 0, sizeof *packet.Asb);
 		command.AtaCommand = commands[i];
 		st = status_from_efi(ata->PassThru(ata, port, multiplier_port, &packet, NULL));
+		if (st == ST_OK && (packet.Asb->AtaStatus & 0x21) != 0)
+			st = ST_IO;
 	}
 	io_free(packet.Asb, sizeof *packet.Asb);
 	return st;
@@ -94,10 +110,12 @@ enum status flush_drive(EFI_HANDLE disk)
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(disk);
 	EFI_SCSI_IO_PROTOCOL *scsi = PROTOCOL(disk, EFI_SCSI_IO_PROTOCOL);
 	EFI_ATA_PASS_THRU_PROTOCOL *ata = ata_of(path);
+	enum status st;
 
 	if (scsi != NULL)
 		return flush_scsi(scsi);
-	return ata != NULL ? flush_behind(ata, path) : ST_OK;
+	st = ata != NULL ? flush_behind(ata, path) : ST_OK;
+	return st == ST_IO && has_no_flush(disk) ? ST_OK : st;
 }
 
 bool flush_reaches(EFI_HANDLE disk)

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "base/zero.h"
 
 struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */
@@ -86,12 +87,18 @@ static void hold_close(struct blk *blk)
 	mem_free(blk);
 }
 
-/* Zeros where something is that must not be recognised any more. */
-static enum status wipe(struct blk *file, size_t n)
+/* Zeros where something is that must not be recognised any more. Some drivers hide that a write has failed. */
+static enum status wipe(struct blk *file, uint8_t *read, size_t n)
 {
-	enum status st = blk_write_zeros(file, 0, min_u64(n, file->size));
+	enum status st;
 
-	return st == ST_OK && file->size > 0 ? blk_flush(file) : st;
+	n = (size_t)min_u64(n, file->size);
+	st = blk_write_zeros(file, 0, n);
+	if (st == ST_OK && n > 0)
+		st = blk_flush(file);
+	if (st == ST_OK)
+		st = blk_read(file, 0, read, n);
+	return st == ST_OK && !is_zero(read, n) ? ST_MISMATCH : st;
 }
 
 enum status hold_open(struct blk *file, size_t n, struct blk **ret)
@@ -113,7 +120,7 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 	};
 	struct hold *hold = mem_alloc(sizeof *hold);
 	uint8_t *kept = io_alloc(n), *read = io_alloc(n);
-	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, n) : ST_NO_MEMORY;
+	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, read, n) : ST_NO_MEMORY;
 
 	if (st != ST_OK) {
 		io_free(kept, n);

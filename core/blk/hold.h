@@ -15,8 +15,9 @@ enum {
 };
 
 /*
- * Keeps back the first `n` bytes of `file`, a multiple of its blocks. What it has there is replaced by zeros, and
- * flushed, before anything else. Errors: ST_NO_MEMORY and those of writing; `file` is the caller's then.
+ * Keeps back the first `n` bytes of `file`, a multiple of its blocks. What it has there is replaced by zeros, which are
+ * flushed and read back, before anything else. Errors: ST_NO_MEMORY, ST_MISMATCH and those of writing; `file` is the
+ * caller's then.
  */
 enum status hold_open(struct blk *file, size_t n, struct blk **ret);
 

@@ -103,6 +103,33 @@ static void test_failures(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+static enum status lose(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	(void)blk, (void)offset, (void)buf, (void)len;
+	return ST_OK;
+}
+
+/* A driver that hides that a write has failed: what was at the beginning would stay there, before something else. */
+static void test_lost_writes(void **state)
+{
+	(void)state;
+	for (int release = 0; release <= 1; release++) {
+		struct memory_blk *m = disk();
+		struct blk_ops losing = *m->blk.ops;
+		struct blk *held = &m->blk;
+
+		losing.write = lose;
+		if (release) {
+			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(blk_write(held, 0, "x", 1));
+		}
+		m->blk.ops = &losing;
+		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, HELD, &held), ST_MISMATCH);
+		blk_close(held);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static void test_window(void **state)
 {
 	struct memory_blk *m = disk();
@@ -168,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_small_disk),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_lost_writes),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_growing_window),
 		cmocka_unit_test(test_window_for_reading),
