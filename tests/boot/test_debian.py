@@ -1,7 +1,11 @@
-"""A disk with Debian goes into images and onto other disks, and they start as it did. Two boots of efi-img, one of each disk."""
+"""
+A disk with Debian goes into images and onto other disks, and they start as it did: a disk with sectors of 512 bytes and one
+with sectors of 4096, through raw and qcow2, in one file and in several. Two boots of efi-img, one of each disk that it made.
+"""
 
 import hashlib
 import re
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -10,7 +14,7 @@ import pytest
 import oracle
 from conftest import ROOT
 from rig import disks
-from rig.disks import GIB, KIB, MIB, Volume
+from rig.disks import GIB, KIB, MIB, Partition, Volume
 from rig.machine import Drive, Machine
 from rig.shell import Batch
 
@@ -20,14 +24,17 @@ CAPTURE = {
     "hash": "hash serial=DEBIAN",
     "pc.qcow2": "convert -c -O qcow2 serial=DEBIAN pc.qcow2",
     "pc.raw": "convert -O raw serial=DEBIAN pc.raw",
+    "pc4k.qcow2": "convert -O qcow2 --split=100M serial=DEBIAN4K pc4k.qcow2",
     "root.qcow2": "convert -c -O qcow2 -o compression_type=zstd serial=DEBIAN:2 root.qcow2",
     "hash-image": "hash pc.qcow2",
 }
-RESTORE = {  # the disk's serial number and bus: what is done to it
-    ("SCSI", "virtio-scsi"): "convert -n pc.qcow2 serial=SCSI",
-    ("SATA", "ahci"): "convert -n pc.raw serial=SATA",
-    ("USB", "usb"): "convert -n root.qcow2 serial=USB:2 --erase=USB:2",
+RESTORE = {  # the disk's serial number (of virtio-blk the firmware knows none), its bus and sectors, and what is done to it
+    "SCSI": ("virtio-scsi", 512, "convert -n pc.qcow2 serial=SCSI"),
+    "SATA": ("ahci", 512, "convert -n pc.raw serial=SATA"),
+    "USB": ("usb", 512, "convert -n root.qcow2 serial=USB:2 --erase=USB:2"),
+    "VIRTIO4K": ("virtio-blk", 4096, "convert -n pc4k.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)"),
 }
+OTHER_SECTORS, SECTOR_SIZE = "convert -n pc.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)", 16
 
 
 def sha256(path, start=0, length=None):
@@ -64,9 +71,25 @@ def source(place):
 
 
 @pytest.fixture(scope="module")
+def source4k(place, source):
+    """The same Debian on a disk with sectors of 4096 bytes: another GPT, another FAT, the same root."""
+    disk = disks.make_disk(place / "debian4k.img", source.stat().st_size)
+    esp, root = partition(source, 1), partition(source, 2)
+    guid = re.search(r"unique GUID: (\S+)", disks.run("sgdisk", "--info=2", source))[1]
+    disks.write_gpt(disk, [Partition(*esp, label="ESP"), Partition(*root, disks.LINUX, "root", uuid.UUID(guid))], 4096)
+    files = place / "esp"
+    files.mkdir()
+    disks.run("mcopy", "-s", "-i", Volume(source, *esp).drive, "::*", files)
+    disks.run("mcopy", "-s", "-i", Volume(disk, *esp).format(16, cluster=4096, block=4096).drive, *files.iterdir(), "::")
+    disks.run("dd", f"if={source}", f"of={disk}", "bs=1M", f"skip={root[0] // MIB}", f"seek={root[0] // MIB}", f"count={root[1] // MIB}",
+              "conv=notrunc,sparse", "status=none")
+    return disk
+
+
+@pytest.fixture(scope="module")
 def stick(place, program):
     """A FAT32 stick with room for the images."""
-    volume = Volume(disks.make_disk(place / "stick.img", GIB)).format(32, cluster=8 * KIB, label="STICK")
+    volume = Volume(disks.make_disk(place / "stick.img", GIB + 512 * MIB)).format(32, cluster=8 * KIB, label="STICK")
     volume.put(program, "/efi-img.efi")
     return volume
 
@@ -78,16 +101,24 @@ def run_lines(stick, lines, machine):
     batch.boot(machine)
     disks.run("mdeltree", "-i", stick.drive, "::/batch", "::/startup.nsh", "::/is-stick")
     for name, step in steps.items():
-        assert step.status == 0, f"{name}: {step.status}: {step.out}{step.err}"
+        assert step.status == (SECTOR_SIZE if name == "other-sectors" else 0), f"{name}: {step.status}: {step.out}{step.err}"
     return steps
 
 
+def take_image(stick, place, name):
+    """Copies an image of the stick to the host: its parts, as cat puts them together."""
+    for part in sorted(part for part in stick.names() if part.startswith(name)):
+        with open(place / name, "ab") as whole:
+            whole.write(stick.get(f"/{part}"))
+    return place / name
+
+
 @pytest.fixture(scope="module")
-def captured(place, source, stick):
-    before = sha256(source)
-    drives = [Drive("usb", stick.image, "STICK", first=True), Drive("nvme", source, "DEBIAN")]
+def captured(place, source, source4k, stick):
+    before = {disk: sha256(disk) for disk in (source, source4k)}
+    drives = [Drive("usb", stick.image, "STICK", first=True), Drive("nvme", source, "DEBIAN"), Drive("nvme", source4k, "DEBIAN4K", 4096)]
     steps = run_lines(stick, CAPTURE, Machine(place / "capture", drives, processors=2, deadline=900))
-    images = {name: stick.copy_out(f"/{name}", place / name) for name in CAPTURE if "." in name}
+    images = {name: take_image(stick, place, name) for name in CAPTURE if "." in name}
     return SimpleNamespace(steps=steps, images=images, sha256=before)
 
 
@@ -104,19 +135,19 @@ def make_target(place, source, name):
 
 @pytest.fixture(scope="module")
 def restored(place, source, stick, captured):
-    """The disks by their serial numbers."""
-    targets = {name: make_target(place, source, name) for name, _ in RESTORE}
-    assert sha256(targets["USB"]) != captured.sha256
-    drives = [Drive("usb", stick.image, "STICK", first=True), *(Drive(bus, targets[name], name) for name, bus in RESTORE)]
-    lines = {name: line for (name, _), line in RESTORE.items()}
-    run_lines(stick, lines, Machine(place / "restore", drives, processors=2, deadline=900))
-    return targets
+    """The disks by their serial numbers, and the step of the line that is refused."""
+    targets = {name: make_target(place, source, name) for name in RESTORE}
+    assert sha256(targets["USB"]) != captured.sha256[source]
+    drives = [Drive("usb", stick.image, "STICK", first=True), *(Drive(bus, targets[name], name, block) for name, (bus, block, _) in RESTORE.items())]
+    lines = {"other-sectors": OTHER_SECTORS, **{name: line for name, (_, _, line) in RESTORE.items()}}
+    steps = run_lines(stick, lines, Machine(place / "restore", drives, processors=2, deadline=900))
+    return SimpleNamespace(targets=targets, refused=steps["other-sectors"])
 
 
-def start_disk(place, disk, name, bus):
+def start_disk(place, disk, name):
     """Starts a copy of the disk alone in a machine, up to the login prompt."""
-    image = copy(disk, place / f"{name}-started.img")
-    with Machine(place / f"start-{name}", [Drive(bus, image, name)], memory=512, deadline=480) as machine:
+    image, (bus, block, _) = copy(disk, place / f"{name}-started.img"), RESTORE[name]
+    with Machine(place / f"start-{name}", [Drive(bus, image, name, block)], memory=512, deadline=480) as machine:
         machine.expect(re.escape(LOGIN))
 
 
@@ -124,44 +155,59 @@ def start_disk(place, disk, name, bus):
 def started(place, restored):
     """For each disk what comes of starting it; two at a time, because each uses one processor."""
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(start_disk, place, restored[name], name, bus) for name, bus in RESTORE}
+        yield {name: pool.submit(start_disk, place, restored.targets[name], name) for name in RESTORE}
 
 
-def test_the_source_is_as_it_was(source, captured):
-    assert sha256(source) == captured.sha256 == sha256(ROOT / "build" / "debian.img")
+def test_the_source_is_as_it_was(source, source4k, captured):
+    assert sha256(source) == captured.sha256[source] == sha256(ROOT / "build" / "debian.img")
+    assert sha256(source4k) == captured.sha256[source4k]
 
 
 @pytest.mark.parametrize("name", [name for name in CAPTURE if "." in name])
-def test_image(source, captured, name):
+def test_image(source, source4k, captured, name):
     """qemu-img finds in it what the disk, or the partition, has."""
     image, form = captured.images[name], name.rpartition(".")[2]
+    disk = source4k if "4k" in name else source
     oracle.check_image(image, form)
-    start, length = partition(source, 2) if name.startswith("root") else (0, source.stat().st_size)
-    part = f"driver=raw,offset={start},size={length},file.driver=file,file.filename={source}"
+    start, length = partition(source, 2) if name.startswith("root") else (0, disk.stat().st_size)
+    part = f"driver=raw,offset={start},size={length},file.driver=file,file.filename={disk}"
     wanted = f"driver={form},file.driver=file,file.filename={image}"
     oracle.qemu_img("compare", "--image-opts", part, wanted)
-    if form == "qcow2":
+    if "-c" in CAPTURE[name]:
         assert image.stat().st_size < length // 2
 
 
-def test_hash(captured):
+def test_split(stick, captured):
+    assert "pc4k.qcow2.001" in stick.names() and " is in " in captured.steps["pc4k.qcow2"].out
+
+
+def test_hash(source, captured):
     """Of the disk and of the image: what sha256sum says on the host."""
     for name in ("hash", "hash-image"):
-        assert captured.steps[name].out.split()[0] == captured.sha256
+        assert captured.steps[name].out.split()[0] == captured.sha256[source]
 
 
-@pytest.mark.parametrize("name", [name for name, _ in RESTORE])
-def test_restored(source, restored, captured, name):
+def test_sectors_of_another_size_are_refused(restored):
+    assert "sectors of 512 bytes, and the target has sectors of 4096" in restored.refused.err
+
+
+@pytest.mark.parametrize("name", RESTORE)
+def test_restored(source, source4k, restored, captured, name):
     """What the partitions hold is the same, and where they are; the GPT's backup is at the end of the larger disk."""
+    disk, target, block = source4k if "4K" in name else source, restored.targets[name], RESTORE[name][1]
     for number in (1, 2):
-        assert partition(restored[name], number) == partition(source, number)
-        assert sha256(restored[name], *partition(source, number)) == sha256(source, *partition(source, number))
-    assert "No problems found" in disks.run("sgdisk", "--verify", restored[name])
+        place = partition(source, number)
+        assert sha256(target, *place) == sha256(disk, *place)
+        assert block != 512 or partition(target, number) == place  # sgdisk reads no others
+    if block == 512:
+        assert "No problems found" in disks.run("sgdisk", "--verify", target)
+    else:
+        assert target.read_bytes()[-block:].startswith(b"EFI PART")
     if name == "USB":
-        assert sha256(restored[name]) == captured.sha256
+        assert sha256(target) == captured.sha256[source]
 
 
-@pytest.mark.parametrize("name", [name for name, _ in RESTORE])
+@pytest.mark.parametrize("name", RESTORE)
 def test_starts(started, name):
     started[name].result()
 
