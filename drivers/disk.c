@@ -6,6 +6,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
+#include "firmware.h"
 #include "status.h"
 
 enum {
@@ -16,8 +17,10 @@ enum {
 
 struct disk {
 	struct blk blk; /* first: a struct blk * that comes in is a struct disk * */
-	EFI_BLOCK_IO_PROTOCOL *io;
-	uint32_t media_id; /* of the medium that was opened */
+	EFI_HANDLE handle;
+	EFI_BLOCK_IO_PROTOCOL *io; /* no longer there when the device is gone */
+	uint32_t media_id;         /* of the medium that was opened */
+	uint64_t good;             /* offset of a block that could be read; UINT64_MAX: none so far */
 };
 
 /*
@@ -41,17 +44,38 @@ EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32
 	return efi;
 }
 
+bool disk_answers(EFI_HANDLE handle, uint64_t offset)
+{
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+	uint32_t n = io != NULL ? io->Media->BlockSize : 0;
+	void *block = n > 0 ? io_alloc(n) : NULL;
+	bool answers = true;
+
+	if (block != NULL)
+		answers = disk_read_blocks(io, io->Media->MediaId, n, offset, block, n) == EFI_SUCCESS;
+	io_free(block, n);
+	return answers;
+}
+
 static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
 	struct disk *disk = (struct disk *)blk;
 	EFI_BLOCK_IO_PROTOCOL *io = disk->io;
+	enum status st;
 
+	if (PROTOCOL(disk->handle, EFI_BLOCK_IO_PROTOCOL) != io)
+		return ST_MEDIUM_CHANGED;
 	/* Some drivers, virtio's for one, do not look at the medium's id themselves. */
 	if (!io->Media->MediaPresent)
 		return ST_NO_MEDIUM;
 	if (io->Media->MediaId != disk->media_id)
 		return ST_MEDIUM_CHANGED;
-	return status_from_efi(disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
+	st = status_from_efi(disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
+	if (st == ST_OK)
+		disk->good = offset;
+	else if (st == ST_IO && disk->good != UINT64_MAX && !disk_answers(disk->handle, disk->good))
+		st = ST_MEDIUM_CHANGED;
+	return st;
 }
 
 static void disk_close(struct blk *blk)
@@ -76,12 +100,17 @@ uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
 	return size <= SIZE_LIMIT ? size : 0;
 }
 
-enum status disk_open(EFI_BLOCK_IO_PROTOCOL *io, struct blk **ret)
+enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 {
-	const EFI_BLOCK_IO_MEDIA *media = io->Media;
-	uint32_t align = media->IoAlign > 1 ? media->IoAlign : 1; /* 0 and 1 both mean any (UEFI 2.10, 13.9) */
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+	const EFI_BLOCK_IO_MEDIA *media;
 	struct disk *disk;
+	uint32_t align;
 
+	if (io == NULL)
+		return ST_MEDIUM_CHANGED;
+	media = io->Media;
+	align = media->IoAlign > 1 ? media->IoAlign : 1; /* 0 and 1 both mean any (UEFI 2.10, 13.9) */
 	if (!media->MediaPresent)
 		return ST_NO_MEDIUM;
 	if (!is_power_of_two(media->BlockSize) || media->BlockSize < BLOCK_BYTES_MIN || media->BlockSize > TRANSFER_BYTES)
@@ -100,6 +129,8 @@ enum status disk_open(EFI_BLOCK_IO_PROTOCOL *io, struct blk **ret)
 		.buffer_align = align,
 		.transfer_bytes = TRANSFER_BYTES,
 	};
+	disk->handle = handle;
+	disk->good = UINT64_MAX;
 	disk->io = io;
 	disk->media_id = media->MediaId;
 	*ret = &disk->blk;

@@ -5,14 +5,20 @@
 
 /*
  * A disk or partition as a blk, over EFI_BLOCK_IO_PROTOCOL (UEFI 2.10, 13.9), for reading only. The medium that is
- * in at this moment is the one that is read: exchanging it ends in ST_MEDIUM_CHANGED. Errors: ST_NO_MEDIUM,
- * ST_UNSUPPORTED (a block size that is no power of two, as of an audio CD), ST_CORRUPT (an impossible size),
- * ST_NO_MEMORY.
+ * in at this moment is the one that is read: exchanging it, or pulling the device out, ends in ST_MEDIUM_CHANGED. Errors:
+ * that one (the device is gone already), ST_NO_MEDIUM, ST_UNSUPPORTED (a block size that is no power of two, as of an audio
+ * CD), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
  */
-[[nodiscard]] enum status disk_open(EFI_BLOCK_IO_PROTOCOL *, struct blk **ret);
+[[nodiscard]] enum status disk_open(EFI_HANDLE, struct blk **ret);
 
 /* The bytes of the medium, 0 without one or where the firmware's numbers are impossible. */
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);
+
+/*
+ * Whether a block of a device that could be read before still can be. If not, the device is gone, or dead: drivers need long
+ * to see that themselves, and till then there is an error for each block. True where it cannot be found out.
+ */
+bool disk_answers(EFI_HANDLE, uint64_t offset);
 
 /* Reads whole blocks, and takes nothing for read that was not. */
 EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len);

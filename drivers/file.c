@@ -13,6 +13,7 @@
 #include "file.h"
 
 #include "base/range.h"
+#include "disk.h"
 #include "firmware.h"
 #include "status.h"
 #include "file_system.h"
@@ -24,8 +25,19 @@ enum { TRANSFER_BYTES = 1 << 20 }; /* four to six times faster than 64 KiB; larg
 struct file {
 	struct blk blk; /* first: a struct blk * that comes in is a struct file * */
 	EFI_FILE_PROTOCOL *file;
+	EFI_HANDLE volume;
 	uint64_t position; /* where the firmware stands in it */
 };
+
+/* File systems call it an error of the device when that is gone. Their first block was read when they were mounted. */
+static enum status status_of(const struct file *file, EFI_STATUS efi)
+{
+	enum status st = status_from_efi(efi);
+
+	if (st == ST_IO && (PROTOCOL(file->volume, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL) == NULL || !disk_answers(file->volume, 0)))
+		st = ST_MEDIUM_CHANGED;
+	return st;
+}
 
 static enum status seek(struct file *file, uint64_t offset)
 {
@@ -33,7 +45,7 @@ static enum status seek(struct file *file, uint64_t offset)
 
 	if (file->position == offset)
 		return ST_OK;
-	st = status_from_efi(file->file->SetPosition(file->file, offset));
+	st = status_of(file, file->file->SetPosition(file->file, offset));
 	file->position = st == ST_OK ? offset : POSITION_UNKNOWN;
 	return st;
 }
@@ -47,7 +59,7 @@ static enum status file_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	while (st == ST_OK && len > 0) {
 		UINTN n = len;
 
-		st = status_from_efi(file->file->Read(file->file, &n, to));
+		st = status_of(file, file->file->Read(file->file, &n, to));
 		if (st == ST_OK && (n == 0 || n > len))
 			st = ST_IO; /* the file is shorter than its own directory entry says */
 		if (st != ST_OK)
@@ -81,14 +93,14 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 	if (efi == EFI_SUCCESS)
 		return ST_NO_SPACE; /* short without an error (13.5, Write): as much as there was room for */
 	/* FAT says "unsupported" to a file of 4 GiB. */
-	return efi == EFI_UNSUPPORTED ? ST_TOO_LARGE : status_from_efi(efi);
+	return efi == EFI_UNSUPPORTED ? ST_TOO_LARGE : status_of(file, efi);
 }
 
 static enum status file_flush(struct blk *blk)
 {
 	struct file *file = (struct file *)blk;
 
-	return status_from_efi(file->file->Flush(file->file));
+	return status_of(file, file->file->Flush(file->file));
 }
 
 enum status file_info(EFI_FILE_PROTOCOL *file, EFI_FILE_INFO **ret)
@@ -175,7 +187,7 @@ static const struct blk_ops writing = {
 	.close = file_close,
 };
 
-struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, uint64_t size, enum open_mode mode)
+struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, EFI_HANDLE volume, uint64_t size, enum open_mode mode)
 {
 	struct file *file = mem_alloc(sizeof *file);
 
@@ -189,6 +201,7 @@ struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, uint64_t size, enum open_mode 
 		.transfer_bytes = TRANSFER_BYTES,
 	};
 	file->file = efi_file;
+	file->volume = volume;
 	file->position = POSITION_UNKNOWN;
 	return &file->blk;
 }

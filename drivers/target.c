@@ -203,7 +203,7 @@ static enum status open_exclusively(struct target *target)
 		return status_from_efi(efi);
 	target->io = interface;
 	/* What it takes to write to it is what it takes to read from it. */
-	st = disk_open(target->io, &reading);
+	st = disk_open(target->handle, &reading);
 	if (st != ST_OK) {
 		(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
 		return st;
