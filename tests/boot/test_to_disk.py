@@ -2,8 +2,10 @@
 
 import json
 import random
+import shutil
 import struct
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -59,21 +61,26 @@ def made(place, make_stick):
     work.put(bytes(random.Random(9).randbytes(MIB)), "/part.raw")
     targets = {name: make_target(place, name) for name in TARGETS}
     others = {name: disks.make_disk(place / f"{name}.img", SIZE)
-              for name in ("CLONE", "TWIN-a", "TWIN-b", "LOCKED", "LOCKED-SCSI", "IMAGE", "PART")}
+              for name in ("CLONE", "TWIN-a", "LOCKED", "LOCKED-SCSI", "IMAGE", "PART")}
     locked = disks.write_gpt(others["LOCKED"], [Partition(MIB, 4 * MIB, disks.LINUX)])
-    others["SMALL"] = disks.make_disk(place / "SMALL.img", 10 * MIB)
+    double = disks.write_gpt(others["TWIN-a"], [Partition(MIB, 4 * MIB, disks.LINUX)])
+    for name in ("TWIN-b", "DOUBLE"):
+        others[name] = Path(shutil.copyfile(others["TWIN-a"], place / f"{name}.img"))
+    for name, size in {"SMALL": 10 * MIB, "SHORT": SIZE - 512, "SHORT4K": SIZE - 4096}.items():
+        others[name] = disks.make_disk(place / f"{name}.img", size)
     disks.write_gpt(others["PART"], [Partition(MIB, 4 * MIB, disks.LINUX), Partition(8 * MIB, 4 * MIB)])
     Volume(others["PART"], 8 * MIB, 4 * MIB).format(12, cluster=4096, label="NEXT").put(b"neighbour", "/next.txt")
     batch = Batch(stick, work=work)
-    steps = add_steps(batch, targets, locked)
+    steps = add_steps(batch, targets, locked, double)
     drives = [Drive("usb", stick.image, "STICK"), Drive("ahci", work.image, "WORK")]
     drives += [Drive(bus, targets[name][0], name, block) for name, (bus, block, _) in TARGETS.items()]
     drives += [Drive("nvme", others["CLONE"], "CLONE"), Drive("nvme", others["TWIN-a"], "TWIN"), Drive("nvme", others["TWIN-b"], "TWIN"),
                Drive("virtio-blk", others["LOCKED"], read_only=True), Drive("virtio-scsi", others["LOCKED-SCSI"], "LOCKED-SCSI", read_only=True),
                Drive("nvme", others["IMAGE"], "IMAGE"),
-               Drive("ahci", others["PART"], "PART"), Drive("ahci", others["SMALL"], "SMALL")]
+               Drive("ahci", others["PART"], "PART"), Drive("ahci", others["SMALL"], "SMALL"), Drive("ahci", others["SHORT"], "SHORT"),
+               Drive("nvme", others["SHORT4K"], "SHORT4K", 4096), Drive("nvme", others["DOUBLE"], "DOUBLE")]
     before = {name: path.read_bytes() for name, path in [*others.items(), *((name, target[0]) for name, target in targets.items())]}
-    batch.boot(Machine(place / "machine", drives, memory=256, deadline=300))
+    batch.boot(Machine(place / "machine", drives, memory=256, deadline=400))
     return SimpleNamespace(steps=steps, sources=sources, targets=targets, others=others, before=before, work=work, stick=stick)
 
 
@@ -87,6 +94,11 @@ GUARDS = {  # name: (exit code, words, the line)
     "locked-scsi": (18, "before anything else", "convert -n image512.qcow2 serial=LOCKED-SCSI"),  # of which the firmware does not know
     "sectors": (SECTOR_SIZE, "sectors of 512 bytes, and the target has sectors of 4096", "convert -n image512.qcow2 serial=NVME4K"),
     "small": (NO_SPACE, "too small", "convert -n image512.qcow2 serial=SMALL"),
+    # One block is missing, that of the GPT's backup.
+    "short": (NO_SPACE, f"those at offset {SIZE - 512} are in use", "convert -n image512.qcow2 serial=SHORT"),
+    "short-clone": (NO_SPACE, f"those at offset {SIZE - 512} are in use", "convert -n serial=PART serial=SHORT"),
+    "short-4k": (NO_SPACE, f"those at offset {SIZE - 4096} are in use", "convert -n image4096.qcow2 serial=SHORT4K"),
+    "double": (1, "3 are called so", "convert -n image512.qcow2 guid={double} --erase={double}"),
     "same": (REFUSED, "what is read", "convert -n serial=PART serial=PART:1 --erase=PART:1"),
     "reverse": (REFUSED, "what is read", "convert -n serial=PART:1 serial=PART --erase=PART"),
     "nobody": (1, "serial=NVME", "convert -n image512.qcow2 serial=NOBODY"),
@@ -95,7 +107,7 @@ GUARDS = {  # name: (exit code, words, the line)
 }
 
 
-def add_steps(batch, targets, locked):
+def add_steps(batch, targets, locked, double):
     def run(line):
         return batch.run(rf"%stick%\efi-img.efi {line}")
 
@@ -103,7 +115,7 @@ def add_steps(batch, targets, locked):
     batch.do(r"cp part.raw %stick%\part.raw")
     steps = {"first": run("list --output=json")}
     for name, (_, _, line) in GUARDS.items():
-        steps[name] = run(line.format(locked=locked))
+        steps[name] = run(line.format(locked=locked, double=double))
     # From the stick: then the work volume is not the current one, but holds the source.
     batch.do("%stick%")
     steps["holds"] = run(r"convert -n %work%\image512.qcow2 serial=WORK --erase=WORK")
@@ -122,6 +134,9 @@ def add_steps(batch, targets, locked):
     steps["compare-image"] = run("compare serial=IMAGE serial=NVME")
     steps["part"] = run("convert -n part.raw serial=PART:1")
     steps["part-back"] = run("compare part.raw serial=PART:1")
+    # Two disks are alike to the last byte, and called alike; a third one is called otherwise.
+    second = "path=PciRoot(0x0)/Pci(0x6,0x0)/NVMe(0x1,00-00-00-00-00-00-00-00)"
+    steps["twin-b"] = run(f"convert -n part.raw {second} --erase={second}")
     steps["split"] = run("convert -O qcow2 --split=1M serial=NVME split.qcow2")
     steps["split-check"] = run("check split.qcow2")
     steps["split-compare"] = run("compare split.qcow2 serial=NVME")
@@ -143,7 +158,7 @@ def test_what_holds_the_source_is_refused(made):
 
 
 def test_what_was_refused_is_as_it_was(made):
-    for name in ("TWIN-a", "TWIN-b", "LOCKED", "LOCKED-SCSI", "SMALL"):
+    for name in ("TWIN-a", "DOUBLE", "LOCKED", "LOCKED-SCSI", "SMALL", "SHORT", "SHORT4K"):
         assert made.others[name].read_bytes() == made.before[name]
     assert made.work.fsck() == "" and made.stick.fsck() == ""
 
@@ -250,7 +265,9 @@ def test_capture(place, made):
 
 
 def test_two_alike(made):
-    """Disks with the same model, size and serial number are called by their paths."""
+    """Disks with the same model, size, contents and serial number are called by their paths, and only the one that is meant is written to."""
+    step = made.steps["twin-b"]
+    assert step.status == 0 and made.others["TWIN-b"].read_bytes() == made.work.get("/part.raw") + made.before["TWIN-b"][MIB:], step.err
     twins = [disk for disk in json.loads(made.steps["first"].out) if disk["serial"] == "TWIN"]
     assert len(twins) == 2 and all(disk["selector"] == "path=" + disk["device-path"] for disk in twins)
     assert len({disk["selector"] for disk in twins}) == 2
