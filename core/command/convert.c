@@ -227,7 +227,7 @@ static enum status convert_to_disk(const struct console *console, const struct a
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
-				     .file = { NULL, NULL, job->map != NULL ? job->map->name : NULL } };
+				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
@@ -354,7 +354,7 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
 			     struct error *err)
 {
-	const char *name = job->map->name;
+	const char *name = job->map->file.name;
 
 	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
 		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
@@ -377,8 +377,8 @@ static enum status save_map(struct rescue_map *map, const char *target, enum sta
 
 	if (map->done == 0 && map->bad.n == 0)
 		return st;
-	if (medium_same(map->name, target))
-		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->name);
+	if (medium_same(map->file.name, target))
+		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
 	else
 		saved = rescue_map_save(map, &of_map);
 	if (saved == ST_OK)
