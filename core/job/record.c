@@ -9,43 +9,52 @@
 static const char side_ending[] = ".new";
 
 /* What the name of the file beside it leads to must be such a file. */
-static enum status look_beside(struct record *record, struct error *err)
+static enum status look_beside(const struct record *record, const char *wanted, struct error *err)
 {
-	size_t n = text_length(record->head);
-	char *head;
+	size_t n = text_length(wanted);
+	char *head = mem_alloc(n);
 	struct blk *blk;
-	enum status st = platform_open(record->side_name, OPEN_READ, &blk, err);
+	enum status st;
 
-	if (st != ST_OK)
-		return st == ST_NOT_FOUND ? ST_OK : st;
-	record->side_exists = true;
-	head = mem_alloc(n);
-	st = head != NULL ? blk_read_padded(blk, 0, head, n) : ST_NO_MEMORY;
-	if (st != ST_OK)
-		st = fail(err, st, "%s: reading it: %s", record->side_name, status_text(st));
-	else if (head[0] != '\0' && memcmp(head, record->head, n) != 0)
-		st = fail(err, ST_EXISTS, "%s: %s is written here first, and this is something else, or what a power cut left unfinished: rename "
-			  "or remove it", record->side_name, record->name);
+	if (head == NULL)
+		return fail_no_memory(err);
+	st = platform_open(record->side_name, OPEN_READ, &blk, err);
+	if (st == ST_OK) {
+		st = blk_read_padded(blk, 0, head, n);
+		if (st != ST_OK)
+			st = fail(err, st, "%s: reading it: %s", record->side_name, status_text(st));
+		else if (head[0] != '\0' && memcmp(head, wanted, n) != 0)
+			st = fail(err, ST_EXISTS, "%s: %s is written here first, and this is something else, or what a power cut left unfinished: "
+				  "rename or remove it", record->side_name, record->name);
+		blk_close(blk);
+	}
 	mem_free(head);
-	blk_close(blk);
+	return st;
+}
+
+static enum status look(const char *name, bool *ret_exists, struct error *err)
+{
+	struct place place;
+	enum status st = platform_look(name, &place, err);
+
+	*ret_exists = st == ST_OK && place.exists;
 	return st;
 }
 
 enum status record_open(struct record *record, const char *name, const char *head, struct error *err)
 {
 	size_t n = text_length(name);
-	struct place place;
 	enum status st;
 
-	*record = (struct record){ .name = name, .head = head, .side_name = mem_alloc(n + sizeof side_ending) };
+	*record = (struct record){ .name = name, .side_name = mem_alloc(n + sizeof side_ending) };
 	if (record->side_name == NULL)
 		return fail_no_memory(err);
 	memcpy(record->side_name, name, n);
 	memcpy(record->side_name + n, side_ending, sizeof side_ending);
-	st = platform_look(name, &place, err); /* so that what cannot be written is known now */
+	st = look(name, &record->exists, err); /* so that what cannot be written is known now */
 	if (st == ST_OK)
-		record->exists = place.exists;
-	return st == ST_OK ? look_beside(record, err) : st;
+		st = look(record->side_name, &record->side_exists, err);
+	return st == ST_OK && record->side_exists && head != NULL ? look_beside(record, head, err) : st;
 }
 
 void record_close(struct record *record)

@@ -12,14 +12,14 @@
  */
 struct record {
 	const char *name;         /* the caller's */
-	const char *head;         /* what every file of its kind begins with; the caller's */
 	char *side_name;
 	bool exists, side_exists; /* those files do */
 };
 
 /*
- * Looks at the places for both files; changes nothing. The caller closes it, on failure too. Errors: those of
- * platform_look() and of reading; ST_EXISTS, the file beside it is somebody else's; ST_NO_MEMORY.
+ * Looks at the places for both files; changes nothing. `head`: what every file of its kind begins with; NULL: both names
+ * belong to it, whatever is there. The caller closes it, on failure too. Errors: those of platform_look() and of reading;
+ * ST_EXISTS, the file beside it is somebody else's; ST_NO_MEMORY.
  */
 enum status record_open(struct record *, const char *name, const char *head, struct error *);
 void record_close(struct record *);

@@ -5,6 +5,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "part/medium.h"
 
 enum {
 	SECTOR_BYTES = 512,
@@ -379,4 +380,23 @@ static void print(const void *map, struct out *out)
 enum status rescue_map_save(struct rescue_map *map, struct error *err)
 {
 	return record_write(&map->file, print, map, err);
+}
+
+enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st, struct error *err)
+{
+	struct error why, of_map;
+	enum status saved;
+
+	if (map->done == 0 && map->bad.n == 0)
+		return st;
+	if (medium_same(map->file.name, target))
+		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
+	else
+		saved = rescue_map_save(map, &of_map);
+	if (saved == ST_OK)
+		return st;
+	if (st == ST_OK)
+		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
+	why = *err;
+	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }

@@ -61,3 +61,9 @@ void rescue_map_print(const struct rescue_map *, struct out *);
 
 /* The same, into its file. Errors: those of record_write(). */
 enum status rescue_map_save(struct rescue_map *, struct error *);
+
+/*
+ * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing came of it. Returns `st`,
+ * or how that ended.
+ */
+enum status rescue_map_end(struct rescue_map *, const char *target, enum status st, struct error *err);
