@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/platform.h"
+#include "base/range.h"
 #include "base/text.h"
 
 enum { FORMAT_VERSION = 1, TEXT_BYTES_MAX = 1 << 16, EVERY_SECONDS = 5, FIRST_TEXT_BYTES = 2 * HOLD_IMAGE_BYTES + 1 };
@@ -204,8 +205,13 @@ void journal_begin(struct journal *journal)
 enum status journal_checkpoint(struct journal *journal, struct image *target)
 {
 	uint8_t first[HOLD_IMAGE_BYTES];
-	enum status st = blk_flush(&target->blk);
+	enum status st = ST_OK;
 
+	/* Zeros at the end of a flat file are there only when it is so long. */
+	if (target->format->flat && target->file->size < journal->copied)
+		st = blk_resize(target->file, round_up(journal->copied, 512), PREALLOC_OFF);
+	if (st == ST_OK)
+		st = blk_flush(&target->blk);
 	if (st == ST_OK)
 		st = blk_read_padded(target->file, 0, first, sizeof first);
 	if (st != ST_OK)

@@ -256,7 +256,7 @@ static void check_cut(const struct powercut *cut, void *arg)
 
 static void every_cut(void **state)
 {
-	struct powercut_plan plan = { .sample = setting("SAMPLE", 9) };
+	struct powercut_plan plan = { .sample = setting("SAMPLE", 25) };
 	unsigned continued = 0;
 
 	(void)state;
