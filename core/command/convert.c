@@ -34,6 +34,7 @@ static const struct option options[] = {
 	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more, is\nzeros in the target, and is listed; the exit code is 10 then" },
 	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read, as\nGNU ddrescue has it; with -n, if FILE is there: copy only\n"
 	  "what is not finished in it" },
+	{ 0, "resume", NULL, "from a disk into a file, or back: go on with what was\ninterrupted, after comparing what is there already" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
@@ -57,6 +58,11 @@ static const char notes[] =
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
 	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
 	"written is read back.\n\n"
+	"While a disk is copied into a new image, or an image onto a disk, IMAGE.resume\n"
+	"beside the image says how far it is. After a power failure, a full volume, an\n"
+	"error or Ctrl-C the same command with --resume goes on from there: what is there\n"
+	"must be what the source has. Not with --map, -n into a file, -B, --bitmaps or a\n"
+	"data file.\n\n"
 	"A map is of the source's disk from its first to its last byte, and is written when\n"
 	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
 	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
@@ -159,7 +165,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
-		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
+		.format = format, .file_name = name, .fill = true,
+		.replace = arguments_has(arguments, "force") || (job->journal != NULL && job->journal->found && create_unfinished(name)),
 		.bitmaps = job->bitmaps,
 		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
@@ -172,6 +179,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
 	if (st == ST_OK) {
+		if (create.plan.n_files > 1)
+			job->journal = NULL; /* there is no saying how far the data file has come */
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
@@ -227,7 +236,7 @@ static enum status convert_to_disk(const struct console *console, const struct a
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
-				     .file = { NULL, NULL, job->map != NULL ? job->map->name : NULL } };
+				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
@@ -354,7 +363,7 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
 			     struct error *err)
 {
-	const char *name = job->map->name;
+	const char *name = job->map->file.name;
 
 	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
 		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
@@ -367,26 +376,6 @@ static enum status check_map(const struct arguments *arguments, const struct con
 		return fail(err, ST_INVALID, "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a part of the disk is copied already, without them",
 			    name);
 	return ST_OK;
-}
-
-/* The copy ended in `st`, with its words in `err`. A map of which nothing came stays as it is. */
-static enum status save_map(struct rescue_map *map, const char *target, enum status st, struct error *err)
-{
-	struct error why, of_map;
-	enum status saved;
-
-	if (map->done == 0 && map->bad.n == 0)
-		return st;
-	if (medium_same(map->name, target))
-		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->name);
-	else
-		saved = rescue_map_save(map, &of_map);
-	if (saved == ST_OK)
-		return st;
-	if (st == ST_OK)
-		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
-	why = *err;
-	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }
 
 /* Whether there can be one; job->manifest is opened then. */
@@ -420,6 +409,57 @@ static enum status end_manifest(const struct arguments *arguments, const struct 
 	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
 }
 
+/* ---- journal ------------------------------------------------------------------------------------------------------ */
+
+static bool can_resume(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk)
+{
+	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B") || arguments_has(arguments, "dry-run"))
+		return false;
+	return to_disk ? format->flat && !medium_is_device(arguments->operands[0])
+		       : medium_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
+}
+
+/* Those that decide what is written, in one order. */
+static void print_options(const struct arguments *arguments, struct out *out)
+{
+	static const char *const deciding[] = { "f", "O", "o", "c", "S", "l", "split" };
+	const char *before = "";
+
+	for (size_t i = 0; i < sizeof deciding / sizeof deciding[0]; i++)
+		for (size_t k = 0; k < arguments->n_values; k++) {
+			const struct option *option = &options[arguments->values[k].option];
+
+			if (!text_equal(option->name, deciding[i]) && !(option->letter == deciding[i][0] && deciding[i][1] == '\0'))
+				continue;
+			out_printf(out, option->letter != 0 ? "%s-%s" : "%s--%s", before, deciding[i]);
+			if (option->value != NULL)
+				out_printf(out, " %s", arguments->values[k].value);
+			before = " ";
+		}
+}
+
+/* Sets job->journal where there can be one; the caller closes it. */
+static enum status begin_journal(const struct console *console, const struct arguments *arguments, const struct image_format *format,
+				 uint64_t size, struct convert_job *job, struct journal **ret, struct error *err)
+{
+	char **name = arguments->operands;
+	bool to_disk = medium_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
+	struct journal_facts facts = { .to_disk = to_disk, .size = size };
+	struct out_buffer text;
+	enum status st;
+
+	if (!can_resume(arguments, job, format, to_disk))
+		return !resume ? ST_OK : fail(err, ST_INVALID, "option --resume: it is for a copy of a disk into a new image in a file, or of an image "
+					      "onto a disk, without --map, -B and --bitmaps");
+	if (resume && arguments_has(arguments, "force"))
+		return fail(err, ST_INVALID, "options --resume and --force: go on with what is there, or replace it?");
+	out_buffer_init(&text, facts.options, sizeof facts.options);
+	print_options(arguments, &text.out);
+	st = journal_open(&facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
+	job->journal = *ret;
+	return st;
+}
+
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
@@ -429,6 +469,7 @@ static enum status convert(const struct console *console, const struct arguments
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct rescue_map map;
 	struct manifest manifest = { 0 };
+	struct journal *journal = NULL;
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	uint64_t size;
@@ -453,6 +494,8 @@ static enum status convert(const struct console *console, const struct arguments
 		if (st == ST_OK)
 			st = check_map(arguments, &job, format, to_disk, err);
 	}
+	if (st == ST_OK)
+		st = begin_journal(console, arguments, format, size, &job, &journal, err);
 	if (salvage != NULL)
 		salvage->map = job.map;
 	if (st == ST_OK)
@@ -463,11 +506,12 @@ static enum status convert(const struct console *console, const struct arguments
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(console, arguments, &job, format, name, size, err);
+	st = journal_close(journal, name, st, console->err, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
 	manifest_close(&manifest);
 	if (job.map != NULL) {
-		st = save_map(&map, name, st, err);
+		st = rescue_map_end(&map, name, st, err);
 		rescue_map_close(&map);
 	}
 	if (salvage != NULL)

@@ -145,12 +145,18 @@ bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 	return now_seconds != 0;
 }
 
-/* A millisecond goes by each time that somebody looks. */
+static uint64_t clock_step_ns = 1000000;
+
+void sim_clock_step(uint64_t nanoseconds)
+{
+	clock_step_ns = nanoseconds;
+}
+
 uint64_t platform_nanoseconds(void)
 {
 	static uint64_t now;
 
-	now += 1000000;
+	now += clock_step_ns;
 	return now;
 }
 

@@ -28,6 +28,9 @@ bool sim_was_cancelled(void); /* whether it has */
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
+/* How far the clock of platform_nanoseconds() goes on each time that somebody looks; at first a millisecond. */
+void sim_clock_step(uint64_t nanoseconds);
+
 /* A sink that keeps all text. */
 struct capture {
 	struct out out;
