@@ -28,20 +28,29 @@ struct disk {
  * it was before. So each block is marked there, by something else each time: a block that has the mark afterwards was
  * not read.
  */
-EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len)
+EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint64_t lba, void *buf, size_t len)
 {
-	static uint64_t mark = 0x9e3779b97f4a7c15;
+	static uint64_t next = 0x9e3779b97f4a7c15;
+	uint32_t block_bytes = io->Media->BlockSize;
 	uint8_t *bytes = buf;
 	EFI_STATUS efi;
+	uint64_t mark;
 
-	mark = mark * 6364136223846793005 + 1442695040888963407;
+	if (buf == NULL || block_bytes < BLOCK_BYTES_MIN || len % block_bytes != 0)
+		return read(io, media_id, lba, len, buf); /* which knows what to say to that */
+	mark = next = next * 6364136223846793005 + 1442695040888963407;
 	for (size_t i = 0; i < len; i += block_bytes)
 		memcpy(bytes + i, &mark, sizeof mark);
-	efi = io->ReadBlocks(io, media_id, offset / block_bytes, len, buf);
+	efi = read(io, media_id, lba, len, buf);
 	for (size_t i = 0; efi == EFI_SUCCESS && i < len; i += block_bytes)
 		if (memcmp(bytes + i, &mark, sizeof mark) == 0)
 			efi = EFI_DEVICE_ERROR;
 	return efi;
+}
+
+EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len)
+{
+	return disk_read_by(io->ReadBlocks, io, media_id, offset / block_bytes, buf, len);
 }
 
 bool disk_answers(EFI_HANDLE handle, uint64_t offset)

@@ -20,5 +20,6 @@ uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);
  */
 bool disk_answers(EFI_HANDLE, uint64_t offset);
 
-/* Reads whole blocks, and takes nothing for read that was not. */
+/* Reads whole blocks, and takes nothing for read that was not; disk_read_by(): by that function of the driver. */
+EFI_STATUS disk_read_by(EFI_BLOCK_READ, EFI_BLOCK_IO_PROTOCOL *, uint32_t media_id, uint64_t lba, void *buf, size_t len);
 EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len);

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "disk.h"
 #include "firmware.h"
+#include "sata.h"
 #include "part/fat.h"
 #include "status.h"
 #include "text16.h"
@@ -49,6 +50,7 @@ enum status file_system_root(EFI_HANDLE handle, EFI_FILE_PROTOCOL **ret)
 
 	if (fs == NULL)
 		return ST_UNSUPPORTED;
+	sata_watch(handle);
 	return status_from_efi(fs->OpenVolume(fs, ret));
 }
 

@@ -6,6 +6,7 @@
 #include "base/platform.h"
 #include "console.h"
 #include "processors.h"
+#include "sata.h"
 #include "status.h"
 #include "text16.h"
 
@@ -94,6 +95,7 @@ void platform_panic(const char *what, const char *file, int line)
 		   what);
 	console_flush();
 	/* Comes back only if the firmware refuses; going on with a broken assumption is never an option. */
+	sata_finish();
 	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);
 	for (;;)
 		(void)firmware.services->Stall(1000000);

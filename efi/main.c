@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "console.h"
 #include "firmware.h"
+#include "sata.h"
 
 enum { STAY_SECONDS = 5 };
 
@@ -80,6 +81,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	code = start(&console);
 	console_flush();
 	cancel_finish();
+	sata_finish();
 	/* The shell takes the low 32 bits for %lasterror%; a small number without the error bit arrives as it is. */
 	return (EFI_STATUS)code;
 }

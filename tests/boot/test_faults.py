@@ -25,6 +25,10 @@ BUSES = {"NVME": "nvme", "SATA": "ahci", "VIRTIO": "virtio-blk", "SCSI": "virtio
 FAILING = {f"{fault}-{name}": (bus, FAULTS[fault]) for fault in FAULTS for name, bus in BUSES.items()}
 
 
+# Volumes with a file of which some sectors cannot be read: these, counted from its beginning.
+VOLUMES, BAD_IN_FILE = {"sata": "ahci", "nvme": "nvme"}, (3000, 8001)
+
+
 def noise(seed):
     return random.Random(seed).randbytes(SIZE)
 
@@ -35,6 +39,14 @@ def fill(path, content):
     return path
 
 
+def faulty_volume(volume, bus):
+    """A drive with a volume, with one file that can be read and one that cannot."""
+    volume.put(noise("image"), "/good.raw")
+    volume.put(noise("bad"), "/image.raw")
+    start = volume.image.read_bytes().index(noise("bad")) // 512
+    return Drive(bus, volume.image, faults=tuple(("read", start + sector) for sector in BAD_IN_FILE))
+
+
 @pytest.fixture(scope="module")
 def made(place, make_stick):
     stick = make_stick()
@@ -42,10 +54,17 @@ def made(place, make_stick):
     work.put(noise("image"), "/image.raw")
     images = {name: fill(place / f"{name}.img", noise(name)) for name in BAD}
     targets = {name: fill(place / f"{name}.img", OLD) for name in FAILING}
-    batch = Batch(stick, work=work)
+    volumes = {name: Volume(disks.make_disk(place / f"volume-{name}.img", 48 * MIB)).format(32, cluster=512, label=name) for name in VOLUMES}
+    batch = Batch(stick, work=work, **volumes)
     batch.do("%work%")
     steps = {}
     drives = [Drive("usb", stick.image, "STICK"), Drive("usb", work.image, "WORK")]
+    for name, volume in volumes.items():
+        drives.append(faulty_volume(volume, VOLUMES[name]))
+        steps["good-" + name] = batch.run(rf"%stick%\efi-img.efi compare %{name}%\good.raw image.raw")
+        batch.do(rf"cp -q %{name}%\good.raw {name}.copied")
+        steps["hash-" + name] = batch.run(rf"%stick%\efi-img.efi hash %{name}%\image.raw")
+        steps["convert-" + name] = batch.run(rf"%stick%\efi-img.efi convert -O raw %{name}%\image.raw {name}.file")
     for name, (bus, block, ranges) in BAD.items():
         faults = tuple(("read", sector) for first, n in ranges for sector in range(first, first + n))
         drives.append(Drive(bus, images[name], name, block, faults=faults))
@@ -96,6 +115,17 @@ def test_without_salvage_the_first_block_ends_it(made, name):
 @pytest.mark.parametrize("name", BAD)
 def test_nothing_is_written_to_the_source(made, name):
     assert made.images[name].read_bytes() == made.before[name]
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_a_file_that_cannot_be_read(made, name):
+    """OVMF's driver of SATA disks calls it a success, and the FAT driver keeps in its cache what was there before."""
+    assert made.steps["good-" + name].status == 0, made.steps["good-" + name].err
+    for step in (made.steps["hash-" + name], made.steps["convert-" + name]):
+        assert step.status == 1 and "the device reports an error" in step.err and step.out == "", f"{step.status}: {step.out}{step.err}"
+    assert f"{name}.file" not in made.work.names()
+    # What the shell reads afterwards, it reads by the driver's own function again.
+    assert made.work.get(f"/{name}.copied") == noise("image")
 
 
 @pytest.mark.parametrize("name", BUSES)
