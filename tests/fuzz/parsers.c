@@ -10,6 +10,7 @@
 #include "base/utf.h"
 #include "base/words.h"
 #include "command/command.h"
+#include "job/journal.h"
 #include "job/manifest.h"
 #include "job/rescue_map.h"
 
@@ -104,6 +105,18 @@ static void parse_manifest(const uint8_t *text, size_t n)
 		MUST(err.text[0] != '\0');
 }
 
+/* The journal of a copy of that disk, or of another one. */
+static void parse_journal(const char *text, size_t n)
+{
+	struct journal journal = { .facts = { .disk = "serial=D", .size = 3149824, .options = "-O qcow2" } };
+	struct error err;
+
+	if (journal_parse(&journal, "j", text, n, &err) == ST_OK)
+		MUST(journal.found && journal.old <= journal.facts.size);
+	else
+		MUST(err.text[0] != '\0' && !journal.found && journal.old == 0);
+}
+
 /* A whole command line on an empty volume; nothing in it is a reason to end. */
 static void run_line(const char *text)
 {
@@ -151,7 +164,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		parse_map(text, n - 1);
 		break;
 	case 7:
-		parse_manifest(data + 1, n - 1);
+		if (data[0] % 16 < 8)
+			parse_manifest(data + 1, n - 1);
+		else
+			parse_journal(text, n - 1);
 		break;
 	default:
 		run_line(text);
