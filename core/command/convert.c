@@ -175,6 +175,7 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
+		progress_end(job->progress);
 	}
 	if (st == ST_OK && !arguments_has(arguments, "q"))
 		split_say(console, &create);
@@ -202,6 +203,7 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 		st = pack_possible(job->target, err);
 	if (st == ST_OK)
 		st = convert_run(job, err);
+	progress_end(job->progress);
 	image_close(job->target);
 	chain_close(&backing);
 	return st;
@@ -429,6 +431,7 @@ static enum status convert(const struct console *console, const struct arguments
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct rescue_map map;
 	struct manifest manifest = { 0 };
+	struct progress progress = { 0 };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	uint64_t size;
@@ -441,7 +444,8 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st != ST_OK)
 		return st;
 	job.source = source;
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	progress.out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	job.progress = &progress;
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(&job, name, err);

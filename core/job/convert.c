@@ -61,8 +61,10 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 static enum status copy_and_verify(const struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct fingerprint print;
+	uint64_t total;
 	enum status st;
 
+	progress_begin(job->progress, job->verify && add_ok(size, size, &total) ? total : size);
 	if (!job->verify)
 		return copy_with_bitmaps(job, size, NULL, err);
 	st = fingerprint_open(&print, size, err);
@@ -109,6 +111,7 @@ enum status convert_run(struct convert_job *job, struct error *err)
 	if (st == ST_OK)
 		st = copy_and_verify(job, size, err);
 	if (st == ST_OK) {
+		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));

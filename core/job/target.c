@@ -372,10 +372,12 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	if (st == ST_OK)
 		st = target_gpt_run(job, err);
 	if (st == ST_OK && job->holds) {
+		progress_phase(convert->progress, "finishing", 0);
 		st = hold_release(job->disk);
 		if (st != ST_OK)
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
+	progress_end(convert->progress);
 	blk_close(job->disk);
 	job->disk = NULL;
 	if (st == ST_OK)
