@@ -282,7 +282,7 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 		st = describe_volume(found->handle, &ret->volume);
 	if (st != ST_OK)
 		return st;
-	st = disk_open(found->io, &ret->blk);
+	st = disk_open(found->handle, found->io, &ret->blk);
 	/* A device that cannot be read is shown nevertheless. */
 	return st == ST_NO_MEMORY ? st : ST_OK;
 }

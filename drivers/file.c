@@ -13,6 +13,7 @@
 #include "file.h"
 
 #include "base/range.h"
+#include "disk.h"
 #include "firmware.h"
 #include "status.h"
 #include "file_system.h"
@@ -24,6 +25,7 @@ enum { TRANSFER_BYTES = 1 << 20 }; /* four to six times faster than 64 KiB; larg
 struct file {
 	struct blk blk; /* first: a struct blk * that comes in is a struct file * */
 	EFI_FILE_PROTOCOL *file;
+	EFI_HANDLE volume;
 	uint64_t position; /* where the firmware stands in it */
 };
 
@@ -70,6 +72,7 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 
 	if (st != ST_OK)
 		return st;
+	disk_count_write(file->volume);
 	/* The firmware's interface lacks the const; it only reads the buffer. */
 	efi = file->file->Write(file->file, &n, (void *)(uintptr_t)buf);
 	if (efi == EFI_SUCCESS && n == len) {
@@ -175,7 +178,7 @@ static const struct blk_ops writing = {
 	.close = file_close,
 };
 
-struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, uint64_t size, enum open_mode mode)
+struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, EFI_HANDLE volume, uint64_t size, enum open_mode mode)
 {
 	struct file *file = mem_alloc(sizeof *file);
 
@@ -189,6 +192,7 @@ struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, uint64_t size, enum open_mode 
 		.transfer_bytes = TRANSFER_BYTES,
 	};
 	file->file = efi_file;
+	file->volume = volume;
 	file->position = POSITION_UNKNOWN;
 	return &file->blk;
 }

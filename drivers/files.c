@@ -197,10 +197,10 @@ static enum status open_file(const struct target *target, uint64_t mode, EFI_FIL
 }
 
 /* Makes the blk of an open file, or closes it. */
-static enum status give_blk(EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mode mode, struct blk **ret,
+static enum status give_blk(const struct target *target, EFI_FILE_PROTOCOL *file, uint64_t size, enum open_mode mode, struct blk **ret,
 			    struct error *err)
 {
-	*ret = file_blk(file, size, mode);
+	*ret = file_blk(file, target->location.device, size, mode);
 	if (*ret != NULL)
 		return ST_OK;
 	(void)file->Close(file); /* always succeeds, and nothing was written */
@@ -221,7 +221,7 @@ static enum status open_device(const struct location *location, enum open_mode m
 	if (io == NULL)
 		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it",
 			    location->full);
-	st = disk_open(io, ret);
+	st = disk_open(location->device, io, ret);
 	if (st == ST_UNSUPPORTED)
 		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read", location->full,
 			    (unsigned)io->Media->BlockSize);
@@ -245,7 +245,7 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 	if (st == ST_OK)
 		st = open_file(&target, mode == OPEN_WRITE ? MODE_WRITE : MODE_READ, &file, &info, err);
 	if (st == ST_OK) {
-		st = give_blk(file, info->FileSize, mode, ret, err);
+		st = give_blk(&target, file, info->FileSize, mode, ret, err);
 		mem_free(info);
 	}
 done:
@@ -367,7 +367,7 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 			st = failed(&target.location, "make it", st, err);
 	}
 	if (st == ST_OK)
-		st = give_blk(file, 0, OPEN_WRITE, ret, err);
+		st = give_blk(&target, file, 0, OPEN_WRITE, ret, err);
 done:
 	target_close(&target);
 	return st;

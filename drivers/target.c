@@ -104,9 +104,10 @@ static enum status target_write(struct blk *blk, uint64_t offset, const void *bu
 
 	target->since_serial += len;
 	st = check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
-	if (st == ST_OK)
-		st = status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
-	return st;
+	if (st != ST_OK)
+		return st;
+	disk_count_write(target->handle);
+	return status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
 }
 
 static enum status target_flush(struct blk *blk)
@@ -203,7 +204,7 @@ static enum status open_exclusively(struct target *target)
 		return status_from_efi(efi);
 	target->io = interface;
 	/* What it takes to write to it is what it takes to read from it. */
-	st = disk_open(target->io, &reading);
+	st = disk_open(target->handle, target->io, &reading);
 	if (st != ST_OK) {
 		(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
 		return st;

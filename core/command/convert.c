@@ -7,6 +7,7 @@
 #include "job/outcome.h"
 #include "job/pack.h"
 #include "job/snapshots.h"
+#include "job/source.h"
 #include "job/target.h"
 #include "part/medium.h"
 
@@ -171,6 +172,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = split_option(arguments, true, &create, err);
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
+	if (st == ST_OK)
+		st = source_check_files(job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
 	if (st == ST_OK) {
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
@@ -350,6 +353,26 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
+/* What holds of disks as sources, before anything of them is read: that is all that there is to read, and nothing changes it. */
+static enum status begin_sources(const struct console *console, const struct arguments *arguments, const struct convert_job *job, bool to_disk,
+				 struct error *err)
+{
+	const char *const file[] = {
+		to_disk ? NULL : arguments->operands[job->n_sources],
+		arguments_has(arguments, "map") ? arguments_value(arguments, "map") : NULL,
+		arguments_has(arguments, "manifest") ? arguments_value(arguments, "manifest") : NULL,
+	};
+	enum status st = source_check_files(job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
+
+	if (st != ST_OK || arguments_has(arguments, "dry-run"))
+		return st;
+	st = source_settle(job->source, job->n_sources, err);
+	if (st == ST_OK || job->salvage == NULL)
+		return st;
+	out_printf(console->err, "efi-img: %s; it will be missing\n", err->text);
+	return ST_OK;
+}
+
 /* ---- map ---------------------------------------------------------------------------------------------------------- */
 
 /* What the target has already, if it goes on from an earlier copy. */
@@ -449,6 +472,8 @@ static enum status convert(const struct console *console, const struct arguments
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(&job, name, err);
+	if (st == ST_OK)
+		st = begin_sources(console, arguments, &job, to_disk, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
 	if (st == ST_OK && arguments_has(arguments, "map")) {
@@ -476,6 +501,8 @@ static enum status convert(const struct console *console, const struct arguments
 	}
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
+	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
+		source_say_writes(source, n, console->out);
 	close_sources(source, n);
 	return st;
 }

@@ -1,7 +1,7 @@
 #include "job/target.h"
 
 #include "base/memory.h"
-#include "base/path.h"
+#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/zero.h"
@@ -114,49 +114,12 @@ static enum status find_target(struct target_job *job, struct error *err)
  * ---- what speaks against it ---------------------------------------------------------------------------------------
  */
 
-/* Finds the disk or partition that a name means, or that has the file of that name. */
-static bool find_place(const struct target_job *job, const char *name, struct selection *ret)
-{
-	struct error ignored; /* it was opened under this name a moment ago */
-	uintptr_t id;
-
-	if (path_is_selector(name))
-		return selector_find(&job->inventory, name, ret, &ignored) == ST_OK;
-	if (!platform_device_of(name, &id))
-		return false;
-	for (size_t i = 0; i < job->inventory.n; i++) {
-		const struct inventory_disk *disk = &job->inventory.disk[i];
-
-		*ret = (struct selection){ .disk = disk };
-		if (disk->device->id == id)
-			return true;
-		for (size_t k = 0; k < disk->n; k++) {
-			ret->part = &disk->part[k];
-			if (disk->part[k].device != NULL && disk->part[k].device->id == id)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Whether what will be opened for writing, and so is taken from everybody else, has anything in common with it. */
-static bool overlaps(const struct target_job *job, const struct selection *other)
-{
-	const struct inventory_part *mine = job->device != job->selection.disk->device ? job->selection.part : NULL;
-
-	if (other->disk != job->selection.disk)
-		return false;
-	if (mine == NULL || other->part == NULL)
-		return true;
-	return mine->start_bytes < other->part->start_bytes + other->part->size_bytes &&
-	       other->part->start_bytes < mine->start_bytes + mine->size_bytes;
-}
-
 static enum status check_place(const struct target_job *job, const char *name, struct error *err)
 {
-	struct selection place;
+	/* What will be opened for writing, and so is taken from everybody else. */
+	struct selection place, mine = { job->selection.disk, job->device != job->selection.disk->device ? job->selection.part : NULL };
 
-	if (name == NULL || !find_place(job, name, &place) || !overlaps(job, &place))
+	if (name == NULL || !selector_place(&job->inventory, name, &place) || !selector_overlap(&mine, &place))
 		return ST_OK;
 	if (medium_is_device(name))
 		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
