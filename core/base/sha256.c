@@ -114,14 +114,3 @@ void sha256_end(struct sha256 *sha, uint8_t ret[static SHA256_BYTES])
 	for (size_t i = 0; i < 8; i++)
 		bytes_to_be(ret + 4 * i, 4, sha->state[i]);
 }
-
-void sha256_text(const uint8_t hash[static SHA256_BYTES], char ret[static SHA256_TEXT_BYTES])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		ret[2 * i] = digits[hash[i] >> 4];
-		ret[2 * i + 1] = digits[hash[i] & 15];
-	}
-	ret[SHA256_TEXT_BYTES - 1] = '\0';
-}

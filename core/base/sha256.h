@@ -21,9 +21,6 @@ void sha256_add_zeros(struct sha256 *, uint64_t n);
 /* It is used up then. */
 void sha256_end(struct sha256 *, uint8_t ret[static SHA256_BYTES]);
 
-/* In hexadecimal digits, as sha256sum writes it. */
-void sha256_text(const uint8_t hash[static SHA256_BYTES], char ret[static SHA256_TEXT_BYTES]);
-
 /* Section 6.2.2, for whole blocks: in plain C, and with the instructions of x86 processors. NULL: this one has none. */
 typedef void (*sha256_blocks)(uint32_t state[static 8], const uint8_t *bytes, size_t n_blocks);
 void sha256_blocks_plain(uint32_t state[static 8], const uint8_t *bytes, size_t n_blocks);

@@ -8,7 +8,7 @@ struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */
 	struct blk *file;
 	uint8_t *kept;
-	uint8_t *read; /* to compare it with what was written */
+	uint8_t *read; /* what was written, to compare it; before that, any zeros */
 	size_t n;
 	bool released;
 };
@@ -28,6 +28,15 @@ static enum status hold_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return st;
 }
 
+/* There are zeros where the first bytes will be. Being stopped is no reason not to write them: a map or a journal is written then. */
+static enum status grow(struct hold *hold, uint64_t size)
+{
+	size_t n = (size_t)(size - hold->file->size);
+
+	memset(hold->read, 0, n);
+	return blk_write(hold->file, hold->file->size, hold->read, n);
+}
+
 static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct hold *hold = hold_of(blk);
@@ -39,7 +48,7 @@ static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf,
 
 		memcpy(hold->kept + offset, from, n);
 		if (offset + n > hold->file->size)
-			st = blk_write_zeros(hold->file, hold->file->size, offset + n - hold->file->size);
+			st = grow(hold, offset + n);
 		offset += n;
 		from += n;
 		len -= n;

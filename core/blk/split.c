@@ -309,15 +309,12 @@ static enum status open_next(struct split *split, enum open_mode mode, struct er
 	return st;
 }
 
-enum status split_open(const char *name, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
+/* Takes `file`, on failure too. */
+static enum status open_parts(const char *name, uint64_t part_bytes, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
 {
 	struct split *split;
-	enum status st;
+	enum status st = make(name, part_bytes, file, &split);
 
-	*ret = file;
-	if (file->block_bytes != 1 || file->size % SPLIT_UNIT != SPLIT_MARK)
-		return ST_OK;
-	st = make(name, file->size, file, &split);
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	while (st == ST_OK && split->n < SPLIT_PARTS_MAX)
@@ -328,6 +325,22 @@ enum status split_open(const char *name, enum open_mode mode, struct blk *file, 
 	}
 	*ret = &split->blk;
 	return ST_OK;
+}
+
+enum status split_open(const char *name, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
+{
+	*ret = file;
+	if (file->block_bytes != 1 || file->size % SPLIT_UNIT != SPLIT_MARK)
+		return ST_OK;
+	return open_parts(name, file->size, mode, file, ret, err);
+}
+
+enum status split_reopen(const char *name, uint64_t part_bytes, struct blk *file, struct blk **ret, struct error *err)
+{
+	if (file->size <= part_bytes)
+		return open_parts(name, part_bytes, OPEN_WRITE, file, ret, err);
+	blk_close(file);
+	return fail(err, ST_CORRUPT, "%s: it was begun in parts of %ju bytes, and this one is longer", name, part_bytes);
 }
 
 enum status split_create(const char *name, uint64_t part_bytes, bool replace, struct blk **ret, struct error *err)

@@ -41,6 +41,12 @@ unsigned split_count(const char *name);
 enum status split_open(const char *name, enum open_mode, struct blk *file, struct blk **ret, struct error *);
 
 /*
+ * The same for one that is being made, of parts of `part_bytes`, of which even the first may not be full yet: it is split
+ * as it grows.
+ */
+enum status split_reopen(const char *name, uint64_t part_bytes, struct blk *file, struct blk **ret, struct error *);
+
+/*
  * Makes an empty image that is split as it grows. `replace`: parts of an older one go. Errors: those of
  * platform_create() and platform_remove(); ST_EXISTS.
  */

@@ -193,7 +193,7 @@ static enum status write_disk(const struct console *console, const struct argume
 		return fail(err, ST_REFUSED, "option -w: what is on %s is written over; if that can go, add --erase= with what list shows behind "
 			    "serial=, guid= or path=", target.name);
 	if (!target.format->flat)
-		return fail(err, ST_UNSUPPORTED, "option -f: the bytes of the disk are written, not a %s image on it", format->name);
+		return fail(err, ST_UNSUPPORTED, "option -f: the bytes of the disk are written, not a %s image on it", target.format->name);
 	target.erase = arguments_value(arguments, "erase");
 	st = target_decide(&target, err);
 	if (st == ST_OK && job->bytes > target.size_bytes)

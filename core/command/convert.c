@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more, is\nzeros in the target, and is listed; the exit code is 10 then" },
 	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read, as\nGNU ddrescue has it; with -n, if FILE is there: copy only\n"
 	  "what is not finished in it" },
+	{ 0, "resume", NULL, "from a disk into a file, or back: go on with what was\ninterrupted, after comparing what is there already" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
@@ -58,6 +59,11 @@ static const char notes[] =
 	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
 	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
 	"written is read back.\n\n"
+	"While a disk is copied into a new image, or an image onto a disk, IMAGE.resume\n"
+	"beside the image says how far it is. After a power failure, a full volume, an\n"
+	"error or Ctrl-C the same command with --resume goes on from there: what is there\n"
+	"must be what the source has. Not with --map, -n into a file, -B, --bitmaps or a\n"
+	"data file.\n\n"
 	"A map is of the source's disk from its first to its last byte, and is written when\n"
 	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
 	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
@@ -160,7 +166,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
-		.format = format, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true,
+		.format = format, .file_name = name, .fill = true,
+		.replace = arguments_has(arguments, "force") || (job->journal != NULL && job->journal->found && create_unfinished(name)),
 		.bitmaps = job->bitmaps,
 		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
@@ -175,6 +182,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	if (st == ST_OK)
 		st = source_check_files(job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
 	if (st == ST_OK) {
+		if (create.plan.n_files > 1)
+			job->journal = NULL; /* there is no saying how far the data file has come */
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
@@ -232,7 +241,7 @@ static enum status convert_to_disk(const struct console *console, const struct a
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
-				     .file = { NULL, NULL, job->map != NULL ? job->map->name : NULL } };
+				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
 	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
@@ -353,7 +362,6 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
-/* What holds of disks as sources, before anything of them is read: that is all that there is to read, and nothing changes it. */
 static enum status begin_sources(const struct console *console, const struct arguments *arguments, const struct convert_job *job, bool to_disk,
 				 struct error *err)
 {
@@ -364,13 +372,9 @@ static enum status begin_sources(const struct console *console, const struct arg
 	};
 	enum status st = source_check_files(job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
 
-	if (st != ST_OK || arguments_has(arguments, "dry-run"))
-		return st;
-	st = source_settle(job->source, job->n_sources, err);
-	if (st == ST_OK || job->salvage == NULL)
-		return st;
-	out_printf(console->err, "efi-img: %s; it will be missing\n", err->text);
-	return ST_OK;
+	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
+		st = source_settle(job->source, job->n_sources, job->salvage != NULL ? console->err : NULL, err);
+	return st;
 }
 
 /* ---- map ---------------------------------------------------------------------------------------------------------- */
@@ -379,7 +383,7 @@ static enum status begin_sources(const struct console *console, const struct arg
 static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
 			     struct error *err)
 {
-	const char *name = job->map->name;
+	const char *name = job->map->file.name;
 
 	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
 		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
@@ -392,26 +396,6 @@ static enum status check_map(const struct arguments *arguments, const struct con
 		return fail(err, ST_INVALID, "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a part of the disk is copied already, without them",
 			    name);
 	return ST_OK;
-}
-
-/* The copy ended in `st`, with its words in `err`. A map of which nothing came stays as it is. */
-static enum status save_map(struct rescue_map *map, const char *target, enum status st, struct error *err)
-{
-	struct error why, of_map;
-	enum status saved;
-
-	if (map->done == 0 && map->bad.n == 0)
-		return st;
-	if (medium_same(map->name, target))
-		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->name);
-	else
-		saved = rescue_map_save(map, &of_map);
-	if (saved == ST_OK)
-		return st;
-	if (st == ST_OK)
-		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
-	why = *err;
-	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }
 
 /* Whether there can be one; job->manifest is opened then. */
@@ -445,6 +429,57 @@ static enum status end_manifest(const struct arguments *arguments, const struct 
 	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
 }
 
+/* ---- journal ------------------------------------------------------------------------------------------------------ */
+
+static bool can_resume(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk)
+{
+	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B") || arguments_has(arguments, "dry-run"))
+		return false;
+	return to_disk ? format->flat && !medium_is_device(arguments->operands[0])
+		       : medium_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
+}
+
+/* Those that decide what is written, in one order. */
+static void print_options(const struct arguments *arguments, struct out *out)
+{
+	static const char *const deciding[] = { "f", "O", "o", "c", "S", "l", "split" };
+	const char *before = "";
+
+	for (size_t i = 0; i < sizeof deciding / sizeof deciding[0]; i++)
+		for (size_t k = 0; k < arguments->n_values; k++) {
+			const struct option *option = &options[arguments->values[k].option];
+
+			if (!text_equal(option->name, deciding[i]) && !(option->letter == deciding[i][0] && deciding[i][1] == '\0'))
+				continue;
+			out_printf(out, option->letter != 0 ? "%s-%s" : "%s--%s", before, deciding[i]);
+			if (option->value != NULL)
+				out_printf(out, " %s", arguments->values[k].value);
+			before = " ";
+		}
+}
+
+/* Sets job->journal where there can be one; the caller closes it. */
+static enum status begin_journal(const struct console *console, const struct arguments *arguments, const struct image_format *format,
+				 uint64_t size, struct convert_job *job, struct journal **ret, struct error *err)
+{
+	char **name = arguments->operands;
+	bool to_disk = medium_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
+	struct journal_facts facts = { .to_disk = to_disk, .size = size };
+	struct out_buffer text;
+	enum status st;
+
+	if (!can_resume(arguments, job, format, to_disk))
+		return !resume ? ST_OK : fail(err, ST_INVALID, "option --resume: it is for a copy of a disk into a new image in a file, or of an image "
+					      "onto a disk, without --map, -B and --bitmaps");
+	if (resume && arguments_has(arguments, "force"))
+		return fail(err, ST_INVALID, "options --resume and --force: go on with what is there, or replace it?");
+	out_buffer_init(&text, facts.options, sizeof facts.options);
+	print_options(arguments, &text.out);
+	st = journal_open(&facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
+	job->journal = *ret;
+	return st;
+}
+
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
@@ -452,9 +487,10 @@ static enum status convert(const struct console *console, const struct arguments
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
-	struct rescue_map map;
+	struct rescue_map map = { 0 };
 	struct manifest manifest = { 0 };
-	struct progress progress = { 0 };
+	struct progress progress = { .out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL };
+	struct journal *journal = NULL;
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	uint64_t size;
@@ -467,7 +503,6 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st != ST_OK)
 		return st;
 	job.source = source;
-	progress.out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
 	job.progress = &progress;
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !to_disk)
@@ -482,6 +517,8 @@ static enum status convert(const struct console *console, const struct arguments
 		if (st == ST_OK)
 			st = check_map(arguments, &job, format, to_disk, err);
 	}
+	if (st == ST_OK)
+		st = begin_journal(console, arguments, format, size, &job, &journal, err);
 	if (salvage != NULL)
 		salvage->map = job.map;
 	if (st == ST_OK)
@@ -492,11 +529,12 @@ static enum status convert(const struct console *console, const struct arguments
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(console, arguments, &job, format, name, size, err);
+	st = journal_close(journal, name, st, console->err, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
 	manifest_close(&manifest);
 	if (job.map != NULL) {
-		st = save_map(&map, name, st, err);
+		st = rescue_map_end(&map, name, st, err);
 		rescue_map_close(&map);
 	}
 	if (salvage != NULL)

@@ -119,7 +119,7 @@ static enum status copy(const struct console *console, const struct arguments *a
 	if (st == ST_OK && !to_disk)
 		st = source_check_files(source, 1, &name, 1, err);
 	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		st = source_settle(source, 1, err);
+		st = source_settle(source, 1, NULL, err);
 	if (st != ST_OK)
 		return st;
 	target.format = create.format;

@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -68,7 +69,7 @@ static enum status hash_one(const struct console *console, const struct argument
 	st = scan(console, arguments, &job, err);
 	if (st == ST_OK) {
 		sha256_end(&sha, hash);
-		sha256_text(hash, text);
+		hex_text(hash, sizeof hash, text);
 		out_printf(console->out, "%s  %s\n", text, name);
 	}
 	chain_close(&chain);

@@ -58,6 +58,62 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 	return st;
 }
 
+/* Whether some of the target was copied before. */
+static bool goes_on(const struct convert_job *job)
+{
+	return job->journal != NULL && job->journal->old > 0;
+}
+
+static enum status mend(struct image *image, struct error *err)
+{
+	struct check_result found;
+	struct error why;
+	enum status st = image->format->repair(image, REPAIR_ALL, NULL, &found, &why);
+
+	if (st == ST_OK && found.corruptions == 0 && found.check_errors == 0)
+		return ST_OK;
+	return fail(err, st == ST_OK ? ST_CORRUPT : st, "%s: --resume: what is there cannot be made an image again (%s); begin again without --resume",
+		    image->name, st == ST_OK ? "it contradicts itself" : why.text);
+}
+
+/* Makes what an earlier job has left of a new image one again, as far as that came. */
+static enum status mend_begun(const struct convert_job *job, struct error *err)
+{
+	struct image *image = job->target;
+	enum status st;
+
+	if (!image->format->flat)
+		return mend(image, err);
+	st = blk_resize(image->file, min_u64(image->file->size, round_up(job->journal->old, 512)), PREALLOC_OFF);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: --resume: cutting off what came last: %s", image->name, status_text(st));
+}
+
+/* Clusters that a power cut has left in use behind the end of the file are found when it has grown beyond them. */
+static enum status mend_grown(const struct convert_job *job, struct error *err)
+{
+	struct blk *file = job->target->file;
+	struct window_kind all = { .size = file->size, .limit = SIZE_LIMIT };
+	struct image *image;
+	enum status st;
+
+	file = window_open(file, &all);
+	if (file == NULL)
+		return fail_no_memory(err);
+	st = image_open_blk(file, job->target->name, job->target->format, OPEN_WRITE, &image, err);
+	if (st != ST_OK)
+		return st;
+	st = mend(image, err);
+	image_close(image);
+	return st;
+}
+
+static enum status copy_all(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
+{
+	enum status st = copy_with_bitmaps(job, size, print, err);
+
+	return st == ST_OK && goes_on(job) && !job->target->format->flat ? mend_grown(job, err) : st;
+}
+
 static enum status copy_and_verify(const struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct fingerprint print;
@@ -66,16 +122,29 @@ static enum status copy_and_verify(const struct convert_job *job, uint64_t size,
 
 	progress_begin(job->progress, job->verify && add_ok(size, size, &total) ? total : size);
 	if (!job->verify)
-		return copy_with_bitmaps(job, size, NULL, err);
+		return copy_all(job, size, NULL, err);
 	st = fingerprint_open(&print, size, err);
 	if (st == ST_OK)
-		st = copy_with_bitmaps(job, size, &print, err);
+		st = copy_all(job, size, &print, err);
 	if (st == ST_OK) {
 		st = read_back(job, &print, err);
 		if (st != ST_OK && st != ST_CANCELLED && job->map != NULL)
 			job->map->done = 0;
+		if (st == ST_MISMATCH && job->journal != NULL)
+			job->journal->done = 0;
 	}
 	fingerprint_close(&print);
+	return st;
+}
+
+/* The same; when it is interrupted, the journal says how far it came, if that can still be known. */
+static enum status copy_noted(const struct convert_job *job, uint64_t size, struct error *err)
+{
+	struct journal *journal = job->journal;
+	enum status st = copy_and_verify(job, size, err);
+
+	if (st != ST_OK && st != ST_MISMATCH && journal != NULL && journal->copied > journal->done)
+		(void)journal_checkpoint(journal, job->target); /* otherwise the one before it counts */
 	return st;
 }
 
@@ -84,6 +153,8 @@ static enum status open_created(struct convert_job *job, struct blk *file, uint6
 {
 	enum status st = image_open_blk(file, job->create->file[0], job->create->format, OPEN_WRITE, &job->target, err);
 
+	if (st == ST_OK && goes_on(job))
+		st = mend_begun(job, err);
 	if (st != ST_OK)
 		return st;
 	job->target->size = round_up(size, 512); /* a flat one is empty so far */
@@ -91,28 +162,39 @@ static enum status open_created(struct convert_job *job, struct blk *file, uint6
 	return st == ST_OK ? image_load(job->target, err) : st;
 }
 
-enum status convert_run(struct convert_job *job, struct error *err)
+/* From the moment when there is a journal, what the file begins with is nothing, on the medium too. */
+static enum status begin_noted(const struct convert_job *job, struct blk *file, struct error *err)
+{
+	static const uint8_t zeros[HOLD_IMAGE_BYTES];
+	enum status st = file->size < sizeof zeros ? blk_write(file, 0, zeros, sizeof zeros) : ST_OK;
+
+	if (st == ST_OK && !goes_on(job))
+		st = blk_flush(file);
+	if (st == ST_OK)
+		journal_begin(job->journal);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing it: %s", job->create->file[0], status_text(st));
+}
+
+static enum status convert_to_new(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct chain backing = { 0 };
 	struct blk *file;
-	uint64_t size = 0;
-	enum status st = convert_size(job->source, job->n_sources, &size, err);
+	enum status st = goes_on(job) ? create_reopen(job->create, job->journal->first, &file, err) : create_open(job->create, &file, err);
 
 	if (st != ST_OK)
 		return st;
-	if (job->part)
-		size = job->n_bytes;
-	if (job->create == NULL)
-		return copy_and_verify(job, size, err);
-	st = create_open(job->create, &file, err);
-	if (st != ST_OK)
-		return st;
-	st = open_created(job, file, size, &backing, err);
+	st = job->journal != NULL ? begin_noted(job, file, err) : ST_OK;
 	if (st == ST_OK)
-		st = copy_and_verify(job, size, err);
+		st = open_created(job, file, size, &backing, err);
+	else
+		blk_close(file);
+	if (st == ST_OK)
+		st = copy_noted(job, size, err);
 	if (st == ST_OK) {
 		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
+		if (st != ST_OK && job->journal != NULL)
+			job->journal->done = 0; /* it may have its beginning */
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
 	}
@@ -121,7 +203,23 @@ enum status convert_run(struct convert_job *job, struct error *err)
 	chain_close(&backing);
 	if (st != ST_OK && job->map != NULL)
 		job->map->absent = job->map->size;
-	if (st != ST_OK)
+	if (st != ST_OK && (job->journal == NULL || job->journal->done == 0))
 		create_remove(job->create, err);
 	return st;
+}
+
+enum status convert_run(struct convert_job *job, struct error *err)
+{
+	uint64_t size = 0;
+	enum status st = convert_size(job->source, job->n_sources, &size, err);
+
+	if (st != ST_OK)
+		return st;
+	if (job->part)
+		size = job->n_bytes;
+	if (job->create != NULL)
+		return convert_to_new(job, size, err);
+	if (job->journal != NULL)
+		journal_begin(job->journal);
+	return copy_noted(job, size, err);
 }

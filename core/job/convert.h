@@ -2,6 +2,7 @@
 
 #include "format/chain.h"
 #include "job/create.h"
+#include "job/journal.h"
 #include "job/manifest.h"
 #include "job/progress.h"
 #include "job/salvage.h"
@@ -28,6 +29,11 @@ struct convert_job {
 	 * target has nothing yet. NULL: everything is copied.
 	 */
 	struct rescue_map *map;
+	/*
+	 * Of a copy between a disk and an image in a file: how far it has come. With journal->old, what is below it is in the
+	 * target already, which is compared. NULL: nobody wants to know.
+	 */
+	struct journal *journal;
 	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
 	struct progress *progress;    /* begun by the job, ended by the caller, who may write something more; NULL: silent */
 	/*

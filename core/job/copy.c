@@ -46,6 +46,7 @@ struct copy {
 	bool grows;            /* it is a new file that ends with the last byte that was written */
 	struct fingerprint *print; /* NULL: not wanted */
 	uint64_t at;           /* what is in front of it is done */
+	uint8_t *there;        /* piece_bytes of what the target has already; NULL: the job does not go on from an earlier one */
 	struct pipeline line;
 	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
 };
@@ -316,6 +317,53 @@ static enum status write_piece(struct copy *copy, const struct piece *piece, str
 	return piece->kind == ZERO ? write_zeros(copy, piece, err) : ST_OK;
 }
 
+/* ---- what an earlier job has written -------------------------------------------------------------------------------- */
+
+static bool is_there(const struct piece *piece)
+{
+	const struct journal *journal = piece->copy->job->journal;
+
+	return journal != NULL && piece->offset >= journal->begin && piece->offset < journal->old;
+}
+
+/* Whether the target has the same. */
+static enum status compare_there(const struct piece *piece, bool *ret_same, struct error *err)
+{
+	const struct copy *copy = piece->copy;
+	uint64_t end = piece->offset + piece->length, n;
+	enum status st = ST_OK;
+
+	*ret_same = true;
+	for (uint64_t at = piece->offset; *ret_same && at < end; at += n) {
+		struct disk_status status = { .length = end - at };
+
+		if (piece->kind != DATA)
+			st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : disk_status(copy->job->target, at, end - at, &status);
+		n = status.zero ? status.length : min_u64(status.length, copy->piece_bytes);
+		if (st == ST_OK && !status.zero)
+			st = blk_read(copy->target, at, copy->there, (size_t)n);
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading what it has at offset %ju: %s", copy->job->target->name, at, status_text(st));
+		if (!status.zero)
+			*ret_same = piece->kind == DATA ? memcmp(copy->there, piece->fetch.bytes, (size_t)n) == 0 : is_zero(copy->there, (size_t)n);
+	}
+	return ST_OK;
+}
+
+/* Where a drive fails, what was lost then may be read now, or the other way round: that is written anew. */
+static enum status prove(const struct piece *piece, bool *ret_write, struct error *err)
+{
+	const struct convert_job *job = piece->copy->job;
+	bool same;
+	enum status st = compare_there(piece, &same, err);
+
+	*ret_write = st == ST_OK && !same && job->salvage != NULL;
+	if (st != ST_OK || same || *ret_write)
+		return st;
+	return fail(err, ST_MISMATCH, "%s: --resume: what it has at offset %ju is not what the source has there: one of them was changed since "
+		    "then; nothing was written: begin again without --resume", job->target->name, piece->offset);
+}
+
 /* ---- the whole way -------------------------------------------------------------------------------------------------- */
 
 static void piece_free(struct slot *slot, void *user)
@@ -354,11 +402,29 @@ no_memory:
 	return NULL;
 }
 
+/* Up to `end` the target has all of it. */
+static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
+{
+	struct journal *journal = copy->job->journal;
+	enum status st = ST_OK;
+
+	done_to(copy, end);
+	if (copy->job->map != NULL)
+		copy->job->map->done = end;
+	if (journal == NULL)
+		return ST_OK;
+	journal->copied = end;
+	if (end > journal->old && journal_is_due(journal))
+		st = journal_checkpoint(journal, copy->job->target);
+	return st == ST_OK ? ST_OK : write_failed(copy, st, end, err);
+}
+
 /* Writes what comes first. */
 static enum status finish(struct copy *copy, struct error *err)
 {
 	const struct slot *lost;
 	struct piece *piece;
+	bool must_write = true;
 	enum status st = pipeline_wait(&copy->line, &lost);
 
 	if (st != ST_OK)
@@ -389,22 +455,26 @@ static enum status finish(struct copy *copy, struct error *err)
 		manifest_add(copy->job->manifest, piece->kind == DATA ? piece->fetch.bytes : NULL, piece->length);
 	progress_skip(copy->job->progress, piece->offset - copy->at);
 	copy->at = piece->offset;
-	st = write_piece(copy, piece, err);
-	if (st != ST_OK)
-		return st;
-	done_to(copy, piece->offset + piece->length);
-	if (copy->job->map != NULL)
-		copy->job->map->done = copy->at;
-	return ST_OK;
+	if (is_there(piece))
+		st = prove(piece, &must_write, err);
+	if (st == ST_OK && must_write)
+		st = write_piece(copy, piece, err);
+	if (st == ST_OK)
+		st = note_done(copy, piece->offset + piece->length, err);
+	return st;
 }
 
 /* Moves *at to what is to be copied next, up to *ret_end. False: there is nothing more. */
 static bool go_on(const struct copy *copy, uint64_t size, uint64_t *at, uint64_t *ret_end)
 {
+	const struct journal *journal = copy->job->journal;
+
 	*ret_end = size;
 	if (*at < size && copy->job->map != NULL && !rescue_map_todo(copy->job->map, at, ret_end))
 		*at = size;
 	*ret_end = min_u64(*ret_end, size);
+	if (journal != NULL && journal->old > 0) /* what is there ends with a piece */
+		*ret_end = *at < journal->begin ? min_u64(*ret_end, journal->begin) : *at < journal->old ? min_u64(*ret_end, journal->old) : *ret_end;
 	return *at < size;
 }
 
@@ -447,6 +517,11 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		source_cluster = (size_t)max_u64(source_cluster, image_largest_cluster(job->source[i].link[0].image));
 	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, source_cluster), copy->unit_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
+	if (job->journal != NULL && job->journal->old > 0) {
+		copy->there = io_alloc(copy->piece_bytes);
+		if (copy->there == NULL)
+			return fail_no_memory(err);
+	}
 	st = pipeline_start(&copy->line, size, source_cluster, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
 		copy->codec[i] = codec_open(kind, kind == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
@@ -461,6 +536,7 @@ static void put_away(struct copy *copy)
 	pipeline_close(&copy->line);
 	for (size_t i = 0; i <= PIPELINE_WORKERS_MAX; i++)
 		codec_close(copy->codec[i]);
+	io_free(copy->there, copy->piece_bytes);
 	mem_free(copy);
 }
 
@@ -478,6 +554,8 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 							   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);
 	copy->reads_zero = job->create != NULL ? job->keep_depth == 0 : job->target_is_zero;
 	copy->grows = job->create != NULL && job->target->format->flat;
+	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
+		copy->reads_zero = false; /* behind the checkpoint there may be anything */
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);

@@ -6,7 +6,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "blk/hold.h"
+#include "base/zero.h"
 #include "blk/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
@@ -311,6 +311,66 @@ enum status create_open(const struct create_job *job, struct blk **ret, struct e
 	}
 	*ret = file[0];
 	return ST_OK;
+}
+
+static enum status begins_blank(struct blk *file, bool *ret)
+{
+	uint8_t head[HOLD_IMAGE_BYTES];
+	enum status st = blk_read_padded(file, 0, head, sizeof head);
+
+	*ret = st == ST_OK && is_zero(head, sizeof head);
+	return st;
+}
+
+bool create_unfinished(const char *name)
+{
+	struct error ignored;
+	struct blk *file;
+	bool ret;
+
+	if (platform_open(name, OPEN_READ, &file, &ignored) != ST_OK)
+		return false;
+	(void)begins_blank(file, &ret);
+	blk_close(file);
+	return ret;
+}
+
+/* The file, with its parts if it has some or may get some. */
+static enum status open_file(const struct create_job *job, struct blk **ret, struct error *err)
+{
+	struct blk *first;
+	enum status st = platform_open(job->file[0], OPEN_WRITE, &first, err);
+
+	if (st != ST_OK)
+		return st;
+	return job->split_bytes > 0 ? split_reopen(job->file[0], split_part_bytes(job->split_bytes), first, ret, err)
+				    : split_open(job->file[0], OPEN_WRITE, first, ret, err);
+}
+
+enum status create_reopen(const struct create_job *job, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *err)
+{
+	struct blk *file;
+	bool blank;
+	enum status st = open_file(job, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = begins_blank(file, &blank);
+	if (st == ST_OK && !blank) {
+		blk_close(file);
+		return fail(err, ST_EXISTS, "%s: --resume: it begins with something, as what is not complete never does: it is complete, or "
+			    "something else", job->file_name);
+	}
+	if (st == ST_OK)
+		st = hold_open(file, HOLD_IMAGE_BYTES, ret);
+	if (st != ST_OK) {
+		blk_close(file);
+	} else {
+		st = blk_write(*ret, 0, first, HOLD_IMAGE_BYTES);
+		if (st != ST_OK)
+			blk_close(*ret);
+	}
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", job->file_name, status_text(st));
 }
 
 enum status create_run(const struct create_job *job, struct error *err)

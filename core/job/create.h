@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "blk/hold.h"
 #include "format/image.h"
 
 /*
@@ -45,6 +46,16 @@ enum status create_run(const struct create_job *, struct error *);
  * and calls create_remove().
  */
 enum status create_open(const struct create_job *, struct blk **ret, struct error *);
+
+/*
+ * The same for one file that an earlier job has made so and not finished; what is kept back of it is `first` then. *ret
+ * is closed by the caller; the file stays. ST_EXISTS: it begins with something, and so is not such a file; the errors of
+ * medium_open().
+ */
+enum status create_reopen(const struct create_job *, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *);
+
+/* Whether it begins with nothing, as only what is not complete does. A file that is not there, or cannot be read, does not. */
+bool create_unfinished(const char *name);
 
 /* Removes the files; adds to the words of the failure that is the reason if one remains. */
 void create_remove(const struct create_job *, struct error *);

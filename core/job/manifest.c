@@ -1,5 +1,6 @@
 #include "job/manifest.h"
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/path.h"
@@ -122,7 +123,7 @@ static void hash_text(struct tree *tree, const char *key, const uint8_t hash[sta
 {
 	char text[SHA256_TEXT_BYTES];
 
-	sha256_text(hash, text);
+	hex_text(hash, SHA256_BYTES, text);
 	tree_text(tree, key, text);
 }
 
@@ -186,30 +187,11 @@ void manifest_claim_free(struct manifest_claim *claim)
 	*claim = (struct manifest_claim){ 0 };
 }
 
-static bool digit_value(char c, unsigned *ret)
-{
-	if (c >= '0' && c <= '9')
-		*ret = (unsigned)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*ret = (unsigned)(c - 'a') + 10;
-	else
-		return false;
-	return true;
-}
-
 static bool read_hash(struct json value, uint8_t ret[static SHA256_BYTES])
 {
 	char text[SHA256_TEXT_BYTES];
-	unsigned high, low;
 
-	if (!json_text(value, text, sizeof text) || text_length(text) != SHA256_TEXT_BYTES - 1)
-		return false;
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		if (!digit_value(text[2 * i], &high) || !digit_value(text[2 * i + 1], &low))
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return json_text(value, text, sizeof text) && hex_parse(text, ret, SHA256_BYTES);
 }
 
 static bool read_ranges(struct json object, struct manifest_claim *claim)

@@ -29,7 +29,7 @@ void outcome_print_all(struct out *out)
 		{ OUTCOME_REFUSED, "refused to protect data; nothing was written" },
 		{ OUTCOME_NO_SPACE, "no space: the target, or its volume, is too small" },
 		{ OUTCOME_MEDIUM_GONE, "a disk went away, or its medium was exchanged" },
-		{ OUTCOME_STOPPED, "stopped by the person" },
+		{ OUTCOME_STOPPED, "stopped by the person; where --resume can go on, that is said" },
 		{ OUTCOME_SECTOR_SIZE, "made for sectors of another size; nothing was written" },
 		{ OUTCOME_BAD_INPUT, "the source is damaged" },
 		{ OUTCOME_DEVICE_ERROR, "a device reports an error: a block cannot be read, written or flushed" },

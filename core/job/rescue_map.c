@@ -5,15 +5,14 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "blk/hold.h"
-#include "blk/out_file.h"
+#include "part/medium.h"
 
 enum {
 	SECTOR_BYTES = 512,
 	TEXT_BYTES_MAX = 16 << 20, /* of RESCUE_RANGES_MAX lines, and of comments */
 };
 
-static const char side_ending[] = ".new", title[] = "# Mapfile. Created by efi-img";
+static const char title[] = "# Mapfile. Created by efi-img";
 
 /*
  * ---- ranges -------------------------------------------------------------------------------------------------------
@@ -316,28 +315,15 @@ void rescue_map_print(const struct rescue_map *map, struct out *out)
  * ---- files --------------------------------------------------------------------------------------------------------
  */
 
-/* Reads a file, if it is there: *ret_exists. What begins with zeros was cut off while it was written: map->all stays empty. */
-static enum status load(struct rescue_map *map, const char *name, bool *ret_exists, struct error *err)
+/* Reads one of its two files. What is not there, or was cut off while it was written, leaves map->all empty. */
+static enum status load(struct rescue_map *map, bool beside, struct error *err)
 {
-	struct blk *blk;
-	char *text = NULL;
-	size_t n = 0;
-	enum status st = platform_open(name, OPEN_READ, &blk, err);
+	const char *name = beside ? map->file.side_name : map->file.name;
+	char *text;
+	size_t n;
+	enum status st = record_read(&map->file, beside, TEXT_BYTES_MAX, &text, &n, err);
 
-	*ret_exists = st != ST_NOT_FOUND;
-	if (st != ST_OK)
-		return st == ST_NOT_FOUND ? ST_OK : st;
-	if (blk->size > TEXT_BYTES_MAX)
-		st = fail(err, ST_INVALID, "%s: it is too long for a map of ddrescue's", name);
-	if (st == ST_OK) {
-		n = (size_t)blk->size;
-		text = mem_alloc(n);
-		st = text != NULL ? blk_read(blk, 0, text, n) : ST_NO_MEMORY;
-		if (st != ST_OK)
-			error_set(err, "%s: reading it: %s", name, status_text(st));
-	}
-	blk_close(blk);
-	if (st == ST_OK && n > 0 && text[0] != '\0')
+	if (st == ST_OK && n > 0)
 		st = rescue_map_parse(map, name, text, n, err);
 	mem_free(text);
 	return st;
@@ -353,49 +339,22 @@ static enum status begin(struct rescue_map *map, struct error *err)
 	return ST_OK;
 }
 
-/* What the name of the file beside it leads to must be such a file. */
-static enum status look_beside(struct rescue_map *map, struct error *err)
-{
-	char head[sizeof title - 1];
-	struct blk *blk;
-	enum status st = platform_open(map->side_name, OPEN_READ, &blk, err);
-
-	if (st != ST_OK)
-		return st == ST_NOT_FOUND ? ST_OK : st;
-	memset(head, 0, sizeof head);
-	map->side_exists = true;
-	st = blk_read_padded(blk, 0, head, sizeof head);
-	if (st != ST_OK)
-		st = fail(err, st, "%s: reading it: %s", map->side_name, status_text(st));
-	else if (head[0] != '\0' && memcmp(head, title, sizeof head) != 0)
-		st = fail(err, ST_EXISTS, "%s: the map is written here first, and this is none, or one that a power cut left unfinished: rename or remove it",
-			  map->side_name);
-	blk_close(blk);
-	return st;
-}
-
 /* Where its file was cut off, or is not there yet, the one beside it counts, if that is whole. */
 enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t size, struct error *err)
 {
-	size_t n = text_length(name);
-	struct place place;
 	enum status st;
 
-	*map = (struct rescue_map){ .name = name, .side_name = mem_alloc(n + sizeof side_ending), .size = size };
-	if (map->side_name == NULL || reserve(&map->bad) != ST_OK)
+	*map = (struct rescue_map){ .size = size };
+	if (reserve(&map->bad) != ST_OK)
 		return fail_no_memory(err);
-	memcpy(map->side_name, name, n);
-	memcpy(map->side_name + n, side_ending, sizeof side_ending);
-	st = platform_look(name, &place, err); /* so that what cannot be written is known now */
+	st = record_open(&map->file, name, title, err);
 	if (st == ST_OK)
-		st = look_beside(map, err);
-	if (st == ST_OK)
-		st = load(map, name, &map->exists, err);
-	if (st == ST_OK && map->all.n == 0 && map->exists && size > 0)
+		st = load(map, false, err);
+	if (st == ST_OK && map->all.n == 0 && map->file.exists && size > 0)
 		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
-	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->side_exists) {
+	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->file.side_exists) {
 		struct error of_side;
-		enum status beside = load(map, map->side_name, &map->side_exists, &of_side);
+		enum status beside = load(map, true, &of_side);
 
 		if (beside == ST_OK && map->all.n > 0)
 			st = ST_OK;
@@ -407,50 +366,37 @@ enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t s
 
 void rescue_map_close(struct rescue_map *map)
 {
-	mem_free(map->side_name);
+	record_close(&map->file);
 	mem_free(map->all.range);
 	mem_free(map->bad.range);
 	*map = (struct rescue_map){ 0 };
 }
 
-/* Its first bytes are zeros until all of it is on the medium. */
-static enum status save(const struct rescue_map *map, const char *name, bool replace, struct error *err)
+static void print(const void *map, struct out *out)
 {
-	struct out_file to;
-	struct blk *file, *held;
-	enum status st = platform_create(name, replace, &file, err);
-
-	if (st != ST_OK)
-		return st;
-	st = hold_open(file, HOLD_IMAGE_BYTES, &held);
-	if (st != ST_OK) {
-		blk_close(file);
-	} else {
-		out_file_begin(&to, held);
-		rescue_map_print(map, &to.out);
-		st = out_file_end(&to);
-		if (st == ST_OK)
-			st = hold_release(held);
-		blk_close(held);
-	}
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing the map: %s", name, status_text(st));
+	rescue_map_print(map, out);
 }
 
 enum status rescue_map_save(struct rescue_map *map, struct error *err)
 {
-	struct error why;
-	enum status st = save(map, map->side_name, map->side_exists, err);
+	return record_write(&map->file, print, map, err);
+}
 
-	if (st != ST_OK)
+enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st, struct error *err)
+{
+	struct error why, of_map;
+	enum status saved;
+
+	if (map->done == 0 && map->bad.n == 0)
 		return st;
-	map->side_exists = true;
-	st = save(map, map->name, map->exists, err);
-	if (st == ST_OK) {
-		map->exists = true;
-		st = platform_remove(map->side_name, err);
-		map->side_exists = st != ST_OK;
+	if (medium_same(map->file.name, target))
+		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
+	else
+		saved = rescue_map_save(map, &of_map);
+	if (saved == ST_OK)
 		return st;
-	}
+	if (st == ST_OK)
+		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
 	why = *err;
-	return fail(err, st, "%s; the map is in %s", why.text, map->side_name);
+	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }

@@ -1,10 +1,7 @@
 #pragma once
 
-#include "base/error.h"
-#include "base/out.h"
+#include "job/record.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -31,9 +28,7 @@ struct rescue_ranges {
 };
 
 struct rescue_map {
-	const char *name;            /* of its file; the caller's */
-	char *side_name;             /* of the file that is whole while `name` is being written */
-	bool exists, side_exists;    /* those files do */
+	struct record file;
 	uint64_t size;               /* of the disk, bytes */
 	struct rescue_ranges all;    /* from 0 to `size`, without gaps: as it was opened */
 	struct rescue_ranges bad;    /* noted since then, in the order of the disk */
@@ -44,7 +39,7 @@ struct rescue_map {
 /*
  * Reads the map of a disk of `size` bytes from the file `name`, or begins one where there is no such file. The caller
  * closes it, on failure too. Errors: ST_INVALID, it is no map; ST_UNSUPPORTED, that of another disk, or of parts of
- * sectors; ST_TOO_LARGE; ST_EXISTS, the file beside it is somebody else's; those of platform_open() and of reading; ST_NO_MEMORY.
+ * sectors; ST_TOO_LARGE; those of record_open() and record_read().
  */
 enum status rescue_map_open(struct rescue_map *, const char *name, uint64_t size, struct error *);
 void rescue_map_close(struct rescue_map *);
@@ -64,8 +59,11 @@ void rescue_map_bad(struct rescue_map *, uint64_t offset, uint64_t n);
 /* Writes the map as it is now. */
 void rescue_map_print(const struct rescue_map *, struct out *);
 
-/*
- * The same, into its file. When the power goes meanwhile, a whole map is left, old or new, in that file or in the one
- * beside it, and the next rescue_map_open() finds it. Errors: those of platform_create() and of writing.
- */
+/* The same, into its file. Errors: those of record_write(). */
 enum status rescue_map_save(struct rescue_map *, struct error *);
+
+/*
+ * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing came of it. Returns `st`,
+ * or how that ended.
+ */
+enum status rescue_map_end(struct rescue_map *, const char *target, enum status st, struct error *err);

@@ -22,7 +22,7 @@ static struct image *next_device(const struct chain *source, size_t n, struct wa
 	return NULL;
 }
 
-enum status source_settle(const struct chain *source, size_t n, struct error *err)
+enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *err)
 {
 	struct walk walk = { 0 };
 	struct image *image;
@@ -31,8 +31,12 @@ enum status source_settle(const struct chain *source, size_t n, struct error *er
 	while ((image = next_device(source, n, &walk, &writes)) != NULL) {
 		enum status st = blk_flush(image->file);
 
-		if (st != ST_OK)
-			return fail(err, st, "%s: the firmware cannot write out what it holds of the volumes on it: %s", image->name, status_text(st));
+		if (st == ST_OK)
+			continue;
+		error_set(err, "%s: the firmware cannot write out what it holds of the volumes on it: %s", image->name, status_text(st));
+		if (notes == NULL)
+			return st;
+		out_printf(notes, "efi-img: %s; it will be missing\n", err->text);
 	}
 	return ST_OK;
 }

@@ -7,9 +7,9 @@
 
 /*
  * Has the firmware write out what it holds of the volumes on them, so that it is read. Fails with words that name the
- * disk: the errors of flushing.
+ * disk: the errors of flushing; with `notes`, that is only said there.
  */
-enum status source_settle(const struct chain *source, size_t n, struct error *);
+enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *);
 
 /*
  * Refuses to write a file onto what is read: reading it would change it. `file`: the names of those that will be written,

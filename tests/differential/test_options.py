@@ -113,7 +113,10 @@ OPTIONS = {
 # What others test.
 ELSEWHERE = {"amend", "bitmap", "bench"}
 TO_DISK = {"erase", "dry-run", "output"}
-ELSEWHERE_OPTIONS = {"convert": {"bitmaps", "skip-broken-bitmaps"} | TO_DISK, "dd": TO_DISK, "check": {"r", "repair"}}
+OF_DISKS = TO_DISK | {"gpt", "no-verify", "manifest", "map", "resume"}
+ELSEWHERE_OPTIONS = {
+    "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split"}, "dd": TO_DISK, "check": {"r", "repair"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 /* SHA-256: the examples of FIPS 180-4's test vectors, every length and division, and both ways of computing it alike. */
 #include "unit.h"
 
+#include "base/hex.h"
 #include "base/sha256.h"
 
 static void assert_hash(const char *text, size_t times, const char *expected)
@@ -13,7 +14,7 @@ static void assert_hash(const char *text, size_t times, const char *expected)
 	for (size_t i = 0; i < times; i++)
 		sha256_add(&sha, text, strlen(text));
 	sha256_end(&sha, hash);
-	sha256_text(hash, hex);
+	hex_text(hash, sizeof hash, hex);
 	assert_string_equal(hex, expected);
 }
 
