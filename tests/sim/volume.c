@@ -247,7 +247,7 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */
-	if (writes_to_loss > 0 && --writes_to_loss == 0 && offset + len <= file->size) {
+	if (offset + len <= file->size && writes_to_loss > 0 && --writes_to_loss == 0) {
 		lost = true;
 		return st;
 	}

@@ -342,50 +342,47 @@ static void others(void **state)
 	REFUSED(1, "it is something else", "convert", "-O", "qcow2", "serial=D", "u");
 }
 
+/* Takes the journal of the first row as it is: text with a NUL behind it, which the caller frees. */
+static char *take_journal(uint64_t *ret_n)
+{
+	const uint8_t *bytes_of = sim_file("t.resume", ret_n);
+	char *text = calloc(*ret_n + 1, 1);
+
+	memcpy(text, bytes_of, *ret_n);
+	return text;
+}
+
 /* A journal that is older than an image of the same name does not cost that image. */
 static void stale(void **state)
 {
-	static const char *const names[] = { "t.resume" };
-	uint64_t n;
-	uint8_t *text;
+	uint64_t size;
+	char *text;
 
 	(void)state;
+	interrupt(&rows[0]);
+	text = take_journal(&size);
 	for (unsigned k = 0; k < 2; k++) {
-		uint64_t size;
-
-		if (k == 0)
-			interrupt(&rows[0]);
-		text = malloc(4096);
-		(void)sim_file(names[0], &size);
-		memcpy(text, sim_file(names[0], &size), size);
-		if (k == 1) { /* one of which nothing was done yet */
-			char *done = strstr((char *)text, "\"done\": 2097152");
-
-			memcpy(done + 8, "0      ", 7);
-		}
+		if (k == 1) /* one of which nothing was done yet */
+			memcpy(strstr(text, "\"done\": 2097152") + 8, "0      ", 7);
 		assert_int_equal(RUN("convert", "--force", "-O", "qcow2", "serial=D", "t"), EXIT_OK);
-		sim_file_put(names[0], text, size);
-		free(text);
+		sim_file_put("t.resume", text, size);
 		REFUSED(1, "exists already", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 		assert_int_equal(RUN("compare", "t", "serial=D"), EXIT_OK);
-		(void)n;
 	}
+	free(text);
 }
 
 static void damaged(void **state)
 {
 	static const char *const fields[] = { "journal-version\": 1", "direction\": \"f", "disk\": \"s", "virtual-size\": ", "options\": \"", "done\": ", "first\": \"" };
 	uint64_t size;
-	uint8_t *text;
+	char *text;
 
 	(void)state;
 	interrupt(&rows[0]);
-	(void)sim_file("t.resume", &size);
-	text = malloc(size + 1);
-	memcpy(text, sim_file("t.resume", &size), size);
-	text[size] = '\0';
+	text = take_journal(&size);
 	for (size_t i = 0; i < N_OF(fields); i++) {
-		char *at = strstr((char *)text, fields[i]), kept;
+		char *at = strstr(text, fields[i]), kept;
 
 		assert_non_null(at);
 		at += strlen(fields[i]) - (i == 0);
@@ -407,7 +404,7 @@ static void damaged(void **state)
 /* What cannot be written down is said, and the copy is made. */
 static void no_journal(void **state)
 {
-	static const struct sim_volume_kind read_only = { .read_only = true };
+	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB, .read_only = true };
 	struct sim_files files;
 
 	(void)state;
