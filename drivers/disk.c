@@ -6,6 +6,8 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
+#include "device_path.h"
+#include "file_system.h"
 #include "firmware.h"
 #include "status.h"
 
@@ -21,7 +23,11 @@ struct disk {
 	EFI_BLOCK_IO_PROTOCOL *io; /* no longer there when the device is gone */
 	uint32_t media_id;         /* of the medium that was opened */
 	uint64_t good;             /* offset of a block that could be read; UINT64_MAX: none so far */
+	uint64_t writes;           /* to it, by this program */
+	struct disk *next;
 };
+
+static struct disk *opened; /* all that are open */
 
 /*
  * OVMF's driver of SATA disks says that a read went well of which the drive has reported an error, and the buffer is as
@@ -89,15 +95,49 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return st;
 }
 
+static enum status disk_settle(struct blk *blk)
+{
+	return file_system_settle(((struct disk *)blk)->handle);
+}
+
+static uint64_t disk_writes(struct blk *blk)
+{
+	return ((struct disk *)blk)->writes;
+}
+
 static void disk_close(struct blk *blk)
 {
+	struct disk **at = &opened;
+
+	while (*at != (struct disk *)blk)
+		at = &(*at)->next;
+	*at = (*at)->next;
 	mem_free(blk);
 }
 
 static const struct blk_ops disk_ops = {
 	.read = disk_read,
+	.flush = disk_settle,
+	.writes = disk_writes,
 	.close = disk_close,
 };
+
+/* Whether one is the other, or a part of it. */
+static bool in_common(EFI_HANDLE a, EFI_HANDLE b)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path_a = device_path_of(a), *path_b = device_path_of(b);
+
+	if (a == b || path_a == NULL || path_b == NULL)
+		return a == b;
+	return device_path_is_below(path_a, path_b) || device_path_is_below(path_b, path_a);
+}
+
+void disk_count_write(EFI_HANDLE device)
+{
+	for (struct disk *disk = opened; disk != NULL; disk = disk->next)
+		if (in_common(disk->handle, device))
+			disk->writes++;
+}
 
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
 {
@@ -144,6 +184,8 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	disk->good = UINT64_MAX;
 	disk->io = io;
 	disk->media_id = media->MediaId;
+	disk->next = opened;
+	opened = disk;
 	*ret = &disk->blk;
 	return ST_OK;
 }

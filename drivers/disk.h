@@ -5,11 +5,17 @@
 
 /*
  * A disk or partition as a blk, over EFI_BLOCK_IO_PROTOCOL (UEFI 2.10, 13.9), for reading only. The medium that is
- * in at this moment is the one that is read: exchanging it, or pulling the device out, ends in ST_MEDIUM_CHANGED. Errors:
- * that one (the device is gone already), ST_NO_MEDIUM, ST_UNSUPPORTED (a block size that is no power of two, as of an audio
- * CD), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
+ * in at this moment is the one that is read: exchanging it, or pulling the device out, ends in ST_MEDIUM_CHANGED. Its
+ * flush is file_system_settle(). Errors: ST_MEDIUM_CHANGED (the device is gone already), ST_NO_MEDIUM, ST_UNSUPPORTED (a
+ * block size that is no power of two, as of an audio CD), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
  */
 [[nodiscard]] enum status disk_open(EFI_HANDLE, struct blk **ret);
+
+/*
+ * Counts a write to a device, or to a volume on it, for all open disks that have something in common with it
+ * (blk_writes()). Every write of this program goes with such a call.
+ */
+void disk_count_write(EFI_HANDLE device);
 
 /* The bytes of the medium, 0 without one or where the firmware's numbers are impossible. */
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);

@@ -82,6 +82,7 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 
 	if (st != ST_OK)
 		return st;
+	disk_count_write(file->volume);
 	/* The firmware's interface lacks the const; it only reads the buffer. */
 	efi = file->file->Write(file->file, &n, (void *)(uintptr_t)buf);
 	if (efi == EFI_SUCCESS && n == len) {

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/platform.h"
 #include "base/size.h"
+#include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
 #include "sata.h"
@@ -89,6 +90,36 @@ static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *re
 		ret->cluster_bytes = cluster_bytes;
 		ret->file_limit_bytes = FAT_FILE_LIMIT;
 	}
+	return st;
+}
+
+/* The drivers of volumes that cannot be written to say so in one of these ways. */
+static bool nothing_to_write(EFI_STATUS efi)
+{
+	return efi == EFI_SUCCESS || efi == EFI_WRITE_PROTECTED || efi == EFI_ACCESS_DENIED || efi == EFI_UNSUPPORTED;
+}
+
+enum status file_system_settle(EFI_HANDLE device)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(device);
+	EFI_HANDLE *handles = NULL;
+	size_t n;
+	enum status st = firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &handles, &n);
+
+	for (size_t i = 0; st == ST_OK && i < n; i++) {
+		EFI_FILE_PROTOCOL *root;
+		EFI_STATUS efi;
+
+		if (handles[i] != device && (path == NULL || !device_path_is_below(device_path_of(handles[i]), path)))
+			continue;
+		if (file_system_root(handles[i], &root) != ST_OK)
+			continue; /* it is not mounted */
+		efi = root->Flush(root);
+		(void)root->Close(root); /* a directory that was only read has nothing to lose */
+		if (!nothing_to_write(efi))
+			st = status_from_efi(efi);
+	}
+	firmware_free(handles);
 	return st;
 }
 

@@ -22,6 +22,12 @@ struct file_system {
  */
 [[nodiscard]] enum status file_system_root(EFI_HANDLE, EFI_FILE_PROTOCOL **ret);
 
+/*
+ * Has the firmware write out what it holds of the volumes on a device: a disk, or a partition. One that is mounted but
+ * cannot be written to holds nothing. Errors: ST_NO_MEMORY, those of writing.
+ */
+[[nodiscard]] enum status file_system_settle(EFI_HANDLE device);
+
 /* The caller frees, on failure too. */
 [[nodiscard]] enum status file_system_look(EFI_HANDLE, EFI_FILE_PROTOCOL *root, struct file_system *ret);
 void file_system_free(struct file_system *);

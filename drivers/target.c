@@ -104,9 +104,10 @@ static enum status target_write(struct blk *blk, uint64_t offset, const void *bu
 
 	target->since_serial += len;
 	st = check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
-	if (st == ST_OK)
-		st = status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
-	return st;
+	if (st != ST_OK)
+		return st;
+	disk_count_write(target->handle);
+	return status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
 }
 
 static enum status target_flush(struct blk *blk)

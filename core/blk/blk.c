@@ -223,6 +223,14 @@ enum status blk_allocated(struct blk *blk, uint64_t *ret_bytes)
 	return ST_OK;
 }
 
+bool blk_writes(struct blk *blk, uint64_t *ret)
+{
+	if (blk->ops->writes == NULL)
+		return false;
+	*ret = blk->ops->writes(blk);
+	return true;
+}
+
 void blk_close(struct blk *blk)
 {
 	if (blk != NULL)

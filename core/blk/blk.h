@@ -57,7 +57,10 @@ struct blk_ops {
 	enum status (*zero)(struct blk *, uint64_t offset, uint64_t len);
 	/* What is at `offset`, looking at up to `len` > 0 bytes, which are inside the blk. NULL: all of it is data. */
 	enum status (*extent)(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
-	/* Everything written is on the medium, as far as it can be told, when it returns ST_OK. NULL: nothing to do. */
+	/*
+	 * Everything written is on the medium, as far as it can be told, when it returns ST_OK; of a device that is open
+	 * for reading, what the firmware holds of the volumes on it, too. NULL: nothing to do.
+	 */
 	enum status (*flush)(struct blk *);
 	/*
 	 * Changes the size; growth reads as zeros. May stop half-way with ST_NO_SPACE, ST_CANCELLED ...; NULL: of
@@ -66,6 +69,11 @@ struct blk_ops {
 	enum status (*resize)(struct blk *, uint64_t size, enum prealloc);
 	/* The bytes that it occupies below. NULL: its size. */
 	enum status (*allocated)(struct blk *, uint64_t *ret);
+	/*
+	 * How many writes this program has sent, since the blk was opened, to the device that it is, or to another one that
+	 * has something in common with it. NULL: it is no device.
+	 */
+	uint64_t (*writes)(struct blk *);
 	/* Frees the blk. What was not flushed may be lost, silently. */
 	void (*close)(struct blk *);
 };
@@ -99,4 +107,5 @@ enum status blk_extent(struct blk *, uint64_t offset, uint64_t len, struct exten
 enum status blk_flush(struct blk *);
 enum status blk_resize(struct blk *, uint64_t size, enum prealloc);
 enum status blk_allocated(struct blk *, uint64_t *ret_bytes);
+bool blk_writes(struct blk *, uint64_t *ret); /* false: it is no device that is open for reading */
 void blk_close(struct blk *); /* NULL is allowed */

@@ -53,6 +53,14 @@ static enum status window_resize(struct blk *blk, uint64_t size, enum prealloc p
 	return st;
 }
 
+static uint64_t window_writes(struct blk *blk)
+{
+	uint64_t n = 0;
+
+	(void)blk_writes(window_of(blk)->below, &n); /* it is asked only if that knows it */
+	return n;
+}
+
 static void window_close(struct blk *blk)
 {
 	if (window_of(blk)->kind.owns)
@@ -62,7 +70,8 @@ static void window_close(struct blk *blk)
 
 struct blk *window_open(struct blk *below, const struct window_kind *kind)
 {
-	static const struct blk_ops for_reading = { .read = window_read, .close = window_close };
+	static const struct blk_ops for_reading = { .read = window_read, .flush = window_flush, .close = window_close };
+	static const struct blk_ops of_device = { .read = window_read, .flush = window_flush, .writes = window_writes, .close = window_close };
 	static const struct blk_ops of_fixed_size = {
 		.read = window_read, .write = window_write, .flush = window_flush, .close = window_close,
 	};
@@ -74,7 +83,7 @@ struct blk *window_open(struct blk *below, const struct window_kind *kind)
 	if (window == NULL)
 		return NULL;
 	window->blk = (struct blk){
-		.ops = below->ops->write == NULL ? &for_reading : kind->limit > kind->size ? &growing : &of_fixed_size,
+		.ops = below->ops->writes != NULL ? &of_device : below->ops->write == NULL ? &for_reading : kind->limit > kind->size ? &growing : &of_fixed_size,
 		.size = kind->size,
 		.block_bytes = 1,
 		.buffer_align = 1,

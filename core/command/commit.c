@@ -61,6 +61,7 @@ static int run(const struct console *console, struct arguments *arguments)
 {
 	bool quiet = arguments_has(arguments, "q");
 	struct commit_job job = { .keep = arguments_has(arguments, "d") || arguments_has(arguments, "b") };
+	struct progress progress = { 0 };
 	struct chain chain;
 	struct error err;
 	enum status st;
@@ -73,8 +74,10 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	job.chain = &chain;
-	job.progress = arguments_has(arguments, "p") && !quiet ? console->out : NULL;
+	progress.out = arguments_has(arguments, "p") && !quiet ? console->out : NULL;
+	job.progress = &progress;
 	st = commit_run(&job, &err);
+	progress_end(&progress);
 	chain_close(&chain);
 	if (st != ST_OK)
 		return command_failed(console, &err);

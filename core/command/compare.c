@@ -52,14 +52,15 @@ static int compare(const struct console *console, const struct arguments *argume
 	struct out nowhere = { .write = write_nothing };
 	bool quiet = arguments_has(arguments, "q");
 	struct out *out = quiet ? &nowhere : console->out;
-	struct progress progress;
+	struct progress progress = { .out = arguments_has(arguments, "p") && !quiet ? out : NULL };
 	struct comparison comparison = { .disk = { a, b }, .strict = arguments_has(arguments, "s"), .progress = &progress };
 	enum compare_outcome outcome;
-	uint64_t offset = 0;
+	uint64_t offset = 0, size = a->size > b->size ? a->size : b->size;
 	struct error err;
 	int code;
 
-	progress_begin(&progress, arguments_has(arguments, "p") && !quiet ? out : NULL, a->size > b->size ? a->size : b->size);
+	progress_begin(&progress, size);
+	progress_phase(&progress, "comparing", size);
 	if (comparison.strict && a->size != b->size) {
 		out_text(out, "Strict mode: Image size mismatch!\n");
 		code = CODE_DIFFERENT;

@@ -7,6 +7,7 @@
 #include "job/outcome.h"
 #include "job/pack.h"
 #include "job/snapshots.h"
+#include "job/source.h"
 #include "job/target.h"
 #include "part/medium.h"
 
@@ -178,12 +179,15 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = split_option(arguments, true, &create, err);
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
+	if (st == ST_OK)
+		st = source_check_files(job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
 	if (st == ST_OK) {
 		if (create.plan.n_files > 1)
 			job->journal = NULL; /* there is no saying how far the data file has come */
 		job->create = &create;
 		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
 		st = convert_run(job, err);
+		progress_end(job->progress);
 	}
 	if (st == ST_OK && !arguments_has(arguments, "q"))
 		split_say(console, &create);
@@ -211,6 +215,7 @@ static enum status convert_to_existing(struct convert_job *job, const struct ima
 		st = pack_possible(job->target, err);
 	if (st == ST_OK)
 		st = convert_run(job, err);
+	progress_end(job->progress);
 	image_close(job->target);
 	chain_close(&backing);
 	return st;
@@ -357,6 +362,21 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
+static enum status begin_sources(const struct console *console, const struct arguments *arguments, const struct convert_job *job, bool to_disk,
+				 struct error *err)
+{
+	const char *const file[] = {
+		to_disk ? NULL : arguments->operands[job->n_sources],
+		arguments_has(arguments, "map") ? arguments_value(arguments, "map") : NULL,
+		arguments_has(arguments, "manifest") ? arguments_value(arguments, "manifest") : NULL,
+	};
+	enum status st = source_check_files(job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
+
+	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
+		st = source_settle(job->source, job->n_sources, job->salvage != NULL ? console->err : NULL, err);
+	return st;
+}
+
 /* ---- map ---------------------------------------------------------------------------------------------------------- */
 
 /* What the target has already, if it goes on from an earlier copy. */
@@ -467,8 +487,9 @@ static enum status convert(const struct console *console, const struct arguments
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
-	struct rescue_map map;
+	struct rescue_map map = { 0 };
 	struct manifest manifest = { 0 };
+	struct progress progress = { .out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL };
 	struct journal *journal = NULL;
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
@@ -482,10 +503,12 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st != ST_OK)
 		return st;
 	job.source = source;
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	job.progress = &progress;
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(&job, name, err);
+	if (st == ST_OK)
+		st = begin_sources(console, arguments, &job, to_disk, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
 	if (st == ST_OK && arguments_has(arguments, "map")) {
@@ -516,6 +539,8 @@ static enum status convert(const struct console *console, const struct arguments
 	}
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
+	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
+		source_say_writes(source, n, console->out);
 	close_sources(source, n);
 	return st;
 }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/source.h"
 #include "job/target.h"
 #include "part/medium.h"
 
@@ -115,6 +116,10 @@ static enum status copy(const struct console *console, const struct arguments *a
 		st = fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as output");
 	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(source, name, err);
+	if (st == ST_OK && !to_disk)
+		st = source_check_files(source, 1, &name, 1, err);
+	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
+		st = source_settle(source, 1, NULL, err);
 	if (st != ST_OK)
 		return st;
 	target.format = create.format;
@@ -147,6 +152,8 @@ static int run(const struct console *console, struct arguments *arguments)
 		out_printf(console->err, "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; nothing is copied\n",
 			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
 	st = copy(console, arguments, &dd, &source, &err);
+	if (!arguments_has(arguments, "dry-run"))
+		source_say_writes(&source, 1, console->out);
 	chain_close(&source);
 	return copy_ended(console, st, disk, &err);
 }

@@ -40,11 +40,12 @@ static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint6
 /* Goes through what the job is about, and shows how far it is. */
 static enum status scan(const struct console *console, const struct arguments *arguments, struct scan_job *job, struct error *err)
 {
-	struct progress progress;
+	struct progress progress = { .out = arguments_has(arguments, "p") ? console->err : NULL };
 	enum status st;
 
 	job->progress = &progress;
-	progress_begin(&progress, arguments_has(arguments, "p") ? console->err : NULL, job->n_bytes);
+	progress_begin(&progress, job->n_bytes);
+	progress_phase(&progress, "reading", job->n_bytes);
 	st = scan_disk(job, err);
 	progress_end(&progress);
 	return st;

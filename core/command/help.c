@@ -79,7 +79,7 @@ static void print_command(struct out *out, const struct command *command)
 
 static void print_exit_codes(struct out *out)
 {
-	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target:\n\n");
+	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target, and\nof bench -w with one:\n\n");
 	outcome_print_all(out);
 	out_text(out, "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So are\n"
 		      "those of other commands: 0 and 1, and more for check and compare, see their help.\n");

@@ -17,7 +17,7 @@ enum status amend_run(const struct amend_job *job, struct error *err)
 {
 	struct image *image = job->image;
 	uint64_t file_bytes[CREATE_FILES_MAX] = { 0 };
-	struct progress progress;
+	struct progress progress = { .out = job->progress };
 	struct error why;
 	enum status st = check_size(job, err);
 
@@ -29,7 +29,8 @@ enum status amend_run(const struct amend_job *job, struct error *err)
 	st = resize_check_places(image, file_bytes, PREALLOC_OFF, err);
 	if (st != ST_OK)
 		return st;
-	progress_begin(&progress, job->progress, 1);
+	progress_begin(&progress, 1);
+	progress_phase(&progress, NULL, 0);
 	st = image->format->amend(image, job->values, &why);
 	if (st == ST_OK)
 		progress_advance(&progress, 1);

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "format/chain.h"
+#include "job/progress.h"
 
 /* Merging an image into one that it builds on. */
 struct commit_job {
 	struct chain *chain;  /* loaded; the first image and the base are open for writing */
 	size_t base;          /* its index, > 0 */
 	bool keep;            /* leave the first image as it is, instead of emptying it */
-	struct out *progress; /* where to show how far it is; NULL: nowhere */
+	struct progress *progress; /* begun by the job, ended by the caller; NULL: silent */
 };
 
 /*

@@ -296,7 +296,7 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 		struct piece *first = (struct piece *)pipeline_first(&run->line);
 		struct piece *next = ahead == COMPARE_SAME && at < end ? (struct piece *)pipeline_free_slot(&run->line) : NULL;
 
-		if (platform_cancelled()) {
+		if (progress_cancelled(run->comparison->progress)) {
 			error_set(err, "stopped at offset %ju; what is in front of it is the same", first != NULL ? first->at : at);
 			return COMPARE_NO_DATA;
 		}

@@ -117,8 +117,10 @@ static enum status copy_all(const struct convert_job *job, uint64_t size, struct
 static enum status copy_and_verify(const struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct fingerprint print;
+	uint64_t total;
 	enum status st;
 
+	progress_begin(job->progress, job->verify && add_ok(size, size, &total) ? total : size);
 	if (!job->verify)
 		return copy_all(job, size, NULL, err);
 	st = fingerprint_open(&print, size, err);
@@ -189,6 +191,7 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 	if (st == ST_OK)
 		st = copy_noted(job, size, err);
 	if (st == ST_OK) {
+		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
 		if (st != ST_OK && job->journal != NULL)
 			job->journal->done = 0; /* it may have its beginning */

@@ -4,6 +4,7 @@
 #include "job/create.h"
 #include "job/journal.h"
 #include "job/manifest.h"
+#include "job/progress.h"
 #include "job/salvage.h"
 
 /*
@@ -34,7 +35,7 @@ struct convert_job {
 	 */
 	struct journal *journal;
 	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
-	struct out *progress;         /* where to show how far it is; NULL: nowhere */
+	struct progress *progress;    /* begun by the job, ended by the caller, who may write something more; NULL: silent */
 	/*
 	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that
 	 * already. 0: leave out nothing.

@@ -10,10 +10,10 @@
 #include "base/range.h"
 #include "base/zero.h"
 #include "job/pipeline.h"
-#include "job/progress.h"
 
 enum {
 	PIECE_BYTES = 1 << 20, /* enough for the full speed of every device; more where a unit or a cluster is larger */
+	ZERO_BYTES = 4 << 20,  /* of zeros that are written between two looks at the clock */
 	UNIT_MAX = 2 << 20,
 };
 
@@ -43,7 +43,9 @@ struct copy {
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
+	bool grows;            /* it is a new file that ends with the last byte that was written */
 	struct fingerprint *print; /* NULL: not wanted */
+	uint64_t at;           /* what is in front of it is done */
 	uint8_t *there;        /* piece_bytes of what the target has already; NULL: the job does not go on from an earlier one */
 	struct pipeline line;
 	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
@@ -72,7 +74,7 @@ static enum status look(const struct convert_job *job, uint64_t offset, uint64_t
 	enum status st;
 
 	len = min_u64(len, image->size - at);
-	st = job->salvage != NULL ? salvage_status(image, at, len, ret) : disk_status(image, at, len, ret);
+	st = job->salvage != NULL ? salvage_status(image, at, len, ret, job->progress) : disk_status(image, at, len, ret);
 	if (st != ST_OK)
 		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
 	*ret_at = at;
@@ -119,8 +121,8 @@ static enum status salvage(struct piece *piece, struct error *err)
 		struct image *image = source_at(job, &at);
 		size_t n = (size_t)min_u64(piece->length - done, image->size - at);
 		struct salvage_range range = { 0 };
-		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n)
-						      : salvage_read_strictly(image, at, piece->fetch.bytes + done, n, &range);
+		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n, job->progress)
+						      : salvage_read_strictly(image, at, piece->fetch.bytes + done, n, job->progress, &range);
 
 		st = block_failed(piece, &range, st, err);
 		if (st != ST_OK)
@@ -243,6 +245,16 @@ static enum status write_packed(const struct piece *piece, size_t i)
 	return blk_write(&image->blk, offset, piece->fetch.bytes + i * unit, (size_t)min_u64(unit, piece->length - i * unit));
 }
 
+/* What comes behind the end of a file makes the file system write zeros: it does that here, where it is counted. */
+static enum status put_zeros(const struct copy *copy, uint64_t offset, uint64_t n)
+{
+	struct blk *file = copy->job->target->file;
+
+	if (!copy->reads_zero)
+		return blk_write_zeros(copy->target, offset, n);
+	return copy->grows && file->size < offset + n ? blk_resize(file, offset + n, PREALLOC_OFF) : ST_OK;
+}
+
 /* Units from `i` up to `end` that are all zeros, or all not. */
 static enum status write_run(const struct piece *piece, size_t i, size_t end)
 {
@@ -251,7 +263,7 @@ static enum status write_run(const struct piece *piece, size_t i, size_t end)
 	enum status st = ST_OK;
 
 	if (piece->zero[i])
-		return copy->reads_zero ? ST_OK : blk_write_zeros(copy->target, piece->offset + at, n);
+		return put_zeros(copy, piece->offset + at, n);
 	if (piece->packed == NULL)
 		return blk_write(copy->target, piece->offset + at, piece->fetch.bytes + at, n);
 	for (; st == ST_OK && i < end; i++)
@@ -274,15 +286,35 @@ static enum status write_data(const struct piece *piece, struct error *err)
 	return ST_OK;
 }
 
-static enum status write_piece(const struct piece *piece, struct error *err)
+/* Everything in front of `at` is done. */
+static void done_to(struct copy *copy, uint64_t at)
 {
+	progress_advance(copy->job->progress, at - copy->at);
+	copy->at = at;
+}
+
+/* Zeros may be the most of a disk: what takes long is done in steps. */
+static enum status write_zeros(struct copy *copy, const struct piece *piece, struct error *err)
+{
+	uint64_t end = piece->offset + piece->length;
 	enum status st = ST_OK;
 
+	while (copy->at < end && (copy->grows || !copy->reads_zero)) {
+		uint64_t n = min_u64(end - copy->at, ZERO_BYTES);
+
+		st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : put_zeros(copy, copy->at, n);
+		if (st != ST_OK)
+			return write_failed(copy, st, copy->at, err);
+		done_to(copy, copy->at + n);
+	}
+	return ST_OK;
+}
+
+static enum status write_piece(struct copy *copy, const struct piece *piece, struct error *err)
+{
 	if (piece->kind == DATA)
 		return write_data(piece, err);
-	if (piece->kind == ZERO && !piece->copy->reads_zero)
-		st = blk_write_zeros(piece->copy->target, piece->offset, piece->length);
-	return st == ST_OK ? ST_OK : write_failed(piece->copy, st, piece->offset, err);
+	return piece->kind == ZERO ? write_zeros(copy, piece, err) : ST_OK;
 }
 
 /* ---- what an earlier job has written -------------------------------------------------------------------------------- */
@@ -306,7 +338,7 @@ static enum status compare_there(const struct piece *piece, bool *ret_same, stru
 		struct disk_status status = { .length = end - at };
 
 		if (piece->kind != DATA)
-			st = platform_cancelled() ? ST_CANCELLED : disk_status(copy->job->target, at, end - at, &status);
+			st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : disk_status(copy->job->target, at, end - at, &status);
 		n = status.zero ? status.length : min_u64(status.length, copy->piece_bytes);
 		if (st == ST_OK && !status.zero)
 			st = blk_read(copy->target, at, copy->there, (size_t)n);
@@ -371,11 +403,12 @@ no_memory:
 }
 
 /* Up to `end` the target has all of it. */
-static enum status note_done(const struct copy *copy, uint64_t end, struct error *err)
+static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 {
 	struct journal *journal = copy->job->journal;
 	enum status st = ST_OK;
 
+	done_to(copy, end);
 	if (copy->job->map != NULL)
 		copy->job->map->done = end;
 	if (journal == NULL)
@@ -420,10 +453,12 @@ static enum status finish(struct copy *copy, struct error *err)
 		fingerprint_add(copy->print, piece->offset, piece->part);
 	if (copy->job->manifest != NULL)
 		manifest_add(copy->job->manifest, piece->kind == DATA ? piece->fetch.bytes : NULL, piece->length);
+	progress_skip(copy->job->progress, piece->offset - copy->at);
+	copy->at = piece->offset;
 	if (is_there(piece))
 		st = prove(piece, &must_write, err);
 	if (st == ST_OK && must_write)
-		st = write_piece(piece, err);
+		st = write_piece(copy, piece, err);
 	if (st == ST_OK)
 		st = note_done(copy, piece->offset + piece->length, err);
 	return st;
@@ -445,15 +480,14 @@ static bool go_on(const struct copy *copy, uint64_t size, uint64_t *at, uint64_t
 
 static enum status run(struct copy *copy, uint64_t size, struct error *err)
 {
-	struct progress progress;
-	uint64_t at = 0, end, done = 0;
+	uint64_t at = 0, end;
 	enum status st = ST_OK;
 
-	progress_begin(&progress, copy->job->progress, size);
+	progress_phase(copy->job->progress, "copying", size);
 	while (st == ST_OK) {
 		struct piece *piece = go_on(copy, size, &at, &end) ? (struct piece *)pipeline_free_slot(&copy->line) : NULL;
 
-		if (platform_cancelled()) {
+		if (progress_cancelled(copy->job->progress)) {
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
 		} else if (piece != NULL) {
 			st = read_piece(piece, at, end, err);
@@ -461,21 +495,14 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 				pipeline_push(&copy->line);
 			at += piece->length;
 		} else if (pipeline_first(&copy->line) != NULL) {
-			const struct piece *first = (const struct piece *)pipeline_first(&copy->line);
-			uint64_t before = done;
-
-			done = first->offset + first->length;
 			st = finish(copy, err);
 			pipeline_pop(&copy->line);
-			if (st == ST_OK)
-				progress_advance(&progress, done - before);
 		} else {
 			break;
 		}
 	}
 	if (st == ST_OK)
-		progress_advance(&progress, size - done);
-	progress_end(&progress);
+		progress_skip(copy->job->progress, size - copy->at);
 	return st;
 }
 
@@ -526,17 +553,19 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes
 							   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);
 	copy->reads_zero = job->create != NULL ? job->keep_depth == 0 : job->target_is_zero;
+	copy->grows = job->create != NULL && job->target->format->flat;
 	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);
-	/* A flat one that is new ends with the last byte that was written so far. */
-	if (st == ST_OK && job->create != NULL && job->target->format->flat) {
+	if (st == ST_OK && copy->grows) {
 		st = blk_resize(job->target->file, round_up(size, 512), PREALLOC_OFF);
 		if (st != ST_OK)
 			st = write_failed(copy, st, size, err);
 	}
+	if (st == ST_OK)
+		progress_phase(job->progress, "flushing", 0);
 	flushed = st == ST_OK || job->map != NULL ? blk_flush(copy->target) : ST_OK;
 	if (flushed != ST_OK && job->map != NULL)
 		job->map->done = 0; /* nobody knows what the medium has */

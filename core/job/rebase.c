@@ -124,12 +124,13 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 static enum status copy_all(struct run *run, struct error *err)
 {
 	uint64_t size = run->job->image->size, n;
-	struct progress progress;
+	struct progress progress = { .out = run->job->progress };
 	enum status st = ST_OK;
 
-	progress_begin(&progress, run->job->progress, size);
+	progress_begin(&progress, size);
+	progress_phase(&progress, "copying", size);
 	for (uint64_t at = 0; st == ST_OK && at < size; at += n) {
-		if (platform_cancelled())
+		if (progress_cancelled(&progress))
 			st = fail(err, ST_CANCELLED, "%s: stopped; it still has its old backing file", run->job->image->name);
 		else
 			st = step(run, at, &n, err);

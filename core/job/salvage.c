@@ -1,7 +1,6 @@
 #include "job/salvage.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 
 enum { BLOCK_BYTES = 512 };
@@ -11,13 +10,13 @@ bool salvage_is_local(enum status st)
 	return st == ST_IO || st == ST_CORRUPT;
 }
 
-enum status salvage_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)
+enum status salvage_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret, struct progress *progress)
 {
 	uint64_t unit = max_u64(image->cluster_bytes, BLOCK_BYTES);
 	enum status st;
 
 	for (;;) {
-		st = platform_cancelled() ? ST_CANCELLED : disk_status(image, offset, len, ret);
+		st = progress_cancelled(progress) ? ST_CANCELLED : disk_status(image, offset, len, ret);
 		if (!salvage_is_local(st))
 			return st;
 		if (len <= unit - offset % unit)
@@ -48,6 +47,7 @@ struct reading {
 	struct image *image;
 	struct salvage *salvage;     /* it is zeros, and noted here; NULL: it ends the reading, */
 	struct salvage_range *first; /* and this is where */
+	struct progress *progress;
 };
 
 /* What cannot be divided any more. */
@@ -56,7 +56,7 @@ static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, u
 	struct salvage_range range = { .image = r->image, .offset = offset, .length = len };
 
 	for (int i = 0; i < SALVAGE_RETRIES && st == ST_IO; i++)
-		st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
+		st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
 	if (!salvage_is_local(st))
 		return st;
 	range.why = st;
@@ -66,13 +66,15 @@ static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, u
 	}
 	memset(buf, 0, (size_t)len);
 	note(r->salvage, &range);
+	if (r->progress != NULL)
+		r->progress->lost = r->salvage->n;
 	return ST_OK;
 }
 
 /* One piece of the disk; it is divided at multiples of `block` only. */
 static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len, uint64_t block)
 {
-	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
+	enum status st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
 	uint64_t half;
 
 	if (!salvage_is_local(st))
@@ -87,7 +89,7 @@ static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, 
 
 static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf, size_t len)
 {
-	enum status st = platform_cancelled() ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, len);
+	enum status st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, len);
 
 	if (!salvage_is_local(st))
 		return st;
@@ -95,7 +97,7 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 		struct disk_status status;
 		uint64_t block;
 
-		st = salvage_status(r->image, offset + done, len - done, &status);
+		st = salvage_status(r->image, offset + done, len - done, &status, r->progress);
 		if (st != ST_OK)
 			return st;
 		block = status.compressed ? UINT64_MAX : max_u64(status.image->data->block_bytes, BLOCK_BYTES);
@@ -107,15 +109,16 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 	return ST_OK;
 }
 
-enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, size_t len)
+enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct progress *progress)
 {
-	return read_pieces(&(struct reading){ .image = image, .salvage = s }, offset, buf, len);
+	return read_pieces(&(struct reading){ .image = image, .salvage = s, .progress = progress }, offset, buf, len);
 }
 
-enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct salvage_range *ret)
+enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct progress *progress,
+				  struct salvage_range *ret)
 {
 	*ret = (struct salvage_range){ .image = image, .offset = offset };
-	return read_pieces(&(struct reading){ .image = image, .first = ret }, offset, buf, len);
+	return read_pieces(&(struct reading){ .image = image, .first = ret, .progress = progress }, offset, buf, len);
 }
 
 void salvage_print_place(const struct salvage_range *range, struct out *out)

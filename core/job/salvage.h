@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/out.h"
+#include "job/progress.h"
 #include "job/rescue_map.h"
 #include "job/status.h"
 
@@ -25,20 +26,20 @@ struct salvage {
  * disk_status() for a disk of which not everything can be told: what cannot be, cluster by cluster, is said to be data
  * in one piece, so that it is tried to be read.
  */
-enum status salvage_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
+enum status salvage_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret, struct progress *);
 
 /*
  * blk_read() of a disk. Transfers that fail are halved down to blocks, or the whole piece where it is compressed, and
  * these are tried again; what still cannot be read is zeros in `buf`, and noted. Errors: those that are not about single places (no memory, the
- * device is gone), and ST_CANCELLED.
+ * device is gone), and ST_CANCELLED. It shows meanwhile that it goes on, and how many places are lost.
  */
-enum status salvage_read(struct salvage *, struct image *, uint64_t offset, uint8_t *buf, size_t len);
+enum status salvage_read(struct salvage *, struct image *, uint64_t offset, uint8_t *buf, size_t len, struct progress *);
 
 /*
  * The same, but the first block that cannot be read ends it: with that failure, and *ret says where. Other failures
  * leave ret->length 0.
  */
-enum status salvage_read_strictly(struct image *, uint64_t offset, uint8_t *buf, size_t len, struct salvage_range *ret);
+enum status salvage_read_strictly(struct image *, uint64_t offset, uint8_t *buf, size_t len, struct progress *, struct salvage_range *ret);
 
 /* Whether a failure is about the place that was read, and others may well be readable. */
 bool salvage_is_local(enum status);

@@ -130,7 +130,7 @@ static enum status run(struct scan *scan, struct error *err)
 	while (st == ST_OK) {
 		struct piece *piece = at < end ? (struct piece *)pipeline_free_slot(&scan->line) : NULL;
 
-		if (platform_cancelled()) {
+		if (progress_cancelled(scan->job->progress)) {
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was read", scan->job->image->name);
 		} else if (piece != NULL) {
 			st = read_piece(piece, at, end, err);

@@ -1,7 +1,7 @@
 #include "job/target.h"
 
 #include "base/memory.h"
-#include "base/path.h"
+#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/zero.h"
@@ -114,49 +114,12 @@ static enum status find_target(struct target_job *job, struct error *err)
  * ---- what speaks against it ---------------------------------------------------------------------------------------
  */
 
-/* Finds the disk or partition that a name means, or that has the file of that name. */
-static bool find_place(const struct target_job *job, const char *name, struct selection *ret)
-{
-	struct error ignored; /* it was opened under this name a moment ago */
-	uintptr_t id;
-
-	if (path_is_selector(name))
-		return selector_find(&job->inventory, name, ret, &ignored) == ST_OK;
-	if (!platform_device_of(name, &id))
-		return false;
-	for (size_t i = 0; i < job->inventory.n; i++) {
-		const struct inventory_disk *disk = &job->inventory.disk[i];
-
-		*ret = (struct selection){ .disk = disk };
-		if (disk->device->id == id)
-			return true;
-		for (size_t k = 0; k < disk->n; k++) {
-			ret->part = &disk->part[k];
-			if (disk->part[k].device != NULL && disk->part[k].device->id == id)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Whether what will be opened for writing, and so is taken from everybody else, has anything in common with it. */
-static bool overlaps(const struct target_job *job, const struct selection *other)
-{
-	const struct inventory_part *mine = job->device != job->selection.disk->device ? job->selection.part : NULL;
-
-	if (other->disk != job->selection.disk)
-		return false;
-	if (mine == NULL || other->part == NULL)
-		return true;
-	return mine->start_bytes < other->part->start_bytes + other->part->size_bytes &&
-	       other->part->start_bytes < mine->start_bytes + mine->size_bytes;
-}
-
 static enum status check_place(const struct target_job *job, const char *name, struct error *err)
 {
-	struct selection place;
+	/* What will be opened for writing, and so is taken from everybody else. */
+	struct selection place, mine = { job->selection.disk, job->device != job->selection.disk->device ? job->selection.part : NULL };
 
-	if (name == NULL || !find_place(job, name, &place) || !overlaps(job, &place))
+	if (name == NULL || !selector_place(&job->inventory, name, &place) || !selector_overlap(&mine, &place))
 		return ST_OK;
 	if (medium_is_device(name))
 		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
@@ -193,10 +156,12 @@ static enum status check_in_use(const struct target_job *job, struct error *err)
 
 static enum status check_sector_size(const struct target_job *job, struct error *err)
 {
-	struct image *source = job->source[0].link[0].image;
+	struct image *source = job->n_sources > 0 ? job->source[0].link[0].image : NULL;
 	uint32_t needed = 0, has = job->selection.disk->device->block_bytes;
 	enum status st = ST_OK;
 
+	if (source == NULL)
+		return ST_OK;
 	if (job->first_byte == 0 && job->n_bytes > 0)
 		st = part_sector_bytes(&source->blk, &needed);
 	if (st != ST_OK)
@@ -294,7 +259,7 @@ enum status target_decide(struct target_job *job, struct error *err)
 		st = check_sector_size(job, err);
 	if (st == ST_OK && job->format->flat)
 		st = check_size(job, err);
-	if (st == ST_OK)
+	if (st == ST_OK && job->n_sources > 0)
 		st = target_gpt_plan(job, err);
 	return st == ST_OK ? check_erase(job, err) : st;
 }
@@ -307,6 +272,11 @@ void target_free(struct target_job *job)
 /*
  * ---- writing ------------------------------------------------------------------------------------------------------
  */
+
+static enum status fail_beginning(const struct target_job *job, enum status st, struct error *err)
+{
+	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
+}
 
 /* Opens it, and makes its beginning zeros where that is kept back. */
 static enum status open_disk(struct target_job *job, struct error *err)
@@ -326,22 +296,49 @@ static enum status open_disk(struct target_job *job, struct error *err)
 		return ST_OK;
 	job->disk = NULL;
 	blk_close(part != NULL ? part : disk);
-	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
+	return fail_beginning(job, st, err);
 }
 
-/* The bytes of the disk go to the target one by one. */
-static enum status copy_flat(struct target_job *job, struct convert_job *convert, struct error *err)
+/* The bytes of the open disk as an image. The caller closes it, on failure too. */
+static enum status open_flat(const struct target_job *job, struct image **ret, struct error *err)
 {
 	struct window_kind all = { .size = job->size_bytes, .limit = job->size_bytes };
 	struct blk *file = window_open(job->disk, &all);
 	enum status st;
 
+	*ret = NULL;
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(file, job->name, job->format, OPEN_WRITE, &convert->target, err);
+	st = image_open_blk(file, job->name, job->format, OPEN_WRITE, ret, err);
+	return st == ST_OK ? image_load(*ret, err) : st;
+}
+
+enum status target_open(struct target_job *job, struct image **ret, struct error *err)
+{
+	enum status st;
+
+	job->holds = false;
+	*ret = NULL;
+	st = open_disk(job, err);
 	if (st != ST_OK)
 		return st;
-	st = image_load(convert->target, err);
+	st = blk_write_zeros(job->disk, 0, min_u64(job->size_bytes, HOLD_DISK_BYTES));
+	if (st == ST_OK)
+		st = blk_flush(job->disk);
+	return st == ST_OK ? open_flat(job, ret, err) : fail_beginning(job, st, err);
+}
+
+void target_close(struct target_job *job)
+{
+	blk_close(job->disk);
+	job->disk = NULL;
+}
+
+/* The bytes of the disk go to the target one by one. */
+static enum status copy_flat(struct target_job *job, struct convert_job *convert, struct error *err)
+{
+	enum status st = open_flat(job, &convert->target, err);
+
 	convert->part = true;
 	convert->first_byte = job->first_byte;
 	convert->n_bytes = job->copy_bytes;
@@ -372,12 +369,13 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	if (st == ST_OK)
 		st = target_gpt_run(job, err);
 	if (st == ST_OK && job->holds) {
+		progress_phase(convert->progress, "finishing", 0);
 		st = hold_release(job->disk);
 		if (st != ST_OK)
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
-	blk_close(job->disk);
-	job->disk = NULL;
+	progress_end(convert->progress);
+	target_close(job);
 	if (st == ST_OK)
 		return ST_OK;
 	why = *err;

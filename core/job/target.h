@@ -33,7 +33,7 @@ struct target_job {
 	const char *name;
 	const char *erase;               /* NULL: not given */
 	const struct chain *source;      /* loaded */
-	size_t n_sources;
+	size_t n_sources;                /* 0: there is none, and anything will be written */
 	uint64_t first_byte, n_bytes;    /* what of the disk that they make is copied */
 	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
 	enum gpt_wish gpt;
@@ -65,6 +65,14 @@ void target_free(struct target_job *);
 /* The plan as target_decide() has left it, which ended in `st` with `err`. */
 void target_print_text(const struct target_job *, enum status st, const struct error *err, struct out *);
 void target_print_json(const struct target_job *, enum status st, const struct error *err, struct out *);
+
+/*
+ * Opens a disk or partition, after target_decide() has found nothing against it, to be written over with anything:
+ * *ret is its bytes, which the caller closes, and target_close() then. Its first MiB is zeros on the medium before that,
+ * so that nothing takes it for what it was. Nothing is kept back.
+ */
+enum status target_open(struct target_job *, struct image **ret, struct error *);
+void target_close(struct target_job *);
 
 /*
  * Copies, after target_decide() has found nothing against it: `job` without its target; `create`, prepared with

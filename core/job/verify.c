@@ -17,26 +17,28 @@ static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, 
 		fingerprint_add(user, offset, result);
 }
 
-enum status verify_disk(struct image *image, const struct fingerprint *expected, const struct rescue_map *map, struct out *out,
+enum status verify_disk(struct image *image, const struct fingerprint *expected, const struct rescue_map *map, struct progress *progress,
 			struct error *err)
 {
 	struct fingerprint print;
-	struct progress progress;
 	struct scan_job job = { .image = image, .n_bytes = expected->size, .own = true, .work = work, .take = take, .user = &print,
-				.progress = &progress };
-	uint64_t at = 0, n, end = expected->size;
+				.progress = progress };
+	uint64_t at = 0, seen = 0, n, end = expected->size;
 	enum status st = fingerprint_open(&print, expected->size, err);
 
 	if (st != ST_OK)
 		return st;
-	progress_begin(&progress, out, expected->size);
+	progress_phase(progress, "verifying", expected->size);
 	while (st == ST_OK && at < expected->size && (map == NULL || rescue_map_todo(map, &at, &end))) {
 		job.offset = min_u64(at, expected->size);
 		job.n_bytes = min_u64(end, expected->size) - job.offset;
+		progress_skip(progress, job.offset - seen);
+		seen = job.offset + job.n_bytes;
 		st = scan_disk(&job, err);
 		at = end;
 	}
-	progress_end(&progress);
+	if (st == ST_OK)
+		progress_skip(progress, expected->size - seen);
 	if (st == ST_OK && !fingerprint_same(&print, expected, &at, &n))
 		st = fail(err, ST_MISMATCH, "%s: what was read back is not what was written: the first difference lies in the %ju bytes at "
 			  "offset %ju of the disk", image->name, n, at);

@@ -2,6 +2,7 @@
 
 #include "format/image.h"
 #include "job/fingerprint.h"
+#include "job/progress.h"
 #include "job/rescue_map.h"
 
 /*
@@ -9,5 +10,5 @@
  * backing images have is no part of that, nor is what was finished in `map` (NULL: nothing) before. Shows how far it is. Fails with words that name the file: ST_MISMATCH, with
  * the place; the errors of scan_disk().
  */
-enum status verify_disk(struct image *, const struct fingerprint *expected, const struct rescue_map *map, struct out *progress,
+enum status verify_disk(struct image *, const struct fingerprint *expected, const struct rescue_map *map, struct progress *,
 			struct error *);

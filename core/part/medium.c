@@ -8,18 +8,22 @@
 /* Takes what is selected out of the inventory, as a blk for reading that the caller closes. */
 static enum status take(struct inventory *inventory, const struct selection *selection, struct blk **ret)
 {
-	struct blk **disk = &inventory->devices.device[selection->disk->device - inventory->devices.device].blk, *blk = *disk;
+	const struct inventory_part *part = selection->part;
+	/* A partition as what it is, where the firmware has a device for it: it counts what is written to that, not to the disk. */
+	bool own = part != NULL && part->device != NULL && part->device->blk != NULL && part->device->size_bytes == part->size_bytes;
+	const struct device *device = own ? part->device : selection->disk->device;
+	struct blk **to = &inventory->devices.device[device - inventory->devices.device].blk, *blk = *to;
 
 	if (blk == NULL)
-		return selection->disk->device->medium ? ST_IO : ST_NO_MEDIUM;
-	if (selection->part != NULL) {
-		uint64_t size = selection->part->size_bytes;
+		return device->medium ? ST_IO : ST_NO_MEDIUM;
+	if (part != NULL && !own) {
+		uint64_t size = part->size_bytes;
 
-		blk = window_open(blk, &(struct window_kind){ .start = selection->part->start_bytes, .size = size, .limit = size, .owns = true });
+		blk = window_open(blk, &(struct window_kind){ .start = part->start_bytes, .size = size, .limit = size, .owns = true });
 		if (blk == NULL)
 			return ST_NO_MEMORY;
 	}
-	*disk = NULL;
+	*to = NULL;
 	*ret = blk;
 	return ST_OK;
 }

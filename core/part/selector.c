@@ -2,6 +2,7 @@
 
 #include "base/out.h"
 #include "base/path.h"
+#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
 
@@ -261,4 +262,38 @@ enum status selector_find(const struct inventory *inventory, const char *name, s
 	}
 	*ret = found;
 	return ST_OK;
+}
+
+bool selector_place(const struct inventory *inventory, const char *name, struct selection *ret)
+{
+	struct error ignored; /* it leads nowhere: that is an answer */
+	uintptr_t id;
+
+	if (path_is_selector(name))
+		return selector_find(inventory, name, ret, &ignored) == ST_OK;
+	if (!platform_device_of(name, &id))
+		return false;
+	for (size_t i = 0; i < inventory->n; i++) {
+		const struct inventory_disk *disk = &inventory->disk[i];
+
+		*ret = (struct selection){ .disk = disk };
+		if (disk->device->id == id)
+			return true;
+		for (size_t k = 0; k < disk->n; k++) {
+			ret->part = &disk->part[k];
+			if (disk->part[k].device != NULL && disk->part[k].device->id == id)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool selector_overlap(const struct selection *a, const struct selection *b)
+{
+	if (a->disk != b->disk)
+		return false;
+	if (a->part == NULL || b->part == NULL)
+		return true;
+	return a->part->start_bytes < b->part->start_bytes + b->part->size_bytes &&
+	       b->part->start_bytes < a->part->start_bytes + a->part->size_bytes;
 }

@@ -34,3 +34,12 @@ enum status selector_find(const struct inventory *, const char *name, struct sel
  * name at all.
  */
 void selector_print(const struct inventory *, const struct selection *, struct out *);
+
+/*
+ * Finds the disk or partition that a name means, or that has the file of that name, which need not be there yet. False:
+ * none.
+ */
+bool selector_place(const struct inventory *, const char *name, struct selection *ret);
+
+/* Whether they have any bytes in common. */
+bool selector_overlap(const struct selection *, const struct selection *);

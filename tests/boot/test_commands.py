@@ -166,7 +166,7 @@ def theirs(place, images):
 
 # ---- judgement --------------------------------------------------------------------------------------------------------
 
-PROGRESS = re.compile(r" {4}\((\d+\.\d\d)/100%\)")
+PROGRESS = re.compile(r" {4}\((\d+\.\d\d)/100%\)(?: \w+ing[^\r\n]*)?")
 
 
 def comparable_output(text):

@@ -61,7 +61,7 @@ def made(place, make_stick):
     work.put(bytes(random.Random(9).randbytes(MIB)), "/part.raw")
     targets = {name: make_target(place, name) for name in TARGETS}
     others = {name: disks.make_disk(place / f"{name}.img", SIZE)
-              for name in ("CLONE", "TWIN-a", "LOCKED", "LOCKED-SCSI", "IMAGE", "PART")}
+              for name in ("CLONE", "TWIN-a", "LOCKED", "LOCKED-SCSI", "IMAGE", "PART", "PAIR", "SCRATCH")}
     locked = disks.write_gpt(others["LOCKED"], [Partition(MIB, 4 * MIB, disks.LINUX)])
     double = disks.write_gpt(others["TWIN-a"], [Partition(MIB, 4 * MIB, disks.LINUX)])
     for name in ("TWIN-b", "DOUBLE"):
@@ -70,7 +70,10 @@ def made(place, make_stick):
         others[name] = disks.make_disk(place / f"{name}.img", size)
     disks.write_gpt(others["PART"], [Partition(MIB, 4 * MIB, disks.LINUX), Partition(8 * MIB, 4 * MIB)])
     Volume(others["PART"], 8 * MIB, 4 * MIB).format(12, cluster=4096, label="NEXT").put(b"neighbour", "/next.txt")
-    batch = Batch(stick, work=work)
+    for name in ("PAIR", "SCRATCH"):
+        disks.write_gpt(others[name], [Partition(MIB, 4 * MIB, disks.LINUX), Partition(8 * MIB, 8 * MIB)])
+    pair = Volume(others["PAIR"], 8 * MIB, 8 * MIB).format(12, cluster=4096, label="PAIR")
+    batch = Batch(stick, work=work, pair=pair)
     steps = add_steps(batch, targets, locked, double)
     drives = [Drive("usb", stick.image, "STICK"), Drive("ahci", work.image, "WORK")]
     drives += [Drive(bus, targets[name][0], name, block) for name, (bus, block, _) in TARGETS.items()]
@@ -78,7 +81,8 @@ def made(place, make_stick):
                Drive("virtio-blk", others["LOCKED"], read_only=True), Drive("virtio-scsi", others["LOCKED-SCSI"], "LOCKED-SCSI", read_only=True),
                Drive("nvme", others["IMAGE"], "IMAGE"),
                Drive("ahci", others["PART"], "PART"), Drive("ahci", others["SMALL"], "SMALL"), Drive("ahci", others["SHORT"], "SHORT"),
-               Drive("nvme", others["SHORT4K"], "SHORT4K", 4096), Drive("nvme", others["DOUBLE"], "DOUBLE")]
+               Drive("nvme", others["SHORT4K"], "SHORT4K", 4096), Drive("nvme", others["DOUBLE"], "DOUBLE"),
+               Drive("ahci", others["PAIR"], "PAIR"), Drive("nvme", others["SCRATCH"], "SCRATCH")]
     before = {name: path.read_bytes() for name, path in [*others.items(), *((name, target[0]) for name, target in targets.items())]}
     batch.boot(Machine(place / "machine", drives, memory=256, deadline=400))
     return SimpleNamespace(steps=steps, sources=sources, targets=targets, others=others, before=before, work=work, stick=stick)
@@ -103,6 +107,12 @@ GUARDS = {  # name: (exit code, words, the line)
     "reverse": (REFUSED, "what is read", "convert -n serial=PART:1 serial=PART --erase=PART"),
     "nobody": (1, "serial=NVME", "convert -n image512.qcow2 serial=NOBODY"),
     "dd": (REFUSED, "--erase=SATA", "dd if=image512.qcow2 of=serial=SATA"),
+    "own": (REFUSED, "which is read", "convert -O qcow2 serial=WORK own.qcow2"),
+    "own-map": (REFUSED, "which is read", "convert --map=own.map -O qcow2 serial=WORK %stick%\\own.qcow2"),
+    "own-dd": (REFUSED, "which is read", "dd bs=1M count=1 if=serial=WORK of=own.raw"),
+    "bench": (REFUSED, "add --erase=", "bench -w serial=SCRATCH"),
+    "bench-used": (REFUSED, "current volume", "bench -w --erase=WORK serial=WORK"),
+    "bench-wrong": (REFUSED, "it is --erase=SCRATCH", "bench -w --erase=SMALL serial=SCRATCH"),
     "snapshot": (1, "only convert and dd", "snapshot -c s serial=IMAGE"),
 }
 
@@ -142,6 +152,8 @@ def add_steps(batch, targets, locked, double):
     steps["split-compare"] = run("compare split.qcow2 serial=NVME")
     steps["next"] = run("list --output=json")
     steps["capture"] = run("convert -c -O qcow2 serial=SATA captured.qcow2")
+    steps["pair"] = run(r"convert serial=PAIR:1 %pair%\pair.raw")
+    steps["bench-w"] = run("bench -w --pattern=5 --erase=SCRATCH serial=SCRATCH")
     return steps
 
 
@@ -262,6 +274,20 @@ def test_capture(place, made):
     image = made.work.copy_out("/captured.qcow2", place / "captured.qcow2")
     oracle.check_image(image, "qcow2")
     oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", image, made.targets["SATA"][0])
+
+
+@pytest.mark.parametrize("step, source", [("capture", "SATA"), ("clone", "NVME"), ("image", "NVME"), ("pair", "PAIR:1")])
+def test_nothing_was_written_to_the_source(made, step, source):
+    """Nor to the partition that is read, while the image goes to a volume on another one of that disk."""
+    assert made.steps[step].status == 0 and made.steps[step].out == f"efi-img: serial={source}: 0 writes to the source\n", made.steps[step].err
+    assert Volume(made.others["PAIR"], 8 * MIB, 8 * MIB).get("/pair.raw") == made.others["PAIR"].read_bytes()[MIB:5 * MIB]
+
+
+def test_bench_writes(made):
+    rows = [line.split() for line in made.steps["bench-w"].out.splitlines()]
+    assert made.steps["bench-w"].status == 0 and [row[0] for row in rows] == ["4", "64", "256", "1024", "4096", "8192"]
+    content = made.others["SCRATCH"].read_bytes()
+    assert content[:MIB] == b"\5" * MIB and not {*content[MIB:]} - {0, 5, *made.before["SCRATCH"][-33 * 512:]}
 
 
 def test_two_alike(made):

@@ -5,6 +5,7 @@ Both work on files of the same name in folders of their own, so that what they p
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -74,6 +75,14 @@ class Pair:
         if compare in ("strict", "content"):
             same = Result(["qemu-img", "compare", *strict, "-f", format, "-F", format, self.ours / name, self.theirs / name], self.ours)
             assert same.code == 0, same.out + same.err
+
+
+def progress(out):
+    """What -p shows: the positions in hundredths of a percent; the phases that efi-img names behind them; and all else that is said."""
+    line = r"    \((\d+)\.(\d\d)/100%\)(?: (\w+)[^\r\n]*)?\r"
+    found = re.findall(line, out)
+    phases = list(dict.fromkeys(phase for _, _, phase in found))
+    return [int(whole) * 100 + int(part) for whole, part, _ in found], phases, re.sub(line, "", out)
 
 
 def assert_info_as_qemu(folder, name, *options):

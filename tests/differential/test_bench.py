@@ -44,12 +44,35 @@ def test_disk(tmp_path, monkeypatch):
     assert Result([EFI_IMG, "bench", "-c", "3", "serial=S1"], tmp_path).out.startswith("Sending 3 read requests")
 
 
-def test_disks_are_not_written_to(tmp_path, monkeypatch):
+@pytest.mark.parametrize("words, code", [((), 12), (("--erase=S2",), 12), (("--erase=S1", "-f", "qcow2"), 1), (("--erase=S1", "-s", "9M", "-c", "1"), 1),
+                                         (("--erase=S1", "--pattern=300"), 1), (("--erase=S1", "--output=x"), 1), (("--erase=S1", "-c", "1", "x"), 1)])
+def test_disks_that_are_not_written_to(tmp_path, monkeypatch, words, code):
     (tmp_path / "disk").write_bytes(b"x" * MIB)
     monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=S1")
-    result = Result([EFI_IMG, "bench", "-w", "-c", "1", "serial=S1"], tmp_path)
-    assert result.code == 1 and "serial=S1" in result.err
+    result = Result([EFI_IMG, "bench", "-w", *words, "serial=S1"], tmp_path)
+    assert result.code == code, result.err
     assert (tmp_path / "disk").read_bytes() == b"x" * MIB
+
+
+@pytest.mark.parametrize("fact", ["started-from", "current", "read-only"])
+def test_guards_of_convert(tmp_path, monkeypatch, fact):
+    (tmp_path / "disk").write_bytes(b"x" * MIB)
+    monkeypatch.setenv("EFI_IMG_DISKS", f"disk,serial=S1,{fact}")
+    assert Result([EFI_IMG, "bench", "-w", "--erase=S1", "serial=S1"], tmp_path).code == 12
+    assert (tmp_path / "disk").read_bytes() == b"x" * MIB
+
+
+def test_disk_is_written(tmp_path, monkeypatch):
+    """With requests of one's own, and as a table. Its beginning is gone in any case."""
+    (tmp_path / "disk").write_bytes(b"x" * 3 * MIB)
+    monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=S1")
+    result = Result([EFI_IMG, "bench", "-w", "--erase=S1", "-c", "3", "-o", "2M", "-s", "64k", "--pattern=7", "serial=S1"], tmp_path)
+    assert result.code == 0 and result.out.startswith("Sending 3 write requests"), result.err
+    assert (tmp_path / "disk").read_bytes() == bytes(MIB) + b"x" * MIB + b"\7" * 3 * 65536 + b"x" * (MIB - 3 * 65536)
+    table = Result([EFI_IMG, "bench", "-w", "--erase=S1", "--output=json", "--pattern=9", "serial=S1"], tmp_path)
+    assert table.code == 0 and [item["request-bytes"] for item in table.json()] == [4096, 65536, 262144, 1 << 20], table.err
+    assert (tmp_path / "disk").read_bytes()[:MIB] == b"\x09" * MIB
+    assert Result([EFI_IMG, "bench", "--erase=S1", "serial=S1"], tmp_path).code == 1
 
 
 def test_larger_than_the_disk(tmp_path):

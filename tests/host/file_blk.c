@@ -16,7 +16,12 @@ struct file_blk {
 	struct blk blk;
 	int fd;
 	uint64_t bad_offset, bad_bytes;
+	struct stat about;
+	uint64_t writes; /* to a disk that is open for reading */
+	struct file_blk *next;
 };
+
+static struct file_blk *disks; /* all that are open for reading */
 
 enum status status_of_errno(int number)
 {
@@ -74,12 +79,25 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return file_read(blk, offset, buf, len);
 }
 
+/* Counts a write for all disks that are the same file. */
+static void count_write(const struct file_blk *file)
+{
+	for (struct file_blk *disk = disks; disk != NULL; disk = disk->next)
+		disk->writes += disk->about.st_dev == file->about.st_dev && disk->about.st_ino == file->about.st_ino;
+}
+
+static uint64_t disk_writes(struct blk *blk)
+{
+	return ((struct file_blk *)blk)->writes;
+}
+
 static enum status file_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	const uint8_t *from = buf;
 
 	if (!range_ok(offset, len, SIZE_LIMIT))
 		return ST_TOO_LARGE;
+	count_write((struct file_blk *)blk);
 	while (len > 0) {
 		ssize_t n = pwrite(fd_of(blk), from, len, (off_t)offset);
 
@@ -167,6 +185,16 @@ static void file_close(struct blk *blk)
 	mem_free(blk);
 }
 
+static void disk_close(struct blk *blk)
+{
+	struct file_blk **at = &disks;
+
+	while (*at != (struct file_blk *)blk)
+		at = &(*at)->next;
+	*at = (*at)->next;
+	file_close(blk);
+}
+
 static const struct blk_ops ops_for_reading = {
 	.read = file_read,
 	.extent = file_extent,
@@ -174,7 +202,7 @@ static const struct blk_ops ops_for_reading = {
 	.close = file_close,
 };
 
-static const struct blk_ops ops_of_disk = { .read = disk_read, .close = file_close };
+static const struct blk_ops ops_of_disk = { .read = disk_read, .writes = disk_writes, .close = disk_close };
 
 static const struct blk_ops ops_of_target = {
 	.read = disk_read, .write = file_write, .flush = file_flush, .close = file_close,
@@ -211,6 +239,11 @@ enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk *
 	file->blk.block_bytes = kind->block_bytes;
 	file->blk.buffer_align = kind->buffer_align;
 	file->blk.transfer_bytes = TRANSFER_BYTES;
+	(void)fstat(fd, &file->about); /* it is open */
+	if (file->blk.ops == &ops_of_disk) {
+		file->next = disks;
+		disks = file;
+	}
 	*ret = &file->blk;
 	return ST_OK;
 }

@@ -59,6 +59,17 @@ static enum status lent_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return blk_read(((struct lent_blk *)blk)->disk, offset, buf, len);
 }
 
+static enum status lent_flush(struct blk *blk)
+{
+	return blk_flush(((struct lent_blk *)blk)->disk);
+}
+
+static uint64_t lent_writes(struct blk *blk)
+{
+	(void)blk;
+	return 0;
+}
+
 static void lent_close(struct blk *blk)
 {
 	mem_free(blk);
@@ -66,7 +77,7 @@ static void lent_close(struct blk *blk)
 
 static bool lend(struct blk **to, struct blk *disk)
 {
-	static const struct blk_ops ops = { .read = lent_read, .close = lent_close };
+	static const struct blk_ops ops = { .read = lent_read, .flush = lent_flush, .writes = lent_writes, .close = lent_close };
 	struct lent_blk *lent;
 
 	if (disk == NULL)

@@ -15,6 +15,7 @@ static bool failed, cancelled;
 static size_t n_live, live_bytes, peak_bytes;
 static int64_t now_seconds;
 static uint32_t now_nanoseconds;
+static uint64_t clock_now, clock_step = 1000000;
 
 void sim_fail_allocation(unsigned n)
 {
@@ -145,19 +146,20 @@ bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)
 	return now_seconds != 0;
 }
 
-static uint64_t clock_step_ns = 1000000;
-
 void sim_clock_step(uint64_t nanoseconds)
 {
-	clock_step_ns = nanoseconds;
+	clock_step = nanoseconds;
+}
+
+void sim_clock_pass(uint64_t nanoseconds)
+{
+	clock_now += nanoseconds;
 }
 
 uint64_t platform_nanoseconds(void)
 {
-	static uint64_t now;
-
-	now += clock_step_ns;
-	return now;
+	clock_now += clock_step;
+	return clock_now;
 }
 
 int32_t platform_utc_offset(int64_t unix_seconds)

@@ -28,8 +28,12 @@ bool sim_was_cancelled(void); /* whether it has */
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
-/* How far the clock of platform_nanoseconds() goes on each time that somebody looks; at first a millisecond. */
+/*
+ * platform_nanoseconds() goes on by so much each time that somebody looks (a millisecond, unless a test says something
+ * else), and once by so much.
+ */
 void sim_clock_step(uint64_t nanoseconds);
+void sim_clock_pass(uint64_t nanoseconds);
 
 /* A sink that keeps all text. */
 struct capture {

@@ -18,6 +18,7 @@ struct sim_file {
 struct sim_blk {
 	struct blk blk;
 	struct sim_file *file;
+	size_t since; /* the length of the journal when it was opened */
 };
 
 static struct sim_volume_kind volume;
@@ -311,13 +312,23 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
 		.transfer_bytes = 64 << 10,
 	};
 	blk->file = file;
+	blk->since = n_journal;
 	*ret = &blk->blk;
 	return ST_OK;
 }
 
+static uint64_t sim_disk_writes(struct blk *blk)
+{
+	uint64_t n = 0;
+
+	for (size_t i = ((struct sim_blk *)blk)->since; i < n_journal; i++)
+		n += journal[i].kind == SIM_WRITE && strcmp(journal[i].file, file_of(blk)->name) == 0;
+	return n;
+}
+
 enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret)
 {
-	static const struct blk_ops read_ops = { .read = sim_read, .close = sim_close };
+	static const struct blk_ops read_ops = { .read = sim_read, .writes = sim_disk_writes, .close = sim_close };
 	static const struct blk_ops write_ops = { .read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close };
 	struct error ignored;
 	enum status st = open_blk(find(name), writable, ret, &ignored);

@@ -84,6 +84,25 @@ static void blocks(void **state)
 	assert_string_equal(err.text, "");
 }
 
+/* The line of -p goes on while a block is tried again and again, and says how many places are lost so far. */
+static void shown_meanwhile(void **state)
+{
+	size_t lines = 0, with_lost = 0;
+
+	(void)state;
+	for (uint64_t at = 512; at < 20 << 10; at += 1024)
+		sim_volume_bad("raw", at, 1);
+	sim_clock_step(250000000);
+	assert_int_equal(RUN("convert", "-p", "--salvage", "raw", "t"), LOST);
+	sim_clock_step(1000000);
+	for (const char *line = strtok(out.text, "\r"); line != NULL; line = strtok(NULL, "\r")) {
+		lines++;
+		with_lost += strstr(line, "(0.00/100%) copying 0.0/200.0 KiB, 0.0 MB/s, ") != NULL && strstr(line, " lost") != NULL;
+	}
+	assert_in_range(lines, 20, sim_volume_bad_reads());
+	assert_in_range(with_lost, 15, lines);
+}
+
 /* A target that exists gets zeros, too, where the source is lost; so does one with a backing file. */
 static void over_other_data(void **state)
 {
@@ -256,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(blocks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shown_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(over_other_data, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(entry, set_up, tear_down),

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "base/out.h"
+#include "format/chain.h"
+
+/* The disks and partitions among what a copy reads; other sources do not matter to any of these. */
+
+/*
+ * Has the firmware write out what it holds of the volumes on them, so that it is read. Fails with words that name the
+ * disk: the errors of flushing; with `notes`, that is only said there.
+ */
+enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *);
+
+/*
+ * Refuses to write a file onto what is read: reading it would change it. `file`: the names of those that will be written,
+ * NULL: none. Errors: ST_REFUSED; those of inventory_read().
+ */
+enum status source_check_files(const struct chain *source, size_t n, const char *const file[], size_t n_files, struct error *);
+
+/* Says how many writes this program has sent to each since it was opened. */
+void source_say_writes(const struct chain *source, size_t n, struct out *);
