@@ -185,7 +185,7 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 
 .PHONY: test-boot
 test-boot: build/x86_64/efi-img.efi build/debian.img | setup-test
-	$(PYTHON) -B -m pytest -q --tb=short --maxfail=30 -p no:cacheprovider tests/boot
+	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
 # ---- unit tests ---------------------------------------------------------------------------------------------------
 

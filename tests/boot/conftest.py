@@ -14,12 +14,11 @@ from rig import disks  # noqa: E402  (found through the line above)
 
 
 @pytest.fixture(scope="session")
-def program():
+def program(tmp_path_factory):
     """A copy of the program under test, the same for all tests of a run. Without it nothing is skipped: everything fails."""
     path = ROOT / "build" / "x86_64" / "efi-img.efi"
     assert path.is_file(), f"{path} is not there: run make first"
-    copy = ROOT / "build" / "boot" / "efi-img.efi"
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy = tmp_path_factory.mktemp("program") / "efi-img.efi"
     return Path(shutil.copyfile(path, copy))
 
 
