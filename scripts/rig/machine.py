@@ -67,7 +67,7 @@ class Drive:
 
     def _plain_device(self, number):
         return {
-            "nvme": f"nvme,addr=0x{2 + number:x}",
+            "nvme": f"nvme,addr=0x{2 + number if number < 8 else 8 + number:x}",  # those of virtio-blk lie between
             "ahci": f"ide-hd,bus=ide.{number}",
             "cdrom": f"ide-cd,bus=ide.{5 - number}",
             "usb": f"usb-storage,bus=xhci.0,port={1 + number},removable=on",
