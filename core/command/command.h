@@ -69,7 +69,7 @@ struct create_job;
 enum status split_option(const struct arguments *, bool preset, struct create_job *, struct error *);
 
 /* Says which files an image consists of, if there are several, and how to make them one. */
-void split_say(const struct console *, const struct create_job *);
+void split_say(const struct console *, const char *file_name);
 
 /* Whether an option -o asks for the format's options to be explained. */
 bool format_options_want_help(const struct arguments *);

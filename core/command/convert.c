@@ -162,7 +162,7 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
-static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job,
+static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job,
 				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
 	struct create_job create = {
@@ -189,8 +189,6 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = convert_run(job, err);
 		progress_end(job->progress);
 	}
-	if (st == ST_OK && !arguments_has(arguments, "q"))
-		split_say(console, &create);
 	create_job_free(&create);
 	return st;
 }
@@ -528,7 +526,7 @@ static enum status convert(const struct console *console, const struct arguments
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
-		st = convert_to_new(console, arguments, &job, format, name, size, err);
+		st = convert_to_new(arguments, &job, format, name, size, err);
 	st = journal_close(journal, name, st, console->err, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
@@ -541,6 +539,8 @@ static enum status convert(const struct console *console, const struct arguments
 		salvage_print(salvage, console->err, name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
 		source_say_writes(source, n, console->out);
+	if (st == ST_OK && !to_disk && !arguments_has(arguments, "n") && !arguments_has(arguments, "q"))
+		split_say(console, name);
 	close_sources(source, n);
 	return st;
 }
@@ -594,6 +594,7 @@ const struct command command_convert = {
 	.example = "convert -O qcow2 fs0:\\disk.raw fs0:\\disk.qcow2\n"
 		   "convert -c -O qcow2 -o compression_type=zstd fs0:\\vm.qcow2 fs1:\\small.qcow2\n"
 		   "convert -p -c -O qcow2 serial=S4X9NG0R12 fs0:\\pc.qcow2\n"
-		   "convert -p -n fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12\n",
+		   "convert -p -n fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12\n"
+		   "convert -p -n serial=S4X9NG0R12 serial=WD-77 --erase=WD-77\n",
 	.run = run,
 };

@@ -154,14 +154,14 @@ static const char *base_name(const char *name)
 	return ret;
 }
 
-void split_say(const struct console *console, const struct create_job *job)
+void split_say(const struct console *console, const char *file_name)
 {
-	unsigned n = job->split_bytes > 0 ? split_count(job->file_name) : 1;
-	const char *name = base_name(job->file_name);
+	unsigned n = split_count(file_name);
+	const char *name = base_name(file_name);
 
 	if (n == 1)
 		return;
-	out_printf(console->out, "%s is in %u files, %s, %s.001", job->file_name, n, name, name);
+	out_printf(console->out, "%s is in %u files, %s, %s.001", file_name, n, name, name);
 	if (n > 2)
 		out_printf(console->out, " ... %s.%03u", name, n - 1);
 	out_printf(console->out, ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? > 'whole-%s'\n", name, name, name);

@@ -69,10 +69,16 @@ static bool part_matches(const struct wanted *wanted, const struct inventory_dis
 	}
 }
 
-static void print_candidate(const struct inventory *, const struct selection *, struct out *);
+/* Lines for the words of an error; how many do not fit is said in the last one. */
+struct candidates {
+	char text[sizeof((struct error *)NULL)->text - 200];
+	size_t length, n_left_out;
+};
+
+static void add_candidate(struct candidates *, const struct inventory *, const struct selection *);
 
 /* Counts what is called so; the first is in *ret. With `list`, all of them are written there. */
-static size_t count(const struct inventory *inventory, const struct wanted *wanted, struct selection *ret, struct out *list)
+static size_t count(const struct inventory *inventory, const struct wanted *wanted, struct selection *ret, struct candidates *list)
 {
 	size_t n = 0;
 
@@ -87,7 +93,7 @@ static size_t count(const struct inventory *inventory, const struct wanted *want
 			if (n++ == 0)
 				*ret = found;
 			if (list != NULL)
-				print_candidate(inventory, &found, list);
+				add_candidate(list, inventory, &found);
 		}
 	}
 	return n;
@@ -172,51 +178,61 @@ static void print_candidate(const struct inventory *inventory, const struct sele
 	out_text(out, ")");
 }
 
+static void add_candidate(struct candidates *list, const struct inventory *inventory, const struct selection *selection)
+{
+	static const size_t room_for_last = 60;
+	struct out_buffer line;
+
+	out_buffer_init(&line, list->text + list->length, sizeof list->text - list->length - room_for_last);
+	if (list->n_left_out == 0)
+		print_candidate(inventory, selection, &line.out);
+	if (list->n_left_out == 0 && !line.out.failed) {
+		list->length += line.length;
+		return;
+	}
+	list->n_left_out++;
+	out_buffer_init(&line, list->text + list->length, sizeof list->text - list->length);
+	out_printf(&line.out, "\n  and %zu more, which list shows", list->n_left_out);
+}
+
 /*
  * ---- what a name means --------------------------------------------------------------------------------------------
  */
 
 static enum status not_found(const struct inventory *inventory, const char *name, struct error *err)
 {
-	char list[sizeof err->text - 200];
-	struct out_buffer out;
+	struct candidates list = { .length = 0 };
 
-	out_buffer_init(&out, list, sizeof list);
 	for (size_t i = 0; i < inventory->n; i++)
-		print_candidate(inventory, &(struct selection){ .disk = &inventory->disk[i] }, &out.out);
+		add_candidate(&list, inventory, &(struct selection){ .disk = &inventory->disk[i] });
 	if (inventory->n == 0)
 		return fail(err, ST_NOT_FOUND, "%s: there is no such disk, nor any other", name);
-	return fail(err, ST_NOT_FOUND, "%s: there is no such disk or partition; the disks are:%s", name, list);
+	return fail(err, ST_NOT_FOUND, "%s: there is no such disk or partition; the disks are:%s", name, list.text);
 }
 
 static enum status ambiguous(const struct inventory *inventory, const char *name, const struct wanted *wanted, struct error *err)
 {
-	char list[sizeof err->text - 200];
+	struct candidates list = { .length = 0 };
 	struct selection ignored;
-	struct out_buffer out;
-	size_t n;
+	size_t n = count(inventory, wanted, &ignored, &list);
 
-	out_buffer_init(&out, list, sizeof list);
-	n = count(inventory, wanted, &ignored, &out.out);
-	return fail(err, ST_INVALID, "%s: %zu are called so, and only one can be meant; say which:%s", name, n, list);
+	return fail(err, ST_INVALID, "%s: %zu are called so, and only one can be meant; say which:%s", name, n, list.text);
 }
 
 static enum status find_part(const struct inventory *inventory, const char *name, uint64_t number, struct selection *selection,
 			     struct error *err)
 {
 	const struct inventory_disk *disk = selection->disk;
-	char list[sizeof err->text - 200];
-	struct out_buffer out;
+	struct candidates list = { .length = 0 };
 
-	out_buffer_init(&out, list, sizeof list);
 	for (size_t i = 0; i < disk->n; i++) {
 		selection->part = &disk->part[i];
 		if (disk->part[i].entry != NULL && disk->part[i].entry->number == number)
 			return ST_OK;
-		print_candidate(inventory, selection, &out.out);
+		add_candidate(&list, inventory, selection);
 	}
 	return fail(err, ST_NOT_FOUND, "%s: the disk has no partition %ju; %s%s", name, number,
-		    disk->n > 0 ? "those that it has are:" : "it has none", list);
+		    disk->n > 0 ? "those that it has are:" : "it has none", list.text);
 }
 
 /* Takes ":3" off the end. */

@@ -1,6 +1,7 @@
 """The power fails while a disk is captured, and while an image is restored: --resume goes on, and the result is whole."""
 
 import random
+import time
 
 import pytest
 
@@ -25,16 +26,25 @@ def ended(place, make_stick):
     images["SOURCE"].write_bytes(content)
     drives = [Drive("nvme", stick.image, "STICK"), Drive("usb", images["SOURCE"], "SOURCE", slow_reads=2 * MIB),
               Drive("ahci", images["TARGET"], "TARGET", slow=2 * MIB)]
-    said = {}
+    said, dice = {}, random.Random()
 
-    def cut(line):
+    def cut(line, seconds=None):
         with Machine(place / "machine", drives, deadline=180) as machine:
             shell = Shell(machine)
             shell.run("fs0:")
             shell.type(line)
-            machine.expect(LATE, timeout=100)
+            if seconds is None:
+                machine.expect(LATE, timeout=100)
+            else:
+                machine.expect(r"/100%\) copying", timeout=60)
+                time.sleep(seconds)
 
-    cut(CAPTURE)
+    for n in range(2):  # at any moments, which are seen when it fails
+        at = dice.uniform(0.5, 9)
+        said[f"moment {n}"] = at
+        cut(CAPTURE + (" --resume" if n else ""), at)
+        assert stick.get("/pc.qcow2")[:512] == bytes(512), said
+    cut(CAPTURE + " --resume")
     said["cut"] = stick.get("/pc.qcow2")[:512], stick.get("/pc.qcow2.resume")
     with Machine(place / "machine", drives, deadline=300) as machine:
         shell = Shell(machine)

@@ -105,7 +105,7 @@ GUARDS = {  # name: (exit code, words, the line)
     "double": (1, "3 are called so", "convert -n image512.qcow2 guid={double} --erase={double}"),
     "same": (REFUSED, "what is read", "convert -n serial=PART serial=PART:1 --erase=PART:1"),
     "reverse": (REFUSED, "what is read", "convert -n serial=PART:1 serial=PART --erase=PART"),
-    "nobody": (1, "serial=NVME", "convert -n image512.qcow2 serial=NOBODY"),
+    "nobody": (1, "serial=STICK", "convert -n image512.qcow2 serial=NOBODY"),
     "dd": (REFUSED, "--erase=SATA", "dd if=image512.qcow2 of=serial=SATA"),
     "own": (REFUSED, "which is read", "convert -O qcow2 serial=WORK own.qcow2"),
     "own-map": (REFUSED, "which is read", "convert --map=own.map -O qcow2 serial=WORK %stick%\\own.qcow2"),

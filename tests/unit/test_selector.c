@@ -207,6 +207,34 @@ static void test_no_memory(void **state)
 	tear_down(&machine);
 }
 
+/* What does not fit into the words is counted, and no line is cut. */
+static void test_many(void **state)
+{
+	enum { N = 16 };
+	static struct sim_device devices[N];
+	static char serials[N][8];
+	struct memory_blk *blk = disk(0);
+	struct error err;
+	struct blk *ignored;
+	unsigned lines = 0, more;
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		snprintf(serials[i], sizeof serials[i], "SER%zu", i);
+		devices[i] = (struct sim_device){ "blk:", { DISK(blk, .path = serials[i], .serial = serials[i], .model = (char *)"A model with a long name") } };
+	}
+	sim_machine(devices, N);
+	assert_int_equal(medium_open("serial=NO", OPEN_READ, &ignored, &err), ST_NOT_FOUND);
+	for (const char *at = strstr(err.text, "\n  serial="); at != NULL; at = strstr(at + 1, "\n  serial=")) {
+		assert_int_equal(strcspn(at + 1, ")"), strcspn(at + 1, "\n") - 1);
+		lines++;
+	}
+	assert_int_equal(sscanf(strstr(err.text, "\n  and "), "\n  and %u more, which list shows", &more), 1);
+	assert_int_equal(lines + more, N);
+	sim_machine(NULL, 0);
+	blk_close(&blk->blk);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -214,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_best_name),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
