@@ -68,8 +68,11 @@ enum status new_image_options(const struct arguments *, const struct image_forma
 struct create_job;
 enum status split_option(const struct arguments *, bool preset, struct create_job *, struct error *);
 
+/* How many files the image consists of that the job has created. */
+unsigned split_files(const struct create_job *);
+
 /* Says which files an image consists of, if there are several, and how to make them one. */
-void split_say(const struct console *, const char *file_name);
+void split_say(const struct console *, const char *file_name, unsigned n);
 
 /* Whether an option -o asks for the format's options to be explained. */
 bool format_options_want_help(const struct arguments *);

@@ -162,8 +162,8 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
-static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job,
-				  const struct image_format *format, const char *name, uint64_t size, struct error *err)
+static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
+				  const char *name, uint64_t size, unsigned *n_files, struct error *err)
 {
 	struct create_job create = {
 		.format = format, .file_name = name, .fill = true,
@@ -189,6 +189,8 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 		st = convert_run(job, err);
 		progress_end(job->progress);
 	}
+	if (st == ST_OK)
+		*n_files = split_files(&create);
 	create_job_free(&create);
 	return st;
 }
@@ -491,6 +493,7 @@ static enum status convert(const struct console *console, const struct arguments
 	struct journal *journal = NULL;
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
+	unsigned n_files = 1;
 	uint64_t size;
 	enum status st = image_format_get(format_name, "-O", &format, err);
 
@@ -526,7 +529,7 @@ static enum status convert(const struct console *console, const struct arguments
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
-		st = convert_to_new(arguments, &job, format, name, size, err);
+		st = convert_to_new(arguments, &job, format, name, size, &n_files, err);
 	st = journal_close(journal, name, st, console->err, err);
 	if (st == ST_OK)
 		st = end_manifest(arguments, format, &job, err);
@@ -539,8 +542,8 @@ static enum status convert(const struct console *console, const struct arguments
 		salvage_print(salvage, console->err, name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
 		source_say_writes(source, n, console->out);
-	if (st == ST_OK && !to_disk && !arguments_has(arguments, "n") && !arguments_has(arguments, "q"))
-		split_say(console, name);
+	if (st == ST_OK && !arguments_has(arguments, "q"))
+		split_say(console, name, n_files);
 	close_sources(source, n);
 	return st;
 }

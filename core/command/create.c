@@ -47,7 +47,7 @@ static int create(const struct console *console, const struct arguments *argumen
 	if (create_run(job, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q"))
-		split_say(console, job->file_name);
+		split_say(console, job->file_name, split_files(job));
 	return EXIT_OK;
 }
 

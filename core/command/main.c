@@ -154,9 +154,13 @@ static const char *base_name(const char *name)
 	return ret;
 }
 
-void split_say(const struct console *console, const char *file_name)
+unsigned split_files(const struct create_job *job)
 {
-	unsigned n = split_count(file_name);
+	return job->split_bytes > 0 ? split_count(job->file_name) : 1;
+}
+
+void split_say(const struct console *console, const char *file_name, unsigned n)
+{
 	const char *name = base_name(file_name);
 
 	if (n == 1)
