@@ -18,7 +18,7 @@ enum { EXIT_OK = 0, EXIT_ERROR = 1 };
 
 /*
  * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of them is generated from the
- * names of these files.
+ * names of these files (COMMANDS in the Makefile).
  */
 struct command {
 	const char *name;

@@ -1,8 +1,7 @@
-#include "base/platform.h"
-#include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "command/convert_records.h"
 #include "job/convert.h"
 #include "job/outcome.h"
 #include "job/pack.h"
@@ -377,108 +376,9 @@ static enum status begin_sources(const struct console *console, const struct arg
 	return st;
 }
 
-/* ---- map ---------------------------------------------------------------------------------------------------------- */
-
-/* What the target has already, if it goes on from an earlier copy. */
-static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
-			     struct error *err)
-{
-	const char *name = job->map->file.name;
-
-	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
-		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
-	if (!rescue_map_began(job->map, job->map->size))
-		return ST_OK;
-	if (!arguments_has(arguments, "n") || (to_disk && !format->flat))
-		return fail(err, ST_INVALID, "option --map: as %s says, a part of the disk is copied already: name the target that has it, with -n; or "
-			    "another map for a copy from the beginning", name);
-	if (job->compress || job->target_is_zero || job->bitmaps || arguments_has(arguments, "manifest"))
-		return fail(err, ST_INVALID, "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a part of the disk is copied already, without them",
-			    name);
-	return ST_OK;
-}
-
-/* Whether there can be one; job->manifest is opened then. */
-static enum status begin_manifest(const struct arguments *arguments, uint64_t size, struct manifest *manifest, struct convert_job *job,
-				  struct error *err)
-{
-	enum status st;
-
-	if (!arguments_has(arguments, "manifest") || arguments_has(arguments, "dry-run"))
-		return ST_OK;
-	if (arguments_has(arguments, "B"))
-		return fail(err, ST_INVALID, "options --manifest and -B: what a backing file has is not read, and has no hash");
-	st = manifest_plan(arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
-	if (st == ST_OK)
-		st = manifest_open(manifest, size, err);
-	if (st == ST_OK)
-		job->manifest = manifest;
-	return st;
-}
-
-static enum status end_manifest(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
-				struct error *err)
-{
-	struct manifest_facts facts = {
-		.image = arguments->operands[job->n_sources], .format = format->name, .source = arguments->operands,
-		.n_sources = job->n_sources, .salvage = job->salvage,
-	};
-
-	if (job->manifest == NULL)
-		return ST_OK;
-	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
-}
-
-/* ---- journal ------------------------------------------------------------------------------------------------------ */
-
-static bool can_resume(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk)
-{
-	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B") || arguments_has(arguments, "dry-run"))
-		return false;
-	return to_disk ? format->flat && !medium_is_device(arguments->operands[0])
-		       : medium_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
-}
-
-/* Those that decide what is written, in one order. */
-static void print_options(const struct arguments *arguments, struct out *out)
-{
-	static const char *const deciding[] = { "f", "O", "o", "c", "S", "l", "split" };
-	const char *before = "";
-
-	for (size_t i = 0; i < sizeof deciding / sizeof deciding[0]; i++)
-		for (size_t k = 0; k < arguments->n_values; k++) {
-			const struct option *option = &options[arguments->values[k].option];
-
-			if (!text_equal(option->name, deciding[i]) && !(option->letter == deciding[i][0] && deciding[i][1] == '\0'))
-				continue;
-			out_printf(out, option->letter != 0 ? "%s-%s" : "%s--%s", before, deciding[i]);
-			if (option->value != NULL)
-				out_printf(out, " %s", arguments->values[k].value);
-			before = " ";
-		}
-}
-
-/* Sets job->journal where there can be one; the caller closes it. */
-static enum status begin_journal(const struct console *console, const struct arguments *arguments, const struct image_format *format,
-				 uint64_t size, struct convert_job *job, struct journal **ret, struct error *err)
-{
-	char **name = arguments->operands;
-	bool to_disk = medium_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
-	struct journal_facts facts = { .to_disk = to_disk, .size = size };
-	struct out_buffer text;
-	enum status st;
-
-	if (!can_resume(arguments, job, format, to_disk))
-		return !resume ? ST_OK : fail(err, ST_INVALID, "option --resume: it is for a copy of a disk into a new image in a file, or of an image "
-					      "onto a disk, without --map, -B and --bitmaps");
-	if (resume && arguments_has(arguments, "force"))
-		return fail(err, ST_INVALID, "options --resume and --force: go on with what is there, or replace it?");
-	out_buffer_init(&text, facts.options, sizeof facts.options);
-	print_options(arguments, &text.out);
-	st = journal_open(&facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
-	job->journal = *ret;
-	return st;
-}
+/*
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
@@ -487,10 +387,8 @@ static enum status convert(const struct console *console, const struct arguments
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
-	struct rescue_map map = { 0 };
-	struct manifest manifest = { 0 };
+	struct convert_records records = { .journal = NULL };
 	struct progress progress = { .out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL };
-	struct journal *journal = NULL;
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	unsigned n_files = 1;
@@ -512,32 +410,15 @@ static enum status convert(const struct console *console, const struct arguments
 		st = begin_sources(console, arguments, &job, to_disk, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
-	if (st == ST_OK && arguments_has(arguments, "map")) {
-		job.map = &map;
-		st = rescue_map_open(&map, arguments_value(arguments, "map"), size, err);
-		if (st == ST_OK)
-			st = check_map(arguments, &job, format, to_disk, err);
-	}
 	if (st == ST_OK)
-		st = begin_journal(console, arguments, format, size, &job, &journal, err);
-	if (salvage != NULL)
-		salvage->map = job.map;
-	if (st == ST_OK)
-		st = begin_manifest(arguments, size, &manifest, &job, err);
+		st = convert_records_begin(&records, console, arguments, format, size, &job, err);
 	if (st == ST_OK && to_disk)
 		st = convert_to_disk(console, arguments, &job, format, name, size, err);
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(arguments, &job, format, name, size, &n_files, err);
-	st = journal_close(journal, name, st, console->err, err);
-	if (st == ST_OK)
-		st = end_manifest(arguments, format, &job, err);
-	manifest_close(&manifest);
-	if (job.map != NULL) {
-		st = rescue_map_end(&map, name, st, err);
-		rescue_map_close(&map);
-	}
+	st = convert_records_end(&records, console, arguments, format, &job, st, err);
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
