@@ -125,6 +125,13 @@ enum status platform_remove(const char *name, struct error *);
  */
 bool platform_same(const char *a, const char *b);
 
+/*
+ * The folder for logs, made where it is missing: its name, up to and with the separator behind it. It is on the volume that
+ * efi-img was started from. Freed with mem_free(). Errors: ST_NOT_FOUND (that volume is not known), ST_READ_ONLY,
+ * ST_NO_SPACE, and others of platform_create().
+ */
+enum status platform_logs(char **ret, struct error *);
+
 /* ---- Devices ---- */
 
 /* A file system that the firmware has mounted on a device. */

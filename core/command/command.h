@@ -11,6 +11,8 @@
 struct console {
 	struct out *out;
 	struct out *err;
+	struct out *events; /* what a program reads along (session.h), lines of JSON: a serial line; NULL: nowhere */
+	bool plain;         /* the same each time: no times, and no lines that are written over */
 };
 
 /* Exit codes that every command shares, as in qemu-img. */
@@ -41,6 +43,9 @@ const struct command *command_find(const char *name);
  * Returns the exit code.
  */
 int command_run(const struct console *, int argc, char **argv);
+
+/* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (base/out_plain.h). */
+int command_run_plain(const struct console *, int argc, char **argv);
 
 /* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */
 int command_failed(const struct console *, const struct error *);
