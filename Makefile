@@ -22,7 +22,7 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c bui
 FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
-COMMANDS := $(sort $(filter-out main convert_records session,$(basename $(notdir $(wildcard core/command/*.c)))))
+COMMANDS := $(sort $(filter-out main convert_records job session,$(basename $(notdir $(wildcard core/command/*.c)))))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 

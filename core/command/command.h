@@ -12,7 +12,7 @@ struct console {
 	struct out *out;
 	struct out *err;
 	struct out *events; /* what a program reads along (session.h), lines of JSON: a serial line; NULL: nowhere */
-	bool plain;         /* the same each time: no times, and no lines that are written over */
+	bool plain;         /* for jobs: the same each time, without times, and lines that are written over */
 };
 
 /* Exit codes that every command shares, as in qemu-img. */
@@ -43,6 +43,9 @@ const struct command *command_find(const char *name);
  * Returns the exit code.
  */
 int command_run(const struct console *, int argc, char **argv);
+
+/* Whether it is a command, with options that it has; its operands are not looked at. Errors: ST_INVALID, ST_NO_MEMORY. */
+enum status command_examine(int argc, char **argv, struct error *);
 
 /* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (base/out_plain.h). */
 int command_run_plain(const struct console *, int argc, char **argv);

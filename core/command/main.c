@@ -239,6 +239,20 @@ static int run(const struct console *console, const struct command *command, int
 	return code;
 }
 
+enum status command_examine(int argc, char **argv, struct error *err)
+{
+	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
+	struct arguments arguments;
+	enum status st;
+
+	if (command == NULL)
+		return fail(err, ST_INVALID, "there is no command \"%s\"", argc > 0 ? argv[0] : "");
+	st = arguments_parse(command->options, refused, argc - 1, argv + 1, &arguments, err);
+	if (st == ST_OK)
+		arguments_free(&arguments);
+	return st;
+}
+
 int command_run_plain(const struct console *console, int argc, char **argv)
 {
 	struct out_plain *plain = mem_alloc(2 * sizeof *plain);
