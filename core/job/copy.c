@@ -367,6 +367,19 @@ no_memory:
 	return NULL;
 }
 
+static enum status piece_copy(struct slot *to, const struct slot *from)
+{
+	struct piece *piece = (struct piece *)to;
+	const struct piece *lost = (const struct piece *)from;
+
+	piece->kind = lost->kind;
+	piece->offset = lost->offset;
+	piece->length = lost->length;
+	return fetch_copy(&piece->fetch, &lost->fetch);
+}
+
+static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
+
 /* Up to `end` the target has all of it. */
 static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 {
@@ -387,25 +400,13 @@ static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 /* Writes what comes first. */
 static enum status finish(struct copy *copy, struct error *err)
 {
-	const struct slot *lost;
 	struct piece *piece;
 	bool must_write = true;
-	enum status st = pipeline_wait(&copy->line, &lost);
+	enum status st = pipeline_wait(&copy->line);
 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	piece = (struct piece *)pipeline_first(&copy->line);
-	if (lost != NULL) {
-		const struct piece *old = (const struct piece *)lost;
-
-		piece->kind = old->kind;
-		piece->offset = old->offset;
-		piece->length = old->length;
-		piece->slot.has_work = true;
-		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
-			return fail_no_memory(err);
-		work(&piece->slot.work, 0);
-	}
 	if (piece->kind == JOINED_DATA && salvage_is_local(piece->st)) {
 		st = salvage(piece, err);
 		if (st != ST_OK)
@@ -500,7 +501,7 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->codec[i] == NULL)
 			st = fail_no_memory(err);
 	}
-	return st == ST_OK ? pipeline_make_slots(&copy->line, piece_new, piece_free, copy, err) : st;
+	return st == ST_OK ? pipeline_make_slots(&copy->line, &piece_ops, copy, err) : st;
 }
 
 static void put_away(struct copy *copy)
