@@ -8,25 +8,26 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"The file begins with the line \"#efi-img job 1\". Each line after it is a command as\n"
-	"it is typed, with or without efi-img before it; those that begin with # are\n"
+	"The file begins with the line \"#efi-img job 1\". Each line after it is a command\n"
+	"as it is typed, with or without efi-img before it; those that begin with # are\n"
 	"comments. Every command and its options are looked at before the first one is\n"
-	"run: with a mistake in any line, nothing is done. The first command with another\n"
-	"exit code than 0 ends the job. These lines are about that:\n"
+	"run: with a mistake in any line, nothing is done. The first command that ends\n"
+	"in something else than 0 ends the job. These lines are about that:\n"
 	"\n"
 	"  on-success ENDING   what comes then: poweroff, reboot, wait (for a key), or\n"
 	"  on-failure ENDING   shell (efi-img ends, what started it goes on)\n"
-	"  exit-code           in a virtual machine: 16 more than the exit code is written\n"
-	"                      to port 0xf4, for QEMU's isa-debug-exit, which ends QEMU\n"
-	"                      with 33 where all went well, else 33 + 2 x the exit code\n"
+	"  exit-code           in a virtual machine: 16 more than the exit code goes to\n"
+	"                      port 0xf4, for QEMU's isa-debug-exit, which ends QEMU\n"
+	"                      with 33 if all went well, else 33 + 2 x the exit code\n"
 	"\n"
 	"All that is printed is kept in \\efi-img\\logs on the volume that efi-img was\n"
-	"started from, for people (.log) and as JSON (.jsonl); the lines of JSON also go to\n"
-	"the serial ports. A file \\efi-img\\job.txt there is run when the machine starts efi-img\n"
-	"by itself, unless a key is pressed; in a virtual machine also what QEMU has as\n"
-	"-fw_cfg name=opt/org.efi-img/job,file=... or -smbios type=11,value=efi-img.job=...\n"
-	"(a line each), but not under Secure Boot. Without a screen, progress is shown as\n"
-	"by efi-img --plain COMMAND ...: a line for each tenth, without times.\n";
+	"started from, for people (.log) and as JSON (.jsonl); the lines of JSON also go\n"
+	"to the serial ports. A file \\efi-img\\job.txt there is run when the machine\n"
+	"starts efi-img by itself, unless a key is pressed; in a virtual machine also\n"
+	"what QEMU has as -fw_cfg name=opt/org.efi-img/job,file=FILE, or line by line as\n"
+	"-smbios type=11,value=efi-img.job=LINE, but not under Secure Boot. Without a\n"
+	"screen, progress is shown as by efi-img --plain COMMAND ...: a line for each\n"
+	"tenth, without times.\n";
 
 static int run(const struct console *console, struct arguments *arguments)
 {
