@@ -287,7 +287,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 
 .PHONY: test-fuzz
 test-fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -I {} tests/fuzz/run {} 0
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
@@ -366,7 +366,7 @@ lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT shellcheck"
 	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian \
-		tests/fuzz/run tests/planted/run tests/soak .ci/run
+		tests/fuzz/run tests/fuzz/keep tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -390,7 +390,10 @@ build/host/measure: build/host/tests/bench/measure.o
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
-test: test-unit test-planted test-fuzz test-differential test-boot
+# One after the other, each of them built on all processors.
+TESTS := test-unit test-planted test-fuzz test-differential test-boot
+test:
+	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
 clean:
 	rm -rf build
