@@ -111,7 +111,7 @@ $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRM
 
 FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)
 
-program: $(B)/efi-img.efi
+program: $(B)/efi-img.efi build/efi-img.man
 
 $(B)/core/%.o: core/%.c | setup-build
 	@mkdir -p $(@D)
@@ -165,6 +165,27 @@ HOST_CORE := $(CORE:%.c=build/host/%.o) $(LIBRARIES:%.c=build/host/sources/%.o)
 build/host/efi-img: $(HOST_CORE) $(HOST:%.c=build/host/%.o)
 	$(call say,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
+
+# ---- manuals ------------------------------------------------------------------------------------------------------
+
+# From the tables of the commands: what the UEFI shell shows for `help efi-img`, and a man page.
+build/host/manual: $(HOST_CORE) $(filter-out %/main.o,$(HOST:%.c=build/host/%.o)) build/host/scripts/manual.o
+	$(call say,LD )
+	$(CC) -Wl,--gc-sections $^ -o $@
+
+MANUALS := build/efi-img.man build/efi-img.1
+build/efi-img.man: build/host/manual
+	$< shell >$@
+build/efi-img.1: build/host/manual
+	$< man >$@
+
+# ---- installing the Linux program ---------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: build/host/efi-img build/efi-img.1
+	install -D -m 755 build/host/efi-img $(DESTDIR)$(PREFIX)/bin/efi-img
+	install -D -m 644 build/efi-img.1 $(DESTDIR)$(PREFIX)/share/man/man1/efi-img.1
 
 # ---- running it ---------------------------------------------------------------------------------------------------
 
