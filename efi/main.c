@@ -77,7 +77,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	int code;
 
 	firmware_start(image, system);
-	console = (struct console){ .out = console_out(), .err = console_err(), .progress = console_err(), .page = console_page };
+	console = (struct console){ .out = console_out(), .err = console_err(), .page = console_page };
 	code = start(&console);
 	console_finish();
 	cancel_finish();

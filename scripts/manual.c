@@ -65,8 +65,16 @@ static void print_help(const char *about_what, void (*line)(const char *))
 
 /* ---- efi-img.man ---- */
 
+/* EDK2's shell cuts what it prints at once to 8000 characters. */
+enum { PRINTED_MAX = 7900 };
+
+static size_t n_printed;
+
 static void put16(const char *text)
 {
+	n_printed += strlen(text);
+	if (n_printed > PRINTED_MAX)
+		wrong("a section is too long", text);
 	for (; *text != '\0'; text++) {
 		if (*text <= 0 || *text > '~')
 			wrong("not ASCII", text);
@@ -84,8 +92,11 @@ static void line16(const char *line)
 	put16("\r\n");
 }
 
-static void section16(const char *name)
+/* `alone`: it is shown by its name; otherwise behind those before it. */
+static void section16(const char *name, bool alone)
 {
+	if (alone)
+		n_printed = 0;
 	put16(".SH ");
 	put16(name);
 	put16("\r\n");
@@ -97,35 +108,33 @@ static void print_shell_manual(void)
 	put16(".TH efi-img 0 \"");
 	put16(about);
 	put16("\"\r\n");
-	section16("NAME");
+	section16("NAME", false);
 	put16("efi-img - ");
 	line16(about);
 	line16("");
 	/* The overview has its usage, and the commands. */
-	section16("SYNOPSIS");
+	section16("SYNOPSIS", false);
 	print_help(NULL, line16);
 	line16("");
-	section16("DESCRIPTION");
-	line16("The shell shows each command as a section of its own, or all of them:");
-	line16("  help efi-img -section convert");
-	line16("  help -b -v efi-img");
-	line16("Names of files are the shell's, fs0:\\dir\\a.qcow2 for example. Wherever a file is");
-	line16("read, a disk can be named by what `efi-img list` shows, serial=S4X9NG0R12 for");
-	line16("example. > and | take the results; progress and errors stay on the screen. The");
-	line16("exit code is in %lasterror%. Ctrl-C stops a command and the script that it is in.");
+	section16("DESCRIPTION", false);
+	line16("Each command is a section of its own: help efi-img -section convert");
+	line16("Names of files are the shell's, fs0:\\dir\\a.qcow2 for example. Wherever a file");
+	line16("is read, a disk can be named by what `efi-img list` shows: serial=S4X9NG0R12.");
+	line16("> and | take the results; progress and errors stay on the screen. The exit code");
+	line16("is in %lasterror%. Ctrl-C stops a command, and the scripts that it is in.");
 	line16("");
-	section16("EXAMPLES");
+	section16("EXAMPLES", false);
 	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
 		put16("  efi-img ");
 		line16(examples[i]);
 	}
 	line16("");
 	for (size_t i = 0; commands[i] != NULL; i++) {
-		section16(commands[i]->name);
+		section16(commands[i]->name, true);
 		print_help(commands[i]->name, line16);
 		line16("");
 	}
-	section16("exit-codes");
+	section16("exit-codes", true);
 	print_help("exit-codes", line16);
 }
 

@@ -62,7 +62,7 @@ static enum status amend(const struct console *console, const struct arguments *
 		st = create_values_init(image->format->name, image->format->create_options, OPTIONS_AMEND, &values, err);
 	if (st != ST_OK)
 		return st;
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->progress : NULL;
+	job.progress = progress_option(console, arguments);
 	st = format_options(arguments, &values, err);
 	if (st == ST_OK)
 		st = amend_run(&job, err);

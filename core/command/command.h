@@ -10,8 +10,8 @@
 /* Where a command prints. */
 struct console {
 	struct out *out;      /* results */
-	struct out *err;      /* errors, and what is said besides */
-	struct out *progress; /* the line of -p: a shell that can redirect keeps it apart from results; NULL: nobody looks */
+	struct out *err;      /* errors, progress, and what is said besides */
+	bool progress_in_out; /* the line of -p goes to `out`, where qemu-img has it */
 	void (*page)(void);   /* from now on the screen waits for a key each time that it is full; NULL: it never does */
 };
 
@@ -56,6 +56,9 @@ int command_failed(const struct console *, const struct error *);
 
 /* The same for a wrong command line: points to `help NAME` as well. */
 int command_misused(const struct console *, const char *command, const struct error *);
+
+/* Takes the options -p and -q: where the line goes that shows how far it is; NULL: nowhere. */
+struct out *progress_option(const struct console *, const struct arguments *);
 
 /* Takes the option -b of commands that print much: from now on the firmware's shell waits after each screenful. */
 #define OPTION_PAGE { 'b', "page", NULL, "in the UEFI shell: wait for a key after each screenful" }

@@ -74,7 +74,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	job.chain = &chain;
-	progress.out = arguments_has(arguments, "p") && !quiet ? console->progress : NULL;
+	progress.out = progress_option(console, arguments);
 	job.progress = &progress;
 	st = commit_run(&job, &err);
 	progress_end(&progress);

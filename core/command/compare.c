@@ -52,7 +52,7 @@ static int compare(const struct console *console, const struct arguments *argume
 	struct out nowhere = { .write = write_nothing };
 	bool quiet = arguments_has(arguments, "q");
 	struct out *out = quiet ? &nowhere : console->out;
-	struct progress progress = { .out = arguments_has(arguments, "p") && !quiet ? console->progress : NULL };
+	struct progress progress = { .out = progress_option(console, arguments) };
 	struct comparison comparison = { .disk = { a, b }, .strict = arguments_has(arguments, "s"), .progress = &progress };
 	enum compare_outcome outcome;
 	uint64_t offset = 0, size = a->size > b->size ? a->size : b->size;

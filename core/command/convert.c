@@ -389,7 +389,7 @@ static enum status convert(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct convert_records records = { .journal = NULL };
-	struct progress progress = { .out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->progress : NULL };
+	struct progress progress = { .out = progress_option(console, arguments) };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	unsigned n_files = 1;

@@ -37,6 +37,13 @@ int command_misused(const struct console *console, const char *command, const st
 	return EXIT_ERROR;
 }
 
+struct out *progress_option(const struct console *console, const struct arguments *arguments)
+{
+	if (!arguments_has(arguments, "p") || arguments_has(arguments, "q"))
+		return NULL;
+	return console->progress_in_out ? console->out : console->err;
+}
+
 void page_option(const struct console *console, const struct arguments *arguments)
 {
 	if (arguments_has(arguments, "b") && console->page != NULL)

@@ -121,7 +121,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "rebase", &err);
 	}
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->progress : NULL;
+	job.progress = progress_option(console, arguments);
 	st = check_options(arguments, &job, &err);
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, &err);

@@ -28,7 +28,7 @@ void fuzz_volume(const char *name, const uint8_t *bytes, size_t n)
 
 int fuzz_run(const char *line)
 {
-	struct console console = { .out = &fuzz_out.out, .err = &fuzz_err.out, .progress = &fuzz_err.out };
+	struct console console = { .out = &fuzz_out.out, .err = &fuzz_err.out };
 	char copy[256], *words[WORDS_MAX];
 	int n = 0;
 

@@ -128,7 +128,7 @@ static void run_line(const char *text)
 		return;
 	capture_init(&out);
 	capture_init(&err_text);
-	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out, .progress = &err_text.out }, (int)words.n, words.word);
+	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n, words.word);
 	capture_free(&err_text);
 	capture_free(&out);
 	words_free(&words);

@@ -28,7 +28,7 @@ const struct create_option qcow2_create_options[] = {
 	{ .name = "compression_type", .type = OPTION_CHOICE, .preset = "zlib", .choices = qcow2_compression_names,
 	  .help = "how clusters are compressed: zlib or zstd" },
 	{ .name = "compression_level", .type = OPTION_NUMBER,
-	  .help = "effort of convert -c: 1 to 9 with zlib (preset 2), to 19 with zstd (preset 3)" },
+	  .help = "effort: 1 to 9 with zlib (preset 2), to 19 with zstd (preset 3)" },
 	{ .name = "size", .type = OPTION_SIZE, .amendable = true, .help = "size of the virtual disk" },
 	{ .name = "compat", .type = OPTION_CHOICE, .choices = compat_names, .amendable = true,
 	  .help = "version: 1.1, or 0.10 for QEMU older than 1.1" },
