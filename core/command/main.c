@@ -1,3 +1,4 @@
+#include "base/nearest.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/split.h"
@@ -13,6 +14,16 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+void command_unknown(const char *name, struct error *err)
+{
+	struct nearest nearest = { 0 };
+
+	for (size_t i = 0; commands[i] != NULL; i++)
+		nearest_try(&nearest, name, text_length(name), commands[i]->name);
+	error_set(err, "there is no command \"%s\"", name);
+	nearest_say(&nearest, "", err);
+}
+
 int command_failed(const struct console *console, const struct error *err)
 {
 	out_printf(console->err, "efi-img: %s\n", err->text);
@@ -24,6 +35,19 @@ int command_misused(const struct console *console, const char *command, const st
 	out_printf(console->err, "efi-img: %s\nTry 'efi-img help%s%s' for more information.\n", err->text,
 		   *command != '\0' ? " " : "", command);
 	return EXIT_ERROR;
+}
+
+struct out *progress_option(const struct console *console, const struct arguments *arguments)
+{
+	if (!arguments_has(arguments, "p") || arguments_has(arguments, "q"))
+		return NULL;
+	return console->progress_in_out ? console->out : console->err;
+}
+
+void page_option(const struct console *console, const struct arguments *arguments)
+{
+	if (arguments_has(arguments, "b") && console->page != NULL)
+		console->page();
 }
 
 enum status output_style(const struct arguments *arguments, bool *ret_json, struct error *err)
@@ -253,6 +277,6 @@ int command_run(const struct console *console, int argc, char **argv)
 	if (argc == 0)
 		error_set(&err, "what is to be done? A command is missing");
 	else
-		error_set(&err, "there is no command \"%s\"", name);
+		command_unknown(name, &err);
 	return command_misused(console, "", &err);
 }
