@@ -22,7 +22,7 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c bui
 FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
-COMMANDS := $(sort $(filter-out main convert_records,$(basename $(notdir $(wildcard core/command/*.c)))))
+COMMANDS := $(sort $(filter-out main convert_records job session,$(basename $(notdir $(wildcard core/command/*.c)))))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ build/gen/commands.c: always
 SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
 	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
-	core/base/nearest.o core/base/options.o core/base/tree.o core/base/words.o \
+	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \
 	drivers/%.o efi/%.o)
 $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os
 
