@@ -219,8 +219,8 @@ build/test/%.a:
 $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/sim.a
 	$(call say,LD )
 	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
-build/test/test_codec: ORACLE := -lz
-build/test/test_workers: ORACLE := -Wl,--wrap=codec_compress
+build/test/test_codec build/coverage/test_codec: ORACLE := -lz
+build/test/test_workers build/coverage/test_workers: ORACLE := -Wl,--wrap=codec_compress
 
 .PHONY: test-unit
 LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))
@@ -323,7 +323,7 @@ build/coverage/%.a:
 	rm -f $@ && $(AR) rcs $@ $^
 $(COVERED_UNIT): build/coverage/%: build/coverage/tests/unit/%.o build/coverage/core.a build/coverage/sim.a
 	$(call say,LD )
-	$(CC) --coverage $< -Wl,--start-group build/coverage/core.a build/coverage/sim.a -Wl,--end-group -lcmocka -lm -lz -o $@
+	$(CC) --coverage $< -Wl,--start-group build/coverage/core.a build/coverage/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
 build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
 	$(call say,LD )
 	$(CC) --coverage $^ -o $@

@@ -14,10 +14,12 @@ typedef struct { uint8_t b[2]; } le16;
 typedef struct { uint8_t b[4]; } le32;
 typedef struct { uint8_t b[8]; } le64;
 
+/* Unrolled, the compiler sees that each of these is one instruction. */
 static inline uint64_t bytes_from_be(const uint8_t *b, size_t n)
 {
 	uint64_t v = 0;
 
+#pragma GCC unroll 8
 	for (size_t i = 0; i < n; i++)
 		v = v << 8 | b[i];
 	return v;
@@ -27,6 +29,7 @@ static inline uint64_t bytes_from_le(const uint8_t *b, size_t n)
 {
 	uint64_t v = 0;
 
+#pragma GCC unroll 8
 	for (size_t i = 0; i < n; i++)
 		v |= (uint64_t)b[i] << (8 * i);
 	return v;
@@ -34,12 +37,14 @@ static inline uint64_t bytes_from_le(const uint8_t *b, size_t n)
 
 static inline void bytes_to_be(uint8_t *b, size_t n, uint64_t v)
 {
+#pragma GCC unroll 8
 	for (size_t i = 0; i < n; i++)
 		b[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
 }
 
 static inline void bytes_to_le(uint8_t *b, size_t n, uint64_t v)
 {
+#pragma GCC unroll 8
 	for (size_t i = 0; i < n; i++)
 		b[i] = (uint8_t)(v >> (8 * i));
 }

@@ -5,7 +5,9 @@
 
 struct codec *codec_open(enum codec_kind kind, int level)
 {
-	return kind == CODEC_DEFLATE ? deflate_open(level) : zstd_open(level);
+	if (kind == CODEC_DEFLATE)
+		return deflate_open(level == CODEC_PRESET ? CODEC_DEFLATE_LEVEL : level);
+	return zstd_open(level == CODEC_PRESET ? CODEC_ZSTD_LEVEL : level);
 }
 
 void codec_close(struct codec *codec)

@@ -167,7 +167,7 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 	struct create_job create = {
 		.format = format, .file_name = name, .fill = true,
 		.replace = arguments_has(arguments, "force") || (job->journal != NULL && job->journal->found && create_unfinished(name)),
-		.bitmaps = job->bitmaps,
+		.bitmaps = job->bitmaps, .compressed = job->compress,
 		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
 	enum status st = parse_options(arguments, size, &create, err);
@@ -241,7 +241,7 @@ static enum status convert_to_disk(const struct console *console, const struct a
 {
 	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
 				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
-	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps,
+	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps, .compressed = job->compress,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
 

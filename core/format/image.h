@@ -39,6 +39,7 @@ struct create_request {
 	const char *backing_name;            /* NULL: none */
 	const char *backing_format;          /* NULL: none */
 	bool bitmaps;                        /* the image will get some */
+	bool compressed;                     /* what is written to the disk will be compressed */
 	bool filled;                         /* the disk will be written at once, so that a flat image need not have its zeros yet */
 };
 

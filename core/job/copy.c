@@ -9,6 +9,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
+#include "job/joined.h"
 #include "job/pipeline.h"
 
 enum {
@@ -17,16 +18,13 @@ enum {
 	UNIT_MAX = 2 << 20,
 };
 
-/* What a range is to the job. */
-enum kind { SKIP, ZERO, DATA };
-
 struct copy;
 
 /* One piece of the disk on its way. DATA: it is no longer than copy->piece_bytes. */
 struct piece {
 	struct slot slot;
 	const struct copy *copy;
-	enum kind kind;
+	enum joined_kind kind;
 	uint64_t offset, length;
 	struct fetch fetch;
 	enum status st;         /* of the work */
@@ -39,6 +37,7 @@ struct piece {
 /* One run of the job. */
 struct copy {
 	const struct convert_job *job;
+	struct joined disk;    /* what is copied */
 	struct blk *target;
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
@@ -51,45 +50,12 @@ struct copy {
 	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
 };
 
-/* ---- the sources as one disk ---------------------------------------------------------------------------------------- */
-
-/* The source that has the byte at `*offset`, which becomes the offset in it. */
-static struct image *source_at(const struct convert_job *job, uint64_t *offset)
-{
-	size_t i = 0;
-
-	while (*offset >= job->source[i].link[0].image->size) {
-		*offset -= job->source[i].link[0].image->size;
-		i++;
-	}
-	return job->source[i].link[0].image;
-}
-
-/* What lies at `offset`, within one source: ret->length bytes from *ret_at on of it. */
-static enum status look(const struct convert_job *job, uint64_t offset, uint64_t len, uint64_t *ret_at, struct disk_status *ret,
-			enum kind *ret_kind, struct error *err)
-{
-	uint64_t at = job->first_byte + offset;
-	struct image *image = source_at(job, &at);
-	enum status st;
-
-	len = min_u64(len, image->size - at);
-	st = job->salvage != NULL ? salvage_status(image, at, len, ret, job->progress) : disk_status(image, at, len, ret);
-	if (st != ST_OK)
-		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
-	*ret_at = at;
-	/* What no image has is decided by the backing file behind `depth`, which is too short for it. */
-	if (job->keep_depth > 0 && ret->depth + !ret->present >= job->keep_depth)
-		*ret_kind = SKIP;
-	else
-		*ret_kind = ret->zero && job->sparse_bytes > 0 ? ZERO : DATA;
-	return ST_OK;
-}
+/* ---- what cannot be read -------------------------------------------------------------------------------------------- */
 
 static enum status read_failed(const struct piece *piece, enum status st, struct error *err)
 {
 	uint64_t at = piece->copy->job->first_byte + piece->offset;
-	const struct image *image = source_at(piece->copy->job, &at);
+	const struct image *image = joined_image(piece->copy->job, &at);
 
 	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, (size_t)piece->length, at, status_text(st));
 }
@@ -118,7 +84,7 @@ static enum status salvage(struct piece *piece, struct error *err)
 	fetch_begin(&piece->fetch);
 	for (size_t done = 0; done < piece->length;) {
 		uint64_t at = job->first_byte + piece->offset + done;
-		struct image *image = source_at(job, &at);
+		struct image *image = joined_image(job, &at);
 		size_t n = (size_t)min_u64(piece->length - done, image->size - at);
 		struct salvage_range range = { 0 };
 		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n, job->progress)
@@ -136,9 +102,8 @@ static enum status salvage(struct piece *piece, struct error *err)
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
 /* Takes data from the piece's offset on, up to what need not be read and is whole units. */
-static enum status read_data(struct piece *piece, uint64_t end, struct error *err)
+static enum status read_data(struct copy *copy, struct piece *piece, uint64_t end, struct error *err)
 {
-	const struct copy *copy = piece->copy;
 	size_t unit = copy->unit_bytes;
 	bool again = copy->job->salvage != NULL;
 	enum status st = ST_OK;
@@ -148,12 +113,12 @@ static enum status read_data(struct piece *piece, uint64_t end, struct error *er
 	for (piece->length = 0; st == ST_OK && piece->offset + piece->length < end;) {
 		uint64_t at, left = end - piece->offset - piece->length;
 		struct disk_status status;
-		enum kind kind;
+		enum joined_kind kind;
 
-		st = look(copy->job, piece->offset + piece->length, left, &at, &status, &kind, err);
+		st = joined_look(&copy->disk, piece->offset + piece->length, left, &at, &status, &kind, err);
 		if (st != ST_OK)
 			return st;
-		if (kind != DATA && piece->length % unit == 0 && piece->length > 0 && (status.length >= unit || status.length == left))
+		if (kind != JOINED_DATA && piece->length % unit == 0 && piece->length > 0 && (status.length >= unit || status.length == left))
 			break;
 		if (!again)
 			st = fetch_add(&piece->fetch, &status, at, (size_t)status.length);
@@ -169,23 +134,23 @@ static enum status read_data(struct piece *piece, uint64_t end, struct error *er
 }
 
 /* Gets the piece from `at` on, at most to `end`. Units are never divided, so that each is written once. */
-static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, struct error *err)
+static enum status read_piece(struct copy *copy, struct piece *piece, uint64_t at, uint64_t end, struct error *err)
 {
-	uint64_t unit = piece->copy->unit_bytes, in_source;
+	uint64_t unit = copy->unit_bytes, in_source;
 	struct disk_status status;
-	enum status st = look(piece->copy->job, at, end - at, &in_source, &status, &piece->kind, err);
+	enum status st = joined_look(&copy->disk, at, end - at, &in_source, &status, &piece->kind, err);
 
 	piece->offset = at;
 	if (st != ST_OK)
 		return st;
 	piece->slot.has_work = false;
-	if (piece->kind != DATA && (status.length >= unit || at + status.length == end)) {
+	if (piece->kind != JOINED_DATA && (status.length >= unit || at + status.length == end)) {
 		piece->length = at + status.length == end ? status.length : round_down(status.length, unit);
 		return ST_OK;
 	}
-	piece->kind = DATA;
+	piece->kind = JOINED_DATA;
 	piece->slot.has_work = true;
-	return read_data(piece, end, err);
+	return read_data(copy, piece, end, err);
 }
 
 /* ---- what any processor can do -------------------------------------------------------------------------------------- */
@@ -312,9 +277,9 @@ static enum status write_zeros(struct copy *copy, const struct piece *piece, str
 
 static enum status write_piece(struct copy *copy, const struct piece *piece, struct error *err)
 {
-	if (piece->kind == DATA)
+	if (piece->kind == JOINED_DATA)
 		return write_data(piece, err);
-	return piece->kind == ZERO ? write_zeros(copy, piece, err) : ST_OK;
+	return piece->kind == JOINED_ZERO ? write_zeros(copy, piece, err) : ST_OK;
 }
 
 /* ---- what an earlier job has written -------------------------------------------------------------------------------- */
@@ -337,7 +302,7 @@ static enum status compare_there(const struct piece *piece, bool *ret_same, stru
 	for (uint64_t at = piece->offset; *ret_same && at < end; at += n) {
 		struct disk_status status = { .length = end - at };
 
-		if (piece->kind != DATA)
+		if (piece->kind != JOINED_DATA)
 			st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : disk_status(copy->job->target, at, end - at, &status);
 		n = status.zero ? status.length : min_u64(status.length, copy->piece_bytes);
 		if (st == ST_OK && !status.zero)
@@ -345,7 +310,7 @@ static enum status compare_there(const struct piece *piece, bool *ret_same, stru
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading what it has at offset %ju: %s", copy->job->target->name, at, status_text(st));
 		if (!status.zero)
-			*ret_same = piece->kind == DATA ? memcmp(copy->there, piece->fetch.bytes, (size_t)n) == 0 : is_zero(copy->there, (size_t)n);
+			*ret_same = piece->kind == JOINED_DATA ? memcmp(copy->there, piece->fetch.bytes, (size_t)n) == 0 : is_zero(copy->there, (size_t)n);
 	}
 	return ST_OK;
 }
@@ -402,6 +367,19 @@ no_memory:
 	return NULL;
 }
 
+static enum status piece_copy(struct slot *to, const struct slot *from)
+{
+	struct piece *piece = (struct piece *)to;
+	const struct piece *lost = (const struct piece *)from;
+
+	piece->kind = lost->kind;
+	piece->offset = lost->offset;
+	piece->length = lost->length;
+	return fetch_copy(&piece->fetch, &lost->fetch);
+}
+
+static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
+
 /* Up to `end` the target has all of it. */
 static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 {
@@ -422,37 +400,25 @@ static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 /* Writes what comes first. */
 static enum status finish(struct copy *copy, struct error *err)
 {
-	const struct slot *lost;
 	struct piece *piece;
 	bool must_write = true;
-	enum status st = pipeline_wait(&copy->line, &lost);
+	enum status st = pipeline_wait(&copy->line);
 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	piece = (struct piece *)pipeline_first(&copy->line);
-	if (lost != NULL) {
-		const struct piece *old = (const struct piece *)lost;
-
-		piece->kind = old->kind;
-		piece->offset = old->offset;
-		piece->length = old->length;
-		piece->slot.has_work = true;
-		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
-			return fail_no_memory(err);
-		work(&piece->slot.work, 0);
-	}
-	if (piece->kind == DATA && salvage_is_local(piece->st)) {
+	if (piece->kind == JOINED_DATA && salvage_is_local(piece->st)) {
 		st = salvage(piece, err);
 		if (st != ST_OK)
 			return st;
 		work(&piece->slot.work, 0);
 	}
-	if (piece->kind == DATA && piece->st != ST_OK)
+	if (piece->kind == JOINED_DATA && piece->st != ST_OK)
 		return read_failed(piece, piece->st, err);
-	if (piece->kind == DATA && copy->print != NULL)
+	if (piece->kind == JOINED_DATA && copy->print != NULL)
 		fingerprint_add(copy->print, piece->offset, piece->part);
 	if (copy->job->manifest != NULL)
-		manifest_add(copy->job->manifest, piece->kind == DATA ? piece->fetch.bytes : NULL, piece->length);
+		manifest_add(copy->job->manifest, piece->kind == JOINED_DATA ? piece->fetch.bytes : NULL, piece->length);
 	progress_skip(copy->job->progress, piece->offset - copy->at);
 	copy->at = piece->offset;
 	if (is_there(piece))
@@ -490,7 +456,7 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 		if (progress_cancelled(copy->job->progress)) {
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
 		} else if (piece != NULL) {
-			st = read_piece(piece, at, end, err);
+			st = read_piece(copy, piece, at, end, err);
 			if (st == ST_OK)
 				pipeline_push(&copy->line);
 			at += piece->length;
@@ -506,10 +472,17 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 	return st;
 }
 
+/* As the options of the new image say. */
+static int compression_level(const struct convert_job *job)
+{
+	const struct create_value *value = job->create != NULL ? create_value(&job->create->options, "compression_level") : NULL;
+
+	return value != NULL ? (int)value->number : CODEC_PRESET;
+}
+
 static enum status get_ready(struct copy *copy, uint64_t size, struct error *err)
 {
 	const struct convert_job *job = copy->job;
-	enum codec_kind kind = job->target->compression;
 	size_t source_cluster = 0;
 	enum status st;
 
@@ -524,11 +497,11 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 	}
 	st = pipeline_start(&copy->line, size, source_cluster, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
-		copy->codec[i] = codec_open(kind, kind == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL);
+		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
 			st = fail_no_memory(err);
 	}
-	return st == ST_OK ? pipeline_make_slots(&copy->line, piece_new, piece_free, copy, err) : st;
+	return st == ST_OK ? pipeline_make_slots(&copy->line, &piece_ops, copy, err) : st;
 }
 
 static void put_away(struct copy *copy)
@@ -548,6 +521,7 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	if (copy == NULL)
 		return fail_no_memory(err);
 	copy->job = job;
+	copy->disk.job = job;
 	copy->print = print;
 	copy->target = &job->target->blk;
 	copy->unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes

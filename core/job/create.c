@@ -200,7 +200,8 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	enum status st;
 
 	job->request = (struct create_request){
-		.file_name = job->file_name, .options = &job->options, .bitmaps = job->bitmaps, .filled = job->fill,
+		.file_name = job->file_name, .options = &job->options, .bitmaps = job->bitmaps, .compressed = job->compressed,
+		.filled = job->fill,
 	};
 	st = prepare_backing(job, err);
 	if (st != ST_OK)

@@ -17,6 +17,7 @@ struct create_job {
 	bool replace;                 /* an existing file may be overwritten */
 	bool fill;                    /* the disk will be written at once */
 	bool bitmaps;                 /* the image will get some */
+	bool compressed;              /* what is written to the disk will be compressed */
 	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
 	bool may_split;               /* split_bytes is set where the volume's files may be too small for the image */
 	uint64_t split_bytes;         /* the image goes into several files (blk/split.h), each of at most so many bytes; 0: into one */

@@ -34,6 +34,7 @@ enum status measure_run(const struct measure_job *job, struct measure_result *re
 		.size = round_up(job->size, 512),
 		.options = job->options,
 		.backing_name = backing != NULL ? backing->text : NULL,
+		.compressed = true, /* perhaps: it is not known */
 	};
 	struct image_measure measure;
 	uint64_t stored_bytes = 0;

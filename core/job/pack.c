@@ -15,7 +15,7 @@ enum status pack_open(struct pack *pack, struct image *image)
 {
 	*pack = (struct pack){
 		.image = image,
-		.codec = codec_open(image->compression, image->compression == CODEC_ZSTD ? CODEC_ZSTD_LEVEL : CODEC_DEFLATE_LEVEL),
+		.codec = codec_open(image->compression, CODEC_PRESET),
 		.packed = mem_alloc(image->cluster_bytes),
 	};
 	return pack->codec != NULL && pack->packed != NULL ? ST_OK : ST_NO_MEMORY;

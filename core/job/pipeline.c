@@ -25,16 +25,14 @@ size_t pipeline_processors(const struct pipeline *line)
 }
 
 /* Each processor has one, while one waits for it, and others are being read and written. */
-enum status pipeline_make_slots(struct pipeline *line, struct slot *(*slot_new)(void *user), void (*slot_free)(struct slot *, void *user),
-				void *user, struct error *err)
+enum status pipeline_make_slots(struct pipeline *line, const struct slot_ops *ops, void *user, struct error *err)
 {
 	size_t processors = pipeline_processors(line), wanted = processors > 1 ? 2 * processors : 1;
 
-	line->slot_new = slot_new;
-	line->slot_free = slot_free;
+	line->ops = ops;
 	line->user = user;
 	while (line->n_slots < wanted) {
-		struct slot *slot = slot_new(user);
+		struct slot *slot = ops->create(user);
 
 		if (slot == NULL)
 			break;
@@ -49,12 +47,12 @@ void pipeline_close(struct pipeline *line)
 	for (size_t i = 0; i <= PIPELINE_WORKERS_MAX; i++)
 		unpacker_close(&line->unpacker[i]);
 	for (size_t i = 0; i < line->n_slots; i++)
-		line->slot_free(line->slot[i], line->user);
+		line->ops->free(line->slot[i], line->user);
 	while (line->given_up != NULL) {
 		struct slot *slot = line->given_up;
 
 		line->given_up = slot->next;
-		line->slot_free(slot, line->user);
+		line->ops->free(slot, line->user);
 	}
 }
 
@@ -78,21 +76,23 @@ struct slot *pipeline_first(const struct pipeline *line)
 	return line->n > 0 ? line->slot[line->first] : NULL;
 }
 
-enum status pipeline_wait(struct pipeline *line, const struct slot **ret_lost)
+enum status pipeline_wait(struct pipeline *line)
 {
 	struct slot *slot = line->slot[line->first], *new;
 
 	CHECK(line->n > 0);
-	*ret_lost = NULL;
 	if (!slot->has_work || work_wait(line->workers, &slot->work))
 		return ST_OK;
-	new = line->slot_new(line->user);
+	new = line->ops->create(line->user);
 	if (new == NULL)
 		return ST_NO_MEMORY;
 	slot->next = line->given_up;
 	line->given_up = slot;
 	line->slot[line->first] = new;
-	*ret_lost = slot;
+	new->has_work = true;
+	if (line->ops->copy(new, slot) != ST_OK)
+		return ST_NO_MEMORY;
+	new->work.run(&new->work, 0);
 	return ST_OK;
 }
 

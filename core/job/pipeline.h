@@ -21,11 +21,17 @@ struct slot {
 	struct slot *next; /* of those that were given up */
 };
 
+/* What a user does with its own. */
+struct slot_ops {
+	struct slot *(*create)(void *user);                           /* NULL: no memory */
+	enum status (*copy)(struct slot *to, const struct slot *from); /* what it was filled with (fetch_copy()); ST_NO_MEMORY */
+	void (*free)(struct slot *, void *user);
+};
+
 struct pipeline {
 	struct workers *workers;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
-	struct slot *(*slot_new)(void *user);               /* NULL: no memory */
-	void (*slot_free)(struct slot *, void *user);
+	const struct slot_ops *ops;
 	void *user;
 	struct slot *slot[PIPELINE_SLOTS_MAX];
 	size_t n_slots;                                     /* as many as there was memory for */
@@ -43,8 +49,7 @@ enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_byt
 size_t pipeline_processors(const struct pipeline *);
 
 /* Makes the slots. ST_NO_MEMORY: not even one. */
-enum status pipeline_make_slots(struct pipeline *, struct slot *(*slot_new)(void *user), void (*slot_free)(struct slot *, void *user),
-				void *user, struct error *);
+enum status pipeline_make_slots(struct pipeline *, const struct slot_ops *, void *user, struct error *);
 
 /* Waits for the processors, and frees all of it. */
 void pipeline_close(struct pipeline *);
@@ -59,11 +64,10 @@ void pipeline_push(struct pipeline *);
 struct slot *pipeline_first(const struct pipeline *);
 
 /*
- * Waits until the work on that one is done. ST_OK with *ret_lost: its processor has stopped answering; the first slot
- * is a new one now, to get what *ret_lost was filled with (fetch_copy()), and its work to be done at once.
- * ST_NO_MEMORY.
+ * Waits until the work on that one is done. Where its processor has stopped answering, the first slot is a new one then,
+ * with a copy of what that was filled with, whose work was done here. ST_NO_MEMORY.
  */
-enum status pipeline_wait(struct pipeline *, const struct slot **ret_lost);
+enum status pipeline_wait(struct pipeline *);
 
 /* The first slot is free again. */
 void pipeline_pop(struct pipeline *);

@@ -198,3 +198,32 @@ def test_options_are_explained(tmp_path, args):
     ours, created = (Result([EFI_IMG, *words], tmp_path) for words in (["convert", *args], ["create", "-f", format, "-o", "help"]))
     assert (ours.code, ours.out, ours.err) == (0, created.out, "") and created.out.startswith("Supported ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind, most", [("zlib", 9), ("zstd", 19)])
+def test_compression_levels(tmp_path, kind, most):
+    """More effort makes no more bytes; the level is nothing that the image has."""
+    text = "".join(f"{i * i} {i % 97} lines of a text\n" for i in range(60000)).encode()
+    (tmp_path / "s").write_bytes(text + bytes(-len(text) % 512))
+    sizes = []
+    for level in (1, most):
+        target = f"{level}.qcow2"
+        assert_converted(tmp_path, "s", target, "qcow2", "-c", "-o", f"compression_type={kind},compression_level={level}", source_args=("-f", "raw"))
+        sizes.append((tmp_path / target).stat().st_size)
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize("args, word", [
+    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=0", "s", "t"], "1 to 9"),
+    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=10", "s", "t"], "1 to 9"),
+    (["convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd,compression_level=20", "s", "t"], "1 to 19"),
+    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=fast", "s", "t"], "not a number"),
+    (["convert", "-O", "qcow2", "-o", "compression_level=1", "s", "t"], "convert -c"),
+    (["create", "-f", "qcow2", "-o", "compression_level=1", "t", "1M"], "convert -c"),
+    (["amend", "-f", "qcow2", "-o", "compression_level=1", "s"], "compression_level"),
+])
+def test_no_such_compression_level(tmp_path, args, word):
+    assert efi_img(tmp_path, "create", "-q", "-f", "qcow2", "s", "1M").code == 0
+    refused = efi_img(tmp_path, *args)
+    assert refused.code == 1 and word in refused.err and "compression_level" in refused.err
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]

@@ -279,7 +279,7 @@ static void test_round_trips(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		struct codec *codec = codec_open(kind, kind == CODEC_DEFLATE ? CODEC_DEFLATE_LEVEL : CODEC_ZSTD_LEVEL);
+		struct codec *codec = codec_open(kind, CODEC_PRESET);
 
 		for (size_t i = 0; i < N_OF(sizes); i++)
 			for (enum data data = 0; data < N_DATA; data++)
@@ -292,7 +292,7 @@ static void test_levels(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		for (int level = 1; level <= (kind == CODEC_DEFLATE ? 9 : 19); level++) {
+		for (int level = 1; level <= (kind == CODEC_DEFLATE ? CODEC_DEFLATE_LEVEL_MAX : CODEC_ZSTD_LEVEL_MAX); level++) {
 			struct codec *codec = codec_open(kind, level);
 
 			/*
@@ -346,7 +346,7 @@ static void test_no_memory(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		for (int level = 0; level <= 3; level += 3) {
+		for (int level = CODEC_ONLY_DECOMPRESS; level <= CODEC_PRESET; level++) {
 			unsigned n = 1;
 
 			for (;; n++) {
@@ -363,7 +363,7 @@ static void test_no_memory(void **state)
 				assert_int_equal(sim_allocations(), 0);
 			}
 			assert_int_equal(sim_allocations(), 0);
-			assert_int_equal(n, level == 0 ? 3 : 4); /* all that failed, and the one that did not come */
+			assert_int_equal(n, level == CODEC_ONLY_DECOMPRESS ? 3 : 4); /* all that failed, and the one that did not come */
 		}
 	}
 	sim_fail_allocation(0);
@@ -377,7 +377,7 @@ static void test_works_without_memory(void **state)
 
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		struct codec *codec = codec_open(kind, kind == CODEC_DEFLATE ? CODEC_DEFLATE_LEVEL : CODEC_ZSTD_LEVEL);
+		struct codec *codec = codec_open(kind, CODEC_PRESET);
 		size_t n;
 
 		sim_fail_allocation(1);
@@ -436,7 +436,7 @@ static void test_workers(void **state)
 
 static void test_zlib_reads_ours(void **state)
 {
-	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_DEFLATE_LEVEL);
+	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_PRESET);
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(sizes); i++) {
@@ -521,7 +521,7 @@ static void beside_zlib(struct codec *codec, const uint8_t *in, size_t in_len, s
 static void test_deflate_truncated(void **state)
 {
 	enum { N = 3000 };
-	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_DEFLATE_LEVEL);
+	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_PRESET);
 
 	(void)state;
 	for (enum data data = 0; data < N_DATA; data++) {
@@ -595,7 +595,7 @@ static void test_deflate_damaged(void **state)
 
 static void test_libzstd_reads_ours(void **state)
 {
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_ZSTD_LEVEL);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
 
 	(void)state;
 	if (!load_libzstd())
@@ -660,7 +660,7 @@ static void test_zstd_frames(void **state)
 	enum { N = 4096, HALF = N / 2, SKIPPABLE = 8 + 5 };
 	static const uint8_t skippable[SKIPPABLE] = { 0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 'h', 'e', 'l', 'l', 'o' };
 	static const uint8_t endless[8] = { 0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0xff };
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_ZSTD_LEVEL);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
 	uint8_t *bytes = data_new(N, WORDS), packed[4 * N];
 	size_t n = 0, len;
 
@@ -688,7 +688,7 @@ static void test_zstd_frames(void **state)
 static void test_zstd_truncated(void **state)
 {
 	enum { N = 3000 };
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_ZSTD_LEVEL);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
 
 	(void)state;
 	for (enum data data = 0; data < N_DATA; data++) {

@@ -2,6 +2,7 @@
 
 #include "base/out.h"
 #include "format/image.h"
+#include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
 
 /* What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c; and repair.c. */
@@ -99,7 +100,10 @@ void qcow2_counts_free(struct qcow2_check *);
 /* Counts a reference to each cluster that these bytes of the file touch. */
 void qcow2_count(struct qcow2_check *, enum qcow2_use, uint64_t offset, uint64_t bytes);
 
-uint64_t qcow2_counts_get(const struct qcow2_check *, uint64_t cluster);
+static inline uint64_t qcow2_counts_get(const struct qcow2_check *c, uint64_t cluster)
+{
+	return qcow2_refcount_at(c->q->header.refcount_order, c->counts, cluster);
+}
 
 /* What it is used as (enum qcow2_use); whether that is two things. */
 unsigned qcow2_counts_uses(const struct qcow2_check *, uint64_t cluster);

@@ -31,35 +31,15 @@ void qcow2_counts_free(struct qcow2_check *c)
 	mem_free(c->uses);
 }
 
-uint64_t qcow2_counts_get(const struct qcow2_check *c, uint64_t cluster)
-{
-	return qcow2_refcount_at(c->q->header.refcount_order, c->counts, cluster);
-}
-
 /* One more; false: it is as high as a refcount can be. */
 static bool add(struct qcow2_check *c, uint64_t cluster)
 {
-	unsigned order = c->q->header.refcount_order, shift;
-	uint8_t *at;
+	unsigned order = c->q->header.refcount_order;
+	uint64_t count = qcow2_refcount_at(order, c->counts, cluster);
 
-	if (order >= 3) {
-		unsigned n = 1u << (order - 3), i = n;
-
-		at = c->counts + cluster * n;
-		while (i > 0 && at[i - 1] == 0xff)
-			i--;
-		if (i == 0)
-			return false;
-		at[i - 1]++;
-		while (i < n)
-			at[i++] = 0;
-		return true;
-	}
-	if (qcow2_counts_get(c, cluster) == (1u << (1u << order)) - 1)
+	if (count == qcow2_refcount_limit(order))
 		return false;
-	at = &c->counts[cluster >> (3 - order)];
-	shift = (unsigned)(cluster << order) & 7;
-	*at = (uint8_t)(*at + (1u << shift));
+	qcow2_refcount_put(order, c->counts, cluster, count + 1);
 	return true;
 }
 

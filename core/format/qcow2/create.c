@@ -27,6 +27,8 @@ const struct create_option qcow2_create_options[] = {
 	  .help = "what is allocated at once: off, metadata, falloc (and space reserved), full (and written)" },
 	{ .name = "compression_type", .type = OPTION_CHOICE, .preset = "zlib", .choices = qcow2_compression_names,
 	  .help = "how clusters are compressed: zlib or zstd" },
+	{ .name = "compression_level", .type = OPTION_NUMBER,
+	  .help = "effort of convert -c: 1 to 9 with zlib (preset 2), to 19 with zstd (preset 3)" },
 	{ .name = "size", .type = OPTION_SIZE, .amendable = true, .help = "size of the virtual disk" },
 	{ .name = "compat", .type = OPTION_CHOICE, .choices = compat_names, .amendable = true,
 	  .help = "version of the format: 1.1 (v3), or 0.10 (v2) for QEMU older than 1.1" },
@@ -68,6 +70,21 @@ enum status qcow2_refcount_option(const struct create_values *options, uint32_t 
 	return ST_OK;
 }
 
+static enum status check_level(const struct create_request *request, uint32_t type, struct error *err)
+{
+	const struct create_value *level = create_value(request->options, "compression_level");
+	uint64_t most = type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD_LEVEL_MAX : CODEC_DEFLATE_LEVEL_MAX;
+
+	if (level->text == NULL)
+		return ST_OK;
+	if (level->number == 0 || level->number > most)
+		return fail(err, ST_INVALID, "option compression_level: %ju is not a level of %s, which has 1 to %ju", level->number,
+			    qcow2_compression_names[type], most);
+	if (!request->compressed)
+		return fail(err, ST_INVALID, "option compression_level: nothing is compressed here; it is for convert -c");
+	return ST_OK;
+}
+
 static enum status take_options(const struct create_request *request, struct layout *layout, struct error *err)
 {
 	const struct create_values *options = request->options;
@@ -89,6 +106,9 @@ static enum status take_options(const struct create_request *request, struct lay
 	h->data_file = create_value(options, "data_file")->text;
 	h->size = request->size;
 
+	st = check_level(request, h->compression_type, err);
+	if (st != ST_OK)
+		return st;
 	if (extended && h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
 		return fail(err, ST_INVALID, "option extended_l2 needs a cluster_size of 16k or more; it is %ju", cluster_bytes);
 	if (h->data_file != NULL && h->data_file[0] == '\0')

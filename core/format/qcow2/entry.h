@@ -59,12 +59,25 @@ static inline uint64_t qcow2_refcount_at(unsigned order, const uint8_t *block, u
 
 static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index, uint64_t value)
 {
-	if (order >= 3) {
-		bytes_to_be(block + (index << (order - 3)), (size_t)1 << (order - 3), value);
-	} else {
-		uint8_t *byte = &block[index >> (3 - order)];
-		unsigned shift = (unsigned)(index << order) & 7;
+	uint8_t *byte;
+	unsigned shift;
 
+	switch (order) {
+	case 3:
+		block[index] = (uint8_t)value;
+		return;
+	case 4:
+		bytes_to_be(block + 2 * index, 2, value);
+		return;
+	case 5:
+		bytes_to_be(block + 4 * index, 4, value);
+		return;
+	case 6:
+		bytes_to_be(block + 8 * index, 8, value);
+		return;
+	default:
+		byte = &block[index >> (3 - order)];
+		shift = (unsigned)(index << order) & 7;
 		*byte = (uint8_t)((*byte & ~(qcow2_refcount_limit(order) << shift)) | value << shift);
 	}
 }
