@@ -389,24 +389,36 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	@echo "  LINT man page"
 	mandoc -T lint -W error build/efi-img.1
 	@echo "  LINT shellcheck"
-	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian \
+	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
 		tests/fuzz/run tests/fuzz/keep tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
 # The adapters and the core with another entry point.
-BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS)) $(B)/tests/bench/volume.o
+BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS))
 
-$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH)
-$(B)/bench.so: $(BENCH_OBJECTS)
+$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH) -Iefi
+$(B)/bench.so: $(BENCH_OBJECTS) $(B)/tests/bench/volume.o
+$(B)/timed.so: $(BENCH_OBJECTS) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
+$(B)/bench.so $(B)/timed.so:
 	$(link)
 
-.PHONY: bench-firmware bench-host
-bench: bench-firmware bench-host
+.PHONY: bench-firmware bench-copy bench-linux bench-host bench-growth
+bench: bench-firmware bench-copy bench-linux bench-host bench-growth
 bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
 	$(PYTHON) -B tests/bench/firmware.py $^
+bench-copy: $(B)/timed.efi | setup-run
+	$(PYTHON) -B tests/bench/copies.py $^
+bench-linux: $(B)/efi-img.efi build/linux | setup-run
+	$(PYTHON) -B tests/bench/linux.py $^
 bench-host: build/host/efi-img build/host/measure | setup-run
 	$(PYTHON) -B tests/bench/host.py $^
+bench-growth: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
+
+build/linux: scripts/make-linux scripts/apt-lists | setup-test
+	$(call say,LINUX)
+	scripts/make-linux $@
 
 build/host/measure: build/host/tests/bench/measure.o
 	$(call say,LD )
@@ -433,7 +445,9 @@ help:
 	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
-	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"
+	@echo "make bench        speed, beside other programs and what the devices can do: bench-firmware (create), bench-copy (capture and"
+	@echo "                  restore), bench-linux (beside a Linux with qemu-img in the same machine), bench-host (beside qemu-img),"
+	@echo "                  bench-growth (with sizes; GIB=16: with data up to that)"
 	@echo "make clean        removes build/"
 
 # What was compiled before, and which headers it saw.
