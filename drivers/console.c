@@ -115,6 +115,23 @@ void console_flush(void)
 	flush(&standard_error);
 }
 
+static bool paged;
+
+void console_page(void)
+{
+	/* A person who has it on already keeps it. */
+	paged = firmware.shell != NULL && !firmware.shell->GetPageBreak();
+	if (paged)
+		firmware.shell->EnablePageBreak();
+}
+
+void console_finish(void)
+{
+	console_flush();
+	if (paged)
+		firmware.shell->DisablePageBreak();
+}
+
 void console_clear(void)
 {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;

@@ -18,6 +18,12 @@ struct out *console_err(void);
 /* Writes what is held back: before waiting for the person, and at the end. */
 void console_flush(void);
 
+/* From now on to the end of the program, the shell's screen waits for a key each time that it is full. */
+void console_page(void);
+
+/* Takes back what console_page() has done. */
+void console_finish(void);
+
 /* Clears the screen of what the firmware has left there. For where no shell has. */
 void console_clear(void);
 

@@ -80,10 +80,10 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 
 	firmware_start(image, system);
 	console = (struct console){
-		.out = console_out(), .err = console_err(), .events = serial_out(), .plain = !console_has_screen(),
+		.out = console_out(), .err = console_err(), .events = serial_out(), .plain = !console_has_screen(), .page = console_page,
 	};
 	code = start(&console);
-	console_flush();
+	console_finish();
 	cancel_finish();
 	sata_finish();
 	/* The shell takes the low 32 bits for %lasterror%; a small number without the error bit arrives as it is. */

@@ -294,13 +294,15 @@ static void say_result(struct session *session, const struct console *console, i
 
 int session_run(struct session *session, const struct console *console, int argc, char **argv)
 {
-	struct console both = { .out = &session->out.out, .err = &session->err.out, .events = console->events, .plain = console->plain };
+	struct console both = *console;
 	struct out *out = &session->log.text.out;
 	const char *name = argc > 0 ? argv[0] : "";
 	struct tree *tree;
 	uint64_t begin;
 	int code;
 
+	both.out = &session->out.out;
+	both.err = &session->err.out;
 	session->number++;
 	session->console = console;
 	tree = session_event(session, "start");

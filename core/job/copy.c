@@ -42,6 +42,7 @@ struct copy {
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
+	bool seeks_zeros;      /* it has something better for zeros than to write them */
 	bool grows;            /* it is a new file that ends with the last byte that was written */
 	struct fingerprint *print; /* NULL: not wanted */
 	uint64_t at;           /* what is in front of it is done */
@@ -176,7 +177,7 @@ static void work(struct work *its_work, size_t worker)
 	if (st == ST_OK && copy->print != NULL)
 		fingerprint_part(copy->print, piece->offset, piece->fetch.bytes, length, piece->part);
 	for (size_t i = 0; st == ST_OK && i < n_units; i++) {
-		piece->zero[i] = copy->job->sparse_bytes > 0 && is_zero(piece->fetch.bytes + i * unit, unit);
+		piece->zero[i] = copy->seeks_zeros && is_zero(piece->fetch.bytes + i * unit, unit);
 		if (piece->packed != NULL && !piece->zero[i])
 			st = pack_unit(piece, copy->codec[worker], i);
 	}
@@ -457,8 +458,9 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
 		} else if (piece != NULL) {
 			st = read_piece(copy, piece, at, end, err);
-			if (st == ST_OK)
-				pipeline_push(&copy->line);
+			piece->slot.is_hard = piece->fetch.packed_n > 0;
+			if (st == ST_OK && pipeline_push(&copy->line) != ST_OK)
+				st = fail_no_memory(err);
 			at += piece->length;
 		} else if (pipeline_first(&copy->line) != NULL) {
 			st = finish(copy, err);
@@ -495,7 +497,7 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster, err);
+	st = pipeline_start(&copy->line, size, source_cluster, job->compress, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
 		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
@@ -530,6 +532,7 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->grows = job->create != NULL && job->target->format->flat;
 	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
+	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat);
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);

@@ -18,6 +18,7 @@ enum {
 struct slot {
 	struct work work;
 	bool has_work;     /* for other processors; false: it is filled, and that is all */
+	bool is_hard;      /* the first such work is worth that they are started */
 	struct slot *next; /* of those that were given up */
 };
 
@@ -30,6 +31,8 @@ struct slot_ops {
 
 struct pipeline {
 	struct workers *workers;
+	bool may_start;                                     /* other processors, which was not done so far */
+	size_t cluster_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
 	const struct slot_ops *ops;
 	void *user;
@@ -40,10 +43,12 @@ struct pipeline {
 };
 
 /*
- * Starts other processors, where `bytes` to be done make that worth it, and makes an unpacker for each, for clusters of
- * up to `cluster_bytes`. ST_NO_MEMORY; closed on failure too.
+ * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Where there is enough of it, other processors
+ * are started: at once if all of the work is hard or they can read as well, otherwise with the first hard work. What looks at
+ * bytes once, at the speed of memory, is not: in firmware each waits by looking all the time, which an emulated or virtual
+ * machine takes from the devices. ST_NO_MEMORY; closed on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, struct error *);
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, bool is_hard, struct error *);
 
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);
@@ -57,8 +62,8 @@ void pipeline_close(struct pipeline *);
 /* The slot that is to be filled next. NULL: all are on their way. */
 struct slot *pipeline_free_slot(const struct pipeline *);
 
-/* That slot is on its way. */
-void pipeline_push(struct pipeline *);
+/* That slot is on its way. ST_NO_MEMORY: it is not. */
+enum status pipeline_push(struct pipeline *);
 
 /* The first of those on their way. NULL: there is none. */
 struct slot *pipeline_first(const struct pipeline *);

@@ -136,8 +136,9 @@ static enum status run(struct scan *scan, struct error *err)
 		} else if (piece != NULL) {
 			st = read_piece(piece, at, end, err);
 			at += piece->length;
-			if (st == ST_OK)
-				pipeline_push(&scan->line);
+			piece->slot.is_hard = piece->fetch.packed_n > 0;
+			if (st == ST_OK && pipeline_push(&scan->line) != ST_OK)
+				st = fail_no_memory(err);
 		} else if (pipeline_first(&scan->line) != NULL) {
 			st = finish(scan, err);
 			pipeline_pop(&scan->line);
@@ -158,7 +159,7 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, err);
+	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, false, err);
 	if (st == ST_OK)
 		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);
 	if (st == ST_OK)

@@ -39,6 +39,7 @@ class Drive:
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
     slow_reads: int = 0  # the same for reading
     first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
+    keeps_zeros: bool = False  # zeros are written as any other bytes, and take room on the host
     faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None)
 
     def arguments(self, name, number):
@@ -57,7 +58,7 @@ class Drive:
         words += ["-device", f"{device},id={name}{serial}{block}{first}" + (f",drive={name}-image" if self.image else "")]
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
-            plain = f"file={self.image},cache=unsafe,detect-zeroes=unmap,discard=unmap"
+            plain = f"file={self.image},cache=unsafe" + ("" if self.keeps_zeros else ",detect-zeroes=unmap,discard=unmap")
             words += ["-drive", f"if=none,id={name}-image,format=raw,{self._faulty() if self.faults else plain}"
                       + (",readonly=on" if self.read_only else "")
                       + (f",throttling.bps-write={self.slow}" if self.slow else "")
@@ -142,11 +143,12 @@ class Machine:
     FATAL = "Exception Type|Script Error Status"
 
     def __init__(self, directory, drives, memory=256, processors=1, deadline=60, reboots=False, skips_idle=False, live=None, secure=False,
-                 accelerator="tcg", more=()):
+                 accelerator="tcg", kernel=(), more=()):
         """
         `directory` is made anew. `deadline` in seconds is for all of it. `reboots`: a reset does not end it. `skips_idle`: the
         time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest(). `secure`:
-        Secure Boot is on. `more`: further arguments for QEMU.
+        Secure Boot is on. `kernel`: a Linux that the firmware starts (kernel, initramfs, command line), and none of the disks.
+        `more`: further arguments for QEMU.
         """
         self.directory = Path(directory).resolve()
         self.drives = drives
@@ -159,6 +161,7 @@ class Machine:
         self.secure = secure
         self.accelerator = accelerator
         self.more = more
+        self.kernel = kernel
 
     def __enter__(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -184,6 +187,8 @@ class Machine:
         ]
         if self.secure:
             words += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
+        for option, value in zip(("-kernel", "-initrd", "-append"), self.kernel):
+            words += [option, value]
         if not self.reboots:
             words += ["-no-reboot"]
         if self.skips_idle:
