@@ -6,10 +6,12 @@
 
 #include "base/path.h"
 #include "base/size.h"
+#include "base/smbios.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "base/words.h"
 #include "command/command.h"
+#include "command/job.h"
 #include "job/journal.h"
 #include "job/manifest.h"
 #include "job/rescue_map.h"
@@ -117,6 +119,28 @@ static void parse_journal(const char *text, size_t n)
 		MUST(err.text[0] != '\0' && !journal.found && journal.old == 0);
 }
 
+/* With a mistake in it, there is nothing to be run. */
+static void parse_job(const char *text, size_t n)
+{
+	struct job job;
+	struct error err;
+
+	if (job_parse("j", text, n, &job, &err) == ST_OK)
+		MUST(job.n > 0);
+	else
+		MUST(err.text[0] != '\0' && job.n == 0);
+	job_free(&job);
+}
+
+static void parse_smbios(const uint8_t *table, size_t n)
+{
+	struct capture text;
+
+	capture_init(&text);
+	MUST(smbios_strings(table, n, "a", &text.out) == (text.n > 0));
+	capture_free(&text);
+}
+
 /* A whole command line on an empty volume; nothing in it is a reason to end. */
 static void run_line(const char *text)
 {
@@ -158,10 +182,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		parse_path(text);
 		break;
 	case 4:
-		convert_utf(text, n - 1);
+		if (data[0] % 16 < 8)
+			convert_utf(text, n - 1);
+		else
+			parse_smbios(data + 1, n - 1);
 		break;
 	case 6:
-		parse_map(text, n - 1);
+		if (data[0] % 16 < 8)
+			parse_map(text, n - 1);
+		else
+			parse_job(text, n - 1);
 		break;
 	case 7:
 		if (data[0] % 16 < 8)

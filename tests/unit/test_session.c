@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/out_plain.h"
+#include "base/text.h"
 #include "blk/blk.h"
 #include "command/session.h"
 #include "machine.h"
@@ -203,6 +204,34 @@ static void names_do_not_collide(void **state)
 	tear_down();
 }
 
+/* So that a disk with the log on it can be copied by a command. */
+static void it_is_not_written_meanwhile(void **state)
+{
+	static const char *const lines[][WORDS] = { { "convert", "-p", "-f", "raw", "-O", "qcow2", "source", "copy" }, { NULL } };
+	static uint8_t bytes[MIB];
+	const struct sim_change *change;
+	size_t n, first = 0, last = 0, log = 0;
+
+	(void)state;
+	set_up(&roomy);
+	memset(bytes, 1, sizeof bytes);
+	sim_file_put("source", bytes, sizeof bytes);
+	assert_int_equal(run_all(false, lines), EXIT_OK);
+	change = sim_journal(&n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(change[i].file, "copy") != 0)
+			continue;
+		first = first == 0 ? i : first;
+		last = i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		log += text_starts_with(change[i].file, "logs/");
+		assert_true(i <= first || i >= last || !text_starts_with(change[i].file, "logs/"));
+	}
+	assert_true(log > 4 && first > 4 && last > first && last + 2 < n);
+	tear_down();
+}
+
 /* Whatever happens to the log, commands do what they do, and it is said. */
 static void nothing_depends_on_the_log(void **state)
 {
@@ -328,6 +357,7 @@ int main(void)
 		cmocka_unit_test(what_is_plain_is_the_same_each_time),
 		cmocka_unit_test(a_plan_that_is_refused),
 		cmocka_unit_test(names_do_not_collide),
+		cmocka_unit_test(it_is_not_written_meanwhile),
 		cmocka_unit_test(nothing_depends_on_the_log),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(lines_that_are_written_over),
