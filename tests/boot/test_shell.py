@@ -25,7 +25,7 @@ SCRIPTS = {
         "efi-img compare -q small.raw small.raw", "if %lasterror% == 0 then", "  echo none", "endif",
     ],
     "pipe.nsh": ["@echo -off", 'efi-img info small.raw | parse -s 0 "virtual size" 1'],  # the line that begins so
-    "long.nsh": [r"efi-img create -f raw fs1:\long.raw 4G", "echo THE SCRIPT WENT ON"],
+    "long.nsh": [r"efi-img create -f raw fs1:\long.raw 3G", "echo THE SCRIPT WENT ON"],
     "outer.nsh": ["long.nsh", "echo THE OUTER ONE WENT ON"],
 }
 
