@@ -22,7 +22,7 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c bui
 FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
-COMMANDS := $(sort $(filter-out main convert_records,$(basename $(notdir $(wildcard core/command/*.c)))))
+COMMANDS := $(sort $(filter-out main convert_records job session,$(basename $(notdir $(wildcard core/command/*.c)))))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ build/gen/commands.c: always
 SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
 	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
-	core/base/nearest.o core/base/options.o core/base/tree.o core/base/words.o \
+	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \
 	drivers/%.o efi/%.o)
 $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os
 
@@ -309,7 +309,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 
 .PHONY: test-fuzz
 test-fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -I {} tests/fuzz/run {} 0
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
@@ -389,24 +389,36 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	@echo "  LINT man page"
 	mandoc -T lint -W error build/efi-img.1
 	@echo "  LINT shellcheck"
-	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian \
-		tests/fuzz/run tests/planted/run tests/soak .ci/run
+	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
+		tests/fuzz/run tests/fuzz/keep tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
 # The adapters and the core with another entry point.
-BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS)) $(B)/tests/bench/volume.o
+BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS))
 
-$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH)
-$(B)/bench.so: $(BENCH_OBJECTS)
+$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH) -Iefi
+$(B)/bench.so: $(BENCH_OBJECTS) $(B)/tests/bench/volume.o
+$(B)/timed.so: $(BENCH_OBJECTS) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
+$(B)/bench.so $(B)/timed.so:
 	$(link)
 
-.PHONY: bench-firmware bench-host
-bench: bench-firmware bench-host
+.PHONY: bench-firmware bench-copy bench-linux bench-host bench-growth
+bench: bench-firmware bench-copy bench-linux bench-host bench-growth
 bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
 	$(PYTHON) -B tests/bench/firmware.py $^
+bench-copy: $(B)/timed.efi | setup-run
+	$(PYTHON) -B tests/bench/copies.py $^
+bench-linux: $(B)/efi-img.efi build/linux | setup-run
+	$(PYTHON) -B tests/bench/linux.py $^
 bench-host: build/host/efi-img build/host/measure | setup-run
 	$(PYTHON) -B tests/bench/host.py $^
+bench-growth: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
+
+build/linux: scripts/make-linux scripts/apt-lists | setup-test
+	$(call say,LINUX)
+	scripts/make-linux $@
 
 build/host/measure: build/host/tests/bench/measure.o
 	$(call say,LD )
@@ -414,7 +426,10 @@ build/host/measure: build/host/tests/bench/measure.o
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
-test: test-unit test-planted test-fuzz test-differential test-boot
+# One after the other, each of them built on all processors.
+TESTS := test-unit test-planted test-fuzz test-differential test-boot
+test:
+	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
 clean:
 	rm -rf build
@@ -430,7 +445,9 @@ help:
 	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
-	@echo "make bench        speed: bench-firmware (beside what its drivers can do) and bench-host (beside qemu-img)"
+	@echo "make bench        speed, beside other programs and what the devices can do: bench-firmware (create), bench-copy (capture and"
+	@echo "                  restore), bench-linux (beside a Linux with qemu-img in the same machine), bench-host (beside qemu-img),"
+	@echo "                  bench-growth (with sizes; GIB=16: with data up to that)"
 	@echo "make clean        removes build/"
 
 # What was compiled before, and which headers it saw.

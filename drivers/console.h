@@ -32,3 +32,12 @@ void console_clear(void);
  * the boot menu for example, are no answer to it.
  */
 bool console_wait_for_key(const char *prompt, unsigned seconds);
+
+/* Whether there is a screen; otherwise all that people see of it comes through a serial line. */
+bool console_has_screen(void);
+
+/*
+ * Says that something is about to begin and counts the seconds, on a screen by writing the line over; true: a key was
+ * pressed, and taken.
+ */
+bool console_countdown(const char *what, unsigned seconds);

@@ -11,6 +11,8 @@
 struct console {
 	struct out *out;      /* results */
 	struct out *err;      /* errors, progress, and what is said besides */
+	struct out *events;   /* what a program reads along (session.h), lines of JSON: a serial line; NULL: nowhere */
+	bool plain;           /* for jobs: the same each time, without times, and lines that are written over */
 	bool progress_in_out; /* the line of -p goes to `out`, where qemu-img has it */
 	void (*page)(void);   /* from now on the screen waits for a key each time that it is full; NULL: it never does */
 };
@@ -50,6 +52,12 @@ void command_unknown(const char *name, struct error *);
  * Returns the exit code.
  */
 int command_run(const struct console *, int argc, char **argv);
+
+/* Whether it is a command, with options that it has; its operands are not looked at. Errors: ST_INVALID, ST_NO_MEMORY. */
+enum status command_examine(int argc, char **argv, struct error *);
+
+/* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (base/out_plain.h). */
+int command_run_plain(const struct console *, int argc, char **argv);
 
 /* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */
 int command_failed(const struct console *, const struct error *);

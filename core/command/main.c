@@ -1,4 +1,6 @@
 #include "base/nearest.h"
+#include "base/out_plain.h"
+#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/split.h"
@@ -261,12 +263,53 @@ static int run(const struct console *console, const struct command *command, int
 	return code;
 }
 
+enum status command_examine(int argc, char **argv, struct error *err)
+{
+	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
+	struct arguments arguments;
+	enum status st;
+
+	if (command == NULL) {
+		command_unknown(argc > 0 ? argv[0] : "", err);
+		return ST_INVALID;
+	}
+	st = arguments_parse(command->options, refused, argc - 1, argv + 1, &arguments, err);
+	if (st == ST_OK)
+		arguments_free(&arguments);
+	return st;
+}
+
+int command_run_plain(const struct console *console, int argc, char **argv)
+{
+	struct out_plain *plain = mem_alloc(2 * sizeof *plain);
+	struct console through = *console;
+	struct error err;
+	int code;
+
+	if (plain == NULL) {
+		(void)fail_no_memory(&err);
+		return command_failed(console, &err);
+	}
+	out_plain_init(&plain[0], console->out);
+	out_plain_init(&plain[1], console->err);
+	through.plain = true;
+	through.out = &plain[0].out;
+	through.err = &plain[1].out;
+	code = command_run(&through, argc, argv);
+	out_plain_end(&plain[0]);
+	out_plain_end(&plain[1]);
+	mem_free(plain);
+	return code;
+}
+
 int command_run(const struct console *console, int argc, char **argv)
 {
 	const char *name = argc > 0 ? argv[0] : "";
 	const struct command *command;
 	struct error err;
 
+	if (text_equal(name, "--plain"))
+		return command_run_plain(console, argc - 1, argv + 1);
 	if (text_equal(name, "-h") || text_equal(name, "--help"))
 		name = "help";
 	else if (text_equal(name, "-V") || text_equal(name, "--version"))

@@ -244,35 +244,32 @@ static struct slot *piece_new(void *user)
 	return NULL;
 }
 
-/* Its processor does not answer any more: what was read is compared here. */
-static enum status redo(const struct piece *lost, struct piece *piece)
+static enum status piece_copy(struct slot *to, const struct slot *from)
 {
+	const struct piece *lost = (const struct piece *)from;
+	struct piece *piece = (struct piece *)to;
 	enum status st = ST_OK;
 
 	piece->at = lost->at;
 	piece->n = lost->n;
-	piece->slot.has_work = true;
 	for (size_t i = 0; st == ST_OK && i < 2; i++) {
 		piece->zero[i] = lost->zero[i];
 		piece->st_read[i] = lost->st_read[i];
 		if (!piece->zero[i] && piece->st_read[i] == ST_OK)
 			st = fetch_copy(&piece->fetch[i], &lost->fetch[i]);
 	}
-	if (st == ST_OK)
-		compare_piece(&piece->slot.work, 0);
 	return st;
 }
+
+static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
 
 /* Whether both sides are the same in the piece whose turn it is. */
 static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct error *err)
 {
-	const struct slot *lost;
 	struct piece *piece;
-	enum status st = pipeline_wait(&run->line, &lost);
+	enum status st = pipeline_wait(&run->line);
 
 	piece = (struct piece *)pipeline_first(&run->line);
-	if (st == ST_OK && lost != NULL)
-		st = redo((const struct piece *)lost, piece);
 	if (st != ST_OK) {
 		error_set(err, "%s", status_text(st));
 		return COMPARE_NO_DATA;
@@ -305,7 +302,11 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 			if (ahead != COMPARE_SAME)
 				continue;
 			at += next->n;
-			pipeline_push(&run->line);
+			next->slot.is_hard = next->fetch[0].packed_n > 0 || next->fetch[1].packed_n > 0;
+			if (pipeline_push(&run->line) != ST_OK) {
+				error_set(err, "%s", status_text(ST_NO_MEMORY));
+				return COMPARE_NO_DATA;
+			}
 		} else if (first != NULL) {
 			uint64_t n = first->n;
 
@@ -323,10 +324,10 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
 {
 	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image), image_largest_cluster(run->side[1].image));
-	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, err);
+	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, false, err);
 
 	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	return st == ST_OK ? pipeline_make_slots(&run->line, piece_new, piece_free, run, err) : st;
+	return st == ST_OK ? pipeline_make_slots(&run->line, &piece_ops, run, err) : st;
 }
 
 static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start, uint64_t end,

@@ -42,6 +42,7 @@ struct copy {
 	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t piece_bytes;    /* a multiple of it */
 	bool reads_zero;       /* the target reads as zeros where nothing was written */
+	bool seeks_zeros;      /* it has something better for zeros than to write them */
 	bool grows;            /* it is a new file that ends with the last byte that was written */
 	struct fingerprint *print; /* NULL: not wanted */
 	uint64_t at;           /* what is in front of it is done */
@@ -176,7 +177,7 @@ static void work(struct work *its_work, size_t worker)
 	if (st == ST_OK && copy->print != NULL)
 		fingerprint_part(copy->print, piece->offset, piece->fetch.bytes, length, piece->part);
 	for (size_t i = 0; st == ST_OK && i < n_units; i++) {
-		piece->zero[i] = copy->job->sparse_bytes > 0 && is_zero(piece->fetch.bytes + i * unit, unit);
+		piece->zero[i] = copy->seeks_zeros && is_zero(piece->fetch.bytes + i * unit, unit);
 		if (piece->packed != NULL && !piece->zero[i])
 			st = pack_unit(piece, copy->codec[worker], i);
 	}
@@ -367,6 +368,19 @@ no_memory:
 	return NULL;
 }
 
+static enum status piece_copy(struct slot *to, const struct slot *from)
+{
+	struct piece *piece = (struct piece *)to;
+	const struct piece *lost = (const struct piece *)from;
+
+	piece->kind = lost->kind;
+	piece->offset = lost->offset;
+	piece->length = lost->length;
+	return fetch_copy(&piece->fetch, &lost->fetch);
+}
+
+static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
+
 /* Up to `end` the target has all of it. */
 static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 {
@@ -387,25 +401,13 @@ static enum status note_done(struct copy *copy, uint64_t end, struct error *err)
 /* Writes what comes first. */
 static enum status finish(struct copy *copy, struct error *err)
 {
-	const struct slot *lost;
 	struct piece *piece;
 	bool must_write = true;
-	enum status st = pipeline_wait(&copy->line, &lost);
+	enum status st = pipeline_wait(&copy->line);
 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	piece = (struct piece *)pipeline_first(&copy->line);
-	if (lost != NULL) {
-		const struct piece *old = (const struct piece *)lost;
-
-		piece->kind = old->kind;
-		piece->offset = old->offset;
-		piece->length = old->length;
-		piece->slot.has_work = true;
-		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
-			return fail_no_memory(err);
-		work(&piece->slot.work, 0);
-	}
 	if (piece->kind == JOINED_DATA && salvage_is_local(piece->st)) {
 		st = salvage(piece, err);
 		if (st != ST_OK)
@@ -456,8 +458,9 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
 		} else if (piece != NULL) {
 			st = read_piece(copy, piece, at, end, err);
-			if (st == ST_OK)
-				pipeline_push(&copy->line);
+			piece->slot.is_hard = piece->fetch.packed_n > 0;
+			if (st == ST_OK && pipeline_push(&copy->line) != ST_OK)
+				st = fail_no_memory(err);
 			at += piece->length;
 		} else if (pipeline_first(&copy->line) != NULL) {
 			st = finish(copy, err);
@@ -494,13 +497,13 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster, err);
+	st = pipeline_start(&copy->line, size, source_cluster, job->compress, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
 		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
 			st = fail_no_memory(err);
 	}
-	return st == ST_OK ? pipeline_make_slots(&copy->line, piece_new, piece_free, copy, err) : st;
+	return st == ST_OK ? pipeline_make_slots(&copy->line, &piece_ops, copy, err) : st;
 }
 
 static void put_away(struct copy *copy)
@@ -529,6 +532,7 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->grows = job->create != NULL && job->target->format->flat;
 	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
+	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat);
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);

@@ -6,16 +6,28 @@
 /* Starting other processors takes the firmware 10 ms. */
 enum { WORTH_BYTES = 4 << 20 };
 
-enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, struct error *err)
+static enum status start_others(struct pipeline *line)
+{
+	enum status st = ST_OK;
+
+	line->may_start = false;
+	workers_add(line->workers, PIPELINE_WORKERS_MAX);
+	for (size_t i = 1; st == ST_OK && i < pipeline_processors(line); i++)
+		st = unpacker_open(&line->unpacker[i], line->cluster_bytes);
+	return st;
+}
+
+enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, bool is_hard, struct error *err)
 {
 	enum status st;
 
-	*line = (struct pipeline){ 0 };
-	st = workers_start(bytes >= WORTH_BYTES ? PIPELINE_WORKERS_MAX : 0, &line->workers, err);
+	*line = (struct pipeline){ .may_start = bytes >= WORTH_BYTES, .cluster_bytes = cluster_bytes };
+	st = workers_start(0, &line->workers, err);
 	if (st != ST_OK)
 		return st;
-	for (size_t i = 0; st == ST_OK && i < pipeline_processors(line); i++)
-		st = unpacker_open(&line->unpacker[i], cluster_bytes);
+	st = unpacker_open(&line->unpacker[0], cluster_bytes);
+	if (st == ST_OK && line->may_start && (is_hard || platform_processors_read()))
+		st = start_others(line);
 	return st == ST_OK ? ST_OK : fail_no_memory(err);
 }
 
@@ -25,21 +37,24 @@ size_t pipeline_processors(const struct pipeline *line)
 }
 
 /* Each processor has one, while one waits for it, and others are being read and written. */
-enum status pipeline_make_slots(struct pipeline *line, struct slot *(*slot_new)(void *user), void (*slot_free)(struct slot *, void *user),
-				void *user, struct error *err)
+static void make_slots(struct pipeline *line)
 {
 	size_t processors = pipeline_processors(line), wanted = processors > 1 ? 2 * processors : 1;
 
-	line->slot_new = slot_new;
-	line->slot_free = slot_free;
-	line->user = user;
 	while (line->n_slots < wanted) {
-		struct slot *slot = slot_new(user);
+		struct slot *slot = line->ops->create(line->user);
 
 		if (slot == NULL)
 			break;
 		line->slot[line->n_slots++] = slot;
 	}
+}
+
+enum status pipeline_make_slots(struct pipeline *line, const struct slot_ops *ops, void *user, struct error *err)
+{
+	line->ops = ops;
+	line->user = user;
+	make_slots(line);
 	return line->n_slots > 0 ? ST_OK : fail_no_memory(err);
 }
 
@@ -49,12 +64,12 @@ void pipeline_close(struct pipeline *line)
 	for (size_t i = 0; i <= PIPELINE_WORKERS_MAX; i++)
 		unpacker_close(&line->unpacker[i]);
 	for (size_t i = 0; i < line->n_slots; i++)
-		line->slot_free(line->slot[i], line->user);
+		line->ops->free(line->slot[i], line->user);
 	while (line->given_up != NULL) {
 		struct slot *slot = line->given_up;
 
 		line->given_up = slot->next;
-		line->slot_free(slot, line->user);
+		line->ops->free(slot, line->user);
 	}
 }
 
@@ -63,14 +78,21 @@ struct slot *pipeline_free_slot(const struct pipeline *line)
 	return line->n < line->n_slots ? line->slot[(line->first + line->n) % line->n_slots] : NULL;
 }
 
-void pipeline_push(struct pipeline *line)
+enum status pipeline_push(struct pipeline *line)
 {
 	struct slot *slot = line->slot[(line->first + line->n) % line->n_slots];
 
 	CHECK(line->n < line->n_slots);
+	if (slot->has_work && slot->is_hard && line->may_start) {
+		/* So far there was one slot, which is this one, so that others can come behind it. */
+		if (start_others(line) != ST_OK)
+			return ST_NO_MEMORY;
+		make_slots(line);
+	}
 	line->n++;
 	if (slot->has_work)
 		work_submit(line->workers, &slot->work);
+	return ST_OK;
 }
 
 struct slot *pipeline_first(const struct pipeline *line)
@@ -78,21 +100,23 @@ struct slot *pipeline_first(const struct pipeline *line)
 	return line->n > 0 ? line->slot[line->first] : NULL;
 }
 
-enum status pipeline_wait(struct pipeline *line, const struct slot **ret_lost)
+enum status pipeline_wait(struct pipeline *line)
 {
 	struct slot *slot = line->slot[line->first], *new;
 
 	CHECK(line->n > 0);
-	*ret_lost = NULL;
 	if (!slot->has_work || work_wait(line->workers, &slot->work))
 		return ST_OK;
-	new = line->slot_new(line->user);
+	new = line->ops->create(line->user);
 	if (new == NULL)
 		return ST_NO_MEMORY;
 	slot->next = line->given_up;
 	line->given_up = slot;
 	line->slot[line->first] = new;
-	*ret_lost = slot;
+	new->has_work = true;
+	if (line->ops->copy(new, slot) != ST_OK)
+		return ST_NO_MEMORY;
+	new->work.run(&new->work, 0);
 	return ST_OK;
 }
 

@@ -18,14 +18,23 @@ enum {
 struct slot {
 	struct work work;
 	bool has_work;     /* for other processors; false: it is filled, and that is all */
+	bool is_hard;      /* the first such work is worth that they are started */
 	struct slot *next; /* of those that were given up */
+};
+
+/* What a user does with its own. */
+struct slot_ops {
+	struct slot *(*create)(void *user);                           /* NULL: no memory */
+	enum status (*copy)(struct slot *to, const struct slot *from); /* what it was filled with (fetch_copy()); ST_NO_MEMORY */
+	void (*free)(struct slot *, void *user);
 };
 
 struct pipeline {
 	struct workers *workers;
+	bool may_start;                                     /* other processors, which was not done so far */
+	size_t cluster_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
-	struct slot *(*slot_new)(void *user);               /* NULL: no memory */
-	void (*slot_free)(struct slot *, void *user);
+	const struct slot_ops *ops;
 	void *user;
 	struct slot *slot[PIPELINE_SLOTS_MAX];
 	size_t n_slots;                                     /* as many as there was memory for */
@@ -34,17 +43,18 @@ struct pipeline {
 };
 
 /*
- * Starts other processors, where `bytes` to be done make that worth it, and makes an unpacker for each, for clusters of
- * up to `cluster_bytes`. ST_NO_MEMORY; closed on failure too.
+ * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Where there is enough of it, other processors
+ * are started: at once if all of the work is hard or they can read as well, otherwise with the first hard work. What looks at
+ * bytes once, at the speed of memory, is not: in firmware each waits by looking all the time, which an emulated or virtual
+ * machine takes from the devices. ST_NO_MEMORY; closed on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, struct error *);
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, bool is_hard, struct error *);
 
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);
 
 /* Makes the slots. ST_NO_MEMORY: not even one. */
-enum status pipeline_make_slots(struct pipeline *, struct slot *(*slot_new)(void *user), void (*slot_free)(struct slot *, void *user),
-				void *user, struct error *);
+enum status pipeline_make_slots(struct pipeline *, const struct slot_ops *, void *user, struct error *);
 
 /* Waits for the processors, and frees all of it. */
 void pipeline_close(struct pipeline *);
@@ -52,18 +62,17 @@ void pipeline_close(struct pipeline *);
 /* The slot that is to be filled next. NULL: all are on their way. */
 struct slot *pipeline_free_slot(const struct pipeline *);
 
-/* That slot is on its way. */
-void pipeline_push(struct pipeline *);
+/* That slot is on its way. ST_NO_MEMORY: it is not. */
+enum status pipeline_push(struct pipeline *);
 
 /* The first of those on their way. NULL: there is none. */
 struct slot *pipeline_first(const struct pipeline *);
 
 /*
- * Waits until the work on that one is done. ST_OK with *ret_lost: its processor has stopped answering; the first slot
- * is a new one now, to get what *ret_lost was filled with (fetch_copy()), and its work to be done at once.
- * ST_NO_MEMORY.
+ * Waits until the work on that one is done. Where its processor has stopped answering, the first slot is a new one then,
+ * with a copy of what that was filled with, whose work was done here. ST_NO_MEMORY.
  */
-enum status pipeline_wait(struct pipeline *, const struct slot **ret_lost);
+enum status pipeline_wait(struct pipeline *);
 
 /* The first slot is free again. */
 void pipeline_pop(struct pipeline *);

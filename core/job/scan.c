@@ -94,27 +94,28 @@ static struct slot *piece_new(void *user)
 	return NULL;
 }
 
+static enum status piece_copy(struct slot *to, const struct slot *from)
+{
+	struct piece *piece = (struct piece *)to;
+	const struct piece *lost = (const struct piece *)from;
+
+	piece->offset = lost->offset;
+	piece->length = lost->length;
+	return fetch_copy(&piece->fetch, &lost->fetch);
+}
+
+static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
+
 /* Hands over the piece whose turn it is. */
 static enum status finish(struct scan *scan, struct error *err)
 {
 	const struct scan_job *job = scan->job;
-	const struct slot *lost;
 	struct piece *piece;
-	enum status st = pipeline_wait(&scan->line, &lost);
+	enum status st = pipeline_wait(&scan->line);
 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	piece = (struct piece *)pipeline_first(&scan->line);
-	if (lost != NULL) {
-		const struct piece *old = (const struct piece *)lost;
-
-		piece->offset = old->offset;
-		piece->length = old->length;
-		piece->slot.has_work = true;
-		if (fetch_copy(&piece->fetch, &old->fetch) != ST_OK)
-			return fail_no_memory(err);
-		work(&piece->slot.work, 0);
-	}
 	if (piece->slot.has_work && piece->st != ST_OK)
 		return not_read(piece, piece->st, err);
 	job->take(job->user, piece->offset, piece->slot.has_work ? piece->fetch.bytes : NULL, piece->length, piece->result);
@@ -135,8 +136,9 @@ static enum status run(struct scan *scan, struct error *err)
 		} else if (piece != NULL) {
 			st = read_piece(piece, at, end, err);
 			at += piece->length;
-			if (st == ST_OK)
-				pipeline_push(&scan->line);
+			piece->slot.is_hard = piece->fetch.packed_n > 0;
+			if (st == ST_OK && pipeline_push(&scan->line) != ST_OK)
+				st = fail_no_memory(err);
 		} else if (pipeline_first(&scan->line) != NULL) {
 			st = finish(scan, err);
 			pipeline_pop(&scan->line);
@@ -157,9 +159,9 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, err);
+	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, false, err);
 	if (st == ST_OK)
-		st = pipeline_make_slots(&scan->line, piece_new, piece_free, scan, err);
+		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);
 	if (st == ST_OK)
 		st = run(scan, err);
 	pipeline_close(&scan->line);

@@ -57,6 +57,12 @@ static void serve(void *arg, size_t worker)
 	}
 }
 
+void workers_add(struct workers *workers, size_t most)
+{
+	CHECK(workers->n == 0);
+	workers->n = platform_processors_start(most, serve, workers);
+}
+
 enum status workers_start(size_t most, struct workers **ret, struct error *err)
 {
 	struct workers *workers = mem_alloc(sizeof *workers);
@@ -64,7 +70,7 @@ enum status workers_start(size_t most, struct workers **ret, struct error *err)
 	if (workers == NULL)
 		return fail_no_memory(err);
 	if (most > 0)
-		workers->n = platform_processors_start(most, serve, workers);
+		workers_add(workers, most);
 	*ret = workers;
 	return ST_OK;
 }

@@ -24,6 +24,9 @@ enum { WORK_MAX = 64 }; /* submitted and not waited for */
 /* Starts up to `most` other processors; none is no error. ST_NO_MEMORY. */
 enum status workers_start(size_t most, struct workers **ret, struct error *);
 
+/* The same, later, where none were started so far. */
+void workers_add(struct workers *, size_t most);
+
 /* Returns when all are back. What was not begun is never done. NULL is allowed. */
 void workers_stop(struct workers *);
 

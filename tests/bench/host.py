@@ -5,7 +5,6 @@ are in memory. Prints one table of medians and of their ratios, and writes it to
 something on another machine. Processor time is user and system time of all threads: what it costs a single core.
 """
 
-import shutil
 import statistics
 import subprocess
 import sys
@@ -14,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import report
+from data import GIB, KIB, MIB, TIB, make_disk, room
 
-ROOT = Path(__file__).resolve().parents[2]
-KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 RUNS = 5
-DISK_BYTES, DATA_BYTES, PIECE_BYTES = 256 * MIB, 128 * MIB, 8 * MIB
+DISK_BYTES, DATA_BYTES = 256 * MIB, 128 * MIB
 ROOM_BYTES = 4 * GIB
 
 
@@ -64,48 +62,11 @@ CASES = [
 
 # ---- the disk and its images ------------------------------------------------------------------------------------------
 
-def real_files():
-    """Files of this machine, programs and texts by turns, always in the same order."""
-    programs = sorted(path for path in Path("/usr/lib").rglob("*.so*") if path.is_file() and not path.is_symlink())
-    texts = sorted(path for folder in ("/usr/include", "/usr/share/perl", "/usr/lib/python3", ROOT / "build" / "sources")
-                   for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink())
-    while programs or texts:
-        for kind, n in ((programs, 1), (texts, 20)):
-            yield from kind[:n]
-            del kind[:n]
-
-
-def make_disk(path):
-    """As on a disk in use: files, each from a multiple of 4 KiB on, in pieces with holes of the same size between them."""
-    with open(path, "wb") as disk:
-        disk.truncate(DISK_BYTES)
-        written = 0
-        for name in real_files():
-            content = name.read_bytes()
-            content += bytes(-len(content) % 4096)
-            while content and written < DATA_BYTES:
-                n = min(len(content), PIECE_BYTES - written % PIECE_BYTES)
-                disk.seek(written // PIECE_BYTES * 2 * PIECE_BYTES + written % PIECE_BYTES)
-                disk.write(content[:n])
-                content, written = content[n:], written + n
-    if written < DATA_BYTES:
-        sys.exit(f"There are only {written} bytes of files to make a disk of on this machine; {DATA_BYTES} are needed.")
-
-
-def room():
-    """A directory for the images: in memory, if there is so much of it."""
-    memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free >= ROOM_BYTES:
-        return memory
-    (ROOT / "build" / "bench").mkdir(parents=True, exist_ok=True)
-    return ROOT / "build" / "bench"
-
-
 def make_images(place):
     def qemu_img(*words):
         subprocess.run(["qemu-img", *map(str, words)], cwd=place, check=True, stdout=subprocess.DEVNULL)
 
-    make_disk(place / "disk.raw")
+    make_disk(place / "disk.raw", DISK_BYTES, DATA_BYTES)
     qemu_img("convert", "-O", "qcow2", "disk.raw", "disk.qcow2")
     for kind in ("zlib", "zstd"):
         qemu_img("convert", "-c", "-O", "qcow2", "-o", f"compression_type={kind}", "disk.raw", f"{kind}.qcow2")
@@ -178,7 +139,7 @@ def main():
     programs = {"efi-img": Path(sys.argv[1]).resolve(), "qemu-img": "qemu-img"}
     measure = Path(sys.argv[2]).resolve()
     results = {}
-    with tempfile.TemporaryDirectory(dir=room()) as directory:
+    with tempfile.TemporaryDirectory(dir=room(ROOM_BYTES)) as directory:
         place = Path(directory)
         make_images(place)
         (place / "masters").mkdir()

@@ -55,5 +55,5 @@ def test_examples_on_linux(installed, tmp_path):
 def test_every_example_is_run_somewhere():
     """Here, or in tests/boot/test_readme.py, or in the tests of what they are about."""
     assert {(example.section, example.host) for example in examples()} == {
-        ("efi-img", False), ("The stick", True), ("The stick", False), ("In the UEFI shell", False), ("On Linux", True),
+        ("efi-img", False), ("The stick", True), ("The stick", False), ("In the UEFI shell", False), ("In CI", True), ("On Linux", True),
     }

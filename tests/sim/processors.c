@@ -13,7 +13,8 @@ static struct thread {
 	void (*run)(void *arg, size_t n);
 	void *arg;
 } threads[THREADS_MAX];
-static size_t n_wanted, n_threads;
+static size_t n_wanted, n_threads, n_started;
+static bool cannot_read;
 static atomic_uint waits_to_stop;
 static atomic_bool stopping;
 static _Thread_local bool is_other;
@@ -21,6 +22,19 @@ static _Thread_local bool is_other;
 void sim_processors(size_t n)
 {
 	n_wanted = n < THREADS_MAX ? n : THREADS_MAX;
+}
+
+void sim_processors_read(bool can)
+{
+	cannot_read = !can;
+}
+
+size_t sim_processors_started(void)
+{
+	size_t n = n_started;
+
+	n_started = 0;
+	return n;
 }
 
 void sim_processor_stops(unsigned n)
@@ -52,6 +66,7 @@ size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), 
 		if (pthread_create(&thread->id, NULL, run_thread, thread) != 0)
 			platform_panic("pthread_create() works", __FILE__, __LINE__);
 	}
+	n_started += n_threads;
 	return n_threads;
 }
 
@@ -64,7 +79,7 @@ void platform_processors_stop(void)
 
 bool platform_processors_read(void)
 {
-	return n_wanted > 0;
+	return n_wanted > 0 && !cannot_read;
 }
 
 void sim_processor_works(void)

@@ -1,11 +1,18 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Other processors of the machine that unit tests run on, as threads. At first there are none. */
 
 /* From now on the machine has `n` others, at most 8. */
 void sim_processors(size_t n);
+
+/* Whether they can read as well, as on the host (preset), or not, as in firmware. */
+void sim_processors_read(bool);
+
+/* How many were started since the last time that somebody asked. */
+size_t sim_processors_started(void);
 
 /* The one that takes the `n`-th piece of work from now on (1: the next) stops in the middle of it, until the others are stopped. */
 void sim_processor_stops(unsigned n);

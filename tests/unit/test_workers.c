@@ -93,6 +93,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	sim_processors(0);
+	sim_processors_read(true);
 	sim_processor_stops(0);
 	capture_free(&out);
 	capture_free(&err);
@@ -138,10 +139,35 @@ static void same_image(void **state)
 		convert(row, "alone");
 		for (size_t others = 1; others <= 3; others++) {
 			sim_processors(others);
-			convert(row, "together");
-			assert_same("alone", "together", row);
+			for (int read = 0; read <= 1; read++) {
+				sim_processors_read(read);
+				convert(row, "together");
+				assert_same("alone", "together", row);
+			}
 		}
 	}
+}
+
+/* Where only the boot processor can read, the others are for what takes longer than reading: packing and unpacking. */
+static void started_for_hard_work_only(void **state)
+{
+	(void)state;
+	sim_processors(2);
+	sim_processors_read(false);
+	(void)sim_processors_started();
+	assert_int_equal(RUN("convert", "raw", "copy"), EXIT_OK);
+	assert_int_equal(RUN("convert", "-O", "qcow2", "raw", "image"), EXIT_OK);
+	assert_int_equal(RUN("compare", "image", "copy"), EXIT_OK);
+	assert_int_equal(RUN("hash", "image"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 0);
+	assert_int_equal(RUN("convert", "--force", "zstd", "copy"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 2);
+	assert_int_equal(RUN("convert", "--force", "-c", "-O", "qcow2", "raw", "copy"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 2);
+	assert_int_equal(RUN("compare", "raw", "zlib"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 2);
+	assert_int_equal(RUN("hash", "zlib"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 2);
 }
 
 static void one_stops(void **state)
@@ -152,6 +178,7 @@ static void one_stops(void **state)
 		convert(row, "alone");
 		for (unsigned n = 1; n <= TRIALS; n++) {
 			sim_processors(n % 3 + 1);
+			sim_processors_read(n % 2 == 0);
 			sim_processor_stops(n);
 			convert(row, "together");
 			assert_same("alone", "together", row);
@@ -195,6 +222,7 @@ static void same_verdict(void **state)
 	assert_int_equal(RUN("convert", "raw", "copy"), EXIT_OK);
 	for (size_t others = 0; others <= 3; others++) {
 		sim_processors(others);
+		sim_processors_read(others != 2);
 		assert_int_equal(RUN("compare", "zstd", "raw"), EXIT_OK);
 		assert_int_equal(RUN("compare", "zlib", "zstd"), EXIT_OK);
 		sim_processor_stops(2);
@@ -243,6 +271,31 @@ static void little_memory(void **state)
 	sim_fail_allocation(0);
 }
 
+/* The same where they are started late. */
+static void little_memory_later(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	sim_processors(3);
+	sim_processors_read(false);
+	do {
+		bool whole;
+
+		sim_fail_allocation(++n);
+		whole = RUN("convert", "--force", "zstd", "together") == EXIT_OK;
+		assert_row(whole || sim_allocation_failed(), n);
+		if (whole)
+			assert_same("raw", "together", n);
+	} while (sim_allocation_failed());
+	n = 0;
+	do {
+		sim_fail_allocation(++n);
+		assert_row(RUN("compare", "zlib", "zstd") == EXIT_OK || sim_allocation_failed(), n);
+	} while (sim_allocation_failed());
+	sim_fail_allocation(0);
+}
+
 /* The place is named, whichever processor met it, and the target is removed. */
 static void bad_source(void **state)
 {
@@ -260,10 +313,12 @@ int main(void)
 		cmocka_unit_test(each_once),
 		cmocka_unit_test(stopped),
 		cmocka_unit_test_setup_teardown(same_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(started_for_hard_work_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops_while_salvaging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(same_verdict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(little_memory_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_source, set_up, tear_down),
 	};
 

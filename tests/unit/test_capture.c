@@ -1,0 +1,120 @@
+/* What a capture writes, and in which order: the file from its front to its end, and hardly anything but data. */
+#include "machine.h"
+#include "powercut.h"
+#include "run.h"
+
+enum { MIB = 1 << 20, SMALL = 8 * MIB, LARGE = 24 * MIB };
+
+static const struct sim_volume_kind kind = { .free_bytes = 128 * MIB };
+
+/* A disk without a zero, by which its data is known in the file. */
+static void make_disk(size_t size)
+{
+	static struct sim_device machine = {
+		"blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .block_bytes = 512,
+			   .medium = true, .flushes = true },
+	};
+	uint8_t *bytes = malloc(size);
+	uint32_t dice = 1;
+
+	for (size_t i = 0; i < size; i++) {
+		dice = dice * 1664525 + 1013904223;
+		bytes[i] = (uint8_t)(dice >> 24 | 1);
+	}
+	sim_volume(&kind);
+	sim_file_put("disk", bytes, size);
+	free(bytes);
+	machine.device.size_bytes = size;
+	sim_machine(&machine, 1);
+	sim_machine_files(0, "disk", NULL);
+	sim_clock_step(1); /* no journal is due */
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sim_machine(NULL, 0);
+	sim_volume(&kind);
+	sim_clock_step(1000000);
+	capture_free(&out);
+	capture_free(&err);
+	return sim_allocations() != 0;
+}
+
+struct writes {
+	size_t data, other;
+	size_t between; /* others after the first and before the last of data */
+	size_t back;    /* of the data, those that lie in front of what was written before */
+};
+
+static bool is_data(const struct sim_change *change)
+{
+	return memchr(change->bytes, 0, change->n) == NULL;
+}
+
+static struct writes count(void)
+{
+	struct writes found = { 0 };
+	size_t n, others = 0;
+	uint64_t end = 0;
+	const struct sim_change *change = sim_journal(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (change[i].kind != SIM_WRITE || strcmp(change[i].file, "t") != 0)
+			continue;
+		if (!is_data(&change[i])) {
+			found.other++;
+			others++;
+			continue;
+		}
+		found.between += found.data > 0 ? others : 0;
+		found.back += change[i].offset < end;
+		found.data++;
+		others = 0;
+		end = change[i].offset + change[i].n;
+	}
+	return found;
+}
+
+static struct writes capture(size_t size, const char *options)
+{
+	make_disk(size);
+	if (RUN("convert", "-O", "qcow2", "-o", options, "--no-verify", "serial=D", "t") != EXIT_OK)
+		fail_msg("%s: %s", options, err.text);
+	return count();
+}
+
+/* From the first to the last of the data nothing else is written; with more data nothing else becomes more. */
+static void data_only(void **state)
+{
+	static const char *const options[] = { "cluster_size=64k", "cluster_size=2M", "extended_l2=on,cluster_size=64k", "compat=0.10" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(options); i++) {
+		struct writes few = capture(SMALL, options[i]), many = capture(LARGE, options[i]);
+
+		assert_row(few.data > 0 && many.data == few.data * (LARGE / SMALL), i);
+		assert_row(many.between == 0 && many.back == 0, i);
+		assert_row(many.other == few.other, i);
+	}
+}
+
+/* Where a table is for 2 MiB only, each is still written once, after the data. */
+static void many_tables(void **state)
+{
+	struct writes found = capture(LARGE, "cluster_size=4k");
+
+	(void)state;
+	assert_true(found.between == 0 && found.back == 0);
+	assert_in_range(found.other, LARGE / (2 * MIB), LARGE / MIB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(data_only, tear_down),
+		cmocka_unit_test_teardown(many_tables, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
