@@ -22,7 +22,7 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c bui
 FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
-COMMANDS := $(sort $(filter-out main convert_records,$(basename $(notdir $(wildcard core/command/*.c)))))
+COMMANDS := $(sort $(filter-out main convert_records job session,$(basename $(notdir $(wildcard core/command/*.c)))))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 
@@ -105,13 +105,13 @@ build/gen/commands.c: always
 SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
 	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
-	core/base/options.o core/base/tree.o core/base/words.o \
+	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \
 	drivers/%.o efi/%.o)
 $(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os
 
 FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)
 
-program: $(B)/efi-img.efi
+program: $(B)/efi-img.efi build/efi-img.man
 
 $(B)/core/%.o: core/%.c | setup-build
 	@mkdir -p $(@D)
@@ -166,11 +166,33 @@ build/host/efi-img: $(HOST_CORE) $(HOST:%.c=build/host/%.o)
 	$(call say,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 
+# ---- manuals ------------------------------------------------------------------------------------------------------
+
+# From the tables of the commands: what the UEFI shell shows for `help efi-img`, and a man page.
+build/host/manual: $(HOST_CORE) $(filter-out %/main.o,$(HOST:%.c=build/host/%.o)) build/host/scripts/manual.o
+	$(call say,LD )
+	$(CC) -Wl,--gc-sections $^ -o $@
+
+# What is on the stick beside the program.
+STICK := build/efi-img.man scripts/capture.nsh
+build/efi-img.man: build/host/manual
+	$< shell >$@
+build/efi-img.1: build/host/manual
+	$< man >$@
+
+# ---- installing the Linux program ---------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: build/host/efi-img build/efi-img.1
+	install -D -m 755 build/host/efi-img $(DESTDIR)$(PREFIX)/bin/efi-img
+	install -D -m 644 build/efi-img.1 $(DESTDIR)$(PREFIX)/share/man/man1/efi-img.1
+
 # ---- running it ---------------------------------------------------------------------------------------------------
 
 usb: build/efi-img-usb.img
-build/efi-img-usb.img: build/x86_64/efi-img.efi scripts/make-usb | setup-run
-	scripts/make-usb $< $@
+build/efi-img-usb.img: build/x86_64/efi-img.efi $(STICK) scripts/make-usb | setup-run
+	scripts/make-usb $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
 
 run: build/x86_64/efi-img.efi | setup-run
@@ -184,7 +206,7 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 	scripts/make-debian $@
 
 .PHONY: test-boot
-test-boot: build/x86_64/efi-img.efi build/debian.img | setup-test
+test-boot: program build/debian.img | setup-test
 	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
 # ---- unit tests ---------------------------------------------------------------------------------------------------
@@ -287,7 +309,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 
 .PHONY: test-fuzz
 test-fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -I {} tests/fuzz/run {} 0
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
@@ -351,22 +373,24 @@ each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
 ANALYZE := -O1 -Wno-maybe-uninitialized -fanalyzer -c {} -o /dev/null
 
 .PHONY: lint
-lint: $(B)/efi-img.efi build/host/efi-img | setup-lint
+lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	@echo "  LINT layers"
 	scripts/check-layers $(HOST_CORE)
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES) -fsyntax-only {})
 	$(call each,$(FIRMWARE),clang $(FIRMWARE_ALL) -fsyntax-only {})
-	$(call each,$(HOST),clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
+	$(call each,$(HOST) scripts/manual.c,clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
 	@echo "  LINT gcc -fanalyzer"
 	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(CODEC_INCLUDES) $(ANALYZE))
 	$(call each,$(FIRMWARE),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
 	@echo "  LINT clang-tidy"
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
+	@echo "  LINT man page"
+	mandoc -T lint -W error build/efi-img.1
 	@echo "  LINT shellcheck"
 	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
-		tests/fuzz/run tests/planted/run tests/soak .ci/run
+		tests/fuzz/run tests/fuzz/keep tests/planted/run tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -402,7 +426,10 @@ build/host/measure: build/host/tests/bench/measure.o
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
-test: test-unit test-planted test-fuzz test-differential test-boot
+# One after the other, each of them built on all processors.
+TESTS := test-unit test-planted test-fuzz test-differential test-boot
+test:
+	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
 clean:
 	rm -rf build
@@ -410,6 +437,7 @@ clean:
 help:
 	@echo "make              the UEFI program, $(B)/efi-img.efi"
 	@echo "make host         the same core and commands as a Linux program, build/host/efi-img"
+	@echo "make install      that Linux program and its man page, below PREFIX=/usr/local (and DESTDIR)"
 	@echo "make usb          build/efi-img-usb.img, a bootable stick to be written with dd"
 	@echo "make run          boots it in QEMU and shows what it does there"
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"

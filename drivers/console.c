@@ -115,6 +115,23 @@ void console_flush(void)
 	flush(&standard_error);
 }
 
+static bool paged;
+
+void console_page(void)
+{
+	/* A person who has it on already keeps it. */
+	paged = firmware.shell != NULL && !firmware.shell->GetPageBreak();
+	if (paged)
+		firmware.shell->EnablePageBreak();
+}
+
+void console_finish(void)
+{
+	console_flush();
+	if (paged)
+		firmware.shell->DisablePageBreak();
+}
+
 void console_clear(void)
 {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
@@ -123,7 +140,8 @@ void console_clear(void)
 		(void)screen->ClearScreen(screen); /* only looks are lost */
 }
 
-bool console_wait_for_key(const char *prompt, unsigned seconds)
+/* Whether a key comes in so many seconds (0: for ever), which it is is not. False without a keyboard. */
+static bool key_comes(unsigned seconds)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 	EFI_EVENT events[2];
@@ -131,10 +149,6 @@ bool console_wait_for_key(const char *prompt, unsigned seconds)
 	EFI_INPUT_KEY key;
 	EFI_STATUS efi;
 
-	if (keyboard != NULL)
-		(void)keyboard->Reset(keyboard, FALSE); /* if it fails, earlier keys are taken for an answer */
-	out_text(&standard_output.out, prompt);
-	console_flush();
 	if (keyboard == NULL)
 		return false;
 	events[0] = keyboard->WaitForKey;
@@ -155,4 +169,44 @@ bool console_wait_for_key(const char *prompt, unsigned seconds)
 		return false;
 	(void)keyboard->ReadKeyStroke(keyboard, &key); /* that there was one is all that matters */
 	return true;
+}
+
+static void drop_earlier_keys(void)
+{
+	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
+
+	if (keyboard != NULL)
+		(void)keyboard->Reset(keyboard, FALSE); /* if it fails, earlier keys are taken for an answer */
+}
+
+bool console_wait_for_key(const char *prompt, unsigned seconds)
+{
+	drop_earlier_keys();
+	out_text(&standard_output.out, prompt);
+	console_flush();
+	return key_comes(seconds);
+}
+
+bool console_has_screen(void)
+{
+	return LOCATE(EFI_GRAPHICS_OUTPUT_PROTOCOL) != NULL;
+}
+
+bool console_countdown(const char *what, unsigned seconds)
+{
+	struct out *out = &standard_output.out;
+	unsigned step = console_has_screen() ? 1 : seconds;
+	bool key = false;
+
+	drop_earlier_keys();
+	for (unsigned left = seconds; left > 0 && !key; left -= step) {
+		out_printf(out, "%s begins in %u seconds. Any key stops it.%c", what, left, step == 1 ? '\r' : '\n');
+		console_flush();
+		key = key_comes(step);
+		if (firmware.system->ConIn == NULL) /* nobody can stop it, but it can be seen */
+			(void)firmware.services->Stall(step * 1000000);
+	}
+	if (step == 1)
+		out_text(out, "\n");
+	return key;
 }

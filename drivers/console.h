@@ -18,6 +18,12 @@ struct out *console_err(void);
 /* Writes what is held back: before waiting for the person, and at the end. */
 void console_flush(void);
 
+/* From now on to the end of the program, the shell's screen waits for a key each time that it is full. */
+void console_page(void);
+
+/* Takes back what console_page() has done. */
+void console_finish(void);
+
 /* Clears the screen of what the firmware has left there. For where no shell has. */
 void console_clear(void);
 
@@ -26,3 +32,12 @@ void console_clear(void);
  * the boot menu for example, are no answer to it.
  */
 bool console_wait_for_key(const char *prompt, unsigned seconds);
+
+/* Whether there is a screen; otherwise all that people see of it comes through a serial line. */
+bool console_has_screen(void);
+
+/*
+ * Says that something is about to begin and counts the seconds, on a screen by writing the line over; true: a key was
+ * pressed, and taken.
+ */
+bool console_countdown(const char *what, unsigned seconds);

@@ -394,6 +394,55 @@ enum status platform_remove(const char *name, struct error *err)
 	return st;
 }
 
+/* Opens a directory of the root, and makes it where it is missing. */
+static enum status make_directory(EFI_FILE_PROTOCOL *root, CHAR16 *name)
+{
+	EFI_FILE_PROTOCOL *directory;
+	EFI_STATUS efi = root->Open(root, &directory, name, MODE_WRITE | EFI_FILE_MODE_CREATE, EFI_FILE_DIRECTORY);
+
+	if (efi == EFI_SUCCESS)
+		(void)directory->Close(directory); /* always succeeds, and nothing was written through it */
+	return status_from_efi(efi);
+}
+
+enum status platform_logs(char **ret, struct error *err)
+{
+	static const char folder[] = "\\efi-img\\logs\\";
+	struct target target = { 0 };
+	char *home = NULL, *name = NULL;
+	size_t n;
+	enum status st = location_home(&home, err);
+
+	if (st != ST_OK)
+		return st;
+	n = text_length(home);
+	name = mem_alloc(n + sizeof folder);
+	if (name == NULL) {
+		st = fail_no_memory(err);
+		goto done;
+	}
+	memcpy(name, home, n);
+	memcpy(name + n, folder, sizeof folder);
+	st = location_find(home, &target.location, err);
+	if (st != ST_OK)
+		goto done;
+	st = file_system_root(target.location.device, &target.root);
+	if (st == ST_OK)
+		st = make_directory(target.root, L"\\efi-img");
+	if (st == ST_OK)
+		st = make_directory(target.root, L"\\efi-img\\logs");
+	if (st != ST_OK)
+		st = fail(err, st, "%s cannot be made: %s", name, status_text(st));
+done:
+	if (st == ST_OK)
+		*ret = name;
+	else
+		mem_free(name);
+	mem_free(home);
+	target_close(&target);
+	return st;
+}
+
 /* ---- The same file? ---- */
 
 /*

@@ -41,8 +41,7 @@ static enum status shell_directory(const char *volume, char **ret, struct error 
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
 
-/* The volume that efi-img was started from, by its best name. */
-static enum status started_volume(const char *name, char **ret, struct error *err)
+enum status location_home(char **ret, struct error *err)
 {
 	const struct named_device *device = NULL;
 	struct names names;
@@ -53,12 +52,19 @@ static enum status started_volume(const char *name, char **ret, struct error *er
 	if (st != ST_OK)
 		st = fail_no_memory(err);
 	else if (device == NULL)
-		st = fail(err, ST_NOT_FOUND, "%s: which volume? There is no current one; name it, as in fs0:\\%s", name,
-			  name);
+		st = fail(err, ST_NOT_FOUND, "the volume that efi-img was started from has no name");
 	else if ((*ret = text_copy(device->names[0])) == NULL)
 		st = fail_no_memory(err);
 	names_free(&names);
 	return st;
+}
+
+/* For a name without a volume. */
+static enum status started_volume(const char *name, char **ret, struct error *err)
+{
+	enum status st = location_home(ret, err);
+
+	return st != ST_NOT_FOUND ? st : fail(err, st, "%s: which volume? There is no current one; name it, as in fs0:\\%s", name, name);
 }
 
 /*

@@ -21,3 +21,6 @@ struct location {
  */
 enum status location_find(const char *name, struct location *ret, struct error *);
 void location_free(struct location *);
+
+/* The volume that efi-img was started from: "fs0:"; the caller frees it. Errors: ST_NOT_FOUND, ST_NO_MEMORY. */
+enum status location_home(char **ret, struct error *);

@@ -6,7 +6,9 @@
 #include "command/command.h"
 #include "console.h"
 #include "firmware.h"
+#include "jobs.h"
 #include "sata.h"
+#include "serial.h"
 
 enum { STAY_SECONDS = 5 };
 
@@ -63,7 +65,7 @@ static int start(const struct console *console)
 		code = run_from_shell(console, &words);
 	else if (way == FROM_BOOT_MANAGER)
 		code = run_from_boot_manager(console, &words);
-	else
+	else if (!jobs_run(console, &code))
 		code = run_from_nowhere(console);
 	words_free(&words);
 	return code;
@@ -77,9 +79,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	int code;
 
 	firmware_start(image, system);
-	console = (struct console){ .out = console_out(), .err = console_err() };
+	console = (struct console){
+		.out = console_out(), .err = console_err(), .events = serial_out(), .plain = !console_has_screen(), .page = console_page,
+	};
 	code = start(&console);
-	console_flush();
+	console_finish();
 	cancel_finish();
 	sata_finish();
 	/* The shell takes the low 32 bits for %lasterror%; a small number without the error bit arrives as it is. */

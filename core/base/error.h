@@ -13,6 +13,9 @@ struct error {
 /* Writes the words, cut at the end of `text`. No argument may point into err->text itself. */
 void error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts more words behind them, under the same conditions. */
+void error_add(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /*
  * Writes the words and has the value `st`, so that a function can end in `return fail(err, ST_INVALID, "...")`. A
  * macro, because compilers and analysers then see that such a return is a failure.

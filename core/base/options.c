@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "base/platform.h"
 #include "base/text.h"
 
@@ -31,12 +32,19 @@ static size_t first_spelling(const struct option *options, size_t i)
 }
 
 /* For a long name that is none of this command's. */
-static enum status unknown(const struct option *refused, const char *text, size_t n, struct error *err)
+static enum status unknown(const struct option *options, const struct option *refused, const char *text, size_t n, struct error *err)
 {
+	struct nearest nearest = { 0 };
+
 	for (; n > 0 && refused != NULL && !is_end(refused); refused++)
 		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
 			return fail(err, ST_INVALID, "option --%s is not there: %s", refused->name, refused->help);
-	return fail(err, ST_INVALID, "unknown option --%.*s", (int)n, text);
+	for (; !is_end(options); options++)
+		if (options->name != NULL)
+			nearest_try(&nearest, text, n, options->name);
+	error_set(err, "unknown option --%.*s", (int)n, text);
+	nearest_say(&nearest, "--", err);
+	return ST_INVALID;
 }
 
 /* The option whose long name begins with the `n` bytes at `text`: one that equals them, else the only one. */
@@ -63,7 +71,7 @@ static enum status find_name(const struct option *options, const struct option *
 	if (n <= sizeof help - 1 && n > 0 && memcmp(help, text, n) == 0)
 		found = found == NOT_FOUND ? HELP : found;
 	if (found == NOT_FOUND)
-		return unknown(refused, text, n, err);
+		return unknown(options, refused, text, n, err);
 	*ret = found;
 	return ST_OK;
 }

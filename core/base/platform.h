@@ -42,6 +42,23 @@ bool platform_cancelled(void);
 /* What the program runs on, for people: maker and version of the firmware. Never NULL. */
 const char *platform_firmware(void);
 
+/* ---- After a job ---- */
+
+/* What becomes of the machine then. */
+enum ending {
+	ENDING_UNSAID, /* nobody has decided it: for a person to see the result */
+	ENDING_SHELL,  /* efi-img ends, for whoever started it to go on */
+	ENDING_WAIT,   /* until a key is pressed; then like ENDING_SHELL */
+	ENDING_REBOOT,
+	ENDING_POWER_OFF,
+};
+
+/* Does it. It comes back with ENDING_UNSAID and ENDING_SHELL, when a key was pressed, and where it cannot be done. */
+void platform_end(enum ending);
+
+/* Tells whoever runs this virtual machine how a job has ended, who may end it at that. On a real machine it does nothing. */
+void platform_tell(unsigned exit_code);
+
 /* ---- Clock ---- */
 
 /* The time since 1970, UTC. False: the machine does not know it, and both are 0. */
@@ -124,6 +141,13 @@ enum status platform_remove(const char *name, struct error *);
  * never the same.
  */
 bool platform_same(const char *a, const char *b);
+
+/*
+ * The folder for logs, made where it is missing: its name, up to and with the separator behind it. It is on the volume that
+ * efi-img was started from. Freed with mem_free(). Errors: ST_NOT_FOUND (that volume is not known), ST_READ_ONLY,
+ * ST_NO_SPACE, and others of platform_create().
+ */
+enum status platform_logs(char **ret, struct error *);
 
 /* ---- Devices ---- */
 

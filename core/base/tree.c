@@ -152,3 +152,9 @@ void tree_null(struct tree *tree, const char *key)
 	out_text(tree->out, "null");
 	end_scalar(tree);
 }
+
+void tree_value(struct tree *tree, const char *key)
+{
+	CHECK(tree->style == TREE_JSON);
+	begin_member(tree, key, false);
+}

@@ -35,3 +35,6 @@ void tree_text(struct tree *, const char *key, const char *value);
 void tree_number(struct tree *, const char *key, uint64_t value);
 void tree_bool(struct tree *, const char *key, bool value);
 void tree_null(struct tree *, const char *key);
+
+/* A value that the caller writes to tree->out then, as JSON. In trees of JSON only. */
+void tree_value(struct tree *, const char *key);

@@ -66,3 +66,24 @@ void words_free(struct words *words)
 	mem_free(words->word);
 	*words = (struct words){ 0 };
 }
+
+static bool needs_quotes(const char *word)
+{
+	bool blank = *word == '\0';
+
+	for (; *word != '\0' && !blank; word++)
+		blank = is_blank(*word);
+	return blank;
+}
+
+void words_print(char *const *word, size_t n, struct out *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *quote = needs_quotes(word[i]) ? "\"" : "";
+
+		out_printf(out, "%s%s", i > 0 ? " " : "", quote);
+		for (const char *s = word[i]; *s != '\0'; s++)
+			out_printf(out, *s == '"' || *s == '^' ? "^%c" : "%c", *s);
+		out_text(out, quote);
+	}
+}

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/out.h"
 
 /*
  * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate, double quotes hold
@@ -17,3 +18,6 @@ struct words {
 /* Errors: ST_INVALID (a quote that is not closed), ST_NO_MEMORY. */
 enum status words_split(const char *line, struct words *ret, struct error *);
 void words_free(struct words *);
+
+/* Writes words as a line that words_split() makes them of. */
+void words_print(char *const *word, size_t n, struct out *);

@@ -62,7 +62,7 @@ static enum status amend(const struct console *console, const struct arguments *
 		st = create_values_init(image->format->name, image->format->create_options, OPTIONS_AMEND, &values, err);
 	if (st != ST_OK)
 		return st;
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	job.progress = progress_option(console, arguments);
 	st = format_options(arguments, &values, err);
 	if (st == ST_OK)
 		st = amend_run(&job, err);
@@ -107,6 +107,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_amend = {
 	.name = "amend",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "change options of an image, such as its version",
 	.usage = "-o LIST [OPTIONS] FILE",
 	.options = options,

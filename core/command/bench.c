@@ -10,9 +10,9 @@
 static const struct option options[] = {
 	{ 'c', "count", "N", "how many requests (preset: 75000)" },
 	{ 'd', "depth", "N", "accepted as in qemu-img; there is one at a time" },
-	{ 0, "erase", "WHAT", "with -w, of a disk or partition: what is on it can go; what\nlist shows behind serial= (guid=, path=)" },
+	{ 0, "erase", "WHAT", "with -w, of a disk or partition: what is on it can go;\nwhat list shows behind serial= (guid=, path=)" },
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "flush-interval", "N", "with -w: flush after so many requests" },
+	{ 0, "flush-interval", "N", "with -w: flush after so many requests (preset: never)" },
 	{ 'i', "aio", "AIO", "accepted as in qemu-img: native, threads or io_uring" },
 	{ 'n', "native", NULL, "the same as -i native" },
 	{ 0, "no-drain", NULL, "accepted as in qemu-img; requests come one by one" },
@@ -29,11 +29,11 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"Of a disk or partition without -c, -s, -S and -o, a table: how fast it is read in\n"
-	"requests of several sizes, from its beginning on, for half a second each. That\n"
-	"is the limit of everything that reads it. With -w and --erase it is written, and\n"
-	"flushed, instead: refused as with convert, and what was on it is lost. The exit\n"
-	"codes of that are those of help exit-codes.\n";
+	"Of a disk or partition without -c, -s, -S and -o, a table: how fast it is read\n"
+	"in requests of several sizes, from its beginning on, for half a second each.\n"
+	"That is the limit of everything that reads it. With -w and --erase it is\n"
+	"written, and flushed, instead: refused as with convert, and what was on it is\n"
+	"lost. The exit codes of that are those of 'help exit-codes'.\n";
 
 enum { REQUEST_MAX = INT32_MAX, HALF_A_SECOND = 500000000 };
 
@@ -251,6 +251,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_bench = {
 	.name = "bench",
+	.purpose = PURPOSE_CHECK,
 	.summary = "how fast a disk or an image is read or written",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

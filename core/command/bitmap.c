@@ -150,6 +150,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_bitmap = {
 	.name = "bitmap",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "change the bitmaps that note what is written to a disk",
 	.usage = "ACTION... [OPTIONS] FILE NAME",
 	.options = options,

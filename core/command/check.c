@@ -7,7 +7,7 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 'q', "quiet", NULL, "print problems and errors only" },
-	{ 'r', "repair", "WHAT", "leaks or all: what to repair" },
+	{ 'r', "repair", "WHAT", "what to repair: leaks, or all (preset: nothing)" },
 	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
@@ -15,13 +15,14 @@ static const struct option options[] = {
 
 static const char notes[] =
 	"Only what describes where data is gets read, not the data; nor do backing files\n"
-	"have to be there. Problems go to standard error, the summary to standard output.\n\n"
+	"have to be there. Problems go to standard error, the summary to standard\n"
+	"output.\n\n"
 	"-r leaks frees clusters that nobody uses. -r all also repairs what would lose\n"
 	"data later: refcounts, flags, entries that lead nowhere and hold nothing. What\n"
 	"it cannot repair without losing data stays as it is, and is reported; while\n"
 	"there is such, clusters that nobody uses are kept. Power may fail at any time.\n\n"
-	"Exit codes (of what is left): 0 sound, 1 it could not be checked, 2 corrupt, 3 it only wastes\n"
-	"space, 63 images of this format cannot be checked.\n";
+	"Exit codes (of what is left): 0 sound, 1 it could not be checked, 2 corrupt,\n"
+	"3 it only wastes space, 63 images of this format cannot be checked.\n";
 
 enum { CODE_CORRUPT = 2, CODE_LEAKS = 3, CODE_NO_CHECKS = 63 };
 
@@ -189,6 +190,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_check = {
 	.name = "check",
+	.purpose = PURPOSE_CHECK,
 	.summary = "look for errors in an image, and repair them",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

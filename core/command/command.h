@@ -7,14 +7,21 @@
 #include "base/out.h"
 #include "format/chain.h"
 
-/* Where a command prints: results to `out`, errors and progress to `err`. */
+/* Where a command prints. */
 struct console {
-	struct out *out;
-	struct out *err;
+	struct out *out;      /* results */
+	struct out *err;      /* errors, progress, and what is said besides */
+	struct out *events;   /* what a program reads along (session.h), lines of JSON: a serial line; NULL: nowhere */
+	bool plain;           /* for jobs: the same each time, without times, and lines that are written over */
+	bool progress_in_out; /* the line of -p goes to `out`, where qemu-img has it */
+	void (*page)(void);   /* from now on the screen waits for a key each time that it is full; NULL: it never does */
 };
 
 /* Exit codes that every command shares, as in qemu-img. */
 enum { EXIT_OK = 0, EXIT_ERROR = 1 };
+
+/* What a person wants, by which `help` groups the commands. */
+enum purpose { PURPOSE_PROGRAM, PURPOSE_LOOK, PURPOSE_COPY, PURPOSE_CHANGE, PURPOSE_CHECK };
 
 /*
  * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of them is generated from the
@@ -22,6 +29,7 @@ enum { EXIT_OK = 0, EXIT_ERROR = 1 };
  */
 struct command {
 	const char *name;
+	enum purpose purpose;
 	const char *summary;          /* one line for `help` */
 	const char *usage;            /* the operands: "[OPTIONS] FILE [SIZE]" */
 	const struct option *options; /* ends with a NULL name; NULL: none */
@@ -36,17 +44,33 @@ extern const struct command *const commands[]; /* sorted by name, ends with NULL
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
+/* Writes that there is no command of that name, and which one was probably meant. */
+void command_unknown(const char *name, struct error *);
+
 /*
  * Runs one command line without the program's own name ("create", "-f", "qcow2", ...; argv[argc] need not be NULL).
  * Returns the exit code.
  */
 int command_run(const struct console *, int argc, char **argv);
 
+/* Whether it is a command, with options that it has; its operands are not looked at. Errors: ST_INVALID, ST_NO_MEMORY. */
+enum status command_examine(int argc, char **argv, struct error *);
+
+/* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (base/out_plain.h). */
+int command_run_plain(const struct console *, int argc, char **argv);
+
 /* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */
 int command_failed(const struct console *, const struct error *);
 
 /* The same for a wrong command line: points to `help NAME` as well. */
 int command_misused(const struct console *, const char *command, const struct error *);
+
+/* Takes the options -p and -q: where the line goes that shows how far it is; NULL: nowhere. */
+struct out *progress_option(const struct console *, const struct arguments *);
+
+/* Takes the option -b of commands that print much: from now on the firmware's shell waits after each screenful. */
+#define OPTION_PAGE { 'b', "page", NULL, "in the UEFI shell: wait for a key after each screenful" }
+void page_option(const struct console *, const struct arguments *);
 
 /* Takes the option --output=human|json, which several commands have: *ret_json. Errors: ST_INVALID. */
 enum status output_style(const struct arguments *, bool *ret_json, struct error *);

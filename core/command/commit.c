@@ -6,7 +6,7 @@
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'b', "base", "BASE", "the file to merge into, anywhere behind FILE; implies -d" },
+	{ 'b', "base", "BASE", "the file to merge into, anywhere behind FILE (preset:\nthe one right behind it); implies -d" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
 	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
 	{ 'p', "progress", NULL, "show how far it is" },
@@ -74,7 +74,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	job.chain = &chain;
-	progress.out = arguments_has(arguments, "p") && !quiet ? console->out : NULL;
+	progress.out = progress_option(console, arguments);
 	job.progress = &progress;
 	st = commit_run(&job, &err);
 	progress_end(&progress);
@@ -88,6 +88,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_commit = {
 	.name = "commit",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "merge an image into its backing file",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

@@ -3,7 +3,7 @@
 
 static const struct option options[] = {
 	{ 'f', "a-format", "FMT", "format of the first image (preset: what its first\nbytes say)" },
-	{ 'F', "b-format", "FMT", "format of the second image" },
+	{ 'F', "b-format", "FMT", "format of the second one (preset: the same)" },
 	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -52,7 +52,7 @@ static int compare(const struct console *console, const struct arguments *argume
 	struct out nowhere = { .write = write_nothing };
 	bool quiet = arguments_has(arguments, "q");
 	struct out *out = quiet ? &nowhere : console->out;
-	struct progress progress = { .out = arguments_has(arguments, "p") && !quiet ? out : NULL };
+	struct progress progress = { .out = progress_option(console, arguments) };
 	struct comparison comparison = { .disk = { a, b }, .strict = arguments_has(arguments, "s"), .progress = &progress };
 	enum compare_outcome outcome;
 	uint64_t offset = 0, size = a->size > b->size ? a->size : b->size;
@@ -105,6 +105,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_compare = {
 	.name = "compare",
+	.purpose = PURPOSE_CHECK,
 	.summary = "tell whether two disks have the same contents",
 	.usage = "[OPTIONS] FILE1 FILE2",
 	.options = options,

@@ -11,7 +11,7 @@
 #include "part/medium.h"
 
 static const struct option options[] = {
-	{ 'f', "source-format", "FMT", "format of the sources (preset: what their first bytes say)" },
+	{ 'f', "source-format", "FMT", "format of the sources (preset: their first bytes say)" },
 	{ 'O', "target-format", "FMT", "format of the target: raw (preset) or qcow2" },
 	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
@@ -19,21 +19,21 @@ static const struct option options[] = {
 	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
-	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name, or\nsnapshot.id=ID,snapshot.name=NAME" },
+	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name,\nor snapshot.id=ID,snapshot.name=NAME (preset: as it is)" },
 	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
-	{ 0, "split", "SIZE", "put the target into several files of at most this size, which\nefi-img opens as one: TARGET, TARGET.001 ... (preset: where it\nmay outgrow the largest file of its volume; 0: never)" },
+	{ 0, "split", "SIZE", "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img opens as one (preset:\nwhere it may outgrow the largest file of its volume;\n0: never)" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
-	{ 0, "gpt", "WHAT", "what becomes of a GPT on a larger disk: move its backup to\nthe end (preset), keep it as it is, or refuse to write" },
+	{ 0, "gpt", "WHAT", "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
-	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came from, into\nthis file, for hash --check" },
-	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and what\nspeaks against it" },
+	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came\nfrom, into this file, for hash --check" },
+	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and\nwhat speaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
-	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more, is\nzeros in the target, and is listed; the exit code is 10 then" },
-	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read, as\nGNU ddrescue has it; with -n, if FILE is there: copy only\n"
-	  "what is not finished in it" },
+	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more,\nis zeros in the target, and is listed; exit code 10" },
+	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, if FILE is there: copy\n"
+	  "only what is not finished in it" },
 	{ 0, "resume", NULL, "from a disk into a file, or back: go on with what was\ninterrupted, after comparing what is there already" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
@@ -52,28 +52,29 @@ static const char notes[] =
 	"Several sources are put behind each other. What reads as zeros in them is left\n"
 	"out of the target. The target becomes an image only when all of it is written;\n"
 	"if something fails, or you stop it, it is removed.\n\n"
-	"Sources and the target can be disks or partitions, by the names that list shows:\n"
-	"serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for partition 3. A disk\n"
-	"is written over only if nothing on it is in use, and what is on it is given up\n"
-	"with --erase. Its first MiB is written last. With -O qcow2 and the like it gets\n"
-	"an image instead of the bytes of the disk. With a disk on either side, what was\n"
-	"written is read back.\n\n"
+	"Sources and the target can be disks or partitions, by the names that list\n"
+	"shows: serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for the third\n"
+	"partition. A disk is written over only if nothing on it is in use, and what is\n"
+	"on it is given up with --erase. Its first MiB is written last. With -O qcow2\n"
+	"and the like it gets an image instead of the bytes of the disk. With a disk on\n"
+	"either side, what was written is read back.\n\n"
 	"While a disk is copied into a new image, or an image onto a disk, IMAGE.resume\n"
 	"beside the image says how far it is. After a power failure, a full volume, an\n"
-	"error or Ctrl-C the same command with --resume goes on from there: what is there\n"
-	"must be what the source has. Not with --map, -n into a file, -B, --bitmaps or a\n"
-	"data file.\n\n"
-	"A map is of the source's disk from its first to its last byte, and is written when\n"
-	"the job ends, however it does. Either of ddrescue and efi-img goes on from it:\n"
-	"efi-img reads what is not finished, bad or not tried, once more. A FILE.new beside\n"
-	"it is the map, should the power go while that is being written.\n\n"
+	"error or Ctrl-C the same command with --resume goes on from there: what is\n"
+	"there must be what the source has. Not with --map, -n into a file, -B,\n"
+	"--bitmaps or a data file.\n\n"
+	"A map is of the source's disk from its first to its last byte, and is written\n"
+	"when the job ends, however it does. Either of ddrescue and efi-img goes on from\n"
+	"it: efi-img reads what is not finished, bad or not tried, once more. A FILE.new\n"
+	"beside it is the map, should the power go while that is being written.\n\n"
 	"Parts of a split image are found by their names; a missing one is an error. Put\n"
 	"behind each other, as cat does, they are the image for any other program.\n\n"
 	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
 	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
 	"source, is copied as it is, and what is wrong with it is said.\n\n"
 	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
-	"--salvage had to leave out; with a disk on either side those of help exit-codes.\n";
+	"--salvage had to leave out; with a disk on either side those of\n"
+	"'help exit-codes'.\n";
 
 /*
  * ---- sources ------------------------------------------------------------------------------------------------------
@@ -388,7 +389,7 @@ static enum status convert(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct convert_records records = { .journal = NULL };
-	struct progress progress = { .out = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL };
+	struct progress progress = { .out = progress_option(console, arguments) };
 	struct chain *source;
 	bool to_disk = medium_is_device(name);
 	unsigned n_files = 1;
@@ -471,12 +472,13 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_convert = {
 	.name = "convert",
+	.purpose = PURPOSE_COPY,
 	.summary = "copy disks and disk images: into an image, or onto a disk",
 	.usage = "[OPTIONS] SOURCE... TARGET",
 	.options = options,
 	.notes = notes,
 	.example = "convert -O qcow2 fs0:\\disk.raw fs0:\\disk.qcow2\n"
-		   "convert -c -O qcow2 -o compression_type=zstd fs0:\\vm.qcow2 fs1:\\small.qcow2\n"
+		   "convert -c -O qcow2 -o compression_type=zstd vm.qcow2 fs1:\\vm.qcow2\n"
 		   "convert -p -c -O qcow2 serial=S4X9NG0R12 fs0:\\pc.qcow2\n"
 		   "convert -p -n fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12\n"
 		   "convert -p -n serial=S4X9NG0R12 serial=WD-77 --erase=WD-77\n",

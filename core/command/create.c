@@ -9,7 +9,7 @@ static const struct option options[] = {
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
-	{ 0, "split", "SIZE", "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them as one" },
+	{ 0, "split", "SIZE", "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them as one\n(preset: one file)" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
 	{ 0 },
@@ -80,6 +80,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_create = {
 	.name = "create",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "make a new, empty disk image",
 	.usage = "[OPTIONS] FILE [SIZE]",
 	.options = options,

@@ -19,9 +19,10 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"Copies a part of the disk in the file `if` into a new image `of`: `count` blocks\n"
-	"of `bs` bytes (preset: 512), or all there are, after leaving out the first `skip`\n"
-	"blocks. The new disk has the size of what is copied, rounded up to 512 bytes.\n"
+	"Copies a part of the disk in the file `if` into a new image `of`: `count`\n"
+	"blocks of `bs` bytes (preset: 512), or all there are, after leaving out the\n"
+	"first `skip` blocks. The new disk has the size of what is copied, rounded up to\n"
+	"512 bytes.\n"
 	"Both can be disks or partitions, as with convert, under the same rules.\n";
 
 enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
@@ -160,6 +161,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_dd = {
 	.name = "dd",
+	.purpose = PURPOSE_COPY,
 	.summary = "copy a part of a disk into a new image",
 	.usage = "[OPTIONS] [bs=N] [count=N] [skip=N] if=FILE of=FILE",
 	.options = options,

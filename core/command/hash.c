@@ -176,6 +176,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_hash = {
 	.name = "hash",
+	.purpose = PURPOSE_CHECK,
 	.summary = "the SHA-256 of the disk in an image, whatever its format",
 	.usage = "[OPTIONS] FILE...",
 	.options = options,

@@ -7,20 +7,32 @@
 
 static void print_overview(struct out *out)
 {
+	static const struct { enum purpose purpose; const char *title; } groups[] = {
+		{ PURPOSE_LOOK, "See what there is" },
+		{ PURPOSE_COPY, "Capture, restore, clone and convert" },
+		{ PURPOSE_CHANGE, "Make images, and change them" },
+		{ PURPOSE_CHECK, "Make sure" },
+		{ PURPOSE_PROGRAM, "This program" },
+	};
+
 	out_text(out, "efi-img " EFI_IMG_VERSION ": disks and disk images, before any operating system\n\n"
-		      "Usage: efi-img COMMAND [OPTIONS] ...\n\nCommands:\n");
-	for (size_t i = 0; commands[i] != NULL; i++)
-		out_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		      "Usage: efi-img COMMAND [OPTIONS] ...\n");
+	for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+		out_printf(out, "\n%s:\n", groups[g].title);
+		for (size_t i = 0; commands[i] != NULL; i++)
+			if (commands[i]->purpose == groups[g].purpose)
+				out_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	}
 	out_text(out, "\nImage formats:\n");
 	for (size_t i = 0; image_formats[i] != NULL; i++)
 		out_printf(out, "  %-10s %s\n", image_formats[i]->name, image_formats[i]->summary);
-	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help exit-codes' the\nexit codes.\n");
+	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help exit-codes'\nthe exit codes.\n");
 }
 
 /* "  -f, --format=FMT     text", the further lines of the text below its first. */
 static void print_option(struct out *out, const struct option *option)
 {
-	const size_t column = 26;
+	const size_t column = 24;
 	char text[64];
 	struct out_buffer left;
 
@@ -79,16 +91,22 @@ static void print_command(struct out *out, const struct command *command)
 
 static void print_exit_codes(struct out *out)
 {
-	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target, and\nof bench -w with one:\n\n");
+	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target,\nand of bench -w with one:\n\n");
 	outcome_print_all(out);
-	out_text(out, "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So are\n"
-		      "those of other commands: 0 and 1, and more for check and compare, see their help.\n");
+	out_text(out, "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So\n"
+		      "are those of other commands: 0 and 1, and more for check and compare, see their\nhelp.\n");
 }
+
+static const struct option options[] = {
+	OPTION_PAGE,
+	{ 0 },
+};
 
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct error err;
 
+	page_option(console, arguments);
 	if (arguments->n_operands == 0) {
 		print_overview(console->out);
 		return EXIT_OK;
@@ -101,7 +119,7 @@ static int run(const struct console *console, struct arguments *arguments)
 			continue;
 		}
 		if (command == NULL) {
-			error_set(&err, "there is no command \"%s\"", arguments->operands[i]);
+			command_unknown(arguments->operands[i], &err);
 			return command_misused(console, "", &err);
 		}
 		if (i > 0)
@@ -114,7 +132,8 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_help = {
 	.name = "help",
 	.summary = "list the commands, or explain one",
-	.usage = "[COMMAND | exit-codes]...",
-	.example = "help create\n",
+	.usage = "[-b] [COMMAND | exit-codes]...",
+	.options = options,
+	.example = "help create\nhelp -b convert\n",
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #include "job/snapshots.h"
 
 static const struct option options[] = {
+	OPTION_PAGE,
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 0, "backing-chain", NULL, "the image and all backing files behind it" },
@@ -184,6 +185,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "info", &err);
 	}
+	page_option(console, arguments);
 	if (output_style(arguments, &json, &err) != ST_OK || cache_option(arguments, "-t", &err) != ST_OK)
 		return command_misused(console, "info", &err);
 	st = format_option(arguments, "-f", &format, &err);
@@ -198,6 +200,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_info = {
 	.name = "info",
+	.purpose = PURPOSE_LOOK,
 	.summary = "tell what an image file is",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

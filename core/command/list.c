@@ -2,7 +2,8 @@
 #include "job/list.h"
 
 static const struct option options[] = {
-	{ 0, "output", "FMT", "human (the default) or json" },
+	OPTION_PAGE,
+	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 0 },
 };
 
@@ -18,6 +19,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "list", &err);
+	page_option(console, arguments);
 	if (inventory_read(&inventory, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (json)
@@ -30,13 +32,14 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_list = {
 	.name = "list",
+	.purpose = PURPOSE_LOOK,
 	.summary = "show the disks of this machine and what is on them",
 	.usage = "[OPTIONS]",
 	.options = options,
 	.notes = "Disks are shown with their partitions under them. Other commands take the names\n"
 		 "at the left (fs0:, blk1:; - stands for none), which may change with the next\n"
-		 "start, and those that stay right: serial=..., or else guid=... or path=..., with\n"
-		 ":3 behind it for partition 3.\n"
+		 "start, and those that stay right: serial=..., or else guid=... or path=...,\n"
+		 "with :3 behind it for partition 3.\n"
 		 "What is wrong with a partition table stands after an exclamation mark.\n",
 	.example = "list\n"
 		   "list --output=json\n",

@@ -1,3 +1,6 @@
+#include "base/nearest.h"
+#include "base/out_plain.h"
+#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/split.h"
@@ -13,6 +16,16 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+void command_unknown(const char *name, struct error *err)
+{
+	struct nearest nearest = { 0 };
+
+	for (size_t i = 0; commands[i] != NULL; i++)
+		nearest_try(&nearest, name, text_length(name), commands[i]->name);
+	error_set(err, "there is no command \"%s\"", name);
+	nearest_say(&nearest, "", err);
+}
+
 int command_failed(const struct console *console, const struct error *err)
 {
 	out_printf(console->err, "efi-img: %s\n", err->text);
@@ -24,6 +37,19 @@ int command_misused(const struct console *console, const char *command, const st
 	out_printf(console->err, "efi-img: %s\nTry 'efi-img help%s%s' for more information.\n", err->text,
 		   *command != '\0' ? " " : "", command);
 	return EXIT_ERROR;
+}
+
+struct out *progress_option(const struct console *console, const struct arguments *arguments)
+{
+	if (!arguments_has(arguments, "p") || arguments_has(arguments, "q"))
+		return NULL;
+	return console->progress_in_out ? console->out : console->err;
+}
+
+void page_option(const struct console *console, const struct arguments *arguments)
+{
+	if (arguments_has(arguments, "b") && console->page != NULL)
+		console->page();
 }
 
 enum status output_style(const struct arguments *arguments, bool *ret_json, struct error *err)
@@ -237,12 +263,53 @@ static int run(const struct console *console, const struct command *command, int
 	return code;
 }
 
+enum status command_examine(int argc, char **argv, struct error *err)
+{
+	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
+	struct arguments arguments;
+	enum status st;
+
+	if (command == NULL) {
+		command_unknown(argc > 0 ? argv[0] : "", err);
+		return ST_INVALID;
+	}
+	st = arguments_parse(command->options, refused, argc - 1, argv + 1, &arguments, err);
+	if (st == ST_OK)
+		arguments_free(&arguments);
+	return st;
+}
+
+int command_run_plain(const struct console *console, int argc, char **argv)
+{
+	struct out_plain *plain = mem_alloc(2 * sizeof *plain);
+	struct console through = *console;
+	struct error err;
+	int code;
+
+	if (plain == NULL) {
+		(void)fail_no_memory(&err);
+		return command_failed(console, &err);
+	}
+	out_plain_init(&plain[0], console->out);
+	out_plain_init(&plain[1], console->err);
+	through.plain = true;
+	through.out = &plain[0].out;
+	through.err = &plain[1].out;
+	code = command_run(&through, argc, argv);
+	out_plain_end(&plain[0]);
+	out_plain_end(&plain[1]);
+	mem_free(plain);
+	return code;
+}
+
 int command_run(const struct console *console, int argc, char **argv)
 {
 	const char *name = argc > 0 ? argv[0] : "";
 	const struct command *command;
 	struct error err;
 
+	if (text_equal(name, "--plain"))
+		return command_run_plain(console, argc - 1, argv + 1);
 	if (text_equal(name, "-h") || text_equal(name, "--help"))
 		name = "help";
 	else if (text_equal(name, "-V") || text_equal(name, "--version"))
@@ -253,6 +320,6 @@ int command_run(const struct console *console, int argc, char **argv)
 	if (argc == 0)
 		error_set(&err, "what is to be done? A command is missing");
 	else
-		error_set(&err, "there is no command \"%s\"", name);
+		command_unknown(name, &err);
 	return command_misused(console, "", &err);
 }

@@ -7,10 +7,11 @@
 #include "job/status.h"
 
 static const struct option options[] = {
+	OPTION_PAGE,
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
-	{ 's', "start-offset", "N", "begin at this byte of the disk" },
-	{ 'l', "max-length", "N", "stop after this many bytes" },
+	{ 's', "start-offset", "N", "begin at this byte of the disk (preset: 0)" },
+	{ 'l', "max-length", "N", "stop after this many bytes (preset: at its end)" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
 };
@@ -146,6 +147,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "map", &err);
 	}
+	page_option(console, arguments);
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "map", &err);
 	st = open_disk(arguments, "-f", arguments->operands[0], &chain, &err);
@@ -160,6 +162,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_map = {
 	.name = "map",
+	.purpose = PURPOSE_LOOK,
 	.summary = "show which parts of a disk are stored where",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

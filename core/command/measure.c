@@ -10,7 +10,7 @@ static const struct option options[] = {
 	{ 'O', "target-format", "FMT", "format of the new image: raw (preset) or qcow2" },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
 	{ 'o', "target-format-options", "LIST", "the same" },
-	{ 'l', "snapshot", "WHICH", "measure the disk as it was at a snapshot, as for convert" },
+	{ 'l', "snapshot", "WHICH", "at a snapshot, as for convert (preset: as it is)" },
 	{ 's', "size", "N", "size of a new, empty disk, instead of FILE" },
 	{ 0, "output", "STYLE", "human (preset) or json" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
@@ -121,6 +121,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_measure = {
 	.name = "measure",
+	.purpose = PURPOSE_LOOK,
 	.summary = "tell how large the file of a new image would be",
 	.usage = "[OPTIONS] FILE | --size N",
 	.options = options,

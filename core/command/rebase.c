@@ -20,9 +20,9 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"What the old backing file shows and the new one does not is copied into FILE, so\n"
-	"that the disk stays the same. With -u it is not: for a backing file that only\n"
-	"got another name.\n";
+	"What the old backing file shows and the new one does not is copied into FILE,\n"
+	"so that the disk stays the same. With -u it is not: for a backing file that\n"
+	"only got another name.\n";
 
 static enum status check_options(const struct arguments *arguments, struct rebase_job *job, struct error *err)
 {
@@ -121,7 +121,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "rebase", &err);
 	}
-	job.progress = arguments_has(arguments, "p") && !arguments_has(arguments, "q") ? console->out : NULL;
+	job.progress = progress_option(console, arguments);
 	st = check_options(arguments, &job, &err);
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, &err);
@@ -132,6 +132,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_rebase = {
 	.name = "rebase",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "give an image another backing file, or none",
 	.usage = "-b FILE [OPTIONS] FILE",
 	.options = options,

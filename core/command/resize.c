@@ -99,6 +99,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_resize = {
 	.name = "resize",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "make the disk in an image larger or smaller",
 	.usage = "[OPTIONS] FILE [+|-]SIZE",
 	.options = options,

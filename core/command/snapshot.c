@@ -17,8 +17,8 @@ static const struct option options[] = {
 
 static const char notes[] =
 	"Names need not be different: the first one in the list is meant then. If the\n"
-	"power fails, the image is as it was before or as it should be after. It may have\n"
-	"lost some space then, which \"check -r leaks\" gets back.\n";
+	"power fails, the image is as it was before or as it should be after. It may\n"
+	"have lost some space then, which \"check -r leaks\" gets back.\n";
 
 static enum status change(struct image *image, const struct arguments *arguments, struct error *err)
 {
@@ -91,6 +91,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_snapshot = {
 	.name = "snapshot",
+	.purpose = PURPOSE_CHANGE,
 	.summary = "list, make, apply or delete snapshots inside of an image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

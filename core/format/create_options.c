@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "base/size.h"
 #include "base/text.h"
 
@@ -164,15 +165,21 @@ static const char *why_not(const char *name)
 static enum status parse_member(struct create_values *values, char *member, struct error *err)
 {
 	const char *equals = text_find(member, '=');
+	struct nearest nearest = { 0 };
 	size_t i;
 
 	if (equals != NULL)
 		member[equals - member] = '\0';
 	if (find_option(values, member, &i) == NULL && why_not(member) != NULL)
 		return fail(err, ST_UNSUPPORTED, "option %s is not there: %s", member, why_not(member));
-	if (find_option(values, member, &i) == NULL)
-		return fail(err, ST_INVALID, "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those it "
-			    "has", values->format, member, values->purpose == OPTIONS_AMEND ? "amend" : "create", values->format);
+	if (find_option(values, member, &i) == NULL) {
+		error_set(err, "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those it has", values->format, member,
+			  values->purpose == OPTIONS_AMEND ? "amend" : "create", values->format);
+		for (const struct create_option *option = values->table; option->name != NULL; option++)
+			nearest_try(&nearest, member, text_length(member), option->name);
+		nearest_say(&nearest, "", err);
+		return ST_INVALID;
+	}
 	if (values->purpose == OPTIONS_AMEND && !values->table[i].amendable)
 		return fail(err, ST_INVALID, "option %s: it can only be chosen when an image is made; convert the image to get another",
 			    member);
@@ -238,16 +245,24 @@ static int next_by_name(const struct create_option *table, enum options_purpose 
 
 void create_options_explain(const struct create_option *table, const char *format, enum options_purpose purpose, struct out *out)
 {
-	const size_t column = 22;
+	const size_t column = 24;
+	struct out_buffer left, right;
+	char left_text[80], right_text[160];
 
 	out_printf(out, purpose == OPTIONS_AMEND ? "Amend options for '%s':\n" : "Supported %s options:\n", format);
 	for (int i = next_by_name(table, purpose, NULL); i >= 0; i = next_by_name(table, purpose, table[i].name)) {
-		const char *type = type_name(table[i].type);
-		size_t width = text_length(table[i].name) + text_length(type) + 3;
-
-		out_printf(out, "  %s=<%s>", table[i].name, type);
-		out_spaces(out, width < column ? column - width : 0);
-		out_printf(out, " - %s\n", table[i].help);
+		const struct create_option *option = &table[i];
+		const char *preset = option->preset == NULL && option->choices != NULL ? option->choices[0] : option->preset;
+		out_buffer_init(&left, left_text, sizeof left_text);
+		out_printf(&left.out, "  %s=<%s>", option->name, type_name(option->type));
+		out_buffer_init(&right, right_text, sizeof right_text);
+		out_text(&right.out, option->help);
+		if (preset != NULL && purpose == OPTIONS_CREATE)
+			out_printf(&right.out, " (preset: %s)", preset);
+		if (left.length <= column && column + right.length < 80 - 3)
+			out_printf(out, "%-*s - %s\n", (int)column, left_text, right_text);
+		else
+			out_printf(out, "%s\n        - %s\n", left_text, right_text);
 	}
 }
 

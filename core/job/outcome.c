@@ -22,7 +22,7 @@ enum outcome outcome_of(enum status st)
 void outcome_print_all(struct out *out)
 {
 	static const struct { enum outcome code; const char *words; } table[] = {
-		{ OUTCOME_DONE, "done: everything is written, and the medium has it; read back, unless --no-verify" },
+		{ OUTCOME_DONE, "done: all is written and on the medium, and read back unless --no-verify" },
 		{ OUTCOME_FAILED, "failed in another way, or a wrong command line" },
 		{ OUTCOME_LOST, "complete except for what --salvage had to leave out" },
 		{ OUTCOME_MISMATCH, "what was read back is not what was written" },

@@ -1,5 +1,6 @@
 #include "job/snapshots.h"
 
+#include "base/date.h"
 #include "base/platform.h"
 #include "base/printable.h"
 #include "base/size.h"
@@ -7,30 +8,14 @@
 
 /* ---- printing ----------------------------------------------------------------------------------------------------- */
 
-/* The date of a day (days since 1970-01-01) in the Gregorian calendar, by counting in eras of 400 years from March. */
-static void civil_date(int64_t days, int *year, unsigned *month, unsigned *day)
-{
-	int64_t shifted = days + 719468, era = shifted / 146097;
-	unsigned of_era = (unsigned)(shifted - era * 146097);
-	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned from_march = (5 * of_year + 2) / 153;
-
-	*day = of_year - (153 * from_march + 2) / 5 + 1;
-	*month = from_march < 10 ? from_march + 3 : from_march - 9;
-	*year = (int)(year_of_era + (unsigned)era * 400 + (*month <= 2));
-}
-
 static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 {
 	uint64_t clock_ms = snapshot->clock_nanoseconds / 1000000;
 	int64_t seconds = (int64_t)snapshot->date_seconds + platform_utc_offset(snapshot->date_seconds);
 	char id[128], name[512], size[32], date[32], clock[32], icount[24];
 	struct out_buffer text;
-	unsigned month, day;
-	int year;
+	struct date d = date_of(seconds);
 
-	civil_date(seconds / 86400, &year, &month, &day);
 	out_buffer_init(&text, id, sizeof id);
 	out_printable(&text.out, snapshot->id, SIZE_MAX);
 	out_buffer_init(&text, name, sizeof name);
@@ -38,8 +23,7 @@ static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 	out_buffer_init(&text, size, sizeof size);
 	size_print(&text.out, snapshot->vm_state_bytes);
 	out_buffer_init(&text, date, sizeof date);
-	out_printf(&text.out, "%d-%02u-%02u %02ju:%02ju:%02ju", year, month, day, (uintmax_t)(seconds / 3600 % 24),
-		   (uintmax_t)(seconds / 60 % 60), (uintmax_t)(seconds % 60));
+	out_printf(&text.out, "%d-%02u-%02u %02u:%02u:%02u", d.year, d.month, d.day, d.hour, d.minute, d.second);
 	out_buffer_init(&text, clock, sizeof clock);
 	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60, clock_ms / 1000 % 60,
 		   clock_ms % 1000);

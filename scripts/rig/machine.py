@@ -13,12 +13,19 @@ import pexpect
 
 FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+# With Secure Boot, and a key that anybody may sign with: /usr/share/ovmf/PkKek-1-snakeoil.key.
+SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd")
 
 CTRL_C, ENTER, ESCAPE = "\x03", "\r", "\x1b"
 
 
 class MachineFailure(Exception):
     """The machine hung, crashed or said something else than expected. The text ends with what was on its screen."""
+
+
+class MachineSlow(MachineFailure):
+    """What was expected did not come in time."""
 
 
 @dataclass
@@ -135,11 +142,13 @@ class Machine:
 
     FATAL = "Exception Type|Script Error Status"
 
-    def __init__(self, directory, drives, memory=256, processors=1, deadline=60, reboots=False, skips_idle=False, live=None, kernel=()):
+    def __init__(self, directory, drives, memory=256, processors=1, deadline=60, reboots=False, skips_idle=False, live=None, secure=False,
+                 accelerator="tcg", kernel=(), more=()):
         """
         `directory` is made anew. `deadline` in seconds is for all of it. `reboots`: a reset does not end it. `skips_idle`: the
-        time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest().
-        `kernel`: a Linux that the firmware starts (kernel, initramfs, command line), and none of the disks.
+        time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest(). `secure`:
+        Secure Boot is on. `kernel`: a Linux that the firmware starts (kernel, initramfs, command line), and none of the disks.
+        `more`: further arguments for QEMU.
         """
         self.directory = Path(directory).resolve()
         self.drives = drives
@@ -149,12 +158,15 @@ class Machine:
         self.reboots = reboots
         self.skips_idle = skips_idle
         self.live = live
+        self.secure = secure
+        self.accelerator = accelerator
+        self.more = more
         self.kernel = kernel
 
     def __enter__(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
-        shutil.copyfile(FIRMWARE_VARIABLES, self.directory / "variables.fd")
+        shutil.copyfile(SECURE_VARIABLES if self.secure else FIRMWARE_VARIABLES, self.directory / "variables.fd")
         self.deadline = time.monotonic() + self.seconds
         self.console = Console(self._arguments(), self.directory, self.live)
         return self
@@ -165,13 +177,16 @@ class Machine:
 
     def _arguments(self):
         words = [
-            "-machine", "q35", "-accel", "tcg", "-m", self.memory, "-smp", self.processors, "-nodefaults", "-display", "none",
-            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE_CODE}",
+            "-machine", "q35,smm=on" if self.secure else "q35", "-accel", self.accelerator, "-m", self.memory, "-smp", self.processors,
+            "-nodefaults", "-display", "none",
+            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
             "-drive", f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.
             "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
             "-qmp", "unix:qmp,server=on,wait=off",
         ]
+        if self.secure:
+            words += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
         for option, value in zip(("-kernel", "-initrd", "-append"), self.kernel):
             words += [option, value]
         if not self.reboots:
@@ -186,13 +201,13 @@ class Machine:
             words += ["-device", "virtio-scsi-pci,id=scsi,addr=0x18"]
         for index, drive in enumerate(self.drives):
             words += drive.arguments(f"disk{index}", buses[:index].count(drive.bus))
-        return [str(word) for word in words]
+        return [str(word) for word in [*words, *self.more]]
 
-    def failure(self, reason):
+    def failure(self, reason, kind=MachineFailure):
         """The exception for `reason`, with the end of the screen text."""
         screen = (self.directory / "screen.txt").read_text(encoding="utf-8")
         last = "\n".join(screen.splitlines()[-40:])
-        return MachineFailure(f"{reason}\n---- the screen ({self.directory}/screen.txt) ends with ----\n{last}\n----")
+        return kind(f"{reason}\n---- the screen ({self.directory}/screen.txt) ends with ----\n{last}\n----")
 
     def expect(self, pattern, timeout=None):
         """Waits for `pattern` (a regular expression, or pexpect.EOF) on the screen; returns the match."""
@@ -202,7 +217,7 @@ class Machine:
         try:
             found = self.console.expect(wanted, timeout=limit)
         except pexpect.TIMEOUT:
-            raise self.failure(f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s") from None
+            raise self.failure(f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s", MachineSlow) from None
         if found == 1:
             # Let it finish its report.
             self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=1)
@@ -214,11 +229,13 @@ class Machine:
     def send(self, keys):
         self.console.send(keys)
 
-    def wait_off(self, timeout=None):
-        """Waits until the guest has switched the machine off."""
+    def wait_off(self, timeout=None, status=0):
+        """Waits until the guest has switched the machine off, so that QEMU ends with `status`; None: with any, which is returned."""
         self.expect(pexpect.EOF, timeout)
         self.console.wait()
-        if self.console.exitstatus:
+        if status is None:
+            return self.console.exitstatus
+        if self.console.exitstatus != status:
             raise self.failure(f"QEMU ended with exit status {self.console.exitstatus}")
 
     def qmp(self, command, **arguments):

@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
+# What make usb puts on a stick beside the program.
+STICK = (ROOT / "build" / "efi-img.man", ROOT / "scripts" / "capture.nsh")
+
 from rig import disks  # noqa: E402  (found through the line above)
 
 

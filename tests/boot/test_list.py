@@ -4,8 +4,10 @@ import json
 import re
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 
+from conftest import ROOT
 from rig import disks
 from rig.disks import KIB, MIB, Partition, Volume
 from rig.machine import Drive, Machine
@@ -72,6 +74,7 @@ def made(place, make_stick):
     batch.boot(Machine(place / "machine", drives))
     assert (as_json.status, as_json.err, as_text.status, as_text.err) == (0, "", 0, "")
     listed = json.loads(as_json.out)
+    jsonschema.validate(listed, json.loads((ROOT / "tests" / "schema" / "list.json").read_text()))
     return SimpleNamespace(disks=all_disks, map=parse_map(shell_map.out), listed=listed, text=as_text.out, stick=stick)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import oracle
-from conftest import ROOT
+from conftest import ROOT, STICK
 from rig import disks
 from rig.disks import MIB, Volume
 from rig.machine import ENTER, Drive, Machine
@@ -18,7 +18,7 @@ from rig.shell import Shell
 def usb_image(place, program):
     """The image that make usb makes."""
     image = place / "usb.img"
-    disks.run(ROOT / "scripts" / "make-usb", program, image)
+    disks.run(ROOT / "scripts" / "make-usb", program, image, *STICK)
     return image
 
 
@@ -30,6 +30,7 @@ def test_the_stick_is_well_made(usb_image, program):
     assert partition.fat_bits() == 32
     assert partition.fsck() == ""
     assert partition.get("/EFI/BOOT/BOOTX64.EFI") == partition.get("/efi-img.efi") == program.read_bytes()
+    assert [partition.get(f"/{path.name}") for path in STICK] == [path.read_bytes() for path in STICK]
 
 
 @pytest.fixture(scope="module")

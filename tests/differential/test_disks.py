@@ -5,10 +5,13 @@ import os
 import random
 import subprocess
 
+import jsonschema
 import pytest
 
 from images import MIB, qemu_img, qemu_io, random_writes
-from oracle import EFI_IMG, Result
+from oracle import EFI_IMG, ROOT, Result
+
+SCHEMA = json.loads((ROOT / "tests" / "schema" / "list.json").read_text())
 
 PARTS = {1: (1 * MIB, 4 * MIB), 2: (5 * MIB, 6 * MIB)}  # number: start, size
 
@@ -44,13 +47,28 @@ def efi_img(place, *words, disks="a.img,serial=S4X9:b.img@4096:c.img,serial=C1")
 
 
 def listed(place, **how):
-    return json.loads(efi_img(place, "list", "--output=json", **how).out)
+    found = json.loads(efi_img(place, "list", "--output=json", **how).out)
+    jsonschema.validate(found, SCHEMA)
+    return found
 
 
 def guids(place):
     """The names by GUID of disk a and of its partitions."""
     disk = listed(place)[0]
     return "guid=" + disk["disk-guid"], *("guid=" + part["guid"] for part in disk["partitions"])
+
+
+def test_the_schema_of_list_is_strict(place):
+    """It refuses a key that is missing, one that is not described, and a value of another type."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for key in ("serial", "partitions", "disk-guid"):
+        found = listed(place)
+        del found[0][key]
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(found)
+    for change in ({"colour": "blue"}, {"size": "1G"}, {"partition-table": "apm"}, {"disk-signature": 5}):
+        found = listed(place)
+        found[0].update(change)
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(found)
 
 
 def test_list_says_the_names_that_stay_right(place):

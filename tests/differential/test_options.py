@@ -116,6 +116,7 @@ TO_DISK = {"erase", "dry-run", "output"}
 OF_DISKS = TO_DISK | {"gpt", "no-verify", "manifest", "map", "resume"}
 ELSEWHERE_OPTIONS = {
     "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split"}, "dd": TO_DISK, "check": {"r", "repair"},
+    "info": {"b", "page"}, "map": {"b", "page"},
 }
 
 
@@ -191,7 +192,7 @@ def test_nothing_of_ours_is_left_out():
     for command in {name.split()[0] for name in OPTIONS}:
         text = Result([EFI_IMG, "help", command], ".").out
         for line in re.findall(r"^  (?: {4}|-)\S.*$", text, re.M):
-            for option in re.findall(r"(?<![\w-])--?([a-zA-Z][a-z-]*)", line[:26] if len(line) > 26 and line[25] == " " else line.split("  ")[1] if
+            for option in re.findall(r"(?<![\w-])--?([a-zA-Z][a-z-]*)", line[:24] if len(line) > 24 and line[23] == " " else line.split("  ")[1] if
                                      line.startswith("  -") else line):
                 assert option in tried(command) | ELSEWHERE_OPTIONS.get(command, set()), (command, option)
 

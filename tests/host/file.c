@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -155,6 +156,23 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 enum status platform_remove(const char *name, struct error *err)
 {
 	return unlink(name) == 0 ? ST_OK : fail_errno(err, name, "remove");
+}
+
+enum status platform_logs(char **ret, struct error *err)
+{
+	const char *folder = getenv("EFI_IMG_LOGS");
+	size_t n = folder != NULL ? strlen(folder) : 0;
+
+	if (n == 0)
+		return fail(err, ST_NOT_FOUND, "the environment variable EFI_IMG_LOGS names no folder for it");
+	*ret = mem_alloc(n + 2);
+	if (*ret == NULL)
+		return fail_no_memory(err);
+	snprintf(*ret, n + 2, "%s/", folder);
+	if (mkdir(folder, 0777) == 0 || errno == EEXIST)
+		return ST_OK;
+	mem_free(*ret);
+	return fail_errno(err, folder, "make");
 }
 
 static bool identity(const char *name, struct stat *ret)

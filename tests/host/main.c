@@ -21,7 +21,7 @@ static void stream_write(struct out *out, const char *bytes, size_t n)
 int main(int argc, char **argv)
 {
 	struct stream out = { { .write = stream_write }, stdout }, err = { { .write = stream_write }, stderr };
-	struct console console = { .out = &out.out, .err = &err.out };
+	struct console console = { .out = &out.out, .err = &err.out, .progress_in_out = true };
 	int code;
 
 	setvbuf(stderr, NULL, _IOLBF, 0);

@@ -15,6 +15,8 @@ static bool failed, cancelled;
 static size_t n_live, live_bytes, peak_bytes;
 static int64_t now_seconds;
 static uint32_t now_nanoseconds;
+static enum ending ending;
+static int told = -1;
 static uint64_t clock_now, clock_step = 1000000;
 
 void sim_fail_allocation(unsigned n)
@@ -137,6 +139,29 @@ void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 const char *platform_firmware(void)
 {
 	return "simulated";
+}
+
+void platform_end(enum ending how)
+{
+	ending = how;
+}
+
+enum ending sim_ending(void)
+{
+	return ending;
+}
+
+void platform_tell(unsigned exit_code)
+{
+	told = (int)exit_code;
+}
+
+int sim_told(void)
+{
+	int ret = told;
+
+	told = -1;
+	return ret;
 }
 
 bool platform_time(int64_t *ret_unix_seconds, uint32_t *ret_nanoseconds)

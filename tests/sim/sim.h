@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/out.h"
+#include "base/platform.h"
 
 /* The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text that is kept. */
 
@@ -27,6 +28,10 @@ bool sim_was_cancelled(void); /* whether it has */
 
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
+
+/* What platform_end() was called with last, and platform_tell() since this was asked last; -1: it was not. */
+enum ending sim_ending(void);
+int sim_told(void);
 
 /*
  * platform_nanoseconds() goes on by so much each time that somebody looks (a millisecond, unless a test says something

@@ -424,6 +424,21 @@ enum status platform_remove(const char *name, struct error *err)
 	return ST_OK;
 }
 
+enum status platform_logs(char **ret, struct error *err)
+{
+	enum status st = call();
+
+	if (st == ST_OK && volume.read_only)
+		st = ST_READ_ONLY;
+	if (st != ST_OK)
+		return fail(err, st, "logs: %s", status_text(st));
+	*ret = mem_alloc(sizeof "logs/");
+	if (*ret == NULL)
+		return fail_no_memory(err);
+	memcpy(*ret, "logs/", sizeof "logs/");
+	return ST_OK;
+}
+
 bool platform_same(const char *a, const char *b)
 {
 	return find(a) != NULL && find(a) == find(b);

@@ -64,7 +64,7 @@ static enum status write_and_flush(struct image *image, unsigned n, uint32_t see
 
 int guest_run(unsigned n, uint32_t seed)
 {
-	struct console console = { .out = &out.out, .err = &err.out };
+	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
 	struct chain chain;
 	struct error why;
 	enum status st;

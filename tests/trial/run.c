@@ -7,7 +7,7 @@ static char tried_now[128];
 
 int run(const char *const words[])
 {
-	struct console console = { .out = &out.out, .err = &err.out };
+	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
 	char *argv[WORDS];
 	int argc = 0;
 

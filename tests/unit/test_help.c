@@ -1,26 +1,119 @@
 /* What the program says of itself. */
 #include "run.h"
 
+enum { COLUMNS = 79 }; /* a console of 80 goes to the next line by itself behind the 80th */
+
+static void check_width(void)
+{
+	const char *end;
+
+	for (const char *line = out.text; *line != '\0'; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		if (end - line > COLUMNS)
+			fail_msg("wider than %d: %.*s", COLUMNS, (int)(end - line), line);
+	}
+}
+
 static void each_command_is_explained(void **state)
 {
 	(void)state;
-	assert_int_equal(RUN("help"), EXIT_OK);
 	for (size_t i = 0; commands[i] != NULL; i++) {
+		char line[128];
+
 		assert_int_equal(RUN("help"), EXIT_OK);
-		assert_non_null(strstr(out.text, commands[i]->summary));
+		check_width();
+		snprintf(line, sizeof line, "\n  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		assert_non_null(strstr(out.text, line));
 		assert_int_equal(RUN("help", commands[i]->name), EXIT_OK);
+		check_width();
 		assert_non_null(strstr(out.text, commands[i]->name));
+		snprintf(line, sizeof line, "\nExample:\n  efi-img %s", commands[i]->name);
+		assert_non_null(strstr(out.text, line));
 	}
-	assert_int_equal(RUN("help", "nothing"), EXIT_ERROR);
-	assert_non_null(strstr(err.text, "nothing"));
+	assert_int_equal(RUN("help", "exit-codes"), EXIT_OK);
+	check_width();
+	for (size_t i = 0; image_formats[i] != NULL; i++) {
+		assert_int_equal(RUN("create", "-f", image_formats[i]->name, "-o", "help"), EXIT_OK);
+		check_width();
+	}
 	assert_int_equal(RUN("version"), EXIT_OK);
 	assert_non_null(strstr(out.text, "efi-img"));
+}
+
+/* Options that have a value, but none when they are not given: what they are about is not there then, or must be given. */
+static bool needs_no_preset(const struct option *option)
+{
+	static const char *const names[] = { "options", "target-format-options", "backing", "backing-format", "erase", "manifest", "map",
+					     "merge", "source-file", "check", "create", "apply", "delete", "size", "image" };
+
+	if (strstr(option->help, "accepted as in qemu-img") != NULL || strcmp(option->help, "the same") == 0)
+		return true;
+	for (size_t i = 0; i < N_OF(names); i++)
+		if (option->name != NULL && strcmp(option->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void each_option_says_its_preset(void **state)
+{
+	(void)state;
+	for (size_t i = 0; commands[i] != NULL; i++)
+		for (const struct option *o = commands[i]->options; o != NULL && (o->letter != 0 || o->name != NULL); o++)
+			if (o->value != NULL && !needs_no_preset(o) && strstr(o->help, "preset") == NULL)
+				fail_msg("%s: --%s: what without it? \"%s\"", commands[i]->name, o->name, o->help);
+}
+
+static void what_is_mistyped(void **state)
+{
+	static const struct {
+		const char *words[WORDS], *said;
+	} rows[] = {
+		{ { "conver" }, "there is no command \"conver\"; did you mean convert?\n" },
+		{ { "help", "chekc" }, "there is no command \"chekc\"; did you mean check?\n" },
+		{ { "nothing" }, "there is no command \"nothing\"\n" },
+		{ { "convert", "--target-formt=raw" }, "unknown option --target-formt; did you mean --target-format?\n" },
+		{ { "check", "--ouptut", "json", "a" }, "unknown option --ouptut; did you mean --output?\n" },
+		{ { "create", "--partition" }, "unknown option --partition\n" },
+		{ { "create", "-f", "qcow2", "-o", "cluser_size=4k", "a", "1M" }, "lists those it has; did you mean cluster_size?\n" },
+		{ { "create", "-f", "qcow2", "-o", "sectors=4k", "a", "1M" }, "lists those it has\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		assert_int_equal(run(rows[i].words), EXIT_ERROR);
+		if (strstr(err.text, rows[i].said) == NULL)
+			fail_msg("row %zu: %s", i, err.text);
+	}
+}
+
+static unsigned pages;
+
+static void page(void)
+{
+	pages++;
+}
+
+static void pages_where_asked(void **state)
+{
+	struct console console = { .out = &out.out, .err = &err.out, .page = page };
+	char *argv[] = { (char *)(uintptr_t)"help", (char *)(uintptr_t)"-b", (char *)(uintptr_t)"list" };
+
+	(void)state;
+	assert_int_equal(RUN("help", "-b"), EXIT_OK); /* nothing to page */
+	assert_int_equal(command_run(&console, 1, argv), EXIT_OK);
+	assert_int_equal(pages, 0);
+	assert_int_equal(command_run(&console, 3, argv), EXIT_OK);
+	assert_int_equal(pages, 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_command_is_explained),
+		cmocka_unit_test(each_option_says_its_preset),
+		cmocka_unit_test(what_is_mistyped),
+		cmocka_unit_test(pages_where_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

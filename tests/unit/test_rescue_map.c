@@ -25,7 +25,7 @@ static const struct sim_device machine[] = {
 
 static int run(const char *const *words)
 {
-	struct console console = { .out = &out.out, .err = &err_text.out };
+	struct console console = { .out = &out.out, .err = &err_text.out , .progress_in_out = true };
 	int argc = 0;
 
 	while (words[argc] != NULL)

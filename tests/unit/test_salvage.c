@@ -11,7 +11,7 @@ static uint8_t disk[DISK_BYTES];
 
 static int run(const char *const *words)
 {
-	struct console console = { .out = &out.out, .err = &err.out };
+	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
 	char *argv[WORDS];
 	int argc = 0;
 

@@ -260,7 +260,7 @@ static void test_converted(void **state)
 	static const char *const words[] = { "convert", "-f", "raw", "source", "source", "i" };
 	static const char *const again[] = { "convert", "--force", "-f", "raw", "small", "i" };
 	struct capture out, errors;
-	struct console console = { .out = &out.out, .err = &errors.out };
+	struct console console = { .out = &out.out, .err = &errors.out , .progress_in_out = true };
 	struct sim_files files;
 	int code = 1;
 

@@ -40,6 +40,14 @@ static void test_good(void **state)
 			out_printf(&capture.out, "<%s>", words.word[k]);
 		if (strcmp(capture.text, rows[i].words) != 0)
 			fail_msg("row %zu: \"%s\" instead of \"%s\"", i, capture.text, rows[i].words);
+		capture_clear(&capture);
+		words_print(words.word, words.n, &capture.out); /* and back */
+		words_free(&words);
+		assert_ok(words_split(capture.text, &words, &err));
+		capture_clear(&capture);
+		for (size_t k = 0; k < words.n; k++)
+			out_printf(&capture.out, "<%s>", words.word[k]);
+		assert_string_equal(capture.text, rows[i].words);
 		words_free(&words);
 	}
 	capture_free(&capture);

@@ -17,7 +17,7 @@ static const char *const prealloc_modes[] = {
 static const struct create_option options[] = {
 	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
 	{ .name = "preallocation", .type = OPTION_CHOICE, .choices = prealloc_modes,
-	  .help = "how the zeros are made: off, falloc (space reserved), full (written)" },
+	  .help = "off, falloc (space reserved), full (written)" },
 	{ 0 },
 };
 

@@ -1,0 +1,22 @@
+#include "base/out_line.h"
+
+static void take(struct out *out, const char *bytes, size_t n)
+{
+	struct out_line *line = (struct out_line *)out;
+
+	for (size_t i = 0, piece; i < n; i += piece) {
+		piece = 0;
+		while (i + piece < n && bytes[i + piece] != '\n' && !(line->blank && bytes[i + piece] == ' '))
+			line->blank = 0, piece++;
+		if (piece > 0)
+			line->to->write(line->to, bytes + i, piece);
+		for (; i + piece < n && (bytes[i + piece] == '\n' || (line->blank && bytes[i + piece] == ' ')); piece++)
+			line->blank = 1;
+	}
+	out->failed = line->to->failed;
+}
+
+void out_line_init(struct out_line *line, struct out *to)
+{
+	*line = (struct out_line){ .out.write = take, .to = to };
+}

@@ -1,0 +1,277 @@
+#include "command/job.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/utf.h"
+#include "blk/blk.h"
+#include "command/session.h"
+
+static const char head[] = "#efi-img job ", version[] = "1";
+
+/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+
+enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *err)
+{
+	struct blk *blk;
+	enum status st = platform_open(name, OPEN_READ, &blk, err);
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (st != ST_OK)
+		return st;
+	if (blk->size > JOB_BYTES_MAX) {
+		st = fail(err, ST_INVALID, "%s: %ju bytes are too many for a job, which has %d at most", name, blk->size, JOB_BYTES_MAX);
+	} else {
+		*ret_n = (size_t)blk->size;
+		*ret = mem_alloc(*ret_n);
+		st = *ret != NULL ? blk_read(blk, 0, *ret, *ret_n) : ST_NO_MEMORY;
+		if (st != ST_OK)
+			error_set(err, "%s: reading it: %s", name, status_text(st));
+	}
+	blk_close(blk);
+	if (st != ST_OK) {
+		mem_free(*ret);
+		*ret = NULL;
+	}
+	return st;
+}
+
+/* A NUL-terminated copy in UTF-8, without a byte-order mark. */
+static enum status decode(const char *text, size_t n, char **ret)
+{
+	if (n >= 2 && (uint8_t)text[0] == 0xff && (uint8_t)text[1] == 0xfe) {
+		size_t n_units = n / 2 - 1;
+		uint16_t *units = mem_alloc(n_units * sizeof *units);
+
+		if (units == NULL)
+			return ST_NO_MEMORY;
+		memcpy(units, text + 2, n_units * sizeof *units); /* little-endian, as all machines with UEFI are */
+		*ret = mem_alloc(utf8_length_of_utf16(units, n_units) + 1);
+		if (*ret != NULL)
+			utf8_from_utf16(*ret, units, n_units);
+		mem_free(units);
+	} else if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		*ret = text_copy_n(text + 3, n - 3);
+	} else {
+		*ret = text_copy_n(text, n);
+	}
+	return *ret != NULL ? ST_OK : ST_NO_MEMORY;
+}
+
+/* ---- A line -------------------------------------------------------------------------------------------------------- */
+
+static enum status take_ending(const struct words *words, enum ending *ending, struct error *err)
+{
+	static const struct { const char *word; enum ending ending; } table[] = {
+		{ "poweroff", ENDING_POWER_OFF }, { "reboot", ENDING_REBOOT }, { "shell", ENDING_SHELL }, { "wait", ENDING_WAIT },
+	};
+
+	if (*ending != ENDING_UNSAID)
+		return fail(err, ST_INVALID, "%s is there a second time", words->word[0]);
+	for (size_t i = 0; words->n == 2 && i < sizeof table / sizeof table[0]; i++)
+		if (text_equal(words->word[1], table[i].word)) {
+			*ending = table[i].ending;
+			return ST_OK;
+		}
+	return fail(err, ST_INVALID, "%s is followed by one of poweroff, reboot, shell, wait", words->word[0]);
+}
+
+static void drop_own_name(struct words *words)
+{
+	if (words->n < 2 || !text_equal_nocase(words->word[0], "efi-img"))
+		return;
+	mem_free(words->word[0]);
+	words->n--;
+	memmove(words->word, words->word + 1, words->n * sizeof *words->word);
+}
+
+/* Takes the words of a line, if it is a command: they are the job's then. */
+static enum status take_words(struct job *job, struct words *words, unsigned number, struct error *err)
+{
+	const char *name = words->word[0];
+	enum status st;
+
+	if (text_equal(name, "on-success"))
+		return take_ending(words, &job->on_success, err);
+	if (text_equal(name, "on-failure"))
+		return take_ending(words, &job->on_failure, err);
+	if (text_equal(name, "exit-code")) {
+		job->tell = true;
+		return words->n == 1 ? ST_OK : fail(err, ST_INVALID, "exit-code stands alone in its line");
+	}
+	drop_own_name(words);
+	if (text_equal(words->word[0], "run"))
+		return fail(err, ST_INVALID, "a job cannot run another one");
+	st = command_examine((int)words->n, words->word, err);
+	if (st != ST_OK)
+		return st;
+	job->line[job->n++] = (struct job_line){ .number = number, .words = *words };
+	*words = (struct words){ 0 };
+	return ST_OK;
+}
+
+/* `line` has no newline any more. */
+static enum status take_line(struct job *job, char *line, unsigned number, struct error *err)
+{
+	size_t n = text_length(line);
+	struct words words = { 0 };
+	enum status st;
+
+	while (n > 0 && (line[n - 1] == '\r' || line[n - 1] == ' ' || line[n - 1] == '\t'))
+		line[--n] = '\0';
+	if (number == 1 && !text_starts_with(line, head))
+		return fail(err, ST_INVALID, "a job begins with the line \"%s%s\"", head, version);
+	if (number == 1 && !text_equal(line + sizeof head - 1, version))
+		return fail(err, ST_INVALID, "\"%s\": this efi-img knows jobs of version %s", line, version);
+	while (*line == ' ' || *line == '\t')
+		line++;
+	if (*line == '#' || *line == '\0')
+		return ST_OK;
+	st = words_split(line, &words, err);
+	if (st == ST_OK)
+		st = take_words(job, &words, number, err);
+	words_free(&words);
+	return st;
+}
+
+static void drop_lines(struct job *job)
+{
+	for (size_t i = 0; i < job->n; i++)
+		words_free(&job->line[i].words);
+	job->n = 0;
+}
+
+void job_free(struct job *job)
+{
+	drop_lines(job);
+	mem_free(job->line);
+	*job = (struct job){ 0 };
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 1;
+
+	for (; *text != '\0'; text++)
+		n += *text == '\n';
+	return n;
+}
+
+enum status job_parse(const char *name, const char *text, size_t n, struct job *ret, struct error *err)
+{
+	enum status first = ST_OK;
+	unsigned number = 1;
+	struct error why;
+	char *copy = NULL;
+
+	*ret = (struct job){ .name = name };
+	if (decode(text, n, &copy) != ST_OK)
+		return fail_no_memory(err);
+	ret->line = mem_alloc(count_lines(copy) * sizeof *ret->line);
+	if (ret->line == NULL)
+		first = fail_no_memory(err);
+	/* To the end, for what it says of its ending. */
+	for (char *line = copy, *next; ret->line != NULL && line != NULL; line = next, number++) {
+		char *end = (char *)(uintptr_t)text_find(line, '\n'); /* in `copy` */
+		enum status st;
+
+		next = end != NULL ? end + 1 : NULL;
+		if (end != NULL)
+			*end = '\0';
+		st = take_line(ret, line, number, &why);
+		if (st != ST_OK && first == ST_OK)
+			first = fail(err, st, "%s, line %u: %s", name, number, why.text);
+	}
+	mem_free(copy);
+	if (first == ST_OK && ret->n == 0)
+		first = fail(err, ST_INVALID, "%s: there is no command in it", name);
+	if (first != ST_OK)
+		drop_lines(ret);
+	return first;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------------------- */
+
+static void say_job(struct session *session, const struct console *console, const struct job *job)
+{
+	struct tree *tree = session_event(session, "job");
+
+	tree_text(tree, "file", job->name);
+	tree_number(tree, "commands", job->n);
+	session_event_end(session, console);
+	session_say(session, console, "%s: %zu command%s\n", job->name, job->n, job->n == 1 ? "" : "s");
+	if (session_log(session) != NULL)
+		out_printf(console->out, "The log of it is %s\n", session_log(session));
+}
+
+/* `line`: at which it ended; 0: at none. */
+static void say_end(struct session *session, const struct console *console, const struct job *job, int code, unsigned line, const struct error *err)
+{
+	struct tree *tree = session_event(session, "end");
+
+	tree_number(tree, "exit", (uint64_t)code);
+	if (line > 0)
+		tree_number(tree, "line", line);
+	else
+		tree_null(tree, "line");
+	if (err != NULL)
+		tree_text(tree, "message", err->text);
+	else
+		tree_null(tree, "message");
+	if (err != NULL)
+		session_say(session, console, "%s\nNothing of the job was done.\n", err->text);
+	else if (code == EXIT_OK)
+		session_say(session, console, "\nThe job is done.\n");
+	else
+		session_say(session, console, "\nThe job has ended at line %u of %s, with exit code %d.\n", line, job->name, code);
+	session_event_end(session, console);
+}
+
+static int run_lines(struct session *session, const struct console *console, const struct job *job, unsigned *ret_line)
+{
+	int code = EXIT_OK;
+
+	*ret_line = 0;
+	for (size_t i = 0; code == EXIT_OK && i < job->n; i++) {
+		const struct words *words = &job->line[i].words;
+
+		out_text(console->out, "\n> ");
+		words_print(words->word, words->n, console->out);
+		out_text(console->out, "\n");
+		code = session_run(session, console, (int)words->n, words->word);
+		if (code != EXIT_OK)
+			*ret_line = job->line[i].number;
+	}
+	return code;
+}
+
+int job_run(const struct console *console, const char *name, const char *text, size_t n, enum ending *ret_ending)
+{
+	struct session *session;
+	struct job job;
+	struct error err, why;
+	int code = EXIT_ERROR;
+	unsigned line;
+	enum status st = job_parse(name, text, n, &job, &err);
+
+	if (session_open(console, &session, &why) != ST_OK) {
+		(void)command_failed(console, &why);
+		goto done;
+	}
+	if (st == ST_OK) {
+		say_job(session, console, &job);
+		code = run_lines(session, console, &job, &line);
+		say_end(session, console, &job, code, line, NULL);
+	} else {
+		say_end(session, console, &job, code, 0, &err);
+	}
+	session_close(session);
+done:
+	*ret_ending = code == EXIT_OK ? job.on_success : job.on_failure;
+	if (platform_cancelled())
+		*ret_ending = ENDING_UNSAID; /* there is somebody who wants to see it */
+	if (job.tell)
+		platform_tell((unsigned)code);
+	job_free(&job);
+	return code;
+}

@@ -1,0 +1,151 @@
+#include <cpuid.h>
+#include <efi.h>
+
+#include "virtual_machine.h"
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/out_memory.h"
+#include "base/platform.h"
+#include "base/smbios.h"
+#include "base/text.h"
+#include "firmware.h"
+
+/* fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for come from the other. */
+enum { SELECT_PORT = 0x510, DATA_PORT = 0x511, KEY_SIGNATURE = 0x0000, KEY_FILES = 0x0019, FILES_MAX = 1024 };
+
+struct fw_cfg_file {
+	uint8_t size[4], key[2], reserved[2];
+	char name[56];
+};
+_Static_assert(sizeof(struct fw_cfg_file) == 64, "");
+
+static const char file_name[] = "opt/org.efi-img/job", string_prefix[] = "efi-img.job=";
+
+bool virtual_machine(void)
+{
+	unsigned a, b, c, d;
+
+	/* Bit 31 is 0 on every processor, and 1 under every hypervisor that does not hide (leaf 1). */
+	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31) != 0;
+}
+
+void virtual_machine_port(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+/* ---- fw_cfg -------------------------------------------------------------------------------------------------------- */
+
+static void fw_cfg_select(uint16_t key)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(key), "Nd"((uint16_t)SELECT_PORT));
+}
+
+static void fw_cfg_read(void *to, size_t n)
+{
+	__asm__ volatile("rep insb" : "+D"(to), "+c"(n) : "d"((uint16_t)DATA_PORT) : "memory");
+}
+
+static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
+{
+	struct fw_cfg_file file;
+	uint8_t number[4];
+	uint64_t n_files;
+
+	fw_cfg_select(KEY_SIGNATURE);
+	fw_cfg_read(number, sizeof number);
+	if (memcmp(number, "QEMU", sizeof number) != 0)
+		return ST_NOT_FOUND;
+	fw_cfg_select(KEY_FILES);
+	fw_cfg_read(number, sizeof number);
+	n_files = bytes_from_be(number, sizeof number);
+	for (uint64_t i = 0; i < n_files && i < FILES_MAX; i++) {
+		fw_cfg_read(&file, sizeof file);
+		file.name[sizeof file.name - 1] = '\0';
+		if (!text_equal(file.name, file_name))
+			continue;
+		*ret_n = (size_t)bytes_from_be(file.size, sizeof file.size);
+		if (*ret_n > most)
+			return ST_TOO_LARGE;
+		*ret = mem_alloc(*ret_n);
+		if (*ret == NULL)
+			return ST_NO_MEMORY;
+		fw_cfg_select((uint16_t)bytes_from_be(file.key, sizeof file.key));
+		fw_cfg_read(*ret, *ret_n);
+		return ST_OK;
+	}
+	return ST_NOT_FOUND;
+}
+
+/* ---- SMBIOS -------------------------------------------------------------------------------------------------------- */
+
+static const void *configuration_table(const EFI_GUID *guid)
+{
+	for (UINTN i = 0; i < firmware.system->NumberOfTableEntries; i++)
+		if (memcmp(&firmware.system->ConfigurationTable[i].VendorGuid, guid, sizeof *guid) == 0)
+			return firmware.system->ConfigurationTable[i].VendorTable;
+	return NULL;
+}
+
+/* The table of structures, by its entry point (SMBIOS 3.6, 5.2). NULL: there is none. */
+static const uint8_t *smbios_table(size_t *ret_n)
+{
+	static const EFI_GUID of_3 = { 0xf2fd1544, 0x9794, 0x4a2c, { 0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 } };
+	static const EFI_GUID of_2 = { 0xeb9d2d31, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
+	const uint8_t *entry = configuration_table(&of_3);
+
+	if (entry != NULL && memcmp(entry, "_SM3_", 5) == 0) {
+		*ret_n = (size_t)bytes_from_le(entry + 12, 4);
+		return (const uint8_t *)(uintptr_t)bytes_from_le(entry + 16, 8);
+	}
+	entry = configuration_table(&of_2);
+	if (entry == NULL || memcmp(entry, "_SM_", 4) != 0)
+		return NULL;
+	*ret_n = (size_t)bytes_from_le(entry + 22, 2);
+	return (const uint8_t *)(uintptr_t)bytes_from_le(entry + 24, 4);
+}
+
+static enum status from_smbios(size_t most, char **ret, size_t *ret_n)
+{
+	struct out_memory text;
+	size_t n;
+	const uint8_t *table = smbios_table(&n);
+
+	out_memory_init(&text, most);
+	if (table == NULL || !smbios_strings(table, n, string_prefix, &text.out))
+		return ST_NOT_FOUND;
+	if (text.out.failed) {
+		out_memory_free(&text);
+		return ST_TOO_LARGE;
+	}
+	*ret = text.text;
+	*ret_n = text.n;
+	return ST_OK;
+}
+
+/* -------------------------------------------------------------------------------------------------------------------- */
+
+static bool secure_boot(void)
+{
+	uint8_t value = 0;
+	UINTN size = sizeof value;
+	EFI_GUID global = EFI_GLOBAL_VARIABLE;
+	EFI_STATUS efi = firmware.system->RuntimeServices->GetVariable((CHAR16 *)L"SecureBoot", &global, NULL, &size, &value);
+
+	return efi != EFI_NOT_FOUND && (efi != EFI_SUCCESS || value != 0); /* what cannot be found out counts as on */
+}
+
+enum status virtual_machine_job(size_t most, const char **ret_from, char **ret, size_t *ret_n)
+{
+	enum status st;
+
+	if (!virtual_machine() || secure_boot())
+		return ST_NOT_FOUND;
+	*ret_from = file_name;
+	st = from_fw_cfg(most, ret, ret_n);
+	if (st != ST_NOT_FOUND)
+		return st;
+	*ret_from = "SMBIOS type 11";
+	return from_smbios(most, ret, ret_n);
+}

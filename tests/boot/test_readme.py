@@ -1,0 +1,75 @@
+"""The README's examples for the stick and the UEFI shell, as they are written there, in one boot."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+import oracle
+from conftest import ROOT
+from rig import disks
+from rig.disks import MIB, Partition, Volume
+from rig.machine import Drive, Machine
+from rig.readme import examples
+from rig.shell import Shell
+
+BEFORE = [example for example in examples() if example.host and example.section == "The stick"]
+TYPED = [example for example in examples() if not example.host]
+
+
+def write_stick(place):
+    """Makes and writes the stick, which is a file here, and sudo is nobody."""
+    stick, bin = disks.make_disk(place / "stick.img", 160 * MIB), place / "bin"
+    bin.mkdir()
+    (bin / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    (bin / "sudo").chmod(0o755)
+    lines = BEFORE[0].lines
+    assert lines[0] == "STICK=/dev/sdX"
+    subprocess.run(["sh", "-eu"], input="\n".join([f"STICK={stick}", *lines[1:]]),
+                   cwd=ROOT, text=True, check=True, env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "SETUP": "skip"}, stdout=subprocess.DEVNULL)
+    subprocess.run(["sh", "-eu"], input="\n".join(BEFORE[1].lines), cwd=place, text=True, check=True)
+    volume = Volume(stick, MIB, 126 * MIB)
+    volume.remove("/EFI/BOOT/BOOTX64.EFI")  # or the shell would not come
+    volume.put(place / "options.txt", "/options.txt")
+    return volume
+
+
+@pytest.fixture(scope="module")
+def made(place):
+    stick = write_stick(place)
+    nvme = disks.make_disk(place / "nvme.img", 24 * MIB)
+    disks.write_gpt(nvme, [Partition(MIB, 4 * MIB, disks.LINUX, "boot"), Partition(6 * MIB, 16 * MIB, disks.LINUX, "root")])
+    with open(nvme, "r+b") as file:
+        file.seek(6 * MIB)
+        file.write(os.urandom(MIB))
+    before = nvme.read_bytes()
+    drives = [Drive("usb", stick.image, "STICK-0001"), Drive("nvme", nvme, "NVME-0002"),
+              Drive("nvme", disks.make_disk(place / "nvme5.img", 32 * MIB), "NVME-0005")]
+    said = []
+    with Machine(place / "machine", drives, deadline=400) as machine:
+        shell = Shell(machine)
+        shell.run("fs0:")
+        for example in TYPED:
+            for line in example.lines:
+                said.append((line, shell.run(line), 0 if line == "fs0:" else shell.status()))
+        shell.power_off()
+    return {"said": said, "stick": stick, "before": before, "place": place}
+
+
+def test_every_line_works(made):
+    for line, text, status in made["said"]:
+        assert status == 0 and not re.search(r"^efi-img: (?!serial=\S+: 0 writes)", text, re.MULTILINE), f"{line}\n{text}"
+
+
+def test_the_images_are_what_was_captured(made):
+    place, stick = made["place"], made["stick"]
+    for name in ("pc.qcow2", "checked.qcow2", "mydisk.qcow2", "root.qcow2"):
+        oracle.check_image(stick.copy_out(f"/{name}", place / name), "qcow2")
+    (place / "before.raw").write_bytes(made["before"])
+    for name in ("pc.qcow2", "checked.qcow2"):
+        oracle.qemu_img("compare", "-f", "raw", "-F", "qcow2", place / "before.raw", place / name)
+    assert (place / "nvme.img").read_bytes() == made["before"]
+    assert (place / "nvme5.img").read_bytes()[6 * MIB:22 * MIB] == made["before"][6 * MIB:22 * MIB]
+    assert "virtual size: 50 GiB" in stick.get("/info.txt").decode("utf-16")
+    assert stick.fsck() == ""
