@@ -15,6 +15,7 @@ from rig.readme import examples
 from rig.shell import Shell
 
 BEFORE = [example for example in examples() if example.host and example.section == "The stick"]
+ROOT_AT = 3 * MIB  # the second partition of the disk
 TYPED = [example for example in examples() if not example.host]
 
 
@@ -38,16 +39,16 @@ def write_stick(place):
 @pytest.fixture(scope="module")
 def made(place):
     stick = write_stick(place)
-    nvme = disks.make_disk(place / "nvme.img", 24 * MIB)
-    disks.write_gpt(nvme, [Partition(MIB, 4 * MIB, disks.LINUX, "boot"), Partition(6 * MIB, 16 * MIB, disks.LINUX, "root")])
+    nvme = disks.make_disk(place / "nvme.img", 6 * MIB)
+    disks.write_gpt(nvme, [Partition(MIB, MIB, disks.LINUX, "boot"), Partition(ROOT_AT, 2 * MIB, disks.LINUX, "root")])
     with open(nvme, "r+b") as file:
-        file.seek(6 * MIB)
+        file.seek(ROOT_AT)
         file.write(os.urandom(MIB))
     before = nvme.read_bytes()
     drives = [Drive("usb", stick.image, "STICK-0001"), Drive("nvme", nvme, "NVME-0002"),
-              Drive("nvme", disks.make_disk(place / "nvme5.img", 32 * MIB), "NVME-0005")]
+              Drive("nvme", disks.make_disk(place / "nvme5.img", 8 * MIB), "NVME-0005")]
     said = []
-    with Machine(place / "machine", drives, deadline=400) as machine:
+    with Machine(place / "machine", drives, deadline=560) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for example in TYPED:
@@ -70,6 +71,6 @@ def test_the_images_are_what_was_captured(made):
     for name in ("pc.qcow2", "checked.qcow2"):
         oracle.qemu_img("compare", "-f", "raw", "-F", "qcow2", place / "before.raw", place / name)
     assert (place / "nvme.img").read_bytes() == made["before"]
-    assert (place / "nvme5.img").read_bytes()[6 * MIB:22 * MIB] == made["before"][6 * MIB:22 * MIB]
+    assert (place / "nvme5.img").read_bytes()[ROOT_AT:ROOT_AT + 2 * MIB] == made["before"][ROOT_AT:ROOT_AT + 2 * MIB]
     assert "virtual size: 50 GiB" in stick.get("/info.txt").decode("utf-16")
     assert stick.fsck() == ""
