@@ -110,19 +110,20 @@ def test_its_log(on_stick):
     assert schemas.of_kind(run.events, "plan")[0]["plan"]["target"]["serial"] == "TARGET"
     assert "EDK II" in schemas.of_kind(run.events, "session")[0]["firmware"]
     assert run.events[-1] == {"schema": 1, "event": "end", "time": None, "exit": 0, "line": None, "message": None}
-    for words in ("efi-img 0.1.0 on UEFI 2.70, EDK II", "started from here", "target:  serial=TARGET", "(50.00/100%)", "The job is done."):
+    for words in ("efi-img 0.1.0 on UEFI 2.7, EDK II", "started from here", "target:  serial=TARGET", "(50.00/100%)", "The job is done."):
         assert words in run.log
 
 
 def test_the_same_on_the_serial_line(on_stick):
     run = on_stick[0][0]
     assert run.serial == run.events
-    assert "    (10.00/100%) copying\n    (20.00/100%)" in run.screen
+    assert "\n    (10.00/100%) copying\n{" in run.screen and "MB/s" not in run.screen
 
 
 def test_the_same_each_time(on_stick):
-    one, two = on_stick[0]
-    assert one.events == two.events and one.log == two.log and one.screen == two.screen
+    """But for the writes to the stick: how many of them are those of a journal, which is written every five seconds."""
+    one, two = ((re.sub(r'(serial=STICK(?:","writes")?: )\d+', r"\1n", text) for text in (run.log, run.screen)) for run in on_stick[0])
+    assert list(one) == list(two)
 
 
 def test_a_key_stops_the_countdown(make_machine):

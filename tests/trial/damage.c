@@ -54,6 +54,12 @@ void no_blocks(const struct bytes *b)
 	memset(b->at + get(b, 48, 8), 0, cluster_bytes(b));
 }
 
+/* There can be no block there: refcounts are not known, and so neither what COPIED must be. */
+void block_nowhere(const struct bytes *b)
+{
+	put(b, get(b, 48, 8), 8, first_block(b) + 512);
+}
+
 void block_twice(const struct bytes *b)
 {
 	put(b, get(b, 48, 8) + 8, 8, first_block(b));
@@ -87,6 +93,12 @@ void lost(const struct bytes *b)
 {
 	put(b, l2_entry(b, 1), 8, UINT64_C(1) << 40 | COPIED);
 	block_twice(b);
+}
+
+/* Autoclear features that are not known here: they are gone before anything is written. */
+void unknown_features(const struct bytes *b)
+{
+	put(b, 88, 8, get(b, 88, 8) | 0x70);
 }
 
 /* As QEMU leaves an image with lazy refcounts that was open when the power went. */

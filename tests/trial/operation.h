@@ -34,4 +34,5 @@ void operation_files(void);
 /* What is wrong with images that are repaired (damage.c). */
 void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *), no_blocks(const struct bytes *),
 	block_twice(const struct bytes *), not_copied(const struct bytes *), reserved_places(const struct bytes *),
-	incomplete(const struct bytes *), lost(const struct bytes *), dirty(const struct bytes *);
+	incomplete(const struct bytes *), lost(const struct bytes *), dirty(const struct bytes *),
+	unknown_features(const struct bytes *), block_nowhere(const struct bytes *);

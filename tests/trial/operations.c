@@ -157,6 +157,8 @@ const struct operation operations[] = {
 	SNAPSHOTS("snapshot/version-2", "cluster_size=1k,compat=0.10", PACK),
 	SNAPSHOTS("snapshot/two-bits", "cluster_size=512,refcount_bits=2", WRITE),
 
+	{ "snapshot/unknown-features", { NEW("cluster_size=4k", "random") }, unknown_features, .words = TAKE("new", "a") },
+
 	{ "bitmap/write", { NOTED("cluster_size=4k") }, .words = WRITE("other", "a"), .mixed = "a" },
 	{ "bitmap/write-compressed", { NOTED("cluster_size=2k,refcount_bits=64") },
 	  .words = PACK("other", "a"), .mixed = "a" },
@@ -215,6 +217,7 @@ const struct operation operations[] = {
 	  .words = { "check", "--output=json", "a" }, .says = "\"check-errors\": 0" },
 	{ "check/data-file", { NEW("cluster_size=512,data_file=d,data_file_raw=on", "random") },
 	  .words = { "check", "a" }, .says = "No errors" },
+	{ "check/no-refcounts", DAMAGED("cluster_size=4k"), block_nowhere, .words = { "check", "a" }, .code = 1, .says = "internal errors" },
 	{ "check/corrupt", DAMAGED("cluster_size=512"), low_refcounts,
 	  .words = { "check", "a" }, .code = 2, .says = "errors were found" },
 };

@@ -226,6 +226,31 @@ static void test_write_refused(void **state)
 	blk_close(NULL);
 }
 
+static void test_no_memory(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 1024, .block_bytes = 512, .writable = true });
+
+	(void)state;
+	sim_fail_allocation(1);
+	assert_int_equal(blk_write(&m->blk, 1, "x", 1), ST_NO_MEMORY);
+	sim_fail_allocation(0);
+	assert_int_equal(m->bytes[1], 0);
+	blk_close(&m->blk);
+}
+
+static void test_extent_refused(void **state)
+{
+	static const struct { uint64_t offset, len; } rows[] = { { 0, 0 }, { 0, 513 }, { 512, 1 }, { UINT64_MAX, 2 } };
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 512 });
+	struct extent extent;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		assert_row(blk_extent(&m->blk, rows[i].offset, rows[i].len, &extent) == ST_INVALID, i);
+	assert_ok(blk_extent(&m->blk, 511, 1, &extent));
+	blk_close(&m->blk);
+}
+
 static void test_zeros(void **state)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 100, .writable = true, .limit = 8 << 20 });
@@ -282,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_write_failure),
 		cmocka_unit_test(test_write_refused),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_extent_refused),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_zeros_cancelled),
 		cmocka_unit_test(test_allocated),

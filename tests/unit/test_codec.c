@@ -554,6 +554,7 @@ static void test_deflate_malformed(void **state)
 		{ { 0x03, 0x02, 0x00 }, 3 },                   /* fixed: a match from before the output */
 		{ { 0x03, 0x00 }, 2 },                         /* an empty block, the last one */
 		{ { 0x05, 0xe0, 0x81, 0x08, 0, 0, 0, 0 }, 8 }, /* dynamic, ends inside its codes */
+		{ { 0x05, 0, 0x12, 0, 0, 0, 0, 0 }, 8 },       /* dynamic, its first length is that of the one before */
 		{ { 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 8 },
 	};
 	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);

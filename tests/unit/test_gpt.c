@@ -80,6 +80,22 @@ static void test_of_a_file(void **state)
 	blk_close(&m->blk);
 }
 
+/* The protective MBR is all that there is. */
+static void test_of_one_block(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 512, .block_bytes = 512 });
+	struct part_table table;
+	struct error err;
+
+	(void)state;
+	sim_mbr_record(m, 0, 0, 0xee, 1, UINT32_MAX);
+	assert_ok(part_table_read(&m->blk, &table, &err));
+	assert_int_equal(table.n, 0);
+	assert_non_null(strstr(table.note, "the GPT is damaged: there is no LBA 1; its backup, too: there is no header at LBA 0"));
+	part_table_free(&table);
+	blk_close(&m->blk);
+}
+
 /*
  * One field changed; where it is a header's, its CRCs are right again, so that the field itself is what must be
  * noticed.
@@ -351,6 +367,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_of_a_file),
+		cmocka_unit_test(test_of_one_block),
 		cmocka_unit_test(test_poked),
 		cmocka_unit_test(test_both_damaged),
 		cmocka_unit_test(test_backup_elsewhere),

@@ -24,6 +24,15 @@ static bool all(const uint8_t *bytes, uint8_t value, size_t n)
 	return true;
 }
 
+static void assert_extent(struct blk *blk, uint64_t offset, uint64_t len, uint64_t expected)
+{
+	struct extent extent;
+
+	assert_ok(blk_extent(blk, offset, len, &extent));
+	assert_int_equal(extent.length, expected);
+	assert_true(extent.allocated && extent.data && !extent.zero && extent.has_offset && extent.offset == offset);
+}
+
 /* What was at the beginning is gone at once, and what will be there comes last, however it was written. */
 static void test_disk(void **state)
 {
@@ -46,10 +55,16 @@ static void test_disk(void **state)
 	assert_ok(blk_read(held, 0, seen, 10));
 	assert_memory_equal(seen, "\0\0\0\0\0\x22\x22\x22\x22\x22", 10);
 	assert_int_equal(blk_write(held, DISK - 1, data, 2), ST_INVALID);
+	assert_extent(held, 8192, DISK - 8192, HELD - 8192); /* what is kept back is data, and ends where the disk's begins */
+	assert_extent(held, HELD, 4096, 4096);
 	assert_ok(hold_release(held));
+	assert_extent(held, 8192, DISK - 8192, DISK - 8192);
 	assert_true(all(m->bytes, 0, 5) && all(m->bytes + 5, 0x22, 1000) && all(m->bytes + 1005, 0, HELD - 1505));
 	assert_ok(blk_write(held, 0, data, 5));
 	assert_int_equal(m->bytes[0], 0x22);
+	m->bytes[1] = 0x44;
+	assert_ok(hold_release(held)); /* again: nothing is written a second time */
+	assert_int_equal(m->bytes[1], 0x44);
 	blk_close(held);
 	assert_int_equal(sim_allocations(), 0);
 }

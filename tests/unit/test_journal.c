@@ -2,6 +2,7 @@
  * Going on with a capture or a restore that was interrupted: at every power cut, failure and moment of being stopped, what
  * is left is no image, and --resume makes it the one that it was to be, or says why not.
  */
+#include "job/create.h"
 #include "job/journal.h"
 #include "job/outcome.h"
 #include "machine.h"
@@ -372,9 +373,37 @@ static void stale(void **state)
 	free(text);
 }
 
+/* What is behind the name of a field is another text; the caller frees it. */
+static char *with(const char *text, const char *field, const char *value)
+{
+	const char *at = strstr(text, field), *end;
+	size_t n = strlen(text) + strlen(value) + 1;
+	char *ret = calloc(n, 1);
+
+	assert_non_null(at);
+	at += strlen(field);
+	end = at + strcspn(at, ",\n");
+	snprintf(ret, n, "%.*s%s%s", (int)(at - text), text, value, end);
+	return ret;
+}
+
 static void damaged(void **state)
 {
-	static const char *const fields[] = { "journal-version\": 1", "direction\": \"f", "disk\": \"s", "virtual-size\": ", "options\": \"", "done\": ", "first\": \"" };
+	static const struct { const char *field, *value; int code; const char *says; } fields[] = {
+		{ "\"journal-version\": ", "\"1\"", 17, "its field \"journal-version\" is not" },
+		{ "\"journal-version\": ", "7", 1, "journals of version 7 are not known" },
+		{ "\"direction\": ", "\"upwards\"", 17, "its field \"direction\" is not" },
+		{ "\"direction\": ", "\"to-disk\"", 12, "begun with a copy to the disk, and this is from the disk" },
+		{ "\"disk\": ", "1", 17, "its field \"disk\" is not" },
+		{ "\"virtual-size\": ", "\"3M\"", 17, "its field \"virtual-size\" is not" },
+		{ "\"virtual-size\": ", "3145728", 12, "begun with 3145728 bytes, and the source has 3149824 now" },
+		{ "\"options\": ", "true", 17, "its field \"options\" is not" },
+		{ "\"done\": ", "3149825", 17, "its field \"done\" is not" },
+		{ "\"done\": ", "-1", 17, "its field \"done\" is not" },
+		{ "\"first\": ", "\"51\"", 17, "its field \"first\" is not" },
+		{ "\"first\": ", "\"\xff\"", 17, "is not what it should be" },
+	};
+	static char long_one[(1 << 16) + 1];
 	uint64_t size;
 	char *text;
 
@@ -382,23 +411,116 @@ static void damaged(void **state)
 	interrupt(&rows[0]);
 	text = take_journal(&size);
 	for (size_t i = 0; i < N_OF(fields); i++) {
-		char *at = strstr(text, fields[i]), kept;
+		char *other = with(text, fields[i].field, fields[i].value);
 
-		assert_non_null(at);
-		at += strlen(fields[i]) - (i == 0);
-		kept = *at;
-		*at = i == 0 ? '7' : '\xff';
-		sim_file_put("t.resume", text, size);
-		if (go_on_with(&rows[0]) == EXIT_OK)
-			fail_msg("%s", fields[i]);
-		*at = kept;
+		sim_file_put("t.resume", other, strlen(other));
+		free(other);
+		REFUSED(fields[i].code, fields[i].says, "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	}
 	sim_file_put("t.resume", text, size / 2);
 	REFUSED(17, "it is not JSON", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	memset(long_one, ' ', sizeof long_one);
+	sim_file_put("t.resume", long_one, sizeof long_one);
+	REFUSED(1, "t.resume: 65537 bytes are too many", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	sim_file_put("t.resume", text, size);
 	free(text);
 	assert_int_equal(go_on_with(&rows[0]), EXIT_OK);
 	assert_whole(&rows[0], "mended");
+}
+
+/* What is to be gone on with is not there any more, or is something else by now: neither is written over. */
+static void no_target(void **state)
+{
+	static const uint8_t first[HOLD_IMAGE_BYTES] = { 0 };
+	struct create_job job = { .file_name = "t", .file = { (char *)"t" } };
+	struct error why;
+	struct blk *file;
+	uint64_t n;
+
+	(void)state;
+	interrupt(&rows[0]);
+	assert_ok(platform_remove("t", &why));
+	REFUSED(1, "t: no such file", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	assert_null(sim_file("t", &n));
+	sim_file_put("t", "something", 9);
+	assert_int_equal(create_reopen(&job, first, &file, &why), ST_EXISTS);
+	assert_non_null(strstr(why.text, "it begins with something"));
+	assert_memory_equal(sim_file("t", &n), "something", 9);
+}
+
+/* Going on fails at every call, and without memory, too: what was done stays, and can be gone on with. */
+static void going_on_fails(void **state)
+{
+	static const char *const says[] = { "reading what it has at offset", "cannot be made an image again", "cutting off what came last" };
+	bool said[N_OF(says)] = { false };
+	unsigned tried = 0;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct sim_files files;
+
+		if (!trying_any("journal/going-on"))
+			return;
+		interrupt(&rows[i]);
+		files = sim_files_keep();
+		for (unsigned k = 0; k < 2; k++) {
+			bool happened = true;
+
+			for (unsigned n = 1; happened; n++) {
+				char where[64];
+				int code;
+
+				if (!trying("journal/going-on/%s/%u/%u", rows[i].name, k, n))
+					continue;
+				sim_files_restore(&kind, &files);
+				sim_volume_fail(k == 0 ? n : 0, ST_IO);
+				sim_fail_allocation(k == 1 ? n : 0);
+				code = go_on_with(&rows[i]);
+				happened = k == 0 ? sim_volume_failed() : sim_allocation_failed();
+				sim_volume_fail(0, ST_OK);
+				sim_fail_allocation(0);
+				snprintf(where, sizeof where, "%s, kind %u, failure %u", rows[i].name, k, n);
+				for (size_t j = 0; j < N_OF(says); j++)
+					said[j] |= strstr(err.text, says[j]) != NULL;
+				tried++;
+				if (code == EXIT_OK)
+					continue;
+				assert_no_image(&rows[i], where);
+				if (n % 8 != 0)
+					continue;
+				if (go_on_with(&rows[i]) != EXIT_OK)
+					wrong("%s, then: %s", where, err.text);
+				assert_whole(&rows[i], where);
+			}
+		}
+		sim_files_drop(&files);
+	}
+	print_message("%u failures of going on\n", tried);
+	for (size_t j = 0; getenv("ONLY") == NULL && j < N_OF(says); j++)
+		assert_row(said[j], j);
+}
+
+/* The volume is pulled out and stays away: what could not be removed is named. */
+static void volume_gone(void **state)
+{
+	bool named = false;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (unsigned n = 1;; n += 3) {
+			int code;
+
+			set_up_files();
+			sim_volume_leave(n, ST_MEDIUM_CHANGED);
+			code = run(rows[i].words);
+			if (!sim_volume_failed())
+				break;
+			sim_volume_fail(0, ST_OK);
+			assert_row(code != EXIT_OK || strstr(err.text, "could not be removed") != NULL, n);
+			named |= strstr(err.text, "and the incomplete file could not be removed") != NULL;
+			assert_no_image(&rows[i], rows[i].name);
+		}
+	assert_true(named);
 }
 
 /* What cannot be written down is said, and the copy is made. */
@@ -412,6 +534,7 @@ static void no_journal(void **state)
 	sim_files_restore(&read_only, &files);
 	assert_int_equal(run(restore), EXIT_OK);
 	assert_non_null(strstr(err.text, "without a journal"));
+	REFUSED(OUTCOME_REFUSED, "t.resume: write-protected", "convert", "-O", "qcow2", "serial=D", "t");
 	sim_files_drop(&files);
 }
 
@@ -425,6 +548,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(going_on_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(volume_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),
 	};
 

@@ -5,7 +5,7 @@
 
 static const char *const good[] = {
 	"{}", "[]", " [ ] ", "{\"a\":1}", "[1,2 , 3]", "0", "-0", "-1.5e+10", "1E5", "true", "false", "null", "\"\"", "\"a\\u00e4\\n\"",
-	"\"\\ud83d\\ude00\"", "{\"a\":{\"b\":[{},[],\"x\"]}}", "\t\r\n 1 ",
+	"\"\\ud83d\\ude00\"", "\"\\u20AC\"", "{\"a\":{\"b\":[{},[],\"x\"]}}", "\t\r\n 1 ",
 };
 
 static const char *const bad[] = {
@@ -51,7 +51,7 @@ static void every_end(void **state)
 static void values(void **state)
 {
 	static const char text[] = "{ \"size\" : 18446744073709551615, \"name\": \"fs0:\\\\a \\u00fc\\ud83d\\ude00\", \"list\": [ 1, [2], {} ], \"size\": 1, "
-				   "\"big\": 18446744073709551616, \"minus\": -1, \"half\": 1.5, \"nul\": \"\\u0000\" }";
+				   "\"big\": 18446744073709551616, \"minus\": -1, \"half\": 1.5, \"nul\": \"\\u0000\", \"euro\": \"\\u20AC\" }";
 	struct json object, value;
 	uint64_t number;
 	char name[32];
@@ -65,6 +65,8 @@ static void values(void **state)
 	assert_string_equal(name, "fs0:\\a \xc3\xbc\xf0\x9f\x98\x80");
 	assert_true(json_text(value, name, strlen(name) + 1));
 	assert_false(json_text(value, name, strlen(name)));
+	assert_true(json_member(object, "euro", &value) && json_text(value, name, sizeof name));
+	assert_string_equal(name, "\xe2\x82\xac");
 	assert_false(json_number(value, &number));
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const others[] = { "big", "minus", "half" };
@@ -79,6 +81,8 @@ static void values(void **state)
 	while (json_next(object, &at, &value))
 		n++;
 	assert_int_equal(n, 3);
+	assert_false(json_member(object, "size", &value));
+	assert_true(json_read("{}", 2, &object));
 	assert_false(json_member(object, "size", &value));
 }
 

@@ -93,6 +93,7 @@ static void formats(void **state)
 		{ "0 G 1\n0 0x7ffffffffffffe00 ?\n", 0x7ffffffffffffe00, "0-18014398509481983? " },
 		{ "0 ? 1\n0 512 +\n512 512 +\n", 1024, "0-1+ 1-2+ " },
 		{ "0 +\n", 0, "" },
+		{ "0 + 1\n0 512 +\n# the end", 512, "0-1+ " },
 		{ "0 + 1\n0 1024 +\n", 512, NULL },
 		{ "0 + 1\n0 512 +\n", 1024, NULL },
 		{ "0 + 1\n", 512, NULL },
@@ -182,7 +183,27 @@ static void many(void **state)
 		rescue_map_bad(&map, i * 1024, 512);
 	assert_int_equal(map.bad.n, RESCUE_RANGES_MAX);
 	assert_int_equal(map.bad.range[map.bad.n - 1].end, (uint64_t)(N - 1) * 1024 + 512);
+	rescue_map_bad(&map, 600, 100); /* between them there is no room either: it will be read again */
+	assert_int_equal(map.bad.n, RESCUE_RANGES_MAX);
+	assert_true(map.bad.range[0].end == 512 && map.bad.range[1].offset == 1024);
 	rescue_map_close(&map);
+}
+
+static void too_many(void **state)
+{
+	struct rescue_map map = { .size = 512 };
+	struct capture text;
+	struct error err;
+
+	(void)state;
+	capture_init(&text);
+	out_text(&text.out, "0 + 1\n");
+	for (uint64_t i = 0; i <= RESCUE_RANGES_MAX; i++)
+		out_printf(&text.out, "%ju 512 +\n", i * 512);
+	assert_int_equal(rescue_map_parse(&map, "m", text.text, text.n, &err), ST_TOO_LARGE);
+	assert_string_equal(err.text, "m: it has more than 262144 ranges");
+	rescue_map_close(&map);
+	capture_free(&text);
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
@@ -207,6 +228,28 @@ static void other_files(void **state)
 	rescue_map_close(&map);
 	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 512 -\n", 44);
 	assert_string_equal(map_text(512), "0-1- ");
+	/* Each failure of reading them is one, and not taken for a map that is missing. */
+	for (unsigned k = 0; k < 2; k++)
+		for (unsigned n = 1;; n++) {
+			enum status st;
+			bool happened;
+
+			sim_fail_allocation(k == 0 ? n : 0);
+			sim_volume_fail(k == 1 ? n : 0, ST_IO);
+			st = rescue_map_open(&map, "m", 512, &err);
+			happened = k == 0 ? sim_allocation_failed() : sim_volume_failed();
+			sim_fail_allocation(0);
+			sim_volume_fail(0, ST_OK);
+			rescue_map_close(&map);
+			assert_row(st == (!happened ? ST_OK : k == 0 ? ST_NO_MEMORY : ST_IO), n);
+			if (!happened)
+				break;
+		}
+	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 1024 -\n", 45);
+	assert_int_equal(rescue_map_open(&map, "m", 512, &err), ST_UNSUPPORTED);
+	assert_string_equal(err.text, "m.new: it is the map of a disk of 1024 bytes, and this one has 512: it is that of another disk, or made for a "
+				      "part of this one");
+	rescue_map_close(&map);
 }
 
 static void refused(void **state)
@@ -430,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(formats, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(noted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(too_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(other_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_blocks, set_up, tear_down),

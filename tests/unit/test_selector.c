@@ -149,6 +149,81 @@ static void test_best_name(void **state)
 	tear_down(&machine);
 }
 
+/* What a name, or that of a file, is on; and whether two such places have bytes in common. */
+static void test_place(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} rows[] = {
+		{ "blk0:", "blk0:", true }, { "blk0:", "part/file", true }, { "guid=02020202-0202-0202-0202-020202020202", "blk0:", true },
+		{ "part/file", "serial=S4X9:1:1", true }, { "serial=S4X9:1:1", "serial=S4X9:1:2", false },
+		{ "serial=S4X9:1:2", "serial=S4X9:1:1", false }, { "serial=S4X9:1:1", "path=across", true },
+		{ "path=across", "serial=S4X9:1:2", true }, { "blk0:", "disk/file", false }, { "part/file", "disk/file", false },
+		{ "disk/file", "path=Usb(0x1):1", true },
+	};
+	static const char *const nowhere[] = { "inner/file", "file", "serial=none", "serial=S4X9:1:3" };
+	struct sim_device device[8];
+	struct selection a, b;
+	struct inventory inventory;
+	struct machine machine;
+	struct error err;
+
+	(void)state;
+	set_up(&machine);
+	memcpy(device, machine.device, sizeof machine.device);
+	device[5] = (struct sim_device){ "fs1:", { .parent = 1, .path = (char *)"inner" } };
+	device[6] = (struct sim_device){ "fs2:", { .parent = 0, .path = (char *)"across", .start_bytes = 50 * 512, .size_bytes = 100 * 512 } };
+	device[7] = (struct sim_device){ "fs3:", { .parent = 0, .path = (char *)"beyond", .start_bytes = 2 * MIB, .size_bytes = MIB } };
+	sim_machine(device, N_OF(device));
+	sim_machine_files(1, NULL, "part/");
+	sim_machine_files(4, NULL, "disk/");
+	sim_machine_files(5, NULL, "inner/");
+	assert_ok(inventory_read(&inventory, &err));
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		assert_row(selector_place(&inventory, rows[i].a, &a) && selector_place(&inventory, rows[i].b, &b), i);
+		assert_row(selector_overlap(&a, &b) == rows[i].overlap, i);
+	}
+	for (size_t i = 0; i < N_OF(nowhere); i++)
+		assert_row(!selector_place(&inventory, nowhere[i], &a), i);
+	assert_true(selector_place(&inventory, "path=beyond", &a)); /* what the firmware says of a disk can be wrong */
+	assert_string_equal(a.part->volume.type, "");
+	inventory_free(&inventory);
+	tear_down(&machine);
+}
+
+/* Disks that cannot be told apart: their partitions can, if the firmware has a name for them. And what is said where there is little. */
+static void test_little_known(void **state)
+{
+	struct inventory inventory;
+	struct selection found, part;
+	struct machine machine;
+	struct error err;
+	char text[SELECTOR_BYTES];
+	struct out_buffer out;
+
+	(void)state;
+	set_up(&machine);
+	machine.device[0].device.serial = machine.device[0].device.path = (char *)"";
+	machine.device[4].device = (struct device){ DISK(machine.gpt, .path = (char *)"") };
+	machine.device[3].device.medium = false;
+	machine.device[3].device.blk = NULL;
+	assert_ok(inventory_read(&inventory, &err));
+	assert_ok(selector_find(&inventory, "fs0:", &part, &err));
+	out_buffer_init(&out, text, sizeof text);
+	selector_print(&inventory, &part, &out.out);
+	assert_string_equal(text, "path=Pci(0x1)/HD(1)");
+	assert_int_equal(selector_find(&inventory, "serial=none", &found, &err), ST_NOT_FOUND);
+	assert_non_null(strstr(err.text, "path=Pci(0x3)  (blk3: serial TWIN, no medium)"));
+	inventory_free(&inventory);
+	sim_machine(NULL, 0);
+	assert_ok(inventory_read(&inventory, &err));
+	assert_int_equal(selector_find(&inventory, "serial=none", &found, &err), ST_NOT_FOUND);
+	assert_non_null(strstr(err.text, "no such disk, nor any other"));
+	inventory_free(&inventory);
+	tear_down(&machine);
+}
+
 /* A disk, or a partition of it, is opened for reading only, and nobody sees beyond its end. */
 static void test_open(void **state)
 {
@@ -240,6 +315,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_best_name),
+		cmocka_unit_test(test_place),
+		cmocka_unit_test(test_little_known),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_many),

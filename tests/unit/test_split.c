@@ -179,6 +179,12 @@ static void check_cut(const struct powercut *cut, void *arg)
 
 enum { BEGIN = PART + 3000, END = 3 * PART };
 
+static void resize_it(struct blk *blk)
+{
+	(void)blk_resize(blk, END, PREALLOC_OFF);
+	(void)blk_flush(blk);
+}
+
 static void grow_it(struct blk *blk)
 {
 	for (uint64_t at = BEGIN; at < END; at += MIB / 4)
@@ -221,19 +227,23 @@ static void test_every_cut(void **state)
 /* A call fails while it grows: what was there before is there, and it can be opened. */
 static void test_every_failure(void **state)
 {
-	bool failed = true;
+	static void (*const ways[])(struct blk *) = { grow_it, resize_it };
+	bool failed;
 
 	(void)state;
-	for (unsigned n = 1; failed; n++) {
-		struct blk *blk = create(BEGIN);
+	for (size_t i = 0; i < N_OF(ways); i++) {
+		failed = true;
+		for (unsigned n = 1; failed; n++) {
+			struct blk *blk = create(BEGIN);
 
-		fill(0, MOST, 1);
-		sim_volume_fail(n, ST_IO);
-		grow_it(blk);
-		failed = sim_volume_failed();
-		sim_volume_fail(0, ST_OK);
-		blk_close(blk);
-		check_prefix("a failure", model, BEGIN);
+			fill(0, MOST, 1);
+			sim_volume_fail(n, ST_IO);
+			ways[i](blk);
+			failed = sim_volume_failed();
+			sim_volume_fail(0, ST_OK);
+			blk_close(blk);
+			check_prefix("a failure", model, BEGIN);
+		}
 	}
 	failed = true;
 	for (unsigned n = 1; failed; n++) {
@@ -245,12 +255,46 @@ static void test_every_failure(void **state)
 		st = open_it(OPEN_WRITE, &blk);
 		if (st == ST_OK) {
 			st = blk_resize(blk, END, PREALLOC_OFF);
+			if (st == ST_OK)
+				st = blk_resize(blk, BEGIN, PREALLOC_OFF);
 			blk_close(blk);
 		}
+		if (st == ST_OK)
+			st = split_remove("i", &err);
 		failed = sim_allocation_failed();
 		sim_fail_allocation(0);
 		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY));
 	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* One that cannot be begun leaves no file; one that was begun otherwise is not gone on with; and the numbers of the parts come to an end. */
+static void test_begun(void **state)
+{
+	struct blk *blk, *file;
+
+	(void)state;
+	for (unsigned n = 1; n <= 8; n++) {
+		enum status st;
+
+		sim_volume(&kind);
+		sim_fail_allocation(n);
+		st = split_create("i", PART, false, &blk, &err);
+		sim_fail_allocation(0);
+		if (st == ST_OK)
+			blk_close(blk);
+		else
+			assert_true(st == ST_NO_MEMORY && sim_files() == 0);
+	}
+	blk_close(create(PART - 1));
+	assert_ok(platform_open("i", OPEN_WRITE, &file, &err));
+	assert_int_equal(split_reopen("i", PART - 2, file, &blk, &err), ST_CORRUPT);
+	assert_non_null(strstr(err.text, "begun in parts of"));
+	blk = create(5);
+	assert_int_equal(blk_resize(blk, (uint64_t)SPLIT_PARTS_MAX * PART, PREALLOC_OFF), ST_TOO_LARGE);
+	assert_int_equal(blk->size, 5);
+	assert_int_equal(sim_files(), 1);
+	blk_close(blk);
 	assert_int_equal(sim_allocations(), 0);
 }
 
@@ -305,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_a_set),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_every_failure),
+		cmocka_unit_test(test_begun),
 		cmocka_unit_test(test_converted),
 	};
 

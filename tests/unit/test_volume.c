@@ -37,6 +37,7 @@ static void test_types(void **state)
 			memcpy(m->bytes + START + rows[i].label_offset, "my disk   ", 10);
 		assert_ok(volume_recognise(&m->blk, START, SIZE, &volume));
 		assert_string_equal(volume.type, rows[i].type);
+		assert_row(volume_is_boot_sector(m->bytes + START) == (rows[i].offset == 3), i);
 		assert_string_equal(volume.label, rows[i].label_offset > 0 ? "my disk" : "");
 		/* what lies beyond the volume does not count */
 		assert_ok(volume_recognise(&m->blk, START, rows[i].offset, &volume));

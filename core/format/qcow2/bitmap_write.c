@@ -10,6 +10,7 @@
  * Adding, removing, clearing and another size of the disk make a new directory (and new tables) at a new place; the
  * header's switch to it is the moment at which all is as it will be, and then the old ones are given up: commit.c.
  */
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -303,8 +304,7 @@ enum status qcow2_bitmaps_note(struct qcow2_image *q, uint64_t offset, uint64_t 
 	bool marked = false;
 	enum status st = ST_OK;
 
-	if (len == 0)
-		return ST_OK;
+	CHECK(len > 0);
 	for (size_t i = 0; st == ST_OK && i < q->image.n_bitmaps; i++)
 		if (q->image.bitmaps[i].automatic)
 			st = begin_one(q, i, &marked);

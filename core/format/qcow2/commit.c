@@ -111,11 +111,8 @@ static enum status write_refcounts(struct qcow2_image *q)
 /* Step 4. */
 static enum status write_l1(struct qcow2_image *q)
 {
-	enum status st;
+	enum status st = qcow2_write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
 
-	if (q->l1_changed_end == 0)
-		return ST_OK;
-	st = qcow2_write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
 	if (st == ST_OK)
 		q->l1_changed_end = 0;
 	return st;

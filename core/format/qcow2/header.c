@@ -435,15 +435,13 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 	size_t backing_bytes = h->backing_name != NULL ? text_length(h->backing_name) : 0;
 	size_t needed = header_bytes + sizeof(struct disk_extension), features_bytes = 0;
 	struct disk_header disk = encode_fixed(h, header_bytes);
-	uint8_t *buf, *to, bitmaps[QCOW2_BITMAPS_EXTENSION_BYTES];
+	uint8_t *buf, *to;
 
-	CHECK(h->crypt_method == QCOW2_CRYPT_NONE); /* nothing here writes that yet */
+	CHECK(h->crypt_method == QCOW2_CRYPT_NONE && h->bitmaps.n == 0); /* a new image has neither */
 	if (h->backing_format != NULL)
 		needed += extension_bytes(text_length(h->backing_format));
 	if (h->data_file != NULL)
 		needed += extension_bytes(text_length(h->data_file));
-	if (h->bitmaps.n > 0)
-		needed += extension_bytes(QCOW2_BITMAPS_EXTENSION_BYTES);
 	needed += backing_bytes;
 	if (backing_bytes > QCOW2_BACKING_NAME_MAX || needed > qcow2_cluster_bytes(h))
 		return fail(err, ST_TOO_LARGE, "the names of the backing and data file are too long for the header (%zu bytes; "
@@ -462,10 +460,6 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 		to = put_extension(to, EXTENSION_BACKING_FORMAT, h->backing_format, text_length(h->backing_format));
 	if (h->data_file != NULL)
 		to = put_extension(to, EXTENSION_DATA_FILE, h->data_file, text_length(h->data_file));
-	if (h->bitmaps.n > 0) {
-		qcow2_bitmaps_encode_place(&h->bitmaps, bitmaps);
-		to = put_extension(to, EXTENSION_BITMAPS, bitmaps, sizeof bitmaps);
-	}
 	if (features_bytes > 0)
 		to = put_extension(to, EXTENSION_FEATURES, feature_names, sizeof feature_names);
 	to = put_extension(to, EXTENSION_END, "", 0);

@@ -15,6 +15,7 @@
  * missing, and where the first cluster has no room for it. A header whose other extensions do not fit into the first
  * sector is refused.
  */
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -313,8 +314,7 @@ enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header
 
 	if (change.name_bytes > QCOW2_BACKING_NAME_MAX || length_of(to->data_file) > QCOW2_BACKING_NAME_MAX)
 		return fail(err, ST_TOO_LARGE, "the name of a backing or data file can have %d bytes", QCOW2_BACKING_NAME_MAX);
-	if (length_of(to->backing_format) > FORMAT_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "the name of the backing file's format can have %d bytes", FORMAT_BYTES_MAX);
+	CHECK(length_of(to->backing_format) <= FORMAT_BYTES_MAX); /* it is one of ours */
 	if (to->has_names)
 		replace(&change, EXTENSION_BACKING_FORMAT, to->backing_format, length_of(to->backing_format));
 	if (to->data_file != NULL)

@@ -5,6 +5,7 @@
  * other program has made a mistake; nothing that is written here can then destroy data. A cluster that is given up keeps its
  * refcount until nothing on the medium refers to it any more (commit.c).
  */
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -60,8 +61,7 @@ static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_
 	uint8_t *block;
 	enum status st = find_block(q, cluster, &offset);
 
-	if (st == ST_OK && offset == 0)
-		return ST_CORRUPT;
+	CHECK(st != ST_OK || offset != 0);
 	/* At any time: what is raised has no reference on the medium yet, what is lowered has none any more. */
 	if (st == ST_OK && qcow2_cache_is_full(&q->refcount_cache))
 		st = qcow2_cache_write(&q->refcount_cache);

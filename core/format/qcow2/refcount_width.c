@@ -19,6 +19,7 @@
 struct structure {
 	unsigned order;
 	uint64_t offset, n_blocks, n_table; /* clusters */
+	uint64_t n_spare;                   /* clusters that the old structure needs to count these, at most */
 };
 
 static uint64_t per_block(const struct qcow2_image *q, unsigned order)
@@ -77,7 +78,7 @@ static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_e
 
 /*
  * How large the structure has to be, with its own refcounts, and with what the old one takes to count it: each old
- * block has 64 refcounts or more, and the old table can get twice as long.
+ * block has 64 refcounts or more, and the old table can get twice as long as it is, or as it has to be.
  */
 static struct structure measure(const struct qcow2_image *q, unsigned order, uint64_t end)
 {
@@ -85,8 +86,12 @@ static struct structure measure(const struct qcow2_image *q, unsigned order, uin
 	uint64_t own = 0;
 
 	while (own != s.n_blocks + s.n_table) {
+		uint64_t old_bytes;
+
 		own = s.n_blocks + s.n_table;
-		s.n_blocks = div_up(end + 2 * own + 3 * (uint64_t)q->header.reftable_clusters + 16, per_block(q, order));
+		old_bytes = div_up(end + 2 * own, per_block(q, q->header.refcount_order)) * 8;
+		s.n_spare = own + 3 * max_u64(q->header.reftable_clusters, div_up(old_bytes, q->image.cluster_bytes)) + 16;
+		s.n_blocks = div_up(end + own + s.n_spare, per_block(q, order));
 		s.n_table = div_up(s.n_blocks * 8, qcow2_cluster_bytes(&q->header));
 	}
 	return s;
@@ -113,7 +118,7 @@ enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uin
 	enum status st = prepare(q, order, &s, err);
 
 	if (st == ST_OK)
-		*ret_clusters = 2 * (s.n_blocks + s.n_table) + 3 * (uint64_t)q->header.reftable_clusters + 16;
+		*ret_clusters = s.n_blocks + s.n_table + s.n_spare;
 	return st;
 }
 

@@ -85,8 +85,7 @@ enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, ui
 	/* Refcounts of these, with those of the blocks that have them. */
 	if (n > 0)
 		n += div_up(n << q->header.refcount_order, cluster_bytes * 8) + 2;
-	if (!add_ok(round_up(image->file->size, cluster_bytes), n * cluster_bytes, &ret[0]))
-		return fail(err, ST_TOO_LARGE, "with %ju bytes allocated it would be longer than any file", size);
+	ret[0] = round_up(image->file->size, cluster_bytes) + n * cluster_bytes; /* with the limit on the L1 table, no more than 2^63 + 2^62 */
 	return ST_OK;
 }
 
