@@ -257,7 +257,8 @@ static int run(const struct console *console, const struct command *command, int
 	code = arguments.help ? run_help_of(console, command) : command->run(console, &arguments);
 	arguments_free(&arguments);
 	if (console->out->failed && code == EXIT_OK) {
-		error_set(&err, "the output could not be written completely");
+		/* At the end of a screenful, the shell takes q for Ctrl-C, and shows no more. */
+		error_set(&err, platform_cancelled() ? "stopped" : "the output could not be written completely");
 		code = command_failed(console, &err);
 	}
 	return code;
