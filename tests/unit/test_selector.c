@@ -156,10 +156,11 @@ static void test_place(void **state)
 		const char *a, *b;
 		bool overlap;
 	} rows[] = {
-		{ "blk0:", "blk0:", true }, { "blk0:", "part/file", true }, { "guid=02020202-0202-0202-0202-020202020202", "blk0:", true },
+		{ "serial=S4X9:1", "serial=S4X9:1", true }, { "serial=S4X9:1", "part/file", true },
+		{ "guid=02020202-0202-0202-0202-020202020202", "serial=S4X9:1", true },
 		{ "part/file", "serial=S4X9:1:1", true }, { "serial=S4X9:1:1", "serial=S4X9:1:2", false },
 		{ "serial=S4X9:1:2", "serial=S4X9:1:1", false }, { "serial=S4X9:1:1", "path=across", true },
-		{ "path=across", "serial=S4X9:1:2", true }, { "blk0:", "disk/file", false }, { "part/file", "disk/file", false },
+		{ "path=across", "serial=S4X9:1:2", true }, { "serial=S4X9:1", "disk/file", false }, { "part/file", "disk/file", false },
 		{ "disk/file", "path=Usb(0x1):1", true },
 	};
 	static const char *const nowhere[] = { "inner/file", "file", "serial=none", "serial=S4X9:1:3" };
