@@ -518,7 +518,9 @@ static void volume_gone(void **state)
 			sim_volume_fail(0, ST_OK);
 			assert_row(code != EXIT_OK || strstr(err.text, "could not be removed") != NULL, n);
 			named |= strstr(err.text, "and the incomplete file could not be removed") != NULL;
-			assert_no_image(&rows[i], rows[i].name);
+			/* What begins like an image was whole when the beginning was written, last of all. */
+			if (begins_with_something(rows[i].target) && RUN("compare", "t", "serial=D") != EXIT_OK)
+				fail_msg("%s, call %u: %s%s", rows[i].name, n, out.text, err.text);
 		}
 	assert_true(named);
 }
