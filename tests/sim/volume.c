@@ -27,7 +27,7 @@ static struct sim_change *journal;
 static size_t n_journal, journal_capacity;
 static unsigned calls_to_failure;
 static enum status failure;
-static bool failed, leaves;
+static bool failed;
 static unsigned writes_to_loss;
 static bool lost;
 static struct {
@@ -59,13 +59,7 @@ void sim_volume_fail(unsigned n, enum status status)
 {
 	calls_to_failure = n;
 	failure = status;
-	failed = leaves = false;
-}
-
-void sim_volume_leave(unsigned n, enum status status)
-{
-	sim_volume_fail(n, status);
-	leaves = true;
+	failed = false;
 }
 
 void sim_volume_bad(const char *name, uint64_t offset, uint64_t n)
@@ -110,7 +104,6 @@ static enum status call(void)
 {
 	if (calls_to_failure == 0 || --calls_to_failure > 0)
 		return ST_OK;
-	calls_to_failure = leaves ? 1 : 0;
 	failed = true;
 	return failure;
 }
