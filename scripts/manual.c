@@ -121,7 +121,7 @@ static void print_shell_manual(void)
 	line16("Names of files are the shell's, fs0:\\dir\\a.qcow2 for example. Wherever a file");
 	line16("is read, a disk can be named by what `efi-img list` shows: serial=S4X9NG0R12.");
 	line16("> and | take the results; progress and errors stay on the screen. The exit code");
-	line16("is in %lasterror%. Ctrl-C stops a command, and the scripts that it is in.");
+	line16("is in %lasterror%. Ctrl-C stops a command, and the script that it is in.");
 	line16("");
 	section16("EXAMPLES", false);
 	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
