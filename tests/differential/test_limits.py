@@ -110,16 +110,6 @@ def many_bitmaps(image):
     image.put(image.get(at + 16), int.from_bytes(entries, "big"), len(entries))
 
 
-def full_header(image):
-    """An extension that nobody knows fills the first sectors."""
-    at = image.get(100, 4)
-    while image.get(at, 4):
-        at += 8 + (image.get(at + 4, 4) + 7) // 8 * 8
-    image.put(at, 0x12345678, 4)
-    image.put(at + 4, 600, 4)
-    image.put(at + 8 + 600, 0)
-
-
 CASES = {
     # the table of refcounts
     "refcounts-reach-no-further": ("cluster_size=512,refcount_bits=64", "1M", tail(80 << 20), ["snapshot", "-c", "s", "a"], "too large"),
@@ -139,7 +129,6 @@ CASES = {
     # names and the header
     "names-do-not-fit": ("cluster_size=512", "1M", None, ["rebase", "-u", "-b", "b" * 500, "-F", "raw", "a"], "has no room for the names"),
     "name-too-long": ("", "1M", None, ["rebase", "-u", "-b", "b" * 1024, "-F", "raw", "a"], "can have 1023 bytes"),
-    "header-full": ("cluster_size=4k", "1M", header(full_header), ["bitmap", "--add", "a", "b"], "too full to be changed"),
     "raw-data-and-backing": ("data_file=d,data_file_raw=on", "1M", None, ["rebase", "-u", "-b", "b", "-F", "raw", "a"],
                              "cannot have a backing file"),
     # options
@@ -224,21 +213,6 @@ def test_bitmap_table_of_two(tmp_path):
     done = Result([EFI_IMG, "convert", "-n", "-f", "raw", "-O", "qcow2", "r", "a"], tmp_path)
     assert done.code == 1 and "the contents are damaged" in done.err, done.err
     assert Image(tmp_path / "a").get(table) == 0
-
-
-def test_stale_bitmaps_in_a_full_header(tmp_path):
-    """They do not count any more: if the header cannot be changed without danger, they stay."""
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "a", "1M")
-    qemu_img(tmp_path, "bitmap", "--add", "a", "b")
-    image = Image(tmp_path / "a")
-    image.put(88, 0)
-    full_header(image)
-    image.save()
-    (tmp_path / "r").write_bytes(b"x" * MIB)
-    done = Result([EFI_IMG, "convert", "-n", "-f", "raw", "-O", "qcow2", "r", "a"], tmp_path)
-    assert done.code == 0, done.err
-    assert Image(tmp_path / "a").bytes[:4096] == image.bytes[:4096]
-    assert Result(["qemu-img", "compare", "-F", "raw", "a", "r"], tmp_path).code == 0
 
 
 def test_zeros_in_a_cluster_of_others(tmp_path):

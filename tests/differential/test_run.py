@@ -95,7 +95,7 @@ def test_a_mistake_is_in_the_log(place):
 def test_plain_is_the_same_each_time(place):
     said = []
     for _ in range(2):
-        result, events, log = run_job(place, "convert -p -O qcow2 --force serial=S1 pc.qcow2", "snapshot -c a pc.qcow2", "info pc.qcow2",
+        result, events, log = run_job(place, "convert -p -O qcow2 --force serial=S1 pc.qcow2", "snapshot -c a pc.qcow2", "check pc.qcow2",
                                       options=["--plain"])
         assert result.code == 0 and "\r" not in result.out
         log_name = events[0].pop("log")
