@@ -204,7 +204,7 @@ bool console_countdown(const char *what, unsigned seconds)
 		console_flush();
 		key = key_comes(step);
 		if (firmware.system->ConIn == NULL) /* nobody can stop it, but it can be seen */
-			(void)firmware.services->Stall(step * 1000000);
+			(void)firmware.services->Stall((UINTN)step * 1000000);
 	}
 	if (step == 1)
 		out_text(out, "\n");
