@@ -241,7 +241,7 @@ build/test/%.a:
 $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/sim.a
 	$(call say,LD )
 	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
-build/test/test_codec build/coverage/test_codec: ORACLE := -lz
+build/test/test_deflate build/coverage/test_deflate: ORACLE := -lz
 build/test/test_workers build/coverage/test_workers: ORACLE := -Wl,--wrap=codec_compress
 
 .PHONY: test-unit

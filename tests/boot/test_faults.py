@@ -104,7 +104,7 @@ def test_map_names_exactly_what_is_bad(made, name):
 
 @pytest.mark.parametrize("name", BAD)
 def test_without_salvage_the_first_block_ends_it(made, name):
-    step, (first, n) = made.steps["strict-" + name], BAD[name][2][0]
+    step, (first, _) = made.steps["strict-" + name], BAD[name][2][0]
     block = BAD[name][1]
     assert step.status == DEVICE_ERROR, step.err
     assert f"{block} bytes at offset {first * 512} (LBA {first * 512 // block}, blocks of {block} bytes) of the disk cannot be read" in step.err, step.err

@@ -1,30 +1,10 @@
 """qcow2 images that are sound, and what can be wrong in them: for the tests of check and of its repairs."""
 
-import subprocess
-
+from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
 
-MIB = 1 << 20
 COPIED = 1 << 63
 COMPRESSED = 1 << 62
-
-
-def qemu_img(folder, *args):
-    done = Result(["qemu-img", *args], folder)
-    # On a busy machine it cannot always measure how fast it hashes a password.
-    for _ in range(20):
-        if "accurate CPU usage" not in done.err:
-            break
-        done = Result(["qemu-img", *args], folder)
-    assert done.code == 0, done.err
-
-
-def qemu_io(folder, name, *commands, options=()):
-    words = ["qemu-io", *options]
-    for command in commands:
-        words += ["-c", command]
-    done = subprocess.run([*words, name], cwd=folder, capture_output=True)
-    assert done.returncode == 0, done.stderr
 
 
 def both(folder, *args):

@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 
-from faults import (COPIED, FAULTS, INCOMPLETE, MIB, QUIET, assert_same_check, bitmap_extension, both, damage, data_compressed,
+from faults import (COPIED, FAULTS, INCOMPLETE, QUIET, assert_same_check, bitmap_extension, both, damage, data_compressed,
                     data_not_copied, extended_both, extended_compressed, extended_unallocated, Image, l1_not_copied, l1_outside,
-                    l2_unaligned, leaked, make, qemu_img, qemu_io, refcount_of_l2, snapshot_dropped, snapshot_incomplete,
-                    snapshot_long, snapshot_on_l2, snapshot_outside, snapshot_table_elsewhere, snapshot_unaligned)
+                    l2_unaligned, leaked, make, refcount_of_l2, snapshot_dropped, snapshot_incomplete, snapshot_long, snapshot_on_l2,
+                    snapshot_outside, snapshot_table_elsewhere, snapshot_unaligned)
+from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
 
 # ---- sound images -------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Pair, Result, progress
-from pairs import assert_same, assert_sound, copy_to_theirs, run_both
+from pairs import assert_same, copy_to_theirs, run_both
 
 LAYOUTS = ["", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "extended_l2=on,cluster_size=16k", "compat=0.10",
            "data_file=d{}", "refcount_bits=64", "compression_type=zstd"]

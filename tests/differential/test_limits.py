@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from faults import MIB, Image, bitmap_extension, qemu_img, qemu_io
+from faults import Image, bitmap_extension
+from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
 from pairs import assert_sound
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, qemu_img, qemu_io
 from oracle import Pair, Result, EFI_IMG
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
 from test_commit import LAYOUTS, flat, make

@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
-from faults import (FAULTS, MIB, bitmap_extension, compressed_copied, compressed_from_nowhere, corrupt_bit, damage, extended_both,
+from faults import (FAULTS, bitmap_extension, compressed_copied, compressed_from_nowhere, corrupt_bit, damage, extended_both,
                     extended_compressed, extended_unallocated, Image, l1_outside, l1_twice, l1_unaligned, l2_is_data,
                     l2_is_header_of_refcounts, l2_just_outside, l2_last_unaligned, l2_outside, l2_unaligned, leaked, make, not_copied,
-                    qemu_img, qemu_io, refcount_high, refcount_of_l2, refcount_zero, reftable_empty, reftable_outside,
-                    reftable_reserved, reftable_twice, reftable_unaligned, shortened, snapshot_dropped, snapshot_incomplete,
-                    snapshot_long, snapshot_on_l2, snapshot_outside, snapshot_unaligned, unused_but_counted)
+                    refcount_high, refcount_of_l2, refcount_zero, reftable_empty, reftable_outside, reftable_reserved, reftable_twice,
+                    reftable_unaligned, shortened, snapshot_dropped, snapshot_incomplete, snapshot_long, snapshot_on_l2,
+                    snapshot_outside, snapshot_unaligned, unused_but_counted)
+from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
 
 # What is lost may be among the clusters that nobody refers to: they are kept here, and freed by qemu-img.
