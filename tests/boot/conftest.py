@@ -27,11 +27,14 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(request):
-    """An empty directory for the images of one test file; it stays for a look at them until the next run."""
+    """An empty directory for the images of one test file. If one of its tests fails, it stays for a look at them until the next run."""
     path = ROOT / "build" / "boot" / request.module.__name__.removeprefix("test_")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
-    return path
+    failed = request.session.testsfailed
+    yield path
+    if request.session.testsfailed == failed:
+        shutil.rmtree(path)
 
 
 @pytest.fixture(scope="module")
