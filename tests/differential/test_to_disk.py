@@ -416,7 +416,23 @@ def test_help_has_the_exit_codes(place):
     assert ours.code == 0 and all(f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17))
 
 
-@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "--dry-run", "image.qcow2", "t"),
+def test_plan_of_a_new_image(place):
+    """--dry-run of what goes into a file says where it goes and what speaks against it, and writes nothing."""
+    before = files(place)
+    plan = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "t")
+    assert plan.code == 0 and "source:  serial=FULL" in plan.out and "target:  t (a new file; " in plan.out and "a qcow2 image" in plan.out
+    json = efi_img(place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "serial=FULL", "t").json()
+    assert json["target"]["filename"] == "t" and not json["target"]["exists"] and json["exit-code"] == 0 and json["refused"] is None
+    refused = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "image.qcow2")
+    assert refused.code != 0 and "Refused: image.qcow2: the file exists already" in refused.out and "image.qcow2" in refused.err
+    plan = efi_img(place, "create", "--dry-run", "-f", "qcow2", "t", "1G")
+    assert plan.code == 0 and "a qcow2 image of a disk of 1073741824 bytes" in plan.out
+    assert efi_img(place, "create", "--dry-run", "image.qcow2", "1G").code == 1
+    assert efi_img(place, "create", "--dry-run", "--output=xml", "t", "1G").code == 1
+    assert files(place) == before
+
+
+@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "-n", "--dry-run", "image.qcow2", "image.qcow2"),
                                    ("dd", "--erase=X", "if=image.qcow2", "of=t"), ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml")])
 def test_misused(place, words):
     before = files(place)
