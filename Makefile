@@ -38,8 +38,8 @@ HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 # ---- set-up -------------------------------------------------------------------------------------------------------
 
 # Order-only, and quick when nothing is missing: installs what the target needs, or says what to install.
-.PHONY: setup-build setup-run setup-test setup-fuzz setup-coverage setup-lint
-setup-build setup-run setup-test setup-fuzz setup-coverage setup-lint: setup-%:
+.PHONY: setup-build setup-run setup-test setup-screenshots setup-fuzz setup-coverage setup-lint
+setup-build setup-run setup-test setup-screenshots setup-fuzz setup-coverage setup-lint: setup-%:
 	@scripts/setup $*
 
 # ---- libdeflate and zstd -------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ build/gen/commands.c: always
 # ---- the program --------------------------------------------------------------------------------------------------
 
 # Where no time is spent, small code is better: the limit of the program is 1 MiB.
-SMALL := $(addprefix $(B)/,core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
+SMALL := $(addprefix $(B)/,core/menu/%.o core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
 	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
 	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \
@@ -197,6 +197,11 @@ build/efi-img-usb.img: build/x86_64/efi-img.efi $(STICK) scripts/make-usb | setu
 
 run: build/x86_64/efi-img.efi | setup-run
 	$(PYTHON) -B scripts/demo $<
+
+# The pictures of the menu in docs/, taken in QEMU.
+.PHONY: screenshots
+screenshots: build/x86_64/efi-img.efi | setup-screenshots
+	$(PYTHON) -B scripts/screenshots $< docs
 
 # ---- tests in a booted machine ------------------------------------------------------------------------------------
 
@@ -440,6 +445,7 @@ help:
 	@echo "make install      that Linux program and its man page, below PREFIX=/usr/local (and DESTDIR)"
 	@echo "make usb          build/efi-img-usb.img, a bootable stick to be written with dd"
 	@echo "make run          boots it in QEMU and shows what it does there"
+	@echo "make screenshots  pictures of the menu, into docs/"
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
 	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"

@@ -30,6 +30,11 @@ bool platform_cancelled(void)
 	return cancelled;
 }
 
+void platform_cancelled_forget(void)
+{
+	cancelled = false;
+}
+
 void cancel_finish(void)
 {
 	if (cancelled && firmware.shell != NULL)

@@ -2,13 +2,17 @@
 
 #include "arguments.h"
 #include "base/out.h"
+#include "base/platform.h"
 #include "cancel.h"
 #include "command/command.h"
 #include "console.h"
 #include "firmware.h"
 #include "jobs.h"
+#include "menu/menu.h"
 #include "sata.h"
 #include "serial.h"
+#include "shell.h"
+#include "terminal.h"
 
 enum { STAY_SECONDS = 5 };
 
@@ -37,8 +41,8 @@ static int run_from_boot_manager(const struct console *console, const struct wor
 	return code;
 }
 
-/* Nobody said what to do, so that a person is sitting there: show what there is, and what could be done. */
-static int run_from_nowhere(const struct console *console)
+/* There is nobody to ask: show what there is, and what could be done. */
+static int show_all(const struct console *console)
 {
 	int code;
 
@@ -50,6 +54,34 @@ static int run_from_nowhere(const struct console *console)
 	(void)run(console, "help"); /* printing is all it does */
 	(void)console_wait_for_key("\nPress any key to leave.\n", 0); /* without a keyboard there is no waiting */
 	return code;
+}
+
+/* Nobody said what to do, so that a person is sitting there. */
+static int run_from_nowhere(const struct console *console)
+{
+	struct terminal *terminal;
+
+	while ((terminal = terminal_open()) != NULL) {
+		enum menu_end end = menu_run(terminal);
+
+		terminal_close();
+		switch (end) {
+		case MENU_LEAVE: return EXIT_OK;
+		case MENU_IMPOSSIBLE: return show_all(console);
+		case MENU_SHELL:
+			if (!shell_start() && !console_wait_for_key("There is no UEFI shell: neither in the firmware nor as \\shellx64.efi on a volume.\n"
+								    "Press any key to go back.\n", 0))
+				return EXIT_ERROR;
+			break;
+		case MENU_REBOOT:
+			platform_end(ENDING_REBOOT);
+			break;
+		case MENU_POWER_OFF:
+			platform_end(ENDING_POWER_OFF);
+			break;
+		}
+	}
+	return show_all(console);
 }
 
 static int start(const struct console *console)

@@ -37,6 +37,9 @@ _Noreturn void platform_panic(const char *what, const char *file, int line);
 /* True from the moment the person asked to stop (Ctrl-C). Cheap enough to be asked once per transfer. */
 bool platform_cancelled(void);
 
+/* What was asked for till now is over: it is false again, until the person asks once more. */
+void platform_cancelled_forget(void);
+
 /* ---- The machine ---- */
 
 /* What the program runs on, for people: maker and version of the firmware. Never NULL. */
@@ -141,6 +144,31 @@ enum status platform_remove(const char *name, struct error *);
  * never the same.
  */
 bool platform_same(const char *a, const char *b);
+
+/* One of the files and directories in a directory. */
+struct file_entry {
+	char *name;       /* UTF-8, without the directory */
+	bool directory;
+	uint64_t size_bytes;
+	struct {
+		uint16_t year; /* 0: nobody knows */
+		uint8_t month, day, hour, minute;
+	} changed;        /* in whatever time the file system has */
+};
+
+enum { FILE_LIST_MAX = 2000 };
+
+struct file_list {
+	struct file_entry *entry; /* in any order, without "." and ".." */
+	size_t n;
+	bool more;        /* there are more than FILE_LIST_MAX */
+};
+
+/*
+ * What is in a directory: "fs0:\", "fs0:\dir". The names and the array are the caller's then, on failure too, who frees
+ * them with mem_free(). Errors: those of platform_open(); ST_INVALID (it is none).
+ */
+enum status platform_list(const char *name, struct file_list *ret, struct error *);
 
 /*
  * The folder for logs, made where it is missing: its name, up to and with the separator behind it. It is on the volume that

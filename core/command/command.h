@@ -98,6 +98,13 @@ unsigned split_files(const struct create_job *);
 /* Says which files an image consists of, if there are several, and how to make them one. */
 void split_say(const struct console *, const char *file_name, unsigned n);
 
+/*
+ * Prints the plan of --dry-run for a new image in a file, as create_prepare() has left it, which ended in `st`. Takes the
+ * option --output. Returns `st`, or ST_INVALID for that option.
+ */
+enum status create_say_plan(const struct console *, const struct arguments *, const struct create_job *, const struct chain *source, size_t n,
+			    enum status st, struct error *);
+
 /* Whether an option -o asks for the format's options to be explained. */
 bool format_options_want_help(const struct arguments *);
 

@@ -29,7 +29,7 @@ static const struct option options[] = {
 	{ 0, "gpt", "WHAT", "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came\nfrom, into this file, for hash --check" },
-	{ 0, "dry-run", NULL, "for a disk as target: only say what would be done, and\nwhat speaks against it" },
+	{ 0, "dry-run", NULL, "for a disk or a new image: only say what would be\ndone, and what speaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more,\nis zeros in the target, and is listed; exit code 10" },
 	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, if FILE is there: copy\n"
@@ -162,7 +162,7 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
-static enum status convert_to_new(const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
+static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
 				  const char *name, uint64_t size, unsigned *n_files, struct error *err)
 {
 	struct create_job create = {
@@ -181,7 +181,9 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 		st = create_prepare(&create, err);
 	if (st == ST_OK)
 		st = source_check_files(job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
-	if (st == ST_OK) {
+	if (arguments_has(arguments, "dry-run")) {
+		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st, err);
+	} else if (st == ST_OK) {
 		if (create.plan.n_files > 1)
 			job->journal = NULL; /* there is no saying how far the data file has come */
 		job->create = &create;
@@ -189,7 +191,7 @@ static enum status convert_to_new(const struct arguments *arguments, struct conv
 		st = convert_run(job, err);
 		progress_end(job->progress);
 	}
-	if (st == ST_OK)
+	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
 		*n_files = split_files(&create);
 	create_job_free(&create);
 	return st;
@@ -309,8 +311,10 @@ static enum status check_options(const struct arguments *arguments, const struct
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
 	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
-	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run") || arguments_has(arguments, "gpt")))
-		return fail(err, ST_INVALID, "options --erase, --dry-run and --gpt are for a disk or a partition as target");
+	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "gpt")))
+		return fail(err, ST_INVALID, "options --erase and --gpt are for a disk or a partition as target");
+	if (!to_disk && arguments_has(arguments, "n") && arguments_has(arguments, "dry-run"))
+		return fail(err, ST_INVALID, "option --dry-run is for a disk, a partition or a new image as target");
 	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
 		return fail(err, ST_INVALID, "option --split is for a new image in a file");
 	job->sparse_bytes = 4096;
@@ -418,12 +422,15 @@ static enum status convert(const struct console *console, const struct arguments
 	else if (st == ST_OK && arguments_has(arguments, "n"))
 		st = convert_to_existing(&job, format, name, size, err);
 	else if (st == ST_OK)
-		st = convert_to_new(arguments, &job, format, name, size, &n_files, err);
+		st = convert_to_new(console, arguments, &job, format, name, size, &n_files, err);
 	st = convert_records_end(&records, console, arguments, format, &job, st, err);
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
-	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run"))
+	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
 		source_say_writes(source, n, console->out);
+		if (st == ST_OK && job.verify)
+			out_printf(console->out, "efi-img: %s: read back, and the same as what was copied\n", name);
+	}
 	if (st == ST_OK && !arguments_has(arguments, "q"))
 		split_say(console, name, n_files);
 	close_sources(source, n);

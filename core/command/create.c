@@ -10,6 +10,8 @@ static const struct option options[] = {
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
 	{ 0, "split", "SIZE", "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them as one\n(preset: one file)" },
+	{ 0, "dry-run", NULL, "only say what would be done, and what speaks\nagainst it" },
+	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
 	{ 0 },
@@ -36,8 +38,15 @@ static enum status parse_options(const struct arguments *arguments, struct creat
 static int create(const struct console *console, const struct arguments *arguments, struct create_job *job)
 {
 	struct error err;
+	enum status st = parse_options(arguments, job, &err);
 
-	if (parse_options(arguments, job, &err) != ST_OK || split_option(arguments, false, job, &err) != ST_OK || create_prepare(job, &err) != ST_OK)
+	if (st == ST_OK)
+		st = split_option(arguments, false, job, &err);
+	if (st == ST_OK)
+		st = create_prepare(job, &err);
+	if (arguments_has(arguments, "dry-run"))
+		return copy_ended(console, create_say_plan(console, arguments, job, NULL, 0, st, &err), false, &err);
+	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q")) {
 		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name, job->format->name);

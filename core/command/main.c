@@ -169,6 +169,21 @@ enum status split_option(const struct arguments *arguments, bool preset, struct 
 	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes, err);
 }
 
+enum status create_say_plan(const struct console *console, const struct arguments *arguments, const struct create_job *create,
+			    const struct chain *source, size_t n, enum status st, struct error *err)
+{
+	struct error why;
+	bool json;
+	enum status bad = output_style(arguments, &json, &why);
+
+	if (bad != ST_OK) {
+		*err = why;
+		return bad;
+	}
+	(json ? create_print_json : create_print_text)(create, source, n, st, err, console->out);
+	return st;
+}
+
 /* A name without volume and directories. */
 static const char *base_name(const char *name)
 {

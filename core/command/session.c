@@ -11,7 +11,6 @@
 #include "blk/blk.h"
 #include "job/list.h"
 #include "job/log.h"
-#include "part/medium.h"
 #include "part/selector.h"
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };
@@ -182,23 +181,17 @@ static void say_line(struct tree *tree, int argc, char **argv)
 	tree_end(tree);
 }
 
-/* Whether it is a copy onto a disk that --dry-run can be asked about. */
+/* Whether it is a command that --dry-run can be asked about. */
 static bool has_plan(int argc, char **argv)
 {
 	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
-	bool plan = false, device = false;
+	bool plan = false;
 
 	for (const struct option *o = command != NULL ? command->options : NULL; o != NULL && (o->letter != 0 || o->name != NULL); o++)
 		plan = plan || (o->name != NULL && text_equal(o->name, "dry-run"));
-	for (int i = 1; plan && i < argc; i++) {
-		if (text_starts_with(argv[i], "--dry") || text_starts_with(argv[i], "--help"))
-			return false;
-		if (text_starts_with(argv[i], "of="))
-			device = medium_is_device(argv[i] + 3);
-		else if (argv[i][0] != '-' && !text_equal(argv[0], "dd"))
-			device = device || medium_is_device(argv[i]);
-	}
-	return plan && device;
+	for (int i = 1; i < argc; i++)
+		plan = plan && !text_starts_with(argv[i], "--dry") && !text_starts_with(argv[i], "--help");
+	return plan;
 }
 
 /* Runs it with --dry-run. A plan that is refused is one, too; other failures print nothing there. */

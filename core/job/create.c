@@ -146,7 +146,7 @@ static enum status check_parts(const struct create_job *job, struct error *err)
 	return st;
 }
 
-static enum status check_places(const struct create_job *job, struct error *err)
+static enum status check_places(struct create_job *job, struct error *err)
 {
 	struct place_need need[CREATE_FILES_MAX] = { 0 };
 	struct place place[CREATE_FILES_MAX];
@@ -155,6 +155,8 @@ static enum status check_places(const struct create_job *job, struct error *err)
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++) {
 		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
 		st = look_at_place(job, i, &place[i], err);
+		if (st == ST_OK && i == 0)
+			job->place = place[i];
 		if (st == ST_OK && i == 0 && job->split_bytes > 0) {
 			place[i].file_limit_bytes = UINT64_MAX;
 			st = check_parts(job, err);

@@ -2,8 +2,9 @@
 
 #include <stdbool.h>
 
+#include "base/platform.h"
 #include "blk/hold.h"
-#include "format/image.h"
+#include "format/chain.h"
 
 /*
  * Making a new image. In two steps, so that everything that can be known is known, and said, before the first byte
@@ -27,6 +28,7 @@ struct create_job {
 	struct create_request request;
 	struct create_plan plan;
 	char *file[CREATE_FILES_MAX]; /* of the plan, by the names that platform_create() takes */
+	struct place place;           /* of the image; cluster_bytes 0: create_prepare() did not come so far */
 };
 
 /*
@@ -34,6 +36,13 @@ struct create_job {
  * ST_EXISTS, ST_NO_SPACE, ST_TOO_LARGE. The words name the file or the option, the value, and the way out.
  */
 enum status create_prepare(struct create_job *, struct error *);
+
+/*
+ * The plan of a new image in a file as create_prepare() has left it, which ended in `st` with `err`; with the sources that
+ * will be copied into it.
+ */
+void create_print_text(const struct create_job *, const struct chain *source, size_t n, enum status st, const struct error *err, struct out *);
+void create_print_json(const struct create_job *, const struct chain *source, size_t n, enum status st, const struct error *err, struct out *);
 
 /*
  * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that

@@ -7,6 +7,7 @@
 #include "base/zero.h"
 #include "blk/hold.h"
 #include "blk/window.h"
+#include "job/contents.h"
 #include "job/status.h"
 #include "job/target_gpt.h"
 #include "part/medium.h"
@@ -16,45 +17,6 @@ enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginn
 /*
  * ---- what is on it ------------------------------------------------------------------------------------------------
  */
-
-static void say_volume(const struct volume *volume, const struct device *device, struct out *out)
-{
-	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present ? device->volume.label : volume->label;
-
-	if (volume->type[0] != '\0')
-		out_text(out, volume->type);
-	else if (device != NULL && device->volume.present)
-		out_text(out, "a volume");
-	else
-		return;
-	if (label[0] != '\0')
-		out_printf(out, " \"%.40s\"", label);
-}
-
-static void say_table(const struct inventory_disk *disk, struct out *out)
-{
-	const char *before = " (";
-
-	if (disk->table.kind == PART_NONE) {
-		if (disk->table.note[0] != '\0')
-			out_text(out, "a damaged partition table");
-		return;
-	}
-	out_printf(out, "%s with %zu partition%s", disk->table.kind == PART_GPT ? "a GPT" : "an MBR", disk->n, disk->n == 1 ? "" : "s");
-	for (size_t i = 0; i < disk->n; i++) {
-		char text[80];
-		struct out_buffer volume;
-
-		out_buffer_init(&volume, text, sizeof text);
-		say_volume(&disk->part[i].volume, disk->part[i].device, &volume.out);
-		if (volume.length == 0)
-			continue;
-		out_printf(out, "%s%s", before, text);
-		before = ", ";
-	}
-	if (before[0] == ',')
-		out_text(out, ")");
-}
 
 /* What is not recognised, but not blank either, is somebody's too. */
 static enum status find_contents(struct target_job *job, struct error *err)
@@ -67,10 +29,7 @@ static enum status find_contents(struct target_job *job, struct error *err)
 	enum status st;
 
 	out_buffer_init(&out, job->contents, sizeof job->contents);
-	if (part == NULL)
-		say_table(disk, &out.out);
-	if (out.length == 0)
-		say_volume(part != NULL ? &part->volume : &disk->volume, part != NULL ? part->device : disk->device, &out.out);
+	contents_say(disk, part, &out.out);
 	if (out.length > 0)
 		return ST_OK;
 	head = io_alloc(LOOK_BYTES);

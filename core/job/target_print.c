@@ -1,6 +1,6 @@
 #include "base/size.h"
 #include "base/tree.h"
-#include "job/outcome.h"
+#include "job/plan.h"
 #include "job/target.h"
 
 static void say_device(const struct target_job *job, struct out *out)
@@ -31,13 +31,7 @@ static void say_gpt(const struct target_job *job, struct out *out)
 
 void target_print_text(const struct target_job *job, enum status st, const struct error *err, struct out *out)
 {
-	for (size_t i = 0; i < job->n_sources; i++) {
-		const struct image *image = job->source[i].link[0].image;
-
-		out_printf(out, "source:  %s (%s, ", image->name, image->format->name);
-		size_print(out, image->size);
-		out_text(out, ")\n");
-	}
+	plan_sources_text(job->source, job->n_sources, out);
 	if (job->device != NULL) {
 		out_text(out, "target:  ");
 		say_device(job, out);
@@ -49,10 +43,7 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 		out_printf(out, "writes:  a %s image of a disk of %ju bytes, from its beginning on\n", job->format->name, job->n_bytes);
 	if (st == ST_OK)
 		say_gpt(job, out);
-	if (st == ST_OK)
-		out_text(out, "Nothing speaks against it. Nothing was written.\n");
-	else
-		out_printf(out, "Refused: %s\n", err->text);
+	plan_verdict_text(st, err, out);
 }
 
 static void write_target(struct tree *tree, const struct target_job *job)
@@ -85,17 +76,7 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 
 	tree_init(&tree, out, TREE_JSON);
 	tree_object(&tree, NULL);
-	tree_array(&tree, "sources");
-	for (size_t i = 0; i < job->n_sources; i++) {
-		const struct image *image = job->source[i].link[0].image;
-
-		tree_object(&tree, NULL);
-		tree_text(&tree, "filename", image->name);
-		tree_text(&tree, "format", image->format->name);
-		tree_number(&tree, "virtual-size", image->size);
-		tree_end(&tree);
-	}
-	tree_end(&tree);
+	plan_sources_json(job->source, job->n_sources, &tree);
 	if (job->device != NULL)
 		write_target(&tree, job);
 	else
@@ -104,10 +85,6 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 	tree_number(&tree, "bytes", job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
 	tree_text(&tree, "gpt", gpt[job->gpt_fate]);
 	tree_text(&tree, "gpt-note", job->gpt_why);
-	tree_number(&tree, "exit-code", outcome_of(st));
-	if (st == ST_OK)
-		tree_null(&tree, "refused");
-	else
-		tree_text(&tree, "refused", err->text);
+	plan_verdict_json(st, err, &tree);
 	tree_end(&tree);
 }

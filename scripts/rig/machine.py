@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pexpect
 
+from .terminal import Terminal
+
 FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # With Secure Boot, and a key that anybody may sign with: /usr/share/ovmf/PkKek-1-snakeoil.key.
@@ -122,13 +124,16 @@ class Console(pexpect.spawn):
 
     def __init__(self, arguments, directory, live):
         self.plain = PlainText()
+        self.terminal = Terminal()
         self.live = live
         self.screen = open(directory / "screen.txt", "w", encoding="utf-8")
         super().__init__("qemu-system-x86_64", arguments, cwd=str(directory), encoding="utf-8", codec_errors="replace")
         self.delaybeforesend = None
 
     def read_nonblocking(self, size=1, timeout=-1):
-        text = self.plain.feed(super().read_nonblocking(size, timeout))
+        raw = super().read_nonblocking(size, timeout)
+        self.terminal.feed(raw)
+        text = self.plain.feed(raw)
         self.screen.write(text)
         self.screen.flush()
         if self.live:
@@ -228,6 +233,20 @@ class Machine:
 
     def send(self, keys):
         self.console.send(keys)
+
+    def screen(self):
+        """What stands on the screen of the serial terminal."""
+        return self.console.terminal.text()
+
+    def see(self, pattern, timeout=None):
+        """Waits until `pattern` (a regular expression) stands on the screen of the terminal; returns all of that screen."""
+        end = min(self.deadline, time.monotonic() + timeout) if timeout else self.deadline
+        while not re.search(pattern, self.screen(), re.MULTILINE):
+            if time.monotonic() > end:
+                raise self.failure(f"{pattern!r} is not on the screen:\n{self.screen()}")
+            if self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0.1) == 1:
+                raise self.failure(f"the machine went off while {pattern!r} was awaited")
+        return self.screen()
 
     def wait_off(self, timeout=None, status=0):
         """Waits until the guest has switched the machine off, so that QEMU ends with `status`; None: with any, which is returned."""

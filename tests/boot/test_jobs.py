@@ -107,7 +107,8 @@ def test_its_log(on_stick):
     assert writes[0]["serial=SOURCE"] == writes[0]["serial=TARGET"] == writes[1]["serial=SOURCE"] == 0
     assert writes[0]["serial=STICK"] > 0 and writes[1]["serial=TARGET"] > 0
     assert {disk["serial"] for disk in schemas.of_kind(run.events, "devices")[0]["devices"]} == {"STICK", "SOURCE", "TARGET"}
-    assert schemas.of_kind(run.events, "plan")[0]["plan"]["target"]["serial"] == "TARGET"
+    targets = [plan["plan"]["target"] for plan in schemas.of_kind(run.events, "plan")]
+    assert targets[0]["filename"] == "captured disk.qcow2" and targets[1]["serial"] == "TARGET" and len(targets) == 2
     assert "EDK II" in schemas.of_kind(run.events, "session")[0]["firmware"]
     assert run.events[-1] == {"schema": 1, "event": "end", "time": None, "exit": 0, "line": None, "message": None}
     for words in ("efi-img 0.1.0 on UEFI 2.7, EDK II", "started from here", "target:  serial=TARGET", "(50.00/100%)", "The job is done."):

@@ -43,19 +43,23 @@ def drives(place, usb_image):
 
 @pytest.fixture(scope="module")
 def screen(place, drives):
-    """What it shows where the firmware itself started it."""
+    """What it shows where the firmware itself started it: the start of the menu, and the list of disks."""
     with Machine(place / "machine", drives) as machine:
-        machine.expect("(?i)press any key")
-        text = machine.console.before
-        machine.send(ENTER)
-        machine.expect("Boot Manager")  # the firmware has the screen again
+        text = machine.see("What is to be done")
+        machine.send("5")
+        machine.see("List the disks")
+        machine.send("5")
+        text += "\n" + machine.see("Press any key to go on")
+        for keys, then in ((ENTER, "List the disks"), ("b", "What is to be done"), ("q", "Leave efi-img"), ("y", "Boot Manager")):
+            machine.send(keys)
+            machine.see(then)  # at last the firmware has the screen again
         return text
 
 
 def test_the_watchdog_is_off(place, drives, screen):
     """It waits for a key for longer than the five minutes after which the firmware resets the machine under a program it started."""
     with Machine(place / "machine", drives[:1], skips_idle=True) as machine:
-        machine.expect("(?i)press any key")
+        machine.see("What is to be done")
         begin = machine.seconds_of_guest()
         while machine.seconds_of_guest() < begin + 6 * 60:
             time.sleep(0.5)
@@ -84,8 +88,8 @@ def options_boot(place, drives, screen):
     return SimpleNamespace(stick=stick, map=shell_map, screen=text)
 
 
-def test_started_by_the_firmware_it_shows_the_list_and_a_short_help(screen):
-    missing = [word for word in ("started from here", "the-stick", "nvme-serial", "sata-serial", "OTHER", "create", "info", "help")
+def test_started_by_the_firmware_it_shows_the_menu_with_the_list(screen):
+    missing = [word for word in ("started from here", "the-stick", "nvme-serial", "sata-serial", "OTHER", "Create", "Capture", "help")
                if word not in screen]
     assert not missing, screen
 

@@ -12,7 +12,7 @@ from oracle import EFI_IMG, Result
 LOST, STOPPED, DEVICE_ERROR = 10, 15, 18
 SIZE = 9 * MIB
 BAD = "bad=5000+3"
-CLEAN = "efi-img: serial=S: 0 writes to the source\n"
+CLEAN = "efi-img: serial=S: 0 writes to the source"
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_disk_to_disk(place):
         assert (place / "t.img").read_bytes()[:MIB] == (place / "s.img").read_bytes()[:MIB]
     assert whole(place, "t.img")
     code, said = efi_img(place, *words)
-    assert (code, said) == (0, CLEAN) and whole(place, "t.img")
+    assert (code, said.splitlines()[:1]) == (0, [CLEAN]) and whole(place, "t.img")
 
 
 def test_image_of_another_size(place):
@@ -118,6 +118,6 @@ def test_qcow2(place):
     code, said = efi_img(place, "convert", "-n", "-O", "qcow2", "--map=d.map", "serial=S", "d.qcow2", bad="bad=9000+1")
     assert code == DEVICE_ERROR, said
     code, said = efi_img(place, "convert", "-n", "-O", "qcow2", "--map=d.map", "serial=S", "d.qcow2", bad="")
-    assert (code, said) == (0, CLEAN) and ranges(place, "d.map") == [(0, SIZE // 512, "+")]
+    assert (code, said.splitlines()[:1]) == (0, [CLEAN]) and ranges(place, "d.map") == [(0, SIZE // 512, "+")]
     qemu_img(place, "check", "d.qcow2")
     qemu_img(place, "compare", "-f", "qcow2", "-F", "raw", "d.qcow2", "s.img")

@@ -115,7 +115,7 @@ ELSEWHERE = {"amend", "bitmap", "bench"}
 TO_DISK = {"erase", "dry-run", "output"}
 OF_DISKS = TO_DISK | {"gpt", "no-verify", "manifest", "map", "resume"}
 ELSEWHERE_OPTIONS = {
-    "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split"}, "dd": TO_DISK, "check": {"r", "repair"},
+    "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split", "dry-run", "output"}, "dd": TO_DISK, "check": {"r", "repair"},
     "info": {"b", "page"}, "map": {"b", "page"},
 }
 

@@ -58,8 +58,11 @@ def files(place):
 
 
 def done(result):
-    said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n", "", result.out)
+    """It says that it is done, and nothing else: what a convert says besides."""
+    verified = re.findall(r"^efi-img: (\S+): read back, and the same as what was copied$", result.out, re.MULTILINE)
+    said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n|efi-img: \S+: read back, and the same as what was copied\n", "", result.out)
     assert (result.code, said, result.err) == (0, "", ""), result.out + result.err
+    return verified
 
 
 def same_beginning(place, image, disk, size, format="qcow2"):
@@ -77,7 +80,7 @@ def test_restore(place, words, disk, serial):
     """Everything of the image is there, its zeros too; behind its end the disk is as it was."""
     before = (place / disk).read_bytes()
     blank = not any(before[:MIB])
-    done(efi_img(place, "convert", *words, "image.qcow2", f"serial={serial}", *([] if blank else [f"--erase={serial}"])))
+    assert done(efi_img(place, "convert", *words, "image.qcow2", f"serial={serial}", *([] if blank else [f"--erase={serial}"]))) == [f"serial={serial}"]
     same_beginning(place, "image.qcow2", disk, 6 * MIB + 512)
     assert (place / disk).read_bytes()[6 * MIB + 512:] == before[6 * MIB + 512:]
 
@@ -98,7 +101,7 @@ def test_target_is_zero(place):
     """Only then are zeros left out: what the disk has there shows."""
     (place / "zeros").write_bytes(bytes(2 * MIB) + b"x" * 512 + bytes(MIB))
     before = (place / "large.img").read_bytes()
-    done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
+    assert not done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
     after = (place / "large.img").read_bytes()
     assert after[:MIB] == bytes(MIB) and after[MIB:2 * MIB] == before[MIB:2 * MIB] and after[2 * MIB:2 * MIB + 512] == b"x" * 512
 
@@ -416,7 +419,23 @@ def test_help_has_the_exit_codes(place):
     assert ours.code == 0 and all(f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17))
 
 
-@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "--dry-run", "image.qcow2", "t"),
+def test_plan_of_a_new_image(place):
+    """--dry-run of what goes into a file says where it goes and what speaks against it, and writes nothing."""
+    before = files(place)
+    plan = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "t")
+    assert plan.code == 0 and "source:  serial=FULL" in plan.out and "target:  t (a new file; " in plan.out and "a qcow2 image" in plan.out
+    json = efi_img(place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "serial=FULL", "t").json()
+    assert json["target"]["filename"] == "t" and not json["target"]["exists"] and json["exit-code"] == 0 and json["refused"] is None
+    refused = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "image.qcow2")
+    assert refused.code != 0 and "Refused: image.qcow2: the file exists already" in refused.out and "image.qcow2" in refused.err
+    plan = efi_img(place, "create", "--dry-run", "-f", "qcow2", "t", "1G")
+    assert plan.code == 0 and "a qcow2 image of a disk of 1073741824 bytes" in plan.out
+    assert efi_img(place, "create", "--dry-run", "image.qcow2", "1G").code == 1
+    assert efi_img(place, "create", "--dry-run", "--output=xml", "t", "1G").code == 1
+    assert files(place) == before
+
+
+@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "-n", "--dry-run", "image.qcow2", "image.qcow2"),
                                    ("dd", "--erase=X", "if=image.qcow2", "of=t"), ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml")])
 def test_misused(place, words):
     before = files(place)

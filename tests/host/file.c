@@ -1,5 +1,6 @@
 /* Files and devices by name. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
+#include "base/text.h"
 #include "host.h"
 
 static const struct file_blk_kind for_reading = { .block_bytes = 1, .buffer_align = 1 };
@@ -187,4 +189,44 @@ bool platform_same(const char *a, const char *b)
 	struct stat of_a, of_b;
 
 	return identity(a, &of_a) && identity(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+static enum status add_entry(struct file_list *list, const char *directory, const char *name, struct error *err)
+{
+	struct file_entry *entry = &list->entry[list->n];
+	struct stat about;
+	char path[2048];
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || stat(path, &about) != 0)
+		return ST_OK; /* gone meanwhile, or a link to nowhere */
+	entry->name = text_copy(name);
+	if (entry->name == NULL)
+		return fail_no_memory(err);
+	entry->directory = S_ISDIR(about.st_mode);
+	entry->size_bytes = (uint64_t)about.st_size;
+	list->n++;
+	return ST_OK;
+}
+
+enum status platform_list(const char *name, struct file_list *ret, struct error *err)
+{
+	DIR *directory = opendir(name);
+	enum status st = ST_OK;
+	struct dirent *next;
+
+	*ret = (struct file_list){ 0 };
+	if (directory == NULL)
+		return fail_errno(err, name, "list");
+	ret->entry = mem_alloc(FILE_LIST_MAX * sizeof *ret->entry);
+	if (ret->entry == NULL)
+		st = fail_no_memory(err);
+	while (st == ST_OK && !ret->more && (next = readdir(directory)) != NULL) {
+		if (ret->n == FILE_LIST_MAX)
+			ret->more = true;
+		else
+			st = add_entry(ret, name, next->d_name, err);
+	}
+	closedir(directory);
+	return st;
 }

@@ -28,6 +28,11 @@ bool platform_cancelled(void)
 	return interrupted != 0;
 }
 
+void platform_cancelled_forget(void)
+{
+	interrupted = 0;
+}
+
 void platform_panic(const char *what, const char *file, int line)
 {
 	fflush(stdout);

@@ -4,7 +4,7 @@
 #include "blk/blk.h"
 #include "volume.h"
 
-enum { SIM_DEVICES_MAX = 16 };
+enum { SIM_DEVICES_MAX = 64 };
 
 static const struct sim_device *machine;
 static size_t n_machine;

@@ -130,6 +130,11 @@ bool platform_cancelled(void)
 	return cancelled;
 }
 
+void platform_cancelled_forget(void)
+{
+	cancelled = false;
+}
+
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 {
 	now_seconds = unix_seconds;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "blk/blk.h"
 #include "processors.h"
 
@@ -442,4 +443,46 @@ enum status platform_logs(char **ret, struct error *err)
 bool platform_same(const char *a, const char *b)
 {
 	return find(a) != NULL && find(a) == find(b);
+}
+
+/* Whether the list has it; otherwise a place for it. Two files in one directory make one entry. */
+static bool has_entry(const struct file_list *list, const char *name, size_t n)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strncmp(list->entry[i].name, name, n) == 0 && list->entry[i].name[n] == '\0')
+			return true;
+	return false;
+}
+
+enum status platform_list(const char *name, struct file_list *ret, struct error *err)
+{
+	size_t n = strlen(name);
+	enum status st = call_for(name);
+
+	*ret = (struct file_list){ .entry = mem_alloc(SIM_FILES_MAX * sizeof(struct file_entry)) };
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	if (ret->entry == NULL)
+		return fail_no_memory(err);
+	for (size_t i = 0; i < SIM_FILES_MAX; i++) {
+		const char *rest = files[i].name + n, *slash;
+		struct file_entry *entry = &ret->entry[ret->n];
+
+		if (files[i].name[0] == '\0' || strncmp(files[i].name, name, n) != 0)
+			continue;
+		rest += n > 0 && name[n - 1] != '\\' && *rest == '\\';
+		slash = strchr(rest, '\\');
+		if (*rest == '\0' || has_entry(ret, rest, slash != NULL ? (size_t)(slash - rest) : strlen(rest)))
+			continue;
+		entry->name = text_copy_n(rest, slash != NULL ? (size_t)(slash - rest) : strlen(rest));
+		if (entry->name == NULL)
+			return fail_no_memory(err);
+		entry->directory = slash != NULL;
+		entry->size_bytes = slash != NULL ? 0 : files[i].size;
+		entry->changed.year = 2026;
+		entry->changed.month = 11;
+		entry->changed.day = 23;
+		ret->n++;
+	}
+	return ST_OK;
 }

@@ -105,9 +105,11 @@ static void it_is_in_the_log(void **state)
 	assert_non_null(strstr(serial.text, "\"number\": 1,\"command\": \"create\",\"exit\": 0,\"message\": null,"));
 	assert_non_null(strstr(serial.text, "\"number\": 2,\"command\": \"info\",\"exit\": 1,\"message\": \"none: no such file\",\"seconds\": 0,\"writes\": []}\n"));
 	assert_non_null(strstr(file("logs/20261123-075039.log"), "2026-11-23 07:50:39 UTC"));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "---- 1: create -f qcow2 \"a b\" 1M\nFormatting 'a b', fmt=qcow2"));
+	assert_non_null(strstr(file("logs/20261123-075039.log"), "---- 1: create -f qcow2 \"a b\" 1M\ntarget:  a b (a new file; "));
 	assert_non_null(strstr(file("logs/20261123-075039.log"), "\nefi-img: none: no such file\n---- exit code 1 after 0 s\n"));
+	assert_non_null(strstr(file("logs/20261123-075039.log"), "\nFormatting 'a b', fmt=qcow2"));
 	assert_non_null(strstr(out.text, "Formatting"));
+	assert_null(strstr(out.text, "target:"));
 	assert_string_equal(err.text, "efi-img: none: no such file\n");
 	tear_down();
 }

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/tree.h"
+#include "format/chain.h"
+
+/* What the plans of --dry-run have in common, whatever is written to: create_print_*(), target_print_*(). */
+
+void plan_sources_text(const struct chain *source, size_t n, struct out *);
+void plan_sources_json(const struct chain *source, size_t n, struct tree *);
+
+/* The last lines: what speaks against it, `err` if `st` is not ST_OK. */
+void plan_verdict_text(enum status st, const struct error *err, struct out *);
+void plan_verdict_json(enum status st, const struct error *err, struct tree *);

@@ -1,0 +1,419 @@
+#include "menu/flow.h"
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/size.h"
+#include "base/text.h"
+
+/*
+ * ---- what steps have in common --------------------------------------------------------------------------------------
+ */
+
+/* Has a pick say what the flow is about. */
+static void prepare(struct menu *m, struct pick *pick, const char *ask)
+{
+	pick->title = m->flow->title;
+	pick->step = m->step;
+	pick->head = m->head;
+	pick->ask = ask;
+	pick->help = m->flow->help;
+	pick->possible = NULL;
+	pick->user = m;
+}
+
+/* A line about what was chosen before; `label` "": there is nothing. */
+static void set_head(struct menu *m, const char *label, const char *name, const char *words)
+{
+	struct out_buffer out;
+
+	out_buffer_init(&out, m->head, sizeof m->head);
+	if (label[0] != '\0')
+		out_printf(&out.out, "%s %s%s%s", label, name, name[0] != '\0' && words[0] != '\0' ? ", " : "", words);
+}
+
+void line_choices(const struct menu *m, struct line *line)
+{
+	for (size_t i = 0; m->flow->choice[i].label != NULL; i++)
+		line_option(line, m->flow->choice[i].value[m->value[i]].option);
+}
+
+/*
+ * ---- disks and images -----------------------------------------------------------------------------------------------
+ */
+
+enum way step_source_disk(struct menu *m)
+{
+	set_head(m, "", "", "");
+	prepare(m, &m->source, "Which disk is to be read?");
+	m->source.file[0] = '\0';
+	return pick_disk(&m->ui, &m->source);
+}
+
+static enum way image(struct menu *m, struct pick *pick, bool opens, const char *ask)
+{
+	prepare(m, pick, ask);
+	pick->place = false;
+	pick->opens = opens;
+	return pick_file(&m->ui, pick);
+}
+
+enum way step_image(struct menu *m)
+{
+	set_head(m, "", "", "");
+	return image(m, &m->source, true, "Which image?");
+}
+
+enum way step_any_image(struct menu *m)
+{
+	set_head(m, "", "", "");
+	return image(m, &m->source, false, "Which image?");
+}
+
+enum way step_other_image(struct menu *m)
+{
+	set_head(m, "image", m->source.file, m->source.words);
+	return image(m, &m->other, true, "Which image is it compared with?");
+}
+
+enum way step_other_disk(struct menu *m)
+{
+	set_head(m, "image", m->source.file, m->source.words);
+	prepare(m, &m->other, "Which disk is it compared with?");
+	return pick_disk(&m->ui, &m->other);
+}
+
+static void compose(struct menu *m)
+{
+	m->flow->compose(m, &m->line);
+}
+
+/* Whether a disk may be written over: what the command says of it, with its name given as it asks for it. */
+static bool target_possible(void *user, const char *candidate, char *why, size_t why_bytes)
+{
+	struct menu *m = user;
+	struct out_buffer out;
+
+	out_buffer_init(&out, m->other.name, sizeof m->other.name);
+	out_text(&out.out, candidate);
+	compose(m);
+	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
+}
+
+enum way step_target(struct menu *m)
+{
+	bool disk = m->source.file[0] == '\0';
+
+	set_head(m, disk ? "from" : "image", disk ? "" : m->source.file, m->source.words);
+	prepare(m, &m->other, "Which disk is to be WRITTEN OVER?");
+	m->other.possible = target_possible;
+	return pick_disk(&m->ui, &m->other);
+}
+
+/*
+ * ---- options --------------------------------------------------------------------------------------------------------
+ */
+
+static void write_choices(const struct menu *m, struct item item[CHOICES_MAX], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct choice *choice = &m->flow->choice[i];
+		struct out_buffer out;
+
+		item[i].detail[0] = item[i].why[0] = '\0';
+		out_buffer_init(&out, item[i].text, sizeof item[i].text);
+		out_printf(&out.out, "%-24s %s", choice->label, choice->value[m->value[i]].words);
+	}
+}
+
+enum way step_choices(struct menu *m)
+{
+	struct item *item = mem_alloc(CHOICES_MAX * sizeof *item);
+	struct list list = {
+		.title = m->flow->title, .step = m->step, .head = m->head, .columns = "", .ask = "A number changes it; Enter goes on.",
+		.empty = "", .help = m->flow->help, .letters = "", .letters_help = "", .item = item, .enter = true, .chosen = LIST_NONE,
+	};
+	enum way way = WAY_BACK;
+
+	while (m->flow->choice[list.n].label != NULL)
+		list.n++;
+	while (item != NULL) {
+		const struct choice *choice;
+		unsigned *value;
+
+		write_choices(m, item, list.n);
+		way = list_ask(&m->ui, &list);
+		if (way == WAY_AGAIN)
+			continue;
+		if (way != WAY_NEXT || list.chosen == LIST_NONE)
+			break;
+		choice = &m->flow->choice[list.chosen];
+		value = &m->value[list.chosen];
+		*value = *value + 1 < VALUES_MAX && choice->value[*value + 1].words != NULL ? *value + 1 : 0;
+		list.chosen = LIST_NONE;
+	}
+	mem_free(item);
+	return way;
+}
+
+enum way step_size(struct menu *m)
+{
+	struct page page = {
+		.title = m->flow->title, .step = m->step, .help = m->flow->help, .ask = "Size of the disk:", .typed = m->size, .capacity = sizeof m->size,
+	};
+	struct error err;
+
+	for (;;) {
+		struct out_buffer out;
+		uint64_t bytes;
+		enum way way;
+
+		page.text = m->plan;
+		out_buffer_init(&out, m->plan, sizeof m->plan);
+		out_text(&out.out, "How large is the disk that the image holds?\n\nA number with k, M, G or T behind it (powers of 1024), such as 50G; "
+				   "without one it is bytes.\n");
+		if (m->why[0] != '\0')
+			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
+		m->why[0] = '\0';
+		way = page_ask(&m->ui, &page);
+		if (way != WAY_NEXT || size_parse(m->size, "size", &bytes, &err) == ST_OK)
+			return way;
+		out_buffer_init(&out, m->why, sizeof m->why);
+		out_text(&out.out, err.text);
+	}
+}
+
+/*
+ * ---- a new file -----------------------------------------------------------------------------------------------------
+ */
+
+/* Whether a new file of that name could be made: what the command says, in all but the name the one that will run. */
+static bool place_possible(void *user, const char *candidate, char *why, size_t why_bytes)
+{
+	struct menu *m = user;
+	struct out_buffer out;
+
+	out_buffer_init(&out, m->place.file, sizeof m->place.file);
+	out_text(&out.out, candidate);
+	compose(m);
+	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
+}
+
+enum way step_place(struct menu *m)
+{
+	set_head(m, m->source.words[0] != '\0' ? "from" : "", "", m->source.words);
+	prepare(m, &m->place, "Where is the new image to be?");
+	m->place.possible = place_possible;
+	m->place.place = true;
+	return pick_file(&m->ui, &m->place);
+}
+
+static bool exists(const char *name)
+{
+	struct place place;
+	struct error err;
+
+	return platform_look(name, &place, &err) == ST_OK && place.exists;
+}
+
+/* A name that is free: what the disk is called by, or "disk", with what the format is called by, and a number if need be. */
+static void propose_name(struct menu *m)
+{
+	const char *base = text_find(m->source.name, '=') != NULL ? text_find(m->source.name, '=') + 1 : "disk";
+	const char *format = m->flow->choice[0].value[m->value[0]].option;
+	char plain[48];
+	size_t n = 0;
+
+	while (format[0] != '\0' && !text_equal(format, "raw"))
+		format++;
+	for (; base[n] != '\0' && n + 1 < sizeof plain; n++) {
+		char c = text_lower(base[n]);
+
+		plain[n] = text_is_digit(base[n]) || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ? base[n] : '-';
+	}
+	plain[n] = '\0';
+	for (unsigned i = 1; i < 100; i++) {
+		struct out_buffer out;
+
+		out_buffer_init(&out, m->name, sizeof m->name);
+		out_text(&out.out, plain);
+		if (i > 1)
+			out_printf(&out.out, "-%u", i);
+		out_text(&out.out, format[0] != '\0' ? ".raw" : ".qcow2");
+		if (!path_join(m->place.file, m->place.directory, m->name) || !exists(m->place.file))
+			return;
+	}
+}
+
+enum way step_name(struct menu *m)
+{
+	struct page page = {
+		.title = m->flow->title, .step = m->step, .help = m->flow->help, .ask = "Name of the file:", .typed = m->name, .capacity = sizeof m->name,
+	};
+
+	propose_name(m);
+	m->why[0] = '\0';
+	for (;;) {
+		struct out_buffer out;
+		enum way way;
+
+		page.text = m->plan;
+		out_buffer_init(&out, m->plan, sizeof m->plan);
+		out_printf(&out.out, "How is the new file to be called, in %s?\n\nAn existing file is never replaced.\n", m->place.directory);
+		if (m->why[0] != '\0')
+			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
+		way = page_ask(&m->ui, &page);
+		if (way != WAY_NEXT)
+			return way;
+		out_buffer_init(&out, m->why, sizeof m->why);
+		if (m->name[0] == '\0' || text_find(m->name, '\\') != NULL || text_find(m->name, '/') != NULL) {
+			out_text(&out.out, "A name without \\ and / is wanted.");
+			continue;
+		}
+		if (!path_join(m->place.file, m->place.directory, m->name)) {
+			out_text(&out.out, "The name is too long.");
+			continue;
+		}
+		compose(m);
+		if (line_possible(&m->line, NULL, 0, m->place.file, m->why, sizeof m->why))
+			return WAY_NEXT;
+	}
+}
+
+/*
+ * ---- the plan -------------------------------------------------------------------------------------------------------
+ */
+
+/* Has the command say what it would do, and puts it into m->plan; false: what speaks against it is there. */
+static bool write_plan(struct menu *m)
+{
+	bool possible;
+	struct out_buffer out;
+	size_t n;
+
+	compose(m);
+	possible = line_possible(&m->line, m->plan, PLAN_BYTES, "", m->why, sizeof m->why);
+	n = text_length(m->plan);
+	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
+	if (!possible && n == 0)
+		out_printf(&out.out, PAGE_LOUD "Refused: %s\n", m->why);
+	m->why[0] = '\0';
+	return possible;
+}
+
+static void add_line(struct menu *m)
+{
+	size_t n = text_length(m->plan);
+	struct out_buffer out;
+
+	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
+	out_printf(&out.out, "\nThe same as:\n  efi-img %s\n", m->line.text);
+}
+
+static enum way ask_plan(struct menu *m, bool possible, char *typed, const char *ask)
+{
+	struct page page = {
+		.title = m->flow->title, .step = m->step, .help = m->flow->help, .text = m->plan, .ask = possible ? ask : "Any key goes back.",
+		.typed = possible ? typed : NULL, .capacity = 8,
+	};
+	enum way way = page_ask(&m->ui, &page);
+
+	return way == WAY_NEXT && !possible ? WAY_BACK : way;
+}
+
+enum way step_plan(struct menu *m)
+{
+	static const char ask[] = "Type y and Enter to start:";
+	char typed[8] = "";
+	bool possible = write_plan(m);
+	enum way way;
+
+	add_line(m);
+	do {
+		typed[0] = '\0';
+		way = ask_plan(m, possible, typed, ask);
+	} while (way == WAY_NEXT && !text_equal_nocase(typed, "y"));
+	return way;
+}
+
+enum way step_erase(struct menu *m)
+{
+	bool possible = write_plan(m);
+	size_t n = text_length(m->plan);
+	char typed[8], ask[96];
+	struct out_buffer out;
+	enum way way;
+
+	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
+	if (possible)
+		out_printf(&out.out, "\n" PAGE_LOUD "ALL DATA on %s WILL BE LOST:\n  %s\n", m->other.words,
+			   m->other.contents[0] != '\0' ? m->other.contents : "nothing that is recognised");
+	add_line(m);
+	out_buffer_init(&out, ask, sizeof ask);
+	for (;;) {
+		out_printf(&out.out, "Type the last %zu characters of %s to start:", text_length(m->other.code),
+			   text_starts_with(m->other.name, "serial=") ? "its serial number" : "its name");
+		typed[0] = '\0';
+		way = ask_plan(m, possible, typed, ask);
+		if (way != WAY_NEXT || text_equal_nocase(typed, m->other.code))
+			return way;
+		out_buffer_init(&out, ask, sizeof ask);
+		out_text(&out.out, "Not that. ");
+	}
+}
+
+/*
+ * ---- the flow -------------------------------------------------------------------------------------------------------
+ */
+
+static void run(struct menu *m)
+{
+	struct ui *ui = &m->ui;
+	struct page page = { .text = m->transcript.text, .step = "", .help = "", .last = !m->flow->answers, .plain = true, .bare = true };
+	char title[48], log[128], ask[192];
+	struct out_buffer out;
+	int code;
+
+	compose(m);
+	code = line_run(ui, &m->transcript, m->flow->title, &m->line, log, sizeof log);
+	out_buffer_init(&out, title, sizeof title);
+	if (code == 0)
+		out_text(&out.out, "DONE");
+	else
+		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE", code);
+	page.title = title;
+	page.step = m->flow->title;
+	out_buffer_init(&out, ask, sizeof ask);
+	out_printf(&out.out, "Press any key to go on.%s%s", log[0] != '\0' ? "   Log: " : "", log);
+	page.ask = ask;
+	(void)page_ask(ui, &page); /* whatever the key is */
+}
+
+enum way flow_run(struct menu *m, const struct flow *flow)
+{
+	size_t n = 0;
+
+	m->flow = flow;
+	m->source.words[0] = m->source.name[0] = m->source.file[0] = m->size[0] = m->why[0] = '\0';
+	m->other.name[0] = m->other.file[0] = m->place.file[0] = '\0';
+	m->source.directory[0] = m->other.directory[0] = m->place.directory[0] = '\0';
+	memset(m->value, 0, sizeof m->value);
+	while (flow->step[n] != NULL)
+		n++;
+	for (m->at = 0; m->at < n;) {
+		struct out_buffer out;
+		enum way way;
+
+		out_buffer_init(&out, m->step, sizeof m->step);
+		if (n > 1)
+			out_printf(&out.out, "step %zu of %zu", m->at + 1, n);
+		way = flow->step[m->at](m);
+		if (way == WAY_NEXT)
+			m->at++;
+		else if (way != WAY_BACK)
+			return WAY_QUIT;
+		else if (m->at-- == 0)
+			return WAY_BACK;
+	}
+	run(m);
+	return m->ui.gone ? WAY_QUIT : WAY_BACK;
+}

@@ -1,0 +1,62 @@
+#include "base/platform.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "blk/blk.h"
+#include "menu/flow.h"
+
+static const char title[] = "LOGS", help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
+
+/* Where logs are, without the separator at the end; otherwise the list of volumes comes. */
+static void begin(char directory[static PATH_BYTES])
+{
+	struct out_buffer out;
+	struct error ignored;
+	char *logs;
+
+	directory[0] = '\0';
+	if (platform_logs(&logs, &ignored) != ST_OK)
+		return;
+	out_buffer_init(&out, directory, PATH_BYTES);
+	out_text(&out.out, logs);
+	if (out.length > 0 && directory[out.length - 1] == '\\')
+		directory[out.length - 1] = '\0';
+	mem_free(logs);
+}
+
+/* As much of its end as there is room for. */
+static enum status read_end(const char *name, char *text, size_t capacity, struct error *err)
+{
+	struct blk *blk;
+	size_t n;
+	enum status st = platform_open(name, OPEN_READ, &blk, err);
+
+	if (st != ST_OK)
+		return st;
+	n = (size_t)min_u64(blk->size, capacity - 1);
+	st = n > 0 ? blk_read(blk, blk->size - n, text, n) : ST_OK;
+	text[n] = '\0';
+	blk_close(blk);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: reading it: %s", name, status_text(st));
+}
+
+enum way show_log(struct menu *m)
+{
+	struct pick *pick = &m->source;
+	struct error err;
+	enum way way;
+
+	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help };
+	begin(pick->directory);
+	while ((way = pick_file(&m->ui, pick)) == WAY_NEXT) {
+		struct page page = { .title = title, .step = "", .text = m->transcript.text, .ask = pick->file, .help = help, .bare = true };
+
+		if (read_end(pick->file, m->transcript.text, sizeof m->transcript.text, &err) != ST_OK) {
+			pick_failed(&m->ui, title, &err);
+			continue;
+		}
+		way = page_ask(&m->ui, &page);
+		if (way == WAY_QUIT)
+			break;
+	}
+	return way;
+}

@@ -1,0 +1,135 @@
+#include "menu/menu.h"
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "menu/flow.h"
+
+/* An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the menu. */
+struct entry {
+	const char *text, *detail;
+	const struct flow *flow;
+	enum way (*screen)(struct menu *);
+	enum menu_end end;
+};
+
+enum { ENTRIES_MAX = 8 };
+
+struct board {
+	const char *title, *ask, *help;
+	struct entry entry[ENTRIES_MAX]; /* ends with a NULL text */
+};
+
+static enum way leave(struct menu *m, const struct entry *entry)
+{
+	char question[96];
+	struct out_buffer out;
+
+	out_buffer_init(&out, question, sizeof question);
+	out_printf(&out.out, "%s? y = yes, any other key = no", entry->text);
+	if (!sure(&m->ui, question))
+		return m->ui.gone ? WAY_QUIT : WAY_BACK;
+	m->end = entry->end;
+	return WAY_QUIT;
+}
+
+static enum way follow(struct menu *m, const struct entry *entry)
+{
+	if (entry->flow != NULL)
+		return flow_run(m, entry->flow);
+	return entry->screen != NULL ? entry->screen(m) : leave(m, entry);
+}
+
+/* Shows the items until the person goes back. `top`: there is no back. */
+static enum way board_run(struct menu *m, const struct board *board, bool top)
+{
+	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
+	struct list list = {
+		.title = board->title, .step = top ? "efi-img " EFI_IMG_VERSION : "", .head = top ? platform_firmware() : "", .columns = "", .ask = board->ask,
+		.empty = "", .help = board->help, .letters = "", .letters_help = "", .item = item, .chosen = LIST_NONE,
+		.first = top,
+	};
+	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
+
+	for (; item != NULL && board->entry[list.n].text != NULL; list.n++) {
+		struct out_buffer out;
+
+		out_buffer_init(&out, item[list.n].text, sizeof item[list.n].text);
+		out_text(&out.out, board->entry[list.n].text);
+		out_buffer_init(&out, item[list.n].detail, sizeof item[list.n].detail);
+		out_text(&out.out, board->entry[list.n].detail);
+	}
+	while (way != WAY_QUIT && (top ? item != NULL : way != WAY_BACK)) {
+		list.chosen = LIST_NONE;
+		way = list_ask(&m->ui, &list);
+		if (way == WAY_NEXT && follow(m, &board->entry[list.chosen]) == WAY_QUIT)
+			way = WAY_QUIT;
+	}
+	mem_free(item);
+	return way;
+}
+
+static enum way look(struct menu *m)
+{
+	static const struct board board = {
+		.title = "CHECK, INSPECT, COMPARE", .ask = "Which?", .help = "Nothing here changes anything.",
+		.entry = {
+			{ .text = "Check an image", .detail = "whether it is sound", .flow = &flow_check },
+			{ .text = "Describe an image", .detail = "its format, its size, what it needs", .flow = &flow_info },
+			{ .text = "Compare two images", .detail = "whether they hold the same disk", .flow = &flow_compare },
+			{ .text = "Compare an image with a disk", .detail = "whether the disk has what it holds", .flow = &flow_compare_disk },
+			{ .text = "List the disks", .detail = "with all that is known of them", .flow = &flow_list },
+		},
+	};
+
+	return board_run(m, &board, false);
+}
+
+static enum way tools(struct menu *m)
+{
+	static const struct board board = {
+		.title = "TOOLS", .ask = "Which?", .help = "",
+		.entry = {
+			{ .text = "Speed of a disk", .detail = "how fast it is read", .flow = &flow_bench },
+			{ .text = "SHA-256 of an image", .detail = "of the disk that it holds", .flow = &flow_hash },
+			{ .text = "SHA-256 of a disk", .detail = "of all its bytes", .flow = &flow_hash_disk },
+			{ .text = "Logs", .detail = "what was done from here or by a job file, and how it ended", .screen = show_log },
+			{ .text = "UEFI shell", .detail = "for all other commands: efi-img help", .end = MENU_SHELL },
+			{ .text = "Restart the machine", .detail = "", .end = MENU_REBOOT },
+			{ .text = "Switch the machine off", .detail = "", .end = MENU_POWER_OFF },
+		},
+	};
+
+	return board_run(m, &board, false);
+}
+
+static const struct board start = {
+	.title = "DISKS AND DISK IMAGES", .ask = "What is to be done?",
+	.help = "efi-img copies disks into images and back, before any operating system. Each screen asks one thing; the last one says what "
+		"will happen, and the command line that does the same in the UEFI shell or in a script.",
+	.entry = {
+		{ .text = "Create an image", .detail = "a new, empty disk in a file", .flow = &flow_create },
+		{ .text = "Capture a disk", .detail = "copy a disk or a partition into an image", .flow = &flow_capture },
+		{ .text = "Restore an image", .detail = "copy an image onto a disk, which is WRITTEN OVER", .flow = &flow_restore },
+		{ .text = "Clone a disk", .detail = "copy a disk onto another one, which is WRITTEN OVER", .flow = &flow_clone },
+		{ .text = "Check, inspect, compare", .detail = "is an image sound, what is in it, do two have the same?", .screen = look },
+		{ .text = "Tools", .detail = "speed, SHA-256, log, shell, restart, power", .screen = tools },
+	},
+};
+
+enum menu_end menu_run(struct terminal *terminal)
+{
+	struct menu *m = mem_alloc(sizeof *m);
+	enum menu_end end = MENU_IMPOSSIBLE;
+
+	if (m == NULL)
+		return end;
+	screen_init(&m->ui.screen, terminal);
+	terminal->forget_keys(terminal); /* of the boot menu */
+	m->end = MENU_LEAVE;
+	if (board_run(m, &start, true) == WAY_QUIT && !m->ui.gone)
+		end = m->end;
+	mem_free(m);
+	return end;
+}

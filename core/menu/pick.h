@@ -1,0 +1,42 @@
+#pragma once
+
+#include "menu/ask.h"
+#include "part/selector.h"
+
+/* Choosing a disk, a file, or a directory for a new file. */
+
+enum { PATH_BYTES = 1024, WORDS_BYTES = 192 };
+
+struct pick {
+	/* What the screen says. */
+	const char *title, *step, *head, *ask, *help;
+	/*
+	 * Whether the candidate (a disk's name, or that of a file in a directory) may be chosen; otherwise the reason. NULL: all may
+	 * that have a medium.
+	 */
+	bool (*possible)(void *user, const char *candidate, char *why, size_t why_bytes);
+	void *user;
+
+	bool parts;                    /* of disks: show their partitions as well */
+	bool place;                    /* of files: a directory is wanted */
+	bool opens;                    /* an image is wanted that can be opened */
+
+	/* What was chosen; of files, in: the directory to begin with, "": the list of volumes. */
+	char name[SELECTOR_BYTES];     /* of a disk: for a command line */
+	char code[8];                  /* the last characters of what tells it from others */
+	char words[WORDS_BYTES];       /* what it is, in a line */
+	char contents[256];            /* what is on it; "": nothing that is recognised */
+	char directory[PATH_BYTES];    /* "fs0:\dir" */
+	char file[PATH_BYTES];         /* "fs0:\dir\a.qcow2" */
+
+	char text[2 * PATH_BYTES];     /* what is being put together */
+};
+
+enum way pick_disk(struct ui *, struct pick *);
+enum way pick_file(struct ui *, struct pick *);
+
+/* "fs0:\dir" and "a.raw" as one; false: there is not so much room. */
+bool path_join(char to[static PATH_BYTES], const char *directory, const char *name);
+
+/* Says what went wrong, until a key. */
+void pick_failed(struct ui *, const char *title, const struct error *);

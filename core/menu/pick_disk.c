@@ -1,0 +1,230 @@
+#include "base/memory.h"
+#include "base/printable.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "base/utf.h"
+#include "job/contents.h"
+#include "menu/columns.h"
+#include "menu/pick.h"
+
+enum { BUS = 6, MODEL = 24, SERIAL = 20, CODE = 4 };
+
+static const char columns[] = "Bus    Model                    Serial                    Size Sector";
+
+void column(struct out *out, const char *text, size_t columns_wide)
+{
+	size_t n = utf8_columns(text);
+
+	out_printable(out, text, columns_wide);
+	out_spaces(out, n < columns_wide ? columns_wide - n + 1 : 1);
+}
+
+void column_size(struct out *out, uint64_t bytes)
+{
+	char text[32];
+	struct out_buffer size;
+
+	out_buffer_init(&size, text, sizeof text);
+	size_print(&size.out, bytes);
+	out_printf(out, "%*s", (int)(SIZE_COLUMNS - size.length), "");
+	out_text(out, text);
+}
+
+void pick_failed(struct ui *ui, const char *title, const struct error *err)
+{
+	/* Wherever it leads to, it is back. */
+	(void)page_ask(ui, &(struct page){ .title = title, .step = "", .text = err->text, .ask = "Press any key to go on.", .plain = true });
+}
+
+/* ---- what stands in the list -------------------------------------------------------------------------------------- */
+
+static void say_disk(const struct device *disk, struct item *item)
+{
+	struct out_buffer out;
+
+	out_buffer_init(&out, item->text, sizeof item->text);
+	column(&out.out, disk->bus[0] != '\0' ? disk->bus : "disk", BUS);
+	column(&out.out, disk->model, MODEL);
+	column(&out.out, disk->serial[0] != '\0' ? disk->serial : "-", SERIAL);
+	if (!disk->medium) {
+		out_text(&out.out, "no medium");
+		return;
+	}
+	column_size(&out.out, disk->size_bytes);
+	out_printf(&out.out, "   %4u", disk->block_bytes);
+}
+
+static void say_part(const struct inventory_part *part, struct item *item)
+{
+	struct out_buffer out;
+
+	out_buffer_init(&out, item->text, sizeof item->text);
+	out_text(&out.out, "  partition ");
+	if (part->entry != NULL)
+		out_printf(&out.out, "%u: %s %.36s", part->entry->number, part->entry->type_name, part->entry->label);
+	out_text(&out.out, " ");
+	out_spaces(&out.out, out.length < BUS + MODEL + SERIAL + 3 ? BUS + MODEL + SERIAL + 3 - out.length : 0);
+	column_size(&out.out, part->size_bytes);
+}
+
+static void say_detail(const struct selection *s, struct item *item)
+{
+	const struct device *device = s->part != NULL ? s->part->device : s->disk->device;
+	struct out_buffer out;
+
+	out_buffer_init(&out, item->detail, sizeof item->detail);
+	for (size_t i = 0; device != NULL && i < device->n_names && i < 2; i++)
+		out_printf(&out.out, "%s ", device->names[i]);
+	if (!s->disk->device->medium)
+		return;
+	{
+		size_t n = out.length;
+
+		contents_say(s->disk, s->part, &out.out);
+		if (out.length == n)
+			out_text(&out.out, "nothing that is recognised");
+	}
+	if (s->part == NULL && s->disk->device->removable)
+		out_text(&out.out, "; removable");
+	if (s->part == NULL && s->disk->device->read_only)
+		out_text(&out.out, "; write-protected");
+	if (s->part == NULL ? s->disk->started_from : device != NULL && device->started_from)
+		out_text(&out.out, "; efi-img was started from here");
+}
+
+/* The disks, with their partitions if wanted, as they are numbered. */
+static bool selection_at(const struct inventory *inventory, bool parts, size_t index, struct selection *ret)
+{
+	for (size_t i = 0; i < inventory->n; i++) {
+		const struct inventory_disk *disk = &inventory->disk[i];
+		size_t n = 1 + (parts ? disk->n : 0);
+
+		if (index < n) {
+			*ret = (struct selection){ .disk = disk, .part = index > 0 ? &disk->part[index - 1] : NULL };
+			return true;
+		}
+		index -= n;
+	}
+	return false;
+}
+
+static void name_of(const struct inventory *inventory, const struct selection *s, char name[static SELECTOR_BYTES])
+{
+	struct out_buffer out;
+
+	out_buffer_init(&out, name, SELECTOR_BYTES);
+	selector_print(inventory, s, &out.out);
+}
+
+static void look_at(struct ui *ui, struct pick *pick, const struct inventory *inventory, const struct selection *s, struct item *item)
+{
+	char name[SELECTOR_BYTES], why[sizeof item->why] = "";
+	struct out_buffer out;
+
+	if (s->part == NULL)
+		say_disk(s->disk->device, item);
+	else
+		say_part(s->part, item);
+	say_detail(s, item);
+	name_of(inventory, s, name);
+	out_buffer_init(&out, item->why, sizeof item->why);
+	if (!s->disk->device->medium) {
+		out_text(&out.out, "there is no medium in the drive");
+	} else if (name[0] == '\0') {
+		out_text(&out.out, "it has no name to call it by");
+	} else if (pick->possible != NULL) {
+		tell(ui, "Looking at the disks ...");
+		if (!pick->possible(pick->user, name, why, sizeof why))
+			out_text(&out.out, why[0] != '\0' ? why : "the command refuses it");
+	}
+}
+
+/* ---- choosing ----------------------------------------------------------------------------------------------------- */
+
+/* What tells a disk from others, and its last characters. */
+static void take(struct pick *pick, const struct inventory *inventory, const struct selection *s)
+{
+	const struct device *disk = s->disk->device;
+	struct selection whole = { .disk = s->disk };
+	char name[SELECTOR_BYTES];
+	const char *value;
+	struct out_buffer out;
+	size_t n;
+
+	name_of(inventory, &whole, name);
+	value = text_find(name, '=') != NULL ? text_find(name, '=') + 1 : name;
+	n = text_length(value);
+	out_buffer_init(&out, pick->code, sizeof pick->code);
+	out_text(&out.out, n > CODE ? value + n - CODE : value);
+	name_of(inventory, s, pick->name);
+	out_buffer_init(&out, pick->words, sizeof pick->words);
+	if (s->part != NULL && s->part->entry != NULL)
+		out_printf(&out.out, "partition %u of ", s->part->entry->number);
+	out_printf(&out.out, "%s%s", disk->model[0] != '\0' ? disk->model : disk->bus, disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
+	out_printf(&out.out, "%s, ", name);
+	size_print(&out.out, s->part != NULL ? s->part->size_bytes : disk->size_bytes);
+	out_buffer_init(&out, pick->contents, sizeof pick->contents);
+	contents_say(s->disk, s->part, &out.out);
+}
+
+static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *inventory, struct item *item, size_t n)
+{
+	struct list list = {
+		.title = pick->title, .step = pick->step, .head = pick->head, .columns = columns, .ask = pick->ask, .help = pick->help,
+		.empty = "The firmware shows no disk. Check that one is connected, and that its controller is switched on in the "
+			 "firmware's settings and not in a RAID mode.",
+		.letters = "p", .letters_help = pick->parts ? "p disks only   " : "p partitions   ", .item = item, .n = n,
+		.chosen = LIST_NONE,
+	};
+	struct selection s;
+	enum way way;
+
+	for (size_t i = 0; i < n; i++)
+		if (selection_at(inventory, pick->parts, i, &s))
+			look_at(ui, pick, inventory, &s, &item[i]);
+	way = list_ask(ui, &list);
+	if (way == WAY_NEXT && selection_at(inventory, pick->parts, (size_t)list.chosen, &s))
+		take(pick, inventory, &s);
+	else if (way == WAY_KEY)
+		pick->parts = !pick->parts;
+	return way == WAY_KEY ? WAY_AGAIN : way;
+}
+
+/* Looks at the machine once, and asks once. */
+static enum way look_and_ask(struct ui *ui, struct pick *pick)
+{
+	struct inventory inventory;
+	struct selection s;
+	struct item *item;
+	struct error err;
+	size_t n = 0;
+	enum way way = WAY_BACK;
+
+	tell(ui, "Looking at the disks ...");
+	if (inventory_read(&inventory, &err) != ST_OK) {
+		pick_failed(ui, pick->title, &err);
+		return WAY_BACK;
+	}
+	while (selection_at(&inventory, pick->parts, n, &s))
+		n++;
+	item = mem_alloc(n * sizeof *item);
+	if (item != NULL) {
+		way = ask(ui, pick, &inventory, item, n);
+	} else {
+		(void)fail_no_memory(&err);
+		pick_failed(ui, pick->title, &err);
+	}
+	mem_free(item);
+	inventory_free(&inventory);
+	return way;
+}
+
+enum way pick_disk(struct ui *ui, struct pick *pick)
+{
+	enum way way;
+
+	do
+		way = look_and_ask(ui, pick);
+	while (way == WAY_AGAIN && !ui->gone);
+	return way;
+}

@@ -1,0 +1,312 @@
+#include "base/memory.h"
+#include "base/path.h"
+#include "base/size.h"
+#include "base/text.h"
+#include "format/chain.h"
+#include "menu/columns.h"
+#include "menu/pick.h"
+
+enum { VOLUME = 8, LABEL = 20, NAME = 40, DATE = 16 };
+
+/* What is looked for a place in a volume with. */
+static const char probe[] = "efi-img.new";
+
+static bool is_separator(char c)
+{
+	return c == '\\' || c == '/';
+}
+
+bool path_join(char to[static PATH_BYTES], const char *directory, const char *name)
+{
+	size_t n = text_length(directory);
+	struct out_buffer out;
+
+	out_buffer_init(&out, to, PATH_BYTES);
+	out_printf(&out.out, "%s%s%s", directory, n > 0 && !is_separator(directory[n - 1]) ? "\\" : "", name);
+	return !out.out.failed;
+}
+
+/*
+ * ---- volumes --------------------------------------------------------------------------------------------------------
+ */
+
+static const struct device *volume_at(const struct device_list *devices, size_t index)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		const struct device *device = &devices->device[i];
+
+		if (device->volume.present && device->n_names > 0 && index-- == 0)
+			return device;
+	}
+	return NULL;
+}
+
+static bool root_of(const struct device *device, char to[static PATH_BYTES])
+{
+	return path_join(to, device->names[0], "");
+}
+
+static void say_volume(const struct device_list *devices, const struct device *device, struct item *item)
+{
+	const struct device *disk = device->parent >= 0 ? &devices->device[device->parent] : device;
+	struct out_buffer out;
+
+	out_buffer_init(&out, item->text, sizeof item->text);
+	column(&out.out, device->names[0], VOLUME);
+	column(&out.out, device->volume.label[0] != '\0' ? device->volume.label : "-", LABEL);
+	column_size(&out.out, device->volume.size_bytes);
+	out_text(&out.out, " ");
+	column_size(&out.out, device->volume.free_bytes);
+	out_buffer_init(&out, item->detail, sizeof item->detail);
+	out_printf(&out.out, "on %s%s%s", disk->bus, disk->bus[0] != '\0' ? " " : "", disk->model);
+	if (disk->serial[0] != '\0')
+		out_printf(&out.out, ", serial %s", disk->serial);
+	if (device->started_from)
+		out_text(&out.out, "; efi-img was started from here");
+	if (device->volume.read_only)
+		out_text(&out.out, "; write-protected");
+}
+
+static void look_at_volume(struct ui *ui, const struct pick *pick, const struct device *device, struct item *item)
+{
+	char root[PATH_BYTES], file[PATH_BYTES];
+
+	item->why[0] = '\0';
+	if (pick->possible == NULL || !root_of(device, root) || !path_join(file, root, probe))
+		return;
+	tell(ui, "Looking at the volumes ...");
+	if (!pick->possible(pick->user, file, item->why, sizeof item->why) && item->why[0] == '\0')
+		item->why[0] = '?';
+}
+
+static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices, struct item *item, size_t n)
+{
+	struct list list = {
+		.title = pick->title, .step = pick->step, .head = pick->head, .ask = pick->place ? "On which volume?" : "On which volume is it?",
+		.columns = "Volume   Label                     Size      Free", .help = pick->help,
+		.empty = "There is no volume that the firmware can read files from: it reads FAT. Plug in a stick with FAT, then press r.",
+		.letters = "", .letters_help = "r look again   ", .item = item, .n = n, .chosen = LIST_NONE,
+	};
+	enum way way;
+
+	for (size_t i = 0; i < n; i++) {
+		say_volume(devices, volume_at(devices, i), &item[i]);
+		look_at_volume(ui, pick, volume_at(devices, i), &item[i]);
+	}
+	way = list_ask(ui, &list);
+	if (way == WAY_NEXT)
+		(void)root_of(volume_at(devices, (size_t)list.chosen), pick->directory); /* names of volumes are short */
+	return way == WAY_NEXT ? WAY_AGAIN : way;
+}
+
+static enum way pick_volume(struct ui *ui, struct pick *pick)
+{
+	struct inventory inventory;
+	struct item *item;
+	struct error err;
+	enum way way = WAY_BACK;
+	size_t n = 0;
+
+	tell(ui, "Looking at the volumes ...");
+	if (inventory_read(&inventory, &err) != ST_OK) {
+		pick_failed(ui, pick->title, &err);
+		return WAY_BACK;
+	}
+	while (volume_at(&inventory.devices, n) != NULL)
+		n++;
+	item = mem_alloc(n * sizeof *item);
+	if (item != NULL) {
+		way = ask_volume(ui, pick, &inventory.devices, item, n);
+	} else {
+		(void)fail_no_memory(&err);
+		pick_failed(ui, pick->title, &err);
+	}
+	mem_free(item);
+	inventory_free(&inventory);
+	return way;
+}
+
+/*
+ * ---- directories ----------------------------------------------------------------------------------------------------
+ */
+
+static void list_free(struct file_list *list)
+{
+	for (size_t i = 0; list->entry != NULL && i < list->n; i++)
+		mem_free(list->entry[i].name);
+	mem_free(list->entry);
+}
+
+static int compare_names(const char *a, const char *b)
+{
+	while (*a != '\0' && text_lower(*a) == text_lower(*b)) {
+		a++;
+		b++;
+	}
+	return (unsigned char)text_lower(*a) - (unsigned char)text_lower(*b);
+}
+
+/* Directories first, by their names; where a place is wanted, nothing but them. */
+static void sort(struct file_list *list, bool place)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct file_entry entry = list->entry[i];
+		size_t at = n;
+
+		if (place && !entry.directory) {
+			mem_free(entry.name);
+			continue;
+		}
+		for (; at > 0; at--) {
+			const struct file_entry *before = &list->entry[at - 1];
+
+			if (before->directory != entry.directory ? before->directory : compare_names(before->name, entry.name) <= 0)
+				break;
+			list->entry[at] = *before;
+		}
+		list->entry[at] = entry;
+		n++;
+	}
+	list->n = n;
+}
+
+static void say_entry(const struct file_entry *entry, struct item *item)
+{
+	struct out_buffer out;
+
+	item->detail[0] = item->why[0] = '\0';
+	out_buffer_init(&out, item->text, sizeof item->text);
+	column(&out.out, entry->name, NAME);
+	if (entry->directory) {
+		out_text(&out.out, "directory");
+		return;
+	}
+	column_size(&out.out, entry->size_bytes);
+	if (entry->changed.year > 0)
+		out_printf(&out.out, "  %04u-%02u-%02u %02u:%02u", entry->changed.year, entry->changed.month, entry->changed.day, entry->changed.hour,
+			   entry->changed.minute);
+}
+
+/* One directory up: to the list of volumes from the root of one. */
+static void go_up(char directory[static PATH_BYTES])
+{
+	size_t root = path_volume_length(directory), n = text_length(directory);
+
+	while (n > root && is_separator(directory[n - 1]))
+		n--;
+	if (n == root) {
+		directory[0] = '\0';
+		return;
+	}
+	while (n > root && !is_separator(directory[n - 1]))
+		n--;
+	directory[n > root + 1 ? n - 1 : n] = '\0';
+}
+
+/* Whether an image can be opened, and what it is. */
+static bool opens(struct pick *pick, struct error *err)
+{
+	struct out_buffer out;
+	struct chain chain;
+
+	out_buffer_init(&out, pick->words, sizeof pick->words);
+	if (!pick->opens)
+		return true;
+	if (chain_open_disk(pick->file, NULL, &chain, err) != ST_OK)
+		return false;
+	out_printf(&out.out, "%s, a disk of ", chain.link[0].image->format->name);
+	size_print(&out.out, chain.link[0].image->size);
+	chain_close(&chain);
+	return true;
+}
+
+/* What becomes of the entry that was chosen. */
+static enum way enter(struct ui *ui, struct pick *pick, const struct file_entry *entry)
+{
+	struct out_buffer out;
+	struct error err;
+
+	if (!path_join(pick->text, pick->directory, entry->name)) {
+		error_set(&err, "%.100s...: its path is longer than %d bytes", entry->name, PATH_BYTES - 1);
+		pick_failed(ui, pick->title, &err);
+		return WAY_AGAIN;
+	}
+	out_buffer_init(&out, entry->directory ? pick->directory : pick->file, PATH_BYTES);
+	out_text(&out.out, pick->text);
+	if (entry->directory)
+		return WAY_AGAIN;
+	if (opens(pick, &err))
+		return WAY_NEXT;
+	pick_failed(ui, pick->title, &err);
+	return WAY_AGAIN;
+}
+
+static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_list *files, struct item *item)
+{
+	size_t here = pick->place;
+	struct out_buffer out;
+	struct list list = {
+		.title = pick->title, .step = pick->step, .head = pick->text, .ask = pick->ask, .help = pick->help,
+		.columns = "Name                                          Size  Changed", .empty = "There is nothing in this directory.",
+		.letters = "", .letters_help = "r look again   ", .item = item, .n = files->n + here, .chosen = pick->place ? 0 : LIST_NONE,
+	};
+	enum way way;
+
+	out_buffer_init(&out, pick->text, sizeof pick->text);
+	out_printf(&out.out, "%s%sIn %s%s", pick->head, pick->head[0] != '\0' ? "\n" : "", pick->directory,
+		   files->more ? "  (not all of what is there)" : "");
+	if (pick->place) {
+		list.columns = "";
+		out_buffer_init(&out, item[0].text, sizeof item[0].text);
+		out_printf(&out.out, "Here, in %s", pick->directory);
+		item[0].detail[0] = item[0].why[0] = '\0';
+	}
+	for (size_t i = 0; i < files->n; i++)
+		say_entry(&files->entry[i], &item[here + i]);
+	way = list_ask(ui, &list);
+	if (way == WAY_BACK) {
+		go_up(pick->directory);
+		return WAY_AGAIN;
+	}
+	if (way != WAY_NEXT || (pick->place && list.chosen == 0))
+		return way;
+	return enter(ui, pick, &files->entry[(size_t)list.chosen - here]);
+}
+
+static enum way pick_entry(struct ui *ui, struct pick *pick)
+{
+	struct error err;
+	struct file_list files;
+	struct item *item = NULL;
+	enum way way;
+	enum status st = platform_list(pick->directory, &files, &err);
+
+	if (st == ST_OK) {
+		sort(&files, pick->place);
+		item = mem_alloc((files.n + pick->place) * sizeof *item);
+		if (item == NULL)
+			st = fail_no_memory(&err);
+	}
+	if (st == ST_OK) {
+		way = ask_entry(ui, pick, &files, item);
+	} else {
+		pick_failed(ui, pick->title, &err);
+		pick->directory[0] = '\0'; /* the volume may be gone */
+		way = st == ST_NO_MEMORY ? WAY_BACK : WAY_AGAIN;
+	}
+	mem_free(item);
+	list_free(&files);
+	return way;
+}
+
+enum way pick_file(struct ui *ui, struct pick *pick)
+{
+	enum way way;
+
+	do
+		way = pick->directory[0] == '\0' ? pick_volume(ui, pick) : pick_entry(ui, pick);
+	while (way == WAY_AGAIN && !ui->gone);
+	return ui->gone ? WAY_QUIT : way;
+}

@@ -1,0 +1,191 @@
+#include "menu/run.h"
+
+#include "base/memory.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "base/words.h"
+#include "command/command.h"
+#include "command/session.h"
+
+#define REDRAW_NS UINT64_C(50000000)
+
+/*
+ * ---- lines ----------------------------------------------------------------------------------------------------------
+ */
+
+void line_begin(struct line *line, const char *command)
+{
+	out_buffer_init(&line->out, line->text, sizeof line->text);
+	out_text(&line->out.out, command);
+}
+
+void line_option(struct line *line, const char *options)
+{
+	if (options[0] != '\0')
+		out_printf(&line->out.out, " %s", options);
+}
+
+void line_part(struct line *line, const char *before, const char *word)
+{
+	char text[LINE_BYTES / 4], *one = text;
+	struct out_buffer out;
+
+	out_buffer_init(&out, text, sizeof text);
+	out_printf(&out.out, "%s%s", before, word);
+	line->out.out.failed = line->out.out.failed || out.out.failed;
+	out_text(&line->out.out, " ");
+	words_print(&one, 1, &line->out.out);
+}
+
+void line_word(struct line *line, const char *word)
+{
+	line_part(line, "", word);
+}
+
+/* `log`: gets the name of the log that is kept of it, "": there is none. NULL: none is wanted. */
+static int run(const struct console *console, const struct line *line, char *log, size_t log_bytes)
+{
+	struct session *session = NULL;
+	struct words words = { 0 };
+	struct out_buffer out;
+	struct error err;
+	int code;
+
+	platform_cancelled_forget();
+	if (line->out.out.failed) {
+		error_set(&err, "the command line is longer than %d characters", LINE_BYTES);
+		return command_failed(console, &err);
+	}
+	if (words_split(line->text, &words, &err) != ST_OK)
+		return command_failed(console, &err);
+	if (log != NULL && session_open(console, &session, &err) != ST_OK)
+		out_printf(console->err, "efi-img: there is no log: %s\n", err.text);
+	if (session == NULL) {
+		code = command_run(console, (int)words.n, words.word);
+	} else {
+		code = session_run(session, console, (int)words.n, words.word);
+		out_buffer_init(&out, log, log_bytes);
+		if (session_log(session) != NULL)
+			out_text(&out.out, session_log(session));
+	}
+	session_close(session);
+	words_free(&words);
+	return code;
+}
+
+/*
+ * ---- in sight -------------------------------------------------------------------------------------------------------
+ */
+
+/* Drops the older half of what is behind the head, whole lines of it. */
+static void make_room(struct transcript *t)
+{
+	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2;
+
+	while (at < t->n && t->text[at - 1] != '\n')
+		at++;
+	memmove(t->text + t->head, t->text + at, t->n - at);
+	t->n -= at - t->head;
+	t->line = t->line > at ? t->line - (at - t->head) : t->head;
+}
+
+static void add(struct transcript *t, char c)
+{
+	if (t->back && c != '\n')
+		t->n = t->line;
+	t->back = c == '\r';
+	if (c == '\r')
+		return;
+	if (t->n + 1 == TRANSCRIPT_BYTES)
+		make_room(t);
+	t->text[t->n++] = c;
+	if (c == '\n')
+		t->line = t->n;
+}
+
+static void show(struct transcript *t)
+{
+	t->text[t->n] = '\0';
+	page_show(t->ui, t->page);
+	t->shown_ns = platform_nanoseconds();
+}
+
+static void transcript_write(struct out *out, const char *bytes, size_t n)
+{
+	struct transcript *t = (struct transcript *)out;
+	bool line = false;
+
+	for (size_t i = 0; i < n; i++) {
+		line = line || bytes[i] == '\n' || bytes[i] == '\r';
+		add(t, bytes[i]);
+	}
+	if (line && platform_nanoseconds() - t->shown_ns >= REDRAW_NS)
+		show(t);
+}
+
+int line_run(struct ui *ui, struct transcript *t, const char *title, const struct line *line, char *log, size_t log_bytes)
+{
+	struct console console = { .out = &t->out, .err = &t->out };
+	struct page page = { .title = title, .step = "", .text = t->text, .ask = "Running; Ctrl-C stops it.", .last = true, .plain = true, .bare = true };
+	int code;
+
+	*t = (struct transcript){ .out.write = transcript_write, .ui = ui, .page = &page };
+	out_printf(&t->out, "> efi-img %s\n\n", line->text);
+	t->head = t->line = t->n;
+	show(t);
+	log[0] = '\0';
+	code = run(&console, line, log, log_bytes);
+	ui->screen.terminal->forget_keys(ui->screen.terminal);
+	t->text[t->n] = '\0';
+	return code;
+}
+
+/*
+ * ---- only tried -----------------------------------------------------------------------------------------------------
+ */
+
+/* The words of the last error, one line of them, without the name that they begin with. */
+static void reason(const char *said, const char *about, char *why, size_t capacity)
+{
+	static const char mine[] = "efi-img: ";
+	const char *begin = said, *end;
+	struct out_buffer out;
+	size_t n = text_length(about);
+
+	for (const char *s = said; s != NULL && *s != '\0'; s = text_find(s, '\n'), s += s != NULL)
+		if (text_starts_with(s, mine))
+			begin = s + sizeof mine - 1;
+	if (n > 0 && text_starts_with(begin, about) && text_starts_with(begin + n, ": "))
+		begin += n + 2;
+	end = text_find(begin, '\n');
+	out_buffer_init(&out, why, capacity);
+	out.out.write(&out.out, begin, end != NULL ? (size_t)(end - begin) : text_length(begin));
+}
+
+static void drop(struct out *out, const char *bytes, size_t n)
+{
+	(void)out;
+	(void)bytes;
+	(void)n;
+}
+
+bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char *about, char *why, size_t why_bytes)
+{
+	size_t length = line->out.length;
+	struct out nothing = { .write = drop };
+	struct out_buffer out, err;
+	struct console console = { .out = plan != NULL ? &out.out : &nothing, .err = &err.out };
+	char said[2048];
+	int code;
+
+	if (plan != NULL)
+		out_buffer_init(&out, plan, plan_bytes);
+	out_buffer_init(&err, said, sizeof said);
+	line_option(line, "--dry-run");
+	code = run(&console, line, NULL, 0);
+	line->out.length = length;
+	line->text[length] = '\0';
+	if (code != EXIT_OK)
+		reason(said, about, why, why_bytes);
+	return code == EXIT_OK;
+}

@@ -1,0 +1,169 @@
+r"""
+The menu, which comes when the firmware starts \EFI\BOOT\BOOTX64.EFI from the stick: a person at a serial line makes an image,
+captures a disk, restores it, checks it, and leaves; with wrong keys, and a disk that is pulled between two screens. What the
+screens look like in full is in tests/unit/screens/.
+"""
+
+import random
+import re
+from types import SimpleNamespace
+
+import pytest
+
+import oracle
+from conftest import ROOT
+from rig import disks
+from rig.disks import MIB, Partition, Volume
+from rig.machine import ENTER, ESCAPE, Drive, Machine
+
+SIZE = 8 * MIB
+VERIFIED = "read back, and the same as what was copied"
+START, DOWN = "What is to be done", ESCAPE + "[B"
+
+
+def number_of(screen, serial):
+    """The number that a list has for a disk or an entry."""
+    return re.search(rf"^\| +(\d+)  .*{serial}", screen, re.MULTILINE)[1]
+
+
+class Person:
+    """Presses keys, and looks at what comes of it."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.seen = {}
+
+    def press(self, keys, until, name=None):
+        self.machine.send(keys)
+        screen = self.machine.see(until)
+        if name:
+            self.seen[name] = screen
+        return screen
+
+    def choose(self, what, until, name=None):
+        return self.press(number_of(self.machine.screen(), what), until, name)
+
+    def result(self, keys, name):
+        """Starts what runs, waits for its end, and goes back to the start."""
+        self.press(keys, "Press any key to go on", name)
+        self.press("x", START)
+
+
+@pytest.fixture(scope="module")
+def done(place, program):
+    stick = place / "stick.img"
+    disks.run(ROOT / "scripts" / "make-usb", program, stick)
+    full, blank, pulled = (disks.make_disk(place / f"{name}.img", SIZE) for name in ("full", "blank", "pulled"))
+    disks.write_gpt(full, [Partition(MIB, 4 * MIB, disks.LINUX, "root")])
+    with open(full, "r+b") as file:
+        file.seek(2 * MIB)
+        file.write(random.Random(1).randbytes(MIB))
+    before = full.read_bytes()
+    drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"),
+              Drive("usb", pulled, "PULLED-9")]
+    with Machine(place / "machine", drives, deadline=400) as machine:
+        person = Person(machine)
+        person.seen["start"] = machine.see(START)
+        person.press("z", "means nothing")
+        person.press("0", "There is no 0")
+        person.press("?", "Press any key to go back", "help")
+        person.press("x", START)
+
+        person.press("1", "A number changes it")
+        person.press(ENTER, "Size of the disk")
+        person.press("a lot" + ENTER, "a lot")
+        person.press("\b" * 5 + "1G" + ENTER, "On which volume")
+        person.choose("EFI-IMG", "Where is the new image")
+        person.press("1", "disk.qcow2")
+        person.press(ENTER, "to start")
+        person.result("y" + ENTER, "create")
+
+        person.press("2", "Which disk is to be read")
+        person.choose("FULL-1234", "A number changes it")
+        person.press(ENTER, "On which volume")
+        person.choose("EFI-IMG", "Where is the new image")
+        person.press("1", "FULL-1234.qcow2")
+        person.press(ENTER, "to start", "capture plan")
+        person.result("y" + ENTER, "capture")
+
+        person.press("3", "On which volume")
+        person.choose("EFI-IMG", "Which image")
+        person.choose("FULL-1234.qcow2", "WRITTEN OVER", "targets")
+        machine.unplug(drives[3])
+        person.choose("PULLED-9", "A number changes it")
+        person.press(ENTER, "Any key goes back", "pulled")
+        person.press("x", "A number changes it")
+        person.press("b", "WRITTEN OVER")
+        person.press(DOWN, "^\\| >")
+        person.choose("BLANK-5678", "A number changes it")
+        person.press(ENTER, "last 4 characters", "erase")
+        person.press("1234" + ENTER, "Not that")
+        person.seen["untouched"] = blank.read_bytes()
+        person.result("5678" + ENTER, "restore")
+
+        person.press("5", "Check an image")
+        person.press("1", "On which volume")
+        person.choose("EFI-IMG", "Which image")
+        person.press(number_of(machine.screen(), "FULL-1234.qcow2"), "Press any key to go on", "check")
+        person.press("x", "Check an image")
+        person.press("5", "Press any key to go on", "list")
+        person.press("x", "Check an image")
+        person.press("b", START)
+        person.press("q", "Leave efi-img")
+        person.press("y", "Boot Manager")
+    return SimpleNamespace(seen=person.seen, stick=Volume(stick, MIB, 126 * MIB), full=full, blank=blank, before=before)
+
+
+def test_the_start_says_what_there_is_to_do(done):
+    for words in ("Create an image", "Capture a disk", "Restore an image", "Clone a disk", "Check, inspect, compare", "Tools", "? help"):
+        assert words in done.seen["start"]
+
+
+def test_each_screen_fits(done):
+    for name, screen in done.seen.items():
+        if isinstance(screen, str):
+            lines = screen.split("\n")
+            assert 23 <= len(lines) <= 24, (name, screen)  # under a result there is no line of keys
+            assert all(len(line) <= 79 for line in lines) and lines[0].startswith("+- ") and lines[0].endswith("-+"), (name, screen)
+
+
+def test_create(done, place):
+    assert "DONE" in done.seen["create"]
+    image = done.stick.copy_out("/disk.qcow2", place / "disk.qcow2")
+    oracle.qemu_img("create", "-q", "-f", "qcow2", place / "reference.qcow2", "1G")
+    oracle.check_same(image, place / "reference.qcow2", "qcow2")
+
+
+def test_capture(done, place):
+    assert "efi-img convert -p -c -O qcow2 serial=FULL-1234 fs" in done.seen["capture plan"]
+    assert "DONE" in done.seen["capture"] and "0 writes to the source" in done.seen["capture"] and VERIFIED in done.seen["capture"]
+    image = done.stick.copy_out("/FULL-1234.qcow2", place / "full.qcow2")
+    oracle.qemu_img("check", image)
+    oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", image, done.full)
+    assert done.full.read_bytes() == done.before
+
+
+def test_where_it_cannot_go_is_said(done):
+    items = re.split(r"^\|  (?=(?:[ \d]{2}\d|  -)  \S)", done.seen["targets"], flags=re.MULTILINE)
+    refused = {serial: "NOT POSSIBLE: efi-img was started from it" in " ".join(item.replace("|", "").split())
+               for item in items for serial in ("THE-STICK", "BLANK-5678", "PULLED-9", "FULL-1234") if serial in item.split("\n")[0]}
+    assert refused == {"THE-STICK": True, "BLANK-5678": False, "PULLED-9": False, "FULL-1234": False}, done.seen["targets"]
+
+
+def test_a_disk_that_was_pulled_is_not_taken_for_another(done):
+    assert "Refused" in done.seen["pulled"] and "PULLED-9" in done.seen["pulled"]
+
+
+def test_restore(done):
+    assert "ALL DATA on" in done.seen["erase"] and "--erase=BLANK-5678" in done.seen["erase"]
+    assert done.seen["untouched"] == bytes(SIZE)
+    assert "DONE" in done.seen["restore"] and VERIFIED in done.seen["restore"] and done.blank.read_bytes() == done.before
+
+
+def test_results_stay_with_the_path_of_the_log(done):
+    for name in ("create", "capture", "restore", "check"):
+        path = re.search(r"Log: fs\d+:\\(efi-img\\logs\\\S+)", done.seen[name])[1]
+        text = done.stick.get("/" + path.replace("\\", "/")).decode()
+        assert f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert") in text
+    assert "No errors were found" in done.seen["check"] and "BLANK-5678" in done.seen["list"]
+    assert done.stick.fsck() == ""

@@ -1,0 +1,93 @@
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+	struct terminal terminal;
+	char cell[SIM_ROWS_MAX][SIM_COLUMNS];
+	const char *keys;
+	void (*look)(void *);
+	void *user;
+	size_t printed;
+} sim;
+
+static void clear(struct terminal *terminal)
+{
+	(void)terminal;
+	memset(sim.cell, ' ', sizeof sim.cell);
+}
+
+static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (row >= terminal->rows || column + n >= terminal->columns || style >= N_STYLES)
+		abort();
+	memcpy(&sim.cell[row][column], text, n);
+	sim.printed += n;
+}
+
+static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
+{
+	static const uint32_t others[] = { 0, KEY_UP, KEY_DOWN, KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_OTHER, KEY_NONE };
+	unsigned char key;
+
+	(void)terminal;
+	while (*sim.keys == '\7') {
+		sim.keys++;
+		sim.look(sim.user);
+		sim.printed = 0;
+	}
+	if (*sim.keys == '\0')
+		return KEY_GONE;
+	key = (unsigned char)*sim.keys++;
+	if (key == 6 && milliseconds == 0)
+		abort();
+	return key < sizeof others / sizeof others[0] ? others[key] : key;
+}
+
+static void forget_keys(struct terminal *terminal)
+{
+	(void)terminal;
+}
+
+struct terminal *sim_terminal(unsigned rows, const char *keys, void (*look)(void *), void *user)
+{
+	sim.terminal = (struct terminal){ .columns = SIM_COLUMNS, .rows = rows, .clear = clear, .print = print, .key = next_key,
+					  .forget_keys = forget_keys };
+	sim.keys = keys;
+	sim.look = look;
+	sim.user = user;
+	sim.printed = 0;
+	clear(&sim.terminal);
+	return &sim.terminal;
+}
+
+const char *sim_terminal_text(void)
+{
+	static char text[SIM_ROWS_MAX * (SIM_COLUMNS + 1) + 1];
+	char *to = text;
+
+	for (unsigned row = 0; row < sim.terminal.rows; row++) {
+		size_t n = SIM_COLUMNS;
+
+		while (n > 0 && sim.cell[row][n - 1] == ' ')
+			n--;
+		memcpy(to, sim.cell[row], n);
+		to += n;
+		*to++ = '\n';
+	}
+	*to = '\0';
+	return text;
+}
+
+size_t sim_terminal_keys(void)
+{
+	return strlen(sim.keys);
+}
+
+size_t sim_terminal_printed(void)
+{
+	return sim.printed;
+}

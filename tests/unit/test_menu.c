@@ -1,0 +1,453 @@
+#include "machine.h"
+#include "menu/menu.h"
+#include "menu/run.h"
+#include "base/words.h"
+#include "run.h"
+#include "tables.h"
+#include "terminal.h"
+#include "volume.h"
+
+/*
+ * The menu, driven by keys through every path to its end. What stands on the screen at each \7 is compared with
+ * tests/unit/screens/NAME.txt; with UPDATE_SCREENS=1 in the environment it is written there instead, to be read.
+ */
+
+enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = MIB, MANY = 40 };
+
+#define L "\7"  /* look */
+#define CR "\r"
+
+static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
+
+/* The stick, a disk with something on it, a blank one, one with other sectors, and a drive without a medium. */
+static const struct sim_device machine[] = {
+	{ "fs0: blk0:", { .path = (char *)"Usb(0x1)", .parent = DEVICE_NO_PARENT, .bus = "USB", .model = (char *)"SanDisk Ultra",
+			  .serial = (char *)"4C530001", .size_bytes = MIB, .block_bytes = 512, .medium = true, .removable = true, .started_from = true,
+			  .flushes = true, .volume = { .present = true, .label = (char *)"STICK", .size_bytes = 64 * MIB, .free_bytes = 60 * MIB } } },
+	{ "blk1:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"Samsung SSD 980",
+		     .serial = (char *)"S4X9R12", .size_bytes = DISK, .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk2:", { .path = (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "SATA", .model = (char *)"WDC WD10EZEX-08WN4A0",
+		     .serial = (char *)"WD-WCC3F77", .size_bytes = DISK, .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk3:", { .path = (char *)"Pci(0x3)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"KIOXIA", .serial = (char *)"Y0F1230A",
+		     .size_bytes = DISK, .block_bytes = 4096, .medium = true, .flushes = true } },
+	{ "blk4:", { .path = (char *)"Pci(0x4)", .parent = DEVICE_NO_PARENT, .bus = "SATA", .model = (char *)"DVD", .removable = true } },
+};
+
+static uint8_t source[DISK];
+
+static void plug_in(size_t n)
+{
+	static const char *const files[] = { "stick", "nvme", "sata", "kioxia", NULL };
+
+	sim_machine(machine, n);
+	for (size_t i = 0; i < n; i++)
+		sim_machine_files(i, files[i], i == 0 ? "fs0:" : NULL);
+}
+
+/* A disk with a GPT and data, and an image of it in a raw file. */
+static void set_up(void)
+{
+	static const struct sim_part parts[] = { { sim_esp, 40, 500, "EFI system" }, { sim_linux, 501, 2000, "root" } };
+	static const uint8_t zeros[DISK];
+	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SOURCE, .block_bytes = 512 });
+
+	sim_volume(&kind);
+	for (size_t i = 300 * 512; i < SOURCE - 40 * 512; i++)
+		disk->bytes[i] = (uint8_t)(i * 7 + i / 512);
+	sim_gpt(disk, parts, N_OF(parts));
+	memset(source, 0, sizeof source);
+	memcpy(source, disk->bytes, SOURCE);
+	sim_file_put("fs0:\\pc.raw", disk->bytes, SOURCE);
+	sim_file_put("fs0:\\images\\small.raw", disk->bytes, SOURCE);
+	sim_file_put("nvme", source, DISK);
+	blk_close(&disk->blk);
+	sim_file_put("stick", zeros, MIB);
+	sim_file_put("sata", zeros, DISK);
+	sim_file_put("kioxia", zeros, DISK);
+	plug_in(N_OF(machine));
+}
+
+static void tear_down(void)
+{
+	sim_machine(NULL, 0);
+	sim_volume(&kind);
+	capture_free(&out);
+	capture_free(&err);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/*
+ * ---- what is looked at ----------------------------------------------------------------------------------------------
+ */
+
+struct watch {
+	struct capture text;
+	unsigned looks;
+	void (*act)(unsigned look); /* what happens to the machine meanwhile */
+};
+
+static void look(void *user)
+{
+	struct watch *watch = user;
+
+	out_printf(&watch->text.out, "---- %u ----\n%s", ++watch->looks, sim_terminal_text());
+	if (watch->act != NULL)
+		watch->act(watch->looks);
+}
+
+static void compare(const char *name, const char *text)
+{
+	char path[128];
+	char *wanted = NULL;
+	size_t n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "tests/unit/screens/%s.txt", name);
+	if (getenv("UPDATE_SCREENS") != NULL) {
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fputs(text, file);
+		fclose(file);
+		return;
+	}
+	file = fopen(path, "r");
+	if (file == NULL || getdelim(&wanted, &n, '\0', file) < 0)
+		fail_msg("%s cannot be read", path);
+	fclose(file);
+	if (strcmp(wanted, text) != 0)
+		fail_msg("%s is not what is shown:\n%s", path, text);
+	free(wanted);
+}
+
+/* Runs the menu; all keys are taken, unless it is left before. */
+static enum menu_end drive(const char *name, unsigned rows, const char *keys, void (*act)(unsigned))
+{
+	struct watch watch = { .act = act };
+	enum menu_end end;
+
+	capture_init(&watch.text);
+	end = menu_run(sim_terminal(rows, keys, look, &watch));
+	assert_int_equal(sim_terminal_keys(), 0);
+	if (name != NULL)
+		compare(name, watch.text.text);
+	capture_free(&watch.text);
+	return end;
+}
+
+static const uint8_t *file_of(const char *name, uint64_t least)
+{
+	uint64_t n = 0;
+	const uint8_t *bytes = sim_file(name, &n);
+
+	assert_non_null(bytes);
+	assert_true(n >= least);
+	return bytes;
+}
+
+static bool is_blank(const char *name)
+{
+	const uint8_t *bytes = file_of(name, DISK);
+
+	for (size_t i = 0; i < DISK; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* What a restore to it may leave at any time: what was there, the whole image, or nothing that begins with anything. */
+static void check_target(void)
+{
+	static const uint8_t zeros[512];
+	const uint8_t *bytes = file_of("sata", DISK);
+
+	if (memcmp(bytes, zeros, sizeof zeros) != 0)
+		assert_memory_equal(bytes + 300 * 512, source + 300 * 512, SOURCE - 340 * 512);
+}
+
+/*
+ * ---- the paths ------------------------------------------------------------------------------------------------------
+ */
+
+static void test_leave(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("start", 24, L "z" L "0" L "b" L "?" L "x" "q" L "n" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("start-50-rows", 50, L "qy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+static void test_power(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("tools", 24, "6" L "6" L "n" L "b" L "67y", NULL), MENU_POWER_OFF);
+	assert_int_equal(drive(NULL, 24, "66y", NULL), MENU_REBOOT);
+	assert_int_equal(drive(NULL, 24, "65y", NULL), MENU_SHELL);
+	tear_down();
+}
+
+static void test_create(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("create", 24, "1" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L "y" CR L "x" L "qy", NULL), MENU_LEAVE);
+	MUST("check", "fs0:\\disk.qcow2", NULL);
+	/* Once more: the name is taken; and by hand, one that is there. */
+	assert_int_equal(drive("create-again", 24, "111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b" "small.raw" CR L "\b\b\b\b\b\b\b\b\b" "b" CR L "bbb" L "\b\bb" CR L "bqy", NULL),
+			 MENU_LEAVE);
+	tear_down();
+}
+
+static void test_capture(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("capture", 24, "2" L "5" L "2" L "2" L CR L "1" L "1" L CR L "y" CR L "x" L "qy", NULL), MENU_LEAVE);
+	MUST("compare", "-f", "raw", "nvme", "fs0:\\S4X9R12.qcow2", NULL);
+	tear_down();
+}
+
+static void test_capture_partition(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("capture-partition", 24, "2p" L "4" L "11" L CR "11" L CR L "y" CR L "xqy", NULL), MENU_LEAVE);
+	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512, 512 * 1500);
+	tear_down();
+}
+
+static void test_restore(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("restore", 24, "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L "r12" CR L "?" CR L "x" "b" CR L "qy", NULL),
+			 MENU_LEAVE);
+	assert_true(is_blank("sata"));
+	assert_int_equal(drive("restore-done", 24, "312" "3" CR "cc3f77" L CR L "3F77" CR L "xqy", NULL), MENU_LEAVE);
+	assert_false(is_blank("sata"));
+	check_target();
+	MUST("compare", "-f", "raw", "-F", "raw", "fs0:\\pc.raw", "fs0:\\pc.raw", NULL);
+	tear_down();
+}
+
+static void test_clone(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("clone", 24, "4" L "2" L "2" "3" L CR L "3f77" CR L "xqy", NULL), MENU_LEAVE);
+	assert_memory_equal(file_of("sata", DISK), source, DISK);
+	assert_memory_equal(file_of("nvme", DISK), source, DISK);
+	tear_down();
+}
+
+static void test_look(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("look", 24, "5" L "112" L "x" L "212" L "x" "312" L "12" L "x" "412" L "2" L "x" "5" L "x" "b" L "qy", NULL), MENU_LEAVE);
+	tear_down();
+	set_up();
+	assert_int_equal(drive("look-tools", 24, "6" "212" L "x" "32" L "x" "12" L "x" "4" L "1" L "b" "b" L "bbqy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+/*
+ * ---- lists ----------------------------------------------------------------------------------------------------------
+ */
+
+static void test_no_disks(void **state)
+{
+	(void)state;
+	set_up();
+	sim_machine(NULL, 0);
+	assert_int_equal(drive("empty", 24, "2" L "1" L "\r" L "\2" L "r" L "b" "3" L "1bqy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+static void test_arrows(void **state)
+{
+	(void)state;
+	set_up();
+	/* As keys, and as what a serial line makes of them; ESC alone, and what is cut off. */
+	assert_int_equal(drive("arrows", 24, "\2" L "\2\2" L "\033[A" L "\033OB" L "\033\6" L "\033[\6" L "\033[5~" L "\1\1\1\1\1\1\1" L "\r" L "bqy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+static void test_forty(void **state)
+{
+	static struct sim_device many[MANY];
+	static char names[MANY][8], serials[MANY][8];
+
+	(void)state;
+	set_up();
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "blk%zu:", i);
+		snprintf(serials[i], sizeof serials[i], "SER-%zu", i);
+		many[i] = machine[1];
+		many[i].names = names[i];
+		many[i].device.serial = serials[i];
+	}
+	sim_machine(many, MANY);
+	assert_int_equal(drive("forty", 24, "2" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L "999999" L "\b\b\b\b\b" "3x" L CR L "b" "4\b" "40" CR L
+			       "b" "\2\2\2\2\2\2\2\2\2\2" L "\1" L CR L "bbqy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+/*
+ * ---- what goes wrong ------------------------------------------------------------------------------------------------
+ */
+
+static void pull_sata(unsigned at)
+{
+	if (at == 1)
+		plug_in(2);
+}
+
+static void test_gone_between_steps(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("gone", 24, "312" L "3" CR L "x" L "bbbqy", pull_sata), MENU_LEAVE);
+	assert_true(is_blank("sata"));
+	tear_down();
+}
+
+static void test_gone_before_the_start(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("gone-late", 24, "3123" CR L "3f77" CR L "xqy", pull_sata), MENU_LEAVE);
+	assert_true(is_blank("sata"));
+	tear_down();
+}
+
+static void remove_image(unsigned at)
+{
+	struct error ignored;
+
+	if (at == 1)
+		assert_ok(platform_remove("fs0:\\pc.raw", &ignored));
+}
+
+static void test_file_gone(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("file-gone", 24, "31" L "2" L "x" L "bbqy", remove_image), MENU_LEAVE);
+	tear_down();
+}
+
+static void test_keyboard_gone(void **state)
+{
+	static const char keys[] = "3123" CR "3f77" CR "x";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof keys; n++) {
+		char some[sizeof keys];
+
+		set_up();
+		snprintf(some, sizeof some, "%.*s", (int)n, keys);
+		assert_int_equal(drive(NULL, 24, some, NULL), MENU_IMPOSSIBLE);
+		assert_int_equal(is_blank("sata"), n < sizeof keys - 2);
+		tear_down();
+	}
+}
+
+/* Each 23rd of the allocations fails, with SAMPLE=1 in the environment each of them. */
+static void without_memory(const char *keys, unsigned first)
+{
+	unsigned n = first, step = setting("SAMPLE", 23);
+	bool failed = true;
+
+	for (; failed; n += step) {
+		struct watch watch = { .looks = 0 };
+
+		set_up();
+		sim_fail_allocation(n);
+		(void)menu_run(sim_terminal(24, keys, look, &watch));
+		failed = sim_allocation_failed();
+		sim_fail_allocation(0);
+		check_target();
+		assert_memory_equal(file_of("nvme", DISK), source, DISK);
+		tear_down();
+	}
+	print_message("%u allocations\n", n - step);
+	assert_true(n > 100);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	without_memory("3123" CR "3f77" CR "xqy", 1);
+	without_memory("22" CR "11" CR "y" CR "xqy", 2);
+	without_memory("4223" CR "3f77" CR "xqy", 3);
+	without_memory("1" CR "1M" CR "11" CR "y" CR "xqy", 4);
+	without_memory("511" "2" "x" "5xbqy", 5);
+}
+
+/*
+ * ---- its parts ------------------------------------------------------------------------------------------------------
+ */
+
+/* What is run is what is shown, taken apart as the shell would. */
+static void test_lines(void **state)
+{
+	static const char *const words[] = { "fs0:\\a.qcow2", "fs0:\\my disk.raw", "a^b", "a\"b c", "", "--erase=X Y" };
+	static struct line line;
+	struct words split;
+	struct error error;
+
+	(void)state;
+	line_begin(&line, "convert");
+	line_option(&line, "-O qcow2");
+	for (size_t i = 0; i < N_OF(words) - 1; i++)
+		line_word(&line, words[i]);
+	line_part(&line, "--erase=", "X Y");
+	assert_ok(words_split(line.text, &split, &error));
+	assert_int_equal(split.n, 3 + N_OF(words));
+	assert_string_equal(split.word[2], "qcow2");
+	for (size_t i = 0; i < N_OF(words); i++)
+		assert_string_equal(split.word[3 + i], words[i]);
+	words_free(&split);
+}
+
+static void count_printed(unsigned at)
+{
+	if (at == 2 && sim_terminal_printed() > 150)
+		fail_msg("%zu cells were printed for one key", sim_terminal_printed());
+}
+
+static void test_only_what_changes_is_printed(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive(NULL, 24, L "\2" L "qy", count_printed), MENU_LEAVE);
+	tear_down();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_power),
+		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_capture),
+		cmocka_unit_test(test_capture_partition),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_clone),
+		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_no_disks),
+		cmocka_unit_test(test_arrows),
+		cmocka_unit_test(test_forty),
+		cmocka_unit_test(test_gone_between_steps),
+		cmocka_unit_test(test_gone_before_the_start),
+		cmocka_unit_test(test_file_gone),
+		cmocka_unit_test(test_keyboard_gone),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_only_what_changes_is_printed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
