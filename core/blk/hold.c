@@ -12,6 +12,7 @@ struct hold {
 	uint8_t *read; /* what was written, to compare it; before that, any zeros */
 	size_t n;
 	bool released;
+	bool may_begin; /* the very first sector may be there, although the release has failed */
 };
 
 static struct hold *hold_of(struct blk *blk)
@@ -176,8 +177,15 @@ enum status hold_release(struct blk *blk)
 		return st;
 	if (st == ST_OK && hold->n > first)
 		st = give(hold, first, hold->n);
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		st = give(hold, 0, first);
+		hold->may_begin = st != ST_OK && wipe(hold->file, hold->read, first) != ST_OK;
+	}
 	hold->released = st == ST_OK;
 	return st;
+}
+
+bool hold_may_begin(struct blk *blk)
+{
+	return hold_of(blk)->may_begin;
 }

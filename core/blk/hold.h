@@ -23,6 +23,10 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret);
 
 /*
  * Flushes everything and writes the first bytes, of these the very first sector last, after another flush; flushes
- * again. They are read back: ST_MISMATCH. From then on nothing is kept back.
+ * again. They are read back: ST_MISMATCH. From then on nothing is kept back. When it fails with the very first sector,
+ * zeros are written there once more: nothing that failed is to look as if it were whole.
  */
 enum status hold_release(struct blk *);
+
+/* After hold_release() has failed: whether the very first sector may be there, because not even those zeros could be written. */
+bool hold_may_begin(struct blk *);

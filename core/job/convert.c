@@ -193,8 +193,8 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 	if (st == ST_OK) {
 		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
-		if (st != ST_OK && job->journal != NULL)
-			job->journal->done = 0; /* it may have its beginning */
+		if (st != ST_OK && job->journal != NULL && (st == ST_MISMATCH || hold_may_begin(file)))
+			job->journal->done = 0;
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
 	}

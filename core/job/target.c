@@ -317,6 +317,7 @@ static enum status copy_image(struct target_job *job, struct convert_job *conver
 
 enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
 {
+	bool may_begin;
 	struct error why;
 	enum status st;
 
@@ -333,6 +334,7 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 		if (st != ST_OK)
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
+	may_begin = job->holds && hold_may_begin(job->disk);
 	progress_end(convert->progress);
 	target_close(job);
 	if (st == ST_OK)
@@ -342,6 +344,9 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 		return fail(err, st, "%s\nWhat is on %s now is not whole.", why.text, job->name);
 	if (convert->map != NULL)
 		convert->map->absent = max_u64(convert->map->absent, HOLD_DISK_BYTES);
+	if (may_begin)
+		return fail(err, st, "%s\nWhether %s has its beginning, which was written last, is not known: do this again before it is used.",
+			    why.text, job->name);
 	return fail(err, st, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
 		    job->name);
 }

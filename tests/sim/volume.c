@@ -28,7 +28,7 @@ static struct sim_change *journal;
 static size_t n_journal, journal_capacity;
 static unsigned calls_to_failure;
 static enum status failure;
-static bool failed;
+static bool failed, leaves, gone; /* gone: by an earlier call than this one */
 static unsigned writes_to_loss;
 static bool lost;
 static struct {
@@ -60,7 +60,13 @@ void sim_volume_fail(unsigned n, enum status status)
 {
 	calls_to_failure = n;
 	failure = status;
-	failed = false;
+	failed = leaves = gone = false;
+}
+
+void sim_volume_leave(unsigned n, enum status status)
+{
+	sim_volume_fail(n, status);
+	leaves = true;
 }
 
 void sim_volume_bad(const char *name, uint64_t offset, uint64_t n)
@@ -103,8 +109,10 @@ bool sim_volume_lost(void)
 
 static enum status call(void)
 {
+	gone = leaves && failed;
 	if (calls_to_failure == 0 || --calls_to_failure > 0)
 		return ST_OK;
+	calls_to_failure = leaves ? 1 : 0;
 	failed = true;
 	return failure;
 }
@@ -248,6 +256,8 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */
+	if (gone)
+		return st;
 	if (offset + len <= file->size && writes_to_loss > 0 && --writes_to_loss == 0) {
 		lost = true;
 		return st;
@@ -278,6 +288,8 @@ static enum status sim_resize(struct blk *blk, uint64_t size, enum prealloc prea
 	enum status st = call(), changed;
 
 	(void)prealloc;
+	if (gone)
+		return st;
 	if (st != ST_OK)
 		size = size > before ? before + (size - before) / 2 : before;
 	changed = set_size(file, size);

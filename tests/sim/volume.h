@@ -29,6 +29,9 @@ void sim_volume(const struct sim_volume_kind *);
  * none.
  */
 void sim_volume_fail(unsigned n, enum status status);
+/* From the `n`-th call on (1: the next) all end in `status`: the medium is gone. 0: none. */
+void sim_volume_leave(unsigned n, enum status status);
+
 /* The `n`-th write from now on (1: the next) that makes no file longer says that all went well, and stores nothing; 0: none. */
 void sim_volume_lose(unsigned n);
 bool sim_volume_lost(void); /* whether that has happened */

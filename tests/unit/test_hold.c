@@ -131,6 +131,47 @@ static void test_failures(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+static unsigned flushes_to_failure;
+
+static enum status fail_to_flush(struct blk *blk)
+{
+	(void)blk;
+	return --flushes_to_failure == 0 ? ST_IO : ST_OK;
+}
+
+/* Whatever fails, a disk that was not released has no beginning; where not even zeros can be written any more, that is said. */
+static void test_failures_of_release(void **state)
+{
+	unsigned unknown = 0;
+
+	(void)state;
+	for (int of_flush = 0; of_flush <= 1; of_flush++)
+		for (unsigned n = 1;; n++) {
+			struct memory_blk *m = disk();
+			struct blk_ops ops = *m->blk.ops;
+			struct blk *held;
+			enum status st;
+
+			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(blk_write(held, 0, "x", 1));
+			ops.flush = fail_to_flush;
+			m->blk.ops = &ops;
+			flushes_to_failure = of_flush ? n : 0;
+			m->calls_to_failure = of_flush ? 0 : n; /* from then on */
+			m->status = ST_IO;
+			st = hold_release(held);
+			assert_true(m->bytes[0] == 0 || st == ST_OK || hold_may_begin(held));
+			assert_true(!hold_may_begin(held) || (st != ST_OK && !of_flush));
+			unknown += hold_may_begin(held);
+			blk_close(held);
+			if (st == ST_OK)
+				break;
+			assert_int_equal(st, ST_IO);
+		}
+	assert_int_equal(unknown, 2); /* writing the first sector, and reading it back */
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static enum status lose(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	(void)blk, (void)offset, (void)buf, (void)len;
@@ -224,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_extents),
 		cmocka_unit_test(test_small_disk),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_failures_of_release),
 		cmocka_unit_test(test_lost_writes),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_growing_window),

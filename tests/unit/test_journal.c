@@ -10,7 +10,7 @@
 #include "run.h"
 #include "verdict.h"
 
-enum { MIB = 1 << 20, DISK = 3 * MIB + 4096, CLUSTER = 65536 };
+enum { MIB = 1 << 20, DISK = 3 * MIB + 4096, CALLS_MAX = 20000 }; /* where ONLY leaves out most */
 
 static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 static const uint64_t always = 10000000000, never = 1;
@@ -136,7 +136,7 @@ static void every_stop(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++)
-		for (unsigned n = 1;; n++) {
+		for (unsigned n = 1; n < CALLS_MAX; n++) {
 			bool has_journal;
 			uint64_t size;
 			char where[64];
@@ -178,7 +178,7 @@ static void every_failure(void **state)
 		for (size_t k = 0; k < 2; k++) {
 			bool happened = true;
 
-			for (unsigned n = 1 + (unsigned)i; happened; n += step) {
+			for (unsigned n = 1 + (unsigned)i; happened && n < CALLS_MAX; n += step) {
 				char where[64];
 				int code;
 
@@ -448,6 +448,96 @@ static void no_target(void **state)
 	assert_memory_equal(sim_file("t", &n), "something", 9);
 }
 
+/* Going on fails at every call, and without memory, too: what was done stays, and can be gone on with. */
+static void going_on_fails(void **state)
+{
+	static const char *const says[] = { "reading what it has at offset", "cannot be made an image again", "cutting off what came last" };
+	bool said[N_OF(says)] = { false };
+	unsigned tried = 0;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct sim_files files;
+
+		if (!trying_any("journal/going-on"))
+			return;
+		interrupt(&rows[i]);
+		files = sim_files_keep();
+		for (unsigned k = 0; k < 2; k++) {
+			bool happened = true;
+
+			for (unsigned n = 1; happened && n < CALLS_MAX; n++) {
+				char where[64];
+				int code;
+
+				if (!trying("journal/going-on/%s/%u/%u", rows[i].name, k, n))
+					continue;
+				sim_files_restore(&kind, &files);
+				sim_volume_fail(k == 0 ? n : 0, ST_IO);
+				sim_fail_allocation(k == 1 ? n : 0);
+				code = go_on_with(&rows[i]);
+				happened = k == 0 ? sim_volume_failed() : sim_allocation_failed();
+				sim_volume_fail(0, ST_OK);
+				sim_fail_allocation(0);
+				snprintf(where, sizeof where, "%s, kind %u, failure %u", rows[i].name, k, n);
+				for (size_t j = 0; j < N_OF(says); j++)
+					said[j] |= strstr(err.text, says[j]) != NULL;
+				tried++;
+				if (code == EXIT_OK)
+					continue;
+				assert_no_image(&rows[i], where);
+				if (n % 8 != 0)
+					continue;
+				if (go_on_with(&rows[i]) != EXIT_OK)
+					wrong("%s, then: %s", where, err.text);
+				assert_whole(&rows[i], where);
+			}
+		}
+		sim_files_drop(&files);
+	}
+	print_message("%u failures of going on\n", tried);
+	for (size_t j = 0; getenv("ONLY") == NULL && j < N_OF(says); j++)
+		assert_row(said[j], j);
+}
+
+/*
+ * The medium is pulled out at any call and stays away. What begins like an image then is one, since the beginning is
+ * written last of all, and nobody says of it that it has none; what could not be removed is named.
+ */
+static void volume_gone(void **state)
+{
+	bool named = false;
+	unsigned begun = 0;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		for (unsigned n = 1; n < CALLS_MAX; n++) {
+			bool unknown;
+			uint64_t size;
+			int code;
+
+			if (!trying("journal/gone/%s/%u", rows[i].name, n))
+				continue;
+			set_up_files();
+			sim_volume_leave(n, ST_MEDIUM_CHANGED);
+			code = run(rows[i].words);
+			if (!sim_volume_failed())
+				break;
+			sim_volume_fail(0, ST_OK);
+			if (code == EXIT_OK && strstr(err.text, "could not be removed") == NULL)
+				wrong("%s, call %u: %s", rows[i].name, n, err.text);
+			named |= strstr(err.text, "and the incomplete file could not be removed") != NULL;
+			if (code == EXIT_OK || !begins_with_something(rows[i].target))
+				continue;
+			begun++;
+			unknown = strstr(err.text, "written last, is not known") != NULL;
+			if (rows[i].words == restore ? !unknown || memcmp(sim_file("other", &size), bytes, DISK) != 0
+						     : RUN("compare", "t", "serial=D") != EXIT_OK)
+				wrong("%s, call %u: %s%s", rows[i].name, n, out.text, err.text);
+		}
+	assert_true(getenv("ONLY") != NULL || (named && begun == 2 * N_OF(rows))); /* the last flush, and reading back */
+}
+
 /* What cannot be written down is said, and the copy is made. */
 static void no_journal(void **state)
 {
@@ -474,6 +564,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(going_on_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(volume_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),
 	};
 
