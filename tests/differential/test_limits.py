@@ -60,8 +60,23 @@ def one_snapshot(identifier):
 
 
 def long_snapshot(i):
-    """Of 132128 bytes: what an entry can have."""
-    return struct.pack(">QIHHIIQII", 0, 0, 65535, 65535, 0, 0, 0, 0, 1016), (40 + 1016 + 2 * 65535 + 7) // 8 * 8
+    """Of 132128 bytes: what an entry can have. 508 of them are longer than a table; the last of those then fills it."""
+    name = 65535 if i < 507 or i > 507 else 53369
+    return struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 1016), (40 + 1016 + 65535 + name + 7) // 8 * 8
+
+
+def bare_snapshot(i):
+    """An entry that lacks the size of the disk: 511 of them fill the table, and with it they do not fit."""
+    name = 65535 if i < 511 else 45057
+    return struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 0), (40 + 65535 + name + 7) // 8 * 8
+
+
+def bare_snapshots(path):
+    snapshot_table(512, bare_snapshot)(path)
+    image = Image(path)
+    for at in range(image.get(64), len(image.bytes), image.cluster):
+        image.set_refcount(at, 1)
+    image.save()
 
 
 def short_snapshot(i):
@@ -83,20 +98,27 @@ def zeros_with_few_users(image):
     image.put(at, image.get(at) | 1)
 
 
+def long_table(image):
+    """Where a table of nothing can be, and how many entries it has if two of the kind are longer than the file."""
+    at = -len(image.bytes) // image.cluster * -image.cluster
+    n = at * 2 // 8
+    image.put(at, 0, n * 8)
+    return at, n
+
+
 def long_snapshot_tables(image):
-    """Each L1 table of a snapshot is as long as the file."""
-    at = image.get(64)
+    at, (table, n) = image.get(64), long_table(image)
     for _ in range(image.get(60, 4)):
-        image.put(at, image.l1)
-        image.put(at + 8, len(image.bytes) // 8, 4)
+        image.put(at, table)
+        image.put(at + 8, n, 4)
         at += (40 + image.get(at + 36, 4) + image.get(at + 12, 2) + image.get(at + 14, 2) + 7) // 8 * 8
 
 
 def long_bitmap_tables(image):
-    at = bitmap_extension(image)
+    at, (table, n) = bitmap_extension(image), long_table(image)
     for _ in range(3):
-        image.put(at, image.l1)
-        image.put(at + 8, len(image.bytes) // 8, 4)
+        image.put(at, table)
+        image.put(at + 8, n, 4)
         at += (24 + image.get(at + 18, 2) + 7) // 8 * 8
 
 
@@ -120,11 +142,21 @@ CASES = {
                                 "is said to be in use, far behind the end"),
     # snapshots
     "snapshot-table-too-long": ("", "1M", snapshot_table(510, long_snapshot), ["snapshot", "-l", "a"], "longer than 67108864 bytes"),
+    "snapshot-table-full": ("", "1M", snapshot_table(508, long_snapshot), ["snapshot", "-c", "n", "a"], "can have no more snapshots"),
+    "snapshot-table-full-when-complete": ("cluster_size=2M", "1M", bare_snapshots, ["check", "-r", "all", "a"], "completing the snapshots"),
     "snapshots-all-there-can-be": ("", "1M", snapshot_table(65536, short_snapshot), ["snapshot", "-c", "s", "a"],
                                    "it has 65536 snapshots, and can have no more"),
     "snapshots-one-too-many": ("", "1M", snapshot_table(65537, short_snapshot), ["snapshot", "-l", "a"], "65537 snapshots are more than"),
+    "snapshot-last-id": ("", "1M", snapshot_table(1, lambda i: (one_snapshot(b"18446744073709551615"), 80)), ["snapshot", "-c", "t", "a"],
+                         "no id is left for it"),
+    "snapshot-id-too-large": ("", "1M", snapshot_table(1, lambda i: (one_snapshot(b"99999999999999999999"), 80)),
+                              ["snapshot", "-c", "t", "a"], "no id is left for it"),
     "zeros-with-few-users": ("", "1M", prepared(zeros_with_few_users, ("snapshot", "-c", "s", "a")), ["amend", "-o", "compat=0.10", "a"],
                              "not there, or not in use"),
+    "snapshots-longer-than-the-file": ("", "1M", prepared(long_snapshot_tables, *[("snapshot", "-c", "s", "a")] * 4), ["check", "a"],
+                                       "is not looked at: together they are longer than the file"),
+    "bitmaps-longer-than-the-file": ("", "1M", prepared(long_bitmap_tables, *[("bitmap", "--add", "a", name) for name in "bcd"]), ["check", "a"],
+                                     "is not looked at: together they are longer than the file"),
     "bitmaps-all-there-can-be": ("", "1M", prepared(many_bitmaps, ("bitmap", "--add", "a", "b")), ["bitmap", "--add", "a", "c"],
                                  "it has 65535 bitmaps, and can have no more"),
     # names and the header
@@ -158,7 +190,7 @@ def test_refused(tmp_path, name):
         fault(tmp_path / "a")
     before = contents(tmp_path)
     done = Result([EFI_IMG, *words], tmp_path)
-    assert done.code == (2 if words[0] == "check" else 1) and reason in done.err, done.err
+    assert done.code == (2 if words == ["check", "a"] else 1) and reason in done.err, done.err
     assert contents(tmp_path) == before
 
 

@@ -33,7 +33,10 @@
 #include "base/text.h"
 #include "format/qcow2/image.h"
 
-enum { NAME_BYTES_MAX = 255 }; /* as QEMU has room for */
+enum {
+	NAME_BYTES_MAX = 255, /* as QEMU has room for */
+	ENTRY_BYTES_MAX = sizeof(struct qcow2_disk_snapshot) + sizeof(struct qcow2_disk_snapshot_extra) + 20 + NAME_BYTES_MAX + 7,
+};
 
 static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
 {
@@ -370,6 +373,8 @@ enum status qcow2_snapshot_create(struct image *image, const char *name, struct 
 			    text_length(name), NAME_BYTES_MAX);
 	if (image->n_snapshots >= QCOW2_SNAPSHOTS_MAX)
 		return fail(err, ST_TOO_LARGE, "it has %zu snapshots, and can have no more", image->n_snapshots);
+	if (q->snapshots_bytes > QCOW2_SNAPSHOT_TABLE_MAX - ENTRY_BYTES_MAX)
+		return fail(err, ST_TOO_LARGE, "its snapshot table of %ju bytes can have no more snapshots; remove one", q->snapshots_bytes);
 	st = name_snapshot(q, name, &c.snapshot);
 	if (st == ST_OK)
 		st = make_place(q);
