@@ -14,7 +14,7 @@ static enum status check_map(const struct arguments *arguments, const struct con
 	const char *name = job->map->file.name;
 
 	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
-		return fail(err, ST_INVALID, "option --map: %s is what is copied", name);
+		return fail(err, ST_INVALID, "option --map: %s is what is copied, or what it is copied to", name);
 	if (!rescue_map_began(job->map, job->map->size))
 		return ST_OK;
 	if (!arguments_has(arguments, "n") || (to_disk && !format->flat))

@@ -121,3 +121,11 @@ def test_qcow2(place):
     assert (code, said.splitlines()[:1]) == (0, [CLEAN]) and ranges(place, "d.map") == [(0, SIZE // 512, "+")]
     qemu_img(place, "check", "d.qcow2")
     qemu_img(place, "compare", "-f", "qcow2", "-F", "raw", "d.qcow2", "s.img")
+
+
+def test_map_is_the_target(tmp_path):
+    """By another name, which leads to a file only when that has been made: what was copied is not written over."""
+    (tmp_path / "r").write_bytes(bytes(range(256)) * 400)
+    done = Result([EFI_IMG, "convert", "-f", "raw", "--map=./u", "r", "u"], tmp_path)
+    assert done.code == 1 and "option --map: ./u is the target; u has all of the copy" in done.err, done.err
+    assert (tmp_path / "u").read_bytes() == (tmp_path / "r").read_bytes()

@@ -1,6 +1,7 @@
 /* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
 #include "job/commit.h"
 #include "job/manifest.h"
+#include "job/measure.h"
 #include "job/outcome.h"
 #include "job/pack.h"
 #include "job/place.h"
@@ -8,6 +9,7 @@
 #include "machine.h"
 #include "powercut.h"
 #include "run.h"
+#include "tables.h"
 
 enum { MIB = 1 << 20, DISK = 100 << 10 };
 
@@ -55,6 +57,7 @@ static void refused(void **state)
 		{ 1, "the name of an image is expected", { "hash" } },
 		{ 1, "the name of one image is expected, or none", { "hash", "--check=m", "raw", "disk" } },
 		{ 1, "m: no such file", { "hash", "--check=m" } },
+		{ 1, "option --map: u is what is copied, or what it is copied to", { "convert", "-f", "raw", "--map=u", "raw", "u" } },
 	};
 
 	(void)state;
@@ -107,6 +110,36 @@ static void manifest_ranges(void **state)
 	assert_int_equal(manifest.range_bytes, UINT64_C(1) << 30);
 	assert_int_equal(manifest.capacity, 3072);
 	manifest_close(&manifest);
+}
+
+/* A partition is named by the disk, and by where it begins. */
+static void manifest_of_partition(void **state)
+{
+	static const struct sim_part parts[] = { { sim_linux, 40, 100, "root" } };
+	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	uint64_t n;
+
+	(void)state;
+	sim_gpt(disk, parts, N_OF(parts));
+	sim_file_put("disk", disk->bytes, DISK);
+	blk_close(&disk->blk);
+	MUST("convert", "--manifest=m", "serial=D:1", "new");
+	assert_non_null(strstr((const char *)sim_file("m", &n), "\"partition-start\": 20480"));
+}
+
+/* ---- plans ---------------------------------------------------------------------------------------------------------- */
+
+/* An image on a disk, not the bytes of one. */
+static void plan_of_image_on_disk(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	sim_file_put("small", "", 0);
+	MUST("create", "--force", "-f", "qcow2", "small", "16k");
+	MUST("convert", "--dry-run", "-O", "qcow2", "-o", "cluster_size=512", "small", "serial=D", "--erase=D");
+	assert_non_null(strstr(out.text, "writes:  a qcow2 image of a disk of 16384 bytes, from its beginning on"));
+	assert_true(sim_file("disk", &n) != NULL && n == DISK);
 }
 
 /* ---- failures ------------------------------------------------------------------------------------------------------- */
@@ -169,7 +202,18 @@ static void failures(void **state)
 	static const char *const of_bench[] = { "memory" };
 	static const char *const split[WORDS] = { "convert", "--force", "--split=1M", "raw", "s" };
 
+	static const char *const map[WORDS] = { "convert", "--force", "-f", "raw", "--map=map", "raw", "copy" };
+	static const char *const of_map[] = { "map.new: reading it: the device reports an error" };
+	static const char *const rebase[WORDS] = { "rebase", "-b", "other", "-F", "qcow2", "top" };
+	static const char *const of_rebase[] = { "base: reading at offset", "other: reading at offset" };
+
 	(void)state;
+	MUST("convert", "-O", "qcow2", "raw", "base");
+	MUST("convert", "-O", "qcow2", "disk", "other");
+	MUST("create", "-f", "qcow2", "-b", "base", "-F", "qcow2", "top");
+	every_failure(rebase, of_rebase, N_OF(of_rebase), always);
+	sim_file_put("map.new", "\0", 1);
+	every_failure(map, of_map, N_OF(of_map), always);
 	every_failure(make, of_make, 1, has_manifest);
 	every_failure(check, of_check, 3, said_ok);
 	every_failure(bench, of_bench, 1, always);
@@ -190,6 +234,8 @@ static void lesser_format(void **state)
 	__typeof__(*(struct chain){ 0 }.link) link = { .image = &image };
 	struct chain chain = { .link = &link, .n = 1 };
 	const struct commit_job commit = { .chain = &chain };
+	const struct create_values options = { .table = (const struct create_option[]){ { .name = NULL } } };
+	struct measure_result measured;
 	struct error why;
 
 	(void)state;
@@ -199,6 +245,8 @@ static void lesser_format(void **state)
 	assert_string_equal(why.text, "option -c: i: images of format lesser cannot be compressed");
 	assert_int_equal(commit_run(&commit, &why), ST_UNSUPPORTED);
 	assert_string_equal(why.text, "i: images of format lesser cannot be emptied; -d leaves it as it is");
+	assert_int_equal(measure_run(&(struct measure_job){ .format = &lesser, .options = &options }, &measured, &why), ST_UNSUPPORTED);
+	assert_string_equal(why.text, "images of format lesser cannot be measured");
 }
 
 /* More than 64 bits can say is more than there is. */
@@ -222,6 +270,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(manifest_texts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(manifest_ranges, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(manifest_of_partition, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(plan_of_image_on_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lesser_format, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(largest_need, set_up, tear_down),

@@ -196,7 +196,7 @@ enum status qcow2_plan_amend(struct image *image, const struct create_values *va
 			     struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
-	uint64_t refcounts = 0, zeros = 0;
+	uint64_t refcounts = 0, zeros = 0, bytes;
 	struct goal goal;
 	enum status st = take_goal(q, values, &goal, err);
 
@@ -216,7 +216,7 @@ enum status qcow2_plan_amend(struct image *image, const struct create_values *va
 		return st;
 	/* clusters for zeros come with 16-bit refcounts */
 	zeros += zeros > 0 ? div_up(zeros * 16, (uint64_t)image->cluster_bytes * 8) + 2 : 0;
-	if (!add_ok(ret[0], (refcounts + zeros) * image->cluster_bytes, &ret[0]))
+	if (!mul_ok(refcounts + zeros, image->cluster_bytes, &bytes) || !add_ok(ret[0], bytes, &ret[0]))
 		return fail(err, ST_TOO_LARGE, "it would be longer than any file");
 	return ST_OK;
 }
