@@ -122,6 +122,11 @@ def long_bitmap_tables(image):
         at += (24 + image.get(at + 18, 2) + 7) // 8 * 8
 
 
+def two_of_a_name(image):
+    """The second bitmap is named as the first."""
+    image.put(bitmap_extension(image) + 32 + 24, ord("b"), 1)
+
+
 def many_bitmaps(image):
     """65535 of them, with one table."""
     at = image.bytes.index(bytes.fromhex("23852875")) + 8
@@ -157,6 +162,8 @@ CASES = {
                                        "is not looked at: together they are longer than the file"),
     "bitmaps-longer-than-the-file": ("", "1M", prepared(long_bitmap_tables, *[("bitmap", "--add", "a", name) for name in "bcd"]), ["check", "a"],
                                      "is not looked at: together they are longer than the file"),
+    "bitmaps-of-one-name": ("", "1M", prepared(two_of_a_name, *[("bitmap", "--add", "a", name) for name in "bc"]),
+                            ["convert", "--bitmaps", "-O", "qcow2", "a", "new"], "a: it has two bitmaps with the name \"b\""),
     "bitmaps-all-there-can-be": ("", "1M", prepared(many_bitmaps, ("bitmap", "--add", "a", "b")), ["bitmap", "--add", "a", "c"],
                                  "it has 65535 bitmaps, and can have no more"),
     # names and the header
@@ -166,6 +173,8 @@ CASES = {
                              "cannot have a backing file"),
     # options
     "create-no-data-file": ("", "1M", None, ["create", "-f", "qcow2", "-o", "data_file=", "new", "1M"], "option data_file: the name is empty"),
+    "sources-too-large": ("cluster_size=2M", "2E", None, ["convert", "-O", "qcow2", "a", "a", "a", "a", "new"],
+                          "together the sources are more than a disk can have"),
     "create-too-large": ("", "1M", None, ["create", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64,preallocation=metadata", "new", "40G"],
                          "is more than a qcow2 image can have"),
     "amend-no-data-file": ("data_file=d", "1M", None, ["amend", "-o", "data_file=", "a"], "option data_file: the name is empty"),
