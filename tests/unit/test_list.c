@@ -215,6 +215,39 @@ static void test_human(void **state)
 	}
 }
 
+/* Disks that cannot be told apart by their serial show it as a fact; labels that say more than the type are shown. */
+static void test_serials_and_labels(void **state)
+{
+	static const struct sim_part parts[] = {
+		{ sim_esp, 40, 49, "My partition" }, { sim_esp, 50, 54, "A very unusual system partition" }, { sim_linux, 55, 59, "b" },
+	};
+	struct memory_blk *disk[2];
+	struct sim_device devices[2];
+	char *argv[] = { "list" };
+	struct run r;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		disk[i] = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+		devices[i] = (struct sim_device){ i == 0 ? "blk0:" : "blk1:",
+			{ .path = i == 0 ? (char *)"Pci(0x1)" : (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "USB", .serial = (char *)"0001",
+			  .size_bytes = 102400, .block_bytes = 512, .medium = true, .blk = &disk[i]->blk } };
+	}
+	sim_gpt(disk[0], parts, N_OF(parts));
+	sim_machine(devices, 2);
+	run(&r, 1, argv);
+	for (const char *const *want = (const char *const[]){ "serial 0001, GPT", "serial 0001, no partition table", "\"My partition\"",
+							      "\"A very unusual system partition\"", "\"b\"", NULL }; *want != NULL; want++)
+		if (strstr(r.out.text, *want) == NULL)
+			fail_msg("\"%s\" is not in %s", *want, r.out.text);
+	assert_null(strstr(r.out.text, "serial=0001"));
+	run_free(&r);
+	sim_machine(NULL, 0);
+	blk_close(&disk[0]->blk);
+	blk_close(&disk[1]->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static void test_misused(void **state)
 {
 	static const struct {
@@ -271,6 +304,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_human),
+		cmocka_unit_test(test_serials_and_labels),
 		cmocka_unit_test(test_misused),
 		cmocka_unit_test(test_no_memory),
 	};
