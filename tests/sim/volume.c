@@ -302,6 +302,35 @@ static enum status sim_resize(struct blk *blk, uint64_t size, enum prealloc prea
 	return st;
 }
 
+static bool is_hole(const struct sim_file *file, uint64_t at)
+{
+	static const uint8_t zeros[512];
+
+	return memcmp(file->bytes + at, zeros, (size_t)min_u64(512, file->size - at)) == 0;
+}
+
+static enum status sim_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
+{
+	const struct sim_file *file = file_of(blk);
+	uint64_t end = round_down(offset, 512);
+	bool hole = is_hole(file, end);
+
+	while (end < offset + len && is_hole(file, end) == hole)
+		end += 512;
+	*ret = (struct extent){ .length = end - offset, .allocated = true, .data = !hole, .zero = hole, .has_offset = true, .offset = offset };
+	return call();
+}
+
+static enum status sim_allocated(struct blk *blk, uint64_t *ret)
+{
+	const struct sim_file *file = file_of(blk);
+
+	*ret = 0;
+	for (uint64_t at = 0; at < file->size; at += 512)
+		*ret += is_hole(file, at) ? 0 : 512;
+	return call();
+}
+
 static void sim_close(struct blk *blk)
 {
 	mem_free(blk);
@@ -313,12 +342,17 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
 	static const struct blk_ops write_ops = {
 		.read = sim_read, .write = sim_write, .flush = sim_flush, .resize = sim_resize, .close = sim_close,
 	};
+	static const struct blk_ops holes_read_ops = { .read = sim_read, .extent = sim_extent, .allocated = sim_allocated, .close = sim_close };
+	static const struct blk_ops holes_write_ops = {
+		.read = sim_read, .write = sim_write, .extent = sim_extent, .flush = sim_flush, .resize = sim_resize,
+		.allocated = sim_allocated, .close = sim_close,
+	};
 	struct sim_blk *blk = mem_alloc(sizeof *blk);
 
 	if (blk == NULL)
 		return fail_no_memory(err);
 	blk->blk = (struct blk){
-		.ops = writable ? &write_ops : &read_ops,
+		.ops = volume.has_holes ? (writable ? &holes_write_ops : &holes_read_ops) : writable ? &write_ops : &read_ops,
 		.size = file->size,
 		.block_bytes = 1,
 		.buffer_align = 1,

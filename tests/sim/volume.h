@@ -19,6 +19,7 @@ struct sim_volume_kind {
 	uint64_t file_limit_bytes; /* 0: none */
 	uint32_t cluster_bytes;    /* 0: 512 */
 	bool read_only;
+	bool has_holes;            /* blocks of zeros in a file take no space, and what is a hole can be asked, which can fail */
 };
 
 /* Empties the volume and its journal. */

@@ -1,5 +1,6 @@
 /* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
 #include "job/commit.h"
+#include "job/convert.h"
 #include "job/manifest.h"
 #include "job/measure.h"
 #include "job/outcome.h"
@@ -13,7 +14,7 @@
 
 enum { MIB = 1 << 20, DISK = 100 << 10 };
 
-static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
+static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB }, with_holes = { .free_bytes = 64 * MIB, .has_holes = true };
 
 static const struct sim_device machine[] = {
 	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
@@ -145,7 +146,7 @@ static void plan_of_image_on_disk(void **state)
 /* ---- failures ------------------------------------------------------------------------------------------------------- */
 
 /* Fails each call (k = 0) and each allocation: none is taken for a success, and all that is to be said is said. */
-static void every_failure(const char *const words[], const char *const says[], size_t n_says, bool (*done)(void))
+static void every_failure_on(const struct sim_volume_kind *volume, const char *const words[], const char *const says[], size_t n_says, bool (*done)(void))
 {
 	struct sim_files files = sim_files_keep();
 	bool said[8] = { false };
@@ -156,7 +157,7 @@ static void every_failure(const char *const words[], const char *const says[], s
 		for (unsigned n = 1; happened; n++) {
 			int code;
 
-			sim_files_restore(&kind, &files);
+			sim_files_restore(volume, &files);
 			sim_volume_fail(k == 0 ? n : 0, ST_IO);
 			sim_fail_allocation(k == 1 ? n : 0);
 			code = run(words);
@@ -175,6 +176,11 @@ static void every_failure(const char *const words[], const char *const says[], s
 		if (!said[i])
 			fail_msg("%s: not said: %s", words[0], says[i]);
 	sim_files_drop(&files);
+}
+
+static void every_failure(const char *const words[], const char *const says[], size_t n_says, bool (*done)(void))
+{
+	every_failure_on(&kind, words, says, n_says, done);
 }
 
 static bool has_manifest(void)
@@ -225,13 +231,41 @@ static void failures(void **state)
 	assert_string_equal(err.text, "efi-img: raw: stopped after 1 requests\n");
 }
 
+/* A volume that is asked what is a hole of a file, and cannot say it. */
+static void holes(void **state)
+{
+	static const char *const info[WORDS] = { "info", "sparse" }, *const of_info[] = { "asking how much space it takes: the device reports" };
+	static const char *const map[WORDS] = { "map", "sparse" };
+
+	(void)state;
+	MUST("create", "-f", "qcow2", "-o", "preallocation=falloc", "sparse", "1M");
+	every_failure_on(&with_holes, info, of_info, 1, always);
+	every_failure_on(&with_holes, map, of_info, 1, always);
+}
+
+/* What does not get smaller is written as it is. */
+static void noise(void **state)
+{
+	static uint8_t bytes[4 * 65536];
+	uint32_t seed = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)dice(&seed);
+	sim_file_put("noise", bytes, sizeof bytes);
+	MUST("create", "-f", "qcow2", "-b", "noise", "-F", "raw", "top");
+	MUST("rebase", "-c", "-b", "", "top");
+	MUST("compare", "-F", "raw", "top", "noise");
+	MUST("check", "top");
+}
+
 /* ---- what a format leaves out --------------------------------------------------------------------------------------- */
 
 static void lesser_format(void **state)
 {
 	static const struct image_format lesser = { .name = "lesser" };
 	struct image image = { .name = (char *)"i", .format = &lesser, .size = 512 };
-	__typeof__(*(struct chain){ 0 }.link) link = { .image = &image };
+	__typeof__(*(struct chain){ 0 }.link) link = { .name = (char *)"i", .image = &image };
 	struct chain chain = { .link = &link, .n = 1 };
 	const struct commit_job commit = { .chain = &chain };
 	const struct create_values options = { .table = (const struct create_option[]){ { .name = NULL } } };
@@ -247,6 +281,9 @@ static void lesser_format(void **state)
 	assert_string_equal(why.text, "i: images of format lesser cannot be emptied; -d leaves it as it is");
 	assert_int_equal(measure_run(&(struct measure_job){ .format = &lesser, .options = &options }, &measured, &why), ST_UNSUPPORTED);
 	assert_string_equal(why.text, "images of format lesser cannot be measured");
+	image.size = UINT64_C(1) << 62;
+	assert_int_equal(convert_run(&(struct convert_job){ .source = (const struct chain[]){ chain, chain }, .n_sources = 2 }, &why), ST_TOO_LARGE);
+	assert_string_equal(why.text, "i: together the sources are more than a disk can have");
 }
 
 /* More than 64 bits can say is more than there is. */
@@ -273,6 +310,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(manifest_of_partition, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(plan_of_image_on_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(holes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(noise, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lesser_format, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(largest_need, set_up, tear_down),
 	};
