@@ -19,6 +19,7 @@ static void prepare(struct menu *m, struct pick *pick, const char *ask)
 	pick->help = m->flow->help;
 	pick->possible = NULL;
 	pick->user = m;
+	pick->top = NULL;
 }
 
 /* A line about what was chosen before; `label` "": there is nothing. */

@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
@@ -6,14 +7,13 @@
 
 static const char title[] = "LOGS", help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
 
-/* Where logs are, without the separator at the end; otherwise the list of volumes comes. */
+/* Where logs are, without the separator at the end; unchanged where that is not known. */
 static void begin(char directory[static PATH_BYTES])
 {
 	struct out_buffer out;
 	struct error ignored;
 	char *logs;
 
-	directory[0] = '\0';
 	if (platform_logs(&logs, &ignored) != ST_OK)
 		return;
 	out_buffer_init(&out, directory, PATH_BYTES);
@@ -42,11 +42,13 @@ static enum status read_end(const char *name, char *text, size_t capacity, struc
 enum way show_log(struct menu *m)
 {
 	struct pick *pick = &m->source;
+	char logs[PATH_BYTES] = "";
 	struct error err;
 	enum way way;
 
-	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help };
-	begin(pick->directory);
+	begin(logs);
+	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help, .top = logs };
+	memcpy(pick->directory, logs, sizeof logs);
 	while ((way = pick_file(&m->ui, pick)) == WAY_NEXT) {
 		struct page page = { .title = title, .step = "", .text = m->transcript.text, .ask = pick->file, .help = help, .bare = true };
 

@@ -20,6 +20,7 @@ struct pick {
 	bool parts;                    /* of disks: show their partitions as well */
 	bool place;                    /* of files: a directory is wanted */
 	bool opens;                    /* an image is wanted that can be opened */
+	const char *top;               /* of files: the directory that there is no way up from; NULL: none, the volumes come above all */
 
 	/* What was chosen; of files, in: the directory to begin with, "": the list of volumes. */
 	char name[SELECTOR_BYTES];     /* of a disk: for a command line */

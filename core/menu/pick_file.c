@@ -266,7 +266,7 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 	for (size_t i = 0; i < files->n; i++)
 		say_entry(&files->entry[i], &item[here + i]);
 	way = list_ask(ui, &list);
-	if (way == WAY_BACK) {
+	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
 		go_up(pick->directory);
 		return WAY_AGAIN;
 	}

@@ -171,3 +171,19 @@ def test_the_text_names_every_disk(made):
 
 def test_the_text_fits_on_the_screen(made):
     assert max(len(line) for line in made.text.splitlines()) <= 80
+
+
+def test_disks_that_the_firmware_did_not_connect(place, make_stick):
+    """It was set to boot from the stick and has connected nothing else: the disks are there all the same, a network card is left alone."""
+    stick = make_stick()
+    batch = Batch(stick)
+    before = batch.run("dh -p BlockIO")
+    listed = batch.run("efi-img list --output=json")
+    after = batch.run("dh -p BlockIO")
+    networks = batch.run("dh -p SimpleNetwork")
+    drives = [Drive("usb", stick.image, "stick", first=True)]
+    drives += [Drive(bus, disks.make_disk(place / f"{bus}.img", MIB), bus) for bus in ("nvme", "ahci", "usb", "virtio-blk", "virtio-scsi")]
+    batch.boot(Machine(place / "machine", drives, more=("-device", "virtio-net-pci,addr=0x19,romfile=")))
+    assert before.out.count("DevicePath") == 1 and after.out.count("DevicePath") == 6
+    assert sorted(disk["bus"] for disk in json.loads(listed.out)) == ["NVMe", "SATA", "SCSI", "USB", "USB", "virtio"]
+    assert "DevicePath" not in networks.out

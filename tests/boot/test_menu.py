@@ -1,9 +1,10 @@
 r"""
-The menu, which comes when the firmware starts \EFI\BOOT\BOOTX64.EFI from the stick: a person at a serial line makes an image,
-captures a disk, restores it, checks it, and leaves; with wrong keys, and a disk that is pulled between two screens. What the
-screens look like in full is in tests/unit/screens/.
+The menu, which comes when the firmware starts \EFI\BOOT\BOOTX64.EFI from the stick. A person at a serial line makes an image,
+captures a disk, restores it, checks it, and leaves; with wrong keys, and a disk that is pulled between two screens. Another one
+goes through all the rest. What the screens look like in full is in tests/unit/screens/.
 """
 
+import hashlib
 import random
 import re
 from types import SimpleNamespace
@@ -35,7 +36,7 @@ class Person:
 
     def press(self, keys, until, name=None):
         self.machine.send(keys)
-        screen = self.machine.see(until)
+        screen = self.machine.see(until, timeout=60)
         if name:
             self.seen[name] = screen
         return screen
@@ -43,10 +44,16 @@ class Person:
     def choose(self, what, until, name=None):
         return self.press(number_of(self.machine.screen(), what), until, name)
 
-    def result(self, keys, name):
-        """Starts what runs, waits for its end, and goes back to the start."""
+    def result(self, keys, name, until=START):
+        """Starts what runs, waits for its end, and goes on to what comes then."""
         self.press(keys, "Press any key to go on", name)
-        self.press("x", START)
+        self.press("x", until)
+
+    def choose_image(self, *path, until):
+        """From the list of volumes on; a number of one digit needs no Enter, unless there are more than nine."""
+        for what, then in zip(path, [*path[1:], until]):
+            number = number_of(self.machine.screen(), what)
+            self.press(number + (ENTER if "+Enter choose" in self.machine.screen() else ""), then)
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +174,98 @@ def test_results_stay_with_the_path_of_the_log(done):
         assert f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert") in text
     assert "No errors were found" in done.seen["check"] and "BLANK-5678" in done.seen["list"]
     assert done.stick.fsck() == ""
+
+
+@pytest.fixture(scope="module")
+def toured(place, program):
+    """Every other path to its end, in a machine that is restarted on the way."""
+    directory = place / "tour"
+    directory.mkdir()
+    stick = directory / "stick.img"
+    disks.run(ROOT / "scripts" / "make-usb", program, stick)
+    volume = Volume(stick, MIB, 126 * MIB)
+    full, blank = (disks.make_disk(directory / f"{name}.img", SIZE) for name in ("full", "blank"))
+    with open(full, "r+b") as file:
+        file.write(random.Random(2).randbytes(MIB))
+    oracle.qemu_img("convert", "-f", "raw", "-O", "qcow2", full, directory / "full.qcow2")
+    volume.put(full, "/same.raw")
+    volume.mkdir("/many")
+    for number in range(40):
+        volume.put(directory / "full.qcow2", f"/many/image{number:02}.qcow2")
+    nothing = Volume(disks.make_disk(directory / "nothing.img", 4 * MIB)).format(12, cluster=2048, label="NOTHING")
+    drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"), Drive("virtio-blk", nothing.image)]
+    with Machine(directory / "machine", drives, deadline=400, reboots=True) as machine:
+        person = Person(machine)
+        machine.see(START)
+
+        person.press("4", "Which disk is to be read")
+        person.choose("FULL-1234", "WRITTEN OVER", "clone targets")
+        person.choose("BLANK-5678", "A number changes it")
+        person.press("1", "not read back")
+        person.press(ENTER, "last 4 characters", "clone plan")
+        person.result("5678" + ENTER, "clone")
+
+        person.press("5", "Check an image")
+        person.press("2", "On which volume")
+        person.choose_image("NOTHING", until="nothing in this directory")
+        person.press(ESCAPE, "means nothing")  # it may be the beginning of an arrow on a slow line
+        person.press("b", "On which volume")
+        person.choose_image("EFI-IMG", "many", until="image00")
+        person.press("n", "image30", "second page")
+        person.result(number_of(machine.screen(), "image33") + ENTER, "describe", "Check an image")
+        person.press("3", "On which volume")
+        person.choose_image("EFI-IMG", "same.raw", until="On which volume")
+        person.choose_image("EFI-IMG", "many", until="image00")
+        person.result(number_of(machine.screen(), "image07") + ENTER, "compare", "Check an image")
+        person.press("4", "On which volume")
+        person.choose_image("EFI-IMG", "same.raw", until="Which disk is it compared with")
+        person.result(number_of(machine.screen(), "BLANK-5678"), "compare disk", "Check an image")
+        person.press("b", START)
+
+        person.press("6", "Speed of a disk")
+        person.press("1", "Which disk is to be read")
+        person.result(number_of(machine.screen(), "FULL-1234"), "speed", "Speed of a disk")
+        person.press("2", "On which volume")
+        person.choose_image("EFI-IMG", until="same.raw")
+        person.result(number_of(machine.screen(), "same.raw"), "hash", "Speed of a disk")
+        person.press("3", "Which disk is to be read")
+        person.result(number_of(machine.screen(), "BLANK-5678"), "hash disk", "Speed of a disk")
+        person.press("4", "Which log")
+        person.press("1" + (ENTER if "+Enter choose" in machine.screen() else ""), "logs.*", "log")
+        person.press("b", "Which log")
+        person.press("b", "Speed of a disk")
+        person.press("5", "UEFI shell\\? y = yes")
+        person.press("n", "Which\\?")
+        person.press("5", "UEFI shell\\? y = yes")
+        person.press("y", "^Shell>$")
+        person.press("exit" + ENTER, START)
+        person.press("6", "Speed of a disk")
+        person.press("6", "Restart the machine\\? y = yes")
+        machine.send("y")
+        machine.see("BdsDxe")  # the menu is gone
+        machine.see(START)
+        person.press("6", "Speed of a disk")
+        person.press("7", "Switch the machine off\\? y = yes")
+        machine.send("y")
+        machine.wait_off()
+    return SimpleNamespace(seen=person.seen, full=full, blank=blank)
+
+
+def test_clone(toured):
+    assert re.search(r"-  NVMe .*FULL-1234", toured.seen["clone targets"]), toured.seen["clone targets"]
+    assert "ALL DATA on" in toured.seen["clone plan"]
+    assert "efi-img convert -p -n --no-verify serial=FULL-1234 serial=BLANK-5678" in toured.seen["clone plan"]
+    assert "DONE" in toured.seen["clone"] and VERIFIED not in toured.seen["clone"]
+    assert toured.blank.read_bytes() == toured.full.read_bytes()
+
+
+def test_a_list_that_is_longer_than_the_screen(toured):
+    assert "image00" not in toured.seen["second page"] and "many\\image33.qcow2" in toured.seen["describe"]
+    assert "file format: qcow2" in toured.seen["describe"]
+
+
+def test_what_looks_and_measures(toured):
+    hashes = [re.search(r"\b[0-9a-f]{64}\b", toured.seen[name])[0] for name in ("hash", "hash disk")]
+    assert hashes == [hashlib.sha256(toured.full.read_bytes()).hexdigest()] * 2
+    assert "Images are identical." in toured.seen["compare"] and "Images are identical." in toured.seen["compare disk"]
+    assert "MB/s" in toured.seen["speed"] and "efi-img" in toured.seen["log"]

@@ -248,7 +248,7 @@ static void test_look(void **state)
 	assert_int_equal(drive("look", 24, "5" L "112" L "x" L "212" L "x" "312" L "12" L "x" "412" L "2" L "x" "5" L "x" "b" L "qy", NULL), MENU_LEAVE);
 	tear_down();
 	set_up();
-	assert_int_equal(drive("look-tools", 24, "6" "212" L "x" "32" L "x" "12" L "x" "4" L "1" L "b" "b" L "bbqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("look-tools", 24, "6" "212" L "x" "32" L "x" "12" L "x" "4" L "1" L "b" "b" L "bqy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
