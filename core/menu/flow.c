@@ -229,7 +229,9 @@ static void propose_name(struct menu *m)
 	for (; base[n] != '\0' && n + 1 < sizeof plain; n++) {
 		char c = text_lower(base[n]);
 
-		plain[n] = text_is_digit(base[n]) || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ? base[n] : '-';
+		plain[n] = '-';
+		if (text_is_digit(c) || (c >= 'a' && c <= 'z') || c == '_')
+			plain[n] = base[n];
 	}
 	plain[n] = '\0';
 	for (unsigned i = 1; i < 100; i++) {

@@ -30,15 +30,9 @@ bool path_join(char to[static PATH_BYTES], const char *directory, const char *na
  * ---- volumes --------------------------------------------------------------------------------------------------------
  */
 
-static const struct device *volume_at(const struct device_list *devices, size_t index)
+static bool is_volume(const struct device *device)
 {
-	for (size_t i = 0; i < devices->n; i++) {
-		const struct device *device = &devices->device[i];
-
-		if (device->volume.present && device->n_names > 0 && index-- == 0)
-			return device;
-	}
-	return NULL;
+	return device->volume.present && device->n_names > 0;
 }
 
 static bool root_of(const struct device *device, char to[static PATH_BYTES])
@@ -79,23 +73,26 @@ static void look_at_volume(struct ui *ui, const struct pick *pick, const struct 
 		item->why[0] = '?';
 }
 
-static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices, struct item *item, size_t n)
+static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices, struct item *item)
 {
 	struct list list = {
 		.title = pick->title, .step = pick->step, .head = pick->head, .ask = pick->place ? "On which volume?" : "On which volume is it?",
 		.columns = "Volume   Label                     Size      Free", .help = pick->help,
 		.empty = "There is no volume that the firmware can read files from: it reads FAT. Plug in a stick with FAT, then press r.",
-		.letters = "", .letters_help = "r look again   ", .item = item, .n = n, .chosen = LIST_NONE,
+		.letters = "", .letters_help = "r look again   ", .item = item, .chosen = LIST_NONE,
 	};
 	enum way way;
 
-	for (size_t i = 0; i < n; i++) {
-		say_volume(devices, volume_at(devices, i), &item[i]);
-		look_at_volume(ui, pick, volume_at(devices, i), &item[i]);
+	for (size_t i = 0; i < devices->n; i++) {
+		if (!is_volume(&devices->device[i]))
+			continue;
+		say_volume(devices, &devices->device[i], &item[list.n]);
+		look_at_volume(ui, pick, &devices->device[i], &item[list.n++]);
 	}
 	way = list_ask(ui, &list);
-	if (way == WAY_NEXT)
-		(void)root_of(volume_at(devices, (size_t)list.chosen), pick->directory); /* names of volumes are short */
+	for (size_t i = 0, left = (size_t)list.chosen; way == WAY_NEXT && i < devices->n; i++)
+		if (is_volume(&devices->device[i]) && left-- == 0)
+			(void)root_of(&devices->device[i], pick->directory); /* names of volumes are short */
 	return way == WAY_NEXT ? WAY_AGAIN : way;
 }
 
@@ -112,11 +109,11 @@ static enum way pick_volume(struct ui *ui, struct pick *pick)
 		pick_failed(ui, pick->title, &err);
 		return WAY_BACK;
 	}
-	while (volume_at(&inventory.devices, n) != NULL)
-		n++;
+	for (size_t i = 0; i < inventory.devices.n; i++)
+		n += is_volume(&inventory.devices.device[i]);
 	item = mem_alloc(n * sizeof *item);
 	if (item != NULL) {
-		way = ask_volume(ui, pick, &inventory.devices, item, n);
+		way = ask_volume(ui, pick, &inventory.devices, item);
 	} else {
 		(void)fail_no_memory(&err);
 		pick_failed(ui, pick->title, &err);
