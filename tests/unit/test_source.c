@@ -77,7 +77,7 @@ static void settled_first(void **state)
 	(void)state;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=A", "t"), 0);
 	assert_copied("t", 2);
-	assert_string_equal(out.text, "efi-img: serial=A: 0 writes to the source\n");
+	assert_string_equal(out.text, "efi-img: serial=A: 0 writes to the source\nefi-img: t: read back, and the same as what was copied\n");
 	disk.flushes = 0;
 	assert_int_equal(RUN("dd", "-f", "raw", "if=serial=A", "of=u"), 0);
 	assert_copied("u", 2);
@@ -104,7 +104,7 @@ static void writes_are_counted(void **state)
 {
 	(void)state;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=B", "t"), 0);
-	assert_string_equal(out.text, "efi-img: serial=B: 0 writes to the source\n");
+	assert_string_equal(out.text, "efi-img: serial=B: 0 writes to the source\nefi-img: t: read back, and the same as what was copied\n");
 	assert_int_equal(RUN("convert", "-q", "--force", "-f", "raw", "serial=B", "t"), 0);
 	assert_string_equal(out.text, "");
 	assert_int_equal(RUN("convert", "--no-verify", "-n", "-f", "raw", "serial=B", "disk"), 0);
