@@ -88,16 +88,23 @@ static void compose(struct menu *m)
 	m->flow->compose(m, &m->line);
 }
 
-/* Whether a disk may be written over: what the command says of it, with its name given as it asks for it. */
-static bool target_possible(void *user, const char *candidate, char *why, size_t why_bytes)
+/* What the command says of a candidate, which is put to where the name of what is chosen will be. */
+static bool possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate, char *why, size_t why_bytes)
 {
-	struct menu *m = user;
 	struct out_buffer out;
 
-	out_buffer_init(&out, m->other.name, sizeof m->other.name);
+	out_buffer_init(&out, name, name_bytes);
 	out_text(&out.out, candidate);
 	compose(m);
 	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
+}
+
+/* Whether a disk may be written over, with its name given as the command asks for it. */
+static bool target_possible(void *user, const char *candidate, char *why, size_t why_bytes)
+{
+	struct menu *m = user;
+
+	return possible_as(m, m->other.name, sizeof m->other.name, candidate, why, why_bytes);
 }
 
 enum way step_target(struct menu *m)
@@ -187,16 +194,12 @@ enum way step_size(struct menu *m)
  * ---- a new file -----------------------------------------------------------------------------------------------------
  */
 
-/* Whether a new file of that name could be made: what the command says, in all but the name the one that will run. */
+/* Whether a new file of that name could be made: in all but the name the command is the one that will run. */
 static bool place_possible(void *user, const char *candidate, char *why, size_t why_bytes)
 {
 	struct menu *m = user;
-	struct out_buffer out;
 
-	out_buffer_init(&out, m->place.file, sizeof m->place.file);
-	out_text(&out.out, candidate);
-	compose(m);
-	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
+	return possible_as(m, m->place.file, sizeof m->place.file, candidate, why, why_bytes);
 }
 
 enum way step_place(struct menu *m)
