@@ -334,7 +334,7 @@ $(eval $(call libraries,build/coverage,))
 build/coverage/core/%.o: core/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -O0 --coverage -Wno-frame-larger-than -c $< -o $@
+	$(CC) $(CORE_FLAGS) -O0 --coverage -fprofile-update=atomic -Wno-frame-larger-than -c $< -o $@
 build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
