@@ -191,9 +191,7 @@ static void type(struct page *page, uint32_t key)
 	size_t n = text_length(page->typed);
 
 	if (key == KEY_BACKSPACE) {
-		while (n > 0 && (page->typed[--n] & 0xc0) == 0x80)
-			continue;
-		page->typed[n] = '\0';
+		page->typed[n - (n > 0)] = '\0';
 	} else if (key >= ' ' && key < 0x7f && n + 1 < page->capacity) {
 		page->typed[n] = (char)key;
 		page->typed[n + 1] = '\0';
@@ -203,8 +201,6 @@ static void type(struct page *page, uint32_t key)
 /* What a line that has only this letter is. */
 static enum way way_of(struct ui *ui, uint32_t key, const char *about)
 {
-	if (ui->gone)
-		return WAY_QUIT;
 	if (lower(key) == 'b')
 		return WAY_BACK;
 	if (lower(key) == 'q')
@@ -458,8 +454,7 @@ enum way list_ask(struct ui *ui, struct list *list)
 {
 	unsigned lines = item_lines(ui, list);
 	struct choosing c = { .mark = list->chosen };
-	while (c.mark != LIST_NONE && page_end(list, c.first, lines) <= (size_t)c.mark && c.first < list->n)
-		c.first++;
+
 	for (;;) {
 		uint32_t key;
 

@@ -41,7 +41,7 @@ struct list {
 	const char *letters_help; /* and what stands about them among the keys */
 	struct item *item;
 	size_t n;
-	int chosen;          /* in: where the mark of the arrows stands at first, LIST_NONE; out: the item */
+	int chosen;          /* in: where the mark of the arrows stands at first, 0 or LIST_NONE; out: the item */
 	bool first;          /* there is no screen to go back to */
 	bool enter;          /* Enter without a mark is an answer as well, and `chosen` LIST_NONE then */
 	char key;            /* with WAY_KEY */
@@ -60,7 +60,7 @@ struct page {
 	const char *text;  /* lines, broken as needed */
 	const char *ask;   /* what stands before what is typed; or about the keys, if there is nothing to type */
 	const char *help;
-	char *typed;       /* NULL: any key goes on. In: what stands there at first */
+	char *typed;       /* NULL: any key goes on. In: what stands there at first, ASCII as all that is typed */
 	size_t capacity;
 	bool last;         /* begins with the end of the text */
 	bool plain;        /* b and q are keys like all others */

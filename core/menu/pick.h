@@ -11,8 +11,8 @@ struct pick {
 	/* What the screen says. */
 	const char *title, *step, *head, *ask, *help;
 	/*
-	 * Whether the candidate (a disk's name, or that of a file in a directory) may be chosen; otherwise the reason. NULL: all may
-	 * that have a medium.
+	 * Whether the candidate (a disk's name, or that of a file in a directory) may be chosen; otherwise the reason, never empty.
+	 * NULL: all may that have a medium.
 	 */
 	bool (*possible)(void *user, const char *candidate, char *why, size_t why_bytes);
 	void *user;

@@ -118,7 +118,7 @@ static void name_of(const struct inventory *inventory, const struct selection *s
 
 static void look_at(struct ui *ui, struct pick *pick, const struct inventory *inventory, const struct selection *s, struct item *item)
 {
-	char name[SELECTOR_BYTES], why[sizeof item->why] = "";
+	char name[SELECTOR_BYTES];
 	struct out_buffer out;
 
 	if (s->part == NULL)
@@ -134,8 +134,7 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 		out_text(&out.out, "it has no name to call it by");
 	} else if (pick->possible != NULL) {
 		tell(ui, "Looking at the disks ...");
-		if (!pick->possible(pick->user, name, why, sizeof why))
-			out_text(&out.out, why[0] != '\0' ? why : "the command refuses it");
+		(void)pick->possible(pick->user, name, item->why, sizeof item->why);
 	}
 }
 

@@ -69,8 +69,7 @@ static void look_at_volume(struct ui *ui, const struct pick *pick, const struct 
 	if (pick->possible == NULL || !root_of(device, root) || !path_join(file, root, probe))
 		return;
 	tell(ui, "Looking at the volumes ...");
-	if (!pick->possible(pick->user, file, item->why, sizeof item->why) && item->why[0] == '\0')
-		item->why[0] = '?';
+	(void)pick->possible(pick->user, file, item->why, sizeof item->why);
 }
 
 static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices, struct item *item)

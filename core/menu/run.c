@@ -1,5 +1,6 @@
 #include "menu/run.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -185,7 +186,9 @@ bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char 
 	code = run(&console, line, NULL, 0);
 	line->out.length = length;
 	line->text[length] = '\0';
-	if (code != EXIT_OK)
+	if (code != EXIT_OK) {
 		reason(said, about, why, why_bytes);
+		CHECK(why[0] != '\0'); /* no command refuses without a word */
+	}
 	return code == EXIT_OK;
 }

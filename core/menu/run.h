@@ -39,6 +39,6 @@ int line_run(struct ui *, struct transcript *, const char *title, const struct l
 
 /*
  * Runs a line with --dry-run behind it, and keeps what it says: the plan in `plan` (NULL: nobody wants it), and if it
- * is refused the reason in `why`, without the name `about` before it.
+ * is refused the reason in `why`, never empty, without the name `about` before it.
  */
 bool line_possible(struct line *, char *plan, size_t plan_bytes, const char *about, char *why, size_t why_bytes);

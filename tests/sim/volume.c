@@ -11,7 +11,7 @@
 #include "processors.h"
 
 struct sim_file {
-	char name[32];
+	char name[SIM_NAME_BYTES];
 	uint8_t *bytes;
 	uint64_t size, capacity;
 };
@@ -41,8 +41,10 @@ void sim_volume(const struct sim_volume_kind *kind)
 {
 	for (size_t i = 0; i < SIM_FILES_MAX; i++)
 		free(files[i].bytes);
-	for (size_t i = 0; i < n_journal; i++)
+	for (size_t i = 0; i < n_journal; i++) {
+		free(journal[i].file);
 		free(journal[i].bytes);
+	}
 	free(journal);
 	memset(files, 0, sizeof files);
 	journal = NULL;
@@ -126,8 +128,7 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 		journal = realloc(journal, journal_capacity * sizeof *journal);
 	}
 	change = &journal[n_journal++];
-	*change = (struct sim_change){ .kind = kind, .offset = offset, .n = n };
-	strcpy(change->file, file->name);
+	*change = (struct sim_change){ .kind = kind, .file = strdup(file->name), .offset = offset, .n = n };
 	if (bytes != NULL) {
 		change->bytes = malloc(n + 1);
 		memcpy(change->bytes, bytes, n);
@@ -479,10 +480,10 @@ enum status platform_logs(char **ret, struct error *err)
 		st = ST_READ_ONLY;
 	if (st != ST_OK)
 		return fail(err, st, "logs: %s", status_text(st));
-	*ret = mem_alloc(sizeof "logs/");
+	*ret = mem_alloc(sizeof "logs\\");
 	if (*ret == NULL)
 		return fail_no_memory(err);
-	memcpy(*ret, "logs/", sizeof "logs/");
+	memcpy(*ret, "logs\\", sizeof "logs\\");
 	return ST_OK;
 }
 

@@ -80,7 +80,7 @@ static void a_mistake_in_each_place(void **state)
 			fail_msg("row %zu: %s%s", i, out.text, err.text);
 		assert_non_null(strstr(out.text, "Nothing of the job was done."));
 		assert_row(!is_file("made"), i);
-		assert_row(is_file("logs/0001.log"), i);
+		assert_row(is_file("logs\\0001.log"), i);
 		assert_int_equal(RUN("run", "--check", "job"), EXIT_ERROR);
 		if (strstr(err.text, rows[i].words) == NULL)
 			fail_msg("row %zu: %s", i, err.text);
@@ -100,7 +100,7 @@ static void the_first_failure_ends_it(void **state)
 	assert_non_null(strstr(out.text, "The job has ended at line 5 of job, with exit code 1.\n"));
 	assert_int_equal(sim_ending(), ENDING_REBOOT);
 	assert_int_equal(sim_told(), 1);
-	assert_non_null(strstr((const char *)sim_file("logs/0001.jsonl", &n), "\"event\": \"end\",\"time\": null,\"exit\": 1,\"line\": 5,\"message\": null}\n"));
+	assert_non_null(strstr((const char *)sim_file("logs\\0001.jsonl", &n), "\"event\": \"end\",\"time\": null,\"exit\": 1,\"line\": 5,\"message\": null}\n"));
 	put(HEAD "create one 64k --force\ncreate two 64k\ncompare one two\ncreate 3 128k\ncompare one 3 -s");
 	assert_int_equal(RUN("run", "job"), 1); /* "different", as any other code, is no success */
 	assert_int_equal(sim_ending(), ENDING_UNSAID);

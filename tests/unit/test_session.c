@@ -97,17 +97,17 @@ static void it_is_in_the_log(void **state)
 	(void)state;
 	set_up(&roomy);
 	assert_int_equal(run_all(false, lines), EXIT_ERROR);
-	assert_string_equal(file("logs/20261123-075039.jsonl"), serial.text);
+	assert_string_equal(file("logs\\20261123-075039.jsonl"), serial.text);
 	assert_lines_are_json(serial.text);
 	assert_non_null(strstr(serial.text, "{\"schema\": 1,\"event\": \"session\",\"time\": \"2026-11-23T07:50:39Z\",\"version\": \""));
-	assert_non_null(strstr(serial.text, "\"log\": \"logs/20261123-075039.log\"}\n"));
+	assert_non_null(strstr(serial.text, "\"log\": \"logs\\\\20261123-075039.log\"}\n"));
 	assert_non_null(strstr(serial.text, "\"number\": 1,\"command\": \"create\",\"line\": \"create -f qcow2 \\\"a b\\\" 1M\",\"words\": [\"create\",\"-f\","));
 	assert_non_null(strstr(serial.text, "\"number\": 1,\"command\": \"create\",\"exit\": 0,\"message\": null,"));
 	assert_non_null(strstr(serial.text, "\"number\": 2,\"command\": \"info\",\"exit\": 1,\"message\": \"none: no such file\",\"seconds\": 0,\"writes\": []}\n"));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "2026-11-23 07:50:39 UTC"));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "---- 1: create -f qcow2 \"a b\" 1M\ntarget:  a b (a new file; "));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "\nefi-img: none: no such file\n---- exit code 1 after 0 s\n"));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "\nFormatting 'a b', fmt=qcow2"));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "2026-11-23 07:50:39 UTC"));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "---- 1: create -f qcow2 \"a b\" 1M\ntarget:  a b (a new file; "));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "\nefi-img: none: no such file\n---- exit code 1 after 0 s\n"));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "\nFormatting 'a b', fmt=qcow2"));
 	assert_non_null(strstr(out.text, "Formatting"));
 	assert_null(strstr(out.text, "target:"));
 	assert_string_equal(err.text, "efi-img: none: no such file\n");
@@ -136,7 +136,7 @@ static void what_is_plain_is_the_same_each_time(void **state)
 		if (run_all(true, lines) != EXIT_OK)
 			fail_msg("%s", err.text);
 		assert_lines_are_json(serial.text);
-		strcpy(log[i], file("logs/0001.log"));
+		strcpy(log[i], file("logs\\0001.log"));
 		assert_null(strchr(out.text, '\r'));
 		assert_null(strchr(log[i], '\r'));
 		assert_non_null(strstr(log[i], "target:  serial=D (blk0: NVMe serial D"));
@@ -171,15 +171,15 @@ static void a_plan_that_is_refused(void **state)
 	assert_non_null(strstr(serial.text, "\"exit-code\": 12,\"refused\": \""));
 	assert_non_null(strstr(serial.text, "\"command\": \"dd\",\"exit\": 12,\"message\": \"serial=D"));
 	assert_non_null(strstr(serial.text, "\"device\": \"serial=D\",\"writes\": 0}"));
-	assert_non_null(strstr(file("logs/20261123-075039.log"), "Refused: "));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "Refused: "));
 	tear_down();
 }
 
 static void names_do_not_collide(void **state)
 {
 	static const char *const lines[][WORDS] = { { "version" }, { NULL } };
-	static const char *const names[] = { "logs/20261123-075039.log", "logs/20261123-075039-2.log", "logs/20261123-075039-3.log" };
-	static const char *const numbers[] = { "logs/0001.log", "logs/0002.log", "logs/0003.log", "logs/0004.log", "logs/0005.log" };
+	static const char *const names[] = { "logs\\20261123-075039.log", "logs\\20261123-075039-2.log", "logs\\20261123-075039-3.log" };
+	static const char *const numbers[] = { "logs\\0001.log", "logs\\0002.log", "logs\\0003.log", "logs\\0004.log", "logs\\0005.log" };
 
 	(void)state;
 	set_up(&roomy);
@@ -199,10 +199,10 @@ static void names_do_not_collide(void **state)
 		assert_null(strstr(file(numbers[i]), "UTC"));
 	}
 	assert_non_null(strstr(serial.text, "\"event\": \"start\",\"time\": null,"));
-	sim_file_put("logs/0006.jsonl", "x", 1); /* half a log */
+	sim_file_put("logs\\0006.jsonl", "x", 1); /* half a log */
 	assert_int_equal(run_all(true, lines), EXIT_OK);
-	assert_string_equal(file("logs/0006.jsonl"), "x");
-	assert_non_null(file("logs/0007.log"));
+	assert_string_equal(file("logs\\0006.jsonl"), "x");
+	assert_non_null(file("logs\\0007.log"));
 	tear_down();
 }
 
@@ -227,8 +227,8 @@ static void it_is_not_written_meanwhile(void **state)
 		last = i;
 	}
 	for (size_t i = 0; i < n; i++) {
-		log += text_starts_with(change[i].file, "logs/");
-		assert_true(i <= first || i >= last || !text_starts_with(change[i].file, "logs/"));
+		log += text_starts_with(change[i].file, "logs\\");
+		assert_true(i <= first || i >= last || !text_starts_with(change[i].file, "logs\\"));
 	}
 	assert_true(log > 4 && first > 4 && last > first && last + 2 < n);
 	tear_down();
@@ -252,7 +252,7 @@ static void nothing_depends_on_the_log(void **state)
 	kind = (struct sim_volume_kind){ .free_bytes = 512 };
 	set_up(&kind);
 	assert_int_equal(run_all(false, lines), EXIT_OK);
-	assert_non_null(strstr(err.text, "efi-img: from here on there is no log: logs/20261123-075039.jsonl: writing it: "));
+	assert_non_null(strstr(err.text, "efi-img: from here on there is no log: logs\\20261123-075039.jsonl: writing it: "));
 	tear_down();
 	do {
 		set_up(&roomy);
