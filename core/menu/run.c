@@ -78,14 +78,18 @@ static int run(const struct console *console, const struct line *line, char *log
  * ---- in sight -------------------------------------------------------------------------------------------------------
  */
 
-/* Drops the older half of what is behind the head, whole lines of it. */
+/* Drops the older half of what is behind the head, whole lines of it, and says so there. */
 static void make_room(struct transcript *t)
 {
-	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2;
+	static const char note[] = "(What came first is left out here.)\n\n";
+	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2, n_note = t->is_cut ? 0 : sizeof note - 1;
 
 	while (at < t->n && t->text[at - 1] != '\n')
 		at++;
-	memmove(t->text + t->head, t->text + at, t->n - at);
+	memmove(t->text + t->head + n_note, t->text + at, t->n - at);
+	memcpy(t->text + t->head, note, n_note);
+	t->head += n_note;
+	t->is_cut = true;
 	t->n -= at - t->head;
 	t->line = t->line > at ? t->line - (at - t->head) : t->head;
 }

@@ -28,6 +28,7 @@ struct transcript {
 	size_t line;           /* where the last line begins */
 	size_t n;
 	bool back;             /* the line is to be written over */
+	bool is_cut;           /* some of it was left out, which the head says */
 	char text[TRANSCRIPT_BYTES];
 };
 
