@@ -18,6 +18,7 @@ static bool cannot_read;
 static atomic_uint waits_to_stop;
 static atomic_bool stopping;
 static _Thread_local bool is_other;
+static void (*given_up)(void);
 
 void sim_processors(size_t n)
 {
@@ -40,6 +41,11 @@ size_t sim_processors_started(void)
 void sim_processor_stops(unsigned n)
 {
 	atomic_store(&waits_to_stop, n);
+}
+
+void sim_processor_given_up(void (*act)(void))
+{
+	given_up = act;
 }
 
 static void nap(void)
@@ -109,8 +115,11 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 	int64_t end = milliseconds_now() + STOPPED_MS;
 
 	while (atomic_load(word) == seen) {
-		if (milliseconds > 0 && milliseconds_now() >= end)
+		if (milliseconds > 0 && milliseconds_now() >= end) {
+			if (given_up != NULL)
+				given_up();
 			return false;
+		}
 		nap();
 	}
 	return true;

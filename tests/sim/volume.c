@@ -1,5 +1,6 @@
 #include "volume.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +110,7 @@ bool sim_volume_lost(void)
 	return lost;
 }
 
-static enum status call(void)
+static enum status count_call(void)
 {
 	gone = leaves && failed;
 	if (calls_to_failure == 0 || --calls_to_failure > 0)
@@ -117,6 +118,18 @@ static enum status call(void)
 	calls_to_failure = leaves ? 1 : 0;
 	failed = true;
 	return failure;
+}
+
+/* Other processors may read. */
+static enum status call(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	enum status st;
+
+	pthread_mutex_lock(&lock);
+	st = count_call();
+	pthread_mutex_unlock(&lock);
+	return st;
 }
 
 static void record(enum sim_change_kind kind, const struct sim_file *file, uint64_t offset, const void *bytes, size_t n)

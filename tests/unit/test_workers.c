@@ -95,6 +95,7 @@ static int tear_down(void **state)
 	sim_processors(0);
 	sim_processors_read(true);
 	sim_processor_stops(0);
+	sim_processor_given_up(NULL);
 	capture_free(&out);
 	capture_free(&err);
 	return sim_allocations() != 0;
@@ -212,6 +213,82 @@ static void one_stops_while_salvaging(void **state)
 	}
 }
 
+/* Others can read as well, and it is they who meet the bad places. */
+static void salvaged_where_others_read(void **state)
+{
+	(void)state;
+	sim_processors(0);
+	sim_volume_bad("raw", 400000, 3000);
+	sim_volume_bad("raw", 4 << 20, 1);
+	assert_int_equal(RUN("convert", "--salvage", "-O", "qcow2", "raw", "alone"), OUTCOME_LOST);
+	sim_processors(2);
+	assert_int_equal(RUN("convert", "--salvage", "-O", "qcow2", "raw", "together"), OUTCOME_LOST);
+	assert_same("alone", "together", 0);
+	assert_non_null(strstr(err.text, "efi-img: together: 4096 bytes of it are zeros")); /* 3584 and a sector */
+}
+
+/* A disk that is gone is not looked for sector by sector. */
+static void gone_where_others_read(void **state)
+{
+	(void)state;
+	sim_processors(2);
+	for (unsigned n = 1; n <= 20; n++) {
+		sim_volume_leave(n, ST_NO_MEDIUM);
+		assert_int_equal(RUN("convert", "--force", "--salvage", "raw", "together"), EXIT_ERROR);
+		assert_true(sim_volume_failed());
+		sim_volume_fail(0, ST_OK);
+		assert_non_null(strstr(err.text, "no medium in the drive"));
+		if (n > 10)
+			assert_non_null(strstr(err.text, "efi-img: raw: reading "));
+	}
+}
+
+/* What is said when there is no memory to do again what a lost processor had. */
+static unsigned allocation;
+
+static void fail_allocation(void)
+{
+	sim_fail_allocation(allocation);
+}
+
+static unsigned lost_without_memory(const char *const words[])
+{
+	for (allocation = 1;; allocation++) {
+		int code;
+
+		sim_processor_stops(1);
+		code = run(words);
+		if (!sim_allocation_failed())
+			assert_int_equal(code, EXIT_OK);
+		sim_fail_allocation(0);
+		if (code == EXIT_OK)
+			return allocation - 1;
+		assert_int_equal(code, strcmp(words[0], "compare") == 0 ? 4 : EXIT_ERROR);
+		assert_non_null(strstr(err.text, "not enough memory"));
+		assert_string_equal(out.text, "");
+	}
+}
+
+static void one_stops_without_memory(void **state)
+{
+	char sum[128];
+
+	(void)state;
+	sim_processors(0);
+	assert_int_equal(RUN("hash", "zlib"), EXIT_OK);
+	snprintf(sum, sizeof sum, "%s", out.text);
+	sim_processors(2);
+	sim_processor_given_up(fail_allocation);
+	/* The piece, its buffers, and what was read to be decompressed. */
+	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "convert", "zlib", "together" }), 4);
+	assert_same("raw", "together", 0);
+	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "hash", "zlib" }), 3);
+	assert_string_equal(out.text, sum);
+	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "compare", "zlib", "raw" }), 4);
+	assert_string_equal(out.text, "Images are identical.\n");
+	assert_int_equal(sim_files(), 4);
+}
+
 /* Disks are compared as one processor would: the first place that differs is named, and what can be read in front of a bad one counts. */
 static void same_verdict(void **state)
 {
@@ -293,6 +370,14 @@ static void little_memory_later(void **state)
 		sim_fail_allocation(++n);
 		assert_row(RUN("compare", "zlib", "zstd") == EXIT_OK || sim_allocation_failed(), n);
 	} while (sim_allocation_failed());
+	n = 0;
+	do {
+		bool whole;
+
+		sim_fail_allocation(++n);
+		whole = RUN("hash", "zlib") == EXIT_OK;
+		assert_row(whole || (sim_allocation_failed() && strstr(err.text, "not enough memory") != NULL && out.n == 0), n);
+	} while (sim_allocation_failed());
 	sim_fail_allocation(0);
 }
 
@@ -316,6 +401,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(started_for_hard_work_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops_while_salvaging, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(salvaged_where_others_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gone_where_others_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_stops_without_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(same_verdict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory_later, set_up, tear_down),
