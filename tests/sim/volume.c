@@ -42,10 +42,8 @@ void sim_volume(const struct sim_volume_kind *kind)
 {
 	for (size_t i = 0; i < SIM_FILES_MAX; i++)
 		free(files[i].bytes);
-	for (size_t i = 0; i < n_journal; i++) {
-		free(journal[i].file);
+	for (size_t i = 0; i < n_journal; i++)
 		free(journal[i].bytes);
-	}
 	free(journal);
 	memset(files, 0, sizeof files);
 	journal = NULL;
@@ -141,7 +139,10 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 		journal = realloc(journal, journal_capacity * sizeof *journal);
 	}
 	change = &journal[n_journal++];
-	*change = (struct sim_change){ .kind = kind, .file = strdup(file->name), .offset = offset, .n = n };
+	*change = (struct sim_change){ .kind = kind, .offset = offset, .n = n };
+	if (strlen(file->name) >= sizeof change->file)
+		abort(); /* nobody writes to those with long names */
+	strcpy(change->file, file->name);
 	if (bytes != NULL) {
 		change->bytes = malloc(n + 1);
 		memcpy(change->bytes, bytes, n);

@@ -12,7 +12,7 @@
  * cut would leave.
  */
 
-enum { SIM_FILES_MAX = 16, SIM_NAME_BYTES = 1100 /* more than the menu takes */ };
+enum { SIM_FILES_MAX = 24, SIM_NAME_BYTES = 1100 /* more than the menu takes */ };
 
 struct sim_volume_kind {
 	uint64_t free_bytes;
@@ -62,7 +62,7 @@ enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
 
 struct sim_change {
 	enum sim_change_kind kind;
-	char *file;
+	char file[32];
 	uint64_t offset;    /* of a write; the new size of a resize */
 	uint8_t *bytes;     /* of a write */
 	size_t n;

@@ -109,11 +109,24 @@ static void many_tables(void **state)
 	assert_in_range(found.other, LARGE / (2 * MIB), LARGE / MIB);
 }
 
+/* In the plan, too. */
+static void in_parts(void **state)
+{
+	(void)state;
+	make_disk(SMALL);
+	assert_int_equal(RUN("convert", "--dry-run", "--split=2M", "serial=D", "t"), EXIT_OK);
+	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes, in files of at most 2097152 bytes\n"));
+	assert_int_equal(RUN("convert", "--dry-run", "serial=D", "t"), EXIT_OK);
+	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes\n"));
+	sim_machine(NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(data_only, tear_down),
 		cmocka_unit_test_teardown(many_tables, tear_down),
+		cmocka_unit_test_teardown(in_parts, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

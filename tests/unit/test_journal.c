@@ -448,6 +448,65 @@ static void no_target(void **state)
 	assert_memory_equal(sim_file("t", &n), "something", 9);
 }
 
+/* Zeros that the source does not even have as data are proven as well. */
+static void zeros_of_an_image(void **state)
+{
+	static const char *const words[] = { "convert", "-n", "image", "serial=E", "--erase=E", NULL };
+	static const struct row row = { "restore-image", words, "other", "image.resume" };
+	enum { AMONG_ZEROS = 1100000 };
+	const char *has;
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(bytes[AMONG_ZEROS], 0);
+	for (unsigned n = 3;; n++) {
+		set_up_files();
+		MUST("convert", "-f", "raw", "-O", "qcow2", "source", "image", NULL);
+		sim_cancel(n);
+		assert_int_equal(run(words), OUTCOME_STOPPED);
+		sim_cancel(0);
+		has = strstr(err.text, "serial=E has ");
+		if (has != NULL && strtoul(has + 13, NULL, 10) > AMONG_ZEROS + 65536)
+			break;
+	}
+	change("other", AMONG_ZEROS);
+	assert_int_equal(go_on_with(&row), OUTCOME_MISMATCH);
+	assert_non_null(strstr(err.text, "one of them was changed"));
+	change("other", AMONG_ZEROS);
+	assert_int_equal(go_on_with(&row), EXIT_OK);
+	assert_memory_equal(sim_file("other", &size), bytes, DISK);
+	assert_null(sim_file("image.resume", &size));
+}
+
+/* A file that has only been made is opened again at whatever point that fails. */
+static void opened_again(void **state)
+{
+	static const uint8_t first[HOLD_IMAGE_BYTES] = { 1 };
+	struct create_job job = { .file_name = "t", .file = { (char *)"t" } };
+	bool failed = true, at_the_beginning = false;
+	struct error why;
+	struct blk *file;
+	uint64_t size;
+
+	(void)state;
+	for (unsigned n = 1; failed; n++) {
+		enum status st;
+
+		sim_file_put("t", "", 0);
+		sim_volume_fail(n, ST_IO);
+		st = create_reopen(&job, first, &file, &why);
+		failed = sim_volume_failed();
+		sim_volume_fail(0, ST_OK);
+		assert_row(st == (failed ? ST_IO : ST_OK), n);
+		at_the_beginning |= strcmp(why.text, "t: the device reports an error") == 0;
+		if (st == ST_OK)
+			blk_close(file);
+		assert_false(begins_with_something("t"));
+	}
+	assert_true(at_the_beginning);
+	assert_int_equal(sim_file("t", &size) != NULL ? size : 0, HOLD_IMAGE_BYTES);
+}
+
 /* Going on fails at every call, and without memory, too: what was done stays, and can be gone on with. */
 static void going_on_fails(void **state)
 {
@@ -564,6 +623,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(zeros_of_an_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(opened_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(going_on_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(volume_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),

@@ -185,6 +185,22 @@ static void test_protected(void **state)
 	tear_down();
 }
 
+/* What a disk has is said in a line, so that it is known again. */
+static void test_contents(void **state)
+{
+	uint64_t n;
+	uint8_t *disk;
+
+	(void)state;
+	set_up();
+	disk = (uint8_t *)(uintptr_t)sim_file("nvme", &n);
+	memcpy(disk + 40 * 512 + 3, "NTFS    ", 8);
+	memcpy(disk + 501 * 512 + 1080, "\x53\xef", 2);
+	memcpy(disk + 501 * 512 + 1144, "my disk", 8);
+	assert_int_equal(drive("contents", 24, "2" L "p" L "bqy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
 static void pull_stick(unsigned at)
 {
 	if (at == 1)
@@ -293,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_protected),
+		cmocka_unit_test(test_contents),
 		cmocka_unit_test(test_stick_gone),
 		cmocka_unit_test(test_logs),
 		cmocka_unit_test(test_no_place_for_logs),

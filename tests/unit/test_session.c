@@ -206,6 +206,27 @@ static void names_do_not_collide(void **state)
 	tear_down();
 }
 
+/* Numbers that are looked at by doubling: where all of those are taken, there is no log, which is said. */
+static void no_number_is_left(void **state)
+{
+	static const char *const lines[][WORDS] = { { "version" }, { NULL } };
+	size_t n = 0;
+
+	(void)state;
+	set_up(&roomy);
+	sim_time(0, 0);
+	for (unsigned number = 1; number <= 1 << 20; number *= 2, n++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "logs\\%04u.log", number);
+		sim_file_put(name, "x", 1);
+	}
+	assert_int_equal(run_all(false, lines), EXIT_OK);
+	assert_string_equal(err.text, "efi-img: there is no log: logs\\: too many logs; remove old ones\n");
+	assert_int_equal(sim_files(), n);
+	tear_down();
+}
+
 /* So that a disk with the log on it can be copied by a command. */
 static void it_is_not_written_meanwhile(void **state)
 {
@@ -359,6 +380,7 @@ int main(void)
 		cmocka_unit_test(what_is_plain_is_the_same_each_time),
 		cmocka_unit_test(a_plan_that_is_refused),
 		cmocka_unit_test(names_do_not_collide),
+		cmocka_unit_test(no_number_is_left),
 		cmocka_unit_test(it_is_not_written_meanwhile),
 		cmocka_unit_test(nothing_depends_on_the_log),
 		cmocka_unit_test(memory_runs_out),

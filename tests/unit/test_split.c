@@ -306,6 +306,7 @@ static void test_converted(void **state)
 	struct capture out, errors;
 	struct console console = { .out = &out.out, .err = &errors.out , .progress_in_out = true };
 	struct sim_files files;
+	unsigned old_parts = 0;
 	int code = 1;
 
 	(void)state;
@@ -332,7 +333,23 @@ static void test_converted(void **state)
 	assert_int_equal(sim_files(), 5);
 	assert_non_null(strstr(out.text, "i is in 3 files, i, i.001 ... i.002, which"));
 	check_prefix("converted", model, 2 * (MIB - 4096));
-	assert_int_equal(command_run(&console, N_OF(again), (char **)(uintptr_t)again), 0);
+	sim_files_drop(&files);
+	files = sim_files_keep();
+	for (unsigned n = 1;; n++) {
+		sim_files_restore(&kind, &files);
+		sim_volume_fail(n, ST_IO);
+		capture_clear(&errors);
+		code = command_run(&console, N_OF(again), (char **)(uintptr_t)again);
+		if (!sim_volume_failed())
+			break;
+		sim_volume_fail(0, ST_OK);
+		if (code != 0 && strstr(errors.text, "the device reports an error") == NULL)
+			fail_msg("call %u: %s", n, errors.text);
+		old_parts += code != 0 && strstr(errors.text, "efi-img: i.002: the device") != NULL;
+		old_parts += code != 0 && strstr(errors.text, "efi-img: i.001: the device") != NULL;
+	}
+	assert_true(old_parts >= 2);
+	assert_int_equal(code, 0);
 	assert_int_equal(sim_files(), 3);
 	capture_free(&out);
 	capture_free(&errors);

@@ -67,6 +67,21 @@ static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "
 static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
 static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
 
+static const char *const restore_sparse[] = { "convert", "-n", "sparse", "serial=D", "--erase=D", NULL };
+static const char *const image_packed[] = { "convert", "-c", "-f", "raw", "-O", "qcow2", "source", "serial=D", "--erase=D", NULL };
+
+static struct sim_files set_up_for(const char *const *words)
+{
+	struct sim_files files = set_up();
+
+	if (words == restore_sparse) {
+		MUST("convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "sparse", NULL);
+		sim_files_drop(&files);
+		files = sim_files_keep();
+	}
+	return files;
+}
+
 static bool all_zero(const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -163,7 +178,7 @@ static void test_restored(void **state)
 /* The n-th call fails, and all is said: the code is that of the failure. */
 static void every_failure(const char *const *words, enum status status, int code)
 {
-	struct sim_files files = set_up();
+	struct sim_files files = set_up_for(words);
 	static uint8_t whole[DISK];
 	uint64_t size;
 	unsigned n = 1;
@@ -195,6 +210,7 @@ static void test_every_failure(void **state)
 	(void)state;
 	every_failure(restore, ST_IO, OUTCOME_DEVICE_ERROR);
 	every_failure(restore_gpt, ST_IO, OUTCOME_DEVICE_ERROR);
+	every_failure(restore_sparse, ST_IO, OUTCOME_DEVICE_ERROR);
 	every_failure(image, ST_IO, OUTCOME_DEVICE_ERROR);
 }
 
@@ -205,18 +221,17 @@ static void test_every_moment_to_pull_it(void **state)
 	every_failure(restore_gpt, ST_MEDIUM_CHANGED, OUTCOME_MEDIUM_GONE);
 }
 
-static void test_every_moment_to_stop(void **state)
+static void every_moment_to_stop(const char *const *words)
 {
-	struct sim_files files = set_up();
+	struct sim_files files = set_up_for(words);
 	unsigned stopped = 0;
 
-	(void)state;
 	for (unsigned n = 1; n < 200; n++) {
 		int code;
 
 		sim_files_restore(&kind, &files);
 		sim_cancel(n);
-		code = run(restore);
+		code = run(words);
 		sim_cancel(0);
 		check_disk("stopped", after);
 		if (code == 0)
@@ -226,6 +241,13 @@ static void test_every_moment_to_stop(void **state)
 	}
 	assert_true(stopped >= 2);
 	tear_down(&files);
+}
+
+static void test_every_moment_to_stop(void **state)
+{
+	(void)state;
+	every_moment_to_stop(restore);
+	every_moment_to_stop(restore_sparse);
 }
 
 /* A drive that says it has written what it has not: unless it makes no difference, it is noticed, and the disk has no beginning. */
@@ -266,6 +288,7 @@ static void test_every_lost_write(void **state)
 	every_lost_write(restore);
 	every_lost_write(restore_gpt);
 	every_lost_write(image);
+	every_lost_write(image_packed);
 }
 
 static void without_memory(const char *const *words)
@@ -299,6 +322,67 @@ static void test_no_memory(void **state)
 	without_memory(restore_gpt);
 }
 
+/* Going on by a map does not take the GPT that was moved before for one that fits no more. */
+static void test_gpt_and_map(void **state)
+{
+	static const char *const words[] = { "convert", "-n", "-f", "raw", "--map=m", "gpt", "serial=D", "--erase=D", NULL };
+	struct sim_files files = set_up();
+	static uint8_t whole[DISK];
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(run(words), 0);
+	memcpy(whole, sim_file("disk", &size), DISK);
+	assert_memory_equal(whole + DISK - 512, "EFI PART", 8);
+	assert_int_equal(run(words), 0);
+	assert_string_equal(err.text, "");
+	assert_memory_equal(sim_file("disk", &size), whole, DISK);
+	tear_down(&files);
+}
+
+/* What can be said to be meant only once cannot be confirmed by its name. */
+static void test_nothing_to_confirm_by(void **state)
+{
+	static const struct sim_device nameless = {
+		"", { .parent = DEVICE_NO_PARENT, .bus = "NVMe", .size_bytes = SMALLER, .block_bytes = 512, .medium = true, .flushes = true },
+	};
+	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
+	struct sim_files files = set_up();
+	uint64_t size;
+
+	(void)state;
+	memcpy(disk->bytes, sim_file("gpt", &size), SMALLER);
+	memset(disk->bytes + 512 + 56, 0, 16);
+	memset(disk->bytes + SMALLER - 512 + 56, 0, 16);
+	sim_gpt_seal(disk, 1);
+	sim_gpt_seal(disk, SMALLER / 512 - 1);
+	memset(disk->bytes + 40 * 512, 0, 512);
+	memcpy(disk->bytes + 40 * 512, "XFSB", 4);
+	sim_file_put("disk", disk->bytes, SMALLER);
+	sim_file_put("small", before, 512);
+	sim_machine(&nameless, 1);
+	sim_machine_files(0, "disk", NULL);
+	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "guid=01010101-0101-0101-0101-010101010101", "--erase=D"), OUTCOME_REFUSED);
+	assert_string_equal(err.text, "efi-img: guid=01010101-0101-0101-0101-010101010101: there is XFS on it, and nothing to name it by a second time\n");
+	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
+	blk_close(&disk->blk);
+	tear_down(&files);
+}
+
+/* The disk is exchanged before its speed is measured. */
+static void test_gone_before_bench(void **state)
+{
+	struct sim_files files = set_up();
+	uint64_t size;
+
+	(void)state;
+	sim_machine_files(0, NULL, NULL);
+	assert_int_equal(RUN("bench", "-w", "serial=D", "--erase=D"), OUTCOME_MEDIUM_GONE);
+	assert_non_null(strstr(err.text, "Pci(0x1): "));
+	assert_memory_equal(sim_file("disk", &size), before, DISK);
+	tear_down(&files);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -311,6 +395,9 @@ int main(void)
 		cmocka_unit_test(test_every_moment_to_stop),
 		cmocka_unit_test(test_every_lost_write),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_gpt_and_map),
+		cmocka_unit_test(test_nothing_to_confirm_by),
+		cmocka_unit_test(test_gone_before_bench),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
