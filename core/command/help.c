@@ -44,8 +44,6 @@ static void print_option(struct out *out, const struct option *option)
 	if (option->name != NULL)
 		out_printf(&left.out, "%s--%s%s", option->letter != 0 ? ", " : "  ", option->name,
 			   option->value != NULL ? "=" : "");
-	else if (option->value != NULL)
-		out_text(&left.out, " ");
 	if (option->value != NULL)
 		out_text(&left.out, option->value);
 	out_text(out, text);

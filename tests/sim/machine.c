@@ -8,6 +8,7 @@ enum { SIM_DEVICES_MAX = 64 };
 
 static const struct sim_device *machine;
 static size_t n_machine;
+static enum status unknown;
 static struct {
 	const char *file, *holds;
 } files[SIM_DEVICES_MAX];
@@ -16,6 +17,7 @@ void sim_machine(const struct sim_device *devices, size_t n)
 {
 	machine = devices;
 	n_machine = n;
+	unknown = ST_OK;
 	for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
 		files[i].file = files[i].holds = NULL;
 }
@@ -92,8 +94,17 @@ static bool lend(struct blk **to, struct blk *disk)
 	return true;
 }
 
+void sim_machine_unknown(enum status st)
+{
+	unknown = st;
+}
+
 enum status platform_devices(struct device_list *ret, struct error *err)
 {
+	if (unknown != ST_OK) {
+		*ret = (struct device_list){ 0 };
+		return fail(err, unknown, "the devices: %s", status_text(unknown));
+	}
 	*ret = (struct device_list){ .device = mem_alloc(n_machine * sizeof(struct device)) };
 	if (ret->device == NULL)
 		return fail_no_memory(err);

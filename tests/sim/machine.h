@@ -14,6 +14,9 @@ struct sim_device {
 /* `devices` stays the test's own; n = 0: a machine without any. */
 void sim_machine(const struct sim_device *devices, size_t n);
 
+/* Until then, platform_devices() ends with that. */
+void sim_machine_unknown(enum status);
+
 /*
  * Of the device at that index: the file of the simulated volume that has its bytes, instead of a blk (NULL: none, and
  * nothing can be written to it), and how the names of the files begin that are on it (NULL: none are). Until the next

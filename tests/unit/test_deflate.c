@@ -178,6 +178,23 @@ static void test_deflate_malformed(void **state)
 	codec_close(codec);
 }
 
+/* A code of one distance may leave half of its bits without a meaning, which then must not come: dynamic, an A, and three more. */
+static void test_deflate_no_such_code(void **state)
+{
+	static const uint8_t good[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20, 0xb6, 0xfc, 0xa5, 0x3e, 0x0b, 0x00, 0x00, 0x00, 0x00 };
+	static const uint8_t bad[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20, 0xb6, 0xfc, 0xa5, 0x3e, 0x0f, 0x00, 0x00, 0x00, 0x00 };
+	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
+	uint8_t four[4];
+
+	(void)state;
+	assert_ok(decompress(codec, good, sizeof good, four, 4));
+	assert_memory_equal(four, "AAAA", 4);
+	beside_zlib(codec, good, sizeof good, 4);
+	assert_int_equal(decompress(NULL, bad, sizeof bad, four, 4), ST_CORRUPT);
+	beside_zlib(codec, bad, sizeof bad, 4);
+	codec_close(codec);
+}
+
 static void test_deflate_damaged(void **state)
 {
 	enum { ROUNDS = 10000, N = 700 };
@@ -210,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_reads_zlib),
 		cmocka_unit_test(test_deflate_truncated),
 		cmocka_unit_test(test_deflate_malformed),
+		cmocka_unit_test(test_deflate_no_such_code),
 		cmocka_unit_test(test_deflate_damaged),
 	};
 

@@ -41,6 +41,44 @@ static void each_command_is_explained(void **state)
 	assert_non_null(strstr(out.text, "efi-img"));
 }
 
+static void each_way_to_ask(void **state)
+{
+	char overview[8192], both[8192];
+
+	(void)state;
+	assert_int_equal(RUN("help"), EXIT_OK);
+	snprintf(overview, sizeof overview, "%s", out.text);
+	assert_int_equal(RUN("--help"), EXIT_OK);
+	assert_string_equal(out.text, overview);
+	assert_int_equal(RUN("-h"), EXIT_OK);
+	assert_string_equal(out.text, overview);
+	/* Several commands are explained one after the other. */
+	assert_int_equal(RUN("help", "version"), EXIT_OK);
+	snprintf(both, sizeof both, "%s\n%s", out.text, out.text);
+	assert_int_equal(RUN("help", "version", "version"), EXIT_OK);
+	assert_string_equal(out.text, both);
+}
+
+/* What was not written, or what a person has stopped at the end of a screenful, is no success. */
+static void output_that_fails(void **state)
+{
+	char *words[] = { (char *)(uintptr_t)"help" }, text[8];
+	struct out_buffer full;
+	struct console console = { .out = &full.out, .err = &err.out };
+
+	(void)state;
+	capture_clear(&err);
+	out_buffer_init(&full, text, sizeof text);
+	assert_int_equal(command_run(&console, 1, words), EXIT_ERROR);
+	assert_string_equal(err.text, "efi-img: the output could not be written completely\n");
+	capture_clear(&err);
+	out_buffer_init(&full, text, sizeof text);
+	sim_cancel(1);
+	assert_int_equal(command_run(&console, 1, words), EXIT_ERROR);
+	sim_cancel(0);
+	assert_string_equal(err.text, "efi-img: stopped\n");
+}
+
 /* Options that have a value, but none when they are not given: what they are about is not there then, or must be given. */
 static bool needs_no_preset(const struct option *option)
 {
@@ -111,6 +149,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_command_is_explained),
+		cmocka_unit_test(each_way_to_ask),
+		cmocka_unit_test(output_that_fails),
 		cmocka_unit_test(each_option_says_its_preset),
 		cmocka_unit_test(what_is_mistyped),
 		cmocka_unit_test(pages_where_asked),

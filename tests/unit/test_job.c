@@ -160,12 +160,21 @@ static void what_the_shells_editor_writes(void **state)
 	static const uint16_t units[] = { 0xfeff, '#', 'e', 'f', 'i', '-', 'i', 'm', 'g', ' ', 'j', 'o', 'b', ' ', '1', '\r', '\n', 'c', 'r',
 					  'e', 'a', 't', 'e', ' ', 0xe4, ' ', '6', '4', 'k' };
 
+	bool failed = true;
+
 	(void)state;
-	set_up();
-	sim_file_put("job", units, sizeof units);
-	assert_int_equal(RUN("run", "job"), EXIT_OK);
-	assert_true(is_file("\xc3\xa4"));
-	tear_down();
+	for (unsigned n = 1; failed; n++) {
+		int code;
+
+		set_up();
+		sim_file_put("job", units, sizeof units);
+		sim_fail_allocation(n);
+		code = RUN("run", "job");
+		failed = sim_allocation_failed();
+		assert_row(is_file("\xc3\xa4") == (code == EXIT_OK) && (failed || code == EXIT_OK), n);
+		assert_row(code == EXIT_OK || strstr(err.text, "not enough memory") != NULL || strstr(out.text, "not enough memory") != NULL, n);
+		tear_down();
+	}
 }
 
 static void no_job_at_all(void **state)

@@ -31,6 +31,17 @@ static void syntax(void **state)
 	assert_false(json_read("\"a\0\"", 4, &value)); /* a control character */
 }
 
+/* What is no object has no members, nor has what is broken in front of them. */
+static void broken_members(void **state)
+{
+	static const char *const texts[] = { "[\"b\"]", "{}", "{\"a\" 1,\"b\":2}", "{\"a\":,\"b\":2}", "{\"a\":1 \"b\":2}", "{\"b\"", "{\"b\":" };
+	struct json value;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(texts); i++)
+		assert_row(!json_member((struct json){ texts[i], strlen(texts[i]) }, "b", &value), i);
+}
+
 /* Nothing behind the end is looked at. */
 static void every_end(void **state)
 {
@@ -90,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syntax),
+		cmocka_unit_test(broken_members),
 		cmocka_unit_test(every_end),
 		cmocka_unit_test(values),
 	};

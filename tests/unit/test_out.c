@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "base/out_memory.h"
+
 #include <limits.h>
 
 #include "base/out.h"
@@ -137,6 +139,36 @@ static void test_buffer_full(void **state)
 	assert_string_equal(to, "  ");
 }
 
+/* Room is made as it is needed, and what was there stays. */
+static void test_memory(void **state)
+{
+	static char expected[12000];
+	struct out_memory memory;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof expected; i++)
+		expected[i] = (char)('a' + i % 23);
+	out_memory_init(&memory, 11000);
+	for (size_t n = 0; n < sizeof expected; n += 3000) {
+		assert_true(memory.n == n && memory.left_out == 0);
+		memory.out.write(&memory.out, expected + n, 3000);
+	}
+	assert_int_equal(memory.n, 11000);
+	assert_int_equal(memory.left_out, 1000);
+	assert_true(memory.out.failed);
+	assert_memory_equal(memory.text, expected, 11000);
+	out_memory_clear(&memory);
+	sim_fail_allocation(1);
+	memory.out.write(&memory.out, expected, 11000); /* there is room already */
+	sim_fail_allocation(0);
+	assert_true(memory.n == 11000 && !memory.out.failed);
+	out_memory_free(&memory);
+	memory.out.write(&memory.out, expected, 10000); /* at once */
+	assert_memory_equal(memory.text, expected, 10000);
+	out_memory_free(&memory);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static void test_error(void **state)
 {
 	struct error err;
@@ -174,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_text_without_end),
 		cmocka_unit_test(test_buffer),
 		cmocka_unit_test(test_buffer_full),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_status),
 	};

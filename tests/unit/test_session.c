@@ -206,6 +206,22 @@ static void names_do_not_collide(void **state)
 	tear_down();
 }
 
+/* Where the firmware does not say what there is, commands that need no disk go on. */
+static void nobody_knows_the_machine(void **state)
+{
+	static const char *const lines[][WORDS] = { { "create", "a", "64k" }, { "list" }, { NULL } };
+	uint64_t n;
+
+	(void)state;
+	set_up(&roomy);
+	sim_machine_unknown(ST_IO);
+	assert_int_equal(run_all(false, lines), EXIT_ERROR);
+	assert_non_null(sim_file("a", &n));
+	assert_string_equal(err.text, "efi-img: the devices: the device reports an error\n");
+	assert_non_null(strstr(file("logs\\20261123-075039.log"), "efi-img: the devices: the device reports an error\n"));
+	tear_down();
+}
+
 /* Numbers that are looked at by doubling: where all of those are taken, there is no log, which is said. */
 static void no_number_is_left(void **state)
 {
@@ -381,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_plan_that_is_refused),
 		cmocka_unit_test(names_do_not_collide),
 		cmocka_unit_test(no_number_is_left),
+		cmocka_unit_test(nobody_knows_the_machine),
 		cmocka_unit_test(it_is_not_written_meanwhile),
 		cmocka_unit_test(nothing_depends_on_the_log),
 		cmocka_unit_test(memory_runs_out),

@@ -369,6 +369,23 @@ static void test_nothing_to_confirm_by(void **state)
 	tear_down(&files);
 }
 
+/* A drive with a cache of its own that the firmware cannot reach. */
+static void test_cannot_be_flushed(void **state)
+{
+	struct sim_files files = set_up();
+	struct sim_device cached = machine[0];
+	uint64_t size;
+
+	(void)state;
+	cached.device.flushes = false;
+	sim_machine(&cached, 1);
+	sim_machine_files(0, "disk", NULL);
+	assert_int_equal(run(restore), 0);
+	assert_non_null(strstr(err.text, "efi-img: serial=D: everything is written, but the firmware cannot tell this drive to empty its own cache"));
+	assert_memory_equal(sim_file("disk", &size), after, DISK);
+	tear_down(&files);
+}
+
 /* The disk is exchanged before its speed is measured. */
 static void test_gone_before_bench(void **state)
 {
@@ -397,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_gpt_and_map),
 		cmocka_unit_test(test_nothing_to_confirm_by),
+		cmocka_unit_test(test_cannot_be_flushed),
 		cmocka_unit_test(test_gone_before_bench),
 	};
 
