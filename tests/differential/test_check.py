@@ -309,3 +309,13 @@ def test_command_line(tmp_path, args, code):
     ours, theirs = both(tmp_path, *args)
     assert (ours.code, ours.out) == (theirs.code, theirs.out) and ours.code == code, ours.err + theirs.err
     assert code == 0 or ours.err.startswith("efi-img: ")
+
+
+def test_too_many_clusters(tmp_path):
+    """How much memory counting takes is bounded; nothing of it is taken before."""
+    qemu_img(tmp_path, "create", "-f", "qcow2", "-o", "cluster_size=512", "a.qcow2", "1M")
+    with open(tmp_path / "a.qcow2", "r+b") as file:
+        file.truncate(2**31 * 512)
+    run = subprocess.run([EFI_IMG, "check", "a.qcow2"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "its file has 2147483648 clusters of 512 bytes; at most 2147483647 can be checked" in run.stderr

@@ -1,4 +1,5 @@
 /* Where the bytes of the virtual disk are: sections "Cluster mapping", "L1 table", "L2 table", "Extended L2 Entries". */
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
@@ -75,8 +76,7 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, stru
 	uint8_t *table;
 	enum status st;
 
-	if (l1_index >= q->header.l1_entries)
-		return ST_CORRUPT;
+	CHECK(l1_index < q->header.l1_entries); /* no header is accepted with fewer than the disk has, nor does a change leave fewer */
 	l1_entry = q->l1[l1_index];
 	len = min_u64(len, coverage - offset % coverage);
 	if ((l1_entry & QCOW2_ENTRY_OFFSET) == 0) {
