@@ -532,7 +532,9 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->grows = job->create != NULL && job->target->format->flat;
 	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
-	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat);
+	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat || copy->target->zero_bytes > 0);
+	if (!copy->reads_zero) /* fewer than that at a time are as fast written */
+		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes, copy->target->zero_bytes);
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);
