@@ -497,7 +497,7 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster, job->compress, err);
+	st = pipeline_start(&copy->line, size, source_cluster, job->compress ? EFFORT_PACK : copy->print != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
 		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
