@@ -141,7 +141,7 @@ $(B)/efi-img.so: $(FIRMWARE_OBJECTS)
 $(B)/%.efi: $(B)/%.so
 	$(call say,EFI)
 	objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
-		-j .reloc --target=efi-app-$(ARCH) $< $@
+		-j .reloc --target=efi-$(or $(KIND),app)-$(ARCH) $< $@
 
 # ---- the same core as a Linux program -----------------------------------------------------------------------------
 
@@ -210,8 +210,13 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 	$(call say,DISK)
 	scripts/make-debian $@
 
+# A driver that makes disks worse than QEMU has them.
+$(B)/lying.so: $(B)/tests/boot/lying.o
+	$(link)
+$(B)/lying.efi: KIND := bsdrv
+
 .PHONY: test-boot
-test-boot: program build/debian.img | setup-test
+test-boot: program $(B)/lying.efi build/debian.img | setup-test
 	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
 # ---- unit tests ---------------------------------------------------------------------------------------------------

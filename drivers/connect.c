@@ -7,6 +7,7 @@
 
 #include "device_path.h"
 #include "firmware.h"
+#include "nvme.h"
 
 enum {
 	/* A bus that appears brings handles that want connecting in turn: controller, bus, device, partition, file system. */
@@ -59,7 +60,7 @@ static bool connect_new(const struct handles *now, const struct handles *before)
 			continue;
 		if (is_unwanted(handle))
 			left = device_path_of(handle);
-		else /* Most have no driver that is not connected, so that failure says nothing. */
+		else if (!nvme_is_complete(handle)) /* Most have no driver that is not connected, so that failure says nothing. */
 			(void)firmware.services->ConnectController(handle, NULL, NULL, FALSE);
 	}
 	return new;

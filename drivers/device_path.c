@@ -68,6 +68,15 @@ EFI_DEVICE_PATH_PROTOCOL *device_path_copy(const EFI_DEVICE_PATH_PROTOCOL *path,
 	return (EFI_DEVICE_PATH_PROTOCOL *)copy;
 }
 
+EFI_DEVICE_PATH_PROTOCOL *device_path_last(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *last = path;
+
+	FOR_EACH_NODE(node, path)
+		last = node;
+	return last != NULL ? device_path_copy(last, device_path_length(last)) : NULL;
+}
+
 char *device_path_text(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	EFI_DEVICE_PATH_TO_TEXT_PROTOCOL *converter = LOCATE(EFI_DEVICE_PATH_TO_TEXT_PROTOCOL);

@@ -38,6 +38,9 @@ uint64_t device_path_field(const EFI_DEVICE_PATH_PROTOCOL *node, size_t offset, 
 /* A copy that ends after `length` bytes of nodes. Freed with mem_free(). NULL: no memory. */
 EFI_DEVICE_PATH_PROTOCOL *device_path_copy(const EFI_DEVICE_PATH_PROTOCOL *, size_t length);
 
+/* A copy of the last node, by which its controller knows a device. Freed with mem_free(). NULL: no memory, or no path. */
+EFI_DEVICE_PATH_PROTOCOL *device_path_last(const EFI_DEVICE_PATH_PROTOCOL *);
+
 /* The text form, "" without a path or where the firmware cannot make it. Freed with mem_free(). NULL: no memory. */
 char *device_path_text(const EFI_DEVICE_PATH_PROTOCOL *);
 

@@ -74,20 +74,10 @@ static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, UINT16 port, UINT1
 	return st;
 }
 
-/* The last node of a path, by which its controller knows a device. NULL: no memory. */
-static EFI_DEVICE_PATH_PROTOCOL *last_node(const EFI_DEVICE_PATH_PROTOCOL *path)
-{
-	const EFI_DEVICE_PATH_PROTOCOL *last = path;
-
-	FOR_EACH_NODE(node, path)
-		last = node;
-	return device_path_copy(last, device_path_length(last));
-}
-
 /* Sends the command through the controller. */
 static enum status flush_behind(EFI_ATA_PASS_THRU_PROTOCOL *ata, const EFI_DEVICE_PATH_PROTOCOL *path)
 {
-	EFI_DEVICE_PATH_PROTOCOL *node = last_node(path);
+	EFI_DEVICE_PATH_PROTOCOL *node = device_path_last(path);
 	UINT16 port, multiplier_port;
 	enum status st;
 

@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "device_path.h"
 #include "firmware.h"
+#include "nvme.h"
 #include "protocol/disk_info.h"
-#include "protocol/nvme_pass_thru.h"
 #include "protocol/scsi_io.h"
 #include "protocol/usb_io.h"
 #include "text16.h"
@@ -113,34 +113,16 @@ static void ask_disk_info(EFI_HANDLE disk, struct identity *identity)
 	}
 }
 
-/* Identify Controller (NVM Express 1.4, 5.15.2.2): serial number in bytes 4 to 23, model in 24 to 63. */
+/* Identify Controller: serial number in bytes 4 to 23, model in 24 to 63. */
 static void ask_nvme(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
-	enum { IDENTIFY = 6, CONTROLLER = 1, ANSWER_BYTES = 4096 };
-	EFI_HANDLE controller = device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID);
-	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
-	EFI_NVM_EXPRESS_COMMAND command = { .Cdw0 = IDENTIFY, .Flags = NVME_CDW10_VALID, .Cdw10 = CONTROLLER };
-	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
-	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
-		.CommandTimeout = TIMEOUT_5_S,
-		.TransferLength = ANSWER_BYTES,
-		.QueueType = NVME_ADMIN_QUEUE,
-		.NvmeCmd = &command,
-		.NvmeCompletion = &completion,
-	};
-	uint8_t *answer;
+	uint8_t *answer = io_alloc(NVME_IDENTIFY_BYTES);
 
-	if (nvme == NULL)
-		return;
-	answer = io_alloc(ANSWER_BYTES);
-	if (answer == NULL)
-		return;
-	packet.TransferBuffer = answer;
-	if (nvme->PassThru(nvme, 0, &packet, NULL) == EFI_SUCCESS) {
+	if (answer != NULL && nvme_identify(path, answer)) {
 		append(identity->serial, answer + 4, 20);
 		append(identity->model, answer + 24, 40);
 	}
-	io_free(answer, ANSWER_BYTES);
+	io_free(answer, NVME_IDENTIFY_BYTES);
 }
 
 /* INQUIRY for the page "unit serial number" (SPC-4, 7.8.15). */

@@ -108,11 +108,21 @@ bool platform_processors_read(void)
 	return false;
 }
 
+/*
+ * Some microseconds between two looks, in which little of what processors share is used. No PAUSE: QEMU's emulation (TCG)
+ * takes the lock for each that its devices need as well, and copies took twice as long.
+ */
+static void breathe(void)
+{
+	for (volatile unsigned i = 0; i < 500; i++)
+		;
+}
+
 bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsigned milliseconds)
 {
 	for (uint64_t waited_us = 0; atomic_load(word) == seen; waited_us += STEP_US) {
 		if (milliseconds == 0) {
-			__builtin_ia32_pause();
+			breathe();
 			continue;
 		}
 		if (waited_us >= (uint64_t)milliseconds * 1000)

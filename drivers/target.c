@@ -3,13 +3,16 @@
 
 #include "base/memory.h"
 #include "base/platform.h"
+#include "base/range.h"
 #include "base/text.h"
+#include "base/zero.h"
 #include "blk/blk.h"
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
 #include "flush.h"
 #include "identity.h"
+#include "nvme.h"
 #include "status.h"
 
 /*
@@ -17,7 +20,7 @@
  * number takes commands to the drive, so it is done at every flush, which is also what comes right before the first
  * bytes are written, and after so much in between.
  */
-enum { BYTES_BETWEEN_SERIALS = 32 << 20 };
+enum { BYTES_BETWEEN_SERIALS = 32 << 20, ZERO_BYTES_MIN = 1 << 20 };
 
 struct target {
 	struct blk blk; /* first: a struct blk * that comes in is a struct target * */
@@ -27,7 +30,8 @@ struct target {
 	EFI_DEVICE_PATH_PROTOCOL *path;
 	char *serial;
 	uint32_t medium_id;
-	size_t since_serial;
+	uint64_t since_serial;
+	struct nvme_zeroing zeroing;
 	bool gone; /* for good, whatever comes in its place */
 };
 
@@ -110,6 +114,50 @@ static enum status target_write(struct blk *blk, uint64_t offset, const void *bu
 	return status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
 }
 
+/* Whether a block is zeros now. */
+static bool is_zero_block(struct target *target, uint64_t offset, void *block)
+{
+	return target_read(&target->blk, offset, block, target->blk.block_bytes) == ST_OK && is_zero(block, target->blk.block_bytes);
+}
+
+/*
+ * Has the drive make zeros. Drives are known that say no more than that they did: so the blocks at both ends are looked
+ * at.
+ */
+static enum status zero_blocks(struct target *target, uint64_t offset, uint64_t len)
+{
+	uint32_t n = target->blk.block_bytes;
+	uint8_t *block = io_alloc(n);
+	bool done = block != NULL && nvme_zero(&target->zeroing, offset / n, (uint32_t)(len / n)) == ST_OK;
+
+	done = done && is_zero_block(target, offset, block) && is_zero_block(target, offset + len - n, block);
+	io_free(block, n);
+	return done ? ST_OK : ST_UNSUPPORTED;
+}
+
+/* A drive that has failed once is not asked again: its zeros are written. */
+static enum status target_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	struct target *target = (struct target *)blk;
+	uint64_t end = offset + len, n;
+	enum status st = ST_OK;
+
+	if (target->zeroing.protocol == NULL || len < ZERO_BYTES_MIN || (offset | len) % blk->block_bytes != 0)
+		return ST_UNSUPPORTED;
+	for (; st == ST_OK && offset < end; offset += n) {
+		n = min_u64(end - offset, NVME_ZERO_BLOCKS_MAX * (uint64_t)blk->block_bytes);
+		target->since_serial += n;
+		st = platform_cancelled() ? ST_CANCELLED : check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
+		if (st != ST_OK)
+			return st;
+		disk_count_write(target->handle);
+		st = zero_blocks(target, offset, n);
+	}
+	if (st != ST_OK)
+		target->zeroing.protocol = NULL;
+	return st;
+}
+
 static enum status target_flush(struct blk *blk)
 {
 	struct target *target = (struct target *)blk;
@@ -173,6 +221,8 @@ static enum status take_identity(struct target *target, const struct device *dev
 	target->path = path != NULL ? device_path_copy(path, device_path_length(path)) : NULL;
 	st = identity_of(target->disk, &model, &target->serial);
 	mem_free(model);
+	target->zeroing = nvme_zeroing_of(target->handle);
+	target->blk.zero_bytes = target->zeroing.protocol != NULL ? ZERO_BYTES_MIN : 0;
 	if (st != ST_OK || text == NULL)
 		st = ST_NO_MEMORY;
 	else if (!text_equal(text, device->path) || target->blk.size != device->size_bytes || target->blk.block_bytes != device->block_bytes ||
@@ -185,7 +235,7 @@ static enum status take_identity(struct target *target, const struct device *dev
 static enum status open_exclusively(struct target *target)
 {
 	static const struct blk_ops ops = {
-		.read = target_read, .write = target_write, .flush = target_flush, .close = target_close,
+		.read = target_read, .write = target_write, .zero = target_zero, .flush = target_flush, .close = target_close,
 	};
 	VOID *interface = NULL;
 	struct blk *reading;

@@ -163,17 +163,20 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	size_t piece = (size_t)min_u64(len, ZEROS_BYTES);
 	uint8_t *zeros;
-	enum status st = ST_OK;
+	enum status st;
 
 	if (len == 0)
 		return ST_OK;
-	if (blk->ops->zero != NULL)
-		return range_ok(offset, len, blk->size) ? blk->ops->zero(blk, offset, len) : ST_INVALID;
+	if (blk->ops->zero != NULL && !range_ok(offset, len, blk->size))
+		return ST_INVALID;
+	st = blk->ops->zero != NULL ? blk->ops->zero(blk, offset, len) : ST_UNSUPPORTED;
+	if (st != ST_UNSUPPORTED)
+		return st;
 	zeros = io_alloc(piece);
 	if (zeros == NULL)
 		return ST_NO_MEMORY;
 	memset(zeros, 0, piece);
-	while (st == ST_OK && len > 0) {
+	for (st = ST_OK; st == ST_OK && len > 0;) {
 		size_t n = (size_t)min_u64(len, piece);
 
 		st = platform_cancelled() ? ST_CANCELLED : blk_write(blk, offset, zeros, n);

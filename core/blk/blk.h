@@ -51,8 +51,8 @@ struct blk_ops {
 	 */
 	enum status (*write)(struct blk *, uint64_t offset, const void *buf, size_t len);
 	/*
-	 * Makes a range inside the blk read as zeros without having them as data, where it can. NULL: they are
-	 * written.
+	 * Makes a range inside the blk read as zeros without having them as data, where it can. ST_UNSUPPORTED, or NULL: they
+	 * are written.
 	 */
 	enum status (*zero)(struct blk *, uint64_t offset, uint64_t len);
 	/* What is at `offset`, looking at up to `len` > 0 bytes, which are inside the blk. NULL: all of it is data. */
@@ -84,6 +84,7 @@ struct blk {
 	uint32_t block_bytes;   /* a power of two; 1 for files */
 	uint32_t buffer_align;  /* a power of two; 1: any buffer will do */
 	uint32_t transfer_bytes; /* largest single transfer, a multiple of block_bytes and buffer_align; at least 64 KiB */
+	uint32_t zero_bytes;     /* of a device: from so many zeros on, a power of two, it is worth asking it for them; 0: never */
 };
 
 /* [offset, offset + len) must lie in the blk: ST_INVALID. */

@@ -61,6 +61,20 @@ static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf,
 	return st;
 }
 
+static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	struct hold *hold = hold_of(blk);
+
+	if (!hold->released && offset < hold->n) {
+		size_t n = (size_t)min_u64(len, hold->n - offset);
+
+		memset(hold->kept + offset, 0, n);
+		offset += n;
+		len -= n;
+	}
+	return blk_write_zeros(hold->file, offset, len);
+}
+
 static enum status hold_flush(struct blk *blk)
 {
 	return blk_flush(hold_of(blk)->file);
@@ -97,13 +111,17 @@ static void hold_close(struct blk *blk)
 	mem_free(blk);
 }
 
-/* Zeros where something is that must not be recognised any more. Some drivers hide that a write has failed. */
+/*
+ * Zeros where something is that must not be recognised any more. They are written, so that a disk that cannot be is found now.
+ * Some drivers hide that a write has failed.
+ */
 static enum status wipe(struct blk *file, uint8_t *read, size_t n)
 {
 	enum status st;
 
 	n = (size_t)min_u64(n, file->size);
-	st = blk_write_zeros(file, 0, n);
+	memset(read, 0, n);
+	st = blk_write(file, 0, read, n);
 	if (st == ST_OK && n > 0)
 		st = blk_flush(file);
 	if (st == ST_OK)
@@ -125,12 +143,13 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 	static const struct blk_ops of_fixed_size = {
 		.read = hold_read,
 		.write = hold_write,
+		.zero = hold_zero,
 		.flush = hold_flush,
 		.close = hold_close,
 	};
 	struct hold *hold = mem_alloc(sizeof *hold);
 	uint8_t *kept = io_alloc(n), *read = io_alloc(n);
-	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, read, n) : ST_NO_MEMORY;
+	enum status st = hold == NULL || kept == NULL || read == NULL ? ST_NO_MEMORY : platform_cancelled() ? ST_CANCELLED : wipe(file, read, n);
 
 	if (st != ST_OK) {
 		io_free(kept, n);
@@ -145,6 +164,7 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 		.block_bytes = file->block_bytes,
 		.buffer_align = file->buffer_align,
 		.transfer_bytes = file->transfer_bytes,
+		.zero_bytes = file->zero_bytes,
 	};
 	hold->file = file;
 	hold->kept = kept;

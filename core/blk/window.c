@@ -33,6 +33,11 @@ static enum status window_write(struct blk *blk, uint64_t offset, const void *bu
 	return st;
 }
 
+static enum status window_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	return blk_write_zeros(window_of(blk)->below, window_of(blk)->kind.start + offset, len);
+}
+
 static enum status window_flush(struct blk *blk)
 {
 	return blk_flush(window_of(blk)->below);
@@ -73,7 +78,7 @@ struct blk *window_open(struct blk *below, const struct window_kind *kind)
 	static const struct blk_ops for_reading = { .read = window_read, .flush = window_flush, .close = window_close };
 	static const struct blk_ops of_device = { .read = window_read, .flush = window_flush, .writes = window_writes, .close = window_close };
 	static const struct blk_ops of_fixed_size = {
-		.read = window_read, .write = window_write, .flush = window_flush, .close = window_close,
+		.read = window_read, .write = window_write, .zero = window_zero, .flush = window_flush, .close = window_close,
 	};
 	static const struct blk_ops growing = {
 		.read = window_read, .write = window_write, .flush = window_flush, .resize = window_resize, .close = window_close,
@@ -88,6 +93,7 @@ struct blk *window_open(struct blk *below, const struct window_kind *kind)
 		.block_bytes = 1,
 		.buffer_align = 1,
 		.transfer_bytes = below->transfer_bytes,
+		.zero_bytes = below->zero_bytes,
 	};
 	window->below = below;
 	window->kind = *kind;

@@ -324,7 +324,7 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
 {
 	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image), image_largest_cluster(run->side[1].image));
-	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, false, err);
+	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, EFFORT_LOOK, err);
 
 	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
 	return st == ST_OK ? pipeline_make_slots(&run->line, &piece_ops, run, err) : st;

@@ -497,7 +497,7 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster, job->compress, err);
+	st = pipeline_start(&copy->line, size, source_cluster, job->compress ? EFFORT_PACK : copy->print != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
 		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
@@ -532,7 +532,9 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->grows = job->create != NULL && job->target->format->flat;
 	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
-	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat);
+	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat || copy->target->zero_bytes > 0);
+	if (!copy->reads_zero) /* fewer than that at a time are as fast written */
+		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes, copy->target->zero_bytes);
 	st = get_ready(copy, size, err);
 	if (st == ST_OK)
 		st = run(copy, size, err);

@@ -3,8 +3,8 @@
 #include "base/check.h"
 #include "base/platform.h"
 
-/* Starting other processors takes the firmware 10 ms. */
-enum { WORTH_BYTES = 4 << 20 };
+/* Starting other processors takes the firmware 10 ms, and stopping them up to 100. */
+static const uint64_t worth_bytes[] = { [EFFORT_LOOK] = UINT64_MAX, [EFFORT_SUM] = 1 << 30, [EFFORT_PACK] = 4 << 20 };
 
 static enum status start_others(struct pipeline *line)
 {
@@ -17,16 +17,16 @@ static enum status start_others(struct pipeline *line)
 	return st;
 }
 
-enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, bool is_hard, struct error *err)
+enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, enum effort effort, struct error *err)
 {
 	enum status st;
 
-	*line = (struct pipeline){ .may_start = bytes >= WORTH_BYTES, .cluster_bytes = cluster_bytes };
+	*line = (struct pipeline){ .may_start = bytes >= worth_bytes[EFFORT_PACK], .cluster_bytes = cluster_bytes };
 	st = workers_start(0, &line->workers, err);
 	if (st != ST_OK)
 		return st;
 	st = unpacker_open(&line->unpacker[0], cluster_bytes);
-	if (st == ST_OK && line->may_start && (is_hard || platform_processors_read()))
+	if (st == ST_OK && (bytes >= worth_bytes[effort] || (line->may_start && platform_processors_read())))
 		st = start_others(line);
 	return st == ST_OK ? ST_OK : fail_no_memory(err);
 }

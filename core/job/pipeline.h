@@ -42,13 +42,19 @@ struct pipeline {
 	struct slot *given_up;                              /* processors that do not answer may still use them */
 };
 
+/* What all of the work does with bytes. */
+enum effort {
+	EFFORT_LOOK, /* looks at each once, and that seldom to the end */
+	EFFORT_SUM,  /* makes a checksum of them */
+	EFFORT_PACK,
+};
+
 /*
- * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Where there is enough of it, other processors
- * are started: at once if all of the work is hard or they can read as well, otherwise with the first hard work. What looks at
- * bytes once, at the speed of memory, is not: in firmware each waits by looking all the time, which an emulated or virtual
- * machine takes from the devices. ST_NO_MEMORY; closed on failure too.
+ * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors are started at once where
+ * there is so much of the work that it takes longer than starting and stopping them, or where they can read as well;
+ * otherwise with the first hard work. ST_NO_MEMORY; closed on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, bool is_hard, struct error *);
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, enum effort, struct error *);
 
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);

@@ -159,7 +159,7 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, false, err);
+	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)
 		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);
 	if (st == ST_OK)

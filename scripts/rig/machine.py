@@ -42,7 +42,7 @@ class Drive:
     slow_reads: int = 0  # the same for reading
     first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
     keeps_zeros: bool = False  # zeros are written as any other bytes, and take room on the host
-    faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None)
+    faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None), ("write-zeroes", None)
 
     def arguments(self, name, number):
         """QEMU's arguments for it. `number` counts the drives of the same bus."""
@@ -70,7 +70,7 @@ class Drive:
     def _faulty(self):
         """The image behind QEMU's blkdebug. What fails must get there: as it is, and flushes too."""
         rules = Path(f"{self.image}.blkdebug")
-        events = {"read": "read_aio", "write": "write_aio", "flush": "flush_to_disk"}
+        events = {"read": "read_aio", "write": "write_aio", "flush": "flush_to_disk", "write-zeroes": "none"}
         rules.write_text("".join(f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n' + (f'sector = "{sector}"\n' if sector is not None else "")
                                  for kind, sector in self.faults))
         return f"file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={self.image},cache=writeback"

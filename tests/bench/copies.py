@@ -24,7 +24,7 @@ from rig.machine import Drive, Machine  # noqa: E402
 from rig.shell import Shell  # noqa: E402
 
 ROUNDS, PAIRS = int(os.environ.get("ROUNDS", 5)), int(os.environ.get("PAIRS", 3))
-DISK_BYTES, DATA_BYTES, VOLUME_BYTES = 512 * MIB, 192 * MIB, GIB
+DISK_BYTES, DATA_BYTES, VOLUME_BYTES, FILE_BYTES = GIB, 384 * MIB, 2 * GIB, 192 * MIB
 CLUSTER = 64 << 10
 LIMIT = 1.25  # of what the disks themselves need
 CODECS = ("zlib", "zstd")
@@ -32,11 +32,11 @@ CODECS = ("zlib", "zstd")
 CAPTURE = "convert -O qcow2 serial=SOURCE image.qcow2 --force"
 RESTORE = "convert -n image.qcow2 serial=TARGET --erase=TARGET"
 LINES = {
-    "read": "bench -c 512 -s 1M serial=SOURCE",
-    "write": "bench -w -c 512 -s 1M --pattern=85 serial=TARGET --erase=TARGET",
-    "back": "bench -c 512 -s 1M serial=TARGET",
-    "file-write": "bench -w -f raw -c 192 -s 1M --pattern=85 bare.raw",
-    "file-read": "bench -f raw -c 192 -s 1M bare.raw",
+    "read": f"bench -c {DISK_BYTES // MIB} -s 1M serial=SOURCE",
+    "write": f"bench -w -c {DISK_BYTES // MIB} -s 1M --pattern=85 serial=TARGET --erase=TARGET",
+    "back": f"bench -c {DISK_BYTES // MIB} -s 1M serial=TARGET",
+    "file-write": f"bench -w -f raw -c {FILE_BYTES // MIB} -s 1M --pattern=85 bare.raw",
+    "file-read": f"bench -f raw -c {FILE_BYTES // MIB} -s 1M bare.raw",
     "clone": "convert -n serial=SOURCE serial=TARGET --erase=TARGET",
     "to-disk": "convert -O qcow2 serial=SOURCE serial=TARGET --erase=TARGET",
     "capture": CAPTURE,
@@ -133,7 +133,7 @@ def boot(place, drives, use, **options):
 
 def rounds(guest):
     """[{what: seconds}], one for each round."""
-    guest.run("create -f raw bare.raw 192M")
+    guest.run(f"create -f raw bare.raw {FILE_BYTES}")
     found = []
     for _ in range(ROUNDS + 1):
         times = {}
@@ -172,8 +172,8 @@ def show_copies(table, found, used_bytes):
             table.add(f"{TITLES[name]}{', verified' if verified else ''} : devices",
                       f"{median_of(found, lambda t: t[key] - t['opening']):.2f} : {median_of(found, limit):.2f} s",
                       median_of(found, lambda t: (t[key] - t["opening"]) / limit(t)), most=LIMIT)
-    table.add("FAT32 file : device, write", "", median_of(found, lambda t: t["file-write"] / t["write"] * DISK_BYTES / DATA_BYTES))
-    table.add("FAT32 file : device, read", "", median_of(found, lambda t: t["file-read"] / t["read"] * DISK_BYTES / DATA_BYTES))
+    table.add("FAT32 file : device, write", "", median_of(found, lambda t: t["file-write"] / t["write"] * DISK_BYTES / FILE_BYTES))
+    table.add("FAT32 file : device, read", "", median_of(found, lambda t: t["file-read"] / t["read"] * DISK_BYTES / FILE_BYTES))
     table.add("NVMe -> FAT32 in pieces of 64 KiB : in one", "", median_of(found, lambda t: t["pieces"] / t["capture-bare"]))
 
 
@@ -212,7 +212,7 @@ def count_writes(guest):
 def main():
     timed = Path(sys.argv[1])
     table = report.Table("copy")
-    with tempfile.TemporaryDirectory(dir=room(3 * GIB)) as directory:
+    with tempfile.TemporaryDirectory(dir=room(6 * GIB)) as directory:
         place = Path(directory)
         drives = make_drives(place, timed)
         used = data_bytes(drives[2].image)

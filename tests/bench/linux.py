@@ -73,7 +73,7 @@ def main():
     program, linux = Path(sys.argv[1]), Path(sys.argv[2]).resolve()
     kernel = (linux / "vmlinuz", linux / "initrd", "console=ttyS0 quiet no_timer_check rcupdate.rcu_cpu_stall_suppress=1 panic=1")
     pairs = []
-    with tempfile.TemporaryDirectory(dir=room(3 * GIB)) as directory:
+    with tempfile.TemporaryDirectory(dir=room(6 * GIB)) as directory:
         place = Path(directory)
         drives = copies.make_drives(place, program)
         volume = Volume(drives[0].image)

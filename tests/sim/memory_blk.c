@@ -61,6 +61,19 @@ static enum status memory_write(struct blk *blk, uint64_t offset, const void *bu
 	return ST_OK;
 }
 
+static enum status memory_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	struct memory_blk *m = memory_of(blk);
+	enum status st = len < blk->zero_bytes ? ST_UNSUPPORTED : next_status(m);
+
+	CHECK(range_ok(offset, len, blk->size));
+	if (st != ST_OK)
+		return st;
+	m->n_zeros++;
+	memset(m->bytes + offset, 0, len);
+	return ST_OK;
+}
+
 static enum status memory_flush(struct blk *blk)
 {
 	memory_of(blk)->n_flushes++;
@@ -93,6 +106,9 @@ static const struct blk_ops for_reading = { .read = memory_read, .close = memory
 static const struct blk_ops of_fixed_size = {
 	.read = memory_read, .write = memory_write, .flush = memory_flush, .close = memory_close,
 };
+static const struct blk_ops zeroing = {
+	.read = memory_read, .write = memory_write, .zero = memory_zero, .flush = memory_flush, .close = memory_close,
+};
 static const struct blk_ops growing = {
 	.read = memory_read, .write = memory_write, .flush = memory_flush, .resize = memory_resize, .close = memory_close,
 };
@@ -102,7 +118,8 @@ struct memory_blk *memory_blk_new(const struct memory_blk_kind *kind)
 	struct memory_blk *m = calloc(1, sizeof *m);
 	uint64_t capacity = max_u64(kind->size, kind->limit);
 
-	m->blk.ops = !kind->writable ? &for_reading : kind->limit > 0 ? &growing : &of_fixed_size;
+	m->blk.ops = !kind->writable ? &for_reading : kind->limit > 0 ? &growing : kind->zero_bytes > 0 ? &zeroing : &of_fixed_size;
+	m->blk.zero_bytes = kind->zero_bytes;
 	m->blk.size = kind->size;
 	m->blk.block_bytes = kind->block_bytes > 0 ? kind->block_bytes : 1;
 	m->blk.buffer_align = kind->buffer_align > 0 ? kind->buffer_align : 1;

@@ -9,6 +9,7 @@ struct memory_blk_kind {
 	uint32_t buffer_align;   /* 0: 1 */
 	uint32_t transfer_bytes; /* 0: 64 KiB */
 	bool writable;
+	uint32_t zero_bytes;     /* > 0: of fixed size, it makes so many zeros, and more, without getting them */
 	uint64_t limit;          /* > 0: it can be resized up to this; beyond it is ST_NO_SPACE */
 };
 
@@ -16,7 +17,7 @@ struct memory_blk {
 	struct blk blk;
 	uint8_t *bytes; /* `size` of them, then garbage up to `limit` */
 	uint64_t limit;
-	unsigned n_reads, n_writes, n_flushes, n_resizes;
+	unsigned n_reads, n_writes, n_zeros, n_flushes, n_resizes;
 	/* The read or write after this many further ones, and all after it, end in `status`. */
 	unsigned calls_to_failure; /* 1: the next one; 0: never */
 	enum status status;

@@ -287,6 +287,20 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 	return st;
 }
 
+/* For a disk: the same as a write, but for who brings the bytes. */
+static enum status sim_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	uint8_t *zeros;
+	enum status st;
+
+	if (len < volume.zero_bytes)
+		return ST_UNSUPPORTED;
+	zeros = calloc(1, (size_t)len);
+	st = sim_write(blk, offset, zeros, (size_t)len);
+	free(zeros);
+	return st;
+}
+
 static enum status sim_flush(struct blk *blk)
 {
 	enum status st = call();
@@ -392,12 +406,14 @@ enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes,
 {
 	static const struct blk_ops read_ops = { .read = sim_read, .writes = sim_disk_writes, .close = sim_close };
 	static const struct blk_ops write_ops = { .read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close };
+	static const struct blk_ops zeroing_ops = { .read = sim_read, .write = sim_write, .zero = sim_zero, .flush = sim_flush, .close = sim_close };
 	struct error ignored;
 	enum status st = open_blk(find(name), writable, ret, &ignored);
 
 	if (st != ST_OK)
 		return st;
-	(*ret)->ops = writable ? &write_ops : &read_ops;
+	(*ret)->ops = !writable ? &read_ops : volume.zero_bytes > 0 ? &zeroing_ops : &write_ops;
+	(*ret)->zero_bytes = volume.zero_bytes;
 	(*ret)->block_bytes = block_bytes;
 	(*ret)->buffer_align = 8;
 	return ST_OK;

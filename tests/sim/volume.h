@@ -20,6 +20,7 @@ struct sim_volume_kind {
 	uint32_t cluster_bytes;    /* 0: 512 */
 	bool read_only;
 	bool has_holes;            /* blocks of zeros in a file take no space, and what is a hole can be asked, which can fail */
+	uint32_t zero_bytes;       /* > 0: its disks make so many zeros, and more, without getting them */
 };
 
 /* Empties the volume and its journal. */

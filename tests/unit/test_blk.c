@@ -269,6 +269,28 @@ static void test_zeros(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+/* What it does not do itself is written, and so is all of what it has begun and cannot. */
+static void test_zeros_by_the_device(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 64 << 10, .block_bytes = 512, .writable = true, .zero_bytes = 8192 });
+
+	(void)state;
+	fill(m);
+	assert_ok(blk_write_zeros(&m->blk, 1000, 8192));
+	assert_true(m->n_zeros == 1 && m->n_writes == 0);
+	assert_ok(blk_write_zeros(&m->blk, 1000 + 8192, 8191));
+	assert_true(m->n_zeros == 1 && m->n_writes > 0);
+	m->calls_to_failure = 1;
+	m->status = ST_IO;
+	assert_int_equal(blk_write_zeros(&m->blk, 30000, 8192), ST_IO);
+	m->calls_to_failure = 0;
+	for (size_t i = 0; i < m->blk.size; i++)
+		assert_int_equal(m->bytes[i], i < 1000 || i >= 1000 + 8192 + 8191 ? pattern(i) : 0);
+	assert_int_equal(blk_write_zeros(&m->blk, m->blk.size - 8192, 8193), ST_INVALID);
+	blk_close(&m->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 static void test_zeros_cancelled(void **state)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .writable = true, .limit = 8 << 20 });
@@ -310,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_extent_refused),
 		cmocka_unit_test(test_zeros),
+		cmocka_unit_test(test_zeros_by_the_device),
 		cmocka_unit_test(test_zeros_cancelled),
 		cmocka_unit_test(test_allocated),
 	};

@@ -66,6 +66,33 @@ static void test_disk(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+/* What a disk makes zeros itself is kept back like what is written, and the beginning is written even so: it shows whether it can be. */
+static void test_zeroing_disk(void **state)
+{
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .writable = true, .zero_bytes = 4096 });
+	uint8_t data[8192], seen[8192];
+	struct blk *held, *window;
+
+	(void)state;
+	memset(m->bytes, 0x11, DISK);
+	memset(data, 0x22, sizeof data);
+	assert_ok(hold_open(&m->blk, HELD, &held));
+	assert_true(m->n_zeros == 0 && all(m->bytes, 0, HELD));
+	window = window_open(held, &(struct window_kind){ .start = 4096, .size = DISK - 4096, .limit = DISK - 4096 });
+	assert_int_equal(window->zero_bytes, 4096);
+	assert_ok(blk_write(held, HELD - 8192, data, 8192));
+	assert_ok(blk_write_zeros(window, HELD - 8192, 12 * KIB));
+	assert_int_equal(m->n_zeros, 1);
+	assert_true(all(m->bytes + HELD, 0, 8 * KIB) && all(m->bytes + HELD + 8 * KIB, 0x11, DISK - HELD - 8 * KIB));
+	assert_ok(blk_read(held, HELD - 8192, seen, 8192));
+	assert_true(all(seen, 0x22, 4096) && all(seen + 4096, 0, 4096));
+	assert_ok(hold_release(held));
+	assert_true(all(m->bytes + HELD - 8192, 0x22, 4096) && all(m->bytes + HELD - 4096, 0, 4096));
+	blk_close(window);
+	blk_close(held);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 /* Of what can grow: what is kept back is data, and ends where the file's begins. */
 static void test_extents(void **state)
 {
@@ -262,6 +289,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_zeroing_disk),
 		cmocka_unit_test(test_extents),
 		cmocka_unit_test(test_small_disk),
 		cmocka_unit_test(test_failures),

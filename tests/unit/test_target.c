@@ -12,7 +12,7 @@
 
 enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024, SMALLER = MIB + (MIB >> 2) };
 
-static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
+static struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 static uint8_t before[DISK], after[DISK];
 
 static const struct sim_device machine[] = {
@@ -119,7 +119,7 @@ static bool wanted(const struct powercut *cut, void *arg)
 {
 	const struct cuts *cuts = arg;
 
-	return trying("%s/%s", cuts->name, cut->name);
+	return trying("%s%s/%s", cuts->name, kind.zero_bytes > 0 ? "-zeroing" : "", cut->name);
 }
 
 static void check_cut(const struct powercut *cut, void *arg)
@@ -430,6 +430,14 @@ static void test_gone_before_bench(void **state)
 	tear_down(&files);
 }
 
+/* Disks that make zeros themselves. */
+static int zeroing(void **state)
+{
+	(void)state;
+	kind.zero_bytes = 16 << 10;
+	return 0;
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -449,5 +457,13 @@ int main(void)
 		cmocka_unit_test(test_gone_before_bench),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	static const struct CMUnitTest zeroing_tests[] = {
+		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_every_cut_of_restore),
+		cmocka_unit_test(test_every_moment_to_pull_it),
+		cmocka_unit_test(test_every_lost_write),
+	};
+	int failed = cmocka_run_group_tests_name("target", tests, NULL, NULL);
+
+	return failed + cmocka_run_group_tests_name("target that makes zeros", zeroing_tests, zeroing, NULL);
 }

@@ -107,6 +107,7 @@ static enum status raw_load(struct image *image, struct error *err)
 
 	(void)err;
 	image->blk.ops = image->mode == OPEN_WRITE ? &write_ops : &read_ops;
+	image->blk.zero_bytes = image->file->zero_bytes;
 	image->sparse = true;
 	return ST_OK;
 }

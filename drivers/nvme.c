@@ -1,0 +1,145 @@
+#include <efi.h>
+
+#include "nvme.h"
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/platform.h"
+#include "device_path.h"
+#include "firmware.h"
+#include "protocol/nvme_pass_thru.h"
+#include "status.h"
+
+enum {
+	TIMEOUT_5_S = 50000000, /* in 100 ns */
+	TIMEOUT_30_S = 300000000, /* the drive may have to write */
+};
+
+static EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *controller_of(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	EFI_HANDLE controller = device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID);
+
+	return PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
+}
+
+enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 }; /* CNS of the command Identify (figure 244) */
+
+static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what, uint32_t namespace_id, uint8_t *answer)
+{
+	enum { IDENTIFY = 6 };
+	EFI_NVM_EXPRESS_COMMAND command = { .Cdw0 = IDENTIFY, .Flags = NVME_CDW10_VALID, .Nsid = namespace_id, .Cdw10 = what };
+	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
+	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
+		.CommandTimeout = TIMEOUT_5_S,
+		.TransferBuffer = answer,
+		.TransferLength = NVME_IDENTIFY_BYTES,
+		.QueueType = NVME_ADMIN_QUEUE,
+		.NvmeCmd = &command,
+		.NvmeCompletion = &completion,
+	};
+
+	return nvme->PassThru(nvme, namespace_id, &packet, NULL) == EFI_SUCCESS;
+}
+
+bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
+{
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = controller_of(path);
+
+	return nvme != NULL && identify(nvme, CONTROLLER, 0, answer);
+}
+
+/* Whether one of the handles is that namespace, on the controller with that path. */
+static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *controller, const EFI_HANDLE handle[], size_t n)
+{
+	enum { NVME_NAMESPACE = 23 }; /* UEFI 2.10, 10.3.4.21 */
+
+	for (size_t i = 0; i < n; i++) {
+		const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(handle[i]), *node;
+
+		if (!device_path_is_below(path, controller))
+			continue;
+		node = (const EFI_DEVICE_PATH_PROTOCOL *)((const uint8_t *)path + device_path_length(controller));
+		if (node->Type == MESSAGING_DEVICE_PATH && node->SubType == NVME_NAMESPACE && device_path_field(node, 4, 4) == namespace_id)
+			return true;
+	}
+	return false;
+}
+
+bool nvme_is_complete(EFI_HANDLE controller)
+{
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
+	uint8_t *answer = nvme != NULL ? io_alloc(NVME_IDENTIFY_BYTES) : NULL;
+	EFI_HANDLE *handle = NULL;
+	bool complete = false;
+	size_t n;
+
+	if (answer != NULL && identify(nvme, ACTIVE_NAMESPACES, 0, answer) &&
+	    firmware_handles(&(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &handle, &n) == ST_OK) {
+		complete = true;
+		for (size_t at = 0; complete && at < NVME_IDENTIFY_BYTES; at += 4) {
+			uint32_t id = (uint32_t)bytes_from_le(answer + at, 4);
+
+			if (id == 0)
+				break;
+			complete = has_handle(id, device_path_of(controller), handle, n);
+		}
+		firmware_free(handle);
+	}
+	io_free(answer, NVME_IDENTIFY_BYTES);
+	return complete;
+}
+
+/* The namespace that a path leads to, not further. 0: to none. */
+static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	EFI_DEVICE_PATH_PROTOCOL *last = device_path_last(path);
+	uint32_t id = 0;
+
+	if (last == NULL || nvme->GetNamespace(nvme, last, &id) != EFI_SUCCESS)
+		id = 0;
+	mem_free(last);
+	return id;
+}
+
+struct nvme_zeroing nvme_zeroing_of(EFI_HANDLE disk)
+{
+	enum {
+		ONCS = 520, ONCS_WRITE_ZEROES = 1 << 3,     /* of Identify Controller: "optional NVM command support" */
+		DLFEAT = 33, DLFEAT_MASK = 0x0f, ZEROS = 9, /* of Identify Namespace: what is deallocated so reads as zeros */
+	};
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(disk);
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = controller_of(path);
+	struct nvme_zeroing zeroing = { .namespace_id = nvme != NULL ? namespace_of(nvme, path) : 0 };
+	uint8_t *answer = zeroing.namespace_id != 0 ? io_alloc(NVME_IDENTIFY_BYTES) : NULL;
+
+	if (answer == NULL)
+		return zeroing;
+	if (identify(nvme, CONTROLLER, 0, answer) && (bytes_from_le(answer + ONCS, 2) & ONCS_WRITE_ZEROES) != 0)
+		zeroing.protocol = nvme;
+	zeroing.deallocates = identify(nvme, NAMESPACE, zeroing.namespace_id, answer) && (answer[DLFEAT] & DLFEAT_MASK) == ZEROS;
+	io_free(answer, NVME_IDENTIFY_BYTES);
+	return zeroing;
+}
+
+enum status nvme_zero(const struct nvme_zeroing *zeroing, uint64_t lba, uint32_t n)
+{
+	enum { WRITE_ZEROES = 8, DEALLOCATE = 1 << 25 };
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = zeroing->protocol;
+	EFI_NVM_EXPRESS_COMMAND command = {
+		.Cdw0 = WRITE_ZEROES,
+		.Flags = NVME_CDW10_VALID | NVME_CDW11_VALID | NVME_CDW12_VALID,
+		.Nsid = zeroing->namespace_id,
+		.Cdw10 = (uint32_t)lba,
+		.Cdw11 = (uint32_t)(lba >> 32),
+		.Cdw12 = (n - 1) | (zeroing->deallocates ? DEALLOCATE : 0),
+	};
+	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
+	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
+		.CommandTimeout = TIMEOUT_30_S,
+		.QueueType = NVME_IO_QUEUE,
+		.NvmeCmd = &command,
+		.NvmeCompletion = &completion,
+	};
+
+	return status_from_efi(nvme->PassThru(nvme, zeroing->namespace_id, &packet, NULL));
+}
