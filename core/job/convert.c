@@ -29,6 +29,23 @@ static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t siz
 	return st == ST_OK && job->bitmaps ? bitmaps_copy(job->target, source, err) : st;
 }
 
+/*
+ * Reads what no part of the disk is read through, refcounts above all: who writes to the image next relies on it. Where there is
+ * no memory for that, the disk itself was read.
+ */
+static enum status check_tables(struct image *image, struct error *err)
+{
+	struct check_result found;
+	enum status st = image->format->check(image, NULL, &found, err);
+
+	if (st == ST_NO_MEMORY || st == ST_TOO_LARGE)
+		return ST_OK;
+	if (st != ST_OK || found.corruptions + found.leaks + found.check_errors == 0)
+		return st;
+	return fail(err, ST_MISMATCH, "%s: what was read back is not what was written: its tables contradict each other (corruptions: %ju, leaks: %ju)",
+		    image->name, found.corruptions + found.check_errors, found.leaks);
+}
+
 /* Reads the target back as another reader would, who has nothing of it in memory. */
 static enum status read_back(const struct convert_job *job, const struct fingerprint *print, struct error *err)
 {
@@ -48,6 +65,8 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 		st = image_load(image, err);
 	if (st == ST_OK)
 		st = verify_disk(image, print, job->map, job->progress, err);
+	if (st == ST_OK && job->create != NULL && image->format->check != NULL)
+		st = check_tables(image, err);
 	image_close(image);
 	chain_close(&backing);
 	if (st == ST_CORRUPT) {

@@ -1,4 +1,5 @@
 /* What a capture writes, and in which order: the file from its front to its end, and hardly anything but data. */
+#include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
 #include "run.h"
@@ -121,12 +122,43 @@ static void in_parts(void **state)
 	sim_machine(NULL, 0);
 }
 
+/*
+ * A write of metadata that the drive says it has done, and has not: refcounts too, which nothing of the disk is read through. What is
+ * called good is good all through.
+ */
+static void every_lost_write(void **state)
+{
+	unsigned n, noticed = 0;
+
+	(void)state;
+	for (n = 1;; n++) {
+		int code;
+
+		make_disk(512 << 10);
+		sim_volume_lose(n);
+		code = RUN("convert", "-O", "qcow2", "-o", "cluster_size=512", "serial=D", "t");
+		if (!sim_volume_lost())
+			break;
+		if (code == OUTCOME_MISMATCH) {
+			noticed++;
+			continue;
+		}
+		assert_int_equal(code, EXIT_OK);
+		if (RUN("check", "t") != EXIT_OK)
+			fail_msg("write %u: %s%s", n, out.text, err.text);
+	}
+	sim_volume_lose(0);
+	print_message("%u lost writes, %u of them made a difference\n", n - 1, noticed);
+	assert_true(noticed > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(data_only, tear_down),
 		cmocka_unit_test_teardown(many_tables, tear_down),
 		cmocka_unit_test_teardown(in_parts, tear_down),
+		cmocka_unit_test_teardown(every_lost_write, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
