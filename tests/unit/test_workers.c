@@ -1,6 +1,7 @@
 /* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
 #include "job/outcome.h"
 #include "job/workers.h"
+#include "machine.h"
 #include "processors.h"
 #include "run.h"
 
@@ -169,6 +170,34 @@ static void started_for_hard_work_only(void **state)
 	assert_int_equal(sim_processors_started(), 2);
 	assert_int_equal(RUN("hash", "zlib"), EXIT_OK);
 	assert_int_equal(sim_processors_started(), 2);
+}
+
+/* Checksums are worth it where there are many: those of a copy, and those of what is read back. */
+static void started_for_many_sums(void **state)
+{
+	static const struct sim_device machine = {
+		"blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = 4 << 20,
+			   .block_bytes = 512, .medium = true, .flushes = true },
+	};
+	uint8_t *disk = calloc(1, 4 << 20);
+
+	(void)state;
+	sim_file_put("disk", disk, 4 << 20);
+	free(disk);
+	sim_machine(&machine, 1);
+	sim_machine_files(0, "disk", NULL);
+	sim_processors(2);
+	sim_processors_read(false);
+	assert_int_equal(RUN("create", "-f", "qcow2", "large", "1023M"), EXIT_OK);
+	(void)sim_processors_started();
+	assert_int_equal(RUN("convert", "-O", "qcow2", "large", "serial=D"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 0);
+	assert_int_equal(RUN("resize", "large", "1G"), EXIT_OK);
+	assert_int_equal(RUN("convert", "-O", "qcow2", "--no-verify", "large", "serial=D", "--erase=D"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 0);
+	assert_int_equal(RUN("convert", "-O", "qcow2", "large", "serial=D", "--erase=D"), EXIT_OK);
+	assert_int_equal(sim_processors_started(), 4);
+	sim_machine(NULL, 0);
 }
 
 static void one_stops(void **state)
@@ -407,6 +436,7 @@ int main(void)
 		cmocka_unit_test(stopped),
 		cmocka_unit_test_setup_teardown(same_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(started_for_hard_work_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(started_for_many_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_stops_while_salvaging, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(read_again, set_up, tear_down),
