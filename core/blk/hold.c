@@ -149,7 +149,7 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 	};
 	struct hold *hold = mem_alloc(sizeof *hold);
 	uint8_t *kept = io_alloc(n), *read = io_alloc(n);
-	enum status st = hold == NULL || kept == NULL || read == NULL ? ST_NO_MEMORY : platform_cancelled() ? ST_CANCELLED : wipe(file, read, n);
+	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, read, n) : ST_NO_MEMORY;
 
 	if (st != ST_OK) {
 		io_free(kept, n);

@@ -241,8 +241,11 @@ static enum status fail_beginning(const struct target_job *job, enum status st, 
 static enum status open_disk(struct target_job *job, struct error *err)
 {
 	struct blk *disk, *part;
-	enum status st = platform_open_target(job->device, &disk, err);
+	enum status st;
 
+	if (platform_cancelled())
+		return fail_beginning(job, ST_CANCELLED, err);
+	st = platform_open_target(job->device, &disk, err);
 	if (st != ST_OK)
 		return st;
 	part = disk;
