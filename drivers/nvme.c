@@ -11,7 +11,7 @@
 #include "status.h"
 
 enum {
-	TIMEOUT_5_S = 50000000, /* in 100 ns */
+	TIMEOUT_5_S = 50000000,   /* in 100 ns */
 	TIMEOUT_30_S = 300000000, /* the drive may have to write */
 };
 
@@ -75,14 +75,14 @@ bool nvme_is_complete(EFI_HANDLE controller)
 
 	if (answer != NULL && identify(nvme, ACTIVE_NAMESPACES, 0, answer) &&
 	    firmware_handles(&(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &handle, &n) == ST_OK) {
-		complete = true;
-		for (size_t at = 0; complete && at < NVME_IDENTIFY_BYTES; at += 4) {
-			uint32_t id = (uint32_t)bytes_from_le(answer + at, 4);
+		uint32_t id;
+		size_t at = 0;
 
-			if (id == 0)
-				break;
-			complete = has_handle(id, device_path_of(controller), handle, n);
-		}
+		/* A list that is full, without a 0 at its end, may go on. */
+		while ((id = at < NVME_IDENTIFY_BYTES ? (uint32_t)bytes_from_le(answer + at, 4) : UINT32_MAX) != 0 &&
+		       has_handle(id, device_path_of(controller), handle, n))
+			at += 4;
+		complete = id == 0;
 		firmware_free(handle);
 	}
 	io_free(answer, NVME_IDENTIFY_BYTES);

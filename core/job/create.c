@@ -1,6 +1,5 @@
 #include "job/create.h"
 
-#include "base/check.h"
 #include "base/out.h"
 #include "base/path.h"
 #include "base/platform.h"
@@ -189,7 +188,8 @@ static enum status plan_dense(struct create_job *job, struct error *err)
 	if (!job->dense || job->format->measure == NULL || job->plan.n_files > 1 || job->request.backing_name != NULL)
 		return ST_OK;
 	st = job->format->measure(&job->request, NULL, &full, err);
-	CHECK(st == ST_OK); /* the format has planned it */
+	if (st != ST_OK)
+		return st;
 	job->plan.file[0].size = max_u64(job->plan.file[0].size, full.full_bytes);
 	job->plan.file[0].prealloc = PREALLOC_FULL;
 	return ST_OK;

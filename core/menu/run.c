@@ -1,6 +1,5 @@
 #include "menu/run.h"
 
-#include "base/check.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -192,7 +191,10 @@ bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char 
 	line->text[length] = '\0';
 	if (code != EXIT_OK) {
 		reason(said, about, why, why_bytes);
-		CHECK(why[0] != '\0'); /* no command refuses without a word */
+		if (why[0] == '\0') { /* what is refused is never offered */
+			out_buffer_init(&err, why, why_bytes);
+			out_text(&err.out, "the command refuses it");
+		}
 	}
 	return code == EXIT_OK;
 }

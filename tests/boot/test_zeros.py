@@ -21,7 +21,7 @@ WITH_DATA = {0, 1, 10, 30, 31}
 
 # Each disk: bus, sector size, what of it fails.
 DISKS = {"NVME": ("nvme", 512, ()), "NVME4K": ("nvme", 4096, ()), "CLONE": ("nvme", 512, ()), "FAILS": ("nvme", 512, (("write-zeroes", None),)),
-         "LIES": ("nvme", 512, ()), "SATA": ("ahci", 512, ())}
+         "LIES": ("nvme", 512, ()), "WRITTEN": ("nvme", 512, ()), "SATA": ("ahci", 512, ())}
 ABLE = ("NVME", "NVME4K", "CLONE")
 
 
@@ -59,7 +59,8 @@ def made(place, make_stick):
         if name == "LIES":
             continue
         source_name = "serial=NVME" if name == "CLONE" else "image.qcow2"
-        steps[name] = batch.run(f"efi-img.efi convert -n --no-verify {source_name} serial={name} --erase={name}")
+        option = "-S 0 " if name == "WRITTEN" else ""  # wants all of it written
+        steps[name] = batch.run(f"efi-img.efi convert -n --no-verify {option}{source_name} serial={name} --erase={name}")
     batch.do("load lying.efi")
     steps["LIES"] = batch.run("efi-img.efi convert -n --no-verify image.qcow2 serial=LIES --erase=LIES")
     drives = [Drive("usb", stick.image, "STICK")]

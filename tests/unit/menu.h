@@ -44,6 +44,24 @@ static void plug_in(size_t n)
 		sim_machine_files(i, files[i], i == 0 ? "fs0:" : NULL);
 }
 
+enum { MANY = 40 };
+
+/* Instead, so many disks that they need pages. */
+static inline void plug_in_many(void)
+{
+	static struct sim_device many[MANY];
+	static char names[MANY][8], serials[MANY][8];
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "blk%zu:", i);
+		snprintf(serials[i], sizeof serials[i], "SER-%zu", i);
+		many[i] = machine[1];
+		many[i].names = names[i];
+		many[i].device.serial = serials[i];
+	}
+	sim_machine(many, MANY);
+}
+
 /* A disk with a GPT and data, and an image of it in a raw file. */
 static void set_up(void)
 {

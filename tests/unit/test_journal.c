@@ -2,7 +2,6 @@
  * Going on with a capture or a restore that was interrupted: at every power cut, failure and moment of being stopped, what
  * is left is no image, and --resume makes it the one that it was to be, or says why not.
  */
-#include "job/create.h"
 #include "job/journal.h"
 #include "job/outcome.h"
 #include "machine.h"
@@ -428,13 +427,10 @@ static void damaged(void **state)
 	assert_whole(&rows[0], "mended");
 }
 
-/* What is to be gone on with is not there any more, or is something else by now: neither is written over. */
+/* What is to be gone on with is not there any more. */
 static void no_target(void **state)
 {
-	static const uint8_t first[HOLD_IMAGE_BYTES] = { 0 };
-	struct create_job job = { .file_name = "t", .file = { (char *)"t" } };
 	struct error why;
-	struct blk *file;
 	uint64_t n;
 
 	(void)state;
@@ -442,10 +438,6 @@ static void no_target(void **state)
 	assert_ok(platform_remove("t", &why));
 	REFUSED(1, "t: no such file", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	assert_null(sim_file("t", &n));
-	sim_file_put("t", "something", 9);
-	assert_int_equal(create_reopen(&job, first, &file, &why), ST_EXISTS);
-	assert_non_null(strstr(why.text, "it begins with something"));
-	assert_memory_equal(sim_file("t", &n), "something", 9);
 }
 
 /* Zeros that the source does not even have as data are proven as well. */
@@ -476,35 +468,6 @@ static void zeros_of_an_image(void **state)
 	assert_int_equal(go_on_with(&row), EXIT_OK);
 	assert_memory_equal(sim_file("other", &size), bytes, DISK);
 	assert_null(sim_file("image.resume", &size));
-}
-
-/* A file that has only been made is opened again at whatever point that fails. */
-static void opened_again(void **state)
-{
-	static const uint8_t first[HOLD_IMAGE_BYTES] = { 1 };
-	struct create_job job = { .file_name = "t", .file = { (char *)"t" } };
-	bool failed = true, at_the_beginning = false;
-	struct error why;
-	struct blk *file;
-	uint64_t size;
-
-	(void)state;
-	for (unsigned n = 1; failed; n++) {
-		enum status st;
-
-		sim_file_put("t", "", 0);
-		sim_volume_fail(n, ST_IO);
-		st = create_reopen(&job, first, &file, &why);
-		failed = sim_volume_failed();
-		sim_volume_fail(0, ST_OK);
-		assert_row(st == (failed ? ST_IO : ST_OK), n);
-		at_the_beginning |= strcmp(why.text, "t: the device reports an error") == 0;
-		if (st == ST_OK)
-			blk_close(file);
-		assert_false(begins_with_something("t"));
-	}
-	assert_true(at_the_beginning);
-	assert_int_equal(sim_file("t", &size) != NULL ? size : 0, HOLD_IMAGE_BYTES);
 }
 
 /* Going on fails at every call, and without memory, too: what was done stays, and can be gone on with. */
@@ -624,7 +587,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(zeros_of_an_image, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(opened_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(going_on_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(volume_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),

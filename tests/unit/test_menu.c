@@ -4,8 +4,6 @@
 
 /* The menu, driven by keys through every path to its end; what is rare is in test_menu_rare.c. */
 
-enum { MANY = 40 };
-
 static const uint8_t *file_of(const char *name, uint64_t least)
 {
 	uint64_t n = 0;
@@ -148,19 +146,9 @@ static void test_arrows(void **state)
 
 static void test_forty(void **state)
 {
-	static struct sim_device many[MANY];
-	static char names[MANY][8], serials[MANY][8];
-
 	(void)state;
 	set_up();
-	for (size_t i = 0; i < MANY; i++) {
-		snprintf(names[i], sizeof names[i], "blk%zu:", i);
-		snprintf(serials[i], sizeof serials[i], "SER-%zu", i);
-		many[i] = machine[1];
-		many[i].names = names[i];
-		many[i].device.serial = serials[i];
-	}
-	sim_machine(many, MANY);
+	plug_in_many();
 	assert_int_equal(drive("forty", 24, "2" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L "999999" L "\b\b\b\b\b" "3x" L CR L "b" "4\b" "40" CR L
 			       "b" "\2\2\2\2\2\2\2\2\2\2" L "\1" L CR L "bbqy", NULL), MENU_LEAVE);
 	tear_down();

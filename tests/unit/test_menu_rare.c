@@ -4,7 +4,7 @@
 
 /* What is rare in the menu: keyboards, texts and names of other kinds, and what goes away meanwhile. */
 
-enum { MANY = 40, LONG = 1010 };
+enum { LONG = 1010 };
 
 #define BACKSPACES "\b\b\b\b\b\b\b\b\b\b" /* as many as "disk.qcow2" has characters */
 #define TEN "0123456789"
@@ -34,19 +34,9 @@ static void test_other_terminals(void **state)
 /* On the way up the page goes with the mark. */
 static void test_mark_moves_the_page(void **state)
 {
-	static struct sim_device many[MANY];
-	static char names[MANY][8], serials[MANY][8];
-
 	(void)state;
 	set_up();
-	for (size_t i = 0; i < MANY; i++) {
-		snprintf(names[i], sizeof names[i], "blk%zu:", i);
-		snprintf(serials[i], sizeof serials[i], "SER-%zu", i);
-		many[i] = machine[1];
-		many[i].names = names[i];
-		many[i].device.serial = serials[i];
-	}
-	sim_machine(many, MANY);
+	plug_in_many();
 	assert_int_equal(drive("up", 24, "2n" L "\1\1\1\1\1\1\1\1\1" L "\1" L "\1\1" L "bqy", NULL), MENU_LEAVE);
 	tear_down();
 }
