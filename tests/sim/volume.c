@@ -42,8 +42,10 @@ void sim_volume(const struct sim_volume_kind *kind)
 {
 	for (size_t i = 0; i < SIM_FILES_MAX; i++)
 		free(files[i].bytes);
-	for (size_t i = 0; i < n_journal; i++)
+	for (size_t i = 0; i < n_journal; i++) {
+		free(journal[i].file);
 		free(journal[i].bytes);
+	}
 	free(journal);
 	memset(files, 0, sizeof files);
 	journal = NULL;
@@ -139,10 +141,7 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 		journal = realloc(journal, journal_capacity * sizeof *journal);
 	}
 	change = &journal[n_journal++];
-	*change = (struct sim_change){ .kind = kind, .offset = offset, .n = n };
-	if (strlen(file->name) >= sizeof change->file)
-		abort(); /* nobody writes to those with long names */
-	strcpy(change->file, file->name);
+	*change = (struct sim_change){ .kind = kind, .file = strdup(file->name), .offset = offset, .n = n };
 	if (bytes != NULL) {
 		change->bytes = malloc(n + 1);
 		memcpy(change->bytes, bytes, n);
@@ -468,6 +467,8 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 	struct sim_file *file = find(name);
 	enum status st = call_for(name);
 
+	if (st == ST_OK && strlen(name) >= SIM_NAME_BYTES)
+		st = ST_INVALID;
 	if (st == ST_OK && file != NULL && !replace)
 		st = ST_EXISTS;
 	if (st == ST_OK && file == NULL)

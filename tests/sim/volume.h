@@ -63,7 +63,7 @@ enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
 
 struct sim_change {
 	enum sim_change_kind kind;
-	char file[32];
+	char *file;
 	uint64_t offset;    /* of a write; the new size of a resize */
 	uint8_t *bytes;     /* of a write */
 	size_t n;
