@@ -147,6 +147,7 @@ static struct sim_change *keep_journal(size_t *ret_n)
 
 	for (size_t i = 0; i < *ret_n; i++) {
 		kept[i] = journal[i];
+		kept[i].file = strdup(journal[i].file);
 		if (journal[i].bytes != NULL) {
 			kept[i].bytes = malloc(journal[i].n + 1);
 			memcpy(kept[i].bytes, journal[i].bytes, journal[i].n);
@@ -157,8 +158,10 @@ static struct sim_change *keep_journal(size_t *ret_n)
 
 static void free_journal(struct sim_change *journal, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		free(journal[i].file);
 		free(journal[i].bytes);
+	}
 	free(journal);
 }
 
