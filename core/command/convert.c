@@ -426,6 +426,9 @@ static enum status convert(const struct console *console, const struct arguments
 	st = convert_records_end(&records, console, arguments, format, &job, st, err);
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
+	if (st == ST_OK && job.tables_unread)
+		out_printf(console->err, "efi-img: warning: %s: the disk in it was read back, but there is no memory to count the references to its "
+			   "clusters: have efi-img check look at it where there is more\n", name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
 		source_say_writes(source, n, console->out);
 		if (st == ST_OK && job.verify)

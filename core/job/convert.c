@@ -31,15 +31,17 @@ static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t siz
 
 /*
  * Reads what no part of the disk is read through, refcounts above all: who writes to the image next relies on it. Where there is
- * no memory for that, the disk itself was read.
+ * no memory for that, the disk itself was read, and that has to do.
  */
-static enum status check_tables(struct image *image, struct error *err)
+static enum status check_tables(struct convert_job *job, struct image *image, struct error *err)
 {
 	struct check_result found;
 	enum status st = image->format->check(image, NULL, &found, err);
 
-	if (st == ST_NO_MEMORY || st == ST_TOO_LARGE)
+	if (st == ST_NO_MEMORY || st == ST_TOO_LARGE) {
+		job->tables_unread = true;
 		return ST_OK;
+	}
 	if (st != ST_OK || found.corruptions + found.leaks + found.check_errors == 0)
 		return st;
 	return fail(err, ST_MISMATCH, "%s: what was read back is not what was written: its tables contradict each other (corruptions: %ju, leaks: %ju)",
@@ -47,7 +49,7 @@ static enum status check_tables(struct image *image, struct error *err)
 }
 
 /* Reads the target back as another reader would, who has nothing of it in memory. */
-static enum status read_back(const struct convert_job *job, const struct fingerprint *print, struct error *err)
+static enum status read_back(struct convert_job *job, const struct fingerprint *print, struct error *err)
 {
 	struct blk *file = job->target->file;
 	struct window_kind all = { .size = file->size, .limit = file->size };
@@ -66,7 +68,7 @@ static enum status read_back(const struct convert_job *job, const struct fingerp
 	if (st == ST_OK)
 		st = verify_disk(image, print, job->map, job->progress, err);
 	if (st == ST_OK && job->create != NULL && image->format->check != NULL)
-		st = check_tables(image, err);
+		st = check_tables(job, image, err);
 	image_close(image);
 	chain_close(&backing);
 	if (st == ST_CORRUPT) {
@@ -133,7 +135,7 @@ static enum status copy_all(const struct convert_job *job, uint64_t size, struct
 	return st == ST_OK && goes_on(job) && !job->target->format->flat ? mend_grown(job, err) : st;
 }
 
-static enum status copy_and_verify(const struct convert_job *job, uint64_t size, struct error *err)
+static enum status copy_and_verify(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct fingerprint print;
 	uint64_t total;
@@ -157,7 +159,7 @@ static enum status copy_and_verify(const struct convert_job *job, uint64_t size,
 }
 
 /* The same; when it is interrupted, the journal says how far it came, if that can still be known. */
-static enum status copy_noted(const struct convert_job *job, uint64_t size, struct error *err)
+static enum status copy_noted(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct journal *journal = job->journal;
 	enum status st = copy_and_verify(job, size, err);
