@@ -47,7 +47,7 @@ enum way show_log(struct menu *m)
 	enum way way;
 
 	begin(logs);
-	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help, .top = logs };
+	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help, .backwards = true, .top = logs };
 	memcpy(pick->directory, logs, sizeof logs);
 	while ((way = pick_file(&m->ui, pick)) == WAY_NEXT) {
 		struct page page = { .title = title, .step = "", .text = m->transcript.text, .ask = pick->file, .help = help, .bare = true };

@@ -19,6 +19,7 @@ struct pick {
 
 	bool parts;                    /* of disks: show their partitions as well */
 	bool place;                    /* of files: a directory is wanted */
+	bool backwards;                /* of files: the last name comes first */
 	bool opens;                    /* an image is wanted that can be opened */
 	const char *top;               /* of files: the directory that there is no way up from; NULL: none, the volumes come above all */
 

@@ -142,8 +142,17 @@ static int compare_names(const char *a, const char *b)
 	return (unsigned char)text_lower(*a) - (unsigned char)text_lower(*b);
 }
 
+static bool is_before(const struct pick *pick, const struct file_entry *a, const struct file_entry *b)
+{
+	int names = compare_names(a->name, b->name);
+
+	if (a->directory != b->directory)
+		return a->directory;
+	return pick->backwards ? names > 0 : names < 0;
+}
+
 /* Directories first, by their names; where a place is wanted, nothing but them. */
-static void sort(struct file_list *list, bool place)
+static void sort(const struct pick *pick, struct file_list *list)
 {
 	size_t n = 0;
 
@@ -151,17 +160,12 @@ static void sort(struct file_list *list, bool place)
 		struct file_entry entry = list->entry[i];
 		size_t at = n;
 
-		if (place && !entry.directory) {
+		if (pick->place && !entry.directory) {
 			mem_free(entry.name);
 			continue;
 		}
-		for (; at > 0; at--) {
-			const struct file_entry *before = &list->entry[at - 1];
-
-			if (before->directory != entry.directory ? before->directory : compare_names(before->name, entry.name) <= 0)
-				break;
-			list->entry[at] = *before;
-		}
+		for (; at > 0 && is_before(pick, &entry, &list->entry[at - 1]); at--)
+			list->entry[at] = list->entry[at - 1];
 		list->entry[at] = entry;
 		n++;
 	}
@@ -280,7 +284,7 @@ static enum way pick_entry(struct ui *ui, struct pick *pick)
 	enum status st = platform_list(pick->directory, &files, &err);
 
 	if (st == ST_OK) {
-		sort(&files, pick->place);
+		sort(pick, &files);
 		item = mem_alloc((files.n + pick->place) * sizeof *item);
 		if (item == NULL)
 			st = fail_no_memory(&err);
