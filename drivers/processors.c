@@ -54,14 +54,14 @@ static bool start(struct other *other)
 	return false;
 }
 
-size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
 {
 	UINTN all = 0, enabled = 0;
 
 	n_others = 0;
 	services = LOCATE(EFI_MP_SERVICES_PROTOCOL);
 	if (services == NULL || services->GetNumberOfProcessors(services, &all, &enabled) != EFI_SUCCESS ||
-	    services->WhoAmI(services, &boot_processor) != EFI_SUCCESS)
+	    enabled <= least || services->WhoAmI(services, &boot_processor) != EFI_SUCCESS)
 		return 0;
 	for (UINTN number = 0; number < all && n_others < most && n_others < OTHERS_MAX; number++) {
 		struct other *other = &others[n_others];

@@ -76,11 +76,11 @@ int32_t platform_utc_offset(int64_t unix_seconds);
 /* ---- Other processors ---- */
 
 /*
- * Has up to `most` other processors call run(arg, n), n = 1, 2, ..., and says how many do; 0: there are none. What they
+ * Has `least` to `most` other processors call run(arg, n), n = 1, 2, ..., and says how many do; 0: there are not so many. What they
  * run needs less than 16 KiB of stack and calls of the platform only platform_word_wait(), platform_word_wake() and,
  * where platform_processors_read() says so, what reads a blk that is open.
  */
-size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), void *arg);
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg);
 
 /* Returns when all of them have returned from run(). Those that do not within some seconds are stopped. */
 void platform_processors_stop(void);

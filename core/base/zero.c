@@ -1,17 +1,16 @@
 #include "base/zero.h"
 
-/* As in registers of SSE2, NEON and the like, which the compiler has for each processor. */
-typedef uint64_t lanes __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t word __attribute__((aligned(1), may_alias));
 
+/* Words, not vectors: both are faster than memory, but for these an emulated machine takes two thirds of the time. */
 bool is_zero(const uint8_t *bytes, size_t n)
 {
 	uint8_t seen = 0;
 
 	for (; n >= 64; n -= 64, bytes += 64) {
-		const lanes *in = (const lanes *)bytes;
-		uint64_t some __attribute__((vector_size(16))) = (in[0] | in[1]) | (in[2] | in[3]);
+		const word *in = (const word *)bytes;
 
-		if ((some[0] | some[1]) != 0)
+		if ((in[0] | in[1] | in[2] | in[3] | in[4] | in[5] | in[6] | in[7]) != 0)
 			return false;
 	}
 	while (n-- > 0)

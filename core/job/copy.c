@@ -165,6 +165,20 @@ static enum status pack_unit(const struct piece *piece, struct codec *codec, siz
 	return st == ST_NO_SPACE ? ST_OK : st;
 }
 
+/* Zeros are looked for once: they count nothing in a fingerprint. */
+static enum status work_unit(struct piece *piece, size_t worker, size_t i)
+{
+	const struct copy *copy = piece->copy;
+	size_t unit = copy->unit_bytes, at = i * unit;
+	const uint8_t *bytes = piece->fetch.bytes + at;
+	bool zero = (copy->seeks_zeros || copy->print != NULL) && is_zero(bytes, unit);
+
+	piece->zero[i] = zero && copy->seeks_zeros;
+	if (copy->print != NULL && !zero)
+		fingerprint_part(copy->print, piece->offset, piece->offset + at, bytes, (size_t)min_u64(unit, piece->length - at), piece->part);
+	return piece->packed != NULL && !piece->zero[i] ? pack_unit(piece, copy->codec[worker], i) : ST_OK;
+}
+
 static void work(struct work *its_work, size_t worker)
 {
 	struct piece *piece = (struct piece *)its_work;
@@ -174,13 +188,9 @@ static void work(struct work *its_work, size_t worker)
 
 	/* What a compressor gets behind the end of the disk is zeros. */
 	memset(piece->fetch.bytes + length, 0, n_units * unit - length);
-	if (st == ST_OK && copy->print != NULL)
-		fingerprint_part(copy->print, piece->offset, piece->fetch.bytes, length, piece->part);
-	for (size_t i = 0; st == ST_OK && i < n_units; i++) {
-		piece->zero[i] = copy->seeks_zeros && is_zero(piece->fetch.bytes + i * unit, unit);
-		if (piece->packed != NULL && !piece->zero[i])
-			st = pack_unit(piece, copy->codec[worker], i);
-	}
+	memset(piece->part, 0, sizeof piece->part);
+	for (size_t i = 0; st == ST_OK && i < n_units; i++)
+		st = work_unit(piece, worker, i);
 	piece->st = st;
 }
 

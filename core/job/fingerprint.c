@@ -25,24 +25,24 @@ void fingerprint_close(struct fingerprint *print)
 	*print = (struct fingerprint){ 0 };
 }
 
-void fingerprint_part(const struct fingerprint *print, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static FINGERPRINT_PARTS])
+void fingerprint_part(const struct fingerprint *print, uint64_t piece, uint64_t offset, const uint8_t *bytes, size_t n,
+		      uint64_t part[static FINGERPRINT_PARTS])
 {
-	uint64_t first = offset / print->range_bytes;
+	uint64_t first = piece / print->range_bytes;
 
-	CHECK(offset % BLOCK_BYTES == 0 && n <= FINGERPRINT_PIECE_BYTES);
-	ret[0] = ret[1] = 0;
+	CHECK(offset % BLOCK_BYTES == 0 && offset - piece <= FINGERPRINT_PIECE_BYTES - n);
 	for (size_t done = 0, block; done < n; done += block) {
 		uint64_t at = offset + done;
 
 		block = (size_t)min_u64(BLOCK_BYTES, n - done);
 		if (!is_zero(bytes + done, block))
-			ret[at / print->range_bytes - first] += checksum(bytes + done, block, at);
+			part[at / print->range_bytes - first] += checksum(bytes + done, block, at);
 	}
 }
 
-void fingerprint_add(struct fingerprint *print, uint64_t offset, const uint64_t part[static FINGERPRINT_PARTS])
+void fingerprint_add(struct fingerprint *print, uint64_t piece, const uint64_t part[static FINGERPRINT_PARTS])
 {
-	size_t first = (size_t)(offset / print->range_bytes);
+	size_t first = (size_t)(piece / print->range_bytes);
 
 	for (size_t i = 0; i < FINGERPRINT_PARTS; i++)
 		print->sum[first + i] += part[i];

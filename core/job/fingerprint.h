@@ -29,11 +29,13 @@ enum status fingerprint_open(struct fingerprint *, uint64_t size, struct error *
 void fingerprint_close(struct fingerprint *);
 
 /*
- * What a piece of up to FINGERPRINT_PIECE_BYTES counts, for the range that it begins in and for the one behind that.
- * `offset` is a multiple of 512, and so is `n` unless the disk ends there. On any processor.
+ * Adds to `part` what `n` bytes at `offset` count, for the range in which their piece begins, at `piece`, and for the one behind
+ * that. A piece has up to FINGERPRINT_PIECE_BYTES; offsets are multiples of 512, and so is `n` unless the disk ends there. On any
+ * processor.
  */
-void fingerprint_part(const struct fingerprint *, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static FINGERPRINT_PARTS]);
-void fingerprint_add(struct fingerprint *, uint64_t offset, const uint64_t part[static FINGERPRINT_PARTS]);
+void fingerprint_part(const struct fingerprint *, uint64_t piece, uint64_t offset, const uint8_t *bytes, size_t n,
+		      uint64_t part[static FINGERPRINT_PARTS]);
+void fingerprint_add(struct fingerprint *, uint64_t piece, const uint64_t part[static FINGERPRINT_PARTS]);
 
 /* Both are of disks of the same size. False: *ret_offset is where the first range begins that differs, of *ret_n bytes. */
 bool fingerprint_same(const struct fingerprint *, const struct fingerprint *, uint64_t *ret_offset, uint64_t *ret_n);

@@ -3,15 +3,21 @@
 #include "base/check.h"
 #include "base/platform.h"
 
-/* Starting other processors takes the firmware 10 ms, and stopping them up to 100. */
-static const uint64_t worth_bytes[] = { [EFFORT_LOOK] = UINT64_MAX, [EFFORT_SUM] = 1 << 30, [EFFORT_PACK] = 4 << 20 };
+/*
+ * From how many bytes on, and with how many other processors. Starting them takes the firmware 10 ms, and stopping them up to 100. Where
+ * there is only one other, it may be the one that the devices of a virtual machine are made of: checksums then slow those down.
+ */
+static const struct {
+	uint64_t bytes;
+	size_t others;
+} worth[] = { [EFFORT_LOOK] = { UINT64_MAX, 1 }, [EFFORT_SUM] = { 1 << 30, 2 }, [EFFORT_PACK] = { 4 << 20, 1 } };
 
-static enum status start_others(struct pipeline *line)
+static enum status start_others(struct pipeline *line, enum effort effort)
 {
 	enum status st = ST_OK;
 
-	line->may_start = false;
-	workers_add(line->workers, PIPELINE_WORKERS_MAX);
+	workers_add(line->workers, worth[effort].others, PIPELINE_WORKERS_MAX);
+	line->may_start = workers_count(line->workers) == 0 && effort != EFFORT_PACK;
 	for (size_t i = 1; st == ST_OK && i < pipeline_processors(line); i++)
 		st = unpacker_open(&line->unpacker[i], line->cluster_bytes);
 	return st;
@@ -21,13 +27,15 @@ enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster
 {
 	enum status st;
 
-	*line = (struct pipeline){ .may_start = bytes >= worth_bytes[EFFORT_PACK], .cluster_bytes = cluster_bytes };
-	st = workers_start(0, &line->workers, err);
+	*line = (struct pipeline){ .may_start = bytes >= worth[EFFORT_PACK].bytes, .cluster_bytes = cluster_bytes };
+	st = workers_start(&line->workers, err);
 	if (st != ST_OK)
 		return st;
 	st = unpacker_open(&line->unpacker[0], cluster_bytes);
-	if (st == ST_OK && (bytes >= worth_bytes[effort] || (line->may_start && platform_processors_read())))
-		st = start_others(line);
+	if (st == ST_OK && line->may_start && platform_processors_read())
+		effort = EFFORT_PACK; /* reading is their work too */
+	if (st == ST_OK && bytes >= worth[effort].bytes)
+		st = start_others(line, effort);
 	return st == ST_OK ? ST_OK : fail_no_memory(err);
 }
 
@@ -85,7 +93,7 @@ enum status pipeline_push(struct pipeline *line)
 	CHECK(line->n < line->n_slots);
 	if (slot->has_work && slot->is_hard && line->may_start) {
 		/* So far there was one slot, which is this one, so that others can come behind it. */
-		if (start_others(line) != ST_OK)
+		if (start_others(line, EFFORT_PACK) != ST_OK)
 			return ST_NO_MEMORY;
 		make_slots(line);
 	}

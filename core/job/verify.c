@@ -1,5 +1,6 @@
 #include "job/verify.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "job/scan.h"
 
@@ -7,7 +8,8 @@ _Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS && (int)SCAN_PIECE_BY
 
 static void work(const void *user, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static SCAN_RESULTS])
 {
-	fingerprint_part(user, offset, bytes, n, ret);
+	memset(ret, 0, FINGERPRINT_PARTS * sizeof *ret);
+	fingerprint_part(user, offset, offset, bytes, n, ret);
 }
 
 static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])

@@ -57,20 +57,18 @@ static void serve(void *arg, size_t worker)
 	}
 }
 
-void workers_add(struct workers *workers, size_t most)
+void workers_add(struct workers *workers, size_t least, size_t most)
 {
 	CHECK(workers->n == 0);
-	workers->n = platform_processors_start(most, serve, workers);
+	workers->n = platform_processors_start(least, most, serve, workers);
 }
 
-enum status workers_start(size_t most, struct workers **ret, struct error *err)
+enum status workers_start(struct workers **ret, struct error *err)
 {
 	struct workers *workers = mem_alloc(sizeof *workers);
 
 	if (workers == NULL)
 		return fail_no_memory(err);
-	if (most > 0)
-		workers_add(workers, most);
 	*ret = workers;
 	return ST_OK;
 }

@@ -21,11 +21,11 @@ struct workers;
 
 enum { WORK_MAX = 64 }; /* submitted and not waited for */
 
-/* Starts up to `most` other processors; none is no error. ST_NO_MEMORY. */
-enum status workers_start(size_t most, struct workers **ret, struct error *);
+/* Without other processors so far. ST_NO_MEMORY. */
+enum status workers_start(struct workers **ret, struct error *);
 
-/* The same, later, where none were started so far. */
-void workers_add(struct workers *, size_t most);
+/* Starts `least` to `most` other processors, where none were started so far; none where there are not so many. */
+void workers_add(struct workers *, size_t least, size_t most);
 
 /* Returns when all are back. What was not begun is never done. NULL is allowed. */
 void workers_stop(struct workers *);

@@ -32,7 +32,7 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
 {
 	cpu_set_t usable;
 	sigset_t all, before;
@@ -41,7 +41,7 @@ size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), 
 
 	others = (size_t)min_u64(min_u64(most, others), THREADS_MAX);
 	sigfillset(&all);
-	if (pthread_attr_init(&attributes) != 0)
+	if (others < least || pthread_attr_init(&attributes) != 0)
 		return 0;
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &before); /* Ctrl-C is for the first thread */

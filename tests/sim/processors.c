@@ -62,9 +62,11 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-size_t platform_processors_start(size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
 {
 	atomic_store(&stopping, false);
+	if (n_wanted < least)
+		return 0;
 	for (n_threads = 0; n_threads < n_wanted && n_threads < most; n_threads++) {
 		struct thread *thread = &threads[n_threads];
 

@@ -15,9 +15,11 @@ static void fill(struct fingerprint *print, const uint8_t *bytes, size_t n, size
 	assert_ok(fingerprint_open(print, n, &err));
 	for (size_t i = 0; i < pieces; i++) {
 		size_t at = (backwards ? pieces - 1 - i : i) * step;
-		uint64_t part[FINGERPRINT_PARTS];
+		size_t end = n - at < step ? n : at + step, middle = at + (end - at) / 1536 * 512;
+		uint64_t part[FINGERPRINT_PARTS] = { 0 };
 
-		fingerprint_part(print, at, bytes + at, n - at < step ? n - at : step, part);
+		fingerprint_part(print, at, at, bytes + at, middle - at, part);
+		fingerprint_part(print, at, middle, bytes + middle, end - middle, part);
 		fingerprint_add(print, at, part);
 	}
 }
