@@ -249,3 +249,21 @@ def test_one_after_the_other(pair, seed):
         writes = list(random_writes(dice.random(), SIZE))[:5]
         for folder in (pair.ours, pair.theirs):
             qemu_io(folder, "a", *writes)
+
+
+def test_one_table_everywhere(pair):
+    """An L1 table with more entries than the file has clusters is no reason to look at one L2 table as often."""
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "a", "64M")
+    qemu_io(pair.ours, "a", "write -z 0 512")
+    with open(pair.ours / "a", "r+b") as file:
+        file.seek(36)
+        entries, at = struct.unpack(">IQ", file.read(12))
+        file.seek(at)
+        first = file.read(8)
+        file.seek(at)
+        file.write(first * entries)
+    before = (pair.ours / "a").read_bytes()
+    assert entries > len(before) // 512
+    result = Result([EFI_IMG, "amend", "-o", "compat=0.10", "a"], pair.ours)
+    assert result.code == 1 and "check the image" in result.err
+    assert (pair.ours / "a").read_bytes() == before

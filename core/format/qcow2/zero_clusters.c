@@ -33,6 +33,7 @@ static bool is_zero_entry(uint64_t entry)
 
 static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const uint64_t *l1, uint64_t n, bool of_disk)
 {
+	uint64_t left = q->image.file->size >> q->header.cluster_bits; /* an L1 table has each L2 table once */
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
@@ -40,8 +41,9 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 
 		if (t.offset == 0)
 			continue;
-		if ((l1[i] & QCOW2_L1_RESERVED) != 0 || t.offset % q->image.cluster_bytes != 0 || t.offset >= q->image.file->size)
+		if (left == 0 || (l1[i] & QCOW2_L1_RESERVED) != 0 || t.offset % q->image.cluster_bytes != 0 || t.offset >= q->image.file->size)
 			return ST_CORRUPT;
+		left--;
 		st = platform_cancelled() ? ST_CANCELLED : qcow2_refcount_get(q, t.offset >> q->header.cluster_bits, &t.users);
 		if (st == ST_OK)
 			st = t.users > 0 ? pass->visit(q, &t, pass->survey) : ST_CORRUPT;
