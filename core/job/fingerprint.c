@@ -30,7 +30,7 @@ void fingerprint_part(const struct fingerprint *print, uint64_t piece, uint64_t 
 {
 	uint64_t first = piece / print->range_bytes;
 
-	CHECK(offset % BLOCK_BYTES == 0 && offset - piece <= FINGERPRINT_PIECE_BYTES - n);
+	CHECK(offset % BLOCK_BYTES == 0 && n <= FINGERPRINT_PIECE_BYTES && offset - piece <= FINGERPRINT_PIECE_BYTES - n);
 	for (size_t done = 0, block; done < n; done += block) {
 		uint64_t at = offset + done;
 
