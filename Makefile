@@ -77,7 +77,7 @@ $(ADAPTERS:%.c=$(1)/%.o): CORE_FLAGS += $(CODEC_INCLUDES)
 endef
 $(eval $(call libraries,$(B),$$(FIRMWARE_CODE)))
 $(eval $(call libraries,build/host,))
-$(eval $(call libraries,build/test,$$(SANITIZED)))
+$(eval $(call libraries,build/test,$$(SANITIZED) -O2))
 
 # ---- generated lists ----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "pages.h"
 #include "sim.h"
 
 enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
@@ -45,20 +46,19 @@ size_t sim_peak_bytes(void)
 	return peak_bytes;
 }
 
-static void *take(void *p)
+static void *take(void *p, size_t n)
 {
 	n_live += p != NULL;
-	live_bytes += malloc_usable_size(p);
+	live_bytes += n;
 	if (live_bytes > peak_bytes)
 		peak_bytes = live_bytes;
 	return p;
 }
 
-static void give_back(void *p)
+static void give_back(void *p, size_t n)
 {
 	n_live -= p != NULL;
-	live_bytes -= malloc_usable_size(p);
-	free(p);
+	live_bytes -= n;
 }
 
 static bool is_to_fail(void)
@@ -71,24 +71,27 @@ static bool is_to_fail(void)
 
 void *mem_alloc(size_t n)
 {
-	return is_to_fail() ? NULL : take(calloc(n > 0 ? n : 1, 1));
+	void *p = is_to_fail() ? NULL : calloc(n > 0 ? n : 1, 1);
+
+	return take(p, malloc_usable_size(p));
 }
 
 void mem_free(void *p)
 {
-	give_back(p);
+	give_back(p, malloc_usable_size(p));
+	free(p);
 }
 
 /* A page before the buffer keeps its size, to be compared when it is freed. */
 void *io_alloc(size_t n)
 {
-	void *p = NULL;
+	void *p;
 
 	if (n == 0)
 		platform_panic("io_alloc() of something", __FILE__, __LINE__);
-	if (is_to_fail() || posix_memalign(&p, PAGE_BYTES, PAGE_BYTES + n) != 0)
+	if (is_to_fail())
 		return NULL;
-	(void)take(p);
+	p = take(pages_new(PAGE_BYTES + n), PAGE_BYTES + n);
 	memcpy(p, &n, sizeof n);
 	return memset((char *)p + PAGE_BYTES, UNDEFINED, n);
 }
@@ -103,7 +106,8 @@ void io_free(void *p, size_t n)
 	memcpy(&allocated, p, sizeof allocated);
 	if (allocated != n)
 		platform_panic("io_free() with the size of io_alloc()", __FILE__, __LINE__);
-	give_back(p);
+	give_back(p, PAGE_BYTES + n);
+	pages_free(p, PAGE_BYTES + n);
 }
 
 void platform_panic(const char *what, const char *file, int line)

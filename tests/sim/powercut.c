@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
+
 /* What becomes of the changes that were not flushed. */
 enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, ONE_STALE, MIXTURE, N_LOSSES };
 
@@ -11,11 +13,9 @@ static const char *const loss_names[N_LOSSES] = { "nothing", "all", "lost", "kep
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
 
-static void put(struct sim_files *files, size_t i, const uint8_t *bytes, uint64_t size)
+static void *keep(const void *bytes, size_t n)
 {
-	files->file[i].bytes = realloc(files->file[i].bytes, size + 1);
-	memcpy(files->file[i].bytes, bytes, size);
-	files->file[i].size = size;
+	return memcpy(pages_new(n + 1), bytes, n);
 }
 
 struct sim_files sim_files_keep(void)
@@ -28,7 +28,8 @@ struct sim_files sim_files_keep(void)
 		const uint8_t *bytes = sim_file(name, &size);
 
 		strcpy(files.file[files.n].name, name);
-		put(&files, files.n, bytes, size);
+		files.file[files.n].bytes = keep(bytes, size);
+		files.file[files.n].size = size;
 	}
 	return files;
 }
@@ -37,17 +38,15 @@ static struct sim_files copy(const struct sim_files *from)
 {
 	struct sim_files files = *from;
 
-	for (size_t i = 0; i < files.n; i++) {
-		files.file[i].bytes = NULL;
-		put(&files, i, from->file[i].bytes, from->file[i].size);
-	}
+	for (size_t i = 0; i < files.n; i++)
+		files.file[i].bytes = keep(files.file[i].bytes, files.file[i].size);
 	return files;
 }
 
 void sim_files_drop(struct sim_files *files)
 {
 	for (size_t i = 0; i < files->n; i++)
-		free(files->file[i].bytes);
+		pages_free(files->file[i].bytes, files->file[i].size + 1);
 	*files = (struct sim_files){ 0 };
 }
 
@@ -74,6 +73,17 @@ static uint64_t torn_end(const struct sim_change *change)
  */
 enum arrival { WHOLE, LOST, TORN, STALE, N_ARRIVALS };
 
+/* What a dropped write would have filled is whatever the volume had there; a resize writes zeros. */
+static void set_size(struct sim_files *files, size_t i, uint64_t size, int filler)
+{
+	uint64_t before = files->file[i].size;
+
+	files->file[i].bytes = pages_resize(files->file[i].bytes, before + 1, size + 1);
+	files->file[i].size = size;
+	if (size > before)
+		memset(files->file[i].bytes + before, filler, size - before);
+}
+
 static void apply(struct sim_files *files, const struct sim_change *change, enum arrival arrival)
 {
 	uint64_t end = arrival == TORN ? torn_end(change) : change->offset + change->n;
@@ -85,19 +95,12 @@ static void apply(struct sim_files *files, const struct sim_change *change, enum
 		i++;
 	if (i == files->n)
 		strcpy(files->file[files->n++].name, change->file);
-	if (end > files->file[i].size && change->kind != SIM_CREATE) {
-		files->file[i].bytes = realloc(files->file[i].bytes, end + 1);
-		/* what a dropped write would have filled is whatever the volume had there; a resize writes zeros */
-		memset(files->file[i].bytes + files->file[i].size, change->kind == SIM_RESIZE ? 0 : 0xaa,
-		       end - files->file[i].size);
-		files->file[i].size = end;
-	}
-	if (change->kind == SIM_WRITE && arrival != STALE && end > change->offset)
+	if (change->kind != SIM_WRITE)
+		set_size(files, i, change->offset, 0);
+	else if (end > files->file[i].size)
+		set_size(files, i, end, 0xaa);
+	if (change->kind == SIM_WRITE && arrival != STALE)
 		memcpy(files->file[i].bytes + change->offset, change->bytes, end - change->offset);
-	else if (change->kind == SIM_RESIZE || change->kind == SIM_CREATE)
-		files->file[i].size = change->offset;
-	if (files->file[i].bytes == NULL)
-		files->file[i].bytes = calloc(1, 1);
 }
 
 /* Whether a change was on the medium for certain when the power went after `cut` of them. */
@@ -148,10 +151,8 @@ static struct sim_change *keep_journal(size_t *ret_n)
 	for (size_t i = 0; i < *ret_n; i++) {
 		kept[i] = journal[i];
 		kept[i].file = strdup(journal[i].file);
-		if (journal[i].bytes != NULL) {
-			kept[i].bytes = malloc(journal[i].n + 1);
-			memcpy(kept[i].bytes, journal[i].bytes, journal[i].n);
-		}
+		if (journal[i].bytes != NULL)
+			kept[i].bytes = keep(journal[i].bytes, journal[i].n);
 	}
 	return kept;
 }
@@ -160,7 +161,7 @@ static void free_journal(struct sim_change *journal, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		free(journal[i].file);
-		free(journal[i].bytes);
+		pages_free(journal[i].bytes, journal[i].n + 1);
 	}
 	free(journal);
 }

@@ -9,12 +9,13 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/blk.h"
+#include "pages.h"
 #include "processors.h"
 
 struct sim_file {
 	char name[SIM_NAME_BYTES];
 	uint8_t *bytes;
-	uint64_t size, capacity;
+	uint64_t size;
 };
 
 struct sim_blk {
@@ -38,13 +39,19 @@ static struct {
 } bad[SIM_BAD_MAX];
 static unsigned n_bad, n_bad_reads;
 
+/* Exactly what a file needs, so that whoever goes beyond it is caught. */
+static size_t room_for(uint64_t size)
+{
+	return (size_t)size + 1;
+}
+
 void sim_volume(const struct sim_volume_kind *kind)
 {
 	for (size_t i = 0; i < SIM_FILES_MAX; i++)
-		free(files[i].bytes);
+		pages_free(files[i].bytes, room_for(files[i].size));
 	for (size_t i = 0; i < n_journal; i++) {
 		free(journal[i].file);
-		free(journal[i].bytes);
+		pages_free(journal[i].bytes, journal[i].n + 1);
 	}
 	free(journal);
 	memset(files, 0, sizeof files);
@@ -143,7 +150,7 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 	change = &journal[n_journal++];
 	*change = (struct sim_change){ .kind = kind, .file = strdup(file->name), .offset = offset, .n = n };
 	if (bytes != NULL) {
-		change->bytes = malloc(n + 1);
+		change->bytes = pages_new(n + 1);
 		memcpy(change->bytes, bytes, n);
 	}
 }
@@ -197,23 +204,14 @@ static uint64_t used_bytes(void)
 	return used;
 }
 
-/* Exactly what a small file needs, so that whoever goes beyond it is caught; of a large one whole MiB, since it grows often. */
-static size_t room_for(uint64_t size)
-{
-	return size < 1 << 20 ? (size_t)size + 1 : (size_t)round_up(size + 1, 1 << 20);
-}
-
-/* Growth shows garbage, as the stale clusters of a FAT volume would, until it is written. */
+/* What a file grows by is anything: who makes it grow fills it. */
 static enum status set_size(struct sim_file *file, uint64_t size)
 {
 	if (size > volume.file_limit_bytes)
 		return ST_TOO_LARGE;
 	if (used_bytes() - round_up(file->size, volume.cluster_bytes) + round_up(size, volume.cluster_bytes) > volume.free_bytes)
 		return ST_NO_SPACE;
-	if (file->bytes == NULL || room_for(size) != room_for(file->size))
-		file->bytes = realloc(file->bytes, room_for(size));
-	if (size > file->size)
-		memset(file->bytes + file->size, 0xaa, size - file->size);
+	file->bytes = pages_resize(file->bytes, room_for(file->size), room_for(size));
 	file->size = size;
 	return ST_OK;
 }
@@ -294,9 +292,9 @@ static enum status sim_zero(struct blk *blk, uint64_t offset, uint64_t len)
 
 	if (len < volume.zero_bytes)
 		return ST_UNSUPPORTED;
-	zeros = calloc(1, (size_t)len);
+	zeros = memset(pages_new((size_t)len), 0, (size_t)len);
 	st = sim_write(blk, offset, zeros, (size_t)len);
-	free(zeros);
+	pages_free(zeros, (size_t)len);
 	return st;
 }
 
@@ -498,7 +496,7 @@ enum status platform_remove(const char *name, struct error *err)
 		return fail(err, st, "%s: %s", name, status_text(st));
 	if (file == NULL)
 		return fail(err, ST_NOT_FOUND, "%s: no such file", name);
-	free(file->bytes);
+	pages_free(file->bytes, room_for(file->size));
 	memset(file, 0, sizeof *file);
 	return ST_OK;
 }

@@ -37,12 +37,13 @@ static bool seen(struct trial *t, uint64_t more)
 		const uint8_t *bytes = sim_file(name, &size);
 
 		hash = (hash ^ size ^ (uint64_t)name[0] << 56) * UINT64_C(1099511628211);
-		for (uint64_t at = 0; at < size; at += 8) {
-			word = 0;
-			memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
+		for (; size >= sizeof word; size -= sizeof word, bytes += sizeof word) {
+			memcpy(&word, bytes, sizeof word);
 			hash = (hash ^ word) * UINT64_C(1099511628211);
 			hash ^= hash >> 29;
 		}
+		for (; size > 0; size--)
+			hash = (hash ^ *bytes++) * UINT64_C(1099511628211);
 	}
 	for (size_t i = 0; i < t->n_seen; i++)
 		if (t->seen[i] == hash)

@@ -1,0 +1,81 @@
+#include "pages.h"
+
+#include <sanitizer/asan_interface.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PAGE_BYTES = 4096,
+	LEAST_BYTES = 64 << 10, /* of less, malloc() keeps the pages itself */
+	N_CLASSES = 40,         /* powers of two, from that on */
+	N_KEPT = 32,            /* of a class at most */
+	N_RESTING = 4,          /* so many of them are not used again yet: whoever still has them is caught */
+};
+
+/* What is free, the longest free first. */
+static struct {
+	void *block[N_KEPT];
+	unsigned first, n;
+} kept[N_CLASSES];
+
+static unsigned class_of(size_t n)
+{
+	unsigned class = 0;
+
+	while ((size_t)LEAST_BYTES << class < n)
+		class++;
+	return class;
+}
+
+/* The first `n` bytes of a block are somebody's, and no other. */
+static void *lend(void *block, size_t n, size_t capacity)
+{
+	ASAN_UNPOISON_MEMORY_REGION(block, n);
+	ASAN_POISON_MEMORY_REGION((char *)block + n, capacity - n);
+	return block;
+}
+
+void *pages_new(size_t n)
+{
+	unsigned class = class_of(n);
+	size_t capacity = n < LEAST_BYTES ? n + (n == 0) : (size_t)LEAST_BYTES << class;
+	void *block;
+
+	if (n >= LEAST_BYTES && kept[class].n > N_RESTING) {
+		block = kept[class].block[kept[class].first];
+		kept[class].first = (kept[class].first + 1) % N_KEPT;
+		kept[class].n--;
+	} else if (posix_memalign(&block, PAGE_BYTES, capacity) != 0) {
+		abort();
+	}
+	return lend(block, n, capacity);
+}
+
+void *pages_resize(void *p, size_t n, size_t to)
+{
+	void *new;
+
+	if (p != NULL && n >= LEAST_BYTES && to >= LEAST_BYTES && class_of(n) == class_of(to)) {
+		if (to < n)
+			ASAN_POISON_MEMORY_REGION((char *)p + to, n - to);
+		else
+			ASAN_UNPOISON_MEMORY_REGION((char *)p + n, to - n);
+		return p;
+	}
+	new = pages_new(to);
+	if (p != NULL)
+		memcpy(new, p, n < to ? n : to);
+	pages_free(p, n);
+	return new;
+}
+
+void pages_free(void *p, size_t n)
+{
+	unsigned class = class_of(n);
+
+	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT) {
+		free(p);
+		return;
+	}
+	kept[class].block[(kept[class].first + kept[class].n++) % N_KEPT] = lend(p, 0, (size_t)LEAST_BYTES << class);
+}
