@@ -242,7 +242,8 @@ def toured(place, program):
         person.press("6", "Speed of a disk")
         person.press("6", "Restart the machine\\? y = yes")
         machine.send("y")
-        machine.see("BdsDxe")  # the menu is gone
+        machine.expect("The machine starts again")  # which is not on the screen for long
+        machine.expect("BdsDxe: starting")
         machine.see(START)
         person.press("6", "Speed of a disk")
         person.press("7", "Switch the machine off\\? y = yes")
