@@ -1,0 +1,209 @@
+/* Going on with a capture or a restore where something is not as it was: what is refused, and what is found and mended. */
+#include "resume.h"
+
+static void change(const char *file, uint64_t at)
+{
+	uint64_t n;
+
+	((uint8_t *)(uintptr_t)sim_file(file, &n))[at] ^= 1;
+}
+
+static void assert_refused(const char *const *words, int code, const char *said)
+{
+	if (run(words) != code || strstr(err.text, said) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", said, err.text);
+}
+#define REFUSED(code, said, ...) assert_refused((const char *const[WORDS]){ __VA_ARGS__ }, code, said)
+
+/* What is not the same any more is found wherever it is, and nothing is lost by that. */
+static void changed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const char *source = rows[i].words == restore ? "source" : "disk";
+
+		interrupt(&rows[i]);
+		change(source, 3 * MIB / 2);
+		assert_int_equal(go_on_with(&rows[i]), OUTCOME_MISMATCH);
+		assert_non_null(strstr(err.text, "one of them was changed"));
+		change(source, 3 * MIB / 2);
+		assert_int_equal(go_on_with(&rows[i]), EXIT_OK);
+		assert_whole(&rows[i], rows[i].name);
+	}
+	interrupt(&rows[4]);
+	change("other", 3 * MIB / 2);
+	assert_int_equal(go_on_with(&rows[4]), OUTCOME_MISMATCH);
+}
+
+static void others(void **state)
+{
+	(void)state;
+	interrupt(&rows[0]);
+	REFUSED(12, "begun with the disk serial=D, and this is serial=E", "convert", "--resume", "-O", "qcow2", "serial=E", "t");
+	REFUSED(12, "the options -O qcow2, and this is -O qcow2 -c", "convert", "--resume", "-c", "-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "or replace it?", "convert", "--resume", "--force", "-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "--resume goes on with it", "convert", "-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "option --resume: it is for", "convert", "--resume", "source", "u");
+	REFUSED(1, "option --resume: it is for", "convert", "--resume", "-n", "serial=D", "source");
+	/* By another name of the disk it is the same one. */
+	assert_int_equal(RUN("convert", "--resume", "-O", "qcow2", "path=Pci(0x1)", "t"), EXIT_OK);
+	assert_whole(&rows[0], "by another name");
+	sim_file_put("u.resume", "mine", 4);
+	REFUSED(1, "it is something else", "convert", "-O", "qcow2", "serial=D", "u");
+}
+
+/* Takes the journal of the first row as it is: text with a NUL behind it, which the caller frees. */
+static char *take_journal(uint64_t *ret_n)
+{
+	const uint8_t *bytes_of = sim_file("t.resume", ret_n);
+	char *text = calloc(*ret_n + 1, 1);
+
+	memcpy(text, bytes_of, *ret_n);
+	return text;
+}
+
+/* A journal that is older than an image of the same name does not cost that image. */
+static void stale(void **state)
+{
+	uint64_t size;
+	char *text;
+
+	(void)state;
+	interrupt(&rows[0]);
+	text = take_journal(&size);
+	for (unsigned k = 0; k < 2; k++) {
+		if (k == 1) /* one of which nothing was done yet */
+			memcpy(strstr(text, "\"done\": 2097152") + 8, "0      ", 7);
+		assert_int_equal(RUN("convert", "--force", "-O", "qcow2", "serial=D", "t"), EXIT_OK);
+		sim_file_put("t.resume", text, size);
+		REFUSED(1, "exists already", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+		assert_int_equal(RUN("compare", "t", "serial=D"), EXIT_OK);
+	}
+	free(text);
+}
+
+/* What is behind the name of a field is another text; the caller frees it. */
+static char *with(const char *text, const char *field, const char *value)
+{
+	const char *at = strstr(text, field), *end;
+	size_t n = strlen(text) + strlen(value) + 1;
+	char *ret = calloc(n, 1);
+
+	assert_non_null(at);
+	at += strlen(field);
+	end = at + strcspn(at, ",\n");
+	snprintf(ret, n, "%.*s%s%s", (int)(at - text), text, value, end);
+	return ret;
+}
+
+static void damaged(void **state)
+{
+	static const struct { const char *field, *value; int code; const char *says; } fields[] = {
+		{ "\"journal-version\": ", "\"1\"", 17, "its field \"journal-version\" is not" },
+		{ "\"journal-version\": ", "7", 1, "journals of version 7 are not known" },
+		{ "\"direction\": ", "\"upwards\"", 17, "its field \"direction\" is not" },
+		{ "\"direction\": ", "\"to-disk\"", 12, "begun with a copy to the disk, and this is from the disk" },
+		{ "\"disk\": ", "1", 17, "its field \"disk\" is not" },
+		{ "\"virtual-size\": ", "\"3M\"", 17, "its field \"virtual-size\" is not" },
+		{ "\"virtual-size\": ", "3145728", 12, "begun with 3145728 bytes, and the source has 3149824 now" },
+		{ "\"options\": ", "true", 17, "its field \"options\" is not" },
+		{ "\"done\": ", "3149825", 17, "its field \"done\" is not" },
+		{ "\"done\": ", "-1", 17, "its field \"done\" is not" },
+		{ "\"first\": ", "\"51\"", 17, "its field \"first\" is not" },
+		{ "\"first\": ", "\"\xff\"", 17, "is not what it should be" },
+	};
+	static char long_one[(1 << 16) + 1];
+	uint64_t size;
+	char *text;
+
+	(void)state;
+	interrupt(&rows[0]);
+	text = take_journal(&size);
+	for (size_t i = 0; i < N_OF(fields); i++) {
+		char *other = with(text, fields[i].field, fields[i].value);
+
+		sim_file_put("t.resume", other, strlen(other));
+		free(other);
+		REFUSED(fields[i].code, fields[i].says, "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	}
+	sim_file_put("t.resume", text, size / 2);
+	REFUSED(17, "it is not JSON", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	memset(long_one, ' ', sizeof long_one);
+	sim_file_put("t.resume", long_one, sizeof long_one);
+	REFUSED(1, "t.resume: 65537 bytes are too many", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	sim_file_put("t.resume", text, size);
+	free(text);
+	assert_int_equal(go_on_with(&rows[0]), EXIT_OK);
+	assert_whole(&rows[0], "mended");
+}
+
+/* What is to be gone on with is not there any more. */
+static void no_target(void **state)
+{
+	struct error why;
+	uint64_t n;
+
+	(void)state;
+	interrupt(&rows[0]);
+	assert_ok(platform_remove("t", &why));
+	REFUSED(1, "t: no such file", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	assert_null(sim_file("t", &n));
+}
+
+/* Zeros that the source does not even have as data are proven as well. */
+static void zeros_of_an_image(void **state)
+{
+	static const char *const words[] = { "convert", "-n", "image", "serial=E", "--erase=E", NULL };
+	static const struct row row = { "restore-image", words, "other", "image.resume" };
+	enum { AMONG_ZEROS = 1100000 };
+	const char *has;
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(bytes[AMONG_ZEROS], 0);
+	for (unsigned n = 3;; n++) {
+		set_up_files();
+		MUST("convert", "-f", "raw", "-O", "qcow2", "source", "image", NULL);
+		sim_cancel(n);
+		assert_int_equal(run(words), OUTCOME_STOPPED);
+		sim_cancel(0);
+		has = strstr(err.text, "serial=E has ");
+		if (has != NULL && strtoul(has + 13, NULL, 10) > 3 * MIB / 2)
+			break;
+	}
+	change("other", AMONG_ZEROS);
+	assert_int_equal(go_on_with(&row), OUTCOME_MISMATCH);
+	assert_non_null(strstr(err.text, "one of them was changed"));
+	change("other", AMONG_ZEROS);
+	assert_int_equal(go_on_with(&row), EXIT_OK);
+	assert_memory_equal(sim_file("other", &size), bytes, DISK);
+	assert_null(sim_file("image.resume", &size));
+}
+/* What cannot be written down is said, and the copy is made. */
+static void no_journal(void **state)
+{
+	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB, .read_only = true };
+	struct sim_files files;
+
+	(void)state;
+	files = sim_files_keep();
+	sim_files_restore(&read_only, &files);
+	assert_int_equal(run(restore), EXIT_OK);
+	assert_non_null(strstr(err.text, "without a journal"));
+	REFUSED(OUTCOME_REFUSED, "t.resume: write-protected", "convert", "-O", "qcow2", "serial=D", "t");
+	sim_files_drop(&files);
+}
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(zeros_of_an_image, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, make_bytes, NULL);
+}
