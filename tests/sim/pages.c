@@ -9,6 +9,7 @@ enum {
 	LEAST_BYTES = 64 << 10, /* of less, malloc() keeps the pages itself */
 	N_CLASSES = 40,         /* powers of two, from that on */
 	N_KEPT = 32,            /* of a class at most */
+	KEPT_BYTES = 128 << 20, /* of all together */
 	N_RESTING = 4,          /* so many of them are not used again yet: whoever still has them is caught */
 };
 
@@ -17,6 +18,7 @@ static struct {
 	void *block[N_KEPT];
 	unsigned first, n;
 } kept[N_CLASSES];
+static size_t kept_bytes;
 
 static unsigned class_of(size_t n)
 {
@@ -45,6 +47,7 @@ void *pages_new(size_t n)
 		block = kept[class].block[kept[class].first];
 		kept[class].first = (kept[class].first + 1) % N_KEPT;
 		kept[class].n--;
+		kept_bytes -= capacity;
 	} else if (posix_memalign(&block, PAGE_BYTES, capacity) != 0) {
 		abort();
 	}
@@ -72,10 +75,12 @@ void *pages_resize(void *p, size_t n, size_t to)
 void pages_free(void *p, size_t n)
 {
 	unsigned class = class_of(n);
+	size_t capacity = (size_t)LEAST_BYTES << class;
 
-	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT) {
+	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT || kept_bytes + capacity > KEPT_BYTES) {
 		free(p);
 		return;
 	}
-	kept[class].block[(kept[class].first + kept[class].n++) % N_KEPT] = lend(p, 0, (size_t)LEAST_BYTES << class);
+	kept_bytes += capacity;
+	kept[class].block[(kept[class].first + kept[class].n++) % N_KEPT] = lend(p, 0, capacity);
 }
