@@ -14,15 +14,16 @@ from rig.shell import Shell
 STOPPED = 15
 CAPTURE = "efi-img convert -p -O qcow2 serial=SOURCE pc.qcow2"
 RESTORE = "efi-img convert -p -n pc.qcow2 serial=TARGET --erase=TARGET"
-LATE = r"\((?:6[5-9]|[7-9]\d)\.\d\d/100%\)"  # after a checkpoint, which there is every five seconds
+SIZE = 40 * MIB  # twenty seconds at the speed of the slow disks; a checkpoint is there every five
+LATE = r"\((?:6[5-9]|7\d)\.\d\d/100%\)"  # after a checkpoint, and four seconds before the end
 
 
 @pytest.fixture(scope="module")
 def ended(place, make_stick):
     """What was said along the way; the captured image, the source and the target are on the host then."""
-    content = random.Random(7).randbytes(24 * MIB)
+    content = random.Random(7).randbytes(SIZE)
     stick = make_stick()
-    images = {name: disks.make_disk(place / f"{name}.img", 24 * MIB) for name in ("SOURCE", "TARGET")}
+    images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in ("SOURCE", "TARGET")}
     images["SOURCE"].write_bytes(content)
     drives = [Drive("nvme", stick.image, "STICK"), Drive("usb", images["SOURCE"], "SOURCE", slow_reads=2 * MIB),
               Drive("ahci", images["TARGET"], "TARGET", slow=2 * MIB)]
@@ -39,13 +40,16 @@ def ended(place, make_stick):
                 machine.expect(r"/100%\) copying", timeout=60)
                 time.sleep(seconds)
 
+    def cut_capture(resume, seconds=None):
+        cut(CAPTURE + resume, seconds)
+        assert stick.get("/pc.qcow2")[:512] == bytes(512), f"it looks like an image, or had ended before the power failed: {said}"
+
     for n in range(2):  # at any moments, which are seen when it fails
-        at = dice.uniform(0.5, 9)
+        at = dice.uniform(0.5, 7)
         said[f"moment {n}"] = at
-        cut(CAPTURE + (" --resume" if n else ""), at)
-        assert stick.get("/pc.qcow2")[:512] == bytes(512), said
-    cut(CAPTURE + " --resume")
-    said["cut"] = stick.get("/pc.qcow2")[:512], stick.get("/pc.qcow2.resume")
+        cut_capture(" --resume" if n else "", at)
+    cut_capture(" --resume")
+    said["cut"] = stick.get("/pc.qcow2.resume")
     with Machine(place / "machine", drives, deadline=300) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
@@ -69,9 +73,9 @@ def ended(place, make_stick):
     return said, content, images, place / "pc.qcow2"
 
 
-def test_it_is_no_image_yet(ended):
-    beginning, journal = ended[0]["cut"]
-    assert beginning == bytes(512) and b'"journal-version": 1' in journal and b'"done": 0,' not in journal
+def test_there_is_a_journal(ended):
+    journal = ended[0]["cut"]
+    assert b'"journal-version": 1' in journal and b'"done": 0,' not in journal
 
 
 def test_it_is_not_written_over(ended):
