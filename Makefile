@@ -102,7 +102,7 @@ build/gen/commands.c: always
 # ---- the program --------------------------------------------------------------------------------------------------
 
 # Where no time is spent, small code is better: the limit of the program is 1 MiB.
-SMALL := $(addprefix $(B)/,core/menu/%.o core/command/%.o core/part/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
+SMALL := $(addprefix $(B)/,core/menu/%.o core/command/%.o core/part/%.o core/storage/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
 	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
 	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
 	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \

@@ -5,7 +5,7 @@
 #include "command/command.h"
 #include "job/speed.h"
 #include "job/target.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const struct option options[] = {
 	{ 'c', "count", "N", "how many requests (preset: 75000)" },
@@ -178,7 +178,7 @@ static bool is_plain(const struct arguments *arguments)
 static enum status measure_image(const struct console *console, const struct arguments *arguments, bool json, struct speed_job *job,
 				 struct error *err)
 {
-	return medium_is_device(arguments->operands[0]) && is_plain(arguments) ? run_table(console, job, json, err) : run_requests(console, job, err);
+	return storage_is_device(arguments->operands[0]) && is_plain(arguments) ? run_table(console, job, json, err) : run_requests(console, job, err);
 }
 
 /* A disk is written over under the rules of convert, and never without a word from the person. */
@@ -223,7 +223,7 @@ static enum status bench(const struct console *console, const struct arguments *
 		st = format_option(arguments, "-f", &format, err);
 	if (st != ST_OK)
 		return st;
-	if (job.write && medium_is_device(name))
+	if (job.write && storage_is_device(name))
 		return write_disk(console, arguments, format, json, &job, err);
 	if (arguments_has(arguments, "erase"))
 		return fail(err, ST_INVALID, "option --erase is for a disk or a partition, with -w");
@@ -246,7 +246,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "bench", &err);
 	}
 	st = bench(console, arguments, arguments->operands[0], &err);
-	return copy_ended(console, st, arguments_has(arguments, "w") && medium_is_device(arguments->operands[0]), &err);
+	return copy_ended(console, st, arguments_has(arguments, "w") && storage_is_device(arguments->operands[0]), &err);
 }
 
 const struct command command_bench = {

@@ -2,7 +2,7 @@
 #include "base/size.h"
 #include "command/command.h"
 #include "job/bitmaps.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */
 
@@ -123,7 +123,7 @@ static enum status bitmap(const struct arguments *arguments, struct error *err)
 	if (st == ST_OK && image->format->bitmaps == NULL)
 		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps", image->name, image->format->name);
 	if (st == ST_OK && arguments_has(arguments, "b")) {
-		if (medium_same(arguments_value(arguments, "b"), image->name))
+		if (storage_same(arguments_value(arguments, "b"), image->name))
 			st = fail(err, ST_INVALID, "%s: it is the image itself; without -b its own bitmaps are merged", image->name);
 		else
 			st = image_open(arguments_value(arguments, "b"), source_format, &source, err);

@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/commit.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
@@ -31,7 +31,7 @@ static enum status find_base(const struct arguments *arguments, const struct cha
 		return ST_OK;
 	}
 	for (size_t i = 1; i < chain->n; i++)
-		if (medium_same(chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
+		if (storage_same(chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
 			*ret = i;
 			return ST_OK;
 		}

@@ -8,7 +8,7 @@
 #include "job/snapshots.h"
 #include "job/source.h"
 #include "job/target.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: their first bytes say)" },
@@ -137,7 +137,7 @@ static enum status refuse_own_source(const struct convert_job *job, const char *
 {
 	for (size_t i = 0; i < job->n_sources; i++)
 		for (size_t j = 0; j < job->source[i].n; j++)
-			if (medium_same(job->source[i].link[j].name, name))
+			if (storage_same(job->source[i].link[j].name, name))
 				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
 	return ST_OK;
 }
@@ -274,7 +274,7 @@ static enum status convert_to_disk(const struct console *console, const struct a
 static bool with_disk(const struct arguments *arguments)
 {
 	for (size_t i = 0; i < arguments->n_operands; i++)
-		if (medium_is_device(arguments->operands[i]))
+		if (storage_is_device(arguments->operands[i]))
 			return true;
 	return false;
 }
@@ -325,7 +325,7 @@ static enum status check_options(const struct arguments *arguments, const struct
 	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
 		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none: leave out -n");
 	job->bitmaps = arguments_has(arguments, "bitmaps");
-	if (arguments_has(arguments, "map") && (arguments->n_operands != 2 || medium_is_device(arguments_value(arguments, "map"))))
+	if (arguments_has(arguments, "map") && (arguments->n_operands != 2 || storage_is_device(arguments_value(arguments, "map"))))
 		return fail(err, ST_INVALID, "option --map: it is a file, for the map of one source");
 	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
 		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
@@ -395,7 +395,7 @@ static enum status convert(const struct console *console, const struct arguments
 	struct convert_records records = { .journal = NULL };
 	struct progress progress = { .out = progress_option(console, arguments) };
 	struct chain *source;
-	bool to_disk = medium_is_device(name);
+	bool to_disk = storage_is_device(name);
 	unsigned n_files = 1;
 	uint64_t size;
 	enum status st = image_format_get(format_name, "-O", &format, err);

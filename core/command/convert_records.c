@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/convert_records.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 /*
  * ---- map ----------------------------------------------------------------------------------------------------------
@@ -13,7 +13,7 @@ static enum status check_map(const struct arguments *arguments, const struct con
 {
 	const char *name = job->map->file.name;
 
-	if (medium_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
+	if (storage_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
 		return fail(err, ST_INVALID, "option --map: %s is what is copied, or what it is copied to", name);
 	if (!rescue_map_began(job->map, job->map->size))
 		return ST_OK;
@@ -36,7 +36,7 @@ static enum status begin_map(const struct arguments *arguments, const struct ima
 	job->map = map;
 	st = rescue_map_open(map, arguments_value(arguments, "map"), size, err);
 	if (st == ST_OK)
-		st = check_map(arguments, job, format, medium_is_device(arguments->operands[job->n_sources]), err);
+		st = check_map(arguments, job, format, storage_is_device(arguments->operands[job->n_sources]), err);
 	return st;
 }
 
@@ -83,8 +83,8 @@ static bool can_resume(const struct arguments *arguments, const struct convert_j
 {
 	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B") || arguments_has(arguments, "dry-run"))
 		return false;
-	return to_disk ? format->flat && !medium_is_device(arguments->operands[0])
-		       : medium_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
+	return to_disk ? format->flat && !storage_is_device(arguments->operands[0])
+		       : storage_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
 }
 
 /* Those that decide what is written, in one order. */
@@ -112,7 +112,7 @@ static enum status begin_journal(const struct console *console, const struct arg
 				 uint64_t size, struct convert_job *job, struct journal **ret, struct error *err)
 {
 	char **name = arguments->operands;
-	bool to_disk = medium_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
+	bool to_disk = storage_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
 	struct journal_facts facts = { .to_disk = to_disk, .size = size };
 	struct out_buffer text;
 	enum status st;

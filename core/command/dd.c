@@ -5,7 +5,7 @@
 #include "job/convert.h"
 #include "job/source.h"
 #include "job/target.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
@@ -93,7 +93,7 @@ static enum status copy_to_file(struct convert_job *job, struct create_job *crea
 static enum status refuse_own_source(const struct chain *source, const char *name, struct error *err)
 {
 	for (size_t i = 0; i < source->n; i++)
-		if (medium_same(source->link[i].name, name))
+		if (storage_same(source->link[i].name, name))
 			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
 	return ST_OK;
 }
@@ -106,7 +106,7 @@ static enum status copy(const struct console *console, const struct arguments *a
 	struct create_job create = { .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
 	struct target_job target = { .name = name, .source = source, .n_sources = 1 };
 	uint64_t size = source->link[0].image->size;
-	bool to_disk = medium_is_device(name);
+	bool to_disk = storage_is_device(name);
 	enum status st = image_format_get(format_name, "-O", &create.format, err);
 
 	job.first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
@@ -145,7 +145,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 	if (parse(arguments, &dd, &err) != ST_OK)
 		return command_misused(console, "dd", &err);
-	disk = medium_is_device(dd.text[OPERAND_IF]) || medium_is_device(dd.text[OPERAND_OF]);
+	disk = storage_is_device(dd.text[OPERAND_IF]) || storage_is_device(dd.text[OPERAND_OF]);
 	st = open_disk(arguments, "-f", dd.text[OPERAND_IF], &source, &err);
 	if (st != ST_OK)
 		return copy_ended(console, st, disk, &err);

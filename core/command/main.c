@@ -3,7 +3,7 @@
 #include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "blk/split.h"
+#include "storage/split.h"
 #include "command/command.h"
 #include "job/outcome.h"
 #include "job/target.h"

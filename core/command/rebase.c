@@ -2,7 +2,7 @@
 #include "base/platform.h"
 #include "command/command.h"
 #include "job/rebase.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const struct option options[] = {
 	{ 'b', "backing", "FILE", "the new backing file, named relative to the image;\n\"\": none any more" },
@@ -64,7 +64,7 @@ static enum status open_new(const struct rebase_job *job, struct chain *ret, str
 	if (st != ST_OK)
 		return fail(err, st, "the new backing file: %s", why.text);
 	for (size_t i = 0; i < ret->n; i++)
-		if (medium_same(ret->link[i].name, job->image->name))
+		if (storage_same(ret->link[i].name, job->image->name))
 			return fail(err, ST_INVALID, "%s: it cannot be behind itself", job->image->name);
 	return ST_OK;
 }

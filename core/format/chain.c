@@ -3,7 +3,7 @@
 #include "base/path.h"
 #include "base/platform.h"
 #include "base/text.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 /* Which links are opened for writing. */
 struct writable {
@@ -21,7 +21,7 @@ static enum status append(struct chain *chain, char *name, const struct image_fo
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < chain->n; i++)
-		if (medium_same(chain->link[i].name, name))
+		if (storage_same(chain->link[i].name, name))
 			st = fail(err, ST_CORRUPT, "%s: the chain of backing files is a loop: it comes back to this file", name);
 	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
 		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);

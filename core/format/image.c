@@ -6,7 +6,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 /* Large enough for every device's speed; a multiple of every cluster size. */
 enum { IMAGE_TRANSFER_BYTES = 4 << 20 };
@@ -103,7 +103,7 @@ enum status image_open_blk(struct blk *file, const char *name, const struct imag
 enum status image_open_file(const char *name, const struct image_format *format, enum open_mode mode, struct image **ret, struct error *err)
 {
 	struct blk *file;
-	enum status st = medium_open(name, mode, &file, err);
+	enum status st = storage_open(name, mode, &file, err);
 
 	return st == ST_OK ? image_open_blk(file, name, format, mode, ret, err) : st;
 }

@@ -7,11 +7,11 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "base/zero.h"
-#include "blk/split.h"
+#include "storage/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
 #include "job/place.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
 {
@@ -28,7 +28,7 @@ static const char *option_text(const struct create_job *job, const char *name)
 static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
 {
 	for (size_t i = 0; i < chain->n; i++)
-		if (medium_same(chain->link[i].name, job->file_name))
+		if (storage_same(chain->link[i].name, job->file_name))
 			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
 	return ST_OK;
 }

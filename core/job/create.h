@@ -21,7 +21,7 @@ struct create_job {
 	bool compressed;              /* what is written to the disk will be compressed */
 	bool dense;                   /* with `fill`: all of it will be stored, and not compressed */
 	bool may_split;               /* split_bytes is set where the volume's files may be too small for the image */
-	uint64_t split_bytes;         /* the image goes into several files (blk/split.h), each of at most so many bytes; 0: into one */
+	uint64_t split_bytes;         /* the image goes into several files (storage/split.h), each of at most so many bytes; 0: into one */
 	uint64_t device_bytes;        /* the image goes onto a disk of this size, from its beginning on; 0: into a file */
 	struct blk *device;           /* that disk, from create_open() or create_run() on; the caller's */
 
@@ -60,7 +60,7 @@ enum status create_open(const struct create_job *, struct blk **ret, struct erro
 /*
  * The same for one file that an earlier job has made so and not finished; what is kept back of it is `first` then. *ret
  * is closed by the caller; the file stays. ST_EXISTS: it begins with something, and so is not such a file; the errors of
- * medium_open().
+ * storage_open().
  */
 enum status create_reopen(const struct create_job *, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *);
 

@@ -11,7 +11,7 @@
 #include "base/tree.h"
 #include "base/version.h"
 #include "blk/out_file.h"
-#include "part/medium.h"
+#include "storage/open.h"
 #include "part/selector.h"
 
 enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };
@@ -86,7 +86,7 @@ static void describe_source(struct tree *tree, const char *name)
 	struct inventory inventory = { 0 };
 	struct selection found;
 	struct error ignored; /* the name alone is said then */
-	bool known = medium_is_device(name) && inventory_read(&inventory, &ignored) == ST_OK &&
+	bool known = storage_is_device(name) && inventory_read(&inventory, &ignored) == ST_OK &&
 		     selector_find(&inventory, name, &found, &ignored) == ST_OK;
 
 	tree_object(tree, NULL);
@@ -163,7 +163,7 @@ enum status manifest_write(struct manifest *manifest, const struct manifest_fact
 	struct blk *blk;
 	enum status st;
 
-	if (medium_same(file, facts->image))
+	if (storage_same(file, facts->image))
 		return fail(err, ST_INVALID, "the manifest and the image cannot be the same file, %s; no manifest was written", file);
 	st = platform_create(file, replace, &blk, err);
 	if (st != ST_OK)

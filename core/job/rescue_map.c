@@ -5,7 +5,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 enum {
 	SECTOR_BYTES = 512,
@@ -389,7 +389,7 @@ enum status rescue_map_end(struct rescue_map *map, const char *target, enum stat
 
 	if (map->done == 0 && map->bad.n == 0)
 		return st;
-	if (medium_same(map->file.name, target))
+	if (storage_same(map->file.name, target))
 		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
 	else
 		saved = rescue_map_save(map, &of_map);

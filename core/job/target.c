@@ -10,7 +10,7 @@
 #include "job/contents.h"
 #include "job/status.h"
 #include "job/target_gpt.h"
-#include "part/medium.h"
+#include "storage/open.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
 
@@ -80,7 +80,7 @@ static enum status check_place(const struct target_job *job, const char *name, s
 
 	if (name == NULL || !selector_place(&job->inventory, name, &place) || !selector_overlap(&mine, &place))
 		return ST_OK;
-	if (medium_is_device(name))
+	if (storage_is_device(name))
 		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
 	return fail(err, ST_REFUSED, "%s: the file %s is on it", job->name, name);
 }

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/platform.h"
-#include "blk/split.h"
+#include "storage/split.h"
 #include "command/command.h"
 #include "powercut.h"
 #include "volume.h"

@@ -1,4 +1,4 @@
-#include "blk/split.h"
+#include "storage/split.h"
 
 #include "base/memory.h"
 #include "base/out.h"

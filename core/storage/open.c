@@ -1,7 +1,7 @@
-#include "part/medium.h"
+#include "storage/open.h"
 
 #include "base/path.h"
-#include "blk/split.h"
+#include "storage/split.h"
 #include "blk/window.h"
 #include "part/selector.h"
 
@@ -46,7 +46,7 @@ static enum status open_selected(const char *name, struct blk **ret, struct erro
 	return st;
 }
 
-enum status medium_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status storage_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	if (!path_is_selector(name)) {
 		struct blk *file;
@@ -59,7 +59,7 @@ enum status medium_open(const char *name, enum open_mode mode, struct blk **ret,
 	return open_selected(name, ret, err);
 }
 
-bool medium_same(const char *a, const char *b)
+bool storage_same(const char *a, const char *b)
 {
 	struct selection of_a, of_b;
 	struct inventory inventory;
@@ -76,7 +76,7 @@ bool medium_same(const char *a, const char *b)
 	return same;
 }
 
-bool medium_is_device(const char *name)
+bool storage_is_device(const char *name)
 {
 	size_t n = path_volume_length(name);
 
