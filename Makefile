@@ -398,9 +398,11 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT man page"
 	mandoc -T lint -W error build/efi-img.1
+	@echo "  LINT planted mistakes"
+	tests/planted/run
 	@echo "  LINT shellcheck"
 	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
-		tests/fuzz/run tests/fuzz/keep tests/planted/run tests/soak .ci/run
+		tests/fuzz/run tests/fuzz/keep tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
