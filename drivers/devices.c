@@ -346,6 +346,17 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 	return st == ST_OK ? ST_OK : fail(err, st, "the list of block devices: %s", status_text(st));
 }
 
+enum status platform_open_device(const struct device *device, struct blk **ret, struct error *err)
+{
+	EFI_HANDLE handle = (EFI_HANDLE)device->id;
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+	enum status st = ST_MEDIUM_CHANGED;
+
+	if (io != NULL && io->Media->MediaId == device->medium_id)
+		st = disk_open(handle, ret);
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
+}
+
 bool platform_device_of(const char *name, uintptr_t *ret_id)
 {
 	struct location location;

@@ -226,6 +226,12 @@ struct device_list {
 enum status platform_devices(struct device_list *ret, struct error *);
 
 /*
+ * Opens a device of platform_devices(), which has a medium, for reading: blk_writes() counts from here on. The caller
+ * closes it. Errors: those of platform_open() for a device.
+ */
+enum status platform_open_device(const struct device *, struct blk **ret, struct error *);
+
+/*
  * The device that a file, or the place for a new one, is on, or that a name of the map means. False: none that
  * platform_devices() has.
  */

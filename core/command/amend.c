@@ -23,7 +23,7 @@ static enum status refuse_format(const struct image_format *format, struct error
 }
 
 /* The format of the command line, or that of the file. */
-static enum status find_format(const struct arguments *arguments, const struct image_format **ret, struct error *err)
+static enum status find_format(struct storage *storage, const struct arguments *arguments, const struct image_format **ret, struct error *err)
 {
 	struct image *image;
 	enum status st = format_option(arguments, "-f", ret, err);
@@ -32,7 +32,7 @@ static enum status find_format(const struct arguments *arguments, const struct i
 		return st;
 	if (arguments->n_operands == 0)
 		return fail(err, ST_INVALID, "-o help needs the format, -f FMT, or the name of an image file");
-	st = image_open(arguments->operands[0], NULL, &image, err);
+	st = image_open(storage, arguments->operands[0], NULL, &image, err);
 	if (st == ST_OK)
 		*ret = image->format;
 	if (st == ST_OK)
@@ -43,7 +43,7 @@ static enum status find_format(const struct arguments *arguments, const struct i
 static enum status explain(const struct console *console, const struct arguments *arguments, struct error *err)
 {
 	const struct image_format *format;
-	enum status st = find_format(arguments, &format, err);
+	enum status st = find_format(console->storage, arguments, &format, err);
 
 	if (st == ST_OK)
 		st = refuse_format(format, err);
@@ -79,7 +79,7 @@ static enum status open_and_amend(const struct console *console, const struct ar
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)
-		st = chain_open_writable(arguments->operands[0], format, 0, &chain, err);
+		st = chain_open_writable(console->storage, arguments->operands[0], format, 0, &chain, err);
 	if (st != ST_OK)
 		return st;
 	st = amend(console, arguments, chain.link[0].image, err);

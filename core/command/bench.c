@@ -5,7 +5,7 @@
 #include "command/command.h"
 #include "job/speed.h"
 #include "job/target.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 'c', "count", "N", "how many requests (preset: 75000)" },
@@ -186,7 +186,7 @@ __attribute__((noinline)) /* its large variables do not belong into the frame of
 static enum status write_disk(const struct console *console, const struct arguments *arguments, const struct image_format *format,
 			      bool json, struct speed_job *job, struct error *err)
 {
-	struct target_job target = { .name = arguments->operands[0], .format = format != NULL ? format : image_format_find("raw") };
+	struct target_job target = { .storage = console->storage, .name = arguments->operands[0], .format = format != NULL ? format : image_format_find("raw") };
 	enum status st;
 
 	if (!arguments_has(arguments, "erase"))
@@ -205,7 +205,6 @@ static enum status write_disk(const struct console *console, const struct argume
 		image_close(job->image);
 		target_close(&target);
 	}
-	target_free(&target);
 	return st;
 }
 
@@ -227,7 +226,7 @@ static enum status bench(const struct console *console, const struct arguments *
 		return write_disk(console, arguments, format, json, &job, err);
 	if (arguments_has(arguments, "erase"))
 		return fail(err, ST_INVALID, "option --erase is for a disk or a partition, with -w");
-	st = job.write ? chain_open_writable(name, format, 0, &chain, err) : chain_open_disk(name, format, &chain, err);
+	st = job.write ? chain_open_writable(console->storage, name, format, 0, &chain, err) : chain_open_disk(console->storage, name, format, &chain, err);
 	if (st != ST_OK)
 		return st;
 	job.image = chain.link[0].image;

@@ -2,7 +2,7 @@
 #include "base/size.h"
 #include "command/command.h"
 #include "job/bitmaps.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */
 
@@ -107,7 +107,7 @@ static enum status act_all(const struct arguments *arguments, struct image *imag
 	return st;
 }
 
-static enum status bitmap(const struct arguments *arguments, struct error *err)
+static enum status bitmap(struct storage *storage, const struct arguments *arguments, struct error *err)
 {
 	const struct image_format *format, *source_format;
 	struct image *image = NULL, *source = NULL;
@@ -119,14 +119,14 @@ static enum status bitmap(const struct arguments *arguments, struct error *err)
 	if (st == ST_OK)
 		st = format_option(arguments, "-F", &source_format, err);
 	if (st == ST_OK)
-		st = image_open_file(arguments->operands[0], format, OPEN_WRITE, &image, err);
+		st = image_open_file(storage, arguments->operands[0], format, OPEN_WRITE, &image, err);
 	if (st == ST_OK && image->format->bitmaps == NULL)
 		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps", image->name, image->format->name);
 	if (st == ST_OK && arguments_has(arguments, "b")) {
-		if (storage_same(arguments_value(arguments, "b"), image->name))
+		if (storage_same(storage, arguments_value(arguments, "b"), image->name))
 			st = fail(err, ST_INVALID, "%s: it is the image itself; without -b its own bitmaps are merged", image->name);
 		else
-			st = image_open(arguments_value(arguments, "b"), source_format, &source, err);
+			st = image_open(storage, arguments_value(arguments, "b"), source_format, &source, err);
 		if (st == ST_OK)
 			st = image_load(source, err);
 	}
@@ -145,7 +145,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the names of an image file and of a bitmap are expected");
 		return command_misused(console, "bitmap", &err);
 	}
-	return bitmap(arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+	return bitmap(console->storage, arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
 }
 
 const struct command command_bitmap = {

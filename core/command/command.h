@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "base/out.h"
 #include "format/chain.h"
+#include "storage/storage.h"
 
 /* Where a command prints. */
 struct console {
@@ -14,6 +15,7 @@ struct console {
 	struct out *events;   /* what a program reads along (session.h), lines of JSON: a serial line; NULL: nowhere */
 	bool plain;           /* for jobs: the same each time, without times, and lines that are written over */
 	bool progress_in_out; /* the line of -p goes to `out`, where qemu-img has it */
+	struct storage *storage; /* of the command that runs: what its names lead to. NULL: none does */
 	void (*page)(void);   /* from now on the screen waits for a key each time that it is full; NULL: it never does */
 };
 
@@ -115,7 +117,8 @@ enum status format_option(const struct arguments *, const char *option, const st
  * Opens a disk, with all that is behind it, in the format that `option` ("-f") says, otherwise probed. Errors: those
  * of chain_open_disk().
  */
-enum status open_disk(const struct arguments *, const char *option, const char *name, struct chain *ret, struct error *);
+enum status open_disk(const struct console *, const struct arguments *, const char *option, const char *name, struct chain *ret,
+		      struct error *);
 
 /*
  * Does a copy onto a disk or partition, or with --dry-run prints the plan of it. `create`: the image that is made

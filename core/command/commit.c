@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/commit.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
@@ -20,7 +20,7 @@ static const char notes[] =
 	"between, no longer show what they did.\n";
 
 /* The index of the image to merge into. */
-static enum status find_base(const struct arguments *arguments, const struct chain *chain, size_t *ret, struct error *err)
+static enum status find_base(struct storage *storage, const struct arguments *arguments, const struct chain *chain, size_t *ret, struct error *err)
 {
 	const char *name = arguments_value(arguments, "b");
 
@@ -31,14 +31,14 @@ static enum status find_base(const struct arguments *arguments, const struct cha
 		return ST_OK;
 	}
 	for (size_t i = 1; i < chain->n; i++)
-		if (storage_same(chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
+		if (storage_same(storage, chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
 			*ret = i;
 			return ST_OK;
 		}
 	return fail(err, ST_INVALID, "%s: no file that it builds on is %s; `efi-img info --backing-chain` lists them", chain->link[0].name, name);
 }
 
-static enum status open_images(const struct arguments *arguments, struct commit_job *job, struct chain *ret, struct error *err)
+static enum status open_images(struct storage *storage, const struct arguments *arguments, struct commit_job *job, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	struct chain chain;
@@ -49,12 +49,12 @@ static enum status open_images(const struct arguments *arguments, struct commit_
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)
-		st = chain_open(arguments->operands[0], format, true, &chain, err);
+		st = chain_open(storage, arguments->operands[0], format, true, &chain, err);
 	if (st != ST_OK)
 		return st;
-	st = find_base(arguments, &chain, &job->base, err);
+	st = find_base(storage, arguments, &chain, &job->base, err);
 	chain_close(&chain);
-	return st == ST_OK ? chain_open_writable(arguments->operands[0], format, job->base, ret, err) : st;
+	return st == ST_OK ? chain_open_writable(storage, arguments->operands[0], format, job->base, ret, err) : st;
 }
 
 static int run(const struct console *console, struct arguments *arguments)
@@ -70,7 +70,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
 		return command_misused(console, "commit", &err);
 	}
-	st = open_images(arguments, &job, &chain, &err);
+	st = open_images(console->storage, arguments, &job, &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	job.chain = &chain;

@@ -89,9 +89,9 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	st = cache_option(arguments, "-T", &err);
 	if (st == ST_OK)
-		st = open_disk(arguments, "-f", arguments->operands[0], &a, &err);
+		st = open_disk(console, arguments, "-f", arguments->operands[0], &a, &err);
 	if (st == ST_OK) {
-		st = open_disk(arguments, "-F", arguments->operands[1], &b, &err);
+		st = open_disk(console, arguments, "-F", arguments->operands[1], &b, &err);
 		if (st == ST_OK) {
 			code = compare(console, arguments, a.link[0].image, b.link[0].image);
 			chain_close(&b);

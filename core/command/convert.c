@@ -8,7 +8,7 @@
 #include "job/snapshots.h"
 #include "job/source.h"
 #include "job/target.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (preset: their first bytes say)" },
@@ -88,15 +88,15 @@ static void close_sources(struct chain *source, size_t n)
 }
 
 /* The one source, as it was at a snapshot. */
-static enum status open_snapshot(const struct arguments *arguments, struct chain *ret, struct error *err)
+static enum status open_snapshot(const struct console *console, const struct arguments *arguments, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, "-f", &format, err);
 
-	return st == ST_OK ? snapshots_open(arguments->operands[0], format, arguments_value(arguments, "l"), ret, err) : st;
+	return st == ST_OK ? snapshots_open(console->storage, arguments->operands[0], format, arguments_value(arguments, "l"), ret, err) : st;
 }
 
-static enum status open_sources(const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
+static enum status open_sources(const struct console *console, const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
 {
 	struct chain *source = mem_alloc(n * sizeof *source);
 	size_t opened = 0;
@@ -105,8 +105,8 @@ static enum status open_sources(const struct arguments *arguments, size_t n, str
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	for (; st == ST_OK && opened < n; opened += st == ST_OK)
-		st = arguments_has(arguments, "l") ? open_snapshot(arguments, &source[0], err)
-						   : open_disk(arguments, "-f", arguments->operands[opened], &source[opened], err);
+		st = arguments_has(arguments, "l") ? open_snapshot(console, arguments, &source[0], err)
+						   : open_disk(console, arguments, "-f", arguments->operands[opened], &source[opened], err);
 	if (st != ST_OK) {
 		close_sources(source, opened);
 		return st;
@@ -133,11 +133,11 @@ static enum status parse_options(const struct arguments *arguments, uint64_t siz
 }
 
 /* A target must not be one of the files that it is made from. */
-static enum status refuse_own_source(const struct convert_job *job, const char *name, struct error *err)
+static enum status refuse_own_source(struct storage *storage, const struct convert_job *job, const char *name, struct error *err)
 {
 	for (size_t i = 0; i < job->n_sources; i++)
 		for (size_t j = 0; j < job->source[i].n; j++)
-			if (storage_same(job->source[i].link[j].name, name))
+			if (storage_same(storage, job->source[i].link[j].name, name))
 				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
 	return ST_OK;
 }
@@ -166,7 +166,7 @@ static enum status convert_to_new(const struct console *console, const struct ar
 				  const char *name, uint64_t size, unsigned *n_files, struct error *err)
 {
 	struct create_job create = {
-		.format = format, .file_name = name, .fill = true,
+		.storage = console->storage, .format = format, .file_name = name, .fill = true,
 		.replace = arguments_has(arguments, "force") || (job->journal != NULL && job->journal->found && create_unfinished(name)),
 		.bitmaps = job->bitmaps, .compressed = job->compress,
 		.dense = job->sparse_bytes == 0 && !job->compress,
@@ -180,7 +180,7 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
 	if (st == ST_OK)
-		st = source_check_files(job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
+		st = source_check_files(console->storage, job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
 	if (arguments_has(arguments, "dry-run")) {
 		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st, err);
 	} else if (st == ST_OK) {
@@ -197,11 +197,11 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	return st;
 }
 
-static enum status convert_to_existing(struct convert_job *job, const struct image_format *format, const char *name, uint64_t size,
+static enum status convert_to_existing(struct storage *storage, struct convert_job *job, const struct image_format *format, const char *name, uint64_t size,
 				       struct error *err)
 {
 	struct chain backing = { 0 };
-	enum status st = image_open_file(name, format, OPEN_WRITE, &job->target, err);
+	enum status st = image_open_file(storage, name, format, OPEN_WRITE, &job->target, err);
 
 	if (st != ST_OK)
 		return st;
@@ -242,9 +242,9 @@ __attribute__((noinline)) /* its large variables do not belong into the frame of
 static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
-	struct target_job target = { .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
+	struct target_job target = { .storage = console->storage, .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
 				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
-	struct create_job create = { .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps, .compressed = job->compress,
+	struct create_job create = { .storage = console->storage, .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps, .compressed = job->compress,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
 
@@ -374,7 +374,7 @@ static enum status begin_sources(const struct console *console, const struct arg
 		arguments_has(arguments, "map") ? arguments_value(arguments, "map") : NULL,
 		arguments_has(arguments, "manifest") ? arguments_value(arguments, "manifest") : NULL,
 	};
-	enum status st = source_check_files(job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
+	enum status st = source_check_files(console->storage, job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
 
 	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
 		st = source_settle(job->source, job->n_sources, job->salvage != NULL ? console->err : NULL, err);
@@ -403,14 +403,14 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st == ST_OK)
 		st = check_options(arguments, format, to_disk, &job, err);
 	if (st == ST_OK)
-		st = open_sources(arguments, n, &source, err);
+		st = open_sources(console, arguments, n, &source, err);
 	if (st != ST_OK)
 		return st;
 	job.source = source;
 	job.progress = &progress;
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !to_disk)
-		st = refuse_own_source(&job, name, err);
+		st = refuse_own_source(console->storage, &job, name, err);
 	if (st == ST_OK)
 		st = begin_sources(console, arguments, &job, to_disk, err);
 	if (st == ST_OK && job.bitmaps)
@@ -420,7 +420,7 @@ static enum status convert(const struct console *console, const struct arguments
 	if (st == ST_OK && to_disk)
 		st = convert_to_disk(console, arguments, &job, format, name, size, err);
 	else if (st == ST_OK && arguments_has(arguments, "n"))
-		st = convert_to_existing(&job, format, name, size, err);
+		st = convert_to_existing(console->storage, &job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(console, arguments, &job, format, name, size, &n_files, err);
 	st = convert_records_end(&records, console, arguments, format, &job, st, err);

@@ -1,19 +1,19 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/convert_records.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 /*
  * ---- map ----------------------------------------------------------------------------------------------------------
  */
 
 /* What the target has already, if it goes on from an earlier copy. */
-static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
+static enum status check_map(struct storage *storage, const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
 			     struct error *err)
 {
 	const char *name = job->map->file.name;
 
-	if (storage_same(name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
+	if (storage_same(storage, name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
 		return fail(err, ST_INVALID, "option --map: %s is what is copied, or what it is copied to", name);
 	if (!rescue_map_began(job->map, job->map->size))
 		return ST_OK;
@@ -26,7 +26,7 @@ static enum status check_map(const struct arguments *arguments, const struct con
 	return ST_OK;
 }
 
-static enum status begin_map(const struct arguments *arguments, const struct image_format *format, uint64_t size, struct rescue_map *map,
+static enum status begin_map(struct storage *storage, const struct arguments *arguments, const struct image_format *format, uint64_t size, struct rescue_map *map,
 			     struct convert_job *job, struct error *err)
 {
 	enum status st;
@@ -36,7 +36,7 @@ static enum status begin_map(const struct arguments *arguments, const struct ima
 	job->map = map;
 	st = rescue_map_open(map, arguments_value(arguments, "map"), size, err);
 	if (st == ST_OK)
-		st = check_map(arguments, job, format, storage_is_device(arguments->operands[job->n_sources]), err);
+		st = check_map(storage, arguments, job, format, storage_is_device(arguments->operands[job->n_sources]), err);
 	return st;
 }
 
@@ -62,11 +62,11 @@ static enum status begin_manifest(const struct arguments *arguments, uint64_t si
 	return st;
 }
 
-static enum status end_manifest(const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
+static enum status end_manifest(struct storage *storage, const struct arguments *arguments, const struct image_format *format, struct convert_job *job,
 				struct error *err)
 {
 	struct manifest_facts facts = {
-		.image = arguments->operands[job->n_sources], .format = format->name, .source = arguments->operands,
+		.storage = storage, .image = arguments->operands[job->n_sources], .format = format->name, .source = arguments->operands,
 		.n_sources = job->n_sources, .salvage = job->salvage,
 	};
 
@@ -124,7 +124,7 @@ static enum status begin_journal(const struct console *console, const struct arg
 		return fail(err, ST_INVALID, "options --resume and --force: go on with what is there, or replace it?");
 	out_buffer_init(&text, facts.options, sizeof facts.options);
 	print_options(arguments, &text.out);
-	st = journal_open(&facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
+	st = journal_open(console->storage, &facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
 	job->journal = *ret;
 	return st;
 }
@@ -136,7 +136,7 @@ static enum status begin_journal(const struct console *console, const struct arg
 enum status convert_records_begin(struct convert_records *records, const struct console *console, const struct arguments *arguments,
 				  const struct image_format *format, uint64_t size, struct convert_job *job, struct error *err)
 {
-	enum status st = begin_map(arguments, format, size, &records->map, job, err);
+	enum status st = begin_map(console->storage, arguments, format, size, &records->map, job, err);
 
 	if (st == ST_OK)
 		st = begin_journal(console, arguments, format, size, job, &records->journal, err);
@@ -154,10 +154,10 @@ enum status convert_records_end(struct convert_records *records, const struct co
 
 	st = journal_close(records->journal, target, st, console->err, err);
 	if (st == ST_OK)
-		st = end_manifest(arguments, format, job, err);
+		st = end_manifest(console->storage, arguments, format, job, err);
 	manifest_close(&records->manifest);
 	if (job->map != NULL) {
-		st = rescue_map_end(&records->map, target, st, err);
+		st = rescue_map_end(&records->map, console->storage, target, st, err);
 		rescue_map_close(&records->map);
 	}
 	return st;

@@ -64,6 +64,7 @@ static int run(const struct console *console, struct arguments *arguments)
 {
 	const char *format_name = arguments_has(arguments, "f") ? arguments_value(arguments, "f") : "raw";
 	struct create_job job = {
+		.storage = console->storage,
 		.trust_backing = arguments_has(arguments, "u"),
 		.replace = arguments_has(arguments, "force"),
 	};

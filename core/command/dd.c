@@ -5,7 +5,7 @@
 #include "job/convert.h"
 #include "job/source.h"
 #include "job/target.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
@@ -90,10 +90,10 @@ static enum status copy_to_file(struct convert_job *job, struct create_job *crea
 }
 
 /* A target must not be one of the files that it is made from. */
-static enum status refuse_own_source(const struct chain *source, const char *name, struct error *err)
+static enum status refuse_own_source(struct storage *storage, const struct chain *source, const char *name, struct error *err)
 {
 	for (size_t i = 0; i < source->n; i++)
-		if (storage_same(source->link[i].name, name))
+		if (storage_same(storage, source->link[i].name, name))
 			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
 	return ST_OK;
 }
@@ -103,8 +103,8 @@ static enum status copy(const struct console *console, const struct arguments *a
 {
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw", *name = dd->text[OPERAND_OF];
 	struct convert_job job = { .source = source, .n_sources = 1, .part = true, .sparse_bytes = 4096 };
-	struct create_job create = { .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
-	struct target_job target = { .name = name, .source = source, .n_sources = 1 };
+	struct create_job create = { .storage = console->storage, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
+	struct target_job target = { .storage = console->storage, .name = name, .source = source, .n_sources = 1 };
 	uint64_t size = source->link[0].image->size;
 	bool to_disk = storage_is_device(name);
 	enum status st = image_format_get(format_name, "-O", &create.format, err);
@@ -116,9 +116,9 @@ static enum status copy(const struct console *console, const struct arguments *a
 	if (st == ST_OK && !to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
 		st = fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as output");
 	if (st == ST_OK && !to_disk)
-		st = refuse_own_source(source, name, err);
+		st = refuse_own_source(console->storage, source, name, err);
 	if (st == ST_OK && !to_disk)
-		st = source_check_files(source, 1, &name, 1, err);
+		st = source_check_files(console->storage, source, 1, &name, 1, err);
 	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
 		st = source_settle(source, 1, NULL, err);
 	if (st != ST_OK)
@@ -146,7 +146,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (parse(arguments, &dd, &err) != ST_OK)
 		return command_misused(console, "dd", &err);
 	disk = storage_is_device(dd.text[OPERAND_IF]) || storage_is_device(dd.text[OPERAND_OF]);
-	st = open_disk(arguments, "-f", dd.text[OPERAND_IF], &source, &err);
+	st = open_disk(console, arguments, "-f", dd.text[OPERAND_IF], &source, &err);
 	if (st != ST_OK)
 		return copy_ended(console, st, disk, &err);
 	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)

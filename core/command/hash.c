@@ -58,7 +58,7 @@ static enum status hash_one(const struct console *console, const struct argument
 	struct chain chain;
 	uint8_t hash[SHA256_BYTES];
 	char text[SHA256_TEXT_BYTES];
-	enum status st = open_disk(arguments, "-f", name, &chain, err);
+	enum status st = open_disk(console, arguments, "-f", name, &chain, err);
 
 	if (st != ST_OK)
 		return st;
@@ -131,8 +131,8 @@ static enum status check(const struct console *console, const struct arguments *
 		return st;
 	own = arguments->n_operands == 0; /* of another image, its format is not known */
 	name = own ? claim.image : arguments->operands[0];
-	st = own && !arguments_has(arguments, "f") ? chain_open_disk(name, image_format_find(claim.format), &chain, err)
-						   : open_disk(arguments, "-f", name, &chain, err);
+	st = own && !arguments_has(arguments, "f") ? chain_open_disk(console->storage, name, image_format_find(claim.format), &chain, err)
+						   : open_disk(console, arguments, "-f", name, &chain, err);
 	if (st == ST_OK) {
 		st = compare_with(console, arguments, &claim, name, chain.link[0].image, ret_same, err);
 		if (st == ST_OK)

@@ -190,7 +190,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "info", &err);
 	st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)
-		st = chain_open(arguments->operands[0], format, whole, &chain, &err);
+		st = chain_open(console->storage, arguments->operands[0], format, whole, &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = print_chain(console->out, &chain, json, whole, &err);

@@ -9,7 +9,7 @@ static const struct option options[] = {
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct inventory inventory;
+	const struct inventory *inventory;
 	struct error err;
 	bool json;
 
@@ -20,13 +20,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "list", &err);
 	page_option(console, arguments);
-	if (inventory_read(&inventory, &err) != ST_OK)
+	if (storage_inventory(console->storage, &inventory, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (json)
-		inventory_print_json(&inventory, console->out);
+		inventory_print_json(inventory, console->out);
 	else
-		inventory_print_text(&inventory, console->out);
-	inventory_free(&inventory);
+		inventory_print_text(inventory, console->out);
 	return EXIT_OK;
 }
 

@@ -115,13 +115,13 @@ enum status new_image_options(const struct arguments *arguments, const struct im
 	return st;
 }
 
-enum status open_disk(const struct arguments *arguments, const char *option, const char *name, struct chain *ret,
-		      struct error *err)
+enum status open_disk(const struct console *console, const struct arguments *arguments, const char *option, const char *name,
+		      struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, option, &format, err);
 
-	return st == ST_OK ? chain_open_disk(name, format, ret, err) : st;
+	return st == ST_OK ? chain_open_disk(console->storage, name, format, ret, err) : st;
 }
 
 enum status rate_option(const struct arguments *arguments, struct error *err)
@@ -232,7 +232,6 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 	if (st == ST_OK && !target->device->flushes && !arguments_has(arguments, "dry-run"))
 		out_printf(console->err, "efi-img: %s: everything is written, but the firmware cannot tell this drive to empty its own cache: leave it "
 			   "connected and powered for a while\n", target->name);
-	target_free(target);
 	return st;
 }
 
@@ -263,13 +262,18 @@ static const struct option refused[] = {
 
 static int run(const struct console *console, const struct command *command, int argc, char **argv)
 {
+	struct console own = *console;
 	struct arguments arguments;
+	struct storage storage;
 	struct error err;
 	int code;
 
 	if (arguments_parse(command->options, refused, argc, argv, &arguments, &err) != ST_OK)
 		return command_misused(console, command->name, &err);
-	code = arguments.help ? run_help_of(console, command) : command->run(console, &arguments);
+	storage_begin(&storage);
+	own.storage = &storage;
+	code = arguments.help ? run_help_of(console, command) : command->run(&own, &arguments);
+	storage_end(&storage);
 	arguments_free(&arguments);
 	if (console->out->failed && code == EXIT_OK) {
 		/* At the end of a screenful, the shell takes q for Ctrl-C, and shows no more. */

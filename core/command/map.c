@@ -150,7 +150,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	page_option(console, arguments);
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "map", &err);
-	st = open_disk(arguments, "-f", arguments->operands[0], &chain, &err);
+	st = open_disk(console, arguments, "-f", arguments->operands[0], &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = parse_range(arguments, chain.link[0].image->size, &start, &end, &err);

@@ -57,7 +57,7 @@ static enum status measure(const struct arguments *arguments, struct measure_job
 	return st;
 }
 
-static enum status open_source(const struct arguments *arguments, struct chain *ret, struct error *err)
+static enum status open_source(struct storage *storage, const struct arguments *arguments, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, "-f", &format, err);
@@ -65,12 +65,12 @@ static enum status open_source(const struct arguments *arguments, struct chain *
 	if (st != ST_OK)
 		return st;
 	if (arguments_has(arguments, "l"))
-		return snapshots_open(arguments->operands[0], format, arguments_value(arguments, "l"), ret, err);
-	return chain_open_disk(arguments->operands[0], format, ret, err);
+		return snapshots_open(storage, arguments->operands[0], format, arguments_value(arguments, "l"), ret, err);
+	return chain_open_disk(storage, arguments->operands[0], format, ret, err);
 }
 
 /* Measures a new, empty disk, or one with the contents of a file. */
-static enum status measure_either(const struct arguments *arguments, struct measure_result *ret, struct error *err)
+static enum status measure_either(struct storage *storage, const struct arguments *arguments, struct measure_result *ret, struct error *err)
 {
 	struct measure_job job = { .format = image_format_find("raw") };
 	struct chain chain;
@@ -83,7 +83,7 @@ static enum status measure_either(const struct arguments *arguments, struct meas
 		return st == ST_OK ? measure(arguments, job, ret, err) : st;
 	}
 	if (st == ST_OK)
-		st = open_source(arguments, &chain, err);
+		st = open_source(storage, arguments, &chain, err);
 	if (st != ST_OK)
 		return st;
 	job.source = chain.link[0].image;
@@ -110,7 +110,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "measure", &err);
-	if (measure_either(arguments, &result, &err) != ST_OK)
+	if (measure_either(console->storage, arguments, &result, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (json)
 		print_json(console->out, &result);

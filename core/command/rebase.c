@@ -2,7 +2,7 @@
 #include "base/platform.h"
 #include "command/command.h"
 #include "job/rebase.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 'b', "backing", "FILE", "the new backing file, named relative to the image;\n\"\": none any more" },
@@ -59,12 +59,12 @@ static enum status open_new(const struct rebase_job *job, struct chain *ret, str
 
 	if (name == NULL)
 		return fail_no_memory(err);
-	st = chain_open_disk(name, image_format_find(job->format), ret, &why);
+	st = chain_open_disk(job->image->storage, name, image_format_find(job->format), ret, &why);
 	mem_free(name);
 	if (st != ST_OK)
 		return fail(err, st, "the new backing file: %s", why.text);
 	for (size_t i = 0; i < ret->n; i++)
-		if (storage_same(ret->link[i].name, job->image->name))
+		if (storage_same(job->image->storage, ret->link[i].name, job->image->name))
 			return fail(err, ST_INVALID, "%s: it cannot be behind itself", job->image->name);
 	return ST_OK;
 }
@@ -87,20 +87,20 @@ static enum status rebase(const struct rebase_job *given, struct image *image, s
 }
 
 /* With -u, the old backing file may be gone. */
-static enum status open_and_rebase(const struct rebase_job *job, const char *name, const struct image_format *format, struct error *err)
+static enum status open_and_rebase(struct storage *storage, const struct rebase_job *job, const char *name, const struct image_format *format, struct error *err)
 {
 	struct chain chain = { 0 };
 	struct image *image;
 	enum status st;
 
 	if (!job->unsafe) {
-		st = chain_open_writable(name, format, 0, &chain, err);
+		st = chain_open_writable(storage, name, format, 0, &chain, err);
 		if (st == ST_OK)
 			st = rebase(job, chain.link[0].image, err);
 		chain_close(&chain);
 		return st;
 	}
-	st = image_open_file(name, format, OPEN_WRITE, &image, err);
+	st = image_open_file(storage, name, format, OPEN_WRITE, &image, err);
 	if (st != ST_OK)
 		return st;
 	st = image_load(image, err);
@@ -126,7 +126,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)
-		st = open_and_rebase(&job, arguments->operands[0], format, &err);
+		st = open_and_rebase(console->storage, &job, arguments->operands[0], format, &err);
 	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
 }
 

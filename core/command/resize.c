@@ -85,7 +85,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)
-		st = chain_open_writable(arguments->operands[0], format, 0, &chain, &err);
+		st = chain_open_writable(console->storage, arguments->operands[0], format, 0, &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = resize(arguments, chain.link[0].image, &err);

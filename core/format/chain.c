@@ -3,7 +3,7 @@
 #include "base/path.h"
 #include "base/platform.h"
 #include "base/text.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 /* Which links are opened for writing. */
 struct writable {
@@ -13,20 +13,20 @@ struct writable {
 static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
 
 /* Opens one more link; `name` becomes the chain's. */
-static enum status append(struct chain *chain, char *name, const struct image_format *format, const struct writable *writable,
-			  struct error *err)
+static enum status append(struct storage *storage, struct chain *chain, char *name, const struct image_format *format,
+			  const struct writable *writable, struct error *err)
 {
 	bool write = chain->n == writable->index[0] || chain->n == writable->index[1];
 	struct image *image = NULL;
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < chain->n; i++)
-		if (storage_same(chain->link[i].name, name))
+		if (storage_same(storage, chain->link[i].name, name))
 			st = fail(err, ST_CORRUPT, "%s: the chain of backing files is a loop: it comes back to this file", name);
 	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
 		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);
 	if (st == ST_OK)
-		st = image_open_file(name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
+		st = image_open_file(storage, name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
 	if (st != ST_OK) {
 		mem_free(name);
 		return st;
@@ -52,7 +52,7 @@ static enum status find_backing(const struct image *image, char **ret_name, cons
 }
 
 /* Opens the backing file of the last link. */
-static enum status append_backing(struct chain *chain, const struct writable *writable, struct error *err)
+static enum status append_backing(struct storage *storage, struct chain *chain, const struct writable *writable, struct error *err)
 {
 	const struct image *front = chain->link[chain->n - 1].image;
 	const struct image_format *format;
@@ -62,12 +62,12 @@ static enum status append_backing(struct chain *chain, const struct writable *wr
 
 	if (st != ST_OK)
 		return st;
-	st = append(chain, name, format, writable, &why);
+	st = append(storage, chain, name, format, writable, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front->name, why.text);
 }
 
-static enum status open_links(const char *name, const struct image_format *format, bool whole, const struct writable *writable,
-			      struct chain *ret, struct error *err)
+static enum status open_links(struct storage *storage, const char *name, const struct image_format *format, bool whole,
+			      const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
 	char *copy = text_copy(name);
@@ -78,9 +78,9 @@ static enum status open_links(const char *name, const struct image_format *forma
 		mem_free(copy);
 		return fail_no_memory(err);
 	}
-	st = append(&chain, copy, format, writable, err);
+	st = append(storage, &chain, copy, format, writable, err);
 	while (st == ST_OK && whole && chain.link[chain.n - 1].image->backing_name != NULL)
-		st = append_backing(&chain, writable, err);
+		st = append_backing(storage, &chain, writable, err);
 	if (st != ST_OK) {
 		chain_close(&chain);
 		return st;
@@ -89,9 +89,10 @@ static enum status open_links(const char *name, const struct image_format *forma
 	return ST_OK;
 }
 
-enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *err)
+enum status chain_open(struct storage *storage, const char *name, const struct image_format *format, bool whole,
+		       struct chain *ret, struct error *err)
 {
-	return open_links(name, format, whole, &none_writable, ret, err);
+	return open_links(storage, name, format, whole, &none_writable, ret, err);
 }
 
 void chain_close(struct chain *chain)
@@ -117,11 +118,11 @@ enum status chain_load(struct chain *chain, const size_t *snapshot, struct error
 	return st;
 }
 
-static enum status open_disk(const char *name, const struct image_format *format, const struct writable *writable, struct chain *ret,
-			     struct error *err)
+static enum status open_disk(struct storage *storage, const char *name, const struct image_format *format,
+			     const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain;
-	enum status st = open_links(name, format, true, writable, &chain, err);
+	enum status st = open_links(storage, name, format, true, writable, &chain, err);
 
 	if (st != ST_OK)
 		return st;
@@ -134,14 +135,16 @@ static enum status open_disk(const char *name, const struct image_format *format
 	return ST_OK;
 }
 
-enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *err)
+enum status chain_open_disk(struct storage *storage, const char *name, const struct image_format *format, struct chain *ret,
+			    struct error *err)
 {
-	return open_disk(name, format, &none_writable, ret, err);
+	return open_disk(storage, name, format, &none_writable, ret, err);
 }
 
-enum status chain_open_writable(const char *name, const struct image_format *format, size_t also, struct chain *ret, struct error *err)
+enum status chain_open_writable(struct storage *storage, const char *name, const struct image_format *format, size_t also,
+				struct chain *ret, struct error *err)
 {
-	return open_disk(name, format, &(struct writable){ { 0, also } }, ret, err);
+	return open_disk(storage, name, format, &(struct writable){ { 0, also } }, ret, err);
 }
 
 enum status chain_open_backing(struct image *image, struct chain *ret, struct error *err)
@@ -157,7 +160,7 @@ enum status chain_open_backing(struct image *image, struct chain *ret, struct er
 	st = find_backing(image, &name, &format, err);
 	if (st != ST_OK)
 		return st;
-	st = chain_open_disk(name, format, ret, &why);
+	st = chain_open_disk(image->storage, name, format, ret, &why);
 	mem_free(name);
 	if (st != ST_OK)
 		return fail(err, st, "backing file of %s: %s", image->name, why.text);

@@ -21,18 +21,20 @@ struct chain {
  * of the format that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain
  * that is too long.
  */
-enum status chain_open(const char *name, const struct image_format *format, bool whole, struct chain *ret, struct error *);
+enum status chain_open(struct storage *, const char *name, const struct image_format *format, bool whole, struct chain *ret,
+		       struct error *);
 void chain_close(struct chain *);
 
 /*
  * Opens `name` and all that is behind it, each showing through the one in front: chain->link[0].image->blk is the
  * disk. Errors: those of chain_open() and image_load().
  */
-enum status chain_open_disk(const char *name, const struct image_format *format, struct chain *ret, struct error *);
+enum status chain_open_disk(struct storage *, const char *name, const struct image_format *format, struct chain *ret,
+			    struct error *);
 
 /* As chain_open_disk(), with the first image and that at the index `also` (0: no other) opened for writing. */
-enum status chain_open_writable(const char *name, const struct image_format *format, size_t also, struct chain *ret,
-				struct error *);
+enum status chain_open_writable(struct storage *, const char *name, const struct image_format *format, size_t also,
+				struct chain *ret, struct error *);
 
 /*
  * Gets the disk of an opened chain ready, as chain_open_disk() does; `snapshot` is an index into the snapshots of its

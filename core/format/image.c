@@ -6,7 +6,7 @@
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 /* Large enough for every device's speed; a multiple of every cluster size. */
 enum { IMAGE_TRANSFER_BYTES = 4 << 20 };
@@ -57,8 +57,8 @@ static enum status probe(struct blk *file, const struct image_format **ret)
 }
 
 /* image_open_blk() with words that do not name the file. */
-static enum status open_on(struct blk *file, const char *name, const struct image_format *format, enum open_mode mode,
-			   struct image **ret, struct error *err)
+static enum status open_on(struct storage *storage, struct blk *file, const char *name, const struct image_format *format,
+			   enum open_mode mode, struct image **ret, struct error *err)
 {
 	struct image *image;
 	enum status st;
@@ -75,6 +75,7 @@ static enum status open_on(struct blk *file, const char *name, const struct imag
 		blk_close(file);
 		return fail_no_memory(err);
 	}
+	image->storage = storage;
 	image->format = format;
 	image->file = file;
 	image->mode = mode;
@@ -91,26 +92,28 @@ static enum status open_on(struct blk *file, const char *name, const struct imag
 	return ST_OK;
 }
 
-enum status image_open_blk(struct blk *file, const char *name, const struct image_format *format, enum open_mode mode,
-			   struct image **ret, struct error *err)
+enum status image_open_blk(struct storage *storage, struct blk *file, const char *name, const struct image_format *format,
+			   enum open_mode mode, struct image **ret, struct error *err)
 {
 	struct error why;
-	enum status st = open_on(file, name, format, mode, ret, &why);
+	enum status st = open_on(storage, file, name, format, mode, ret, &why);
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
 }
 
-enum status image_open_file(const char *name, const struct image_format *format, enum open_mode mode, struct image **ret, struct error *err)
+enum status image_open_file(struct storage *storage, const char *name, const struct image_format *format, enum open_mode mode,
+			    struct image **ret, struct error *err)
 {
 	struct blk *file;
-	enum status st = storage_open(name, mode, &file, err);
+	enum status st = storage_open(storage, name, mode, &file, err);
 
-	return st == ST_OK ? image_open_blk(file, name, format, mode, ret, err) : st;
+	return st == ST_OK ? image_open_blk(storage, file, name, format, mode, ret, err) : st;
 }
 
-enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *err)
+enum status image_open(struct storage *storage, const char *name, const struct image_format *format, struct image **ret,
+		       struct error *err)
 {
-	return image_open_file(name, format, OPEN_READ, ret, err);
+	return image_open_file(storage, name, format, OPEN_READ, ret, err);
 }
 
 void image_close(struct image *image)

@@ -11,6 +11,7 @@
 #include "blk/blk.h"
 #include "codec/codec.h"
 #include "format/create_options.h"
+#include "storage/storage.h"
 
 /*
  * Image formats. One folder each, core/format/NAME/, with `const struct image_format format_NAME`; nothing else
@@ -242,6 +243,7 @@ struct snapshot {
 struct image {
 	struct blk blk;          /* after image_load() */
 	const struct image_format *format;
+	struct storage *storage; /* in which it was opened, and what it names is found; it outlives the image */
 	char *name;              /* of its file, as platform_open() takes it */
 	enum open_mode mode;     /* OPEN_WRITE: image_load() makes image->blk writable */
 	struct blk *file;
@@ -274,14 +276,15 @@ enum status image_format_get(const char *name, const char *option, const struct 
  * Opens the image in the file or device `name` for reading what describes it. `format` NULL: the one that its first bytes speak
  * of, raw if none. The caller closes it. Errors: those of platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
  */
-enum status image_open(const char *name, const struct image_format *format, struct image **ret, struct error *);
+enum status image_open(struct storage *, const char *name, const struct image_format *format, struct image **ret, struct error *);
 
 /* The same in the mode that is asked for: OPEN_WRITE for an image that is to be changed. image_load() is still due. */
-enum status image_open_file(const char *name, const struct image_format *format, enum open_mode, struct image **ret, struct error *);
+enum status image_open_file(struct storage *, const char *name, const struct image_format *format, enum open_mode,
+			    struct image **ret, struct error *);
 
 /* The same for a file that is open: `file` is the image's from here on, on failure too. */
-enum status image_open_blk(struct blk *file, const char *name, const struct image_format *format, enum open_mode, struct image **ret,
-			   struct error *);
+enum status image_open_blk(struct storage *, struct blk *file, const char *name, const struct image_format *format,
+			   enum open_mode, struct image **ret, struct error *);
 void image_close(struct image *); /* NULL is allowed; what was not flushed is lost */
 
 /* Makes the disk readable through image->blk. Fails with words that name the file. */

@@ -51,6 +51,7 @@ static enum status check_tables(struct convert_job *job, struct image *image, st
 /* Reads the target back as another reader would, who has nothing of it in memory. */
 static enum status read_back(struct convert_job *job, const struct fingerprint *print, struct error *err)
 {
+	struct storage *storage = job->target->storage;
 	struct blk *file = job->target->file;
 	struct window_kind all = { .size = file->size, .limit = file->size };
 	struct chain backing = { 0 };
@@ -60,7 +61,7 @@ static enum status read_back(struct convert_job *job, const struct fingerprint *
 	file = window_open(file, &all);
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(file, job->target->name, job->target->format, OPEN_READ, &image, err);
+	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_READ, &image, err);
 	if (st == ST_OK)
 		st = chain_open_backing(image, &backing, err);
 	if (st == ST_OK)
@@ -112,6 +113,7 @@ static enum status mend_begun(const struct convert_job *job, struct error *err)
 /* Clusters that a power cut has left in use behind the end of the file are found when it has grown beyond them. */
 static enum status mend_grown(const struct convert_job *job, struct error *err)
 {
+	struct storage *storage = job->target->storage;
 	struct blk *file = job->target->file;
 	struct window_kind all = { .size = file->size, .limit = SIZE_LIMIT };
 	struct image *image;
@@ -120,7 +122,7 @@ static enum status mend_grown(const struct convert_job *job, struct error *err)
 	file = window_open(file, &all);
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(file, job->target->name, job->target->format, OPEN_WRITE, &image, err);
+	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_WRITE, &image, err);
 	if (st != ST_OK)
 		return st;
 	st = mend(image, err);
@@ -172,7 +174,7 @@ static enum status copy_noted(struct convert_job *job, uint64_t size, struct err
 /* Opens what create_open() has made, to be written to. `backing` is to be closed after it. */
 static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size, struct chain *backing, struct error *err)
 {
-	enum status st = image_open_blk(file, job->create->file[0], job->create->format, OPEN_WRITE, &job->target, err);
+	enum status st = image_open_blk(job->create->storage, file, job->create->file[0], job->create->format, OPEN_WRITE, &job->target, err);
 
 	if (st == ST_OK && goes_on(job))
 		st = mend_begun(job, err);

@@ -11,7 +11,7 @@
 #include "blk/window.h"
 #include "format/chain.h"
 #include "job/place.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 static const char *option_text(const struct create_job *job, const char *name)
 {
@@ -28,7 +28,7 @@ static const char *option_text(const struct create_job *job, const char *name)
 static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
 {
 	for (size_t i = 0; i < chain->n; i++)
-		if (storage_same(chain->link[i].name, job->file_name))
+		if (storage_same(job->storage, chain->link[i].name, job->file_name))
 			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
 	return ST_OK;
 }
@@ -39,7 +39,7 @@ static enum status open_backing(struct create_job *job, const char *name, const 
 	struct out_buffer digits;
 	struct chain chain;
 	char text[24];
-	enum status st = chain_open(name, format, true, &chain, err);
+	enum status st = chain_open(job->storage, name, format, true, &chain, err);
 
 	if (st != ST_OK)
 		return st;

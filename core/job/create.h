@@ -11,6 +11,7 @@
  * is written: create_prepare() checks and changes nothing, create_run() writes.
  */
 struct create_job {
+	struct storage *storage;
 	const struct image_format *format;
 	const char *file_name;
 	struct create_values options; /* of the format; the job completes the size, and frees them */

@@ -109,20 +109,19 @@ static enum status read_file(struct journal *journal, bool resume, struct error 
 	return st;
 }
 
-static enum status find_disk(const char *name, char ret[static SELECTOR_BYTES], struct error *err)
+static enum status find_disk(struct storage *storage, const char *name, char ret[static SELECTOR_BYTES], struct error *err)
 {
-	struct inventory inventory;
+	const struct inventory *inventory;
 	struct selection selection;
 	struct out_buffer out;
-	enum status st = inventory_read(&inventory, err);
+	enum status st = storage_inventory(storage, &inventory, err);
 
 	if (st != ST_OK)
 		return st;
-	st = selector_find(&inventory, name, &selection, err);
+	st = selector_find(inventory, name, &selection, err);
 	out_buffer_init(&out, ret, SELECTOR_BYTES);
 	if (st == ST_OK)
-		selector_print(&inventory, &selection, &out.out);
-	inventory_free(&inventory);
+		selector_print(inventory, &selection, &out.out);
 	return st;
 }
 
@@ -133,8 +132,8 @@ static void free_all(struct journal *journal)
 	mem_free(journal);
 }
 
-enum status journal_open(const struct journal_facts *facts, const char *disk, const char *image, bool resume, struct out *notes,
-			 struct journal **ret, struct error *err)
+enum status journal_open(struct storage *storage, const struct journal_facts *facts, const char *disk, const char *image,
+			 bool resume, struct out *notes, struct journal **ret, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof *journal);
 	size_t n = text_length(image);
@@ -150,7 +149,7 @@ enum status journal_open(const struct journal_facts *facts, const char *disk, co
 		return fail_no_memory(err);
 	memcpy(journal->name, image, n);
 	memcpy(journal->name + n, ending, sizeof ending);
-	st = find_disk(disk, journal->facts.disk, err);
+	st = find_disk(storage, disk, journal->facts.disk, err);
 	if (st == ST_OK)
 		st = record_open(&journal->file, journal->name, NULL, err);
 	if (st == ST_READ_ONLY && facts->to_disk && !resume) {

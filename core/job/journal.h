@@ -4,6 +4,7 @@
 #include "format/image.h"
 #include "job/record.h"
 #include "part/selector.h"
+#include "storage/storage.h"
 
 /*
  * How far a copy between a disk and an image in a file has come: a JSON file beside the image, IMAGE.resume, from the
@@ -40,7 +41,7 @@ struct journal {
  * NULL, and `notes` says so. The caller closes it, on failure too. Errors: those of selector_find(), record_open() and
  * record_read(); ST_EXISTS, the file is something else; those of journal_parse().
  */
-enum status journal_open(const struct journal_facts *, const char *disk, const char *image, bool resume, struct out *notes,
+enum status journal_open(struct storage *, const struct journal_facts *, const char *disk, const char *image, bool resume, struct out *notes,
 			 struct journal **ret, struct error *);
 
 /* Takes over what the text of a journal says. `name` is for the words. ST_CORRUPT; ST_REFUSED: it is about another copy, the words say in what. */

@@ -11,7 +11,7 @@
 #include "base/tree.h"
 #include "base/version.h"
 #include "blk/out_file.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 #include "part/selector.h"
 
 enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };
@@ -81,13 +81,13 @@ enum status manifest_plan(const char *file, bool replace, struct error *err)
 	return st;
 }
 
-static void describe_source(struct tree *tree, const char *name)
+static void describe_source(struct tree *tree, struct storage *storage, const char *name)
 {
-	struct inventory inventory = { 0 };
+	const struct inventory *inventory;
 	struct selection found;
 	struct error ignored; /* the name alone is said then */
-	bool known = storage_is_device(name) && inventory_read(&inventory, &ignored) == ST_OK &&
-		     selector_find(&inventory, name, &found, &ignored) == ST_OK;
+	bool known = storage_is_device(name) && storage_inventory(storage, &inventory, &ignored) == ST_OK &&
+		     selector_find(inventory, name, &found, &ignored) == ST_OK;
 
 	tree_object(tree, NULL);
 	tree_text(tree, "name", name);
@@ -103,7 +103,6 @@ static void describe_source(struct tree *tree, const char *name)
 			tree_number(tree, "partition-start", found.part->start_bytes);
 	}
 	tree_end(tree);
-	inventory_free(&inventory);
 }
 
 static void describe_losses(struct tree *tree, const struct salvage *salvage)
@@ -142,7 +141,7 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 	tree_text(&tree, "format", facts->format);
 	tree_array(&tree, "sources");
 	for (size_t i = 0; i < facts->n_sources; i++)
-		describe_source(&tree, facts->source[i]);
+		describe_source(&tree, facts->storage, facts->source[i]);
 	tree_end(&tree);
 	tree_number(&tree, "virtual-size", manifest->n_bytes);
 	describe_losses(&tree, facts->salvage);
@@ -163,7 +162,7 @@ enum status manifest_write(struct manifest *manifest, const struct manifest_fact
 	struct blk *blk;
 	enum status st;
 
-	if (storage_same(file, facts->image))
+	if (storage_same(facts->storage, file, facts->image))
 		return fail(err, ST_INVALID, "the manifest and the image cannot be the same file, %s; no manifest was written", file);
 	st = platform_create(file, replace, &blk, err);
 	if (st != ST_OK)

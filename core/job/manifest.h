@@ -27,6 +27,7 @@ void manifest_end(struct manifest *, uint8_t ret_whole[static SHA256_BYTES]);
 
 /* What else the file says. Texts are the caller's. */
 struct manifest_facts {
+	struct storage *storage;
 	const char *image, *format;      /* the image's name, as it was given */
 	char **source;                   /* the names that were read */
 	size_t n_sources;

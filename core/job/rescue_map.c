@@ -5,7 +5,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 enum {
 	SECTOR_BYTES = 512,
@@ -382,14 +382,15 @@ enum status rescue_map_save(struct rescue_map *map, struct error *err)
 	return record_write(&map->file, print, map, err);
 }
 
-enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st, struct error *err)
+enum status rescue_map_end(struct rescue_map *map, struct storage *storage, const char *target, enum status st,
+			   struct error *err)
 {
 	struct error why, of_map;
 	enum status saved;
 
 	if (map->done == 0 && map->bad.n == 0)
 		return st;
-	if (storage_same(map->file.name, target))
+	if (storage_same(storage, map->file.name, target))
 		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
 	else
 		saved = rescue_map_save(map, &of_map);

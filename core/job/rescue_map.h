@@ -1,6 +1,7 @@
 #pragma once
 
 #include "job/record.h"
+#include "storage/storage.h"
 
 #include <stdint.h>
 
@@ -66,4 +67,4 @@ enum status rescue_map_save(struct rescue_map *, struct error *);
  * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing came of it. Returns `st`,
  * or how that ended.
  */
-enum status rescue_map_end(struct rescue_map *, const char *target, enum status st, struct error *err);
+enum status rescue_map_end(struct rescue_map *, struct storage *, const char *target, enum status st, struct error *err);

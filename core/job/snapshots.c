@@ -120,11 +120,12 @@ enum status snapshots_find_described(const struct image *image, const char *text
 	return st;
 }
 
-enum status snapshots_open(const char *name, const struct image_format *format, const char *which, struct chain *ret, struct error *err)
+enum status snapshots_open(struct storage *storage, const char *name, const struct image_format *format, const char *which,
+			   struct chain *ret, struct error *err)
 {
 	struct chain chain;
 	size_t index;
-	enum status st = chain_open(name, format, true, &chain, err);
+	enum status st = chain_open(storage, name, format, true, &chain, err);
 
 	if (st != ST_OK)
 		return st;

@@ -22,4 +22,5 @@ enum status snapshots_find_described(const struct image *, const char *text, siz
  * chain_open_disk() for the disk as it was at a snapshot of the first image; `which` is as above. Errors: those of
  * both.
  */
-enum status snapshots_open(const char *name, const struct image_format *, const char *which, struct chain *ret, struct error *);
+enum status snapshots_open(struct storage *, const char *name, const struct image_format *, const char *which, struct chain *ret,
+			   struct error *);

@@ -52,10 +52,10 @@ static enum status check(const struct inventory *inventory, const struct image *
 		    image->name);
 }
 
-enum status source_check_files(const struct chain *source, size_t n, const char *const file[], size_t n_files, struct error *err)
+enum status source_check_files(struct storage *storage, const struct chain *source, size_t n, const char *const file[], size_t n_files, struct error *err)
 {
 	struct walk walk = { 0 };
-	struct inventory inventory;
+	const struct inventory *inventory;
 	struct image *image = NULL;
 	uint64_t writes;
 	enum status st;
@@ -64,13 +64,12 @@ enum status source_check_files(const struct chain *source, size_t n, const char 
 		image = file[i] != NULL ? next_device(source, n, &walk, &writes) : NULL;
 	if (image == NULL) /* nothing that is to be found out */
 		return ST_OK;
-	st = inventory_read(&inventory, err);
+	st = storage_inventory(storage, &inventory, err);
 	if (st != ST_OK)
 		return st;
 	for (; st == ST_OK && image != NULL; image = next_device(source, n, &walk, &writes))
 		for (size_t i = 0; st == ST_OK && i < n_files; i++)
-			st = check(&inventory, image, file[i], err);
-	inventory_free(&inventory);
+			st = check(inventory, image, file[i], err);
 	return st;
 }
 

@@ -10,7 +10,7 @@
 #include "job/contents.h"
 #include "job/status.h"
 #include "job/target_gpt.h"
-#include "storage/open.h"
+#include "storage/storage.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
 
@@ -51,10 +51,10 @@ static enum status find_target(struct target_job *job, struct error *err)
 	const struct inventory_part *part;
 	const struct device *disk;
 	struct out_buffer out;
-	enum status st = inventory_read(&job->inventory, err);
+	enum status st = storage_inventory(job->storage, &job->inventory, err);
 
 	if (st == ST_OK)
-		st = selector_find(&job->inventory, job->name, &job->selection, err);
+		st = selector_find(job->inventory, job->name, &job->selection, err);
 	if (st != ST_OK)
 		return st;
 	part = job->selection.part;
@@ -62,7 +62,7 @@ static enum status find_target(struct target_job *job, struct error *err)
 	if (!disk->medium)
 		return fail(err, ST_NO_MEDIUM, "%s: there is no medium in the drive", job->name);
 	out_buffer_init(&out, job->selector, sizeof job->selector);
-	selector_print(&job->inventory, &job->selection, &out.out);
+	selector_print(job->inventory, &job->selection, &out.out);
 	job->device = part != NULL && part->device != NULL ? part->device : disk;
 	job->start_bytes = part != NULL && part->device == NULL ? part->start_bytes : 0;
 	job->size_bytes = part != NULL ? part->size_bytes : disk->size_bytes;
@@ -78,7 +78,7 @@ static enum status check_place(const struct target_job *job, const char *name, s
 	/* What will be opened for writing, and so is taken from everybody else. */
 	struct selection place, mine = { job->selection.disk, job->device != job->selection.disk->device ? job->selection.part : NULL };
 
-	if (name == NULL || !selector_place(&job->inventory, name, &place) || !selector_overlap(&mine, &place))
+	if (name == NULL || !selector_place(job->inventory, name, &place) || !selector_overlap(&mine, &place))
 		return ST_OK;
 	if (storage_is_device(name))
 		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
@@ -87,7 +87,7 @@ static enum status check_place(const struct target_job *job, const char *name, s
 
 static enum status check_in_use(const struct target_job *job, struct error *err)
 {
-	const struct device_list *all = &job->inventory.devices;
+	const struct device_list *all = &job->inventory->devices;
 	enum status st = ST_OK;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -223,11 +223,6 @@ enum status target_decide(struct target_job *job, struct error *err)
 	return st == ST_OK ? check_erase(job, err) : st;
 }
 
-void target_free(struct target_job *job)
-{
-	inventory_free(&job->inventory);
-}
-
 /*
  * ---- writing ------------------------------------------------------------------------------------------------------
  */
@@ -271,7 +266,7 @@ static enum status open_flat(const struct target_job *job, struct image **ret, s
 	*ret = NULL;
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(file, job->name, job->format, OPEN_WRITE, ret, err);
+	st = image_open_blk(job->storage, file, job->name, job->format, OPEN_WRITE, ret, err);
 	return st == ST_OK ? image_load(*ret, err) : st;
 }
 

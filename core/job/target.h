@@ -2,6 +2,7 @@
 
 #include "job/convert.h"
 #include "part/selector.h"
+#include "storage/storage.h"
 
 /*
  * A disk or partition as the target of a copy: whether it may be written over, and the writing. All that speaks
@@ -30,6 +31,7 @@ enum gpt_fate {
 };
 
 struct target_job {
+	struct storage *storage;
 	const char *name;
 	const char *erase;               /* NULL: not given */
 	const struct chain *source;      /* loaded */
@@ -40,7 +42,7 @@ struct target_job {
 	const char *file[TARGET_FILES_MAX]; /* others that will be written or read, such as a data file; NULL: none */
 
 	/* From target_decide() on, as far as it came. */
-	struct inventory inventory;
+	const struct inventory *inventory; /* the storage's */
 	struct selection selection;
 	const struct device *device;     /* that is opened: the disk, where the firmware has no device for the partition. NULL: not found */
 	uint64_t start_bytes;            /* where the target begins on it */
@@ -56,11 +58,10 @@ struct target_job {
 };
 
 /*
- * Looks at everything and changes nothing. The caller calls target_free(), on failure too. Errors: ST_REFUSED,
+ * Looks at everything and changes nothing. Errors: ST_REFUSED,
  * ST_SECTOR_SIZE, ST_TOO_LARGE, ST_NO_MEDIUM, ST_CANCELLED; those of selector_find() and of reading.
  */
 enum status target_decide(struct target_job *, struct error *);
-void target_free(struct target_job *);
 
 /* The plan as target_decide() has left it, which ended in `st` with `err`. */
 void target_print_text(const struct target_job *, enum status st, const struct error *err, struct out *);

@@ -209,16 +209,21 @@ static void go_up(char directory[static PATH_BYTES])
 static bool opens(struct pick *pick, struct error *err)
 {
 	struct out_buffer out;
+	struct storage storage;
 	struct chain chain;
 
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (!pick->opens)
 		return true;
-	if (chain_open_disk(pick->file, NULL, &chain, err) != ST_OK)
+	storage_begin(&storage);
+	if (chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
+		storage_end(&storage);
 		return false;
+	}
 	out_printf(&out.out, "%s, a disk of ", chain.link[0].image->format->name);
 	size_print(&out.out, chain.link[0].image->size);
 	chain_close(&chain);
+	storage_end(&storage);
 	return true;
 }
 

@@ -13,6 +13,8 @@
 #include "format/image.h"
 #include "volume.h"
 
+static struct storage storage;
+
 enum { SECTOR = 512, CHANGES_MAX = 16, PIECE = 3000 };
 enum { CLUSTER_BITS_AT = 23, CLUSTER_BITS_MAX = 12, GROWS_CLUSTERS = 1024 };
 
@@ -37,7 +39,7 @@ static void change_disk(enum blk_change change, unsigned where)
 	uint64_t offset;
 	enum status st;
 
-	if (chain_open_writable("image", NULL, 0, &chain, &err) != ST_OK)
+	if (chain_open_writable(&storage, "image", NULL, 0, &chain, &err) != ST_OK)
 		return;
 	blk = &chain.link[0].image->blk;
 	offset = where * (blk->size / 8);

@@ -130,6 +130,15 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 	return st;
 }
 
+enum status platform_open_device(const struct device *device, struct blk **ret, struct error *err)
+{
+	struct file_disk disk;
+
+	if (!disk_at(device->id, &disk))
+		return fail(err, ST_MEDIUM_CHANGED, "%s: the disk is gone", device->path);
+	return file_disk_open(&disk, false, ret, err);
+}
+
 enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
 {
 	struct file_disk disk;

@@ -127,6 +127,22 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 	return ST_OK;
 }
 
+enum status platform_open_device(const struct device *device, struct blk **ret, struct error *err)
+{
+	const char *file = files[device->id].file;
+	struct blk *lent = machine[device->id].device.blk;
+	enum status st = ST_OK;
+
+	*ret = NULL;
+	if (file != NULL)
+		st = sim_disk_open(file, false, device->block_bytes, ret);
+	else if (lent == NULL)
+		st = ST_IO;
+	else if (!lend(ret, lent))
+		st = ST_NO_MEMORY;
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
+}
+
 enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
 {
 	const char *file = files[device->id].file;

@@ -3,6 +3,8 @@
 #include "format/chain.h"
 #include "run.h"
 
+static struct storage storage;
+
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 bool is_qcow2(const char *name)
@@ -17,7 +19,7 @@ static void open_chain(const char *name, bool whole, struct chain *chain)
 {
 	struct error why;
 
-	if (chain_open(name, image_format_find("qcow2"), whole, chain, &why) != ST_OK)
+	if (chain_open(&storage, name, image_format_find("qcow2"), whole, chain, &why) != ST_OK)
 		wrong("%s does not open: %s", name, why.text);
 }
 

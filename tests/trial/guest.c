@@ -3,6 +3,8 @@
 #include "format/chain.h"
 #include "run.h"
 
+static struct storage storage;
+
 enum { STEPS_MAX = 200, PIECE_MAX = 9000 };
 
 /* What it did last. */
@@ -73,7 +75,7 @@ int guest_run(unsigned n, uint32_t seed)
 	n_steps = 0;
 	capture_clear(&out);
 	capture_clear(&err);
-	st = chain_open_writable("a", image_format_find("qcow2"), 0, &chain, &why);
+	st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why);
 	if (st != ST_OK)
 		return command_failed(&console, &why);
 	st = write_and_flush(chain.link[0].image, n, seed, &why);

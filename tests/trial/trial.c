@@ -6,6 +6,8 @@
 #include "powercut.h"
 #include "verdict.h"
 
+static struct storage storage;
+
 static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
 
 /* An operation with what it begins with, and what it makes of it. */
@@ -176,7 +178,7 @@ static void assert_works(const struct trial *t, const struct contents *now)
 
 	if (name == NULL || t->op->damage != NULL || untouched(t, name))
 		return;
-	if (chain_open_writable(name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+	if (chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
 		wrong("it cannot be worked with: %s", why.text);
 	blk = &chain.link[0].image->blk;
 	n = blk->size < PIECE ? (size_t)blk->size : PIECE;

@@ -5,6 +5,8 @@
 #include "format/image.h"
 #include "memory_blk.h"
 
+static struct storage storage;
+
 static void test_grows(void **state)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 100, .writable = true, .limit = 4096 });
@@ -14,7 +16,7 @@ static void test_grows(void **state)
 
 	(void)state;
 	memset(m->bytes, 0x11, 100);
-	assert_ok(image_open_blk(&m->blk, "i", image_format_find("raw"), OPEN_WRITE, &image, &err));
+	assert_ok(image_open_blk(&storage, &m->blk, "i", image_format_find("raw"), OPEN_WRITE, &image, &err));
 	assert_ok(image_load(image, &err));
 	assert_int_equal(image->size, 512);
 	assert_ok(blk_write(&image->blk, 100, "x", 1)); /* on the disk, and behind the end of the file */
@@ -36,7 +38,7 @@ static void test_too_long(void **state)
 
 	(void)state;
 	m->blk.size = SIZE_LIMIT - 510;
-	assert_int_equal(image_open_blk(&m->blk, "i", image_format_find("raw"), OPEN_READ, &image, &err), ST_TOO_LARGE);
+	assert_int_equal(image_open_blk(&storage, &m->blk, "i", image_format_find("raw"), OPEN_READ, &image, &err), ST_TOO_LARGE);
 	assert_non_null(strstr(err.text, "more than a disk can have"));
 	assert_int_equal(sim_allocations(), 0);
 }
