@@ -253,6 +253,7 @@ $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/si
 	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
 build/test/test_deflate build/coverage/test_deflate: ORACLE := -lz
 build/test/test_workers build/coverage/test_workers: ORACLE := -Wl,--wrap=codec_compress
+build/test/test_failures build/coverage/test_failures: ORACLE := -Wl,--wrap=image_close
 
 .PHONY: test-unit
 LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))

@@ -15,6 +15,11 @@ bool is_qcow2(const char *name)
 	return bytes != NULL && size >= 4 && memcmp(bytes, "QFI\xfb", 4) == 0;
 }
 
+bool is_record(const char *name)
+{
+	return strcmp(name, "m") == 0 || strcmp(name, "m.new") == 0;
+}
+
 static void open_chain(const char *name, bool whole, struct chain *chain)
 {
 	struct error why;
@@ -99,7 +104,7 @@ struct contents contents_read(void)
 	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++) {
 		struct picture *picture = &contents.file[contents.n];
 
-		if (strcmp(name, "d") == 0) /* a data file is looked at through its image */
+		if (strcmp(name, "d") == 0 || is_record(name)) /* a data file is looked at through its image */
 			continue;
 		contents.n++;
 		snprintf(picture->name, sizeof picture->name, "%s", name);

@@ -38,6 +38,9 @@ struct contents {
 
 bool is_qcow2(const char *name);
 
+/* Whether a file is a rescue map, or what is written before it: these follow the copy and are no contents. */
+bool is_record(const char *name);
+
 /* An image that does not open fails the test; disks and bitmaps that cannot be read are in it as such. */
 struct contents contents_read(void);
 void contents_free(struct contents *);

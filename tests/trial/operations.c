@@ -3,6 +3,7 @@
 #define NEW(options, from) { "convert", "-O", "qcow2", "-o", options, from, "a" }
 #define NEW_PACKED(options) { "convert", "-c", "-O", "qcow2", "-o", options, "random", "a" }
 #define WRITE(from, to) { "convert", "-n", "-f", "raw", "-O", "qcow2", from, to }
+#define WRITE_MAPPED(from, to) { "convert", "-n", "--map=m", "-f", "raw", "-O", "qcow2", from, to }
 #define PACK(from, to) { "convert", "-c", "-n", "-f", "raw", "-O", "qcow2", from, to }
 #define OVER(base, format, ...) { "create", "-q", "-f", "qcow2", "-b", base, "-F", format, __VA_ARGS__ }
 #define TAKE(name, image) { "snapshot", "-c", name, image }
@@ -69,6 +70,16 @@ const struct operation operations[] = {
 	  .words = PACK("other", "a"), .mixed = "a" },
 	{ "write/backing", { OVER("random", "raw", "-o", "cluster_size=16k,extended_l2=on", "a") },
 	  .words = WRITE("other", "a"), .mixed = "a" },
+	/* parts of clusters that a snapshot has as well, that are compressed, of which there are some subclusters */
+	{ "write/part-shared", { NEW("cluster_size=4k", "random"), TAKE("s", "a"), WRITE("few", "a") },
+	  .words = WRITE_MAPPED("other", "a"), .mixed = "a" },
+	{ "write/part-compressed", { NEW_PACKED("cluster_size=4k,refcount_bits=8"), TAKE("s", "a") },
+	  .words = WRITE_MAPPED("other", "a"), .mixed = "a" },
+	{ "write/part-subclusters",
+	  { OVER("random", "raw", "-o", "cluster_size=16k,extended_l2=on", "a"), WRITE("few", "a"), TAKE("s", "a"),
+	    { "bench", "-w", "-q", "-c", "2", "-s", "512", "-o", "66k", "a" } },
+	  .words = WRITE_MAPPED("other", "a"), .mixed = "a" },
+
 	{ "write/raw", .words = { "convert", "-n", "-O", "raw", "few", "other" }, .mixed = "other" },
 
 	{ "guest/small-clusters", { NEW("cluster_size=512", "random") }, .guest = 12, .mixed = "a" },
@@ -225,6 +236,9 @@ const size_t n_operations = N_OF(operations);
 
 void operation_files(void)
 {
+	/* of "other": pieces that begin and end inside clusters, with whole clusters between them */
+	static const char map[] = "# Mapfile.\n0x0 ? 1\n0x0 0x600 +\n0x600 0x400 ?\n0xa00 0x2000 +\n0x2a00 0x1c00 ?\n"
+				  "0x4600 0x7c00 +\n0xc200 0x200 ?\n0xc400 0x7c00 +\n";
 	enum { DISK = 90 << 10, DENSE = 40 << 10 };
 	static uint8_t bytes[DISK];
 	uint32_t state = 1;
@@ -233,6 +247,7 @@ void operation_files(void)
 	put_raw("other", 2, DISK - 10240, 2);
 	put_raw("few", 3, DISK / 2, 4);
 	put_raw("a-longer-name", 4, 4096, 0);
+	sim_file_put("m", map, sizeof map - 1);
 	sim_file_put("zeros", memset(bytes, 0, DISK), DISK);
 	for (size_t k = 0; k < 2; k++) {
 		for (size_t i = 0; i < DENSE; i++)

@@ -18,6 +18,7 @@ struct trial {
 	struct contents before, after;
 	uint32_t seed;
 	unsigned endangered;
+	bool writes; /* to files that were there before */
 	size_t n_seen, seen_capacity;
 	uint64_t *seen; /* hashes of states that were looked at: many cuts leave the same */
 };
@@ -290,6 +291,8 @@ static struct trial begin(const struct operation *op, struct figures *figures)
 		wrong("exit code %d: %s%s", code, out.text, err.text);
 	if (op->code == EXIT_OK)
 		assert_verdicts(VERDICT_NOTHING_LOST);
+	for (size_t i = 0; i < t.files.n; i++)
+		t.writes |= !untouched(&t, t.files.file[i].name);
 	t.after = contents_read();
 	t.final = sim_files_keep();
 	for (size_t i = 0; !op->replaces && op->guest == 0 && i < t.before.n; i++)
@@ -384,8 +387,32 @@ static void assert_nothing_left(const struct trial *t)
 	const char *name;
 
 	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
-		if (!was_there(t, name))
+		if (!was_there(t, name) && !is_record(name))
 			wrong("%s is left", name);
+}
+
+/* The failure after which open images are flushed. */
+static enum victim flushed_after = N_VICTIMS;
+
+bool trial_wants_flush(void)
+{
+	return flushed_after != N_VICTIMS && has_failed(flushed_after);
+}
+
+/* The same failure once more; what was changed in memory then reaches the medium. */
+static void fail_and_flush(struct trial *t, enum victim victim, unsigned n)
+{
+	if (!trying("%s/%s%u/flushed", t->op->name, victims[victim], n))
+		return;
+	sim_files_restore(&roomy, &t->files);
+	arm(victim, n);
+	flushed_after = victim;
+	(void)operate(t);
+	flushed_after = N_VICTIMS;
+	arm(N_VICTIMS, 0);
+	t->figures->flushed++;
+	assert_nothing_left(t);
+	assert_all(t, SIZE_MAX);
 }
 
 static void fail_nth(struct trial *t, enum victim victim, unsigned n, bool *ret_failed)
@@ -411,6 +438,8 @@ static void fail_nth(struct trial *t, enum victim victim, unsigned n, bool *ret_
 	if (victim == CANCEL && is_command(t->op, "snapshot") && t->op->damage == NULL)
 		assert_verdicts(VERDICT_CLEAN); /* what the person stops leaves nothing behind */
 	assert_all(t, SIZE_MAX);
+	if (t->writes)
+		fail_and_flush(t, victim, n);
 }
 
 void trial_fail(const struct operation *op, struct figures *figures)
@@ -436,6 +465,7 @@ static void add(struct figures *sum, const struct figures *figures)
 	sum->states += figures->states;
 	sum->distinct += figures->distinct;
 	sum->failures += figures->failures;
+	sum->flushed += figures->flushed;
 }
 
 static void print(const struct figures *f)

@@ -16,14 +16,21 @@
 /* Of one group of operations. */
 struct figures {
 	char group[32];
-	unsigned operations, changes, states, distinct, failures;
+	unsigned operations, changes, states, distinct, failures, flushed;
 };
 
 /* Cuts the power at every change that the operation makes. */
 void trial_cut(const struct operation *, struct figures *);
 
-/* Fails every allocation and every call to the volume, and stops it at every moment when that is asked for. */
+/*
+ * Fails every allocation and every call to the volume, and stops it at every moment when that is asked for. Each failure
+ * of an operation that changes a file is tried twice: the images are closed as the operation leaves them, or flushed
+ * before, so that what the failed change left in memory is on the medium.
+ */
 void trial_fail(const struct operation *, struct figures *);
+
+/* For the test that wraps image_close(): whether an open image is to be flushed now, before it is closed. */
+bool trial_wants_flush(void);
 
 /* Does that for all that are wanted; prints what was tried, group by group. Returns the sum. */
 struct figures trial_each(void (*)(const struct operation *, struct figures *));

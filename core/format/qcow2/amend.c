@@ -158,7 +158,7 @@ static enum status change_features(struct qcow2_image *q, const struct goal *goa
 		return ST_OK;
 	st = qcow2_header_write_features(q->image.file, &changed);
 	if (st == ST_OK)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return fail(err, st, "writing the header: %s", status_text(st));
 	q->header = changed;
@@ -228,23 +228,30 @@ static enum status change_size(struct image *image, const struct goal *goal, str
 	return st == ST_OK ? ST_OK : fail(err, st, "changing the size of the disk to %ju bytes: %s", goal->size, status_text(st));
 }
 
+static enum status amend(struct qcow2_image *q, const struct goal *goal, struct error *err)
+{
+	enum status st = goal->version > q->header.version ? upgrade(q, err) : ST_OK;
+
+	if (st == ST_OK && goal->refcount_order != q->header.refcount_order)
+		st = qcow2_change_refcount_order(q, goal->refcount_order, err);
+	if (st == ST_OK && q->header.version >= 3)
+		st = change_features(q, goal, err);
+	if (st == ST_OK && goal->data_file != NULL)
+		st = change_header(q, q->header.version, goal->data_file, true, err);
+	if (st == ST_OK)
+		st = change_size(&q->image, goal, err);
+	if (st == ST_OK && goal->version < q->header.version)
+		st = downgrade(q, err);
+	return st;
+}
+
 enum status qcow2_amend(struct image *image, const struct create_values *values, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	struct goal goal;
-	enum status st = take_goal(q, values, &goal, err);
+	enum status st = qcow2_may_change(q, err);
 
-	if (st == ST_OK && goal.version > q->header.version)
-		st = upgrade(q, err);
-	if (st == ST_OK && goal.refcount_order != q->header.refcount_order)
-		st = qcow2_change_refcount_order(q, goal.refcount_order, err);
-	if (st == ST_OK && q->header.version >= 3)
-		st = change_features(q, &goal, err);
-	if (st == ST_OK && goal.data_file != NULL)
-		st = change_header(q, q->header.version, goal.data_file, true, err);
 	if (st == ST_OK)
-		st = change_size(image, &goal, err);
-	if (st == ST_OK && goal.version < q->header.version)
-		st = downgrade(q, err);
-	return st;
+		st = take_goal(q, values, &goal, err);
+	return st == ST_OK ? qcow2_changed(q, amend(q, &goal, err)) : st;
 }

@@ -254,7 +254,7 @@ enum status qcow2_bitmaps_store(struct qcow2_image *q)
 		st = write_flags(q, i);
 		stored = true;
 	}
-	return st == ST_OK && stored ? blk_flush(q->image.file) : st;
+	return st == ST_OK && stored ? qcow2_barrier(q) : st;
 }
 
 enum status qcow2_bitmaps_load(struct qcow2_image *q, struct error *err)
@@ -292,11 +292,15 @@ enum status qcow2_bitmap_mark(struct image *image, size_t index, uint64_t offset
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	bool marked = false;
-	enum status st = begin_one(q, index, &marked);
+	enum status st = q->failed;
 
+	if (st == ST_OK)
+		st = begin_one(q, index, &marked);
 	if (st == ST_OK && marked)
-		st = blk_flush(image->file);
-	return st == ST_OK ? mark(q, index, offset, len) : st;
+		st = qcow2_barrier(q);
+	if (st == ST_OK)
+		st = mark(q, index, offset, len);
+	return qcow2_changed(q, st);
 }
 
 enum status qcow2_bitmaps_note(struct qcow2_image *q, uint64_t offset, uint64_t len)
@@ -309,7 +313,7 @@ enum status qcow2_bitmaps_note(struct qcow2_image *q, uint64_t offset, uint64_t 
 		if (q->image.bitmaps[i].automatic)
 			st = begin_one(q, i, &marked);
 	if (st == ST_OK && marked)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	for (size_t i = 0; st == ST_OK && i < q->image.n_bitmaps; i++)
 		if (q->image.bitmaps[i].automatic && !q->image.bitmaps[i].in_use)
 			st = mark(q, i, offset, len);
@@ -392,8 +396,10 @@ enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t gra
 		.automatic = automatic,
 	};
 	struct qcow2_bitmap inner = { 0 };
-	enum status st = check_new(q, &bitmap, err);
+	enum status st = qcow2_may_change(q, err);
 
+	if (st == ST_OK)
+		st = check_new(q, &bitmap, err);
 	if (st != ST_OK || !write)
 		return st;
 	inner.table_entries = (uint32_t)qcow2_bitmap_entries(q, &bitmap, image->size);
@@ -406,19 +412,24 @@ enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t gra
 		q->bitmaps_move = true;
 		st = qcow2_flush(q);
 	}
-	return st == ST_OK ? ST_OK : fail(err, st, "adding the bitmap \"%s\": %s", name, status_text(st));
+	if (qcow2_changed(q, st) == ST_OK)
+		return ST_OK;
+	return fail(err, st, "adding the bitmap \"%s\": %s", name, status_text(st));
 }
 
 enum status qcow2_bitmap_remove(struct image *image, size_t index, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
-	enum status st = drop_clusters(q, index, 0, true);
+	enum status st = qcow2_may_change(q, err);
 
+	if (st != ST_OK)
+		return st;
+	st = drop_clusters(q, index, 0, true);
 	if (st == ST_OK)
 		st = drop_clusters(q, index, 0, false);
 	if (st == ST_OK)
 		st = drop_table(q, index);
-	if (st != ST_OK)
+	if (qcow2_changed(q, st) != ST_OK)
 		return failed(q, index, st, "removing", err);
 	mem_free(image->bitmaps[index].name);
 	image->n_bitmaps--;
@@ -427,7 +438,7 @@ enum status qcow2_bitmap_remove(struct image *image, size_t index, struct error 
 		q->bitmaps[i] = q->bitmaps[i + 1];
 	}
 	q->bitmaps_move = true;
-	st = qcow2_flush(q);
+	st = qcow2_changed(q, qcow2_flush(q));
 	return st == ST_OK ? ST_OK : fail(err, st, "removing a bitmap: %s", status_text(st));
 }
 
@@ -435,8 +446,11 @@ enum status qcow2_bitmap_clear(struct image *image, size_t index, struct error *
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	uint64_t table;
-	enum status st = drop_clusters(q, index, 0, true);
+	enum status st = qcow2_may_change(q, err);
 
+	if (st != ST_OK)
+		return st;
+	st = drop_clusters(q, index, 0, true);
 	if (st == ST_OK)
 		st = new_table(q, q->bitmaps[index].table_entries, &table);
 	if (st == ST_OK)
@@ -448,19 +462,21 @@ enum status qcow2_bitmap_clear(struct image *image, size_t index, struct error *
 		q->bitmaps_move = true;
 		st = qcow2_flush(q);
 	}
-	return st == ST_OK ? ST_OK : failed(q, index, st, "clearing", err);
+	return qcow2_changed(q, st) == ST_OK ? ST_OK : failed(q, index, st, "clearing", err);
 }
 
 enum status qcow2_bitmap_set_automatic(struct image *image, size_t index, bool automatic, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
-	enum status st;
+	enum status st = qcow2_may_change(q, err);
 
+	if (st != ST_OK)
+		return st;
 	image->bitmaps[index].automatic = automatic;
 	st = write_flags(q, index);
 	if (st == ST_OK)
-		st = blk_flush(image->file);
-	return st == ST_OK ? ST_OK : failed(q, index, st, "changing", err);
+		st = qcow2_barrier(q);
+	return qcow2_changed(q, st) == ST_OK ? ST_OK : failed(q, index, st, "changing", err);
 }
 
 /* ---- another size of the disk ------------------------------------------------------------------------------------- */
@@ -491,7 +507,7 @@ enum status qcow2_bitmaps_begin_resize(struct qcow2_image *q)
 
 	for (size_t i = 0; st == ST_OK && i < q->image.n_bitmaps; i++)
 		st = begin_one(q, i, &marked);
-	return st == ST_OK && marked ? blk_flush(q->image.file) : st;
+	return st == ST_OK && marked ? qcow2_barrier(q) : st;
 }
 
 /* Makes the unused bits of the last cluster that stays zeros, as they must be, and new ones have to be. */

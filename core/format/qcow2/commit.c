@@ -18,6 +18,20 @@
  * Whenever the power goes, every reference that is on the medium leads to something that is there too and that has its refcount. What can
  * happen is that clusters have a refcount and no user: a leak, which wastes space and harms nothing. Each flush is left out
  * where nothing was written since the last one.
+ *
+ * When a change fails, in the middle of whatever it does, the image can still be read, flushed and closed, and nothing
+ * else; what then gets to the medium is as after a power cut:
+ *
+ *   - Every entry in memory still leads to something that has its refcount: operations raise a refcount before they set
+ *     the entry that needs it, and release what an entry referred to when nothing more can fail before the entry is
+ *     replaced. So a flush may write all tables that were changed (1 to 5), and returns ST_OK when what was written to
+ *     the disk before the failed change is on the medium.
+ *   - Nothing is released any more (6), whatever was to be: an operation that failed half-way may have released what is
+ *     still referred to. These clusters stay in use until the image is opened anew, at worst as leaks.
+ *   - Bitmaps that were marked in use stay so: they may lack what the failed change did, or its size.
+ *   - Further changes are refused with the status of the one that failed.
+ *   - A flush that failed may have lost what was written before it, even if the next one succeeds. From then on nothing
+ *     is written, and flushes fail.
  */
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -25,11 +39,27 @@
 #include "base/range.h"
 #include "format/qcow2/image.h"
 
-static enum status flush(struct qcow2_image *q)
+enum status qcow2_may_change(const struct qcow2_image *q, struct error *err)
 {
-	enum status st = q->image.data != q->image.file ? blk_flush(q->image.data) : ST_OK;
+	if (q->failed == ST_OK)
+		return ST_OK;
+	return fail(err, q->failed, "a change before this one has failed (%s); close the image first", status_text(q->failed));
+}
 
-	return st == ST_OK ? blk_flush(q->image.file) : st;
+enum status qcow2_changed(struct qcow2_image *q, enum status st)
+{
+	if (q->failed == ST_OK)
+		q->failed = st;
+	return st;
+}
+
+enum status qcow2_barrier(struct qcow2_image *q)
+{
+	if (q->not_durable == ST_OK && q->image.data != q->image.file)
+		q->not_durable = blk_flush(q->image.data);
+	if (q->not_durable == ST_OK)
+		q->not_durable = blk_flush(q->image.file);
+	return q->not_durable;
 }
 
 void qcow2_note_l1(struct qcow2_image *q, uint64_t index)
@@ -76,11 +106,11 @@ static enum status move_reftable(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_write_table(q, offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	if (st == ST_OK)
 		st = qcow2_header_write_reftable(q->image.file, offset, (uint32_t)n_clusters);
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return st;
 	q->header.reftable_offset = offset;
@@ -97,12 +127,12 @@ static enum status write_refcounts(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	if (st != ST_OK || !q->reftable_changed)
 		return st;
 	st = qcow2_write_table(q, q->header.reftable_offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	if (st == ST_OK)
 		q->reftable_changed = false;
 	return st;
@@ -131,11 +161,13 @@ static enum status switch_bitmaps(struct qcow2_image *q, const struct qcow2_bitm
 	return qcow2_bitmaps_moved(q, &old);
 }
 
-/* Step 6. Nothing on the medium refers to these any more. */
+/* Step 6. Nothing on the medium refers to these any more, unless a change has failed: see above. */
 static enum status release(struct qcow2_image *q)
 {
 	enum status st = ST_OK;
 
+	if (q->failed != ST_OK)
+		return ST_OK;
 	while (st == ST_OK && q->n_released > 0) {
 		struct qcow2_run *run = &q->released[q->n_released - 1];
 
@@ -150,8 +182,10 @@ enum status qcow2_commit(struct qcow2_image *q)
 {
 	const bool tables = q->l2_cache.n_changed > 0 || q->bitmap_cache.n_changed > 0;
 	struct qcow2_bitmaps_place bitmaps;
-	enum status st = q->bitmaps_move ? qcow2_bitmaps_write_directory(q, &bitmaps) : ST_OK;
+	enum status st = q->not_durable;
 
+	if (st == ST_OK && q->bitmaps_move)
+		st = qcow2_bitmaps_write_directory(q, &bitmaps);
 	if (st == ST_OK && (q->refcount_cache.n_changed > 0 || q->reftable_changed || q->reftable_moves || tables ||
 			    q->l1_changed_end > 0))
 		st = write_refcounts(q);
@@ -160,12 +194,12 @@ enum status qcow2_commit(struct qcow2_image *q)
 		if (st == ST_OK)
 			st = qcow2_cache_write(&q->bitmap_cache);
 		if (st == ST_OK && (q->l1_changed_end > 0 || q->n_released > 0))
-			st = flush(q);
+			st = qcow2_barrier(q);
 	}
 	if (st == ST_OK && q->l1_changed_end > 0) {
 		st = write_l1(q);
 		if (st == ST_OK && q->n_released > 0)
-			st = flush(q);
+			st = qcow2_barrier(q);
 	}
 	if (st == ST_OK && q->bitmaps_move)
 		st = switch_bitmaps(q, &bitmaps);
@@ -195,14 +229,14 @@ enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 		st = qcow2_write_table(q, offset, q->l1, 0, n);
 	}
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	header = q->header; /* its texts stay those of q->header */
 	header.l1_offset = offset;
 	header.l1_entries = n;
 	if (st == ST_OK)
 		st = qcow2_header_write_disk(q->image.file, &header);
 	if (st == ST_OK)
-		st = flush(q);
+		st = qcow2_barrier(q);
 	mem_free(l1);
 	if (st != ST_OK)
 		return st;
@@ -232,5 +266,5 @@ enum status qcow2_flush(struct qcow2_image *q)
 		st = qcow2_commit(q);
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache); /* what step 5 has lowered */
-	return st == ST_OK ? flush(q) : st;
+	return st == ST_OK ? qcow2_barrier(q) : st;
 }

@@ -43,6 +43,7 @@ enum { REPLACED_MAX = 3 };
 
 /* A header that is being changed: the first cluster as it is, and as it is to be. */
 struct change {
+	struct qcow2_image *q;
 	struct blk *file;
 	size_t cluster_bytes;
 	uint8_t *old, *new;
@@ -239,7 +240,7 @@ static enum status write_flushed(struct change *c, size_t at, size_t n)
 {
 	enum status st = n > 0 ? blk_write(c->file, at, c->new + at, n) : ST_OK;
 
-	return st == ST_OK ? blk_flush(c->file) : st;
+	return st == ST_OK ? qcow2_barrier(c->q) : st;
 }
 
 static enum status write_new(struct change *c)
@@ -301,6 +302,7 @@ enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header
 {
 	uint8_t bitmaps[QCOW2_BITMAPS_EXTENSION_BYTES];
 	struct change change = {
+		.q = q,
 		.file = q->image.file,
 		.cluster_bytes = q->image.cluster_bytes,
 		.version = to->version,
@@ -338,9 +340,14 @@ enum status qcow2_set_backing(struct image *image, const char *name, const char 
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	const struct qcow2_header_change to = { .has_names = true, .backing_name = name, .backing_format = backing_format };
 
+	enum status st = qcow2_may_change(q, err);
+
+	if (st != ST_OK)
+		return st;
 	if (name != NULL && (q->header.autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0)
 		return fail(err, ST_INVALID, "its data file is a raw image of the disk, which cannot have a backing file");
-	return qcow2_change_header(q, &to, write, err);
+	st = qcow2_change_header(q, &to, write, err);
+	return write ? qcow2_changed(q, st) : st;
 }
 
 enum status qcow2_set_bitmaps(struct qcow2_image *q, const struct qcow2_bitmaps_place *place, bool write, struct error *err)

@@ -50,6 +50,8 @@ struct qcow2_image {
 	bool bitmaps_move;      /* the file does not have the directory yet that the bitmaps need */
 	uint64_t pack_offset;   /* where the next compressed cluster goes, inside of a cluster that has others; 0: none has room */
 	uint8_t *copy;          /* one cluster, for what is kept of it when a part is written */
+	enum status failed;     /* how the first change that failed ended; ST_OK: none has */
+	enum status not_durable; /* the same of flushes of the file or the data file */
 };
 
 enum {
@@ -91,6 +93,9 @@ enum status qcow2_ref_more(struct qcow2_image *, uint64_t cluster, uint64_t n);
 
 /* Gives up what lies in these bytes of the file, one user of each cluster that they touch: as soon as the medium does not refer to it any more. */
 enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
+
+/* Takes back all that was released since q->released had these `n` runs, the last of them `last_n` clusters long. */
+void qcow2_unref_undo(struct qcow2_image *, size_t n, uint64_t last_n);
 
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
@@ -239,6 +244,15 @@ void qcow2_note_l1(struct qcow2_image *, uint64_t index);
 enum status qcow2_write_table(struct qcow2_image *, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n);
 /* Before an operation: writes changed tables if there may not be room for those that it will change. */
 enum status qcow2_make_room(struct qcow2_image *);
+/*
+ * Around each change of the image: qcow2_may_change() is ST_OK unless a change has failed before, and then the status of
+ * that one; qcow2_changed() notes how the change has ended and returns it. The first comment of commit.c says what a
+ * failure leaves.
+ */
+enum status qcow2_may_change(const struct qcow2_image *, struct error *);
+enum status qcow2_changed(struct qcow2_image *, enum status);
+/* All that was written so far is on the medium; once this has failed it fails always. */
+enum status qcow2_barrier(struct qcow2_image *);
 /* Writes all metadata in its order; qcow2_flush(): and sees to it that all of it is on the medium. */
 enum status qcow2_commit(struct qcow2_image *);
 enum status qcow2_flush(struct qcow2_image *);

@@ -227,6 +227,13 @@ enum status qcow2_unref(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
 	return ST_OK;
 }
 
+void qcow2_unref_undo(struct qcow2_image *q, size_t n, uint64_t last_n)
+{
+	q->n_released = n;
+	if (n > 0)
+		q->released[n - 1].n = last_n;
+}
+
 enum status qcow2_release_one(struct qcow2_image *q, uint64_t cluster)
 {
 	uint64_t refcount;

@@ -158,7 +158,7 @@ static enum status write_structure(struct qcow2_image *q, struct structure *s, u
 		table[i] = s->offset + i * cluster_bytes;
 	if (st == ST_OK)
 		st = qcow2_write_table(q, s->offset + s->n_blocks * cluster_bytes, table, 0, s->n_table * cluster_bytes / 8);
-	return st == ST_OK ? blk_flush(q->image.file) : st;
+	return st == ST_OK ? qcow2_barrier(q) : st;
 }
 
 /* Step 2. *table is then the old one, with its clusters and its place in *ret_old. */
@@ -173,7 +173,7 @@ static enum status switch_structure(struct qcow2_image *q, const struct structur
 	changed.refcount_order = s->order;
 	st = qcow2_header_write_features(q->image.file, &changed);
 	if (st == ST_OK)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return st;
 	*ret_old = q->header;

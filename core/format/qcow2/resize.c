@@ -31,7 +31,7 @@ static enum status write_size(struct qcow2_image *q, uint64_t size)
 	if (st == ST_OK)
 		st = qcow2_header_write_disk(q->image.file, &header);
 	if (st == ST_OK)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	if (st == ST_OK)
 		q->header.size = size;
 	return st;
@@ -175,15 +175,19 @@ enum status qcow2_trim(struct qcow2_image *q)
 	q->next_cluster = n;
 	q->pack_offset = 0;
 	st = blk_resize(file, n * q->image.cluster_bytes, PREALLOC_OFF);
-	return st == ST_OK ? blk_flush(file) : st;
+	return st == ST_OK ? qcow2_barrier(q) : st;
 }
 
 enum status qcow2_make_empty(struct image *image)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
-	enum status st = qcow2_drop_from(q, 0);
+	enum status st = q->failed;
 
-	return st == ST_OK ? qcow2_trim(q) : st;
+	if (st == ST_OK)
+		st = qcow2_drop_from(q, 0);
+	if (st == ST_OK)
+		st = qcow2_trim(q);
+	return qcow2_changed(q, st);
 }
 
 enum status qcow2_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
@@ -191,9 +195,11 @@ enum status qcow2_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 	struct qcow2_image *q = (struct qcow2_image *)blk;
 	uint64_t sizes[CREATE_FILES_MAX];
 	struct error why;
-	enum status st = qcow2_plan_resize(&q->image, size, prealloc, sizes, &why);
+	enum status st = q->failed;
 
+	if (st == ST_OK)
+		st = qcow2_plan_resize(&q->image, size, prealloc, sizes, &why);
 	if (st != ST_OK || size == blk->size)
 		return st;
-	return size > blk->size ? grow(q, size, prealloc) : shrink(q, size);
+	return qcow2_changed(q, size > blk->size ? grow(q, size, prealloc) : shrink(q, size));
 }

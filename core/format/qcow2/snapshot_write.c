@@ -139,7 +139,7 @@ static enum status switch_table(struct qcow2_image *q, const struct new_table *t
 	changed.snapshots_offset = t->offset;
 	st = qcow2_header_write_snapshots(q->image.file, &changed);
 	if (st == ST_OK)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return st;
 	q->header.n_snapshots = n_snapshots;
@@ -185,7 +185,7 @@ static enum status refuse(const struct qcow2_image *q, struct error *err)
 {
 	if (q->has_data_file)
 		return fail(err, ST_UNSUPPORTED, "its data is in another file, which has no snapshots");
-	return ST_OK;
+	return qcow2_may_change(q, err);
 }
 
 /* ---- create ------------------------------------------------------------------------------------------------------- */
@@ -379,7 +379,7 @@ enum status qcow2_snapshot_create(struct image *image, const char *name, struct 
 	if (st == ST_OK)
 		st = make_place(q);
 	if (st == ST_OK)
-		st = create(q, &c, err);
+		st = qcow2_changed(q, create(q, &c, err));
 	else
 		error_set(err, "making the snapshot: %s",
 			  st == ST_TOO_LARGE ? "no id is left for it" : status_text(st));
@@ -420,7 +420,7 @@ static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
 	changed.l1_entries = disk->n;
 	st = qcow2_header_write_disk(q->image.file, &changed);
 	if (st == ST_OK)
-		st = blk_flush(q->image.file);
+		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return st;
 	q->header.size = changed.size;
@@ -477,7 +477,7 @@ enum status qcow2_snapshot_apply(struct image *image, size_t index, struct error
 		st = qcow2_snapshot_l1(q, index, &disk.l1, &disk.n, &disk.bytes, err);
 	if (st != ST_OK)
 		return st;
-	st = apply(q, &disk, err);
+	st = qcow2_changed(q, apply(q, &disk, err));
 	mem_free(disk.l1);
 	return st;
 }
@@ -561,7 +561,7 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 		st = qcow2_snapshot_l1(q, index, &l1, &n, &disk_bytes, err);
 	if (st != ST_OK)
 		return st;
-	st = remove(q, index, l1, err);
+	st = qcow2_changed(q, remove(q, index, l1, err));
 	mem_free(l1);
 	return st;
 }

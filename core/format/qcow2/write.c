@@ -143,6 +143,7 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 	uint64_t cluster_bytes = q->image.cluster_bytes, entry, bitmap, host, old_stored, mask = touched(q, skip, len);
 	size_t present = (size_t)min_u64(cluster_bytes, q->image.blk.size - guest);
 	struct slot slot;
+	bool is_own;
 	enum status st = find_slot(q, guest, &slot);
 
 	if (st != ST_OK)
@@ -150,7 +151,8 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 	entry = bytes_from_be(slot.entry, 8);
 	bitmap = is_extended(q) ? bytes_from_be(slot.entry + 8, 8) : 0;
 	old_stored = stored(q, entry, bitmap);
-	if (own_cluster(q, guest, entry, &host) && (mask & ~old_stored) == 0)
+	is_own = own_cluster(q, guest, entry, &host);
+	if (is_own && (mask & ~old_stored) == 0)
 		return blk_write(q->image.data, host + skip, buf, len);
 
 	/* The whole cluster as the guest sees it: read before anything changes. */
@@ -159,15 +161,14 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 	if (st != ST_OK)
 		return st;
 	memcpy(q->copy + skip, buf, len);
-	if (!own_cluster(q, guest, entry, &host)) {
+	if (!is_own)
 		st = qcow2_alloc(q, 1, &host);
-		if (st == ST_OK)
-			st = drop_entry(q, entry);
-	}
 	if (st == ST_OK)
 		st = blk_write(q->image.data, host, q->copy, cluster_bytes);
 	if (st == ST_OK)
 		st = find_slot(q, guest, &slot); /* reading may have moved the table in the cache */
+	if (st == ST_OK && !is_own)
+		st = drop_entry(q, entry); /* last: until nothing more can fail, the table refers to it */
 	if (st == ST_OK)
 		/* all of it is there now, what showed through from a backing file too */
 		set_entry(q, &slot, host | QCOW2_COPIED, ALL_SUBCLUSTERS);
@@ -269,15 +270,11 @@ static enum status write_clusters(struct qcow2_image *q, uint64_t guest, const u
 	return st == ST_OK ? write_new(q, guest, buf, *ret_n) : st;
 }
 
-static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+static enum status write_all(struct qcow2_image *q, uint64_t offset, const uint8_t *from, size_t len)
 {
-	struct qcow2_image *q = qcow2_of(blk);
 	uint64_t cluster_bytes = q->image.cluster_bytes;
-	const uint8_t *from = buf;
-	enum status st = offset + len > blk->size ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF) : ST_OK;
+	enum status st = qcow2_bitmaps_note(q, offset, len);
 
-	if (st == ST_OK)
-		st = qcow2_bitmaps_note(q, offset, len);
 	while (st == ST_OK && len > 0) {
 		uint64_t skip = offset % cluster_bytes, done = min_u64(len, cluster_bytes - skip);
 
@@ -297,6 +294,14 @@ static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf
 		len -= (size_t)done;
 	}
 	return st;
+}
+
+static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
+{
+	struct qcow2_image *q = qcow2_of(blk);
+	enum status st = offset + len > blk->size ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF) : q->failed;
+
+	return st == ST_OK ? qcow2_changed(q, write_all(q, offset, buf, len)) : st;
 }
 
 /* ---- zeros -------------------------------------------------------------------------------------------------------- */
@@ -375,9 +380,14 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 
 static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
-	enum status st = qcow2_bitmaps_note(qcow2_of(blk), offset, len);
+	struct qcow2_image *q = qcow2_of(blk);
+	enum status st = q->failed;
 
-	return st == ST_OK ? qcow2_write_zeros(qcow2_of(blk), offset, len) : st;
+	if (st == ST_OK)
+		st = qcow2_bitmaps_note(q, offset, len);
+	if (st == ST_OK)
+		st = qcow2_write_zeros(q, offset, len);
+	return qcow2_changed(q, st);
 }
 
 /* ---- clusters that are given up, or reserved ----------------------------------------------------------------------- */
@@ -389,6 +399,8 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 {
 	uint64_t offset = q->l1[l1_index] & QCOW2_ENTRY_OFFSET, entry_bytes = qcow2_l2_entry_bytes(&q->header);
+	size_t n = q->n_released;
+	uint64_t last_n = n > 0 ? q->released[n - 1].n : 0;
 	uint8_t *table;
 	enum status st = offset % q->image.cluster_bytes == 0 ? qcow2_cache_get(&q->l2_cache, offset, &table) : ST_CORRUPT;
 
@@ -396,8 +408,10 @@ static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 		st = drop_entry(q, bytes_from_be(table + at, 8));
 	if (st == ST_OK)
 		st = qcow2_unref(q, offset, q->image.cluster_bytes);
-	if (st != ST_OK)
+	if (st != ST_OK) {
+		qcow2_unref_undo(q, n, last_n); /* the table still refers to all of it */
 		return st;
+	}
 	q->l1[l1_index] = 0;
 	qcow2_note_l1(q, l1_index);
 	return ST_OK;
@@ -515,9 +529,9 @@ static enum status alloc_packed(struct qcow2_image *q, uint64_t n, uint64_t *ret
 	return st;
 }
 
-enum status qcow2_write_compressed(struct image *image, uint64_t guest, const void *packed, size_t n)
+static enum status write_compressed(struct qcow2_image *q, uint64_t guest, const void *packed, size_t n)
 {
-	struct qcow2_image *q = (struct qcow2_image *)image;
+	struct image *image = &q->image;
 	unsigned offset_bits = 62 - (q->header.cluster_bits - 8);
 	struct slot slot;
 	uint64_t offset, sectors;
@@ -544,11 +558,19 @@ enum status qcow2_write_compressed(struct image *image, uint64_t guest, const vo
 	return ST_OK;
 }
 
+enum status qcow2_write_compressed(struct image *image, uint64_t guest, const void *packed, size_t n)
+{
+	struct qcow2_image *q = (struct qcow2_image *)image;
+
+	return q->failed == ST_OK ? qcow2_changed(q, write_compressed(q, guest, packed, n)) : q->failed;
+}
+
 static enum status qcow2_flush_disk(struct blk *blk)
 {
-	enum status st = qcow2_flush(qcow2_of(blk));
+	struct qcow2_image *q = qcow2_of(blk);
+	enum status st = qcow2_flush(q);
 
-	return st == ST_OK ? qcow2_bitmaps_store(qcow2_of(blk)) : st;
+	return st == ST_OK && q->failed == ST_OK ? qcow2_changed(q, qcow2_bitmaps_store(q)) : st;
 }
 
 const struct blk_ops qcow2_write_ops = {

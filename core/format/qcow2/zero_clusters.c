@@ -110,14 +110,15 @@ static enum status give_cluster(struct qcow2_image *q, const struct table *t, ui
 
 /*
  * What an entry with the zero flag becomes. A cluster that others use too is not theirs only as zeros: it is left to
- * them.
+ * them, and this table's users of it are to be released (*ret_left; 0: it is kept).
  */
-static enum status replace(struct qcow2_image *q, const struct table *t, uint64_t entry, uint64_t *ret)
+static enum status replace(struct qcow2_image *q, const struct table *t, uint64_t entry, uint64_t *ret, uint64_t *ret_left)
 {
 	uint64_t old = entry & QCOW2_ENTRY_OFFSET, offset = old, users = 0;
 	enum status st = old % q->image.cluster_bytes == 0 && old < q->image.file->size ? ST_OK : ST_CORRUPT;
 
 	*ret = entry & ~QCOW2_L2_ZERO;
+	*ret_left = 0;
 	if (st == ST_OK && old != 0)
 		st = qcow2_refcount_get(q, old >> q->header.cluster_bits, &users);
 	if (st == ST_OK && (old == 0 || users != t->users)) {
@@ -125,8 +126,7 @@ static enum status replace(struct qcow2_image *q, const struct table *t, uint64_
 			return ST_CORRUPT;
 		st = give_cluster(q, t, &offset);
 		*ret = offset != 0 && t->of_disk && t->users == 1 ? offset | QCOW2_COPIED : offset;
-		for (uint64_t i = 0; st == ST_OK && old != 0 && i < t->users; i++)
-			st = qcow2_unref(q, old, q->image.cluster_bytes);
+		*ret_left = old;
 	}
 	return st == ST_OK && offset != 0 ? blk_write_zeros(q->image.file, offset, q->image.cluster_bytes) : st;
 }
@@ -137,7 +137,7 @@ static enum status expand_table(struct qcow2_image *q, const struct table *t, st
 
 	(void)unused;
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += 8) {
-		uint64_t entry;
+		uint64_t entry, left = 0;
 		uint8_t *table;
 
 		st = qcow2_cache_get(&q->l2_cache, t->offset, &table);
@@ -146,9 +146,11 @@ static enum status expand_table(struct qcow2_image *q, const struct table *t, st
 			continue;
 		st = qcow2_make_room(q);
 		if (st == ST_OK)
-			st = replace(q, t, entry, &entry);
+			st = replace(q, t, entry, &entry, &left);
 		if (st == ST_OK)
 			st = qcow2_cache_get(&q->l2_cache, t->offset, &table);
+		for (uint64_t i = 0; st == ST_OK && left != 0 && i < t->users; i++)
+			st = qcow2_unref(q, left, q->image.cluster_bytes);
 		if (st != ST_OK)
 			break;
 		bytes_to_be(table + at, 8, entry);
