@@ -38,8 +38,8 @@ struct convert_job {
 	struct manifest *manifest;    /* gets what is copied; not with keep_depth. NULL: none */
 	struct progress *progress;    /* begun by the job, ended by the caller, who may write something more; NULL: silent */
 	/*
-	 * Leave out what none of the first so many images of a source has: the target, or its backing file, has that
-	 * already. 0: leave out nothing.
+	 * Leave out what none of the first so many images of a source has and the next one decides: the target, or its
+	 * backing file, has that already. 0: leave out nothing.
 	 */
 	size_t keep_depth;
 };

@@ -45,8 +45,11 @@ enum status joined_look(struct joined *disk, uint64_t offset, uint64_t len, uint
 		disk->status = *ret;
 	}
 	*ret_at = at;
-	/* What no image has is decided by the backing file behind `depth`, which is too short for it. */
-	if (job->keep_depth > 0 && ret->depth + !ret->present >= job->keep_depth)
+	/*
+	 * What the first `keep_depth` images have not allocated is left out only if the image below them decides what it is.
+	 * Where there is none, or it is shorter, the disk is zeros, and the target's backing file may have something else.
+	 */
+	if (job->keep_depth > 0 && ret->depth >= job->keep_depth)
 		*ret_kind = JOINED_SKIP;
 	else
 		*ret_kind = ret->zero && job->sparse_bytes > 0 ? JOINED_ZERO : JOINED_DATA;

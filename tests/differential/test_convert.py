@@ -91,6 +91,38 @@ def test_target_with_backing_file(tmp_path, layout):
     assert_converted(tmp_path, "over.qcow2", "t", "qcow2", "-B", "base.qcow2", "-F", "qcow2", *(["-o", layout] if layout else []))
 
 
+@pytest.mark.parametrize("args", [("-B", "base"), ("-o", "backing_file=base"), ("-c", "-B", "base"), ("-S", "0", "-B", "base"),
+                                  ("-B", "base", "-o", "cluster_size=512"), ("-B", "base", "-o", "extended_l2=on")])
+def test_backing_file_for_a_source_without_one(tmp_path, args):
+    """What the source has not allocated reads as zeros there, and must not show the target's backing file."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base", "3M")
+    qemu_io(tmp_path, "base", "write -P 0xaa 0 3M")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "alone", "2M")
+    qemu_io(tmp_path, "alone", "write -P 0x55 64k 64k", "write -z 512k 64k", "write -P 7 1M 1536")
+    assert_converted(tmp_path, "alone", "t", "qcow2", *args, "-F", "qcow2")
+    theirs = Result(["qemu-img", "convert", "-O", "qcow2", *args, "-F", "qcow2", "alone", "q"], tmp_path)
+    assert theirs.code == 0 and Result(["qemu-img", "compare", "t", "q"], tmp_path).code == 0
+
+
+@pytest.mark.parametrize("size", ["512k", "1M", "3M"])
+@pytest.mark.parametrize("args", [(), ("-c",), ("-S", "0")])
+def test_backing_file_of_another_length(tmp_path, args, size):
+    """The source has two images below it, the first of them shorter or longer; the target gets a full base of its length."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "deep", "3M")
+    qemu_io(tmp_path, "deep", "write -P 0x11 0 3M")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "deep", "-F", "qcow2", "below", size)
+    qemu_io(tmp_path, "below", "write -P 0x22 128k 64k")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "below", "-F", "qcow2", "over", "2M")
+    qemu_io(tmp_path, "over", "write -P 0x33 256k 64k", "write -z 384k 64k")
+    qemu_img(tmp_path, "convert", "-O", "qcow2", "below", "base")
+    qemu_img(tmp_path, "resize", "-q", "base", "3M") if size != "3M" else None
+    qemu_io(tmp_path, "base", *([] if size == "3M" else [f"write -P 0x44 {size} 1M"]))
+    assert_converted(tmp_path, "over", "t", "qcow2", *args, "-B", "base", "-F", "qcow2")
+    assert_converted(tmp_path, "over", "u", "qcow2", *args, "-B", "below", "-F", "qcow2")
+    assert not any(e["data"] and e["depth"] == 0 and e["start"] < 65536
+                   for e in Result(["qemu-img", "map", "--output=json", "u"], tmp_path).json())
+
+
 def test_several_sources(tmp_path):
     for i, size in enumerate((MIB + 512, 512, 3 * MIB)):
         (tmp_path / f"{i}.raw").write_bytes(bytes([i + 1]) * size)
