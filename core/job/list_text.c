@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "base/utf.h"
 #include "job/list.h"
+#include "part/port.h"
 #include "part/selector.h"
 
 enum {
@@ -142,20 +143,27 @@ static bool names_serial(const char *name)
 /* The name of a disk that is still right after a reboot, as it is typed; "": it has none. */
 static void stable_name(const struct inventory *inventory, const struct inventory_disk *disk, char *text, size_t capacity)
 {
-	char name[SELECTOR_BYTES];
 	struct out_buffer out;
-	bool blank;
 
-	out_buffer_init(&out, name, sizeof name);
-	selector_print(inventory, &(struct selection){ .disk = disk }, &out.out);
-	blank = text_find(name, ' ') != NULL;
 	out_buffer_init(&out, text, capacity);
-	if (path_is_selector(name))
-		out_printf(&out.out, "%s%s%s", blank ? "\"" : "", name, blank ? "\"" : "");
+	selector_print_typed(inventory, &(struct selection){ .disk = disk }, &out.out);
+	if (!path_is_selector(text + (text[0] == '"')))
+		text[0] = '\0';
+}
+
+/* Where a disk is plugged in that looks like another one; a path that is too long is its name in the next line. */
+static void flow_port(struct flow *flow, const struct inventory *inventory, const struct inventory_disk *disk)
+{
+	char text[ITEM_BYTES];
+	struct out_buffer item;
+
+	out_buffer_init(&item, text, sizeof text);
+	if (port_print_of_twin(inventory, disk, &item.out) && item.length > 0 && utf8_columns(text) + 1 < END_COLUMN - TEXT_COLUMN)
+		flow_item(flow, text);
 }
 
 /* Facts, among them `name`, unless it is too long for the column. */
-static void flow_facts(struct flow *flow, const struct inventory_disk *disk, const char *name)
+static void flow_facts(struct flow *flow, const struct inventory *inventory, const struct inventory_disk *disk, const char *name)
 {
 	static const char *const tables[] = {
 		[PART_NONE] = "no partition table",
@@ -174,6 +182,7 @@ static void flow_facts(struct flow *flow, const struct inventory_disk *disk, con
 		out_printable(&item.out, device->serial, END_COLUMN - TEXT_COLUMN - 8);
 		flow_item(flow, text);
 	}
+	flow_port(flow, inventory, disk);
 	if (device->medium) {
 		flow_item(flow, tables[disk->table.kind]);
 		out_buffer_init(&item, text, sizeof text);
@@ -231,7 +240,7 @@ static void print_disk(struct out *out, const struct inventory *inventory, const
 	}
 	out_text(out, "\n");
 	stable_name(inventory, disk, name, sizeof name);
-	flow_facts(&facts, disk, name);
+	flow_facts(&facts, inventory, disk, name);
 	if (facts.begun)
 		out_text(out, "\n");
 	if (utf8_columns(name) + 1 >= END_COLUMN - TEXT_COLUMN)

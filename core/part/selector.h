@@ -2,6 +2,8 @@
 
 #include "part/inventory.h"
 
+struct out;
+
 /*
  * Names of disks and partitions by what they are, which are still right after a reboot (base/path.h knows them from
  * those of files):
@@ -23,17 +25,22 @@ struct selection {
 enum { SELECTOR_BYTES = 512 }; /* room for most of them as text */
 
 /*
- * Finds what a name means. Errors: ST_NOT_FOUND; ST_INVALID where more than one is called so, or the name is not
+ * Finds what a name means. Errors: ST_NOT_FOUND; ST_INVALID where it can mean more than one thing
+ * (two disks; or a disk "X:1" and a disk "X", of whose partition 1 it is the name), or is not
  * complete. The words list what there is to choose from, by names that are not ambiguous.
  */
 enum status selector_find(const struct inventory *, const char *name, struct selection *ret, struct error *);
 
 /*
- * Writes the name that a disk or partition is best called by: its serial number, unless another disk has the same,
- * else the GUID of its GPT, else its device path; the name of the map where it has none of them. Nothing: it has no
- * name at all.
+ * Prints the name that a disk or partition is best called by: its serial number, else the GUID of
+ * its GPT, else its device path, else the name of the map. selector_find() finds nothing else by
+ * that name, nor by the part of it after
+ * "=" with another prefix before it. Prints nothing if there is no such name.
  */
 void selector_print(const struct inventory *, const struct selection *, struct out *);
+
+/* The same as it is typed in a command line: in quotation marks where it needs them. */
+void selector_print_typed(const struct inventory *, const struct selection *, struct out *);
 
 /*
  * Finds the disk or partition that a name means, or that has the file of that name, which need not be there yet. False:

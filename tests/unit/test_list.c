@@ -215,7 +215,7 @@ static void test_human(void **state)
 	}
 }
 
-/* Disks that cannot be told apart by their serial show it as a fact; labels that say more than the type are shown. */
+/* Disks that cannot be told apart by their serial show it as a fact, and where they are plugged in; labels that say more than the type are shown. */
 static void test_serials_and_labels(void **state)
 {
 	static const struct sim_part parts[] = {
@@ -236,7 +236,7 @@ static void test_serials_and_labels(void **state)
 	sim_gpt(disk[0], parts, N_OF(parts));
 	sim_machine(devices, 2);
 	run(&r, 1, argv);
-	for (const char *const *want = (const char *const[]){ "serial 0001, GPT", "serial 0001, no partition table", "\"My partition\"",
+	for (const char *const *want = (const char *const[]){ "serial 0001, PCI 1.0, GPT", "serial 0001, PCI 2.0,", "no partition table", "\"My partition\"",
 							      "\"A very unusual system partition\"", "\"b\"", NULL }; *want != NULL; want++)
 		if (strstr(r.out.text, *want) == NULL)
 			fail_msg("\"%s\" is not in %s", *want, r.out.text);

@@ -73,7 +73,7 @@ static void test_find(void **state)
 		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "serial=S4X9:1:2  (100 KiB)" },
 		{ "serial=S4X9:1:", ST_NOT_FOUND, 0, 0, "no such disk" },
 		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
-		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB)" },
+		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "2 are called so" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
