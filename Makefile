@@ -210,13 +210,16 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 	$(call say,DISK)
 	scripts/make-debian $@
 
-# A driver that makes disks worse than QEMU has them.
-$(B)/lying.so: $(B)/tests/boot/lying.o
+# Drivers that make disks and volumes worse than QEMU and OVMF have them.
+BOOT_DRIVERS := $(patsubst tests/boot/%.c,$(B)/%.efi,$(sort $(wildcard tests/boot/*.c)))
+$(BOOT_DRIVERS:.efi=.so): $(B)/%.so: $(B)/tests/boot/%.o
 	$(link)
-$(B)/lying.efi: KIND := bsdrv
+$(BOOT_DRIVERS): KIND := bsdrv
+.PHONY: boot-drivers
+boot-drivers: $(BOOT_DRIVERS)
 
 .PHONY: test-boot
-test-boot: program $(B)/lying.efi build/debian.img | setup-test
+test-boot: program boot-drivers build/debian.img | setup-test
 	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
 # ---- unit tests ---------------------------------------------------------------------------------------------------

@@ -139,6 +139,27 @@ void disk_count_write(EFI_HANDLE device)
 			disk->writes++;
 }
 
+EFI_HANDLE disk_whole(EFI_HANDLE device)
+{
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(device, EFI_BLOCK_IO_PROTOCOL);
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(device);
+	EFI_DEVICE_PATH_PROTOCOL *above = NULL;
+
+	if (io == NULL || !io->Media->LogicalPartition)
+		return io != NULL ? device : NULL;
+	FOR_EACH_NODE(node, path) {
+		if (node->Type == MEDIA_DEVICE_PATH) {
+			above = device_path_copy(
+				path, (size_t)((const uint8_t *)node - (const uint8_t *)path));
+			break;
+		}
+	}
+	if (above != NULL)
+		device = device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+	mem_free(above);
+	return device;
+}
+
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
 {
 	const EFI_BLOCK_IO_MEDIA *media = io->Media;

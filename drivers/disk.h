@@ -17,6 +17,12 @@
  */
 void disk_count_write(EFI_HANDLE device);
 
+/*
+ * The handle of the whole disk that a device is, or is a partition of: what its path leads to above
+ * the nodes of partitions. NULL: the handle has no Block I/O, as that of a volume on the network.
+ */
+EFI_HANDLE disk_whole(EFI_HANDLE device);
+
 /* The bytes of the medium, 0 without one or where the firmware's numbers are impossible. */
 uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);
 

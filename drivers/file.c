@@ -1,12 +1,16 @@
 /*
- * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). What the drivers of real machines make of it decides the shape of
- * this one:
+ * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). SPDX-License-Identifier: BSD-2-Clause
  *
- * - Setting the position behind the end and writing there shows the stale clusters in between (EDK2's FAT), or
- *   fails (U-Boot's). So a file only ever grows by writing at its end, and new bytes are written as zeros.
- * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is remembered, and
- *   set only where an access does not go on from the last one.
+ * What the drivers of real machines make of that protocol decides the shape of this file:
+ *
+ * - Setting the position past the end of the file and writing there exposes the stale clusters in
+ *   between (EDK2's FAT), or fails (U-Boot's). So a file only ever grows by writing at its end, and
+ *   new bytes are written as zeros.
+ * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is
+ *   remembered, and set only where an access does not continue the last one.
  * - Close hides errors, therefore flush is a call of its own.
+ * - Flush ends at the driver of the disk, and most of these do not pass it on to the drive
+ * (flush.h). So the drive's own command follows it, as for a disk that is written over.
  */
 #include <efi.h>
 
@@ -15,6 +19,7 @@
 #include "base/range.h"
 #include "disk.h"
 #include "firmware.h"
+#include "flush.h"
 #include "status.h"
 #include "file_system.h"
 
@@ -100,8 +105,10 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 static enum status file_flush(struct blk *blk)
 {
 	struct file *file = (struct file *)blk;
+	EFI_HANDLE disk = disk_whole(file->volume);
+	enum status st = status_of(file, file->file->Flush(file->file));
 
-	return status_of(file, file->file->Flush(file->file));
+	return st == ST_OK && disk != NULL ? flush_drive(disk) : st;
 }
 
 enum status file_info(EFI_FILE_PROTOCOL *file, EFI_FILE_INFO **ret)

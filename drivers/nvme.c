@@ -22,6 +22,19 @@ static EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *controller_of(const EFI_DEVICE_PATH_P
 	return PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
 }
 
+/*
+ * Executes a command. What the drive answered is not in the driver's status alone
+ * (UEFI 2.10, 13.15): the completion has its status code and the type of that in bits 27 to 17 of
+ * the last word (NVMe 1.4, 4.6.1).
+ */
+static enum status execute(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, uint32_t namespace_id,
+			   EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET *packet)
+{
+	enum status st = status_from_efi(nvme->PassThru(nvme, namespace_id, packet, NULL));
+
+	return st == ST_OK && (packet->NvmeCompletion->DW3 >> 17 & 0x7ff) != 0 ? ST_IO : st;
+}
+
 enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 }; /* CNS of the command Identify (figure 244) */
 
 static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what, uint32_t namespace_id, uint8_t *answer)
@@ -38,7 +51,7 @@ static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what, u
 		.NvmeCompletion = &completion,
 	};
 
-	return nvme->PassThru(nvme, namespace_id, &packet, NULL) == EFI_SUCCESS;
+	return execute(nvme, namespace_id, &packet) == ST_OK;
 }
 
 bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
@@ -141,5 +154,5 @@ enum status nvme_zero(const struct nvme_zeroing *zeroing, uint64_t lba, uint32_t
 		.NvmeCompletion = &completion,
 	};
 
-	return status_from_efi(nvme->PassThru(nvme, zeroing->namespace_id, &packet, NULL));
+	return execute(nvme, zeroing->namespace_id, &packet);
 }

@@ -189,26 +189,6 @@ static void target_close(struct blk *blk)
 
 /* ---- Opening ---- */
 
-/* The handle of the disk that a partition is on: what is above the nodes of partitions in its path. */
-static EFI_HANDLE disk_of(EFI_HANDLE handle, const EFI_BLOCK_IO_PROTOCOL *io)
-{
-	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(handle);
-	EFI_DEVICE_PATH_PROTOCOL *above = NULL;
-
-	if (!io->Media->LogicalPartition)
-		return handle;
-	FOR_EACH_NODE(node, path) {
-		if (node->Type == MEDIA_DEVICE_PATH) {
-			above = device_path_copy(path, (size_t)((const uint8_t *)node - (const uint8_t *)path));
-			break;
-		}
-	}
-	if (above != NULL)
-		handle = device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
-	mem_free(above);
-	return handle;
-}
-
 /* Notes what the device is, and makes sure that it is the one that was listed. */
 static enum status take_identity(struct target *target, const struct device *device)
 {
@@ -217,7 +197,7 @@ static enum status take_identity(struct target *target, const struct device *dev
 	enum status st;
 
 	target->medium_id = device->medium_id;
-	target->disk = disk_of(target->handle, target->io);
+	target->disk = disk_whole(target->handle);
 	target->path = path != NULL ? device_path_copy(path, device_path_length(path)) : NULL;
 	st = identity_of(target->disk, &model, &target->serial);
 	mem_free(model);
