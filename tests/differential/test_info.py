@@ -31,6 +31,23 @@ def test_snapshots(folder):
     assert_info_as_qemu(folder, "a.qcow2")
 
 
+@pytest.mark.parametrize("name", [b"", b"\0\0\0\0"])
+def test_empty_backing_name(folder, name):
+    """It is none: the image reads, and changes, like one without a backing file."""
+    qemu_img(folder, "create", "-q", "-f", "qcow2", "base", "64M")
+    qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "over.qcow2")
+    at = int.from_bytes((folder / "over.qcow2").read_bytes()[8:16], "big")
+    poke(folder / "over.qcow2", at, name)
+    poke(folder / "over.qcow2", 16, len(name).to_bytes(4, "big"))
+    assert_info_as_qemu(folder, "over.qcow2")
+    assert_info_as_qemu(folder, "over.qcow2", "--backing-chain")
+    for words in (["convert", "-O", "qcow2", "over.qcow2", "t"], ["resize", "over.qcow2", "80M"], ["snapshot", "-c", "s", "over.qcow2"]):
+        done = Result([EFI_IMG, *words], folder)
+        assert done.code == 0, done.err
+    check = Result(["qemu-img", "check", "over.qcow2"], folder)
+    assert check.code == 0, check.err
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
 def test_snapshot_dates_are_local(folder, monkeypatch, zone):
     qemu_img(folder, "snapshot", "-c", "s", "a.qcow2")

@@ -76,6 +76,7 @@ enum status qcow2_bitmaps_read(struct qcow2_image *q, struct error *err)
 			return st;
 		bitmap->disk_bytes = image->size;
 	}
+	q->directory_rest = end - at;
 	return ST_OK;
 }
 

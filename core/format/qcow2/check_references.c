@@ -2,8 +2,9 @@
  * What refers to the clusters of the file: sections "Header", "Cluster mapping", "Snapshots", "Bitmaps" and "Full disk
  * encryption header pointer".
  *
- * Told here, but not by qemu-img: the zero flag where it is a reserved bit, and faults of bitmaps (such images it does
- * not open at all). An L1 entry that has flags but no table is corrupt for both; it takes the header for the table.
+ * Told here, but not by qemu-img: the zero flag where it is a reserved bit, entries of an image with a data file that lead
+ * to another offset than their own (QEMU reports an error when it reads these), and faults of bitmaps (such images it
+ * does not open at all). An L1 entry that has flags but no table is corrupt for both; it takes the header for the table.
  */
 #include "base/range.h"
 #include "format/qcow2/check.h"
@@ -70,8 +71,8 @@ bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t 
 	       (entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&c->q->header) != 0;
 }
 
-/* A cluster that has a place, be it only a reserved one. */
-static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, struct layout *layout)
+/* A cluster that has a place, be it only a reserved one; `guest` is its offset on the disk. */
+static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest, uint64_t bitmap, struct layout *layout)
 {
 	uint64_t cluster_bytes = qcow2_cluster_bytes(&c->q->header), offset = entry & QCOW2_ENTRY_OFFSET;
 
@@ -79,6 +80,9 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 		qcow2_check_corrupt(c, "subclusters that are both data and zeros (0x%jx)", bitmap);
 	if (offset % cluster_bytes != 0)
 		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size", offset);
+	else if (!qcow2_entry_fits(&c->q->header, entry, guest))
+		qcow2_check_corrupt(c, "the offset 0x%jx in the data file is not that of the cluster on the disk, 0x%jx", offset,
+				    guest);
 	c->n_mendable += qcow2_check_mendable(c, entry, bitmap);
 	if (layout != NULL) {
 		c->result.allocated_clusters++;
@@ -96,7 +100,7 @@ static uint64_t reserved_bits(const struct qcow2_check *c)
 	return is_extended(c) || c->q->header.version < 3 ? QCOW2_L2_RESERVED | QCOW2_L2_ZERO : QCOW2_L2_RESERVED;
 }
 
-static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, struct layout *layout)
+static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, uint64_t guest, struct layout *layout)
 {
 	if ((entry & QCOW2_L2_COMPRESSED) != 0) {
 		check_compressed(c, entry, bitmap, layout);
@@ -107,13 +111,13 @@ static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 	/* In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none. */
 	if ((entry & QCOW2_ENTRY_OFFSET) != 0 ||
 	    (has_data_file(c) && (entry & QCOW2_COPIED) != 0 && ((entry & QCOW2_L2_ZERO) == 0 || is_extended(c))))
-		check_standard(c, entry, bitmap, layout);
+		check_standard(c, entry, guest, bitmap, layout);
 	else if ((bitmap & LOW_HALF) != 0)
 		qcow2_check_corrupt(c, "subclusters with data (0x%jx), but no cluster for them", bitmap);
 }
 
-/* The table in c->table. */
-static void check_l2(struct qcow2_check *c, uint64_t offset, bool active)
+/* The table in c->table, which maps the disk from `guest` on. */
+static void check_l2(struct qcow2_check *c, uint64_t offset, uint64_t guest, bool active)
 {
 	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header), n = c->q->image.cluster_bytes / entry_bytes;
 	struct layout layout = { 0 };
@@ -125,14 +129,14 @@ static void check_l2(struct qcow2_check *c, uint64_t offset, bool active)
 		if ((entry | bitmap) == 0)
 			continue;
 		c->place = (struct qcow2_place){ "L2 table", offset, i, entry };
-		check_l2_entry(c, entry, bitmap, active ? &layout : NULL);
+		check_l2_entry(c, entry, bitmap, guest + (i << c->q->header.cluster_bits), active ? &layout : NULL);
 	}
 }
 
 /* ---- L1 tables ---------------------------------------------------------------------------------------------------- */
 
 /* `*n_tables`: how many L2 tables this L1 table has had so far. */
-static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, bool active, uint64_t *n_tables)
+static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_t index, bool active, uint64_t *n_tables)
 {
 	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
 	enum status st;
@@ -156,7 +160,7 @@ static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, bool ac
 	}
 	st = qcow2_check_table(c, "L2 table", offset);
 	if (st == ST_OK)
-		check_l2(c, offset, active);
+		check_l2(c, offset, index * qcow2_l2_coverage(&c->q->header), active);
 	return st;
 }
 
@@ -179,7 +183,7 @@ static enum status check_l1(struct qcow2_check *c, uint64_t offset, uint64_t n, 
 			if (entry == 0)
 				continue;
 			c->place = (struct qcow2_place){ what, offset, first + i, entry };
-			st = check_l1_entry(c, entry, active, &n_tables);
+			st = check_l1_entry(c, entry, first + i, active, &n_tables);
 		}
 		if (st != ST_OK)
 			return st;
@@ -253,6 +257,9 @@ static enum status check_bitmaps(struct qcow2_check *c)
 
 	if (header->bitmaps.n > 0)
 		qcow2_count(c, QCOW2_USE_OTHER, header->bitmaps.directory_offset, header->bitmaps.directory_bytes);
+	if (c->q->directory_rest > 0)
+		qcow2_check_corrupt(c, "the bitmap directory of %ju bytes has %ju more than its %u bitmaps take",
+				    header->bitmaps.directory_bytes, c->q->directory_rest, header->bitmaps.n);
 	for (uint32_t i = 0; st == ST_OK && i < header->bitmaps.n; i++) {
 		const struct qcow2_bitmap *bitmap = &c->q->bitmaps[i];
 

@@ -371,6 +371,10 @@ enum status qcow2_header_read(struct blk *file, struct qcow2_header *ret, struct
 		st = check_tables(ret, err);
 	if (st == ST_OK && backing_offset != 0)
 		st = read_backing_name(file, &disk, ret, err);
+	if (st == ST_OK && ret->backing_name != NULL && ret->backing_name[0] == '\0') {
+		mem_free(ret->backing_name); /* an empty name is none, as for QEMU */
+		ret->backing_name = NULL;
+	}
 	return st;
 }
 

@@ -49,13 +49,17 @@ static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint
 	return ST_OK;
 }
 
-static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, uint64_t unit, struct qcow2_mapping *ret)
+/* `guest` is the offset on the disk of what the table maps. */
+static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, uint64_t guest, uint64_t unit,
+			     struct qcow2_mapping *ret)
 {
 	unsigned sub = is_extended(q) ? (unsigned)(unit % SUBCLUSTERS) : 0;
 	uint64_t index = is_extended(q) ? unit / SUBCLUSTERS : unit;
 	const uint8_t *entry = table + index * qcow2_l2_entry_bytes(&q->header);
 
 	*ret = (struct qcow2_mapping){ 0 };
+	if (!qcow2_entry_fits(&q->header, bytes_from_be(entry, 8), guest + (index << q->header.cluster_bits)))
+		return ST_CORRUPT;
 	return decode_unit(q, bytes_from_be(entry, 8), is_extended(q) ? bytes_from_be(entry + 8, 8) : 0, sub, ret);
 }
 
@@ -90,14 +94,14 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, stru
 		return st;
 	first = offset % coverage / unit;
 	n_units = div_up(offset % unit + len, unit);
-	st = decode_at(q, table, first, &mapping);
+	st = decode_at(q, table, l1_index * coverage, first, &mapping);
 	if (mapping.kind == QCOW2_MAP_COMPRESSED)
 		/* all of one cluster, whose units are alike */
 		n_units = n = qcow2_cluster_bytes(&q->header) / unit - first % (qcow2_cluster_bytes(&q->header) / unit);
 	while (st == ST_OK && n < n_units) {
 		struct qcow2_mapping next;
 
-		st = decode_at(q, table, first + n, &next);
+		st = decode_at(q, table, l1_index * coverage, first + n, &next);
 		if (st == ST_OK && !continues(&mapping, &next, n * unit))
 			break;
 		n += st == ST_OK;

@@ -149,6 +149,8 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 	if (st != ST_OK)
 		return st;
 	entry = bytes_from_be(slot.entry, 8);
+	if (!qcow2_entry_fits(&q->header, entry, guest))
+		return ST_CORRUPT; /* nobody would read what is written there */
 	bitmap = is_extended(q) ? bytes_from_be(slot.entry + 8, 8) : 0;
 	old_stored = stored(q, entry, bitmap);
 	is_own = own_cluster(q, guest, entry, &host);
@@ -199,8 +201,11 @@ static enum status write_in_place(struct qcow2_image *q, uint64_t guest, const u
 		return st;
 	for (; count < n; count++) {
 		const uint8_t *at = slot.entry + count * qcow2_l2_entry_bytes(&q->header);
+		uint64_t in_disk = guest + count * q->image.cluster_bytes;
 
-		if (!own_cluster(q, guest + count * q->image.cluster_bytes, bytes_from_be(at, 8), &host))
+		if (!qcow2_entry_fits(&q->header, bytes_from_be(at, 8), in_disk))
+			return ST_CORRUPT;
+		if (!own_cluster(q, in_disk, bytes_from_be(at, 8), &host))
 			break;
 		if (count == 0)
 			first = host;
