@@ -195,7 +195,7 @@ def test_fault_of_bitmap(tmp_path, where, value):
 
 @pytest.mark.parametrize("bitmaps, longer", [(2, 0), (3, 0xff00), (3, 8), (1, 0)])
 def test_bitmap_directory_of_another_length(tmp_path, bitmaps, longer):
-    """QEMU does not open an image whose directory has more than the header says; a repair must not free what that is."""
+    """QEMU does not open an image with more than the header says; a repair must not free these."""
     make(tmp_path)
     for name in ("one", "two", "three"):
         qemu_img(tmp_path, "bitmap", "--add", "a.qcow2", name)
@@ -205,8 +205,10 @@ def test_bitmap_directory_of_another_length(tmp_path, bitmaps, longer):
     image.put(extension + 8, image.get(extension + 8) + longer)
     image.save()
     ours, theirs = both(tmp_path, "a.qcow2")
-    assert ours.code == 2 and "bitmap directory" in ours.err and theirs.code == 1 and "bitmap" in theirs.err
-    for words in (["check", "-r", "leaks", "a.qcow2"], ["check", "-r", "all", "a.qcow2"], ["snapshot", "-c", "s", "a.qcow2"]):
+    assert ours.code == 2 and "bitmap directory" in ours.err
+    assert theirs.code == 1 and "bitmap" in theirs.err
+    for words in (["check", "-r", "leaks", "a.qcow2"], ["check", "-r", "all", "a.qcow2"],
+                  ["snapshot", "-c", "s", "a.qcow2"]):
         assert Result([EFI_IMG, *words], tmp_path).code in (1, 2)
     after = Image(tmp_path / "a.qcow2")
     after.put(extension, 3, 4)
@@ -216,12 +218,16 @@ def test_bitmap_directory_of_another_length(tmp_path, bitmaps, longer):
 
 
 @pytest.mark.parametrize("options, index, entry", [
-    ("", 1, COPIED | 0x20000), ("", 1, COPIED), ("", 0, COPIED | 0x10000), ("", 1, 1 << 62 | 0x10000), ("cluster_size=2M", 0, COPIED | 0x600000),
-    ("extended_l2=on", 1, COPIED | 0x20000), ("data_file_raw=on", 1, COPIED | 0x20000), ("", 6, COPIED | 0x20001)])
+    ("", 1, COPIED | 0x20000), ("", 1, COPIED), ("", 0, COPIED | 0x10000),
+    ("", 1, 1 << 62 | 0x10000), ("cluster_size=2M", 0, COPIED | 0x600000),
+    ("extended_l2=on", 1, COPIED | 0x20000), ("data_file_raw=on", 1, COPIED | 0x20000),
+    ("", 6, COPIED | 0x20001)])
 def test_cluster_elsewhere_in_data_file(tmp_path, options, index, entry):
-    """There a cluster lies at its own offset: another one is an error for whoever reads or writes it, and is not lost silently."""
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "data_file=d" + ("," + options if options else ""), "a.qcow2", "1M")
-    qemu_io(tmp_path, "a.qcow2", "write -P 1 0 64k", "write -P 2 64k 64k", "write -P 3 128k 64k", "write -z 384k 64k")
+    """There a cluster lies at its own offset: any other is an error, for reading and for writing."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", f"data_file=d,{options}".rstrip(","),
+             "a.qcow2", "1M")
+    qemu_io(tmp_path, "a.qcow2", "write -P 1 0 64k", "write -P 2 64k 64k", "write -P 3 128k 64k",
+            "write -z 384k 64k")
     image = Image(tmp_path / "a.qcow2")
     step = 16 if image.extended else 8
     image.put(image.offset_at(image.l1_entry()) + index * step, entry)
@@ -233,7 +239,8 @@ def test_cluster_elsewhere_in_data_file(tmp_path, options, index, entry):
         read = Result([tool, "convert", "-O", "raw", "a.qcow2", f"out-{tool == EFI_IMG}"], tmp_path)
         assert read.code == 1, read.err
     for size in (512, 65536):
-        write = Result([EFI_IMG, "bench", "-w", "-c", "1", "-s", str(size), "-o", str(offset), "--pattern", "85", "a.qcow2"], tmp_path)
+        write = Result([EFI_IMG, "bench", "-w", "-c", "1", "-s", str(size), "-o", str(offset),
+                        "--pattern", "85", "a.qcow2"], tmp_path)
         assert write.code == 1 and "damaged" in write.err, write.err
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
 

@@ -41,7 +41,8 @@ def test_empty_backing_name(folder, name):
     poke(folder / "over.qcow2", 16, len(name).to_bytes(4, "big"))
     assert_info_as_qemu(folder, "over.qcow2")
     assert_info_as_qemu(folder, "over.qcow2", "--backing-chain")
-    for words in (["convert", "-O", "qcow2", "over.qcow2", "t"], ["resize", "over.qcow2", "80M"], ["snapshot", "-c", "s", "over.qcow2"]):
+    for words in (["convert", "-O", "qcow2", "over.qcow2", "t"], ["resize", "over.qcow2", "80M"],
+                  ["snapshot", "-c", "s", "over.qcow2"]):
         done = Result([EFI_IMG, *words], folder)
         assert done.code == 0, done.err
     check = Result(["qemu-img", "check", "over.qcow2"], folder)

@@ -56,6 +56,23 @@ static void test_levels(void **state)
 	}
 }
 
+/* A stream that lies after the end of a file reads as zeros, and these are no stream. */
+static void test_zeros_are_no_stream(void **state)
+{
+	static const uint8_t zeros[2 * CLUSTER + 512];
+	static uint8_t cluster[CLUSTER];
+
+	(void)state;
+	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
+		struct codec *codec = codec_open(kind, CODEC_ONLY_DECOMPRESS);
+
+		for (size_t n = 1; n <= sizeof zeros; n += n < 600 ? 1 : 511)
+			assert_int_equal(codec_decompress(codec, zeros, n, cluster, sizeof cluster),
+					 ST_CORRUPT);
+		codec_close(codec);
+	}
+}
+
 /* Whatever the capacity, the result fits or ST_NO_SPACE says that it does not, and nothing is written behind it. */
 static void test_capacity(void **state)
 {
@@ -183,6 +200,7 @@ static void test_workers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_zeros_are_no_stream),
 		cmocka_unit_test(test_round_trips),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_capacity),

@@ -35,6 +35,33 @@ static void changed(void **state)
 	assert_int_equal(go_on_with(&rows[4]), OUTCOME_MISMATCH);
 }
 
+/* Every byte of what is there is compared: the last one of each piece, and those around it. */
+static void last_bytes(void **state)
+{
+	static const struct {
+		unsigned row;
+		uint64_t begin;
+	} cases[] = { { 2, 4096 }, { 4, MIB } }; /* before: kept back */
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		const struct row *row = &rows[cases[i].row];
+
+		interrupt(row);
+		for (uint64_t end = cases[i].begin + 4096; end <= 2 * MIB;
+		     end += end % MIB < 65536 ? 4096 : 65536)
+			for (uint64_t at = end - 1; at < end + 1 && at < 2 * MIB; at++) {
+				change(row->target, at);
+				if (go_on_with(row) != OUTCOME_MISMATCH)
+					fail_msg("%s: byte %zu is not compared", row->name,
+						 (size_t)at);
+				change(row->target, at);
+			}
+		assert_int_equal(go_on_with(row), EXIT_OK);
+		assert_whole(row, row->name);
+	}
+}
+
 static void others(void **state)
 {
 	(void)state;
@@ -197,6 +224,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(last_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stale, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),

@@ -232,6 +232,27 @@ static void two_sources(void **state)
 	assert_memory_equal(sim_file("t", &n) + 5120, disk, DISK_BYTES);
 }
 
+/* Ranges of two sources are not one range, though the second begins at the offset where the first
+ * ends. */
+static void two_sources_in_a_row(void **state)
+{
+	static uint8_t longer[2 * DISK_BYTES];
+
+	(void)state;
+	memset(longer, 'l', sizeof longer);
+	sim_file_put("longer", longer, sizeof longer);
+	sim_volume_bad("raw", DISK_BYTES - 512, 512);
+	sim_volume_bad("longer", DISK_BYTES, 512);
+	assert_int_equal(RUN("convert", "--salvage", "-f", "raw", "raw", "longer", "t"), LOST);
+	assert_string_equal(
+		err.text,
+		"efi-img: raw: lost: 512 bytes at offset 204288 of the disk could not be read: the "
+		"device reports an error\n"
+		"efi-img: longer: lost: 512 bytes at offset 204800 of the disk could not be read: the "
+		"device reports an error\n"
+		"efi-img: t: 1024 bytes of it are zeros because they could not be read\n");
+}
+
 /* Every failure of another kind ends it, with nothing left; one that goes away by trying again costs nothing. */
 static void every_failure(void **state)
 {
@@ -282,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(compressed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_sources, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(two_sources_in_a_row, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_failure, set_up, tear_down),
 	};
 

@@ -224,6 +224,46 @@ static void test_every_cut(void **state)
 	every_cut(END, PART, PART);
 }
 
+/* What follows a part is on the medium only after all of that part. */
+static void check_order(const struct powercut *cut, void *arg)
+{
+	static const char *const names[] = { "i", "i.001", "i.002" };
+	unsigned *states = arg;
+
+	++*states;
+	for (size_t i = 1; i < N_OF(names); i++) {
+		uint64_t n, before;
+		const uint8_t *bytes = sim_file(names[i], &n),
+			      *part = sim_file(names[i - 1], &before);
+
+		if (bytes == NULL || n == 0)
+			continue;
+		if (part == NULL || before != PART ||
+		    memcmp(part, model + (i - 1) * PART, PART) != 0)
+			fail_msg("%s: %s has bytes, but %s is not whole", cut->name, names[i],
+				 names[i - 1]);
+	}
+}
+
+static void test_every_cut_from_the_beginning(void **state)
+{
+	static const struct powercut_plan plan = { .sample = 1, .n_seeds = 3 };
+	const struct sim_files none = { 0 };
+	unsigned states = 0;
+	struct blk *blk;
+
+	(void)state;
+	sim_volume(&kind);
+	fill(0, MOST, 1);
+	assert_ok(split_create("i", split_part_bytes(MIB), false, &blk, &err));
+	for (uint64_t at = 0; at < END; at += MIB / 4)
+		assert_ok(blk_write(blk, at, model + at, END - at < MIB / 4 ? END - at : MIB / 4));
+	blk_close(blk);
+	(void)powercut_each(&kind, &none, &plan, wanted, check_order, &states);
+	assert_true(states > 50);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 /* A call fails while it grows: what was there before is there, and it can be opened. */
 static void test_every_failure(void **state)
 {
@@ -365,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_like_one_file),
 		cmocka_unit_test(test_what_is_a_set),
 		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(test_every_cut_from_the_beginning),
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_begun),
 		cmocka_unit_test(test_converted),

@@ -1,3 +1,5 @@
+#include <inttypes.h>
+
 #include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
@@ -65,6 +67,8 @@ static void tear_down(struct sim_files *files)
 
 static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D", NULL };
 static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
+static const char *const restore_map[] = { "convert", "-n",	  "-f",	       "raw", "--map=m",
+					   "source",  "serial=D", "--erase=D", NULL };
 static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
 
 static const char *const restore_sparse[] = { "convert", "-n", "sparse", "serial=D", "--erase=D", NULL };
@@ -149,6 +153,13 @@ static void test_every_cut_of_restore(void **state)
 {
 	(void)state;
 	every_cut("target/restore", restore);
+}
+
+/* The beginning is kept back where a map says what is done, too. */
+static void test_every_cut_with_map(void **state)
+{
+	(void)state;
+	every_cut("target/restore-map", restore_map);
 }
 
 static void test_every_cut_of_gpt(void **state)
@@ -247,6 +258,115 @@ static void test_every_moment_to_stop(void **state)
 	(void)state;
 	every_moment_to_stop(restore);
 	every_moment_to_stop(restore_sparse);
+}
+
+/* What a map says to be finished is on the disk; `none`: nothing is. No map is one that says
+ * nothing. */
+static void check_map(const char *where, const uint8_t *whole, bool none)
+{
+	uint64_t n, begin, length;
+	const uint8_t *text = sim_file("m", &n), *disk = sim_file("disk", &length);
+	char line[128], status;
+
+	for (uint64_t at = 0, end; text != NULL && at < n; at = end + 1) {
+		for (end = at; end < n && text[end] != '\n' && end - at < sizeof line - 1;)
+			end++;
+		memcpy(line, text + at, end - at);
+		line[end - at] = '\0';
+		if (sscanf(line, "0x%" SCNx64 " 0x%" SCNx64 " %c", &begin, &length, &status) != 3 ||
+		    status != '+')
+			continue;
+		if (none || memcmp(disk + begin, whole + begin, length) != 0)
+			fail_msg("%s: the map says that %zu bytes at %zu are finished", where,
+				 (size_t)length, (size_t)begin);
+	}
+}
+
+/* Nobody knows what is on the medium when it was not flushed, or when what was read back is
+ * something else. */
+static void test_map_after_a_failure(void **state)
+{
+	struct sim_files files = set_up();
+	unsigned flushes = 0, lost = 0;
+	bool failed = true;
+	char flush[64];
+
+	(void)state;
+	snprintf(flush, sizeof flush, "writing at offset %d of the disk", SOURCE);
+	for (unsigned n = 1; failed; n++) {
+		bool flushed;
+
+		sim_files_restore(&kind, &files);
+		sim_volume_fail(n, ST_IO);
+		(void)run(restore_map);
+		failed = sim_volume_failed();
+		sim_volume_fail(0, ST_OK);
+		flushed = strstr(err.text, flush) != NULL;
+		flushes += flushed;
+		check_map(err.text, after, flushed);
+	}
+	for (unsigned n = 1;; n++) {
+		bool found;
+
+		sim_files_restore(&kind, &files);
+		sim_volume_lose(n);
+		found = run(restore_map) == OUTCOME_MISMATCH;
+		if (!sim_volume_lost())
+			break;
+		lost += found;
+		/* The beginning is written when all else was read back. */
+		check_map(err.text, after,
+			  found && strstr(err.text, "writing its beginning") == NULL);
+	}
+	sim_volume_lose(0);
+	assert_true(flushes == 1 && lost > 2);
+	tear_down(&files);
+}
+
+/* A partition of a disk that is write-protected, where the firmware does not say so of the
+ * partition itself. */
+static void test_write_protected_below(void **state)
+{
+	static const struct sim_part parts[] = { { sim_linux, 64, 1063, "root" } };
+	struct memory_blk *disk =
+		memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	struct sim_files files = set_up();
+	struct sim_device with_part[] = {
+		machine[0],
+		{ "blk1:",
+		  { .path = (char *)"Pci(0x1)/HD(1)",
+		    .parent = 0,
+		    .start_bytes = 64 * 512,
+		    .bus = "NVMe",
+		    .size_bytes = 1000 * 512,
+		    .block_bytes = 512,
+		    .medium = true,
+		    .flushes = true } },
+	};
+	uint64_t size;
+
+	(void)state;
+	sim_gpt(disk, parts, N_OF(parts));
+	sim_file_put("disk", disk->bytes, DISK);
+	sim_file_put("small", before, 4096);
+	for (unsigned protected = 0; protected < 4; protected ++) {
+		with_part[0].device.read_only = (protected & 1) != 0;
+		with_part[1].device.read_only = (protected & 2) != 0;
+		sim_machine(with_part, N_OF(with_part));
+		sim_machine_files(0, "disk", NULL);
+		assert_int_equal(RUN("convert", "-n", "--dry-run", "-f", "raw", "small",
+				     "serial=D:1", "--erase=D:1"),
+				 protected == 0 ? 0 : OUTCOME_REFUSED);
+		assert_int_equal(strstr(err.text, "serial=D:1: it is write-protected") != NULL,
+				 protected != 0);
+		if (protected != 0)
+			assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=D:1",
+					     "--erase=D:1"),
+					 OUTCOME_REFUSED);
+	}
+	assert_memory_equal(sim_file("disk", &size), disk->bytes, DISK);
+	blk_close(&disk->blk);
+	tear_down(&files);
 }
 
 /* A drive that says it has written what it has not: unless it makes no difference, it is noticed, and the disk has no beginning. */
@@ -467,12 +587,15 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_every_cut_of_restore),
+		cmocka_unit_test(test_every_cut_with_map),
 		cmocka_unit_test(test_every_cut_of_gpt),
 		cmocka_unit_test(test_every_cut_of_image),
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_every_moment_to_pull_it),
 		cmocka_unit_test(test_every_moment_to_stop),
 		cmocka_unit_test(test_every_lost_write),
+		cmocka_unit_test(test_map_after_a_failure),
+		cmocka_unit_test(test_write_protected_below),
 		cmocka_unit_test(test_lost_packed),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_gpt_and_map),

@@ -265,8 +265,10 @@ enum status qcow2_bitmaps_load(struct qcow2_image *q, struct error *err)
 	if (st == ST_UNSUPPORTED) /* the header is too full for it: they may stay, since they do not count */
 		st = ST_OK;
 	if (st == ST_OK && q->directory_rest > 0)
-		return fail(err, ST_CORRUPT, "its bitmap directory has %ju bytes more than its %zu bitmaps take; it can be "
-			    "read, but not written to", q->directory_rest, q->image.n_bitmaps);
+		return fail(err, ST_CORRUPT,
+			    "its bitmap directory has %ju bytes more than its %zu bitmaps take; it "
+			    "can be read, but not written to",
+			    q->directory_rest, q->image.n_bitmaps);
 	for (size_t i = 0; st == ST_OK && i < q->image.n_bitmaps; i++)
 		st = qcow2_bitmap_check(&q->image, i, err);
 	return st;

@@ -1,10 +1,11 @@
 /*
- * What refers to the clusters of the file: sections "Header", "Cluster mapping", "Snapshots", "Bitmaps" and "Full disk
- * encryption header pointer".
+ * What refers to the clusters of the file: sections "Header", "Cluster mapping", "Snapshots",
+ * "Bitmaps" and "Full disk encryption header pointer".
  *
- * Told here, but not by qemu-img: the zero flag where it is a reserved bit, entries of an image with a data file that lead
- * to another offset than their own (QEMU reports an error when it reads these), and faults of bitmaps (such images it
- * does not open at all). An L1 entry that has flags but no table is corrupt for both; it takes the header for the table.
+ * Told here, but not by qemu-img: the zero flag where it is a reserved bit, entries of an image
+ * with a data file that lead to another offset than their own (QEMU reports an error when it reads
+ * these), and faults of bitmaps (such images it does not open at all). An L1 entry that has flags
+ * but no table is corrupt for both; it takes the header for the table.
  */
 #include "base/range.h"
 #include "format/qcow2/check.h"
@@ -72,7 +73,8 @@ bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t 
 }
 
 /* A cluster that has a place, be it only a reserved one; `guest` is its offset on the disk. */
-static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest, uint64_t bitmap, struct layout *layout)
+static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest, uint64_t bitmap,
+			   struct layout *layout)
 {
 	uint64_t cluster_bytes = qcow2_cluster_bytes(&c->q->header), offset = entry & QCOW2_ENTRY_OFFSET;
 
@@ -81,8 +83,8 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest
 	if (offset % cluster_bytes != 0)
 		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size", offset);
 	else if (!qcow2_entry_fits(&c->q->header, entry, guest))
-		qcow2_check_corrupt(c, "the offset 0x%jx in the data file is not that of the cluster on the disk, 0x%jx", offset,
-				    guest);
+		qcow2_check_corrupt(c, "the offset 0x%jx in the data file is not that on the disk, 0x%jx",
+				    offset, guest);
 	c->n_mendable += qcow2_check_mendable(c, entry, bitmap);
 	if (layout != NULL) {
 		c->result.allocated_clusters++;
@@ -100,7 +102,8 @@ static uint64_t reserved_bits(const struct qcow2_check *c)
 	return is_extended(c) || c->q->header.version < 3 ? QCOW2_L2_RESERVED | QCOW2_L2_ZERO : QCOW2_L2_RESERVED;
 }
 
-static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, uint64_t guest, struct layout *layout)
+static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, uint64_t guest,
+			   struct layout *layout)
 {
 	if ((entry & QCOW2_L2_COMPRESSED) != 0) {
 		check_compressed(c, entry, bitmap, layout);
@@ -129,14 +132,16 @@ static void check_l2(struct qcow2_check *c, uint64_t offset, uint64_t guest, boo
 		if ((entry | bitmap) == 0)
 			continue;
 		c->place = (struct qcow2_place){ "L2 table", offset, i, entry };
-		check_l2_entry(c, entry, bitmap, guest + (i << c->q->header.cluster_bits), active ? &layout : NULL);
+		check_l2_entry(c, entry, bitmap, guest + (i << c->q->header.cluster_bits),
+			       active ? &layout : NULL);
 	}
 }
 
 /* ---- L1 tables ---------------------------------------------------------------------------------------------------- */
 
 /* `*n_tables`: how many L2 tables this L1 table has had so far. */
-static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_t index, bool active, uint64_t *n_tables)
+static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_t index,
+				  bool active, uint64_t *n_tables)
 {
 	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
 	enum status st;
@@ -258,8 +263,9 @@ static enum status check_bitmaps(struct qcow2_check *c)
 	if (header->bitmaps.n > 0)
 		qcow2_count(c, QCOW2_USE_OTHER, header->bitmaps.directory_offset, header->bitmaps.directory_bytes);
 	if (c->q->directory_rest > 0)
-		qcow2_check_corrupt(c, "the bitmap directory of %ju bytes has %ju more than its %u bitmaps take",
-				    header->bitmaps.directory_bytes, c->q->directory_rest, header->bitmaps.n);
+		qcow2_check_corrupt(
+			c, "the bitmap directory of %ju bytes has %ju more than its %u bitmaps take",
+			header->bitmaps.directory_bytes, c->q->directory_rest, header->bitmaps.n);
 	for (uint32_t i = 0; st == ST_OK && i < header->bitmaps.n; i++) {
 		const struct qcow2_bitmap *bitmap = &c->q->bitmaps[i];
 

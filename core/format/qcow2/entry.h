@@ -23,10 +23,12 @@
 #define QCOW2_BITMAP_TABLE_ONES UINT64_C(1) /* where there is no offset */
 
 /*
- * Section "Header", incompatible bit 2: in an image with a data file, a cluster of the disk lies at its own offset there,
- * and none is compressed. Whether the L2 entry of the cluster at `guest` says so.
+ * Section "Header", incompatible bit 2: in an image with a data file, a cluster of the disk lies at
+ * its own offset there, and none is compressed. Whether the L2 entry of the cluster at `guest` says
+ * so.
  */
-static inline bool qcow2_entry_fits(const struct qcow2_header *header, uint64_t entry, uint64_t guest)
+static inline bool qcow2_entry_fits(const struct qcow2_header *header, uint64_t entry,
+				    uint64_t guest)
 {
 	bool extended = (header->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0;
 	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
@@ -35,7 +37,8 @@ static inline bool qcow2_entry_fits(const struct qcow2_header *header, uint64_t 
 		return true;
 	if ((entry & QCOW2_L2_COMPRESSED) != 0)
 		return false;
-	if (offset == 0 && ((entry & QCOW2_COPIED) == 0 || (!extended && (entry & QCOW2_L2_ZERO) != 0)))
+	if (offset == 0 &&
+	    ((entry & QCOW2_COPIED) == 0 || (!extended && (entry & QCOW2_L2_ZERO) != 0)))
 		return true; /* nothing of the data file belongs to it */
 	return offset == guest;
 }

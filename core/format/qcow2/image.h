@@ -15,7 +15,7 @@ struct qcow2_image {
 		uint64_t flags_at;                /* where in the file its flags are; 0: nowhere yet */
 		bool changing;                    /* marked in use on the medium, since what it has here is ahead of that */
 	} *bitmaps;                               /* beside image.bitmaps */
-	uint64_t directory_rest;                  /* bytes of the bitmap directory after the last one: there must be none */
+	uint64_t directory_rest; /* bytes of the directory after the last bitmap; sound: 0 */
 	struct qcow2_luks luks;
 	struct qcow2_snapshot {
 		uint64_t l1_offset;

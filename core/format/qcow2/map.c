@@ -50,15 +50,16 @@ static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint
 }
 
 /* `guest` is the offset on the disk of what the table maps. */
-static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, uint64_t guest, uint64_t unit,
-			     struct qcow2_mapping *ret)
+static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, uint64_t guest,
+			     uint64_t unit, struct qcow2_mapping *ret)
 {
 	unsigned sub = is_extended(q) ? (unsigned)(unit % SUBCLUSTERS) : 0;
 	uint64_t index = is_extended(q) ? unit / SUBCLUSTERS : unit;
 	const uint8_t *entry = table + index * qcow2_l2_entry_bytes(&q->header);
 
 	*ret = (struct qcow2_mapping){ 0 };
-	if (!qcow2_entry_fits(&q->header, bytes_from_be(entry, 8), guest + (index << q->header.cluster_bits)))
+	if (!qcow2_entry_fits(&q->header, bytes_from_be(entry, 8),
+			      guest + (index << q->header.cluster_bits)))
 		return ST_CORRUPT;
 	return decode_unit(q, bytes_from_be(entry, 8), is_extended(q) ? bytes_from_be(entry + 8, 8) : 0, sub, ret);
 }
