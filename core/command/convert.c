@@ -51,7 +51,8 @@ static const struct option options[] = {
 static const char notes[] =
 	"Several sources are put behind each other. What reads as zeros in them is left\n"
 	"out of the target. The target becomes an image only when all of it is written;\n"
-	"if something fails, or you stop it, it is removed.\n\n"
+	"if something fails, or you stop it, it is removed. A source that is known not\n"
+	"to be a disk, such as a VMDK or a .gz, is refused; -f raw takes its bytes.\n\n"
 	"Sources and the target can be disks or partitions, by the names that list\n"
 	"shows: serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for the third\n"
 	"partition. A disk is written over only if nothing on it is in use, and what is\n"

@@ -173,6 +173,45 @@ static enum status print_chain(struct out *out, const struct chain *chain, bool 
 	return ST_OK;
 }
 
+/*
+ * A file in a format that efi-img does not read. `info` is asked what a file is, and that is known:
+ * the exit code is 0, as qemu-img's is, and scripts find the format where they look for it. The
+ * virtual size is not known, and so left out rather than guessed; every command that would need it
+ * refuses the file. False: the file is none of these.
+ */
+static bool print_foreign(const struct console *console, const char *name, bool json, bool whole)
+{
+	const struct foreign *foreign;
+	struct error ignored; /* why the file could not be opened says more */
+	struct tree tree;
+	uint64_t bytes;
+
+	if (image_foreign(console->storage, name, &foreign, &bytes, &ignored) != ST_OK ||
+	    foreign == NULL)
+		return false;
+	if (json) {
+		tree_init(&tree, console->out, TREE_JSON);
+		if (whole)
+			tree_array(&tree, NULL);
+		tree_object(&tree, NULL);
+		tree_text(&tree, "filename", name);
+		tree_text(&tree, "format", foreign->name);
+		tree_number(&tree, "actual-size", bytes);
+		tree_end(&tree);
+		if (whole)
+			tree_end(&tree);
+	} else {
+		out_printf(console->out, "image: %s\nfile format: %s\ndisk size: ", name,
+			   foreign->name);
+		size_print(console->out, bytes);
+		out_text(console->out, "\n");
+	}
+	out_printf(console->err, "efi-img: %s: ", name);
+	foreign_print(foreign, console->err);
+	out_text(console->err, "\n");
+	return true;
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	const struct image_format *format;
@@ -188,9 +227,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	page_option(console, arguments);
 	if (output_style(arguments, &json, &err) != ST_OK || cache_option(arguments, "-t", &err) != ST_OK)
 		return command_misused(console, "info", &err);
-	st = format_option(arguments, "-f", &format, &err);
-	if (st == ST_OK)
-		st = chain_open(console->storage, arguments->operands[0], format, whole, &chain, &err);
+	if (format_option(arguments, "-f", &format, &err) != ST_OK)
+		return command_failed(console, &err);
+	st = chain_open(console->storage, arguments->operands[0], format, whole, &chain, &err);
+	if (st == ST_UNSUPPORTED && format == NULL &&
+	    print_foreign(console, arguments->operands[0], json, whole))
+		return EXIT_OK;
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = print_chain(console->out, &chain, json, whole, &err);

@@ -36,16 +36,13 @@ enum status image_format_get(const char *name, const char *option, const struct 
 		    name, text);
 }
 
-static enum status probe(struct blk *file, const struct image_format **ret)
+/* The format that is surest of it, and how sure. */
+static int judge(const struct image_probe *probe, const struct image_format **ret)
 {
-	uint8_t head[PROBE_BYTES];
-	enum status st = blk_read_padded(file, 0, head, sizeof head);
 	int best = 0;
 
-	if (st != ST_OK)
-		return st;
 	for (size_t i = 0; image_formats[i] != NULL; i++) {
-		int score = image_formats[i]->probe(head);
+		int score = image_formats[i]->probe(probe);
 
 		if (score > best) {
 			best = score;
@@ -53,7 +50,69 @@ static enum status probe(struct blk *file, const struct image_format **ret)
 		}
 	}
 	CHECK(best > 0); /* raw takes everything */
-	return ST_OK;
+	return best;
+}
+
+/*
+ * Finds the format of a file or device; *ret_foreign: what the file is instead, if that is known to
+ * be nothing that can be read, otherwise NULL.
+ */
+static enum status probe(struct blk *file, const char *name, const struct image_format **ret_format,
+			 const struct foreign **ret_foreign)
+{
+	struct image_probe *probe = mem_alloc(sizeof *probe);
+	enum status st;
+
+	if (probe == NULL)
+		return ST_NO_MEMORY;
+	*ret_foreign = NULL;
+	st = probe_read_sector(file, name, probe);
+	if (st == ST_OK && judge(probe, ret_format) < PROBE_CERTAIN && !probe->device) {
+		st = probe_read_rest(file, probe);
+		if (st == ST_OK && judge(probe, ret_format) < PROBE_CERTAIN)
+			*ret_foreign = foreign_recognise(probe);
+	}
+	mem_free(probe);
+	return st;
+}
+
+/* Finds the format of a file that the caller names none of. */
+static enum status find_format(struct blk *file, const char *name, const struct image_format **ret,
+			       struct error *err)
+{
+	const struct foreign *foreign;
+	struct out_buffer out;
+	char words[512];
+	enum status st = probe(file, name, ret, &foreign);
+
+	if (st != ST_OK)
+		return fail(err, st,
+			    "reading its first and last bytes, which say its format (unless -f "
+			    "does): %s",
+			    status_text(st));
+	if (foreign == NULL)
+		return ST_OK;
+	out_buffer_init(&out, words, sizeof words);
+	foreign_print(foreign, &out.out);
+	return fail(err, ST_UNSUPPORTED, "%s", words);
+}
+
+enum status image_foreign(struct storage *storage, const char *name, const struct foreign **ret,
+			  uint64_t *ret_bytes, struct error *err)
+{
+	const struct image_format *format;
+	struct blk *file;
+	enum status st = storage_open(storage, name, OPEN_READ, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	st = probe(file, name, &format, ret);
+	if (st == ST_OK)
+		st = blk_allocated(file, ret_bytes);
+	blk_close(file);
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: reading its first and last bytes: %s", name,
+				  status_text(st));
 }
 
 /* image_open_blk() with words that do not name the file. */
@@ -63,12 +122,10 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 	struct image *image;
 	enum status st;
 
-	if (format == NULL) {
-		st = probe(file, &format);
-		if (st != ST_OK) {
-			blk_close(file);
-			return fail(err, st, "reading its first bytes, which say its format (unless -f does): %s", status_text(st));
-		}
+	st = format == NULL ? find_format(file, name, &format, err) : ST_OK;
+	if (st != ST_OK) {
+		blk_close(file);
+		return st;
 	}
 	image = mem_alloc(format->instance_bytes);
 	if (image == NULL) {

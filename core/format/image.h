@@ -11,6 +11,8 @@
 #include "blk/blk.h"
 #include "codec/codec.h"
 #include "format/create_options.h"
+#include "format/foreign.h"
+#include "format/probe.h"
 #include "storage/storage.h"
 
 /*
@@ -20,7 +22,7 @@
 
 struct image;
 
-enum { CREATE_FILES_MAX = 2, PROBE_BYTES = 512 };
+enum { CREATE_FILES_MAX = 2 };
 
 /* What creating an image will write, known before the first byte: so that space and limits can be checked. */
 struct create_plan {
@@ -80,8 +82,12 @@ struct image_format {
 	bool flat;                                  /* the file is the disk, byte by byte: it can grow as the disk is written */
 	size_t instance_bytes;                      /* of the struct that begins with struct image */
 
-	/* How sure it is that an image beginning with these PROBE_BYTES (zeros behind its end) is of this format: 0 no, 100 yes. */
-	int (*probe)(const uint8_t head[static PROBE_BYTES]);
+	/*
+	 * How sure it is that this is an image of this format: 0 no, PROBE_CERTAIN yes. It is asked
+	 * with the first sector alone, and of a file again with all of head and tail if no format
+	 * was certain.
+	 */
+	int (*probe)(const struct image_probe *);
 
 	/*
 	 * Reads what describes the image from image->file (open for reading) and fills the rest of struct image. Fails with words
@@ -273,8 +279,10 @@ const struct image_format *image_format_find(const char *name);
 enum status image_format_get(const char *name, const char *option, const struct image_format **ret, struct error *);
 
 /*
- * Opens the image in the file or device `name` for reading what describes it. `format` NULL: the one that its first bytes speak
- * of, raw if none. The caller closes it. Errors: those of platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
+ * Opens the image in the file or device `name` for reading what describes it. `format` NULL: it is
+ * probed, and raw if no format claims it; a file that is known to be something else (foreign.h) is
+ * ST_UNSUPPORTED then, with words that say what it is. The caller closes it. Errors: those of
+ * platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
  */
 enum status image_open(struct storage *, const char *name, const struct image_format *format, struct image **ret, struct error *);
 
@@ -285,6 +293,15 @@ enum status image_open_file(struct storage *, const char *name, const struct ima
 /* The same for a file that is open: `file` is the image's from here on, on failure too. */
 enum status image_open_blk(struct storage *, struct blk *file, const char *name, const struct image_format *format,
 			   enum open_mode, struct image **ret, struct error *);
+
+/*
+ * Finds out why image_open() without a format refused a file: *ret is what the file is instead,
+ * NULL if it is nothing that is known; *ret_bytes is what the file takes where it is stored.
+ * Errors: those of opening and reading it.
+ */
+enum status image_foreign(struct storage *, const char *name, const struct foreign **ret,
+			  uint64_t *ret_bytes, struct error *);
+
 void image_close(struct image *); /* NULL is allowed; what was not flushed is lost */
 
 /* Makes the disk readable through image->blk. Fails with words that name the file. */

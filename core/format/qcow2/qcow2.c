@@ -24,11 +24,11 @@ static struct qcow2_image *qcow2_of(struct image *image)
 	return (struct qcow2_image *)image;
 }
 
-static int qcow2_probe(const uint8_t head[static PROBE_BYTES])
+static int qcow2_probe(const struct image_probe *probe)
 {
-	uint64_t version = bytes_from_be(head + 4, 4);
+	uint64_t version = bytes_from_be(probe->head + 4, 4);
 
-	return bytes_from_be(head, 4) == QCOW2_MAGIC && version >= 2 ? 100 : 0;
+	return bytes_from_be(probe->head, 4) == QCOW2_MAGIC && version >= 2 ? PROBE_CERTAIN : 0;
 }
 
 static enum status qcow2_open(struct image *image, struct error *err)

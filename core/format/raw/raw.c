@@ -21,9 +21,9 @@ static const struct create_option options[] = {
 	{ 0 },
 };
 
-static int raw_probe(const uint8_t head[static PROBE_BYTES])
+static int raw_probe(const struct image_probe *probe)
 {
-	(void)head;
+	(void)probe;
 	return 1; /* anything can be a raw image: when nothing else recognises it */
 }
 
