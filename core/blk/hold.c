@@ -1,16 +1,35 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Keeping back the first bytes of what is being written, so that it is recognised only when it is
+ * complete.
+ *
+ * Order: the placeholder, flushed and read back; everything else, in any order; a flush; the kept
+ * bytes after the first sector, flushed and read back; the first sector, flushed and read back.
+ * After a power failure at any of these moments the first sector is that of before, the
+ * placeholder, or the final one with everything else on the medium. That holds as far as the device
+ * writes a sector whole or not at all, and a flush is a flush.
+ *
+ * When the copy that it belongs to is resumed, the placeholder is there already, or what is there
+ * is not an unfinished copy at all. So then it is written only before the first write that is
+ * passed on, up to which the caller may have found that out.
+ */
 #include "blk/hold.h"
 
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/range.h"
-#include "base/zero.h"
+#include "blk/mark.h"
 
 struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */
 	struct blk *file;
 	uint8_t *kept;
-	uint8_t *read; /* what was written, to compare it; before that, any zeros */
-	size_t n;
+	uint8_t *read; /* what was read back, to compare it */
+	uint8_t *placeholder;
+	size_t n;      /* of each */
+	size_t n_placeholder; /* that the file has of it at least, however short its contents are */
+	bool pending;  /* the placeholder is to be written before anything else */
 	bool released;
 	bool may_begin; /* the very first sector may be there, although the release has failed */
 };
@@ -30,40 +49,89 @@ static enum status hold_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return st;
 }
 
-/* There are zeros where the first bytes will be. Being stopped is no reason not to write them: a map or a journal is written then. */
+/* Writes the placeholder, flushes it, and reads it back: some drivers hide a failed write. */
+static enum status place(struct hold *hold, uint64_t bytes)
+{
+	size_t n = (size_t)max_u64(hold->n_placeholder, bytes);
+	enum status st = n > 0 ? blk_write(hold->file, 0, hold->placeholder, n) : ST_OK;
+
+	if (st == ST_OK && n > 0)
+		st = blk_flush(hold->file);
+	if (st == ST_OK)
+		st = blk_read(hold->file, 0, hold->read, n);
+	return st == ST_OK && memcmp(hold->read, hold->placeholder, n) != 0 ? ST_MISMATCH : st;
+}
+
+static enum status begin(struct hold *hold)
+{
+	enum status st = place(hold, min_u64(hold->n, hold->file->size));
+
+	hold->pending = hold->pending && st != ST_OK;
+	return st;
+}
+
+/* Before something is passed on. */
+static enum status settle(struct hold *hold)
+{
+	return hold->pending ? begin(hold) : ST_OK;
+}
+
+/*
+ * Makes a file at least `size` bytes long that is shorter than what is kept back: the placeholder
+ * goes on there. This is no reason to stop when the person wants to: a map or a journal is written
+ * then.
+ */
 static enum status grow(struct hold *hold, uint64_t size)
 {
-	size_t n = (size_t)(size - hold->file->size);
+	uint64_t from = hold->file->size, to = min_u64(size, hold->n);
+	enum status st = ST_OK;
 
-	memset(hold->read, 0, n);
-	return blk_write(hold->file, hold->file->size, hold->read, n);
+	if (from < to)
+		st = settle(hold);
+	if (st == ST_OK && from < to)
+		st = blk_write(hold->file, from, hold->placeholder + from, (size_t)(to - from));
+	return st;
+}
+
+/*
+ * A file that carries the mark may be longer than what was written to it: it is cut by the release.
+ */
+static void set_size(struct hold *hold, uint64_t written)
+{
+	uint64_t size = hold->file->size;
+
+	if (!hold->released && size <= hold->n_placeholder)
+		size = max_u64(hold->blk.size, min_u64(written, size));
+	hold->blk.size = size;
 }
 
 static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct hold *hold = hold_of(blk);
 	const uint8_t *from = buf;
-	enum status st = ST_OK;
+	uint64_t end = offset + len;
+	enum status st = hold->released ? ST_OK : grow(hold, end);
 
 	if (!hold->released && offset < hold->n) {
 		size_t n = (size_t)min_u64(len, hold->n - offset);
 
 		memcpy(hold->kept + offset, from, n);
-		if (offset + n > hold->file->size)
-			st = grow(hold, offset + n);
 		offset += n;
 		from += n;
 		len -= n;
 	}
 	if (st == ST_OK && len > 0)
+		st = settle(hold);
+	if (st == ST_OK && len > 0)
 		st = blk_write(hold->file, offset, from, len);
-	blk->size = hold->file->size;
+	set_size(hold, end);
 	return st;
 }
 
 static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	struct hold *hold = hold_of(blk);
+	enum status st = ST_OK;
 
 	if (!hold->released && offset < hold->n) {
 		size_t n = (size_t)min_u64(len, hold->n - offset);
@@ -72,7 +140,9 @@ static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
 		offset += n;
 		len -= n;
 	}
-	return blk_write_zeros(hold->file, offset, len);
+	if (len > 0)
+		st = settle(hold);
+	return st == ST_OK ? blk_write_zeros(hold->file, offset, len) : st;
 }
 
 static enum status hold_flush(struct blk *blk)
@@ -82,9 +152,21 @@ static enum status hold_flush(struct blk *blk)
 
 static enum status hold_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
-	enum status st = blk_resize(hold_of(blk)->file, size, prealloc);
+	struct hold *hold = hold_of(blk);
+	enum status st = settle(hold);
 
-	blk->size = hold_of(blk)->file->size;
+	if (st == ST_OK && !hold->released)
+		st = grow(hold, size);
+	if (st == ST_OK)
+		st = blk_resize(hold->file,
+				hold->released ? size : max_u64(size, hold->n_placeholder),
+				prealloc);
+	if (st == ST_OK && size < blk->size) {
+		blk->size = size;
+		if (size < hold->n)
+			memset(hold->kept + size, 0, hold->n - (size_t)size);
+	}
+	set_size(hold, size);
 	return st;
 }
 
@@ -103,33 +185,45 @@ static enum status hold_allocated(struct blk *blk, uint64_t *ret)
 	return blk_allocated(hold_of(blk)->file, ret);
 }
 
+static void free_buffers(struct hold *hold)
+{
+	io_free(hold->kept, hold->n);
+	io_free(hold->read, hold->n);
+	io_free(hold->placeholder, hold->n);
+	mem_free(hold);
+}
+
 static void hold_close(struct blk *blk)
 {
 	blk_close(hold_of(blk)->file);
-	io_free(hold_of(blk)->kept, hold_of(blk)->n);
-	io_free(hold_of(blk)->read, hold_of(blk)->n);
-	mem_free(blk);
+	free_buffers(hold_of(blk));
 }
 
-/*
- * Zeros where something is that must not be recognised any more. They are written, so that a disk that cannot be is found now.
- * Some drivers hide that a write has failed.
- */
-static enum status wipe(struct blk *file, uint8_t *read, size_t n)
+static struct hold *make(struct blk *file, const struct hold_kind *kind)
 {
-	enum status st;
+	struct hold *hold = mem_alloc(sizeof *hold);
 
-	n = (size_t)min_u64(n, file->size);
-	memset(read, 0, n);
-	st = blk_write(file, 0, read, n);
-	if (st == ST_OK && n > 0)
-		st = blk_flush(file);
-	if (st == ST_OK)
-		st = blk_read(file, 0, read, n);
-	return st == ST_OK && !is_zero(read, n) ? ST_MISMATCH : st;
+	if (hold == NULL)
+		return NULL;
+	hold->n = kind->bytes;
+	hold->kept = io_alloc(hold->n);
+	hold->read = io_alloc(hold->n);
+	hold->placeholder = io_alloc(hold->n);
+	if (hold->kept == NULL || hold->read == NULL || hold->placeholder == NULL) {
+		free_buffers(hold);
+		return NULL;
+	}
+	memset(hold->kept, 0, hold->n);
+	memset(hold->placeholder, 0, hold->n);
+	if (kind->mark != NULL) {
+		memcpy(hold->placeholder, kind->mark, MARK_BYTES);
+		hold->n_placeholder = MARK_BYTES;
+	}
+	hold->file = file;
+	return hold;
 }
 
-enum status hold_open(struct blk *file, size_t n, struct blk **ret)
+enum status hold_open(struct blk *file, const struct hold_kind *kind, struct blk **ret)
 {
 	static const struct blk_ops ops = {
 		.read = hold_read,
@@ -147,39 +241,47 @@ enum status hold_open(struct blk *file, size_t n, struct blk **ret)
 		.flush = hold_flush,
 		.close = hold_close,
 	};
-	struct hold *hold = mem_alloc(sizeof *hold);
-	uint8_t *kept = io_alloc(n), *read = io_alloc(n);
-	enum status st = hold != NULL && kept != NULL && read != NULL ? wipe(file, read, n) : ST_NO_MEMORY;
+	struct hold *hold = make(file, kind);
+	uint64_t size = file->size; /* without the placeholder */
+	enum status st = ST_OK;
 
+	if (hold == NULL)
+		return ST_NO_MEMORY;
+	hold->pending = kind->resumes;
+	if (!kind->resumes)
+		st = begin(hold);
 	if (st != ST_OK) {
-		io_free(kept, n);
-		io_free(read, n);
-		mem_free(hold);
+		free_buffers(hold);
 		return st;
 	}
-	memset(kept, 0, n);
 	hold->blk = (struct blk){
 		.ops = file->ops->resize != NULL ? &ops : &of_fixed_size,
-		.size = file->size,
+		.size = size,
 		.block_bytes = file->block_bytes,
 		.buffer_align = file->buffer_align,
 		.transfer_bytes = file->transfer_bytes,
 		.zero_bytes = file->zero_bytes,
 	};
-	hold->file = file;
-	hold->kept = kept;
-	hold->read = read;
-	hold->n = n;
 	*ret = &hold->blk;
 	return ST_OK;
 }
 
-/* Writes what was kept back of [from, to), as far as the file goes, flushes it and reads it back. */
+bool hold_untouched(struct blk *blk)
+{
+	return hold_of(blk)->pending;
+}
+
+/*
+ * Writes what was kept back of [from, to), as far as the contents go, and cuts off what is left of
+ * the mark after them; flushes it and reads it back.
+ */
 static enum status give(struct hold *hold, size_t from, size_t to)
 {
-	size_t end = (size_t)min_u64(to, hold->file->size), n = end > from ? end - from : 0;
+	size_t end = (size_t)min_u64(to, hold->blk.size), n = end > from ? end - from : 0;
 	enum status st = n > 0 ? blk_write(hold->file, from, hold->kept + from, n) : ST_OK;
 
+	if (st == ST_OK && hold->file->size > hold->blk.size)
+		st = blk_resize(hold->file, hold->blk.size, PREALLOC_OFF);
 	if (st == ST_OK)
 		st = blk_flush(hold->file);
 	if (st == ST_OK && n > 0)
@@ -191,15 +293,18 @@ enum status hold_release(struct blk *blk)
 {
 	struct hold *hold = hold_of(blk);
 	size_t first = (size_t)min_u64(round_up(HOLD_IMAGE_BYTES, blk->block_bytes), hold->n);
-	enum status st = blk_flush(hold->file);
+	enum status st = settle(hold);
 
+	if (st == ST_OK)
+		st = blk_flush(hold->file);
 	if (hold->released)
 		return st;
 	if (st == ST_OK && hold->n > first)
 		st = give(hold, first, hold->n);
 	if (st == ST_OK) {
 		st = give(hold, 0, first);
-		hold->may_begin = st != ST_OK && wipe(hold->file, hold->read, first) != ST_OK;
+		hold->may_begin = st != ST_OK &&
+				  place(hold, min_u64(first, hold->file->size)) != ST_OK;
 	}
 	hold->released = st == ST_OK;
 	return st;

@@ -34,7 +34,8 @@ static const struct option options[] = {
 	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more,\nis zeros in the target, and is listed; exit code 10" },
 	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, if FILE is there: copy\n"
 	  "only what is not finished in it" },
-	{ 0, "resume", NULL, "from a disk into a file, or back: go on with what was\ninterrupted, after comparing what is there already" },
+	{ 0, "resume", NULL, "from a disk into a file, or back: continue what was\n"
+	  "interrupted, after comparing what is there already" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
@@ -59,11 +60,13 @@ static const char notes[] =
 	"on it is given up with --erase. Its first MiB is written last. With -O qcow2\n"
 	"and the like it gets an image instead of the bytes of the disk. With a disk on\n"
 	"either side, what was written is read back.\n\n"
-	"While a disk is copied into a new image, or an image onto a disk, IMAGE.resume\n"
-	"beside the image says how far it is. After a power failure, a full volume, an\n"
-	"error or Ctrl-C the same command with --resume goes on from there: what is\n"
-	"there must be what the source has. Not with --map, -n into a file, -B,\n"
-	"--bitmaps or a data file.\n\n"
+	"While a disk is copied into a new image, a journal called IMAGE.resume beside\n"
+	"the image says how far it is; while an image is copied onto a disk, one called\n"
+	"IMAGE.restore-XXXXXXXX, whose digits stand for the disk. After a power failure,\n"
+	"a full volume, an error or Ctrl-C the same command with --resume continues: what\n"
+	"is there must be what the source has. Not with --map, -n into a file, -B,\n"
+	"--bitmaps or a data file. An image that is not finished is refused by every\n"
+	"other command; info prints how to complete it.\n\n"
 	"A map is of the source's disk from its first to its last byte, and is written\n"
 	"when the job ends, however it does. Either of ddrescue and efi-img goes on from\n"
 	"it: efi-img reads what is not finished, bad or not tried, once more. A FILE.new\n"
@@ -163,17 +166,36 @@ static enum status check_new(const struct convert_job *job, const struct create_
 	return ST_OK;
 }
 
+/*
+ * A file is resumed, or replaced because nothing of it counts yet, only when it is the one that the
+ * journal is about. One that is not there is made, if nothing of it counts.
+ */
+static enum status may_resume(const struct journal *journal, struct create_job *create,
+			      struct error *err)
+{
+	enum status st;
+
+	if (journal == NULL || !journal->found)
+		return ST_OK;
+	st = create_check_unfinished(create->file_name, journal->text.id, err);
+	create->replace = st == ST_OK;
+	return st == ST_NOT_FOUND && journal->old == 0 ? ST_OK : st;
+}
+
 static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
 				  const char *name, uint64_t size, unsigned *n_files, struct error *err)
 {
 	struct create_job create = {
 		.storage = console->storage, .format = format, .file_name = name, .fill = true,
-		.replace = arguments_has(arguments, "force") || (job->journal != NULL && job->journal->found && create_unfinished(name)),
+		.replace = arguments_has(arguments, "force"),
+		.id = job->journal != NULL ? job->journal->text.id : NULL,
 		.bitmaps = job->bitmaps, .compressed = job->compress,
 		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
-	enum status st = parse_options(arguments, size, &create, err);
+	enum status st = may_resume(job->journal, &create, err);
 
+	if (st == ST_OK)
+		st = parse_options(arguments, size, &create, err);
 	if (st == ST_OK)
 		st = check_new(job, &create.options, err);
 	if (st == ST_OK)
@@ -182,6 +204,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = create_prepare(&create, err);
 	if (st == ST_OK)
 		st = source_check_files(console->storage, job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
+	if (st == ST_OK && job->journal != NULL && !create.replace)
+		st = journal_replaces(job->journal, err);
 	if (arguments_has(arguments, "dry-run")) {
 		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st, err);
 	} else if (st == ST_OK) {

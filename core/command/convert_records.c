@@ -111,6 +111,8 @@ static void print_options(const struct arguments *arguments, struct out *out)
 static enum status begin_journal(const struct console *console, const struct arguments *arguments, const struct image_format *format,
 				 uint64_t size, struct convert_job *job, struct journal **ret, struct error *err)
 {
+	static const char too_long[] =
+		"the options that decide what is written are longer than a journal holds";
 	char **name = arguments->operands;
 	bool to_disk = storage_is_device(name[arguments->n_operands - 1]), resume = arguments_has(arguments, "resume");
 	struct journal_facts facts = { .to_disk = to_disk, .size = size };
@@ -124,7 +126,11 @@ static enum status begin_journal(const struct console *console, const struct arg
 		return fail(err, ST_INVALID, "options --resume and --force: go on with what is there, or replace it?");
 	out_buffer_init(&text, facts.options, sizeof facts.options);
 	print_options(arguments, &text.out);
+	if (text.out.failed && resume)
+		return fail(err, ST_INVALID, "option --resume: %s", too_long);
 	st = journal_open(console->storage, &facts, name[to_disk], name[!to_disk], resume, console->err, ret, err);
+	if (st == ST_OK && text.out.failed)
+		journal_give_up(*ret, ST_TOO_LARGE, too_long);
 	job->journal = *ret;
 	return st;
 }
@@ -152,7 +158,7 @@ enum status convert_records_end(struct convert_records *records, const struct co
 {
 	const char *target = arguments->operands[job->n_sources];
 
-	st = journal_close(records->journal, target, st, console->err, err);
+	st = journal_close(records->journal, target, st, err);
 	if (st == ST_OK)
 		st = end_manifest(console->storage, arguments, format, job, err);
 	manifest_close(&records->manifest);

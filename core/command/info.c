@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/snapshots.h"
+#include "job/unfinished.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,
@@ -127,6 +128,78 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 }
 
 /*
+ * ---- what is no image yet ---------------------------------------------------------------------
+ */
+
+static void print_unfinished_human(struct out *out, const char *name,
+				   const struct unfinished *unfinished)
+{
+	out_printf(out, "image: %s\nfile format: unfinished\nunfinished: ", name);
+	unfinished_print(unfinished, out);
+	if (unfinished->resumes) {
+		out_text(out, "\nresume with: ");
+		unfinished_print_command(unfinished, name, out);
+	}
+	out_text(out, "\n");
+}
+
+__attribute__((noinline)) /* its text does not belong into the frame of all the others */
+static void write_command(struct tree *tree, const char *name, const struct unfinished *unfinished)
+{
+	char text[JOURNAL_OPTIONS_BYTES + SELECTOR_BYTES + 1024];
+	struct out_buffer out;
+
+	out_buffer_init(&out, text, sizeof text);
+	unfinished_print_command(unfinished, name, &out.out);
+	tree_text(tree, "command", text);
+}
+
+static void write_unfinished(struct tree *tree, const char *name,
+			     const struct unfinished *unfinished)
+{
+	tree_object(tree, NULL);
+	tree_text(tree, "filename", name);
+	tree_text(tree, "format", "unfinished");
+	tree_object(tree, "unfinished");
+	tree_bool(tree, "resumes", unfinished->resumes);
+	if (unfinished->resumes) {
+		tree_text(tree, "disk", unfinished->journal.facts.disk);
+		tree_number(tree, "done", unfinished->journal.done);
+		tree_number(tree, "virtual-size", unfinished->journal.facts.size);
+		write_command(tree, name, unfinished);
+	} else {
+		tree_text(tree, "reason", unfinished->why.text);
+	}
+	tree_end(tree);
+	tree_end(tree);
+}
+
+/*
+ * An unfinished image is none yet: the exit code is 1, so that a script which asks `info` before it
+ * gives a file to another program does not continue. False: it is not unfinished.
+ */
+__attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
+static bool print_unfinished(struct out *out, const char *name, bool json, bool whole)
+{
+	struct unfinished unfinished;
+	struct tree tree;
+
+	if (!unfinished_look(name, &unfinished))
+		return false;
+	if (!json) {
+		print_unfinished_human(out, name, &unfinished);
+		return true;
+	}
+	tree_init(&tree, out, TREE_JSON);
+	if (whole)
+		tree_array(&tree, NULL);
+	write_unfinished(&tree, name, &unfinished);
+	if (whole)
+		tree_end(&tree);
+	return true;
+}
+
+/*
  * -------------------------------------------------------------------------------------------------------------------
  */
 
@@ -230,6 +303,9 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (format_option(arguments, "-f", &format, &err) != ST_OK)
 		return command_failed(console, &err);
 	st = chain_open(console->storage, arguments->operands[0], format, whole, &chain, &err);
+	if (st == ST_REFUSED &&
+	    print_unfinished(console->out, arguments->operands[0], json, whole))
+		return EXIT_ERROR;
 	if (st == ST_UNSUPPORTED && format == NULL &&
 	    print_foreign(console, arguments->operands[0], json, whole))
 		return EXIT_OK;
@@ -246,6 +322,8 @@ const struct command command_info = {
 	.summary = "tell what an image file is",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
+	.notes = "Of an image that is not finished, it prints how far it is and the command that\n"
+		 "completes it, and its exit code is 1.\n",
 	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json fs0:\\vm\\overlay.qcow2\n",
 	.run = run,
 };

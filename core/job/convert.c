@@ -154,7 +154,7 @@ static enum status copy_and_verify(struct convert_job *job, uint64_t size, struc
 		if (st != ST_OK && st != ST_CANCELLED && job->map != NULL)
 			job->map->done = 0;
 		if (st == ST_MISMATCH && job->journal != NULL)
-			job->journal->done = 0;
+			journal_drop(job->journal);
 	}
 	fingerprint_close(&print);
 	return st;
@@ -166,7 +166,10 @@ static enum status copy_noted(struct convert_job *job, uint64_t size, struct err
 	struct journal *journal = job->journal;
 	enum status st = copy_and_verify(job, size, err);
 
-	if (st != ST_OK && st != ST_MISMATCH && journal != NULL && journal->copied > journal->done)
+	if (st == ST_TOO_LARGE && journal != NULL)
+		journal_drop(journal); /* the same command would end there again */
+	if (st != ST_OK && st != ST_MISMATCH && journal != NULL &&
+	    journal->copied > journal->text.done)
 		(void)journal_checkpoint(journal, job->target); /* otherwise the one before it counts */
 	return st;
 }
@@ -185,39 +188,26 @@ static enum status open_created(struct convert_job *job, struct blk *file, uint6
 	return st == ST_OK ? image_load(job->target, err) : st;
 }
 
-/* From the moment when there is a journal, what the file begins with is nothing, on the medium too. */
-static enum status begin_noted(const struct convert_job *job, struct blk *file, struct error *err)
-{
-	static const uint8_t zeros[HOLD_IMAGE_BYTES];
-	enum status st = file->size < sizeof zeros ? blk_write(file, 0, zeros, sizeof zeros) : ST_OK;
-
-	if (st == ST_OK && !goes_on(job))
-		st = blk_flush(file);
-	if (st == ST_OK)
-		journal_begin(job->journal);
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing it: %s", job->create->file[0], status_text(st));
-}
-
 static enum status convert_to_new(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct chain backing = { 0 };
 	struct blk *file;
-	enum status st = goes_on(job) ? create_reopen(job->create, job->journal->first, &file, err) : create_open(job->create, &file, err);
+	enum status st = goes_on(job)
+				 ? create_reopen(job->create, job->journal->text.first, &file, err)
+				 : create_open(job->create, &file, err);
 
 	if (st != ST_OK)
 		return st;
-	st = job->journal != NULL ? begin_noted(job, file, err) : ST_OK;
-	if (st == ST_OK)
-		st = open_created(job, file, size, &backing, err);
-	else
-		blk_close(file);
+	if (job->journal != NULL)
+		journal_begin(job->journal);
+	st = open_created(job, file, size, &backing, err);
 	if (st == ST_OK)
 		st = copy_noted(job, size, err);
 	if (st == ST_OK) {
 		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
 		if (st != ST_OK && job->journal != NULL && (st == ST_MISMATCH || hold_may_begin(file)))
-			job->journal->done = 0;
+			journal_drop(job->journal);
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
 	}
@@ -226,7 +216,7 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 	chain_close(&backing);
 	if (st != ST_OK && job->map != NULL)
 		job->map->absent = job->map->size;
-	if (st != ST_OK && (job->journal == NULL || job->journal->done == 0))
+	if (st != ST_OK && (job->journal == NULL || !journal_resumes(job->journal)))
 		create_remove(job->create, err);
 	return st;
 }
@@ -242,7 +232,5 @@ enum status convert_run(struct convert_job *job, struct error *err)
 		size = job->n_bytes;
 	if (job->create != NULL)
 		return convert_to_new(job, size, err);
-	if (job->journal != NULL)
-		journal_begin(job->journal);
 	return copy_noted(job, size, err);
 }

@@ -337,7 +337,7 @@ static enum status prove(const struct piece *piece, bool *ret_write, struct erro
 	if (st != ST_OK || same || *ret_write)
 		return st;
 	return fail(err, ST_MISMATCH, "%s: --resume: what it has at offset %ju is not what the source has there: one of them was changed since "
-		    "then; nothing was written: begin again without --resume", job->target->name, piece->offset);
+		    "then: begin again without --resume", job->target->name, piece->offset);
 }
 
 /* ---- the whole way -------------------------------------------------------------------------------------------------- */

@@ -1,12 +1,12 @@
 #include "job/create.h"
 
+#include "base/memory.h"
 #include "base/out.h"
 #include "base/path.h"
 #include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "base/zero.h"
 #include "storage/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
@@ -276,9 +276,12 @@ static enum status make_files(const struct create_job *job, struct blk *file[], 
 	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
 		st = make_file(job, *ret_n, &file[*ret_n], err);
 	if (st == ST_OK) {
+		uint8_t mark[MARK_BYTES];
 		struct blk *held;
 
-		st = hold_open(file[0], HOLD_IMAGE_BYTES, &held);
+		mark_make(MARK_IMAGE, job->id, mark);
+		st = hold_open(file[0], &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES,
+							     .mark = mark }, &held);
 		if (st != ST_OK)
 			return fail(err, st, "%s: %s", job->file_name, status_text(st));
 		file[0] = held;
@@ -316,26 +319,38 @@ enum status create_open(const struct create_job *job, struct blk **ret, struct e
 	return ST_OK;
 }
 
-static enum status begins_blank(struct blk *file, bool *ret)
+static enum status check_unfinished(struct blk *file, const char *name,
+				    const uint8_t id[static MARK_ID_BYTES], struct error *err)
 {
-	uint8_t head[HOLD_IMAGE_BYTES];
-	enum status st = blk_read_padded(file, 0, head, sizeof head);
+	uint8_t found[MARK_ID_BYTES];
+	bool marked;
+	enum status st = mark_read(file, MARK_IMAGE, &marked, found);
 
-	*ret = st == ST_OK && is_zero(head, sizeof head);
-	return st;
+	if (st != ST_OK)
+		return fail(err, st, "%s: reading its beginning: %s", name, status_text(st));
+	if (!marked)
+		return fail(err, ST_EXISTS,
+			    "%s: --resume: this is not the unfinished image of the journal: it is "
+			    "complete, or something else; it is as it was", name);
+	if (memcmp(found, id, sizeof found) != 0)
+		return fail(err, ST_EXISTS,
+			    "%s: --resume: this is an unfinished image, but of another copy than "
+			    "that of the journal; it is as it was",
+			    name);
+	return ST_OK;
 }
 
-bool create_unfinished(const char *name)
+enum status create_check_unfinished(const char *name, const uint8_t id[static MARK_ID_BYTES],
+				    struct error *err)
 {
-	struct error ignored;
 	struct blk *file;
-	bool ret;
+	enum status st = platform_open(name, OPEN_READ, &file, err);
 
-	if (platform_open(name, OPEN_READ, &file, &ignored) != ST_OK)
-		return false;
-	(void)begins_blank(file, &ret);
+	if (st != ST_OK)
+		return st;
+	st = check_unfinished(file, name, id, err);
 	blk_close(file);
-	return ret;
+	return st;
 }
 
 /* The file, with its parts if it has some or may get some. */
@@ -352,27 +367,27 @@ static enum status open_file(const struct create_job *job, struct blk **ret, str
 
 enum status create_reopen(const struct create_job *job, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *err)
 {
+	uint8_t mark[MARK_BYTES];
 	struct blk *file;
-	bool blank;
 	enum status st = open_file(job, &file, err);
 
 	if (st != ST_OK)
 		return st;
-	st = begins_blank(file, &blank);
-	if (st == ST_OK && !blank) {
-		blk_close(file);
-		return fail(err, ST_EXISTS, "%s: --resume: it begins with something, as what is not complete never does: it is complete, or "
-			    "something else", job->file_name);
+	st = check_unfinished(file, job->file[0], job->id, err);
+	if (st == ST_OK) {
+		mark_make(MARK_IMAGE, job->id, mark);
+		st = hold_open(file, &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark,
+							  .resumes = true }, ret);
+		if (st != ST_OK)
+			error_set(err, "%s: %s", job->file_name, status_text(st));
 	}
-	if (st == ST_OK)
-		st = hold_open(file, HOLD_IMAGE_BYTES, ret);
 	if (st != ST_OK) {
 		blk_close(file);
-	} else {
-		st = blk_write(*ret, 0, first, HOLD_IMAGE_BYTES);
-		if (st != ST_OK)
-			blk_close(*ret);
+		return st;
 	}
+	st = blk_write(*ret, 0, first, HOLD_IMAGE_BYTES);
+	if (st != ST_OK)
+		blk_close(*ret);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", job->file_name, status_text(st));
 }
 

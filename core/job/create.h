@@ -4,6 +4,7 @@
 
 #include "base/platform.h"
 #include "blk/hold.h"
+#include "blk/mark.h"
 #include "format/chain.h"
 
 /*
@@ -24,6 +25,7 @@ struct create_job {
 	bool may_split;               /* split_bytes is set where the volume's files may be too small for the image */
 	uint64_t split_bytes;         /* the image goes into several files (storage/split.h), each of at most so many bytes; 0: into one */
 	uint64_t device_bytes;        /* the image goes onto a disk of this size, from its beginning on; 0: into a file */
+	const uint8_t *id;            /* of the mark (blk/mark.h), until it is complete; NULL: none */
 	struct blk *device;           /* that disk, from create_open() or create_run() on; the caller's */
 
 	struct create_request request;
@@ -59,14 +61,19 @@ enum status create_run(const struct create_job *, struct error *);
 enum status create_open(const struct create_job *, struct blk **ret, struct error *);
 
 /*
- * The same for one file that an earlier job has made so and not finished; what is kept back of it is `first` then. *ret
- * is closed by the caller; the file stays. ST_EXISTS: it begins with something, and so is not such a file; the errors of
- * storage_open().
+ * The same for one file that an earlier job has made so and not finished: job->id is that of its
+ * mark. What is kept back of it is `first` then. Nothing is written to it before the first write to
+ * *ret, which the caller closes; the file stays. ST_EXISTS: as create_check_unfinished(); the errors
+ * of storage_open().
  */
 enum status create_reopen(const struct create_job *, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *);
 
-/* Whether it begins with nothing, as only what is not complete does. A file that is not there, or cannot be read, does not. */
-bool create_unfinished(const char *name);
+/*
+ * Whether the file of that name is the unfinished image with that id. Errors: those of
+ * platform_open(), ST_NOT_FOUND among them, and of reading; ST_EXISTS: it is something else.
+ */
+enum status create_check_unfinished(const char *name, const uint8_t id[static MARK_ID_BYTES],
+				    struct error *);
 
 /* Removes the files; adds to the words of the failure that is the reason if one remains. */
 void create_remove(const struct create_job *, struct error *);

@@ -1,23 +1,29 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The journal of a copy while it runs.
+ *
+ * Order: the target gets the placeholder of its first bytes, with the id of a capture in it
+ * (blk/hold.h, blk/mark.h); the journal is written with done = 0; then data is copied. At a
+ * checkpoint the target is flushed before the journal says how far it is. So the journal never
+ * promises more than the medium has, and where it promises anything, the target carries the mark
+ * with its id, or is a disk whose beginning is zeros.
+ *
+ * A journal that could not be found or believed again is not kept, and that is said before anything
+ * is copied: of a disk that has only a map name ("blk4:"), which changes from boot to boot; of a
+ * target disk that is known by the GUID of the very GPT that the copy replaces; where its file
+ * cannot be written.
+ */
 #include "job/journal.h"
 
-#include "base/hex.h"
-#include "base/json.h"
 #include "base/memory.h"
 #include "base/platform.h"
-#include "base/range.h"
+#include "base/sha256.h"
 #include "base/text.h"
 
-enum { FORMAT_VERSION = 1, TEXT_BYTES_MAX = 1 << 16, EVERY_SECONDS = 5, FIRST_TEXT_BYTES = 2 * HOLD_IMAGE_BYTES + 1 };
+enum { EVERY_SECONDS = 5 };
 
-static const char ending[] = ".resume", head[] = "{\n    \"journal-version\": ";
-
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
-
-static enum status wrong_field(const char *name, const char *field, struct error *err)
-{
-	return fail(err, ST_CORRUPT, "%s: the journal is damaged: its field \"%s\" is not what it should be; begin again without --resume", name,
-		    field);
-}
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static enum status differs(const char *name, const char *what, const char *before, const char *now, struct error *err)
 {
@@ -28,7 +34,7 @@ static enum status differs(const char *name, const char *what, const char *befor
 static enum status check_facts(const struct journal *journal, const char *name, const struct journal_facts *before, struct error *err)
 {
 	static const char *const direction[] = { "from the disk", "to the disk" };
-	const struct journal_facts *now = &journal->facts;
+	const struct journal_facts *now = &journal->text.facts;
 
 	if (before->to_disk != now->to_disk)
 		return differs(name, "a copy", direction[before->to_disk], direction[now->to_disk], err);
@@ -45,84 +51,101 @@ static enum status check_facts(const struct journal *journal, const char *name, 
 
 enum status journal_parse(struct journal *journal, const char *name, const char *text, size_t n, struct error *err)
 {
-	struct journal_facts before = { 0 };
-	char first[FIRST_TEXT_BYTES], direction[16];
-	struct json object, value;
-	uint64_t version, done;
-	enum status st;
+	struct journal_text before;
+	enum status st = journal_text_parse(name, text, n, &before, err);
 
-	if (!json_read(text, n, &object))
-		return fail(err, ST_CORRUPT, "%s: the journal is damaged: it is not JSON; begin again without --resume", name);
-	if (!json_member(object, "journal-version", &value) || !json_number(value, &version))
-		return wrong_field(name, "journal-version", err);
-	if (version != FORMAT_VERSION)
-		return fail(err, ST_UNSUPPORTED, "%s: journals of version %ju are not known, only %d is", name, version, FORMAT_VERSION);
-	if (!json_member(object, "direction", &value) || !json_text(value, direction, sizeof direction) ||
-	    (!text_equal(direction, "to-disk") && !text_equal(direction, "from-disk")))
-		return wrong_field(name, "direction", err);
-	before.to_disk = text_equal(direction, "to-disk");
-	if (!json_member(object, "disk", &value) || !json_text(value, before.disk, sizeof before.disk))
-		return wrong_field(name, "disk", err);
-	if (!json_member(object, "virtual-size", &value) || !json_number(value, &before.size))
-		return wrong_field(name, "virtual-size", err);
-	if (!json_member(object, "options", &value) || !json_text(value, before.options, sizeof before.options))
-		return wrong_field(name, "options", err);
-	if (!json_member(object, "done", &value) || !json_number(value, &done) || done > before.size)
-		return wrong_field(name, "done", err);
-	if (!json_member(object, "first", &value) || !json_text(value, first, sizeof first) || !hex_parse(first, journal->first, HOLD_IMAGE_BYTES))
-		return wrong_field(name, "first", err);
-	st = check_facts(journal, name, &before, err);
-	journal->found = st == ST_OK;
 	if (st == ST_OK)
-		journal->old = journal->done = done > journal->begin ? done : 0;
-	return st;
+		st = check_facts(journal, name, &before.facts, err);
+	journal->found = st == ST_OK;
+	if (st != ST_OK)
+		return st;
+	journal->text = before;
+	if (before.done <= journal->begin)
+		journal->text.done = 0;
+	journal->old = journal->text.done;
+	return ST_OK;
 }
 
-/* *ret_ours: there is a journal. Without `resume`, what it says does not matter. */
-static enum status read_one(struct journal *journal, bool beside, bool resume, bool *ret_ours, size_t *ret_n, struct error *err)
+static enum status read_one(struct journal *journal, bool side, struct error *err)
 {
+	size_t n;
 	char *text;
-	enum status st = record_read(&journal->file, beside, TEXT_BYTES_MAX, &text, ret_n, err);
+	enum status st = record_read(&journal->file, side, JOURNAL_TEXT_BYTES_MAX, &text, &n, err);
 
-	*ret_ours = st == ST_OK && *ret_n >= sizeof head - 1 && memcmp(text, head, sizeof head - 1) == 0;
-	if (*ret_ours && resume)
-		st = journal_parse(journal, beside ? journal->file.side_name : journal->name, text, *ret_n, err);
+	if (st == ST_OK && n > 0)
+		st = journal_parse(journal, side ? journal->file.side_name : journal->name, text, n,
+				   err);
 	mem_free(text);
 	return st;
 }
 
-/* Where a power cut has left its file damaged, or not there yet, the one beside it counts. */
-static enum status read_file(struct journal *journal, bool resume, struct error *err)
+/* Where a power cut has left its file damaged, or not there yet, the side file counts. */
+static enum status read_file(struct journal *journal, struct error *err)
 {
 	struct error of_side;
-	bool ours, side_is_ours;
-	size_t n, n_side;
-	enum status st = read_one(journal, false, resume, &ours, &n, err);
+	enum status st = read_one(journal, false, err);
 
-	if (st == ST_OK ? ours : st != ST_CORRUPT)
+	if (journal->found || (st != ST_OK && st != ST_CORRUPT))
 		return st;
-	if (read_one(journal, true, resume, &side_is_ours, &n_side, &of_side) == ST_OK && side_is_ours)
-		return ST_OK;
-	if (st == ST_OK && n > 0)
-		return fail(err, ST_EXISTS, "%s: how far the copy has come is written into this file, and it is something else: rename it",
-			    journal->name);
-	return st;
+	return read_one(journal, true, &of_side) == ST_OK && journal->found ? ST_OK : st;
 }
 
-static enum status find_disk(struct storage *storage, const char *name, char ret[static SELECTOR_BYTES], struct error *err)
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* The selector of a disk that will still find it when the copy is resumed. "": it has none. */
+static void lasting_selector(const struct inventory *inventory, const struct selection *selection,
+			     bool replaced, char ret[static SELECTOR_BYTES])
+{
+	struct out_buffer out;
+	struct selection found;
+	struct error ignored;
+
+	out_buffer_init(&out, ret, SELECTOR_BYTES);
+	selector_print(inventory, selection, &out.out);
+	if (replaced && selection->part == NULL && text_starts_with(ret, "guid=")) {
+		out_buffer_init(&out, ret, SELECTOR_BYTES);
+		out_printf(&out.out, "path=%s", selection->disk->device->path);
+	}
+	if (!text_starts_with(ret, "serial=") && !text_starts_with(ret, "guid=") &&
+	    !text_starts_with(ret, "path="))
+		ret[0] = '\0';
+	if (out.out.failed || selector_find(inventory, ret, &found, &ignored) != ST_OK ||
+	    found.disk != selection->disk || found.part != selection->part)
+		ret[0] = '\0';
+}
+
+static enum status find_disk(struct storage *storage, const char *name, struct journal_facts *facts,
+			     struct error *err)
 {
 	const struct inventory *inventory;
 	struct selection selection;
-	struct out_buffer out;
 	enum status st = storage_inventory(storage, &inventory, err);
 
-	if (st != ST_OK)
-		return st;
-	st = selector_find(inventory, name, &selection, err);
-	out_buffer_init(&out, ret, SELECTOR_BYTES);
 	if (st == ST_OK)
-		selector_print(inventory, &selection, &out.out);
+		st = selector_find(inventory, name, &selection, err);
+	if (st == ST_OK)
+		lasting_selector(inventory, &selection, facts->to_disk, facts->disk);
 	return st;
+}
+
+/* Enough to tell this copy from any other, not to keep a secret. */
+static void make_id(struct journal *journal, const char *image)
+{
+	uint64_t running_ns = platform_nanoseconds();
+	uint8_t hash[SHA256_BYTES];
+	uint32_t nanoseconds;
+	int64_t seconds;
+	struct sha256 sha;
+
+	(void)platform_time(&seconds, &nanoseconds); /* without a clock, the other one runs */
+	sha256_begin(&sha);
+	sha256_add(&sha, &seconds, sizeof seconds);
+	sha256_add(&sha, &nanoseconds, sizeof nanoseconds);
+	sha256_add(&sha, &running_ns, sizeof running_ns);
+	sha256_add(&sha, image, text_length(image));
+	sha256_add(&sha, journal->text.facts.disk, text_length(journal->text.facts.disk));
+	sha256_end(&sha, hash);
+	memcpy(journal->text.id, hash, sizeof journal->text.id);
 }
 
 static void free_all(struct journal *journal)
@@ -132,90 +155,136 @@ static void free_all(struct journal *journal)
 	mem_free(journal);
 }
 
+void journal_give_up(struct journal *journal, enum status st, const char *why)
+{
+	journal->st = st;
+	error_set(&journal->why, "%s", why);
+}
+
+static enum status open_file(struct journal *journal, bool resume, struct error *err)
+{
+	enum status st = record_open(&journal->file, journal->name, journal_text_head, err);
+
+	if (st != ST_OK)
+		return st;
+	/* Only this program writes the side file: a power cut left old bytes in the first sector. */
+	if (journal->file.state == RECORD_FOREIGN && journal->file.side_state == RECORD_WHOLE &&
+	    journal->file.size <= MARK_BYTES)
+		journal->file.state = RECORD_EMPTY;
+	if (journal->file.state == RECORD_FOREIGN)
+		return fail(err, ST_EXISTS,
+			    "%s: how far the copy has come is written into this file, and it is "
+			    "something else: rename it",
+			    journal->name);
+	return resume ? read_file(journal, err) : ST_OK;
+}
+
+static enum status open_named(struct journal *journal, const char *image, bool resume,
+			      struct error *err)
+{
+	bool to_disk = journal->text.facts.to_disk;
+	enum status st;
+
+	journal->name = journal_name(&journal->text.facts, image);
+	if (journal->name == NULL)
+		return fail_no_memory(err);
+	st = open_file(journal, resume, err);
+	if ((st == ST_READ_ONLY || st == ST_INVALID) && to_disk && !resume) {
+		journal_give_up(journal, st, err->text);
+		return ST_OK;
+	}
+	if (st == ST_OK && resume && !journal->found)
+		out_printf(journal->notes,
+			   "efi-img: %s: there is no such journal, so the copy begins\n",
+			   journal->name);
+	return st;
+}
+
 enum status journal_open(struct storage *storage, const struct journal_facts *facts, const char *disk, const char *image,
 			 bool resume, struct out *notes, struct journal **ret, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof *journal);
-	size_t n = text_length(image);
+	struct error why;
 	enum status st;
 
 	*ret = journal;
 	if (journal == NULL)
 		return fail_no_memory(err);
-	journal->facts = *facts;
+	journal->text.facts = *facts;
 	journal->begin = facts->to_disk ? HOLD_DISK_BYTES : 0;
-	journal->name = mem_alloc(n + sizeof ending);
-	if (journal->name == NULL)
-		return fail_no_memory(err);
-	memcpy(journal->name, image, n);
-	memcpy(journal->name + n, ending, sizeof ending);
-	st = find_disk(storage, disk, journal->facts.disk, err);
-	if (st == ST_OK)
-		st = record_open(&journal->file, journal->name, NULL, err);
-	if (st == ST_READ_ONLY && facts->to_disk && !resume) {
-		out_printf(notes, "efi-img: %s; without a journal, a copy that is interrupted cannot be gone on with\n", err->text);
-		free_all(journal);
-		*ret = NULL;
-		return ST_OK;
+	journal->notes = notes;
+	st = find_disk(storage, disk, &journal->text.facts, err);
+	if (st == ST_OK && journal->text.facts.disk[0] != '\0') {
+		st = open_named(journal, image, resume, err);
+	} else if (st == ST_OK) {
+		error_set(&why, "%s: this disk has nothing that it could be found again by", disk);
+		if (resume)
+			return fail(err, ST_INVALID, "option --resume: %s", why.text);
+		journal_give_up(journal, ST_INVALID, why.text);
 	}
-	if (st == ST_OK)
-		st = read_file(journal, resume, err);
-	if (st == ST_OK && resume && !journal->found)
-		out_printf(notes, "efi-img: %s: there is no such journal, so the copy begins\n", journal->name);
+	if (st == ST_OK && !journal->found)
+		make_id(journal, image);
+	journal->kept = journal->found;
 	return st;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+enum status journal_replaces(const struct journal *journal, struct error *err)
+{
+	if (journal->file.state != RECORD_WHOLE && journal->file.side_state != RECORD_WHOLE)
+		return ST_OK;
+	return fail(err, ST_EXISTS,
+		    "%s: this is the journal of an unfinished image that is not there any more; "
+		    "remove it, or --force replaces it",
+		    journal->file.state == RECORD_WHOLE ? journal->name : journal->file.side_name);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void print(const void *user, struct out *out)
 {
-	const struct journal *journal = user;
-	char first[FIRST_TEXT_BYTES];
-	struct tree tree;
-
-	hex_text(journal->first, HOLD_IMAGE_BYTES, first);
-	tree_init(&tree, out, TREE_JSON);
-	tree_object(&tree, NULL);
-	tree_number(&tree, "journal-version", FORMAT_VERSION);
-	tree_text(&tree, "direction", journal->facts.to_disk ? "to-disk" : "from-disk");
-	tree_text(&tree, "disk", journal->facts.disk);
-	tree_number(&tree, "virtual-size", journal->facts.size);
-	tree_text(&tree, "options", journal->facts.options);
-	tree_number(&tree, "done", journal->done);
-	tree_text(&tree, "first", first);
-	tree_end(&tree);
+	journal_text_print(user, out);
 }
 
 static void save(struct journal *journal)
 {
 	if (journal->st == ST_OK)
-		journal->st = record_write(&journal->file, print, journal, &journal->why);
+		journal->st = record_write(&journal->file, print, &journal->text, &journal->why);
+	journal->kept |= journal->st == ST_OK;
 	journal->written_ns = platform_nanoseconds();
 }
 
 void journal_begin(struct journal *journal)
 {
-	journal->used = true;
+	journal->used = journal->st == ST_OK;
 	journal->written_ns = platform_nanoseconds();
-	if (journal->old == 0)
-		save(journal);
+	if (journal->old > 0)
+		return;
+	journal->kept = false;
+	save(journal);
+	if (!journal->kept)
+		out_printf(journal->notes,
+			   "efi-img: %s; without a journal, the copy cannot be resumed if it is "
+			   "interrupted\n",
+			   journal->why.text);
 }
 
 enum status journal_checkpoint(struct journal *journal, struct image *target)
 {
-	uint8_t first[HOLD_IMAGE_BYTES];
+	struct journal_text before = journal->text;
 	enum status st;
 
 	/* Zeros at the end of a flat file are there only when it is so long. The copy has made it so; where not, --resume sees it. */
 	st = blk_flush(&target->blk);
 	if (st == ST_OK)
-		st = blk_read_padded(target->file, 0, first, sizeof first);
-	if (st != ST_OK)
-		return st;
-	memcpy(journal->first, first, sizeof first);
-	journal->done = journal->copied;
-	save(journal);
-	return ST_OK;
+		st = blk_read_padded(target->file, 0, journal->text.first,
+				     sizeof journal->text.first);
+	if (st == ST_OK) {
+		journal->text.done = journal->copied;
+		save(journal);
+	}
+	if (st != ST_OK || journal->st != ST_OK)
+		journal->text = before;
+	return st;
 }
 
 bool journal_is_due(const struct journal *journal)
@@ -223,22 +292,38 @@ bool journal_is_due(const struct journal *journal)
 	return journal->st == ST_OK && platform_nanoseconds() - journal->written_ns >= (uint64_t)EVERY_SECONDS * 1000000000;
 }
 
-enum status journal_close(struct journal *journal, const char *target, enum status st, struct out *notes, struct error *err)
+void journal_drop(struct journal *journal)
+{
+	journal->copied = journal->text.done = 0;
+}
+
+bool journal_resumes(const struct journal *journal)
+{
+	return journal->kept && journal->text.done > 0;
+}
+
+enum status journal_close(struct journal *journal, const char *target, enum status st,
+			  struct error *err)
 {
 	struct error why;
 
 	if (journal == NULL)
 		return st;
-	if (journal->used && journal->st != ST_OK)
-		out_printf(notes, "efi-img: the journal is not up to date: %s\n", journal->why.text);
-	if (journal->used && (st == ST_OK || journal->done == 0) && record_remove(&journal->file, &why) != ST_OK)
-		out_printf(notes, "efi-img: the journal could not be removed: %s\n", why.text);
+	if (journal->used && journal->kept && journal->st != ST_OK)
+		out_printf(journal->notes, "efi-img: the journal is not up to date: %s\n",
+			   journal->why.text);
+	if (journal->used && (st == ST_OK || !journal_resumes(journal)) &&
+	    record_remove(&journal->file, &why) != ST_OK)
+		out_printf(journal->notes, "efi-img: the journal could not be removed: %s\n",
+			   why.text);
 	if (st != ST_OK)
 		why = *err;
-	if (journal->used && st != ST_OK && st != ST_MISMATCH && journal->done > 0)
-		error_set(err, "%s\n%s has %ju of %ju bytes; the same command with --resume goes on from there", why.text, target, journal->done,
-			  journal->facts.size);
-	else if (!journal->used && st == ST_EXISTS && journal->file.exists)
+	if (journal->used && st != ST_OK && st != ST_MISMATCH && journal_resumes(journal))
+		error_set(err,
+			  "%s\n%s has %ju of %ju bytes; the same command with --resume goes on from "
+			  "there", why.text, target, journal->text.done, journal->text.facts.size);
+	else if (!journal->used && !journal->found && st == ST_EXISTS &&
+		 journal->file.state == RECORD_WHOLE)
 		error_set(err, "%s; as %s says it is not complete, and --resume goes on with it", why.text, journal->name);
 	free_all(journal);
 	return st;

@@ -5,33 +5,51 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
- * A small file that says how far a job is, written anew again and again. When the power goes meanwhile, one that is whole
- * is left, old or new: in that file, or in the one beside it, with ".new" behind its name, which is written first.
+ * A small file that says how far a job is, written anew again and again. When the power goes
+ * meanwhile, one that is whole is left, old or new: in that file, or in the side file, with ".new"
+ * added to its name, which is written first.
+ *
+ * Both names are taken by adding to a name that a person gave, so both may lead to somebody else's
+ * file. Nothing is written to a file, nor is it removed, unless its contents say that it is such a
+ * record, or there is nothing in it.
  */
+enum record_state {
+	RECORD_ABSENT,
+	RECORD_EMPTY, /* no byte, or the mark (blk/mark.h): a power failure, or an error, came
+			 before it was complete */
+	RECORD_WHOLE, /* it begins as every record of its kind does */
+	RECORD_FOREIGN,
+};
+
 struct record {
 	const char *name;         /* the caller's */
 	char *side_name;
-	bool exists, side_exists; /* those files do */
+	enum record_state state, side_state;
+	uint64_t size;            /* of the file, when it was looked at */
 };
 
 /*
- * Looks at the places for both files; changes nothing. `head`: what every file of its kind begins with; NULL: both names
- * belong to it, whatever is there. The caller closes it, on failure too. Errors: those of platform_look() and of reading;
- * ST_EXISTS, the file beside it is somebody else's; ST_NO_MEMORY.
+ * Looks at both files; changes nothing. `head`: what every record of this kind begins with.
+ * ST_EXISTS: the side file is foreign. Whether a foreign file of the record's own name is one in
+ * another form, which may be written over, is the caller's to decide, by reading it. The caller
+ * closes the record, on failure too. Errors: those of platform_look() and of reading; ST_NO_MEMORY.
  */
 enum status record_open(struct record *, const char *name, const char *head, struct error *);
 void record_close(struct record *);
 
 /*
- * Reads the file, or the one beside it, if it is there (record->exists, side_exists): *ret_text is the caller's. 0 bytes:
- * it is not there, is empty, or was cut off while it was written. ST_INVALID: it is longer than `most` bytes.
+ * Reads the file, or the side file: *ret_text is the caller's. 0 bytes: it is RECORD_ABSENT or
+ * RECORD_EMPTY. ST_INVALID: it is longer than `most` bytes.
  */
-enum status record_read(const struct record *, bool beside, size_t most, char **ret_text, size_t *ret_n, struct error *);
+enum status record_read(const struct record *, bool side, size_t most, char **ret_text,
+			size_t *ret_n, struct error *err);
 
 /* Writes what `print` prints. Errors: those of platform_create() and of writing. */
-enum status record_write(struct record *, void (*print)(const void *user, struct out *), const void *user, struct error *);
+enum status record_write(struct record *, void (*print)(const void *user, struct out *),
+			 const void *user, struct error *err);
 
-/* Removes both files. */
-enum status record_remove(struct record *, struct error *);
+/* Removes both files, unless they are foreign. */
+enum status record_remove(struct record *, struct error *err);

@@ -350,9 +350,9 @@ enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t s
 	st = record_open(&map->file, name, title, err);
 	if (st == ST_OK)
 		st = load(map, false, err);
-	if (st == ST_OK && map->all.n == 0 && map->file.exists && size > 0)
+	if (st == ST_OK && map->all.n == 0 && map->file.state != RECORD_ABSENT && size > 0)
 		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
-	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->file.side_exists) {
+	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->file.side_state != RECORD_ABSENT) {
 		struct error of_side;
 		enum status beside = load(map, true, &of_side);
 

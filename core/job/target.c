@@ -248,7 +248,10 @@ static enum status open_disk(struct target_job *job, struct error *err)
 		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes, .size = job->size_bytes, .limit = job->size_bytes,
 								.owns = true });
 	job->disk = part;
-	st = part == NULL ? ST_NO_MEMORY : job->holds ? hold_open(part, HOLD_DISK_BYTES, &job->disk) : ST_OK;
+	st = part != NULL ? ST_OK : ST_NO_MEMORY;
+	if (st == ST_OK && job->holds)
+		st = hold_open(part, &(struct hold_kind){ .bytes = HOLD_DISK_BYTES,
+							  .resumes = job->resumes }, &job->disk);
 	if (st == ST_OK)
 		return ST_OK;
 	job->disk = NULL;
@@ -315,11 +318,14 @@ static enum status copy_image(struct target_job *job, struct convert_job *conver
 
 enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
 {
-	bool may_begin;
+	bool may_begin, untouched;
 	struct error why;
 	enum status st;
 
 	job->holds = convert->map == NULL || !rescue_map_began(convert->map, HOLD_DISK_BYTES);
+	job->resumes = convert->journal != NULL && convert->journal->old > 0;
+	if (convert->journal != NULL)
+		journal_begin(convert->journal);
 	st = open_disk(job, err);
 	if (st != ST_OK)
 		return st;
@@ -333,6 +339,7 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
 	may_begin = job->holds && hold_may_begin(job->disk);
+	untouched = job->holds && hold_untouched(job->disk);
 	progress_end(convert->progress);
 	target_close(job);
 	if (st == ST_OK)
@@ -342,6 +349,8 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 		return fail(err, st, "%s\nWhat is on %s now is not whole.", why.text, job->name);
 	if (convert->map != NULL)
 		convert->map->absent = max_u64(convert->map->absent, HOLD_DISK_BYTES);
+	if (untouched)
+		return fail(err, st, "%s\nNothing was written to %s.", why.text, job->name);
 	if (may_begin)
 		return fail(err, st, "%s\nWhether %s has its beginning, which was written last, is not known: do this again before it is used.",
 			    why.text, job->name);

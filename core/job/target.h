@@ -55,6 +55,7 @@ struct target_job {
 
 	struct blk *disk;                /* open; NULL: nothing was written */
 	bool holds;                      /* its first MiB is kept back */
+	bool resumes;                    /* what is there is compared before anything is written */
 };
 
 /*

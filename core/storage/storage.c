@@ -12,6 +12,7 @@
 #include "blk/window.h"
 #include "part/selector.h"
 #include "storage/split.h"
+#include "storage/unfinished.h"
 
 void storage_begin(struct storage *storage)
 {
@@ -91,7 +92,13 @@ enum status storage_open(struct storage *storage, const char *name, enum open_mo
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);
 	st = platform_open(name, mode, &file, err);
-	return st == ST_OK ? split_open(name, mode, file, ret, err) : st;
+	if (st != ST_OK)
+		return st;
+	st = storage_is_device(name) ? ST_OK : unfinished_refuse(file, name, err);
+	if (st == ST_OK)
+		return split_open(name, mode, file, ret, err);
+	blk_close(file);
+	return st;
 }
 
 bool storage_same(struct storage *storage, const char *a, const char *b)

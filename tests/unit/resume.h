@@ -37,7 +37,7 @@ static const struct row {
 	{ "capture-packed", capture_packed, "t", "t.resume" },
 	{ "capture-raw", capture_raw, "t", "t.resume" },
 	{ "capture-split", capture_split, "t", "t.resume" },
-	{ "restore", restore, "other", "source.resume" },
+	{ "restore", restore, "other", "source.restore-d07c4eb6" },
 };
 
 /* Noise, words and zeros, which begin and end anywhere. */

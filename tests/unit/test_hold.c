@@ -2,10 +2,13 @@
 
 #include "base/platform.h"
 #include "blk/hold.h"
+#include "blk/mark.h"
 #include "blk/window.h"
 #include "memory_blk.h"
 
 enum { KIB = 1 << 10, DISK = 256 * KIB, HELD = 64 * KIB };
+
+static const struct hold_kind zeros = { .bytes = HELD };
 
 static struct memory_blk *disk(void)
 {
@@ -42,7 +45,7 @@ static void test_disk(void **state)
 
 	(void)state;
 	memset(data, 0x22, sizeof data);
-	assert_ok(hold_open(&m->blk, HELD, &held));
+	assert_ok(hold_open(&m->blk, &zeros, &held));
 	assert_true(all(m->bytes, 0, HELD) && all(m->bytes + HELD, 0x11, DISK - HELD));
 	assert_int_equal(m->n_flushes, 1);
 	assert_ok(blk_write(held, 5, data, 1000));
@@ -76,7 +79,7 @@ static void test_zeroing_disk(void **state)
 	(void)state;
 	memset(m->bytes, 0x11, DISK);
 	memset(data, 0x22, sizeof data);
-	assert_ok(hold_open(&m->blk, HELD, &held));
+	assert_ok(hold_open(&m->blk, &zeros, &held));
 	assert_true(m->n_zeros == 0 && all(m->bytes, 0, HELD));
 	window = window_open(held, &(struct window_kind){ .start = 4096, .size = DISK - 4096, .limit = DISK - 4096 });
 	assert_int_equal(window->zero_bytes, 4096);
@@ -100,7 +103,7 @@ static void test_extents(void **state)
 	struct blk *held;
 
 	(void)state;
-	assert_ok(hold_open(&m->blk, HELD, &held));
+	assert_ok(hold_open(&m->blk, &zeros, &held));
 	assert_extent(held, 8192, DISK - 8192, HELD - 8192);
 	assert_extent(held, HELD, 4096, 4096);
 	assert_ok(hold_release(held));
@@ -118,7 +121,7 @@ static void test_small_disk(void **state)
 
 	(void)state;
 	memset(data, 0x22, sizeof data);
-	assert_ok(hold_open(&m->blk, 4 * DISK, &held));
+	assert_ok(hold_open(&m->blk, &(struct hold_kind){ .bytes = 4 * DISK }, &held));
 	assert_ok(blk_write(held, 0, data, DISK));
 	assert_true(all(m->bytes, 0, DISK));
 	assert_ok(hold_release(held));
@@ -131,12 +134,12 @@ static void test_small_disk(void **state)
 static void test_failures(void **state)
 {
 	(void)state;
-	for (unsigned n = 1; n <= 3; n++) {
+	for (unsigned n = 1; n <= 4; n++) {
 		struct memory_blk *m = disk();
 		struct blk *held = &m->blk;
 
 		sim_fail_allocation(n);
-		assert_int_equal(hold_open(&m->blk, HELD, &held), ST_NO_MEMORY);
+		assert_int_equal(hold_open(&m->blk, &zeros, &held), ST_NO_MEMORY);
 		sim_fail_allocation(0);
 		assert_ptr_equal(held, &m->blk);
 		blk_close(&m->blk);
@@ -146,12 +149,13 @@ static void test_failures(void **state)
 		struct blk *held = &m->blk;
 
 		if (release) {
-			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(hold_open(&m->blk, &zeros, &held));
 			assert_ok(blk_write(held, 0, "x", 1));
 		}
 		m->calls_to_failure = 1;
 		m->status = ST_MEDIUM_CHANGED;
-		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, HELD, &held), ST_MEDIUM_CHANGED);
+		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, &zeros, &held),
+				 ST_MEDIUM_CHANGED);
 		assert_true(all(m->bytes, release ? 0 : 0x11, HELD));
 		blk_close(held);
 	}
@@ -179,7 +183,7 @@ static void test_failures_of_release(void **state)
 			struct blk *held;
 			enum status st;
 
-			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(hold_open(&m->blk, &zeros, &held));
 			assert_ok(blk_write(held, 0, "x", 1));
 			ops.flush = fail_to_flush;
 			m->blk.ops = &ops;
@@ -216,11 +220,157 @@ static void test_lost_writes(void **state)
 
 		losing.write = lose;
 		if (release) {
-			assert_ok(hold_open(&m->blk, HELD, &held));
+			assert_ok(hold_open(&m->blk, &zeros, &held));
 			assert_ok(blk_write(held, 0, "x", 1));
 		}
 		m->blk.ops = &losing;
-		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, HELD, &held), ST_MISMATCH);
+		assert_int_equal(release ? hold_release(held) : hold_open(&m->blk, &zeros, &held),
+				 ST_MISMATCH);
+		blk_close(held);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static struct memory_blk *file_of(uint64_t size)
+{
+	return memory_blk_new(&(struct memory_blk_kind){
+		.size = size, .block_bytes = 1, .writable = true, .limit = 2 * DISK });
+}
+
+static bool marked(const struct memory_blk *m)
+{
+	uint8_t id[MARK_ID_BYTES];
+
+	return m->blk.size >= MARK_BYTES && mark_parse(m->bytes, MARK_IMAGE, id);
+}
+
+/*
+ * A new file has its mark from the first moment to the release, however it is written to, made
+ * longer, or shorter.
+ */
+static void test_marked_file(void **state)
+{
+	struct memory_blk *m = file_of(0);
+	uint8_t mark[MARK_BYTES], data[4096], seen[4096];
+	struct blk *held;
+
+	(void)state;
+	mark_make(MARK_IMAGE, NULL, mark);
+	memset(data, 0x22, sizeof data);
+	assert_ok(hold_open(&m->blk, &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark },
+			    &held));
+	assert_true(marked(m) && m->n_flushes == 1 && held->size == 0);
+	assert_ok(blk_write(held, 0, data, sizeof data));
+	assert_true(marked(m) && all(m->bytes + MARK_BYTES, 0x22, sizeof data - MARK_BYTES));
+	assert_ok(blk_read(held, 0, seen, sizeof seen));
+	assert_memory_equal(seen, data, sizeof data);
+	for (uint64_t size = 0; size <= 8192; size += 511) { /* cut, and made longer in every way */
+		assert_ok(blk_resize(held, size, PREALLOC_OFF));
+		assert_ok(blk_resize(held, 8192, PREALLOC_OFF));
+		assert_true(marked(m));
+		assert_ok(blk_resize(held, size, PREALLOC_OFF));
+		assert_ok(blk_write(held, 8000, data, 10));
+		assert_true(marked(m));
+		assert_ok(blk_resize(held, size, PREALLOC_OFF));
+		assert_ok(blk_write(held, 500, data, 1000));
+		assert_true(marked(m));
+	}
+	assert_ok(blk_read(held, 0, seen, sizeof seen));
+	assert_ok(hold_release(held));
+	assert_true(!marked(m) && memcmp(m->bytes, seen, sizeof seen) == 0);
+	blk_close(held);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* What is shorter than the mark is as long as what was written, when it is complete. */
+static void test_short_file(void **state)
+{
+	uint8_t mark[MARK_BYTES];
+
+	(void)state;
+	mark_make(MARK_RECORD, NULL, mark);
+	for (uint64_t size = 0; size <= MARK_BYTES; size += 64) {
+		struct memory_blk *m = file_of(0);
+		uint8_t data[MARK_BYTES], seen[MARK_BYTES];
+		struct blk *held;
+
+		memset(data, 0x22, sizeof data);
+		assert_ok(hold_open(&m->blk,
+				    &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark },
+				    &held));
+		assert_ok(blk_write(held, 0, data, MARK_BYTES));
+		assert_ok(blk_resize(held, size / 2, PREALLOC_OFF));
+		assert_ok(blk_resize(held, size, PREALLOC_OFF));
+		assert_true(held->size == size && m->blk.size == MARK_BYTES &&
+			    memcmp(m->bytes, mark, MARK_BYTES) == 0);
+		assert_ok(blk_read(held, 0, seen, size));
+		assert_true(all(seen, 0x22, size / 2) && all(seen + size / 2, 0, size - size / 2));
+		assert_ok(hold_release(held));
+		assert_true(m->blk.size == size && all(m->bytes, 0x22, size / 2) &&
+			    all(m->bytes + size / 2, 0, size - size / 2));
+		blk_close(held);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/*
+ * A copy that is resumed changes nothing before its first write that is passed on; then the
+ * placeholder comes first.
+ */
+static void test_resumed(void **state)
+{
+	uint8_t data[1000], seen[1000];
+
+	(void)state;
+	memset(data, 0x22, sizeof data);
+	for (int how = 0; how < 5; how++) {
+		struct memory_blk *m = how < 3 ? disk() : file_of(DISK);
+		const struct hold_kind kind = { .bytes = HELD, .resumes = true };
+		struct blk *held;
+
+		memset(m->bytes, 0x11, DISK);
+		assert_ok(hold_open(&m->blk, &kind, &held));
+		assert_ok(blk_write(held, 10, data, sizeof data));
+		assert_ok(blk_write_zeros(held, 5000, 4096));
+		assert_ok(blk_flush(held));
+		assert_ok(blk_read(held, HELD, seen, sizeof seen));
+		assert_true(hold_untouched(held) && all(m->bytes, 0x11, DISK));
+		switch (how) {
+		case 0: assert_ok(blk_write(held, HELD - 500, data, sizeof data)); break;
+		case 1: assert_ok(blk_write_zeros(held, HELD, 4096)); break;
+		case 2: assert_ok(hold_release(held)); break;
+		case 3: assert_ok(blk_resize(held, DISK - 1, PREALLOC_OFF)); break;
+		default: assert_ok(blk_write(held, DISK - 1, data, 2)); break;
+		}
+		assert_true(!hold_untouched(held) && all(m->bytes, 0, 10));
+		if (how != 2)
+			assert_true(all(m->bytes, 0, HELD));
+		blk_close(held);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* Where the placeholder cannot be written, nothing else is. */
+static void test_resumed_fails(void **state)
+{
+	const struct hold_kind kind = { .bytes = HELD, .resumes = true };
+
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		struct memory_blk *m = how < 3 ? disk() : file_of(DISK);
+		struct blk *held;
+
+		memset(m->bytes, 0x11, DISK);
+		assert_ok(hold_open(&m->blk, &kind, &held));
+		m->calls_to_failure = 1;
+		m->status = ST_IO;
+		assert_int_equal(how == 0   ? blk_write(held, HELD, "x", 1)
+				 : how == 1 ? blk_write_zeros(held, HELD, 4096)
+				 : how == 2 ? hold_release(held)
+					    : blk_resize(held, DISK / 2, PREALLOC_OFF),
+				 ST_IO);
+		assert_true(all(m->bytes, 0x11, DISK) && m->blk.size == DISK &&
+			    hold_untouched(held));
 		blk_close(held);
 	}
 	assert_int_equal(sim_allocations(), 0);
@@ -295,6 +445,10 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_failures_of_release),
 		cmocka_unit_test(test_lost_writes),
+		cmocka_unit_test(test_marked_file),
+		cmocka_unit_test(test_short_file),
+		cmocka_unit_test(test_resumed),
+		cmocka_unit_test(test_resumed_fails),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_growing_window),
 		cmocka_unit_test(test_window_for_reading),

@@ -103,7 +103,8 @@ static void stale(void **state)
 			memcpy(strstr(text, "\"done\": 2097152") + 8, "0      ", 7);
 		assert_int_equal(RUN("convert", "--force", "-O", "qcow2", "serial=D", "t"), EXIT_OK);
 		sim_file_put("t.resume", text, size);
-		REFUSED(1, "exists already", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+		REFUSED(1, "this is not the unfinished image of the journal", "convert", "--resume",
+			"-O", "qcow2", "serial=D", "t");
 		assert_int_equal(RUN("compare", "t", "serial=D"), EXIT_OK);
 	}
 	free(text);
@@ -125,14 +126,21 @@ static char *with(const char *text, const char *field, const char *value)
 
 static void damaged(void **state)
 {
-	static const struct { const char *field, *value; int code; const char *says; } fields[] = {
+	static const struct { const char *field, *value; int code; const char *says;
+	} fields[] = {
 		{ "\"journal-version\": ", "\"1\"", 17, "its field \"journal-version\" is not" },
+		{ "\"journal-version\": ", "1", 1, "an older efi-img has written this journal" },
+		{ "\"id\": ", "\"00\"", 17, "its field \"id\" is not" },
+		{ "\"id\": ", "\"000102030405060708090a0b0c0d0e0f\"", 1,
+		  "of another copy than that of the journal" },
 		{ "\"journal-version\": ", "7", 1, "journals of version 7 are not known" },
 		{ "\"direction\": ", "\"upwards\"", 17, "its field \"direction\" is not" },
-		{ "\"direction\": ", "\"to-disk\"", 12, "begun with a copy to the disk, and this is from the disk" },
+		{ "\"direction\": ", "\"to-disk\"", 12,
+		  "begun with a copy to the disk, and this is from the disk" },
 		{ "\"disk\": ", "1", 17, "its field \"disk\" is not" },
 		{ "\"virtual-size\": ", "\"3M\"", 17, "its field \"virtual-size\" is not" },
-		{ "\"virtual-size\": ", "3145728", 12, "begun with 3145728 bytes, and the source has 3149824 now" },
+		{ "\"virtual-size\": ", "3145728", 12,
+		  "begun with 3145728 bytes, and the source has 3149824 now" },
 		{ "\"options\": ", "true", 17, "its field \"options\" is not" },
 		{ "\"done\": ", "3149825", 17, "its field \"done\" is not" },
 		{ "\"done\": ", "-1", 17, "its field \"done\" is not" },
@@ -156,6 +164,7 @@ static void damaged(void **state)
 	sim_file_put("t.resume", text, size / 2);
 	REFUSED(17, "it is not JSON", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	memset(long_one, ' ', sizeof long_one);
+	memcpy(long_one, text, (size_t)size);
 	sim_file_put("t.resume", long_one, sizeof long_one);
 	REFUSED(1, "t.resume: 65537 bytes are too many", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	sim_file_put("t.resume", text, size);
@@ -181,7 +190,7 @@ static void no_target(void **state)
 static void zeros_of_an_image(void **state)
 {
 	static const char *const words[] = { "convert", "-n", "image", "serial=E", "--erase=E", NULL };
-	static const struct row row = { "restore-image", words, "other", "image.resume" };
+	static const struct row row = { "restore-image", words, "other", "image.restore-d07c4eb6" };
 	enum { AMONG_ZEROS = 1100000 };
 	const char *has;
 	uint64_t size;
@@ -204,7 +213,7 @@ static void zeros_of_an_image(void **state)
 	change("other", AMONG_ZEROS);
 	assert_int_equal(go_on_with(&row), EXIT_OK);
 	assert_memory_equal(sim_file("other", &size), bytes, DISK);
-	assert_null(sim_file("image.resume", &size));
+	assert_null(sim_file("image.restore-d07c4eb6", &size));
 }
 /* What cannot be written down is said, and the copy is made. */
 static void no_journal(void **state)

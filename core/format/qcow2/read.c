@@ -5,6 +5,7 @@
 #include "base/range.h"
 #include "codec/codec.h"
 #include "format/qcow2/image.h"
+#include "storage/unfinished.h"
 
 static struct qcow2_image *qcow2_of(struct blk *blk)
 {
@@ -129,6 +130,11 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 	if (name == NULL)
 		return fail_no_memory(err);
 	st = platform_open(name, q->image.mode, &data, &why);
+	if (st == ST_OK) {
+		st = unfinished_refuse(data, name, &why);
+		if (st != ST_OK)
+			blk_close(data);
+	}
 	if (st != ST_OK) {
 		mem_free(name);
 		return fail(err, st, "its data file: %s", why.text);
