@@ -110,11 +110,12 @@ static void parse_manifest(const uint8_t *text, size_t n)
 /* The journal of a copy of that disk, or of another one. */
 static void parse_journal(const char *text, size_t n)
 {
-	struct journal journal = { .facts = { .disk = "serial=D", .size = 3149824, .options = "-O qcow2" } };
+	struct journal journal = { .text.facts = { .disk = "serial=D", .size = 3149824,
+						   .options = "-O qcow2" } };
 	struct error err;
 
 	if (journal_parse(&journal, "j", text, n, &err) == ST_OK)
-		MUST(journal.found && journal.old <= journal.facts.size);
+		MUST(journal.found && journal.old <= journal.text.facts.size);
 	else
 		MUST(err.text[0] != '\0' && !journal.found && journal.old == 0);
 }
