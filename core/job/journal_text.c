@@ -49,6 +49,28 @@ char *journal_name(const struct journal_facts *facts, const char *image)
 	return ret;
 }
 
+/* Whether `name` ends so, in any case; each '#' stands for a hexadecimal digit. */
+static bool ends_in(const char *name, const char *ending)
+{
+	size_t n = text_length(name), n_ending = text_length(ending);
+
+	if (n <= n_ending)
+		return false;
+	for (name += n - n_ending; *ending != '\0'; name++, ending++) {
+		char c = text_lower(*name);
+
+		if (*ending == '#' ? !text_is_digit(c) && (c < 'a' || c > 'f') : c != *ending)
+			return false;
+	}
+	return true;
+}
+
+bool journal_is_name(const char *name)
+{
+	return ends_in(name, ".resume") || ends_in(name, ".resume.new") ||
+	       ends_in(name, ".restore-########") || ends_in(name, ".restore-########.new");
+}
+
 static enum status wrong_field(const char *name, const char *field, struct error *err)
 {
 	return fail(err, ST_CORRUPT,

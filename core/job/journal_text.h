@@ -43,6 +43,9 @@ extern const char journal_text_head[];
 /* The name of a journal; NULL: no memory. `facts` needs disk and to_disk. The caller frees it. */
 char *journal_name(const struct journal_facts *facts, const char *image);
 
+/* Whether a file of that name is a journal, or the side file of one, as far as names say it. */
+bool journal_is_name(const char *name);
+
 /* `name` is for the words. ST_CORRUPT; ST_UNSUPPORTED: it is of another version. */
 enum status journal_text_parse(const char *name, const char *text, size_t n,
 			       struct journal_text *ret, struct error *);

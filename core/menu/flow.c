@@ -54,6 +54,7 @@ static enum way image(struct menu *m, struct pick *pick, bool opens, const char 
 {
 	prepare(m, pick, ask);
 	pick->place = false;
+	pick->images = true;
 	pick->opens = opens;
 	return pick_file(&m->ui, pick);
 }

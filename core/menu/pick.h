@@ -20,7 +20,8 @@ struct pick {
 	bool parts;                    /* of disks: show their partitions as well */
 	bool place;                    /* of files: a directory is wanted */
 	bool backwards;                /* of files: the last name comes first */
-	bool opens;                    /* an image is wanted that can be opened */
+	bool images;                   /* of files: an image is wanted; what is none by its name is left out, */
+	bool opens;                    /* and one that can be opened */
 	const char *top;               /* of files: the directory that there is no way up from; NULL: none, the volumes come above all */
 
 	/* What was chosen; of files, in: the directory to begin with, "": the list of volumes. */

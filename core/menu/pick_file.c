@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "format/chain.h"
+#include "job/unfinished.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
 
@@ -142,34 +143,89 @@ static int compare_names(const char *a, const char *b)
 	return (unsigned char)text_lower(*a) - (unsigned char)text_lower(*b);
 }
 
+static bool ends_in(const char *name, const char *ending)
+{
+	size_t n = text_length(name), n_ending = text_length(ending);
+
+	return n > n_ending && text_equal_nocase(name + n - n_ending, ending);
+}
+
+/* What lies beside images and is none: journals, logs, and programs. */
+static bool is_beside_images(const char *name)
+{
+	return journal_is_name(name) || ends_in(name, ".log") || ends_in(name, ".jsonl") ||
+	       ends_in(name, ".efi");
+}
+
+static bool is_wanted(const struct pick *pick, const struct file_entry *entry)
+{
+	return entry->directory || (!pick->place && !(pick->images && is_beside_images(entry->name)));
+}
+
 static bool is_before(const struct pick *pick, const struct file_entry *a, const struct file_entry *b)
 {
 	int names = compare_names(a->name, b->name);
 
+	if (is_wanted(pick, a) != is_wanted(pick, b))
+		return is_wanted(pick, a);
 	if (a->directory != b->directory)
 		return a->directory;
 	return pick->backwards ? names > 0 : names < 0;
 }
 
-/* Directories first, by their names; where a place is wanted, nothing but them. */
-static void sort(const struct pick *pick, struct file_list *list)
+/* Directories first, by their names; what is not shown last. Returns how many are shown. */
+static size_t sort(const struct pick *pick, struct file_list *list)
 {
-	size_t n = 0;
+	size_t shown = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
 		struct file_entry entry = list->entry[i];
-		size_t at = n;
+		size_t at = i;
 
-		if (pick->place && !entry.directory) {
-			mem_free(entry.name);
-			continue;
-		}
 		for (; at > 0 && is_before(pick, &entry, &list->entry[at - 1]); at--)
 			list->entry[at] = list->entry[at - 1];
 		list->entry[at] = entry;
-		n++;
+		shown += is_wanted(pick, &entry);
 	}
-	list->n = n;
+	return shown;
+}
+
+/* Whether `other` is `name` with that added, in any case. */
+static bool is_extended(const char *other, const char *name, const char *more)
+{
+	while (*name != '\0' && text_lower(*other) == text_lower(*name)) {
+		other++;
+		name++;
+	}
+	return *name == '\0' && text_equal_nocase(other, more);
+}
+
+/* Only then is a file opened to see whether it is finished: that takes time on a slow stick. */
+static bool has_journal(const struct file_list *files, size_t shown, const char *name)
+{
+	for (size_t i = shown; i < files->n; i++)
+		if (is_extended(files->entry[i].name, name, ".resume") ||
+		    is_extended(files->entry[i].name, name, ".resume.new"))
+			return true;
+	return false;
+}
+
+/* How far an unfinished image is, and what completes it: why it cannot be chosen, where it has to be opened. */
+static void say_unfinished(const struct pick *pick, const char *name, struct item *item)
+{
+	char *to = pick->opens ? item->why : item->detail, *path = mem_alloc(PATH_BYTES);
+	struct unfinished *unfinished = mem_alloc(sizeof *unfinished);
+	struct out_buffer out;
+
+	if (path != NULL && unfinished != NULL && path_join(path, pick->directory, name) && unfinished_look(path, unfinished)) {
+		out_buffer_init(&out, to, sizeof item->why);
+		out_text(&out.out, "unfinished: ");
+		unfinished_print(unfinished, &out.out);
+		if (unfinished->resumes)
+			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the command that completes it");
+	}
+	mem_free(unfinished);
+	mem_free(path);
 }
 
 static void say_entry(const struct file_entry *entry, struct item *item)
@@ -248,14 +304,14 @@ static enum way enter(struct ui *ui, struct pick *pick, const struct file_entry 
 	return WAY_AGAIN;
 }
 
-static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_list *files, struct item *item)
+static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_list *files, size_t shown, struct item *item)
 {
 	size_t here = pick->place;
 	struct out_buffer out;
 	struct list list = {
 		.title = pick->title, .step = pick->step, .head = pick->text, .ask = pick->ask, .help = pick->help,
 		.columns = "Name                                          Size  Changed", .empty = "There is nothing in this directory.",
-		.letters = "", .letters_help = "r look again   ", .item = item, .n = files->n + here, .chosen = pick->place ? 0 : LIST_NONE,
+		.letters = "", .letters_help = "r look again   ", .item = item, .n = shown + here, .chosen = pick->place ? 0 : LIST_NONE,
 	};
 	enum way way;
 
@@ -268,8 +324,11 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		out_printf(&out.out, "Here, in %s", pick->directory);
 		item[0].detail[0] = item[0].why[0] = '\0';
 	}
-	for (size_t i = 0; i < files->n; i++)
+	for (size_t i = 0; i < shown; i++) {
 		say_entry(&files->entry[i], &item[here + i]);
+		if (pick->images && has_journal(files, shown, files->entry[i].name))
+			say_unfinished(pick, files->entry[i].name, &item[here + i]);
+	}
 	way = list_ask(ui, &list);
 	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
 		go_up(pick->directory);
@@ -286,16 +345,17 @@ static enum way pick_entry(struct ui *ui, struct pick *pick)
 	struct file_list files;
 	struct item *item = NULL;
 	enum way way;
+	size_t shown = 0;
 	enum status st = platform_list(pick->directory, &files, &err);
 
 	if (st == ST_OK) {
-		sort(pick, &files);
-		item = mem_alloc((files.n + pick->place) * sizeof *item);
+		shown = sort(pick, &files);
+		item = mem_alloc((shown + pick->place) * sizeof *item);
 		if (item == NULL)
 			st = fail_no_memory(&err);
 	}
 	if (st == ST_OK) {
-		way = ask_entry(ui, pick, &files, item);
+		way = ask_entry(ui, pick, &files, shown, item);
 	} else {
 		pick_failed(ui, pick->title, &err);
 		pick->directory[0] = '\0'; /* the volume may be gone */

@@ -101,6 +101,44 @@ static void test_restore(void **state)
 	tear_down();
 }
 
+/* A capture that is stopped when a part of it is on the stick. */
+static void capture_half(void)
+{
+	unsigned n = 0;
+
+	do {
+		sim_cancel(++n);
+		(void)RUN("convert", "-O", "raw", "serial=S4X9R12", "fs0:\\half.raw");
+		sim_cancel(0);
+	} while (strstr(err.text, "--resume goes on from there") == NULL);
+}
+
+/*
+ * An unfinished image cannot be chosen to be restored, and can be to be described; its journals, logs and programs are no
+ * images. What has lost its journal is refused when it is opened.
+ */
+static void test_unfinished(void **state)
+{
+	static const char *const beside[] = { "pc.raw.restore-0123abcd", "PC.RAW.RESTORE-0123ABCD.NEW", "half.raw.resume.new",
+					      "a.log", "a.jsonl", "efi-img.efi", "pc.raw.restore-x" };
+	struct error why;
+
+	(void)state;
+	set_up();
+	capture_half();
+	for (size_t i = 0; i < N_OF(beside); i++) {
+		char name[64];
+
+		snprintf(name, sizeof name, "fs0:\\%s", beside[i]);
+		sim_file_put(name, "", 0);
+	}
+	assert_int_equal(drive("unfinished", 24, "31" L "2" L "b" "b" "521" L "2" L "x" "bqy", NULL), MENU_LEAVE);
+	assert_ok(platform_remove("fs0:\\half.raw.resume", &why));
+	assert_ok(platform_remove("fs0:\\half.raw.resume.new", &why));
+	assert_int_equal(drive("unfinished-alone", 24, "31" L "2" L "x" "qy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
 static void test_clone(void **state)
 {
 	(void)state;
@@ -295,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_capture),
 		cmocka_unit_test(test_capture_partition),
 		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_clone),
 		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_no_disks),
