@@ -17,12 +17,33 @@
 /* Three disks behind each other, with snapshots s0 and s1 between them. */
 #define TAKEN(options, fill) \
 	{ NEW(options, "random"), fill("few", "a"), TAKE("s0", "a"), fill("other", "a"), TAKE("s1", "a"), fill("random", "a") }
-#define SNAPSHOTS(name, options, fill) \
-	{ name "/create", TAKEN(options, fill), .words = { "snapshot", "-c", "new", "a" } }, \
-	{ name "/apply0", TAKEN(options, fill), .words = { "snapshot", "-a", "s0", "a" }, .replaces = true }, \
-	{ name "/apply1", TAKEN(options, fill), .words = { "snapshot", "-a", "s1", "a" }, .replaces = true }, \
-	{ name "/delete0", TAKEN(options, fill), .words = { "snapshot", "-d", "s0", "a" } }, \
-	{ name "/delete1", TAKEN(options, fill), .words = { "snapshot", "-d", "s1", "a" } }
+/* The disk has changed half of what it shares with s0. */
+#define SHARED(options, fill)                                             \
+	{                                                                 \
+		NEW(options, "random"), TAKE("s0", "a"), fill("few", "a") \
+	}
+#define SNAPSHOTS(name, options, fill)                                                            \
+	{ name "/create", TAKEN(options, fill), .words = { "snapshot", "-c", "new", "a" } },      \
+		{ name "/apply0", TAKEN(options, fill), .words = { "snapshot", "-a", "s0", "a" }, \
+		  .replaces = true },                                                             \
+		{ name "/apply1", TAKEN(options, fill), .words = { "snapshot", "-a", "s1", "a" }, \
+		  .replaces = true },                                                             \
+		{ name "/delete0", TAKEN(options, fill),                                          \
+		  .words = { "snapshot", "-d", "s0", "a" } },                                     \
+		{ name "/delete1", TAKEN(options, fill),                                          \
+		  .words = { "snapshot", "-d", "s1", "a" } },                                     \
+		{ name "/create-again", SHARED(options, fill),                                    \
+		  .words = { "snapshot", "-c", "new", "a" } },                                    \
+		{ name "/apply-shared", SHARED(options, fill),                                    \
+		  .words = { "snapshot", "-a", "s0", "a" }, .replaces = true },                   \
+	{                                                                                         \
+		name "/delete-shared", SHARED(options, fill), .words = {                          \
+			"snapshot",                                                               \
+			"-d",                                                                     \
+			"s0",                                                                     \
+			"a"                                                                       \
+		}                                                                                 \
+	}
 
 /* Its refcount table is full but for a few entries. */
 #define FULL_TABLE { "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64,preallocation=full", "a", "1970k" }

@@ -115,6 +115,16 @@ void qcow2_cache_change(struct qcow2_cache *cache, uint64_t offset)
 	cache->slot[i].changed = true;
 }
 
+void qcow2_cache_forget(struct qcow2_cache *cache, uint64_t offset)
+{
+	for (size_t i = 0; i < cache->n_slots; i++)
+		if (cache->slot[i].changed || cache->slot[i].offset >= offset) {
+			cache->slot[i].changed = false;
+			cache->slot[i].offset = 0;
+		}
+	cache->n_changed = 0;
+}
+
 bool qcow2_cache_is_full(const struct qcow2_cache *cache)
 {
 	return cache->n_slots - cache->n_changed <= QCOW2_CACHE_CLEAN_MIN;

@@ -55,5 +55,8 @@ void qcow2_cache_change(struct qcow2_cache *, uint64_t offset);
 /* Whether changes have to be written before the next operation. */
 bool qcow2_cache_is_full(const struct qcow2_cache *);
 
+/* Forgets all changes that were not written, and all tables from `offset` on. */
+void qcow2_cache_forget(struct qcow2_cache *, uint64_t offset);
+
 /* Writes all changed tables, in the order of their offsets. */
 enum status qcow2_cache_write(struct qcow2_cache *);

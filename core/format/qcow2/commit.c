@@ -86,21 +86,31 @@ enum status qcow2_write_table(struct qcow2_image *q, uint64_t offset, const uint
 	return st;
 }
 
+enum status qcow2_place_reftable(struct qcow2_image *q, uint64_t *ret_offset,
+				 uint32_t *ret_clusters)
+{
+	for (;;) {
+		uint64_t n = q->n_reftable * 8 >> q->header.cluster_bits;
+		enum status st = qcow2_alloc(q, n, ret_offset);
+
+		*ret_clusters = (uint32_t)n;
+		if (st != ST_OK || n == q->n_reftable * 8 >> q->header.cluster_bits)
+			return st;
+		/* It has grown once more by being given a place. */
+		st = qcow2_unref(q, *ret_offset, n << q->header.cluster_bits);
+		if (st != ST_OK)
+			return st;
+	}
+}
+
 /* Steps 1 and 2 where the table has grown out of its place. */
 static enum status move_reftable(struct qcow2_image *q)
 {
-	uint64_t old_offset = q->header.reftable_offset, old_clusters = q->header.reftable_clusters, offset, n_clusters;
-	enum status st;
+	uint64_t old_offset = q->header.reftable_offset, old_clusters = q->header.reftable_clusters,
+		 offset;
+	uint32_t n_clusters;
+	enum status st = qcow2_place_reftable(q, &offset, &n_clusters);
 
-	for (;;) {
-		n_clusters = q->n_reftable * 8 >> q->header.cluster_bits;
-		st = qcow2_alloc(q, n_clusters, &offset);
-		if (st != ST_OK || n_clusters == q->n_reftable * 8 >> q->header.cluster_bits)
-			break;
-		st = qcow2_unref(q, offset, n_clusters << q->header.cluster_bits); /* it has grown once more by being given a place */
-		if (st != ST_OK)
-			break;
-	}
 	if (st == ST_OK)
 		st = qcow2_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
@@ -108,13 +118,13 @@ static enum status move_reftable(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st == ST_OK)
-		st = qcow2_header_write_reftable(q->image.file, offset, (uint32_t)n_clusters);
+		st = qcow2_header_write_reftable(q->image.file, offset, n_clusters);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)
 		return st;
 	q->header.reftable_offset = offset;
-	q->header.reftable_clusters = (uint32_t)n_clusters;
+	q->header.reftable_clusters = n_clusters;
 	q->reftable_moves = q->reftable_changed = false;
 	return qcow2_unref(q, old_offset, old_clusters << q->header.cluster_bits);
 }

@@ -523,6 +523,22 @@ enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header 
 	return blk_write(file, offsetof(struct disk_header, size), &fields, sizeof fields);
 }
 
+enum status qcow2_header_write_tables(struct blk *file, const struct qcow2_header *h)
+{
+	struct {
+		be32 l1_entries;
+		be64 l1_offset, reftable_offset;
+		be32 reftable_clusters, n_snapshots;
+		be64 snapshots_offset;
+	} fields = { be32_of(h->l1_entries),	  be64_of(h->l1_offset),
+		     be64_of(h->reftable_offset), be32_of(h->reftable_clusters),
+		     be32_of(h->n_snapshots),	  be64_of(h->snapshots_offset) };
+
+	_Static_assert(sizeof fields == V2_HEADER_BYTES - offsetof(struct disk_header, l1_entries),
+		       "");
+	return blk_write(file, offsetof(struct disk_header, l1_entries), &fields, sizeof fields);
+}
+
 enum status qcow2_header_write_snapshots(struct blk *file, const struct qcow2_header *h)
 {
 	struct {

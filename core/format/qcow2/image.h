@@ -40,6 +40,9 @@ struct qcow2_image {
 	uint64_t n_reftable;
 	bool reftable_changed;
 	bool reftable_moves;    /* it has outgrown its place in the file */
+	const uint64_t *frozen; /* the first n_frozen entries of it on the medium: these blocks are
+				   not changed (switch.c) */
+	uint64_t n_frozen;
 	struct qcow2_cache refcount_cache;
 	uint64_t next_cluster;  /* where new clusters are looked for */
 	uint64_t l1_changed_first, l1_changed_end; /* L1 entries that the file does not have yet; end 0: none */
@@ -154,9 +157,6 @@ enum status qcow2_has_room(struct qcow2_image *, uint64_t cluster);
 /* Clears COPIED in the L2 tables of an L1 table, which was walked without a failure before. */
 enum status qcow2_clear_copied(struct qcow2_image *, const uint64_t *l1, uint64_t n);
 
-/* Sets COPIED in the disk's tables wherever it is the only user. What is behind a table with two users has two as well. */
-enum status qcow2_set_copied(struct qcow2_image *);
-
 /* ---- snapshot.c ---- */
 
 /* Reads the snapshot table into image.snapshots and snapshots. */
@@ -182,6 +182,42 @@ enum status qcow2_snapshot_load(struct image *, size_t index, struct error *);
 enum status qcow2_snapshot_create(struct image *, const char *name, struct error *);
 enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
 enum status qcow2_snapshot_remove(struct image *, size_t index, struct error *);
+
+/* ---- switch.c ---- */
+
+/* Tables and refcounts that are prepared beside those on the medium, and take their place in one
+ * step. */
+struct qcow2_switch {
+	uint64_t *l1; /* the disk's L1 table as it will be */
+	bool begun, decided, done;
+	uint64_t *old_reftable, old_reftable_entries;
+	uint64_t old_next_cluster, old_file_bytes;
+	struct qcow2_header old_header; /* after qcow2_switch_commit() */
+};
+
+/*
+ * Flushes the image. From here to qcow2_switch_commit(), what is allocated and each refcount that
+ * changes are for the new state alone, and nothing else may be changed.
+ */
+enum status qcow2_switch_begin(struct qcow2_image *, struct qcow2_switch *);
+
+/*
+ * Takes COPIED from all that the disk refers to, after a second user of it was counted; and gives
+ * it to all that has only the disk as user now. Both give the disk other L2 tables where entries
+ * change. ST_CANCELLED, too.
+ */
+enum status qcow2_switch_share(struct qcow2_image *, struct qcow2_switch *);
+enum status qcow2_switch_own(struct qcow2_image *, struct qcow2_switch *);
+
+/* The step: the new state is on the medium, with this snapshot table, which was written. */
+enum status qcow2_switch_commit(struct qcow2_image *, struct qcow2_switch *,
+				uint64_t snapshots_offset, uint32_t n_snapshots);
+
+/* Thereafter: releases the old tables, and flushes. */
+enum status qcow2_switch_release(struct qcow2_image *, const struct qcow2_switch *);
+
+/* Frees the memory; without the step, all in the image is as it was at the beginning. */
+void qcow2_switch_end(struct qcow2_image *, struct qcow2_switch *);
 
 /* ---- bitmap.c ---- */
 
@@ -243,6 +279,9 @@ enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
 void qcow2_note_l1(struct qcow2_image *, uint64_t index);
 /* Writes entries of a table to the one that begins at `offset` of the file. */
 enum status qcow2_write_table(struct qcow2_image *, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n);
+/* Allocates a place for the refcount table as it is in memory, which is still to be written. */
+enum status qcow2_place_reftable(struct qcow2_image *, uint64_t *ret_offset,
+				 uint32_t *ret_clusters);
 /* Before an operation: writes changed tables if there may not be room for those that it will change. */
 enum status qcow2_make_room(struct qcow2_image *);
 /*

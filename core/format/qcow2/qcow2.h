@@ -121,8 +121,10 @@ enum status qcow2_header_write_incompatible(struct blk *file, uint64_t incompati
 enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint32_t n_clusters);
 /* that, the width of refcounts and all feature bits (version 3 only), */
 enum status qcow2_header_write_features(struct blk *file, const struct qcow2_header *);
-/* the size of the disk and where its L1 table is, and where the snapshot table is; those of `header`. */
+/* the size of the disk and where its L1 table is, where the snapshot table is, and where all three
+ * tables are. */
 enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header *);
+enum status qcow2_header_write_tables(struct blk *file, const struct qcow2_header *);
 enum status qcow2_header_write_snapshots(struct blk *file, const struct qcow2_header *);
 
 /* ---- snapshots ---- */

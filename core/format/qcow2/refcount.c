@@ -54,15 +54,30 @@ enum status qcow2_refcount_get(struct qcow2_image *q, uint64_t cluster, uint64_t
 	return st;
 }
 
+/* Whether a block must not be changed where it is: see switch.c. */
+static bool is_frozen(const struct qcow2_image *q, uint64_t index)
+{
+	return index < q->n_frozen && q->reftable[index] == q->frozen[index];
+}
+
+static enum status move_block(struct qcow2_image *q, uint64_t index);
+
 /* The block exists. */
 static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_t value)
 {
 	uint64_t offset;
 	uint8_t *block;
-	enum status st = find_block(q, cluster, &offset);
+	enum status st = is_frozen(q, cluster / per_block(q))
+				 ? move_block(q, cluster / per_block(q))
+				 : ST_OK;
 
+	if (st == ST_OK)
+		st = find_block(q, cluster, &offset);
 	CHECK(st != ST_OK || offset != 0);
-	/* At any time: what is raised has no reference on the medium yet, what is lowered has none any more. */
+	/*
+	 * At any time: what is raised has no reference on the medium yet, what is lowered has none
+	 * any more, and to a block that has moved there is none either.
+	 */
 	if (st == ST_OK && qcow2_cache_is_full(&q->refcount_cache))
 		st = qcow2_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
@@ -122,11 +137,9 @@ static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 
 		if (i >= q->n_reftable)
 			st = grow_reftable(q, i + 1);
-		if (st == ST_OK && (q->reftable[i] & QCOW2_REFTABLE_OFFSET) == 0) {
-			st = make_block(q, i, q->next_cluster);
-			if (st == ST_OK)
-				q->next_cluster++;
-		}
+		if (st == ST_OK && (q->reftable[i] & QCOW2_REFTABLE_OFFSET) == 0)
+			/* next_cluster moves first: making the block may move another one */
+			st = make_block(q, i, q->next_cluster++);
 		if (st != ST_OK)
 			return st;
 	}
@@ -160,6 +173,52 @@ static enum status find_free(struct qcow2_image *q, uint64_t n)
 }
 
 /*
+ * Copies a frozen block to a new cluster, where it can be changed. The refcount of that cluster may
+ * be in another frozen block.
+ */
+static enum status move_block(struct qcow2_image *q, uint64_t index)
+{
+	uint64_t before, at;
+	uint8_t *old, *new;
+	enum status st;
+
+	do {
+		st = find_free(q, 1);
+		before = q->next_cluster;
+		if (st == ST_OK)
+			st = make_blocks(q, 1);
+	} while (st == ST_OK && q->next_cluster != before);
+	if (st != ST_OK || !is_frozen(q, index)) /* making a block has moved it */
+		return st;
+	at = q->next_cluster++;
+	if (qcow2_cache_is_full(&q->refcount_cache))
+		st = qcow2_cache_write(&q->refcount_cache);
+	if (st == ST_OK)
+		st = qcow2_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &new);
+	if (st == ST_OK)
+		st = qcow2_cache_get(&q->refcount_cache, q->reftable[index] & QCOW2_REFTABLE_OFFSET,
+				     &old);
+	if (st != ST_OK)
+		return st;
+	memcpy(new, old, q->image.cluster_bytes);
+	q->reftable[index] = at << q->header.cluster_bits;
+	return refcount_set(q, at, 1);
+}
+
+/* Makes the refcounts of the next `n` clusters changeable. This takes clusters, too. */
+static enum status move_blocks(struct qcow2_image *q, uint64_t n)
+{
+	uint64_t first = q->next_cluster / per_block(q),
+		 last = (q->next_cluster + n - 1) / per_block(q);
+	enum status st = ST_OK;
+
+	for (uint64_t i = first; st == ST_OK && i <= last; i++)
+		if (is_frozen(q, i))
+			st = move_block(q, i);
+	return st;
+}
+
+/*
  * What a failure leaves raised stays so, harmlessly: find_free() passes over it, and should it ever get to the medium,
  * it is a leak.
  */
@@ -173,6 +232,8 @@ enum status qcow2_alloc(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
 		before = q->next_cluster;
 		if (st == ST_OK)
 			st = make_blocks(q, n);
+		if (st == ST_OK)
+			st = move_blocks(q, n);
 	} while (st == ST_OK && q->next_cluster != before);
 	if (st == ST_OK && q->next_cluster + n > QCOW2_OFFSET_LIMIT >> q->header.cluster_bits)
 		st = ST_TOO_LARGE;

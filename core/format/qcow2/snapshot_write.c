@@ -1,31 +1,33 @@
 /*
- * Making, applying and deleting snapshots: section "Snapshots". What each does, in the order in which it must be on
- * the medium:
+ * Making, applying and deleting snapshots: section "Snapshots". What each does, in the order in
+ * which it must be on the medium:
  *
- *   create   1. the refcounts of all that the disk refers to, one more each; the snapshot's L1 table and the new
- *               snapshot table, to which nothing refers yet
- *            2. COPIED cleared in the disk's L1 and L2 tables: nothing may be written in place any more       flush
- *            3. header: the new snapshot table, in one sector                                                 flush
- *            4. the old snapshot table given up
- *   apply    1. the refcounts of all that the snapshot refers to, one more each; a new L1 table, to which nothing
- *               refers yet
- *            2. COPIED cleared in the snapshot's L2 tables, where the specification lets it be wrong          flush
- *            3. header: size and L1 table of the disk, in one sector                                          flush
+ *   create   1. beside what there is, and with nothing that refers to it: the refcounts of all that
+ * the disk refers to, one more each; the disk's tables without COPIED; the snapshot's L1 table, the
+ * new snapshot table (switch.c) flush
+ *            2. header: all of these, in one sector flush
+ *            3. the old tables released
+ *   apply    1. the refcounts of all that the snapshot refers to, one more each; a new L1 table, to
+ * which nothing refers yet
+ *            2. COPIED cleared in the snapshot's L2 tables, where the specification lets it be
+ * wrong          flush
+ *            3. header: size and L1 table of the disk, in one sector flush
  *            4. the refcounts of all that the old L1 table refers to lowered, and it given up
- *   remove   1. the new snapshot table, to which nothing refers yet                                           flush
- *            2. header: the new snapshot table, in one sector                                                 flush
- *            3. the refcounts of all that the snapshot refers to lowered, its L1 table and the old snapshot table
- *               given up
- *            4. COPIED set in the disk's tables where it is the only user left
- *   complete 1. to 3. as in remove, for the snapshot tables alone
+ *   remove   1. to 3. as in create: the refcounts of all that the snapshot refers to lowered, and
+ * COPIED set in the disk's tables where it is the only user left complete 1. the new snapshot
+ * table, to which nothing refers yet                                           flush
+ *            2. header: the new snapshot table, in one sector flush
+ *            3. the old snapshot table released
  *
- * The header's sector decides: before it everything is as it was, after it as it will be. When the power goes before,
- * what was raised is more than there are users, and when it goes after, what was not lowered yet is: clusters are
- * lost, nothing else. Refcounts and COPIED cannot change at the same time; in between, check finds that they differ.
- * But COPIED is never set for what has two users, and that is what data depend on.
+ * The header's sector decides: before it everything is as it was, after it as it will be. When the
+ * power goes before, what apply has raised is more than there are users, and when it goes after,
+ * what was not lowered yet is: clusters are lost, nothing else. COPIED fits to the refcounts at
+ * every moment: apply raises only what the snapshot refers to, of which the disk has no COPIED
+ * entry, and lowers nothing of that to one user.
  *
- * All references are looked at before anything changes, so that a refcount that would be too large, or an L2 table
- * that cannot be one, stops it there. What fails later, but before the header, is undone as far as the medium allows.
+ * All references are looked at before anything changes, so that a refcount that would be too large,
+ * or an L2 table that cannot be one, stops it there. What fails later, but before the header, is
+ * undone as far as the medium allows.
  */
 #include "base/memory.h"
 #include "base/platform.h"
@@ -129,25 +131,6 @@ static enum status write_new_table(struct qcow2_image *q, struct new_table *t)
 	return st;
 }
 
-/* The moment at which the image has other snapshots. */
-static enum status switch_table(struct qcow2_image *q, const struct new_table *t, uint32_t n_snapshots)
-{
-	struct qcow2_header changed = q->header;
-	enum status st;
-
-	changed.n_snapshots = n_snapshots;
-	changed.snapshots_offset = t->offset;
-	st = qcow2_header_write_snapshots(q->image.file, &changed);
-	if (st == ST_OK)
-		st = qcow2_barrier(q);
-	if (st != ST_OK)
-		return st;
-	q->header.n_snapshots = n_snapshots;
-	q->header.snapshots_offset = t->offset;
-	q->snapshots_bytes = t->bytes;
-	return ST_OK;
-}
-
 /* ---- what goes wrong ---------------------------------------------------------------------------------------------- */
 
 static enum status failed(const struct qcow2_image *q, enum status st, const char *what, struct error *err)
@@ -169,16 +152,6 @@ static enum status half_done(enum status st, const char *what, struct error *err
 {
 	return fail(err, st, "%s is done, but not all clusters that are free now could be marked so (%s); "
 		    "\"check -r leaks\" does that", what, status_text(st));
-}
-
-/* The last step where only the snapshot table was replaced. */
-static enum status give_up_table(struct qcow2_image *q, uint64_t offset, uint64_t bytes, const char *what, struct error *err)
-{
-	enum status st = release(q, offset, bytes);
-
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
 }
 
 static enum status refuse(const struct qcow2_image *q, struct error *err)
@@ -284,80 +257,62 @@ static enum status encode_entry(struct qcow2_image *q, struct creation *c)
 	return ST_OK;
 }
 
-/* The part of step 1 that needs space. */
-static enum status write_tables(struct qcow2_image *q, struct creation *c)
+/* The tables of the snapshot, which has the disk's `l1`. */
+static enum status write_tables(struct qcow2_image *q, struct creation *c, const uint64_t *l1)
 {
 	enum status st;
 
 	c->inner.l1_entries = q->header.l1_entries;
 	c->inner.has_disk_bytes = true;
 	c->inner.disk_bytes = q->image.size;
-	st = write_new_l1(q, q->l1, q->header.l1_entries, &c->inner.l1_offset);
+	st = write_new_l1(q, l1, q->header.l1_entries, &c->inner.l1_offset);
 	if (st == ST_OK)
 		st = encode_entry(q, c);
 	return st == ST_OK ? write_new_table(q, &c->table) : st;
 }
 
-/* Step 2, and all of it on the medium. */
-static enum status share_disk(struct qcow2_image *q)
+/* Steps 1 and 2. */
+static enum status make(struct qcow2_image *q, struct creation *c, struct qcow2_switch *s)
 {
-	enum status st = qcow2_clear_copied(q, q->l1, q->header.l1_entries);
+	struct qcow2_walk raise = {
+		.q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX
+	};
+	enum status st = qcow2_switch_begin(q, s);
 
-	for (uint32_t i = 0; st == ST_OK && i < q->header.l1_entries; i++)
-		if ((q->l1[i] & QCOW2_COPIED) != 0) {
-			q->l1[i] &= ~QCOW2_COPIED;
-			qcow2_note_l1(q, i);
-		}
-	return st == ST_OK ? qcow2_flush(q) : st;
-}
-
-/*
- * Lowers what was raised, gives up what was allocated, and gives the disk its tables back. The failure before it is
- * what counts: if this fails as well, clusters are lost.
- */
-static void undo(struct qcow2_image *q, const struct qcow2_walk *raised, const uint64_t *l1, uint64_t n,
-		 uint64_t l1_offset, const struct new_table *table)
-{
-	struct qcow2_walk lower = { .q = q, .visit = qcow2_release_one, .limit = raised->n_visited };
-	enum status st = qcow2_walk_l1(&lower, l1, n);
-
-	if (st == ST_OK && l1_offset != 0)
-		st = release(q, l1_offset, n * 8);
-	if (st == ST_OK && table != NULL && table->offset != 0)
-		st = release(q, table->offset, table->bytes);
-	if (st == ST_OK && l1 != NULL)
-		st = qcow2_set_copied(q);
 	if (st == ST_OK)
-		st = qcow2_flush(q);
-	(void)st;
+		st = qcow2_walk_l1(&raise, q->l1, q->header.l1_entries);
+	if (st == ST_OK)
+		st = qcow2_switch_share(q, s);
+	if (st == ST_OK)
+		st = write_tables(q, c, s->l1);
+	if (st == ST_OK)
+		st = qcow2_switch_commit(q, s, c->table.offset, q->header.n_snapshots + 1);
+	return st;
 }
 
 static enum status create(struct qcow2_image *q, struct creation *c, struct error *err)
 {
 	const char *what = "making the snapshot";
 	struct qcow2_walk look = { .q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX };
-	struct qcow2_walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
+	struct qcow2_switch s = { 0 };
 	enum status st = qcow2_walk_l1(&look, q->l1, q->header.l1_entries);
 
-	if (st != ST_OK)
-		return failed(q, st, what, err);
-	st = write_tables(q, c);
 	if (st == ST_OK)
-		st = qcow2_walk_l1(&raised, q->l1, q->header.l1_entries);
-	if (st == ST_OK)
-		st = share_disk(q);
+		st = make(q, c, &s);
 	if (st != ST_OK) {
-		undo(q, &raised, q->l1, q->header.l1_entries, c->inner.l1_offset, &c->table);
+		qcow2_switch_end(q, &s);
 		return failed(q, st, what, err);
 	}
-	st = switch_table(q, &c->table, q->header.n_snapshots + 1);
-	if (st != ST_OK)
-		return failed(q, st, what, err);
+	q->snapshots_bytes = c->table.bytes;
 	q->snapshots[q->image.n_snapshots] = c->inner;
 	q->image.snapshots[q->image.n_snapshots++] = c->snapshot;
 	c->snapshot.id = c->snapshot.name = NULL; /* the image's from here on */
-	return give_up_table(q, old_table, old_bytes, what, err);
+	st = old_bytes > 0 ? qcow2_unref(q, old_table, old_bytes) : ST_OK;
+	if (st == ST_OK)
+		st = qcow2_switch_release(q, &s);
+	qcow2_switch_end(q, &s);
+	return st == ST_OK ? ST_OK : half_done(st, what, err);
 }
 
 enum status qcow2_snapshot_create(struct image *image, const char *name, struct error *err)
@@ -396,6 +351,25 @@ struct new_disk {
 	uint64_t *l1, offset, bytes; /* bytes: of the disk */
 	uint32_t n;
 };
+
+/*
+ * Lowers what was raised and gives up what was allocated. The failure before it is what counts: if
+ * this fails as well, clusters are lost.
+ */
+static void undo(struct qcow2_image *q, const struct qcow2_walk *raised,
+		 const struct new_disk *disk)
+{
+	struct qcow2_walk lower = { .q = q,
+				    .visit = qcow2_release_one,
+				    .limit = raised->n_visited };
+	enum status st = qcow2_walk_l1(&lower, disk->l1, disk->n);
+
+	if (st == ST_OK && disk->offset != 0)
+		st = release(q, disk->offset, (uint64_t)disk->n * 8);
+	if (st == ST_OK)
+		st = qcow2_flush(q);
+	(void)st;
+}
 
 /* Everything that will be raised or lowered can be. */
 static enum status look_at_both(struct qcow2_image *q, const struct new_disk *disk)
@@ -452,7 +426,7 @@ static enum status apply(struct qcow2_image *q, struct new_disk *disk, struct er
 	if (st == ST_OK)
 		st = qcow2_flush(q);
 	if (st != ST_OK) {
-		undo(q, &raised, disk->l1, disk->n, disk->offset, NULL);
+		undo(q, &raised, disk);
 		return failed(q, st, what, err);
 	}
 	st = switch_disk(q, disk);
@@ -499,54 +473,55 @@ static void forget(struct qcow2_image *q, size_t index)
 	}
 }
 
-/* Steps 1 and 2. */
-static enum status replace_table(struct qcow2_image *q, struct new_table *table, uint32_t n_snapshots, const char *what,
-				 struct error *err)
+/* Steps 1 and 2 of deleting a snapshot, whose L1 table this is. */
+static enum status drop(struct qcow2_image *q, const struct qcow2_snapshot *snapshot,
+			const uint64_t *l1, struct new_table *table, struct qcow2_switch *s)
 {
-	const struct qcow2_walk none = { 0 };
-	enum status st = write_new_table(q, table);
+	struct qcow2_walk lower = {
+		.q = q, .visit = qcow2_release_one, .can_stop = true, .limit = UINT64_MAX
+	};
+	enum status st = qcow2_switch_begin(q, s);
 
 	if (st == ST_OK)
-		st = qcow2_flush(q);
-	if (st != ST_OK) {
-		undo(q, &none, NULL, 0, 0, table);
-		return failed(q, st, what, err);
-	}
-	st = switch_table(q, table, n_snapshots);
-	return st == ST_OK ? ST_OK : failed(q, st, what, err);
-}
-
-/* Steps 3 and 4. */
-static enum status give_up(struct qcow2_image *q, uint64_t l1_offset, const uint64_t *l1, uint64_t n, uint64_t table,
-			   uint64_t table_bytes)
-{
-	enum status st = release_l1(q, l1_offset, l1, n);
-
-	q->pack_offset = 0;
+		st = qcow2_walk_l1(&lower, l1, snapshot->l1_entries);
 	if (st == ST_OK)
-		st = release(q, table, table_bytes);
+		st = release(q, snapshot->l1_offset, (uint64_t)snapshot->l1_entries * 8);
 	if (st == ST_OK)
-		st = qcow2_set_copied(q);
-	return st == ST_OK ? qcow2_flush(q) : st;
+		st = qcow2_switch_own(q, s);
+	if (st == ST_OK)
+		st = write_new_table(q, table);
+	if (st == ST_OK)
+		st = qcow2_switch_commit(q, s, table->offset, q->header.n_snapshots - 1);
+	return st;
 }
 
 static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l1, struct error *err)
 {
 	const char *what = "deleting the snapshot";
-	const struct qcow2_snapshot s = q->snapshots[index];
+	const struct qcow2_snapshot snapshot = q->snapshots[index];
 	struct qcow2_walk look = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
-	struct new_table table = { .first_bytes = s.table_at, .second_at = s.table_at + s.table_bytes };
+	struct new_table table = {
+		.first_bytes = snapshot.table_at,
+		.second_at = snapshot.table_at + snapshot.table_bytes,
+	};
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
-	enum status st = qcow2_walk_l1(&look, l1, s.l1_entries);
+	struct qcow2_switch s = { 0 };
+	enum status st = qcow2_walk_l1(&look, l1, snapshot.l1_entries);
 
-	if (st != ST_OK)
-		return failed(q, st, what, err);
 	table.second_bytes = old_bytes - table.second_at;
-	st = replace_table(q, &table, q->header.n_snapshots - 1, what, err);
-	if (st != ST_OK)
-		return st;
+	if (st == ST_OK)
+		st = drop(q, &snapshot, l1, &table, &s);
+	if (st != ST_OK) {
+		qcow2_switch_end(q, &s);
+		return failed(q, st, what, err);
+	}
+	q->snapshots_bytes = table.bytes;
+	q->pack_offset = 0; /* its cluster may not be in use any more */
 	forget(q, index);
-	st = give_up(q, s.l1_offset, l1, s.l1_entries, old_table, old_bytes);
+	st = qcow2_unref(q, old_table, old_bytes);
+	if (st == ST_OK)
+		st = qcow2_switch_release(q, &s);
+	qcow2_switch_end(q, &s);
 	return st == ST_OK ? ST_OK : half_done(st, what, err);
 }
 
@@ -566,7 +541,32 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 	return st;
 }
 
-/* ---- complete ----------------------------------------------------------------------------------------------------- */
+/* ---- complete ----------------------------------------------------------------------------------
+ */
+
+/* Steps 1 and 2. */
+static enum status replace_table(struct qcow2_image *q, struct new_table *table)
+{
+	struct qcow2_header changed = q->header;
+	enum status st = write_new_table(q, table);
+
+	if (st == ST_OK)
+		st = qcow2_flush(q);
+	if (st != ST_OK) {
+		if (table->offset != 0 && release(q, table->offset, table->bytes) == ST_OK)
+			(void)qcow2_flush(q); /* otherwise the cluster is lost */
+		return st;
+	}
+	changed.snapshots_offset = table->offset;
+	st = qcow2_header_write_snapshots(q->image.file, &changed);
+	if (st == ST_OK)
+		st = qcow2_barrier(q);
+	if (st != ST_OK)
+		return st;
+	q->header.snapshots_offset = table->offset;
+	q->snapshots_bytes = table->bytes;
+	return ST_OK;
+}
 
 enum status qcow2_snapshots_complete(struct qcow2_image *q, struct error *err)
 {
@@ -583,9 +583,13 @@ enum status qcow2_snapshots_complete(struct qcow2_image *q, struct error *err)
 		return ST_OK;
 	st = qcow2_snapshots_full(q, &entries, &table.entry_bytes);
 	table.entry = entries;
-	st = st == ST_OK ? replace_table(q, &table, q->header.n_snapshots, what, err) : failed(q, st, what, err);
 	if (st == ST_OK)
-		st = give_up_table(q, old_table, old_bytes, what, err);
+		st = replace_table(q, &table);
 	mem_free(entries);
-	return st;
+	if (st != ST_OK)
+		return failed(q, st, what, err);
+	st = release(q, old_table, old_bytes);
+	if (st == ST_OK)
+		st = qcow2_flush(q);
+	return st == ST_OK ? ST_OK : half_done(st, what, err);
 }
