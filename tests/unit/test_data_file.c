@@ -75,11 +75,31 @@ static void shrunk(void **state)
 		}
 }
 
+/* All of a raw data file is the disk's: what is written into the new part is seen through the
+ * image. */
+static void grown_is_mapped(void **state)
+{
+	static uint8_t new[2 * DISK];
+	uint64_t n;
+
+	(void)state;
+	make("cluster_size=4k,data_file=d,data_file_raw=on", DISK);
+	MUST("resize", "-q", "a", "126k");
+	memset(new, 'n', sizeof new);
+	sim_file_put("d", new, 126 * KIB);
+	MUST("convert", "-O", "raw", "a", "back");
+	assert_non_null(sim_file("back", &n));
+	assert_int_equal(n, 126 * KIB);
+	assert_memory_equal(sim_file("back", &n), new, 126 * KIB);
+	MUST("check", "a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grown),
 		cmocka_unit_test(shrunk),
+		cmocka_unit_test(grown_is_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

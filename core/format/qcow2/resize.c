@@ -45,6 +45,15 @@ static uint64_t l1_entries(const struct qcow2_image *q, uint64_t size)
 
 /* ---- before ------------------------------------------------------------------------------------------------------ */
 
+/*
+ * Whether what is new of the disk gets entries in the tables: of a raw data file all is the disk's,
+ * and what somebody writes into the file is to be seen through the image.
+ */
+static bool maps_new(const struct qcow2_image *q, enum prealloc prealloc)
+{
+	return prealloc != PREALLOC_OFF || (q->header.autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0;
+}
+
 /* The clusters that growing takes, at most, without the refcount structures. */
 static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum prealloc prealloc)
 {
@@ -52,7 +61,7 @@ static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum pr
 
 	if (entries > q->header.l1_entries)
 		n = div_up(entries * 8, cluster_bytes);
-	if (prealloc != PREALLOC_OFF) {
+	if (maps_new(q, prealloc)) {
 		n += entries - q->image.size / qcow2_l2_coverage(&q->header);
 		n += q->has_data_file ? 0 : div_up(size, cluster_bytes) - q->image.size / cluster_bytes;
 	}
@@ -129,7 +138,7 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	 * show.
 	 */
 	st = qcow2_write_zeros(q, before, size - before);
-	if (st == ST_OK && prealloc != PREALLOC_OFF)
+	if (st == ST_OK && maps_new(q, prealloc))
 		st = qcow2_preallocate(q, round_up(before, q->image.cluster_bytes), size, prealloc);
 	if (st == ST_OK)
 		st = write_size(q, size);
