@@ -5,7 +5,8 @@
 /*
  * What must hold at every state that a cut or a failure of an operation leaves:
  *
- *   - every image opens, and no cluster has more users than its refcount says
+ *   - every image opens, and a check finds leaks at most: no cluster has more users than its refcount says, and COPIED
+ *     is where it should be
  *   - what could be read before can be read: old or new, each image as a whole (snapshots always, and bitmaps that are
  *     not marked as in use); where data is written in place, byte by byte; of a guest, all that was flushed
  *   - a file that was not there before is complete, or no image; after a failure it is gone

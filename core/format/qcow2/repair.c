@@ -10,7 +10,9 @@
  *   5. if nothing is corrupt any more, the header no longer says that the image is damaged or was not closed cleanly
  *
  * Whenever the power goes, the disks read as before, and what is in use has no lower refcount than it had, unless that
- * was too high; a new repair begins from what it finds. Between 2 and 3 flags may not fit to refcounts.
+ * was too high; a new repair begins from what it finds. Between 2 and 3 flags may not fit to refcounts, and a check then
+ * finds that: unlike all other changes (switch.c), a repair works in place, since it has to do so with tables that it
+ * cannot trust enough to copy them.
  *
  * What may hold data is never given up. As long as something refers to where nothing can be, or one cluster is two
  * things, the clusters that nobody refers to may be those that were meant: their refcounts stay. COPIED is not set
