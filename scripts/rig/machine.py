@@ -1,17 +1,31 @@
-"""QEMU with OVMF: a machine of any disks, its screen as plain text, and a deadline for everything it does."""
+"""
+QEMU with OVMF: a machine of any disks, its screen as plain text, its keyboard and its power switch.
+
+Nothing here waits for host time to pass. Every wait ends with something observable: text on the
+screen, a Gate that is reached, or an answer of QEMU's monitor. The one limit, HANG_SECONDS for the
+whole life of a machine, only ends what hangs, and is far above what a slow and busy host needs.
+"""
 
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pexpect
 
+from .gate import Gate
 from .terminal import Terminal
+
+HANG_SECONDS = 1200
+LOOK_SECONDS = 0.1  # between two looks at a state that does not announce its changes
 
 FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
@@ -43,6 +57,7 @@ class Drive:
     first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
     keeps_zeros: bool = False  # zeros are written as any other bytes, and take room on the host
     faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None), ("write-zeroes", None)
+    gate: Gate = None  # lets the test hold the requests of this disk
 
     def arguments(self, name, number):
         """QEMU's arguments for it. `number` counts the drives of the same bus."""
@@ -61,7 +76,10 @@ class Drive:
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
             plain = f"file={self.image},cache=unsafe" + ("" if self.keeps_zeros else ",detect-zeroes=unmap,discard=unmap")
-            words += ["-drive", f"if=none,id={name}-image,format=raw,{self._faulty() if self.faults else plain}"
+            gated = "file.driver=nbd,file.server.type=unix,cache=writeback," \
+                f"file.server.path={name}.gate"
+            file = self._faulty() if self.faults else gated if self.gate else plain
+            words += ["-drive", f"if=none,id={name}-image,format=raw,{file}"
                       + (",readonly=on" if self.read_only else "")
                       + (f",throttling.bps-write={self.slow}" if self.slow else "")
                       + (f",throttling.bps-read={self.slow_reads}" if self.slow_reads else "")]
@@ -147,10 +165,12 @@ class Machine:
 
     FATAL = "Exception Type|Script Error Status"
 
-    def __init__(self, directory, drives, memory=256, processors=1, deadline=60, reboots=False, skips_idle=False, live=None, secure=False,
-                 accelerator="tcg", kernel=(), more=()):
+    def __init__(self, directory, drives, memory=256, processors=1, deadline=HANG_SECONDS,
+                 reboots=False, skips_idle=False, live=None, secure=False, accelerator="tcg",
+                 kernel=(), more=()):
         """
-        `directory` is made anew. `deadline` in seconds is for all of it. `reboots`: a reset does not end it. `skips_idle`: the
+        `directory` is made anew. `deadline` in seconds is for all of it; only a person has a reason
+        to choose one, a test has none. `reboots`: a reset does not end it. `skips_idle`: the
         time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest(). `secure`:
         Secure Boot is on. `kernel`: a Linux that the firmware starts (kernel, initramfs, command line), and none of the disks.
         `more`: further arguments for QEMU.
@@ -173,12 +193,20 @@ class Machine:
         self.directory.mkdir(parents=True)
         shutil.copyfile(SECURE_VARIABLES if self.secure else FIRMWARE_VARIABLES, self.directory / "variables.fd")
         self.deadline = time.monotonic() + self.seconds
+        self.gates = [drive.gate for drive in self.drives if drive.gate]
+        for index, drive in enumerate(self.drives):
+            if drive.gate:
+                drive.gate.open(self.directory, f"disk{index}.gate", drive.image, drive.read_only)
         self.console = Console(self._arguments(), self.directory, self.live)
         return self
 
     def __exit__(self, *_):
+        """Cuts the power if the machine is still on."""
+        self.console.kill(signal.SIGKILL)
         self.console.close(force=True)
         self.console.screen.close()
+        for gate in self.gates:
+            gate.close()
 
     def _arguments(self):
         words = [
@@ -201,7 +229,7 @@ class Machine:
             words += ["-icount", "shift=6,sleep=off", "-rtc", "base=2020-01-01T00:00:00,clock=vm"]
         buses = [drive.bus for drive in self.drives]
         if "usb" in buses:
-            words += ["-device", "qemu-xhci,id=xhci,addr=0x1"]
+            words += ["-device", f"qemu-xhci,id=xhci,addr=0x1,p2={max(4, buses.count('usb'))}"]
         if "virtio-scsi" in buses:
             words += ["-device", "virtio-scsi-pci,id=scsi,addr=0x18"]
         for index, drive in enumerate(self.drives):
@@ -224,7 +252,7 @@ class Machine:
         except pexpect.TIMEOUT:
             raise self.failure(f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s", MachineSlow) from None
         if found == 1:
-            # Let it finish its report.
+            # Let it finish its report, as far as it comes at once.
             self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=1)
             raise self.failure("an exception in the guest, or a mistake in the script")
         if found == 2:
@@ -240,13 +268,21 @@ class Machine:
 
     def see(self, pattern, timeout=None):
         """Waits until `pattern` (a regular expression) stands on the screen of the terminal; returns all of that screen."""
-        end = min(self.deadline, time.monotonic() + timeout) if timeout else self.deadline
-        while not re.search(pattern, self.screen(), re.MULTILINE):
-            if time.monotonic() > end:
-                raise self.failure(f"{pattern!r} is not on the screen:\n{self.screen()}")
-            if self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0.1) == 1:
-                raise self.failure(f"the machine went off while {pattern!r} was awaited")
+        self.wait_until(lambda: re.search(pattern, self.screen(), re.MULTILINE),
+                        lambda: f"{pattern!r} on the screen:\n{self.screen()}", timeout)
         return self.screen()
+
+    def wait_until(self, holds, what, timeout=None):
+        """
+        Waits until `holds()` is true, and reads what the machine prints meanwhile. `what()` names
+        what was awaited, for a failure.
+        """
+        end = min(self.deadline, time.monotonic() + timeout) if timeout else self.deadline
+        while not holds():
+            if time.monotonic() > end:
+                raise self.failure(f"the machine is on, but there is no {what()}", MachineSlow)
+            if self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=LOOK_SECONDS) == 1:
+                raise self.failure(f"the machine went off while this was awaited: {what()}")
 
     def wait_off(self, timeout=None, status=0):
         """Waits until the guest has switched the machine off, so that QEMU ends with `status`; None: with any, which is returned."""
@@ -263,7 +299,7 @@ class Machine:
         directory = os.open(self.directory, os.O_PATH)
         try:
             with socket.socket(socket.AF_UNIX) as line:
-                line.settimeout(10)
+                line.settimeout(max(self.deadline - time.monotonic(), 1))
                 line.connect(f"/proc/self/fd/{directory}/qmp")
                 with line.makefile("rw", encoding="utf-8") as talk:
                     talk.readline()  # the greeting
@@ -282,9 +318,64 @@ class Machine:
         return answer["return"]
 
     def seconds_of_guest(self):
-        """The time of day by the guest's clock, which is 0 when a machine that skips idle time is switched on."""
+        """The guest's clock, in seconds since 1970."""
         clock = self.qmp("qom-get", path="/machine", property="rtc-time")
-        return (clock["tm_hour"] * 60 + clock["tm_min"]) * 60 + clock["tm_sec"]
+        now = datetime(1900 + clock["tm_year"], 1 + clock["tm_mon"], clock["tm_mday"],
+                       clock["tm_hour"], clock["tm_min"], clock["tm_sec"], tzinfo=timezone.utc)
+        return int(now.timestamp())
+
+    def let_guest_wait(self, seconds):
+        """Waits until at least that many seconds have passed by the guest's clock."""
+        end = self.seconds_of_guest() + seconds + 1  # it shows whole seconds
+        self.wait_until(lambda: self.seconds_of_guest() >= end, lambda: f"end of {seconds} s")
+
+    def wait_reached(self, gate):
+        """
+        Waits until `gate` is reached. If it holds, leaving `with Machine` cuts the power just before
+        the request that is held.
+        """
+        self.wait_until(gate.reached, lambda: "request at the gate")
+
+    def linger(self, gate, seconds):
+        """Waits until `gate`, which crawls, is reached, and then `seconds` by the guest's clock."""
+        self.wait_reached(gate)
+        self.let_guest_wait(seconds)
+
+    @contextmanager
+    def stopped_at(self, gate):
+        """
+        Waits until `gate`, which crawls, is reached, and stops the machine with all of its clocks
+        for the time of the block. No request is under way then. The gate is released.
+        """
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            stop = pool.submit(lambda: gate.wait_reached() and self.qmp("stop"))
+            try:
+                self.wait_until(stop.done, lambda: "request at the gate")
+            finally:
+                gate.release()
+            stop.result()
+        try:
+            yield
+        finally:
+            self.qmp("cont")
+
+    def send_stopped(self, key):
+        """Types a key on a stopped machine's serial line; on return it is in the guest's UART."""
+        self.send(key)
+        # The line status register; bit 0: data ready.
+        self.wait_until(lambda: int(self.hmp("i /b 0x3fd").split("=")[1], 16) & 1,
+                        lambda: "character in the UART")
+
+    def hmp(self, line):
+        """Runs a command of QEMU's human monitor, and returns what it prints."""
+        return self.qmp("human-monitor-command", **{"command-line": line})
+
+    def press(self, *names):
+        """
+        Presses keys of the machine's own keyboard together, by QEMU's names for them:
+        press("ctrl", "c"). The machine must be running; a stopped one loses them.
+        """
+        self.qmp("send-key", keys=[{"type": "qcode", "data": name} for name in names])
 
     def unplug(self, drive):
         """Pulls a USB stick out."""

@@ -135,7 +135,7 @@ def run_ours(place, images, make_stick):
         disks.run("mcopy", "-s", "-i", volume.drive, images, f"::{name}")
         batch.do(f"cd \\{name}")
         steps[name] = batch.run(rf"%stick%\efi-img.efi {case.line}")
-    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("ahci", volume.image)], memory=128, deadline=180))
+    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("ahci", volume.image)], memory=128))
     ours = place / "ours"
     ours.mkdir()
     for name in CASES:

@@ -60,7 +60,7 @@ def boot(place, make_stick, request):
     steps["bench"] = batch.run(r"%stick%\efi-img.efi bench serial=nvme0")
     steps["hash"] = batch.run(r"%stick%\efi-img.efi hash s.raw deflate.out zstd.out")
     batch.boot(Machine(place / "machine", [Drive("usb", stick.image), Drive("nvme", volume.image)], memory=128,
-                       processors=request.param, deadline=180))
+                       processors=request.param))
     return volume, steps
 
 

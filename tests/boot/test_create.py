@@ -146,7 +146,7 @@ def made(place, make_stick):
 
     drives = [Drive("usb", stick.image), Drive("nvme", volumes["fat12"].image), Drive("ahci", volumes["fat16"].image),
               Drive("virtio-blk", volumes["blocks4k"].image, block=4096), Drive("usb", volumes["usb4k"].image, block=4096)]
-    batch.boot(Machine(place / "machine", drives, memory=128, deadline=120))
+    batch.boot(Machine(place / "machine", drives, memory=128))
     return SimpleNamespace(volumes=batch.volumes, create=create, info=info, names=names, others=others, place=place)
 
 

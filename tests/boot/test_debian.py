@@ -117,7 +117,7 @@ def take_image(stick, place, name):
 def captured(place, source, source4k, stick):
     before = {disk: sha256(disk) for disk in (source, source4k)}
     drives = [Drive("usb", stick.image, "STICK", first=True), Drive("nvme", source, "DEBIAN"), Drive("nvme", source4k, "DEBIAN4K", 4096)]
-    steps = run_lines(stick, CAPTURE, Machine(place / "capture", drives, processors=2, deadline=900))
+    steps = run_lines(stick, CAPTURE, Machine(place / "capture", drives, processors=2))
     images = {name: take_image(stick, place, name) for name in CAPTURE if "." in name}
     return SimpleNamespace(steps=steps, images=images, sha256=before)
 
@@ -140,14 +140,14 @@ def restored(place, source, stick, captured):
     assert sha256(targets["USB"]) != captured.sha256[source]
     drives = [Drive("usb", stick.image, "STICK", first=True), *(Drive(bus, targets[name], name, block) for name, (bus, block, _) in RESTORE.items())]
     lines = {"other-sectors": OTHER_SECTORS, **{name: line for name, (_, _, line) in RESTORE.items()}}
-    steps = run_lines(stick, lines, Machine(place / "restore", drives, processors=2, deadline=900))
+    steps = run_lines(stick, lines, Machine(place / "restore", drives, processors=2))
     return SimpleNamespace(targets=targets, refused=steps["other-sectors"])
 
 
 def start_disk(place, disk, name):
     """Starts a copy of the disk alone in a machine, up to the login prompt."""
     image, (bus, block, _) = copy(disk, place / f"{name}-started.img"), RESTORE[name]
-    with Machine(place / f"start-{name}", [Drive(bus, image, name, block)], memory=512, deadline=480) as machine:
+    with Machine(place / f"start-{name}", [Drive(bus, image, name, block)], memory=512) as machine:
         machine.expect(re.escape(LOGIN))
 
 

@@ -42,7 +42,7 @@ def made(place, make_stick):
     steps["capture"] = batch.run(r"%stick%\efi-img.efi convert -O raw serial=LARGE pc.raw")
     steps["info"] = batch.run(r"%stick%\efi-img.efi info --output=json pc.raw")
     drives = [Drive("usb", stick.image, "STICK"), Drive("virtio-blk", work.image), Drive("nvme", source, "LARGE")]
-    batch.boot(Machine(place / "machine", drives, memory=256, deadline=240))
+    batch.boot(Machine(place / "machine", drives, memory=256))
     return steps, work, source
 
 

@@ -77,7 +77,7 @@ def made(place, make_stick):
         line = f"convert -n -f raw --map={name}.map image.raw {called} --erase={called.partition('=')[2]}"
         steps[name] = batch.run(rf"%stick%\efi-img.efi {line}")
     before = {name: path.read_bytes() for name, path in images.items()}
-    batch.boot(Machine(place / "machine", drives, memory=256, deadline=300))
+    batch.boot(Machine(place / "machine", drives, memory=256))
     return SimpleNamespace(steps=steps, work=work, images=images, before=before, targets={name: path.read_bytes() for name, path in targets.items()})
 
 
@@ -165,6 +165,6 @@ def test_write_error_of_a_stick(place, make_stick):
     batch = Batch(stick)
     step = batch.run("efi-img.efi convert -n -f raw image.raw serial=USB --erase=USB")
     drives = [Drive("nvme", stick.image, "STICK"), Drive("usb", target, "USB", faults=(FAULTS["WRITE"],))]
-    batch.boot(Machine(place / "usb", drives, deadline=120, skips_idle=True))
+    batch.boot(Machine(place / "usb", drives, skips_idle=True))
     assert step.status == DEVICE_ERROR and "writing at offset" in step.err and "not whole" in step.err, step.err
     assert target.read_bytes()[:MIB] == bytes(MIB)

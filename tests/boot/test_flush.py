@@ -39,7 +39,7 @@ def made(place, make_stick):
             names[name] = f"guid={disks.write_gpt(image, [])}"
         drives.append(Drive(bus, image, name))
     counts, words, refused = {}, {}, []
-    with Machine(place / "machine", drives, deadline=120) as machine:
+    with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for number, name in enumerate(BUSES, 1):

@@ -81,7 +81,7 @@ def made(place, make_stick):
     results = {}
     more = ("-trace", "scsi_req_parsed", "-trace", "scsi_req_build_sense", "-D", trace.resolve())
     everything = [Drive("usb", stick.image, "STICK"), *drives.values()]
-    with Machine(place / "machine", everything, deadline=240, more=more) as machine:
+    with Machine(place / "machine", everything, more=more) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for name in DISKS:

@@ -48,7 +48,7 @@ def make_machine(place, usb_image):
         if job is not None:
             volume.mkdir("/efi-img")
             volume.put(job.encode(), "/efi-img/job.txt")
-        machine = Machine(place / "machine", [stick or Drive("usb", image, "STICK"), *drives], **{"deadline": 400, **options})
+        machine = Machine(place / "machine", [stick or Drive("usb", image, "STICK"), *drives], **options)
         machine.stick = volume
         return machine
     return make
@@ -78,7 +78,7 @@ def on_stick(place, usb_image):
         stick.mkdir("/efi-img")
         stick.put(JOB.encode(), "/efi-img/job.txt")
         drives = [Drive("usb", stick.image, "STICK"), Drive("nvme", images["SOURCE"], "SOURCE"), Drive("ahci", images["TARGET"], "TARGET")]
-        with Machine(place / "machine", drives, deadline=400, more=EXIT) as machine:
+        with Machine(place / "machine", drives, more=EXIT) as machine:
             machine.expect(COUNTDOWN)
             machine.expect("The log of it is")
             status = machine.wait_off(status=None)
@@ -220,7 +220,7 @@ def from_shell(place, make_stick):
     steps = SimpleNamespace(good=batch.run("efi-img run good.txt"), again=batch.run("efi-img run --check good.txt"),
                             bad=batch.run("efi-img run bad.txt"), listed=batch.run("ls -b efi-img\\logs"),
                             devices=batch.run("efi-img list --output=json"))
-    batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK")], deadline=400))
+    batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK")]))
     return stick, steps
 
 

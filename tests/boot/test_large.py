@@ -52,7 +52,7 @@ def boot(place, make_stick):
     batch = Batch(stick, work=volume)
     batch.do("%work%")
     steps = {name: batch.run(rf"%stick%\efi-img.efi {line}") for name, line in COMMANDS.items()}
-    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("nvme", volume.image)], memory=MEMORY_MIB, deadline=120))
+    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("nvme", volume.image)], memory=MEMORY_MIB))
     return steps, volume
 
 

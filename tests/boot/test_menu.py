@@ -36,7 +36,7 @@ class Person:
 
     def press(self, keys, until, name=None):
         self.machine.send(keys)
-        screen = self.machine.see(until, timeout=60)
+        screen = self.machine.see(until)
         if name:
             self.seen[name] = screen
         return screen
@@ -68,7 +68,7 @@ def done(place, program):
     before = full.read_bytes()
     drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"),
               Drive("usb", pulled, "PULLED-9")]
-    with Machine(place / "machine", drives, deadline=400) as machine:
+    with Machine(place / "machine", drives) as machine:
         person = Person(machine)
         person.seen["start"] = machine.see(START)
         person.press("z", "means nothing")
@@ -194,7 +194,7 @@ def toured(place, program):
         volume.put(directory / "full.qcow2", f"/many/image{number:02}.qcow2")
     nothing = Volume(disks.make_disk(directory / "nothing.img", 4 * MIB)).format(12, cluster=2048, label="NOTHING")
     drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"), Drive("virtio-blk", nothing.image)]
-    with Machine(directory / "machine", drives, deadline=400, reboots=True) as machine:
+    with Machine(directory / "machine", drives, reboots=True) as machine:
         person = Person(machine)
         machine.see(START)
 

@@ -48,7 +48,7 @@ def made(place):
     drives = [Drive("usb", stick.image, "STICK-0001"), Drive("nvme", nvme, "NVME-0002"),
               Drive("nvme", disks.make_disk(place / "nvme5.img", 8 * MIB), "NVME-0005")]
     said = []
-    with Machine(place / "machine", drives, deadline=560) as machine:
+    with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for example in TYPED:

@@ -206,7 +206,7 @@ def made(place, make_stick):
              "secret": "virtio-scsi", "damaged": "virtio-blk"}
     drives = [Drive("usb", stick.image)]
     drives += [Drive(bus, volumes[name].image, read_only=name in ("sealed", "secret")) for name, bus in buses.items()]
-    batch.boot(Machine(place / "machine", drives, deadline=120))
+    batch.boot(Machine(place / "machine", drives))
     return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, largest=largest, volumes=volumes, stick=stick,
                            names=names, digests=digests)
 

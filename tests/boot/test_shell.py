@@ -12,6 +12,7 @@ import oracle
 from conftest import ROOT, STICK
 from rig import disks
 from rig.disks import MIB, Volume
+from rig.gate import Gate
 from rig.machine import CTRL_C, ENTER, Drive, Machine
 from rig.shell import Batch, Shell
 
@@ -75,7 +76,7 @@ def done(place, stick):
                  r"echo %infos% >a \variable.txt", r"efi-img info --output=json small.raw > \info.json",
                  r"efi-img list --output=json >a \list.json"):
         batch.do(line)
-    batch.boot(Machine(place / "batch", [Drive("usb", stick.image, "STICK"), Drive("ahci", disk, "DISK")], deadline=560))
+    batch.boot(Machine(place / "batch", [Drive("usb", stick.image, "STICK"), Drive("ahci", disk, "DISK")]))
     return steps
 
 
@@ -139,10 +140,11 @@ PAGE = "ENTER"  # what the shell says at the end of a screenful
 
 @pytest.fixture(scope="module")
 def typed(place, stick, done):
-    slow = Volume(disks.make_disk(place / "slow.img", 8192 * MIB)).format(32, cluster=4096)
+    other = Volume(disks.make_disk(place / "other.img", 8192 * MIB)).format(32, cluster=4096)
     stick.remove("/startup.nsh")  # of the batch
-    typed = {"slow": slow}
-    with Machine(place / "typed", [Drive("usb", stick.image, "STICK"), Drive("nvme", slow.image, slow=16 * MIB)], deadline=560) as machine:
+    typed = {"other": other}
+    drives = [Drive("usb", stick.image, "STICK"), Drive("nvme", other.image, gate=Gate())]
+    with Machine(place / "typed", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         # Names as the shell completes them, and as people write them.
@@ -153,17 +155,18 @@ def typed(place, stick, done):
         for name, line in (("volume", r"FS0:\EFI-IMG.EFI info FS0:\DIR\OTHER.RAW"), ("quoted", r'efi-img info "fs0:\with space.raw"'),
                            ("current", r"efi-img info .\small.raw")):
             typed[name] = shell.run(line), shell.status()
-        interrupt(machine, shell, typed)
+        interrupt(machine, shell, drives[1].gate, typed)
         page(machine, shell, typed)
         shell.power_off()
     return typed
 
 
-def interrupt(machine, shell, typed):
+def interrupt(machine, shell, gate, typed):
     """Ctrl-C during the first command of a script. One that had started this script would go on: the shell forgets it so soon."""
+    gate.crawl(8 * MIB)
     shell.type("long.nsh")
-    machine.expect("Formatting")
-    machine.send(CTRL_C)
+    with machine.stopped_at(gate):
+        machine.send_stopped(CTRL_C)
     typed["interrupted"] = shell.prompt(), shell.status()
 
 
@@ -190,7 +193,7 @@ def test_names_as_the_shell_has_them(typed, name, file):
 def test_ctrl_c_stops_the_script(typed):
     text, status = typed["interrupted"]
     assert "stopped" in text and "WENT ON" not in text and status != 0
-    assert typed["slow"].names() == []
+    assert typed["other"].names() == []
 
 
 def test_screenfuls(typed):

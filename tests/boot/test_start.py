@@ -1,7 +1,6 @@
 """The ways to start it without the shell: as \\EFI\\BOOT\\BOOTX64.EFI from the stick of make usb, and with load options."""
 
 import re
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -60,9 +59,7 @@ def test_the_watchdog_is_off(place, drives, screen):
     """It waits for a key for longer than the five minutes after which the firmware resets the machine under a program it started."""
     with Machine(place / "machine", drives[:1], skips_idle=True) as machine:
         machine.see("What is to be done")
-        begin = machine.seconds_of_guest()
-        while machine.seconds_of_guest() < begin + 6 * 60:
-            time.sleep(0.5)
+        machine.let_guest_wait(6 * 60)
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def made(place, make_stick):
                Drive("nvme", others["SHORT4K"], "SHORT4K", 4096), Drive("nvme", others["DOUBLE"], "DOUBLE"),
                Drive("ahci", others["PAIR"], "PAIR"), Drive("nvme", others["SCRATCH"], "SCRATCH")]
     before = {name: path.read_bytes() for name, path in [*others.items(), *((name, target[0]) for name, target in targets.items())]}
-    batch.boot(Machine(place / "machine", drives, memory=256, deadline=400))
+    batch.boot(Machine(place / "machine", drives, memory=256))
     return SimpleNamespace(steps=steps, sources=sources, targets=targets, others=others, before=before, work=work, stick=stick)
 
 

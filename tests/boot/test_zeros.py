@@ -65,7 +65,7 @@ def made(place, make_stick):
     steps["LIES"] = batch.run("efi-img.efi convert -n --no-verify image.qcow2 serial=LIES --erase=LIES")
     drives = [Drive("usb", stick.image, "STICK")]
     drives += [Drive(bus, targets[name], name, block, keeps_zeros=True, faults=faults) for name, (bus, block, faults) in DISKS.items()]
-    batch.boot(Machine(place / "machine", drives, deadline=300))
+    batch.boot(Machine(place / "machine", drives))
     return SimpleNamespace(steps=steps, source=source, targets=targets)
 
 
