@@ -221,8 +221,8 @@ bool create_options_want_help(const char *list)
 	for (const char *member = list; *member != '\0';) {
 		size_t n = 0;
 
-		while (member[n] != '\0' && member[n] != ',')
-			n++;
+		while (member[n] != '\0' && (member[n] != ',' || member[n + 1] == ','))
+			n += member[n] == ',' ? 2 : 1; /* two commas are one of the value */
 		if ((n == 4 && memcmp(member, "help", 4) == 0) || (n == 1 && *member == '?'))
 			return true;
 		member += n + (member[n] == ',');

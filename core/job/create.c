@@ -74,6 +74,9 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 		return fail(err, ST_INVALID, "%s: the name of the backing file is empty", job->file_name);
 	if (job->request.backing_format != NULL)
 		st = image_format_get(job->request.backing_format, "backing file format", &format, err);
+	if (st == ST_OK && job->trust_backing && format == NULL)
+		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F",
+			  backing);
 	if (st != ST_OK || job->trust_backing)
 		return st;
 	name = path_relative_to(job->file_name, backing);

@@ -36,6 +36,8 @@ OPTIONS = {
         (["-o", "foo=1"], 1), (["-o", "help"], "help"), (["-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2"], 0),
         (["-f", "qcow2", "-b", "a.qcow2", "-B", "qcow2"], "ours"), (["-f", "qcow2", "--backing=a.qcow2", "--backing-format=qcow2"], "ours"),
         (["-f", "qcow2", "-b", "a.qcow2"], 1), (["-f", "qcow2", "-u", "-b", "none", "-F", "raw"], 0), (["--backing-unsafe"], "ours"),
+        (["-f", "qcow2", "-u", "-b", "none"], 1), (["-f", "qcow2", "-b", "none", "-u"], 1),
+        (["-f", "qcow2", "-u", "-o", "backing_file=a,,b,help"], "help"),
         (["--options=preallocation=off"], "ours"), (["--quiet"], "ours"), (["--force"], "ours"), (["-f", "qcow2", "-o", "encryption=on"], "encrypt"),
         (["-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s"], "encrypt"), (["-o", "nocow=on"], "Linux"),
         (["-o", "extent_size_hint=1M"], "Linux"), *JUST_QUIET, *REFUSED]),
@@ -169,6 +171,17 @@ def test_option(prepared, tmp_path, command, option, expected):
             info = Result(["qemu-img", "info", "--output=json", name], tmp_path / "ours").json()
             if info.get("backing-filename") != "none":
                 assert Result(["qemu-img", "check", name], tmp_path / "ours").code == 0
+
+
+@pytest.mark.parametrize("value", ["a,,b", "a,,help", "a,,?", "help,,a", "a,,help,,b", ",,help"])
+def test_two_commas_are_one_of_the_value(tmp_path, value):
+    """A request for help is a member of the list, not the end of another one's value."""
+    for tool, name in ((EFI_IMG, "ours"), ("qemu-img", "theirs")):
+        options = f"backing_file={value},backing_fmt=raw"
+        made = Result([tool, "create", "-q", "-f", "qcow2", "-u", "-o", options, name, "1M"], tmp_path)
+        assert (made.code, made.out) == (0, ""), made.out + made.err
+        info = Result(["qemu-img", "info", "--output=json", name], tmp_path).json()
+        assert info["backing-filename"] == value.replace(",,", ",")
 
 
 def tried(command):
