@@ -159,7 +159,9 @@ static bool is_beside_images(const char *name)
 
 static bool is_wanted(const struct pick *pick, const struct file_entry *entry)
 {
-	return entry->directory || (!pick->place && !(pick->images && is_beside_images(entry->name)));
+	if (entry->directory)
+		return true;
+	return !pick->place && !(pick->images && is_beside_images(entry->name));
 }
 
 static bool is_before(const struct pick *pick, const struct file_entry *a, const struct file_entry *b)
@@ -210,19 +212,21 @@ static bool has_journal(const struct file_list *files, size_t shown, const char 
 	return false;
 }
 
-/* How far an unfinished image is, and what completes it: why it cannot be chosen, where it has to be opened. */
+/* How far an unfinished image is: why it cannot be chosen, where it has to be opened. */
 static void say_unfinished(const struct pick *pick, const char *name, struct item *item)
 {
 	char *to = pick->opens ? item->why : item->detail, *path = mem_alloc(PATH_BYTES);
 	struct unfinished *unfinished = mem_alloc(sizeof *unfinished);
 	struct out_buffer out;
 
-	if (path != NULL && unfinished != NULL && path_join(path, pick->directory, name) && unfinished_look(path, unfinished)) {
+	if (path != NULL && unfinished != NULL && path_join(path, pick->directory, name) &&
+	    unfinished_look(path, unfinished)) {
 		out_buffer_init(&out, to, sizeof item->why);
 		out_text(&out.out, "unfinished: ");
 		unfinished_print(unfinished, &out.out);
 		if (unfinished->resumes)
-			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the command that completes it");
+			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the command "
+					   "that completes it");
 	}
 	mem_free(unfinished);
 	mem_free(path);
@@ -304,7 +308,8 @@ static enum way enter(struct ui *ui, struct pick *pick, const struct file_entry 
 	return WAY_AGAIN;
 }
 
-static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_list *files, size_t shown, struct item *item)
+static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_list *files,
+			  size_t shown, struct item *item)
 {
 	size_t here = pick->place;
 	struct out_buffer out;

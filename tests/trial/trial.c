@@ -1,5 +1,6 @@
 #include "trial.h"
 
+#include "blk/mark.h"
 #include "contents.h"
 #include "format/chain.h"
 #include "guest.h"
@@ -7,6 +8,8 @@
 #include "verdict.h"
 
 static struct storage storage;
+
+enum { STALE_BYTE = 0xaa }; /* what tests/sim/powercut.c leaves where nothing was written */
 
 static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
 
@@ -97,6 +100,28 @@ static bool was_there(const struct trial *t, const char *name)
 	return false;
 }
 
+/*
+ * A new file that is not as it should be is empty, or has the mark, and is refused for it. Before
+ * the first flush it may have what the volume had in its first sector. A data file has no mark: the
+ * image that names it has.
+ */
+static void assert_marked(const char *name, const uint8_t *bytes, uint64_t size)
+{
+	uint8_t id[MARK_ID_BYTES];
+	struct image *image;
+	struct error why;
+
+	if (bytes == NULL || size == 0 || strcmp(name, "d") == 0 || is_record(name))
+		return;
+	if (size < MARK_BYTES || !mark_parse(bytes, MARK_IMAGE, id)) {
+		if (size > MARK_BYTES || bytes[0] != STALE_BYTE)
+			wrong("%s: it has no mark, and is not whole", name);
+	} else if (image_open(&storage, name, NULL, &image, &why) != ST_REFUSED ||
+		   strstr(why.text, "this disk image is unfinished") == NULL) {
+		wrong("%s: it has the mark, and is not refused", name);
+	}
+}
+
 /* What was not there before is no image, or all of it is as it should be. */
 static void assert_no_half_image(const struct trial *t)
 {
@@ -110,7 +135,11 @@ static void assert_no_half_image(const struct trial *t)
 		if (was_there(t, name))
 			continue;
 		image |= is_qcow2(name);
-		whole &= bytes != NULL && size == t->final.file[i].size && memcmp(bytes, t->final.file[i].bytes, size) == 0;
+		if (bytes != NULL && size == t->final.file[i].size &&
+		    memcmp(bytes, t->final.file[i].bytes, size) == 0)
+			continue;
+		whole = false;
+		assert_marked(name, bytes, size);
 	}
 	if (image && !whole)
 		wrong("half an image looks whole");

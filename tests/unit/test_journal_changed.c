@@ -1,5 +1,6 @@
 /* Going on with a capture or a restore where something is not as it was: what is refused, and what is found and mended. */
 #include "resume.h"
+#include "tables.h"
 
 static void change(const char *file, uint64_t at)
 {
@@ -229,6 +230,142 @@ static void no_journal(void **state)
 	REFUSED(OUTCOME_REFUSED, "t.resume: write-protected", "convert", "-O", "qcow2", "serial=D", "t");
 	sim_files_drop(&files);
 }
+
+/*
+ * Machines in which the target has no serial number: one with a device path, and one with nothing
+ * but the name of the map.
+ */
+static void without_serial(const char *path)
+{
+	static struct sim_device devices[2];
+
+	memcpy(devices, machine, sizeof devices);
+	devices[1].device.serial = (char *)"";
+	devices[1].device.path = (char *)(uintptr_t)path;
+	sim_machine(devices, 2);
+	sim_machine_files(0, "disk", NULL);
+	sim_machine_files(1, "other", NULL);
+}
+
+static bool is_journal(const char *name)
+{
+	return strstr(name, ".resume") != NULL || strstr(name, ".restore-") != NULL;
+}
+
+static size_t journals(void)
+{
+	const char *name;
+	size_t n = 0;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
+		n += is_journal(name);
+	return n;
+}
+
+/*
+ * A name of the map is another disk's after the next boot: no journal is promised, before anything
+ * is copied, nor kept.
+ */
+static void no_name_that_lasts(void **state)
+{
+	(void)state;
+	without_serial("");
+	for (unsigned n = 1;; n++) {
+		sim_cancel(n);
+		if (RUN("convert", "-n", "-f", "raw", "source", "blk1:") == EXIT_OK)
+			break;
+		sim_cancel(0);
+		assert_null(strstr(err.text, "--resume"));
+		assert_int_equal(journals(), 0);
+		assert_true(strstr(err.text, "found again by; without a journal") != NULL ||
+			    sim_file("other", &(uint64_t){ 0 })[DISK - 1] == 0);
+	}
+	sim_cancel(0);
+	assert_non_null(strstr(err.text, "blk1:: this disk has nothing that it could be found again "
+					 "by; without a journal"));
+	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "-f", "raw",
+		"--resume", "source", "blk1:");
+}
+
+/*
+ * Restores onto the disk by its path, with the --erase= that the plan asks for; stopped at the
+ * `stop`-th look.
+ */
+static int restore_by_path(const char *resume, unsigned stop)
+{
+	const char *words[WORDS] = { "convert", "-n", "-f", "raw", "source", "path=Pci(0x2)", resume };
+	const char *add;
+	char erase[600];
+	int code;
+
+	sim_cancel(0);
+	if (RUN("convert", "-n", "--dry-run", "-f", "raw", "source", "path=Pci(0x2)") != EXIT_OK) {
+		add = strstr(err.text, "--erase=");
+		assert_non_null(add);
+		snprintf(erase, sizeof erase, "%.*s", (int)strcspn(add, "\n"), add);
+		words[resume != NULL ? 7 : 6] = erase;
+	}
+	sim_cancel(stop);
+	code = run(words);
+	sim_cancel(0);
+	return code;
+}
+
+/*
+ * The GUID of the GPT that a restore replaces is gone once it has begun: the journal knows the disk
+ * by its path.
+ */
+static void guid_of_the_target(void **state)
+{
+	static const struct sim_part parts[] = { { sim_linux, 40, 500, "old" } };
+	struct memory_blk *disk =
+		memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	uint64_t size;
+
+	(void)state;
+	sim_gpt(disk, parts, 1);
+	for (unsigned n = 3;; n++) {
+		set_up_files();
+		sim_file_put("other", disk->bytes, DISK);
+		without_serial("Pci(0x2)");
+		assert_int_equal(restore_by_path(NULL, n), OUTCOME_STOPPED);
+		if (strstr(err.text, "has 2097152 of") != NULL)
+			break;
+	}
+	assert_int_equal(journals(), 1);
+	if (restore_by_path("--resume", 0) != EXIT_OK)
+		fail_msg("%s", err.text);
+	assert_null(strstr(err.text, "there is no such journal"));
+	assert_memory_equal(sim_file("other", &size), bytes, DISK);
+	assert_int_equal(journals(), 0);
+	blk_close(&disk->blk);
+}
+
+/* What cannot be written is said before the copy, and then nothing is promised, nor kept. */
+static void full_volume(void **state)
+{
+	static const struct sim_volume_kind full = { .free_bytes = 3 * DISK + 512 };
+	struct sim_files files;
+
+	(void)state;
+	files = sim_files_keep();
+	for (unsigned n = 1; n < CALLS_MAX; n++) {
+		int code;
+
+		sim_files_restore(&full, &files);
+		sim_cancel(n);
+		code = run(restore);
+		sim_cancel(0);
+		assert_true(code == EXIT_OK ||
+			    (code == OUTCOME_STOPPED && strstr(err.text, "--resume") == NULL));
+		assert_int_equal(journals(), 0);
+		if (code == EXIT_OK)
+			break;
+	}
+	assert_non_null(strstr(err.text, "without a journal, the copy cannot be resumed"));
+	sim_files_drop(&files);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -240,6 +377,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(zeros_of_an_image, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_journal, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_name_that_lasts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(guid_of_the_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(full_volume, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, make_bytes, NULL);

@@ -114,13 +114,15 @@ static void capture_half(void)
 }
 
 /*
- * An unfinished image cannot be chosen to be restored, and can be to be described; its journals, logs and programs are no
- * images. What has lost its journal is refused when it is opened.
+ * An unfinished image cannot be chosen to be restored, and can be to be described; journals, logs
+ * and programs are no images. What has lost its journal is refused when it is opened.
  */
 static void test_unfinished(void **state)
 {
-	static const char *const beside[] = { "pc.raw.restore-0123abcd", "PC.RAW.RESTORE-0123ABCD.NEW", "half.raw.resume.new",
-					      "a.log", "a.jsonl", "efi-img.efi", "pc.raw.restore-x" };
+	static const char *const beside[] = {
+		"pc.raw.restore-0123abcd", "PC.RAW.RESTORE-0123ABCD.NEW", "half.raw.resume.new", "a.log", "a.jsonl",
+		"efi-img.efi", "pc.raw.restore-x",
+	};
 	struct error why;
 
 	(void)state;
