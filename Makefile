@@ -222,6 +222,14 @@ boot-drivers: $(BOOT_DRIVERS)
 test-boot: program boot-drivers build/debian.img | setup-test
 	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
+# That they do not depend on time: those in which something happens in the middle, N times on a busy machine.
+TIMELY := $(patsubst %,tests/boot/test_%.py,resume interrupt gone start shell menu faults jobs)
+.PHONY: test-boot-busy
+test-boot-busy: N ?= 20
+test-boot-busy: FILES ?= $(TIMELY)
+test-boot-busy: program boot-drivers | setup-test
+	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
+
 # ---- unit tests ---------------------------------------------------------------------------------------------------
 
 # Each tests/unit/test_*.c is a program, linked with the core and with tests/sim/ for a platform, all with the sanitizers.
@@ -406,7 +414,7 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	tests/planted/run
 	@echo "  LINT shellcheck"
 	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
-		tests/fuzz/run tests/fuzz/keep tests/soak .ci/run
+		tests/boot/busy tests/fuzz/run tests/fuzz/keep tests/soak .ci/run
 
 # ---- speed --------------------------------------------------------------------------------------------------------
 
@@ -460,6 +468,7 @@ help:
 	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
 	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
 	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
+	@echo "make test-boot-busy  boot tests N=20 times beside two busy loops: what could depend on time, or FILES=tests/boot/test_X.py"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed, beside other programs and what the devices can do: bench-firmware (create), bench-copy (capture and"

@@ -366,6 +366,12 @@ class Machine:
         self.wait_until(lambda: int(self.hmp("i /b 0x3fd").split("=")[1], 16) & 1,
                         lambda: "character in the UART")
 
+    def send_at_once(self, key):
+        """Types a key on the serial line, and stops the machine's clocks until it has the key."""
+        self.qmp("stop")
+        self.send_stopped(key)
+        self.qmp("cont")
+
     def hmp(self, line):
         """Runs a command of QEMU's human monitor, and returns what it prints."""
         return self.qmp("human-monitor-command", **{"command-line": line})

@@ -20,6 +20,7 @@ from rig.machine import ENTER, ESCAPE, Drive, Machine
 SIZE = 8 * MIB
 VERIFIED = "read back, and the same as what was copied"
 START, DOWN = "What is to be done", ESCAPE + "[B"
+BORDER = r"^\+-{70,}\+$"
 
 
 def number_of(screen, serial):
@@ -35,8 +36,13 @@ class Person:
         self.seen = {}
 
     def press(self, keys, until, name=None):
+        """Presses keys and waits for the page with `until`: all of it, as far as its lower border."""
+        before = self.machine.screen()
+        assert not re.search(until, before, re.MULTILINE), f"{until} is there already:\n{before}"
         self.machine.send(keys)
         screen = self.machine.see(until)
+        if screen.startswith("+- "):
+            screen = self.machine.see(BORDER)
         if name:
             self.seen[name] = screen
         return screen
@@ -231,7 +237,7 @@ def toured(place, program):
         person.press("3", "Which disk is to be read")
         person.result(number_of(machine.screen(), "BLANK-5678"), "hash disk", "Speed of a disk")
         person.press("4", "Which log")
-        person.press("1" + (ENTER if "+Enter choose" in machine.screen() else ""), "logs.*", "log")
+        person.press("1" + (ENTER if "+Enter choose" in machine.screen() else ""), r"logs\\\S+\.log", "log")
         person.press("b", "Which log")
         person.press("b", "Speed of a disk")
         person.press("5", "UEFI shell\\? y = yes")

@@ -80,7 +80,7 @@ def options_boot(place, drives, screen):
         shell.type("reset")
         machine.expect("(?i)press a key to stay")
         text = machine.console.before
-        machine.send(ENTER)
+        machine.send_at_once(ENTER)
         machine.expect("(?i)press any key to leave")
     return SimpleNamespace(stick=stick, map=shell_map, screen=text)
 
