@@ -33,6 +33,16 @@ def test_one_image(tmp_path, layout, seed):
     assert_same_map(tmp_path, "a.qcow2", "-s", "20M")
 
 
+@pytest.mark.parametrize("layout", ["cluster_size=2M", "cluster_size=2M,extended_l2=on"])
+@pytest.mark.parametrize("n", [4096, 65536, 2 * MIB])
+@pytest.mark.parametrize("clusters", range(1, 5))
+def test_file_that_ends_in_a_cluster(tmp_path, layout, n, clusters):
+    """Whether holes of the file are looked for depends on how many clusters it has, the last one counted."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", layout, "a.qcow2", "9M")
+    qemu_io(tmp_path, "a.qcow2", *(f"write -P 164 {i * 2 * MIB} {n}" for i in range(clusters)))
+    assert_same_map(tmp_path, "a.qcow2")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_chain(tmp_path, seed):
     """Three images of different sizes behind each other, one of them raw."""

@@ -262,7 +262,9 @@ static enum status look_for_holes(struct image *image, struct error *err)
 	if (st != ST_OK)
 		return fail(err, st, "asking how much space it takes: %s", status_text(st));
 	occupied = allocated / image->cluster_bytes;
-	image->sparse = image->file->size / image->cluster_bytes >= max_u64(occupied + occupied / 9, occupied + 2);
+	/* The last cluster counts, though the file may end in it. */
+	image->sparse = div_up(image->file->size, image->cluster_bytes) >=
+			max_u64(occupied + occupied / 9, occupied + 2);
 	return ST_OK;
 }
 
