@@ -137,6 +137,23 @@ def test_raw_data_file_is_mapped(pair, options, size):
         assert_same(pair, "a")
 
 
+@pytest.mark.parametrize("options, size, smaller", [
+    ("preallocation=metadata", "9G", "1G"),
+    ("cluster_size=4k,preallocation=metadata", "256M", "16M"),
+    ("cluster_size=512,preallocation=metadata", "16M", "1M"),
+    ("cluster_size=4k,refcount_bits=64,preallocation=metadata", "64M", "512")])
+def test_shrinking_drops_refcount_blocks(pair, options, size, smaller):
+    """Blocks that count nothing any more would keep the file as long as it was."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", options, "a", size)
+    run_both(pair, "resize", "--shrink", "a", smaller)
+    assert_sound(pair.ours, "a", "qcow2")
+    ours, theirs = ((folder / "a").stat().st_size for folder in (pair.ours, pair.theirs))
+    assert ours <= theirs * 1.02 + 4096
+    run_both(pair, "resize", "a", size)
+    qemu_io(pair.ours, "a", "write -P 3 0 1M")
+    assert_sound(pair.ours, "a", "qcow2")
+
+
 def test_shrinking_gives_space_back(pair):
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "8M")
     qemu_io(pair.ours, "a", "write -P 1 0 8M")

@@ -101,6 +101,12 @@ enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
 /* Takes back all that was released since q->released had these `n` runs, the last of them `last_n` clusters long. */
 void qcow2_unref_undo(struct qcow2_image *, size_t n, uint64_t last_n);
 
+/*
+ * Takes refcount blocks that count nothing any more out of the refcount table, after a flush;
+ * *ret_n of them. The blocks that counted these may be next, after another flush.
+ */
+enum status qcow2_drop_empty_blocks(struct qcow2_image *, uint64_t *ret_n);
+
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 

@@ -304,3 +304,43 @@ enum status qcow2_release_one(struct qcow2_image *q, uint64_t cluster)
 		return st;
 	return refcount > 0 ? refcount_set(q, cluster, refcount - 1) : ST_CORRUPT;
 }
+
+/* Whether a block counts no cluster but itself. */
+static enum status is_empty(struct qcow2_image *q, uint64_t index, uint64_t offset, bool *ret)
+{
+	uint64_t own = offset >> q->header.cluster_bits, first = index * per_block(q);
+	uint8_t *block;
+	enum status st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+
+	*ret = st == ST_OK;
+	for (uint64_t i = 0; *ret && i < per_block(q); i++)
+		*ret = first + i == own ||
+		       qcow2_refcount_at(q->header.refcount_order, block, i) == 0;
+	return st;
+}
+
+enum status qcow2_drop_empty_blocks(struct qcow2_image *q, uint64_t *ret_n)
+{
+	enum status st = ST_OK;
+
+	*ret_n = 0;
+	for (uint64_t i = 1; st == ST_OK && i < q->n_reftable;
+	     i++) { /* block 0 counts the header */
+		uint64_t offset;
+		bool empty = false;
+
+		st = find_block(q, i * per_block(q), &offset);
+		if (st == ST_OK && offset != 0)
+			st = is_empty(q, i, offset, &empty);
+		if (st != ST_OK || !empty)
+			continue;
+		if ((offset >> q->header.cluster_bits) / per_block(q) != i)
+			st = qcow2_unref(q, offset, q->image.cluster_bytes);
+		if (st != ST_OK)
+			continue;
+		q->reftable[i] = 0;
+		q->reftable_changed = true;
+		++*ret_n;
+	}
+	return st;
+}

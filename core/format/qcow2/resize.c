@@ -169,9 +169,14 @@ static enum status shrink(struct qcow2_image *q, uint64_t size)
 enum status qcow2_trim(struct qcow2_image *q)
 {
 	struct blk *file = q->image.file;
-	uint64_t n, refcount = 0;
-	enum status st = qcow2_flush(q); /* which may make the file longer */
+	uint64_t n, n_dropped, refcount = 0;
+	enum status st;
 
+	do {
+		st = qcow2_flush(q); /* which may make the file longer */
+		if (st == ST_OK)
+			st = qcow2_drop_empty_blocks(q, &n_dropped);
+	} while (st == ST_OK && n_dropped > 0);
 	n = div_up(file->size, q->image.cluster_bytes);
 	while (st == ST_OK && n > 1) { /* the first cluster has the header */
 		st = qcow2_refcount_get(q, n - 1, &refcount);
