@@ -26,6 +26,8 @@ static const struct option options[] = {
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "split", "SIZE", "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img opens as one (preset:\nwhere it may outgrow the largest file of its volume;\n0: never)" },
 	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
+	{ 0, "no-table", NULL, "a raw file without partition table, hybrid ISO and file\n"
+	  "system is meant for the whole disk" },
 	{ 0, "gpt", "WHAT", "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came\nfrom, into this file, for hash --check" },
@@ -336,8 +338,11 @@ static enum status check_options(const struct arguments *arguments, const struct
 	job->compress = arguments_has(arguments, "c");
 	job->target_is_zero = arguments_has(arguments, "target-is-zero");
 	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
-	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "gpt")))
-		return fail(err, ST_INVALID, "options --erase and --gpt are for a disk or a partition as target");
+	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "gpt") ||
+			 arguments_has(arguments, "no-table")))
+		return fail(err, ST_INVALID,
+			    "options --erase, --gpt and --no-table are for a disk or a partition "
+			    "as target");
 	if (!to_disk && arguments_has(arguments, "n") && arguments_has(arguments, "dry-run"))
 		return fail(err, ST_INVALID, "option --dry-run is for a disk, a partition or a new image as target");
 	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))

@@ -13,6 +13,7 @@ static const struct option options[] = {
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0, "force", NULL, "replace the output file if it exists" },
 	{ 0, "erase", "WHAT", "the output is this disk or partition, and what is on it\ncan go: see help convert" },
+	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
 	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 0 },
@@ -113,8 +114,12 @@ static enum status copy(const struct console *console, const struct arguments *a
 	job.n_bytes = size - job.first_byte;
 	if (dd->text[OPERAND_COUNT] != NULL)
 		job.n_bytes = min_u64(job.n_bytes, blocks(dd, OPERAND_COUNT));
-	if (st == ST_OK && !to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "dry-run")))
-		st = fail(err, ST_INVALID, "options --erase and --dry-run are for a disk or a partition as output");
+	if (st == ST_OK && !to_disk &&
+	    (arguments_has(arguments, "erase") || arguments_has(arguments, "no-table") ||
+	     arguments_has(arguments, "dry-run")))
+		st = fail(err, ST_INVALID,
+			  "options --erase, --no-table and --dry-run are for a disk or a partition "
+			  "as output");
 	if (st == ST_OK && !to_disk)
 		st = refuse_own_source(console->storage, source, name, err);
 	if (st == ST_OK && !to_disk)

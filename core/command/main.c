@@ -221,6 +221,7 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 	if (st != ST_OK)
 		return st;
 	target->erase = arguments_has(arguments, "erase") ? arguments_value(arguments, "erase") : NULL;
+	target->no_table = arguments_has(arguments, "no-table");
 	st = plan_copy(target, create, err);
 	if (arguments_has(arguments, "dry-run"))
 		(json ? target_print_json : target_print_text)(target, st, err, console->out);

@@ -220,7 +220,11 @@ enum status target_decide(struct target_job *job, struct error *err)
 		st = check_size(job, err);
 	if (st == ST_OK && job->n_sources > 0)
 		st = target_gpt_plan(job, err);
-	return st == ST_OK ? check_erase(job, err) : st;
+	if (st == ST_OK)
+		st = target_contents_look(job, err);
+	if (st == ST_OK)
+		st = check_erase(job, err);
+	return st == ST_OK ? target_contents_check(job, err) : st;
 }
 
 /*

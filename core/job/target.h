@@ -1,6 +1,7 @@
 #pragma once
 
 #include "job/convert.h"
+#include "job/target_contents.h"
 #include "part/selector.h"
 #include "storage/storage.h"
 
@@ -12,6 +13,8 @@
  * or of the target; a source, or what overlaps it; what is write-protected, too small, or has sectors of another size
  * than the table in the source. What has something on it is written over only if the person names it a second time:
  * `erase` has to be the best name of the target (selector.h) without what is before its "=".
+ * A raw file that does not look like a disk goes onto a whole one only with `no_table`
+ * (target_contents.h).
  *
  * Its first MiB is made zeros before everything else, and written after it, so that nothing on it is taken for whole
  * before it is. Only where the target goes on from an earlier copy, of whose map something in there is finished, it stays
@@ -39,6 +42,7 @@ struct target_job {
 	uint64_t first_byte, n_bytes;    /* what of the disk that they make is copied */
 	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
 	enum gpt_wish gpt;
+	bool no_table; /* a raw file goes onto a whole disk even if it does not look like one */
 	const char *file[TARGET_FILES_MAX]; /* others that will be written or read, such as a data file; NULL: none */
 
 	/* From target_decide() on, as far as it came. */
@@ -50,6 +54,8 @@ struct target_job {
 	uint64_t copy_bytes;             /* of a flat one: how much is written, `n_bytes` without zeros that it has no place for */
 	char selector[SELECTOR_BYTES];   /* its best name */
 	char contents[256];              /* what is on it, in words; "": nothing */
+	char source_odd[CONTENTS_TEXT]; /* what disk_contents_look() finds odd; "": nothing */
+	bool doubtful; /* the source is a file of bytes that do not look like a disk */
 	enum gpt_fate gpt_fate;          /* of the source's GPT; after target_run(): what became of it */
 	char gpt_why[256];              /* the reason, in words */
 

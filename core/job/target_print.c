@@ -32,6 +32,8 @@ static void say_gpt(const struct target_job *job, struct out *out)
 void target_print_text(const struct target_job *job, enum status st, const struct error *err, struct out *out)
 {
 	plan_sources_text(job->source, job->n_sources, out);
+	if (job->source_odd[0] != '\0')
+		out_printf(out, "in it:   %s\n", job->source_odd);
 	if (job->device != NULL) {
 		out_text(out, "target:  ");
 		say_device(job, out);
@@ -77,6 +79,7 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 	tree_init(&tree, out, TREE_JSON);
 	tree_object(&tree, NULL);
 	plan_sources_json(job->source, job->n_sources, &tree);
+	tree_text(&tree, "contents-note", job->source_odd);
 	if (job->device != NULL)
 		write_target(&tree, job);
 	else

@@ -74,7 +74,7 @@ def made(place, make_stick):
     for name, (bus, fault) in FAILING.items():
         drives.append(Drive(bus, targets[name], name, faults=(fault,)))
         called = f"serial={name}" if bus != "virtio-blk" else f"path=PciRoot(0x0)/Pci(0x{9 + sum(drive.bus == bus for drive in drives):X},0x0)"
-        line = f"convert -n -f raw --map={name}.map image.raw {called} --erase={called.partition('=')[2]}"
+        line = f"convert -n -f raw --no-table --map={name}.map image.raw {called} --erase={called.partition('=')[2]}"
         steps[name] = batch.run(rf"%stick%\efi-img.efi {line}")
     before = {name: path.read_bytes() for name, path in images.items()}
     batch.boot(Machine(place / "machine", drives, memory=256))
@@ -163,7 +163,7 @@ def test_write_error_of_a_stick(place, make_stick):
     stick, target = make_stick(), fill(place / "usb.img", OLD)
     stick.put(noise("image"), "/image.raw")
     batch = Batch(stick)
-    step = batch.run("efi-img.efi convert -n -f raw image.raw serial=USB --erase=USB")
+    step = batch.run("efi-img.efi convert -n -f raw --no-table image.raw serial=USB --erase=USB")
     drives = [Drive("nvme", stick.image, "STICK"), Drive("usb", target, "USB", faults=(FAULTS["WRITE"],))]
     batch.boot(Machine(place / "usb", drives, skips_idle=True))
     assert step.status == DEVICE_ERROR and "writing at offset" in step.err and "not whole" in step.err, step.err

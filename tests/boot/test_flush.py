@@ -44,13 +44,13 @@ def made(place, make_stick):
         shell.run("fs0:")
         for number, name in enumerate(BUSES, 1):
             before = count(machine, number)
-            said = shell.run(f"efi-img convert -n -f raw data.raw {names[name]} --erase={names[name].partition('=')[2]}")
+            said = shell.run(f"efi-img convert -n -f raw --no-table data.raw {names[name]} --erase={names[name].partition('=')[2]}")
             assert shell.status() == 0, said
             counts[name] = count(machine, number) - before
             words[name] = said
         shell.run("load refusing.efi")
         for _ in (*REFUSALS, "unknown"):
-            said = shell.run("efi-img convert -n -f raw data.raw serial=SCSI --erase=SCSI")
+            said = shell.run("efi-img convert -n -f raw --no-table data.raw serial=SCSI --erase=SCSI")
             refused.append((shell.status(), said))
         shell.power_off()
     return SimpleNamespace(counts=counts, words=words, refused=refused)

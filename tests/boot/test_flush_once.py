@@ -62,7 +62,7 @@ def restores(machine, shell, drive):
     for n in range(1, FLUSHES + 2):
         drive.image.write_bytes(OLD)
         drive.fail(machine, n)
-        said = shell.run(f"efi-img convert -n -f raw data.raw {name} --erase={erase}")
+        said = shell.run(f"efi-img convert -n -f raw --no-table data.raw {name} --erase={erase}")
         disk = drive.image.read_bytes()
         results.append(SimpleNamespace(status=shell.status(), said=said, disk=disk))
     return results

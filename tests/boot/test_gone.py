@@ -23,11 +23,11 @@ CHECKPOINT = 5  # seconds from one to the next
 # What is pulled while what is done; {from}, {to} and {full} are the volumes of these sticks.
 JOBS = {
     "SOURCE": "convert -p -O raw serial=SOURCE source.raw",
-    "FROM": "convert -p -n -f raw {from}data.raw serial=OTHER --erase=OTHER",
+    "FROM": "convert -p -n -f raw --no-table {from}data.raw serial=OTHER --erase=OTHER",
     "TO": "convert -p -O qcow2 serial=SLOW {to}slow.qcow2",
     "FULL": "create -f raw {full}long.raw 48M",
-    "TARGET": "convert -p -n -f raw data.raw serial=TARGET --erase=TARGET",
-    "STOPPED": "convert -p -n -f raw data.raw serial=STOPPED --erase=STOPPED",
+    "TARGET": "convert -p -n -f raw --no-table data.raw serial=TARGET --erase=TARGET",
+    "STOPPED": "convert -p -n -f raw --no-table data.raw serial=STOPPED --erase=STOPPED",
 }
 VOLUMES = ("FROM", "TO", "FULL")
 

@@ -101,7 +101,8 @@ def test_target_is_zero(place):
     """Only then are zeros left out: what the disk has there shows."""
     (place / "zeros").write_bytes(bytes(2 * MIB) + b"x" * 512 + bytes(MIB))
     before = (place / "large.img").read_bytes()
-    assert not done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE"))
+    assert not done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw",
+                            "--no-table", "zeros", "serial=LARGE", "--erase=LARGE"))
     after = (place / "large.img").read_bytes()
     assert after[:MIB] == bytes(MIB) and after[MIB:2 * MIB] == before[MIB:2 * MIB] and after[2 * MIB:2 * MIB + 512] == b"x" * 512
 
@@ -109,7 +110,8 @@ def test_target_is_zero(place):
 def test_what_is_said_to_be_zero_and_is_not(place):
     """Reading back finds it, and the disk gets no beginning."""
     (place / "zeros").write_bytes(b"y" * 512 + bytes(2 * MIB))
-    result = efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw", "zeros", "serial=LARGE", "--erase=LARGE")
+    result = efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw",
+                     "--no-table", "zeros", "serial=LARGE", "--erase=LARGE")
     assert result.code == MISMATCH and "serial=LARGE: what was read back is not what was written" in result.err
     assert not any((place / "large.img").read_bytes()[:MIB])
 
@@ -272,7 +274,7 @@ def test_several_sources_and_a_snapshot(place):
     assert (place / "empty.img").read_bytes()[:6 * MIB + 512] == (place / "s.raw").read_bytes()
     (place / "a").write_bytes(b"a" * 512)
     (place / "b").write_bytes(b"b" * 1536)
-    done(efi_img(place, "convert", "-n", "-f", "raw", "a", "b", "serial=SMALL"))
+    done(efi_img(place, "convert", "-n", "-f", "raw", "--no-table", "a", "b", "serial=SMALL"))
     assert (place / "small.img").read_bytes()[:2049] == b"a" * 512 + b"b" * 1536 + b"\0"
 
 
@@ -403,7 +405,7 @@ def test_larger_image_with_zeros_at_its_end(place):
     (place / "s.raw").write_bytes(b"data" * 1000 + bytes(9 * MIB))
     qemu_img(place, "create", "-q", "-f", "qcow2", "s.qcow2", "100G")
     qemu_io(place, "s.qcow2", "write -P 5 3M 1M", "write -P 0 10M 1M")
-    done(efi_img(place, "convert", "-n", "-f", "raw", "s.raw", "serial=EMPTY"))
+    done(efi_img(place, "convert", "-n", "-f", "raw", "--no-table", "s.raw", "serial=EMPTY"))
     assert (place / "empty.img").read_bytes() == (b"data" * 1000).ljust(8 * MIB, b"\0")
     done(efi_img(place, "convert", "-n", "s.qcow2", "serial=EMPTY", "--erase=EMPTY"))
     assert (place / "empty.img").read_bytes() == bytes(3 * MIB) + b"\x05" * MIB + bytes(4 * MIB)

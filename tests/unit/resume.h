@@ -26,7 +26,8 @@ static const char *const capture[] = { "convert", "-O", "qcow2", "serial=D", "t"
 static const char *const capture_packed[] = { "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "serial=D", "t", NULL };
 static const char *const capture_raw[] = { "convert", "serial=D", "t", NULL };
 static const char *const capture_split[] = { "convert", "--split=2M", "serial=D", "t", NULL };
-static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=E", "--erase=E", NULL };
+static const char *const restore[] = { "convert", "--no-table", "-n",	     "-f", "raw",
+				       "source",  "serial=E",	"--erase=E", NULL };
 
 static const struct row {
 	const char *name;

@@ -351,8 +351,10 @@ static void check_truth(const char *where, const char *name)
 }
 
 static const char *const to_file[] = { "convert", "-n", "--salvage", "--map=m", "-f", "raw", "s", "t", NULL };
-static const char *const to_disk[] = { "convert", "-n", "--salvage", "--map=m", "-f", "raw", "s", "serial=D", "--erase=D", NULL };
-static const char *const to_disk_strict[] = { "convert", "-n", "--map=m", "-f", "raw", "s", "serial=D", "--erase=D", NULL };
+static const char *const to_disk[] = { "convert", "--no-table", "-n", "--salvage",
+				       "--map=m", "-f", "raw", "s", "serial=D", "--erase=D", NULL };
+static const char *const to_disk_strict[] = { "convert", "--no-table", "-n", "--map=m",
+					"-f", "raw", "s", "serial=D", "--erase=D", NULL };
 
 static const struct row {
 	const char *name;

@@ -65,10 +65,11 @@ static void tear_down(struct sim_files *files)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-static const char *const restore[] = { "convert", "-n", "-f", "raw", "source", "serial=D", "--erase=D", NULL };
+static const char *const restore[] = { "convert", "--no-table", "-n",	     "-f", "raw",
+				       "source",  "serial=D",	"--erase=D", NULL };
 static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
-static const char *const restore_map[] = { "convert", "-n",	  "-f",	       "raw", "--map=m",
-					   "source",  "serial=D", "--erase=D", NULL };
+static const char *const restore_map[] = { "convert", "--no-table", "-n",	  "-f",	      "raw",
+					   "--map=m", "source",	    "serial=D", "--erase=D", NULL };
 static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
 
 static const char *const restore_sparse[] = { "convert", "-n", "sparse", "serial=D", "--erase=D", NULL };
