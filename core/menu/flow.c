@@ -355,6 +355,9 @@ enum way step_erase(struct menu *m)
 		out_printf(&out.out, "\n" PAGE_LOUD "ALL DATA on %s WILL BE LOST:\n  %s\n", m->other.words,
 			   m->other.contents[0] != '\0' ? m->other.contents : "nothing that is recognised");
 	add_line(m);
+	way = possible && doubt_concerns(m) ? doubt_ask(m) : WAY_NEXT;
+	if (way != WAY_NEXT)
+		return way;
 	out_buffer_init(&out, ask, sizeof ask);
 	for (;;) {
 		out_printf(&out.out, "Type the last %zu characters of %s to start:", text_length(m->other.code),
@@ -402,6 +405,7 @@ enum way flow_run(struct menu *m, const struct flow *flow)
 	m->flow = flow;
 	m->source.words[0] = m->source.name[0] = m->source.file[0] = m->size[0] = m->why[0] = '\0';
 	m->other.name[0] = m->other.file[0] = m->place.file[0] = '\0';
+	m->source.doubtful = false;
 	m->source.directory[0] = m->other.directory[0] = m->place.directory[0] = '\0';
 	memset(m->value, 0, sizeof m->value);
 	while (flow->step[n] != NULL)

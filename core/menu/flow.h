@@ -58,6 +58,12 @@ extern const struct flow flow_bench, flow_hash, flow_hash_disk;
 /* Goes through the steps, runs what they have made, and shows how it ended. WAY_QUIT, or WAY_BACK: to where it came from. */
 enum way flow_run(struct menu *, const struct flow *);
 
+/* Whether what was chosen is a file that does not look like a disk, for a whole disk. */
+bool doubt_concerns(const struct menu *);
+
+/* Asks for words that are not the usual ones before such a file is written. */
+enum way doubt_ask(struct menu *);
+
 /* Lets the person choose a log of an earlier run, and shows it. */
 enum way show_log(struct menu *);
 

@@ -85,6 +85,8 @@ static void compose_onto(const struct menu *m, struct line *line)
 
 	line_begin(line, "convert -p -n");
 	line_choices(m, line);
+	if (m->source.doubtful)
+		line_option(line, "--no-table");
 	line_word(line, source_of(m));
 	line_word(line, m->other.name);
 	line_part(line, "--erase=", value != NULL ? value + 1 : m->other.name);

@@ -29,6 +29,8 @@ struct pick {
 	char code[8];                  /* the last characters of what tells it from others */
 	char words[WORDS_BYTES];       /* what it is, in a line */
 	char contents[256];            /* what is on it; "": nothing that is recognised */
+	bool whole;                    /* of a disk: all of it, no partition */
+	bool doubtful;                 /* of an image: its bytes do not look like a disk */
 	char directory[PATH_BYTES];    /* "fs0:\dir" */
 	char file[PATH_BYTES];         /* "fs0:\dir\a.qcow2" */
 

@@ -162,6 +162,7 @@ static void take(struct pick *pick, const struct inventory *inventory, const str
 	out_printf(&out.out, "%s%s", disk->model[0] != '\0' ? disk->model : disk->bus, disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
 	out_printf(&out.out, "%s, ", name);
 	size_print(&out.out, s->part != NULL ? s->part->size_bytes : disk->size_bytes);
+	pick->whole = s->part == NULL;
 	out_buffer_init(&out, pick->contents, sizeof pick->contents);
 	contents_say(s->disk, s->part, &out.out);
 }

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "format/chain.h"
+#include "job/target_contents.h"
 #include "job/unfinished.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
@@ -232,6 +233,27 @@ static void say_unfinished(const struct pick *pick, const char *name, struct ite
 	mem_free(path);
 }
 
+/* Why a file that is known to be no disk cannot be chosen. What fails is told when it is chosen. */
+static void say_foreign(struct ui *ui, const struct pick *pick, const char *name, struct item *item)
+{
+	char *path = mem_alloc(PATH_BYTES);
+	const struct foreign *foreign;
+	struct storage storage;
+	struct out_buffer out;
+	struct error ignored;
+	uint64_t bytes;
+
+	tell(ui, "Looking at the files ...");
+	storage_begin(&storage);
+	if (path != NULL && path_join(path, pick->directory, name) &&
+	    image_foreign(&storage, path, &foreign, &bytes, &ignored) == ST_OK && foreign != NULL) {
+		out_buffer_init(&out, item->why, sizeof item->why);
+		foreign_print(foreign, &out.out);
+	}
+	storage_end(&storage);
+	mem_free(path);
+}
+
 static void say_entry(const struct file_entry *entry, struct item *item)
 {
 	struct out_buffer out;
@@ -269,8 +291,10 @@ static void go_up(char directory[static PATH_BYTES])
 static bool opens(struct pick *pick, struct error *err)
 {
 	struct out_buffer out;
+	struct disk_contents contents;
 	struct storage storage;
 	struct chain chain;
+	struct error ignored;
 
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (!pick->opens)
@@ -280,6 +304,10 @@ static bool opens(struct pick *pick, struct error *err)
 		storage_end(&storage);
 		return false;
 	}
+	/* What cannot be read is told by the command. */
+	pick->doubtful = disk_contents_look(chain.link[0].image, 0, chain.link[0].image->size,
+					    &contents, &ignored) == ST_OK &&
+			 disk_contents_doubtful(&contents);
 	out_printf(&out.out, "%s, a disk of ", chain.link[0].image->format->name);
 	size_print(&out.out, chain.link[0].image->size);
 	chain_close(&chain);
@@ -333,6 +361,8 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		say_entry(&files->entry[i], &item[here + i]);
 		if (pick->images && has_journal(files, shown, files->entry[i].name))
 			say_unfinished(pick, files->entry[i].name, &item[here + i]);
+		else if (pick->images && pick->opens && !files->entry[i].directory)
+			say_foreign(ui, pick, files->entry[i].name, &item[here + i]);
 	}
 	way = list_ask(ui, &list);
 	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {

@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A raw file that goes onto a whole disk and does not look like one (finding trial A2): the plan says
- * so, and --no-table has to be given. What is bootable, a file system, a hybrid ISO or an image of
- * another format goes as before, and so does any file onto a partition.
+ * A raw file that goes onto a whole disk and does not look like one (finding trial A2): the plan
+ * says so, and --no-table has to be given. What is bootable, a file system, a hybrid ISO or an
+ * image of another format goes as before, and so does any file onto a partition.
  */
 #include "job/outcome.h"
 #include "machine.h"
@@ -12,8 +12,9 @@
 
 enum { MIB = 1 << 20, SOURCE = 128 << 10 };
 
-static const char doubt[] = "in it:   no partition table and no file system that is known: probably "
-			    "not an image of a disk\n";
+static const char doubt[] =
+	"in it:   no partition table and no file system that is known: probably "
+	"not an image of a disk\n";
 
 static const struct sim_device machine[] = {
 	{ "blk0:",
@@ -109,16 +110,16 @@ static void test_trial_a2_no_table(void **state)
 	assert_refused(RUN("dd", "if=s", "of=serial=D", "--erase=D"));
 	assert_refused(RUN("convert", "-n", "--dry-run", "s", "serial=D", "--erase=D"));
 	assert_non_null(strstr(out.text, doubt));
-	assert_refused(RUN("convert", "-n", "--dry-run", "--output=json", "s", "serial=D",
-			   "--erase=D"));
+	assert_refused(
+		RUN("convert", "-n", "--dry-run", "--output=json", "s", "serial=D", "--erase=D"));
 	assert_non_null(strstr(out.text, "\"contents-note\": \"no partition table and no file "));
 	assert_non_null(strstr(out.text, "\"exit-code\": 12"));
 	/* --erase alone, and --no-table alone, do not do. */
 	assert_int_equal(RUN("convert", "-n", "--no-table", "s", "serial=D"), OUTCOME_REFUSED);
 	assert_non_null(strstr(err.text, "--erase=D"));
 	assert_disk_untouched();
-	assert_int_equal(RUN("convert", "-n", "--dry-run", "--no-table", "s", "serial=D", "--erase=D"),
-			 0);
+	assert_int_equal(
+		RUN("convert", "-n", "--dry-run", "--no-table", "s", "serial=D", "--erase=D"), 0);
 	assert_non_null(strstr(out.text, doubt));
 	assert_int_equal(RUN("convert", "-n", "--no-table", "s", "serial=D", "--erase=D"), 0);
 	assert_memory_equal(sim_file("disk", &n), bytes, SOURCE);
@@ -137,7 +138,8 @@ static void test_what_is_no_disk(void **state)
 	MUST("create", "-q", "-f", "qcow2", "--force", "s", "64k", NULL);
 	assert_refused(RUN("convert", "-n", "-f", "raw", "s", "serial=D", "--erase=D"));
 	sim_file_put("s", "", 0);
-	assert_int_equal(RUN("convert", "-n", "s", "serial=D", "--erase=D"), 0); /* writes nothing */
+	assert_int_equal(RUN("convert", "-n", "s", "serial=D", "--erase=D"),
+			 0); /* writes nothing */
 }
 
 struct look {
@@ -150,14 +152,14 @@ struct look {
 static void test_what_is_a_disk(void **state)
 {
 	static const struct look looks[] = {
-		{ "", 0, 0, true },                                           /* a boot sector */
-		{ "\x80\1\1\0\x83\1\1\1\1\0\0\0\x40\0\0\0", 446, 16, true },   /* an MBR */
-		{ "\0\1\1\0\xee\1\1\1\1\0\0\0\xff\0\0\0", 446, 16, true },     /* of a damaged GPT */
-		{ "CD001", 0x8001, 5, true },                                 /* a hybrid ISO */
+		{ "", 0, 0, true },					     /* a boot sector */
+		{ "\x80\1\1\0\x83\1\1\1\1\0\0\0\x40\0\0\0", 446, 16, true }, /* an MBR */
+		{ "\0\1\1\0\xee\1\1\1\1\0\0\0\xff\0\0\0", 446, 16, true },   /* of a damaged GPT */
+		{ "CD001", 0x8001, 5, true },				     /* a hybrid ISO */
 		{ "NTFS    ", 3, 8, false },
 		{ "XFSB", 0, 4, false },
 		{ "\x53\xef", 1080, 2, false }, /* ext */
-		{ "LABELONE", 512, 8, false },  /* LVM */
+		{ "LABELONE", 512, 8, false },	/* LVM */
 	};
 
 	(void)state;
@@ -195,8 +197,9 @@ static void test_plain_iso(void **state)
 	memcpy(bytes + 0x8000, "\1CD001\1", 7);
 	put();
 	assert_int_equal(RUN("convert", "-n", "--dry-run", "s", "serial=D", "--erase=D"), 0);
-	assert_non_null(strstr(out.text, "in it:   ISO 9660 without a partition table: an image of an "
-					 "optical disc, not a hybrid one;"));
+	assert_non_null(strstr(out.text,
+			       "in it:   ISO 9660 without a partition table: an image of an "
+			       "optical disc, not a hybrid one;"));
 	assert_int_equal(RUN("convert", "-n", "s", "serial=D", "--erase=D"), 0);
 }
 
@@ -211,8 +214,10 @@ static void test_where_it_does_not_matter(void **state)
 	assert_null(strstr(out.text, "in it: "));
 	MUST("convert", "-O", "qcow2", "s", "q", NULL);
 	assert_int_equal(RUN("convert", "-n", "--dry-run", "q", "serial=D", "--erase=D"), 0);
-	assert_non_null(strstr(out.text, "in it:   no partition table and no file system that is known\n"));
-	assert_int_equal(RUN("convert", "-O", "qcow2", "--dry-run", "s", "serial=D", "--erase=D"), 0);
+	assert_non_null(
+		strstr(out.text, "in it:   no partition table and no file system that is known\n"));
+	assert_int_equal(RUN("convert", "-O", "qcow2", "--dry-run", "s", "serial=D", "--erase=D"),
+			 0);
 	assert_null(strstr(out.text, "in it: "));
 	assert_int_equal(RUN("convert", "--no-table", "s", "t"), EXIT_ERROR);
 	assert_non_null(strstr(err.text, "--no-table are for a disk"));
@@ -229,10 +234,12 @@ static void test_parts_and_several(void **state)
 	sim_file_put("other", bytes + 512, 4096);
 	assert_int_equal(RUN("dd", "--dry-run", "if=s", "of=serial=D", "--erase=D"), 0);
 	assert_refused(RUN("dd", "bs=512", "skip=1", "if=s", "of=serial=D", "--erase=D"));
-	assert_int_equal(RUN("dd", "--dry-run", "bs=512", "count=1", "if=s", "of=serial=D", "--erase=D"),
+	assert_int_equal(
+		RUN("dd", "--dry-run", "bs=512", "count=1", "if=s", "of=serial=D", "--erase=D"), 0);
+	assert_int_equal(RUN("convert", "-n", "--dry-run", "s", "other", "serial=D", "--erase=D"),
 			 0);
-	assert_int_equal(RUN("convert", "-n", "--dry-run", "s", "other", "serial=D", "--erase=D"), 0);
-	assert_int_equal(RUN("convert", "-n", "other", "s", "serial=D", "--erase=D"), OUTCOME_REFUSED);
+	assert_int_equal(RUN("convert", "-n", "other", "s", "serial=D", "--erase=D"),
+			 OUTCOME_REFUSED);
 	assert_non_null(strstr(err.text, "other has neither"));
 }
 
@@ -262,8 +269,9 @@ static void test_every_failure(void **state)
 	assert_int_equal(RUN("convert", "-n", "s", "serial=D", "--erase=D"), OUTCOME_DEVICE_ERROR);
 	assert_non_null(strstr(err.text, "s: reading its beginning: "));
 	assert_disk_untouched();
-	assert_int_equal(RUN("convert", "-n", "--salvage", "--no-table", "s", "serial=D", "--erase=D"),
-			 OUTCOME_LOST);
+	assert_int_equal(
+		RUN("convert", "-n", "--salvage", "--no-table", "s", "serial=D", "--erase=D"),
+		OUTCOME_LOST);
 }
 
 int main(void)

@@ -1,0 +1,75 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What is no image of a disk, in the menu (finding trial A2): a file that is known to be something
+ * else cannot be chosen, and one that does not look like a disk goes onto a whole one only after
+ * other words than usual.
+ */
+#include "menu.h"
+
+static void put(void)
+{
+	static uint8_t text[4096];
+
+	set_up();
+	memset(text, 'x', sizeof text);
+	sim_file_put("fs0:\\text.raw", text, sizeof text);
+	memcpy(text, "vhdxfile", 8);
+	sim_file_put("fs0:\\win.vhdx", text, sizeof text);
+}
+
+static bool disk_is_blank(void)
+{
+	uint64_t n;
+	const uint8_t *disk = sim_file("sata", &n);
+
+	for (uint64_t i = 0; i < n; i++)
+		if (disk[i] != 0)
+			return false;
+	return true;
+}
+
+static void test_trial_a2_foreign_is_not_offered(void **state)
+{
+	(void)state;
+	put();
+	assert_int_equal(drive("foreign", 24, "31" L "4" L "bbqy", NULL), MENU_LEAVE);
+	assert_true(disk_is_blank());
+	tear_down();
+}
+
+/* The usual word alone does not do, nor do the other words without the usual one. */
+static void test_trial_a2_doubt(void **state)
+{
+	(void)state;
+	put();
+	assert_int_equal(drive("doubt", 24,
+			       "313" L "3" CR L "3F77" CR L "no table" CR L "b" CR L "qy", NULL),
+			 MENU_LEAVE);
+	assert_true(disk_is_blank());
+	assert_int_equal(drive(NULL, 24, "3133" CR "No Table" CR "3F77" CR "xqy", NULL),
+			 MENU_LEAVE);
+	assert_false(disk_is_blank());
+	tear_down();
+}
+
+/* A file with a partition table, and any file for a partition, ask for nothing more. */
+static void test_no_doubt(void **state)
+{
+	(void)state;
+	put();
+	assert_int_equal(drive(NULL, 24, "3123" CR "3F77" CR "xqy", NULL), MENU_LEAVE);
+	assert_false(disk_is_blank());
+	tear_down();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_trial_a2_foreign_is_not_offered),
+		cmocka_unit_test(test_trial_a2_doubt),
+		cmocka_unit_test(test_no_doubt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
