@@ -3,6 +3,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "blk/hold.h"
+#include "blk/mark.h"
 #include "blk/window.h"
 #include "job/bitmaps.h"
 #include "job/copy.h"
@@ -221,6 +222,33 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 	return st;
 }
 
+/*
+ * A raw image begins with the first sector of the disk. Where that is the mark, because another
+ * program has copied an unfinished image onto the disk, the new image would be complete and yet be
+ * taken for an unfinished one.
+ */
+static enum status refuse_marked_disk(const struct convert_job *job, struct error *err)
+{
+	struct image *source = job->source[0].link[0].image;
+	uint64_t at = job->part ? job->first_byte : 0;
+	uint8_t sector[MARK_BYTES], id[MARK_ID_BYTES];
+	enum status st;
+
+	if (!job->create->format->flat || job->create->device_bytes > 0 ||
+	    !range_ok(at, sizeof sector, source->size))
+		return ST_OK;
+	st = blk_read(&source->blk, at, sector, sizeof sector);
+	if (st != ST_OK && !salvage_is_local(st))
+		return fail(err, st, "%s: reading its beginning: %s", source->name, status_text(st));
+	/* What cannot be read is zeros in the target, or ends the copy. */
+	if (st != ST_OK || !mark_parse(sector, MARK_IMAGE, id))
+		return ST_OK;
+	return fail(err, ST_REFUSED,
+		    "%s: an unfinished image was copied onto this disk, and begins with the mark of one; "
+		    "a raw image of it could not be told from an unfinished one: use -O qcow2",
+		    source->name);
+}
+
 enum status convert_run(struct convert_job *job, struct error *err)
 {
 	uint64_t size = 0;
@@ -230,7 +258,9 @@ enum status convert_run(struct convert_job *job, struct error *err)
 		return st;
 	if (job->part)
 		size = job->n_bytes;
-	if (job->create != NULL)
-		return convert_to_new(job, size, err);
+	if (job->create != NULL) {
+		st = refuse_marked_disk(job, err);
+		return st == ST_OK ? convert_to_new(job, size, err) : st;
+	}
 	return copy_noted(job, size, err);
 }

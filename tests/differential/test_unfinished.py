@@ -11,7 +11,7 @@ import pytest
 from images import MIB, qemu_img
 from oracle import EFI_IMG, Result
 
-SIZE = 24 * MIB
+SIZE = 16 * MIB
 STOPPED, REFUSED, MISMATCH = 15, 12, 11
 DISKS = "disk.img,serial=S:one.img,serial=ONE:two.img,serial=TWO"
 
@@ -106,7 +106,7 @@ def test_info(place, half):
     facts = json.loads((place / "half.resume").read_text())
     command = f"efi-img convert --resume {' '.join(half)} serial=S half".replace("--split=", "--split ")
     assert done.code == 1
-    assert done.out.splitlines()[1:] == ["file format: unfinished", f"unfinished: {facts['done'] // MIB} MiB of 24 MiB of serial=S are copied",
+    assert done.out.splitlines()[1:] == ["file format: unfinished", f"unfinished: {facts['done'] // MIB} MiB of 16 MiB of serial=S are copied",
                                          f"resume with: {command}"]
     found = efi_img(place, "info", "--output=json", "half")
     assert found.code == 1 and found.json() == {
@@ -167,13 +167,13 @@ def test_restores_onto_two_disks(place, interrupter, half):
     image = random.Random(2).randbytes(SIZE)
     (place / "pc.img").write_bytes(image)
     for disk in ("one", "two"):
-        done = interrupted(place, interrupter, "convert", "-n", "-f", "raw", "pc.img", f"serial={disk.upper()}", STOP=f"/{disk}.img,8")
+        done = interrupted(place, interrupter, "convert", "-n", "--no-table", "-f", "raw", "pc.img", f"serial={disk.upper()}", STOP=f"/{disk}.img,8")
         assert done.code == STOPPED and "--resume goes on from there" in done.err, done.err
     (place / "pc.img.resume").write_bytes((place / "half.resume").read_bytes())
     journals = [name for name in names(place) if "re" in name.split(".")[-1]]
     assert len(journals) == 4 and len([name for name in journals if name.startswith("pc.img.restore-")]) == 2, journals
     for disk in ("two", "one"):
-        done = efi_img(place, "convert", "-n", "-f", "raw", "--resume", "pc.img", f"serial={disk.upper()}", f"--erase={disk.upper()}")
+        done = efi_img(place, "convert", "-n", "--no-table", "-f", "raw", "--resume", "pc.img", f"serial={disk.upper()}", f"--erase={disk.upper()}")
         assert done.code == 0 and "no such journal" not in done.err, done.err
         assert (place / f"{disk}.img").read_bytes() == image
     assert [name for name in names(place) if name.startswith("pc.img.")] == ["pc.img.resume"]
@@ -190,7 +190,7 @@ def test_adversary_3(place, text, ending):
     (place / "pc.img").write_bytes(bytes(MIB))
     restore = "pc.img.restore-" + "208b999a"
     for name, words in (("out.resume", ["convert", "-O", "qcow2", "serial=S", "out"]), ("out.resume", ["convert", "--force", "serial=S", "out"]),
-                        (restore, ["convert", "-n", "-f", "raw", "pc.img", "serial=ONE"])):
+                        (restore, ["convert", "-n", "--no-table", "-f", "raw", "pc.img", "serial=ONE"])):
         (place / (name + ending)).write_bytes(text)
         before = contents(place)
         for more in ([], ["--resume"]):
@@ -247,6 +247,19 @@ def test_adversary_11(place, interrupter, ext4, options, how, at):
     assert contents(place) == before
 
 
+def test_a_disk_with_an_unfinished_image_on_it(place, half):
+    """Another program has copied one there. It is a disk with something on it, but no raw image could be told from an unfinished one."""
+    with open(place / "one.img", "r+b") as disk:
+        disk.write((place / "half").read_bytes())
+    for words in (["convert", "serial=ONE", "x"], ["dd", "if=serial=ONE", "of=x"]):
+        done = efi_img(place, *words)
+        assert done.code == REFUSED and "use -O qcow2" in done.err and not (place / "x").exists(), done.err
+    assert efi_img(place, "convert", "-O", "qcow2", "serial=ONE", "x").code == 0
+    assert efi_img(place, "compare", "x", "serial=ONE").code == 0
+    assert efi_img(place, "convert", "-n", "x", "serial=TWO").code == 0
+    assert (place / "two.img").read_bytes() == (place / "one.img").read_bytes()
+
+
 def test_an_unfinished_image_of_another_copy(place, interrupter):
     for name in ("a", "b"):
         assert interrupted(place, interrupter, "convert", "serial=S", name, STOP=f"/{name},10").code == STOPPED
@@ -261,7 +274,7 @@ def test_an_unfinished_image_of_another_copy(place, interrupter):
 def test_a_disk_that_is_used_again(place, interrupter):
     """Of a disk with other contents by now, not even the first MiB is wiped before that is found."""
     (place / "pc.img").write_bytes(random.Random(2).randbytes(SIZE))
-    restore = ["convert", "-n", "-f", "raw", "pc.img", "serial=ONE"]
+    restore = ["convert", "-n", "--no-table", "-f", "raw", "pc.img", "serial=ONE"]
     assert interrupted(place, interrupter, *restore, STOP="/one.img,8").code == STOPPED
     (place / "one.img").write_bytes(random.Random(3).randbytes(SIZE))
     before = contents(place)

@@ -272,7 +272,7 @@ static void no_name_that_lasts(void **state)
 	without_serial("");
 	for (unsigned n = 1;; n++) {
 		sim_cancel(n);
-		if (RUN("convert", "-n", "-f", "raw", "source", "blk1:") == EXIT_OK)
+		if (RUN("convert", "-n", "--no-table", "-f", "raw", "source", "blk1:") == EXIT_OK)
 			break;
 		sim_cancel(0);
 		assert_null(strstr(err.text, "--resume"));
@@ -283,7 +283,7 @@ static void no_name_that_lasts(void **state)
 	sim_cancel(0);
 	assert_non_null(strstr(err.text, "blk1:: this disk has nothing that it could be found again "
 					 "by; without a journal"));
-	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "-f", "raw",
+	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "--no-table", "-f", "raw",
 		"--resume", "source", "blk1:");
 }
 
@@ -293,17 +293,17 @@ static void no_name_that_lasts(void **state)
  */
 static int restore_by_path(const char *resume, unsigned stop)
 {
-	const char *words[WORDS] = { "convert", "-n", "-f", "raw", "source", "path=Pci(0x2)", resume };
+	const char *words[WORDS] = { "convert", "-n", "--no-table", "-f", "raw", "source", "path=Pci(0x2)", resume };
 	const char *add;
 	char erase[600];
 	int code;
 
 	sim_cancel(0);
-	if (RUN("convert", "-n", "--dry-run", "-f", "raw", "source", "path=Pci(0x2)") != EXIT_OK) {
+	if (RUN("convert", "-n", "--dry-run", "--no-table", "-f", "raw", "source", "path=Pci(0x2)") != EXIT_OK) {
 		add = strstr(err.text, "--erase=");
 		assert_non_null(add);
 		snprintf(erase, sizeof erase, "%.*s", (int)strcspn(add, "\n"), add);
-		words[resume != NULL ? 7 : 6] = erase;
+		words[resume != NULL ? 8 : 7] = erase;
 	}
 	sim_cancel(stop);
 	code = run(words);
