@@ -220,7 +220,7 @@ boot-drivers: $(BOOT_DRIVERS)
 
 .PHONY: test-boot
 test-boot: program boot-drivers build/debian.img | setup-test
-	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
+	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --durations=10 --durations-min=20 --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
 
 # That they do not depend on time: those in which something happens in the middle, N times on a busy machine.
 TIMELY := $(patsubst %,tests/boot/test_%.py,resume interrupt gone start shell menu faults jobs)
@@ -293,7 +293,7 @@ test-planted: $(UNIT)
 
 .PHONY: test-differential
 test-differential: build/host/efi-img | setup-test
-	$(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
+	$(PYTHON) -B -m pytest -q -n 2 --durations=10 --durations-min=5 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
 
 # ---- fuzzing ------------------------------------------------------------------------------------------------------
 

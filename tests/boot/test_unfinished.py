@@ -8,6 +8,7 @@ import pytest
 from oracle import qemu_img
 from rig import disks
 from rig.disks import MIB
+from rig.gate import Gate
 from rig.machine import CTRL_C, Drive, Machine
 from rig.shell import Shell
 
@@ -38,25 +39,26 @@ def ended(place, make_stick):
         stick.put(bytes_of, file)
     images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in ("SOURCE", "TARGET")}
     images["SOURCE"].write_bytes(content)
-    drives = [Drive("nvme", stick.image, "STICK"), Drive("usb", images["SOURCE"], "SOURCE", slow_reads=2 * MIB),
-              Drive("ahci", images["TARGET"], "TARGET")]
+    source = Drive("usb", images["SOURCE"], "SOURCE", gate=Gate())
+    drives = [Drive("nvme", stick.image, "STICK"), source, Drive("ahci", images["TARGET"], "TARGET")]
     said = {}
-    with Machine(place / "machine", drives, deadline=400) as machine:
+    with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for name in ("alone", "nul"):
             said[name] = shell.run(f"efi-img convert -O qcow2 serial=SOURCE {name}.qcow2"), shell.status()
+        source.gate.crawl(8 * MIB)
         shell.type(CAPTURE)
-        machine.expect(r"\((?:[2-9]\d)\.\d\d/100%\)", timeout=100)
-        machine.send(CTRL_C)
-        said["stopped"] = shell.prompt(timeout=60), shell.status()
+        with machine.stopped_at(source.gate):
+            machine.send_stopped(CTRL_C)
+        said["stopped"] = shell.prompt(), shell.status()
         said["info"] = shell.run("efi-img info half.raw"), shell.status()
         for name, line in REFUSES.items():
             said[name] = shell.run(line), shell.status()
         said["files"] = shell.run("ls -b")
         shell.power_off()
     half, journal = stick.get("/half.raw"), stick.get("/half.raw.resume")
-    with Machine(place / "machine", drives, deadline=200) as machine:
+    with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         said["resumed"] = shell.run(CAPTURE + " --resume"), shell.status()

@@ -1,7 +1,10 @@
 """Bitmaps as they are in a qcow2 file, read by the specification; and as QEMU reads them."""
 
 import json
+import socket
 import subprocess
+
+from oracle import HANG_SECONDS
 
 OFFSET = 0x00fffffffffffe00
 EXTENSION = 0x23852875
@@ -75,20 +78,28 @@ def bits(path, name):
     return image.bits(image.entries()[name])
 
 
+def wait_for_server(server, line):
+    """Waits until connections to the Unix socket `line` are accepted."""
+    while True:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(line)) == 0:
+                return
+        assert server.poll() is None
+
+
 def bits_by_qemu(path, name, granularity):
     """The same, as QEMU exports it over NBD."""
-    socket = path.parent / "socket"
-    server = subprocess.Popen(["qemu-nbd", "-r", "-f", "qcow2", "-B", name, "-k", str(socket), str(path)])
+    line = path.parent / "socket"
+    server = subprocess.Popen(["qemu-nbd", "-t", "-r", "-f", "qcow2", "-B", name, "-k", str(line), str(path)])
     try:
-        while not socket.exists():
-            assert server.poll() is None
+        wait_for_server(server, line)
         done = subprocess.run(
             ["qemu-img", "map", "--output=json", "--image-opts", "driver=nbd,server.type=unix,"
-             f"server.path={socket},x-dirty-bitmap=qemu:dirty-bitmap:{name}"], capture_output=True, timeout=60)
+             f"server.path={line},x-dirty-bitmap=qemu:dirty-bitmap:{name}"], capture_output=True, timeout=HANG_SECONDS)
         assert done.returncode == 0, done.stderr
         return {i for e in json.loads(done.stdout) if not e["data"]
                 for i in range(e["start"] // granularity, -(-(e["start"] + e["length"]) // granularity))}
     finally:
         server.terminate()
         server.wait()
-        socket.unlink(missing_ok=True)
+        line.unlink(missing_ok=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EFI_IMG = Path(os.environ.get("EFI_IMG", ROOT / "build" / "host" / "efi-img"))
+HANG_SECONDS = 1200  # ends what hangs; no command takes so long, however busy the machine is
 CHECKED = ("total-clusters", "allocated-clusters", "fragmented-clusters", "compressed-clusters")
 
 
 class Result:
     def __init__(self, args, cwd):
-        done = subprocess.run([str(a) for a in args], cwd=cwd, capture_output=True, timeout=120)
+        done = subprocess.run([str(a) for a in args], cwd=cwd, capture_output=True, timeout=HANG_SECONDS)
         self.args = args
         self.code = done.returncode
         self.out = done.stdout.decode()

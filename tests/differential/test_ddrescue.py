@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from images import MIB, qemu_img
-from oracle import EFI_IMG, Result
+from oracle import EFI_IMG, HANG_SECONDS, Result
 
 LOST, STOPPED, DEVICE_ERROR = 10, 15, 18
 SIZE = 9 * MIB
@@ -27,12 +27,12 @@ def place(tmp_path):
 
 def efi_img(place, *words, bad=BAD):
     environment = {**os.environ, "EFI_IMG_DISKS": f"s.img,serial=S{',' + bad if bad else ''}:t.img,serial=T"}
-    done = subprocess.run([EFI_IMG, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([EFI_IMG, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
     return done.returncode, done.stdout + done.stderr
 
 
 def ddrescue(place, *words):
-    subprocess.run(["ddrescue", "-q", *words], cwd=place, check=True, timeout=120)
+    subprocess.run(["ddrescue", "-q", *words], cwd=place, check=True, timeout=HANG_SECONDS)
 
 
 def ranges(place, name):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from images import qemu_img
-from oracle import EFI_IMG
+from oracle import EFI_IMG, HANG_SECONDS
 
 SIZE = 16 << 40
 BOUND = 64 << 20
@@ -49,7 +49,7 @@ def limit(bound):
 
 def run_within(folder, bound, *args):
     """What a program allocates and maps for writing counts, used or not."""
-    done = subprocess.run([EFI_IMG, *args], cwd=folder, capture_output=True, timeout=300,
+    done = subprocess.run([EFI_IMG, *args], cwd=folder, capture_output=True, timeout=HANG_SECONDS,
                           preexec_fn=lambda: limit(bound))
     return done.returncode, done.stderr.decode()
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from images import MIB, qemu_img
-from oracle import EFI_IMG, Result
+from oracle import EFI_IMG, HANG_SECONDS, Result
 
 LAYOUTS = ["", "compat=0.10", "cluster_size=512", "cluster_size=2M", "refcount_bits=1", "lazy_refcounts=on", "preallocation=metadata"]
 
@@ -29,7 +29,7 @@ def ours(folder, *args):
 
 
 def assert_7z_reads(folder, name, data):
-    done = subprocess.run(["7z", "x", "-so", name], cwd=folder, capture_output=True, timeout=120)
+    done = subprocess.run(["7z", "x", "-so", name], cwd=folder, capture_output=True, timeout=HANG_SECONDS)
     assert b"ERROR" not in done.stderr and done.stdout == data, done.stderr.decode()
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from oracle import ROOT
+from oracle import HANG_SECONDS, ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -18,7 +18,7 @@ ON_LINUX = [example for example in examples() if example.host and example.sectio
 
 def sh(lines, folder, home):
     """Runs lines as a person types them, who has installed what make install installs."""
-    return subprocess.run(["sh", "-eu"], input="\n".join(lines), cwd=folder, text=True, capture_output=True, timeout=300,
+    return subprocess.run(["sh", "-eu"], input="\n".join(lines), cwd=folder, text=True, capture_output=True, timeout=HANG_SECONDS,
                           env={**os.environ, "HOME": str(home), "PATH": f"{home}/.local/bin:{os.environ['PATH']}", "SETUP": "skip"})
 
 
