@@ -48,7 +48,7 @@ def made(place, make_stick):
     steps["hash"] = batch.run("efi-img.efi hash serial=DISK")
     steps["meant"] = batch.run("efi-img.efi convert -n --no-table text.raw serial=DISK")
     batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK"),
-                                           Drive("ahci", disk, "DISK")], deadline=120))
+                                           Drive("ahci", disk, "DISK")]))
     return SimpleNamespace(steps=steps, disk=disk, text=text, stick=stick)
 
 
