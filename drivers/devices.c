@@ -301,7 +301,7 @@ static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struc
 	for (size_t i = 0; i < n_handles; i++) {
 		EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handles[i], EFI_BLOCK_IO_PROTOCOL);
 
-		if (io == NULL || io->Media == NULL)
+		if (io == NULL || io->Media == NULL || !disk_is_usable(io->Media))
 			continue;
 		found[n++] = (struct found){
 			.handle = handles[i],
@@ -361,12 +361,14 @@ bool platform_device_of(const char *name, uintptr_t *ret_id)
 {
 	struct location location;
 	struct error ignored; /* a name that leads nowhere is on no device */
+	EFI_BLOCK_IO_PROTOCOL *io;
 	EFI_HANDLE device = NULL;
 
 	/* A file system may stand on a handle above that of its blocks. */
 	if (location_find(name, &location, &ignored) == ST_OK)
 		device = device_path_locate(device_path_of(location.device), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
 	location_free(&location);
+	io = PROTOCOL(device, EFI_BLOCK_IO_PROTOCOL);
 	*ret_id = (uintptr_t)device;
-	return device != NULL;
+	return io != NULL && io->Media != NULL && disk_is_usable(io->Media);
 }

@@ -64,7 +64,7 @@ EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32
 bool disk_answers(EFI_HANDLE handle, uint64_t offset)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
-	uint32_t n = io != NULL ? io->Media->BlockSize : 0;
+	uint32_t n = io != NULL && disk_is_usable(io->Media) ? io->Media->BlockSize : 0;
 	void *block = n > 0 ? io_alloc(n) : NULL;
 	bool answers = true;
 
@@ -139,6 +139,14 @@ void disk_count_write(EFI_HANDLE device)
 			disk->writes++;
 }
 
+bool disk_is_usable(const EFI_BLOCK_IO_MEDIA *media)
+{
+	uint32_t n = media->BlockSize;
+
+	return !media->MediaPresent ||
+	       (is_power_of_two(n) && n >= BLOCK_BYTES_MIN && n <= TRANSFER_BYTES);
+}
+
 EFI_HANDLE disk_whole(EFI_HANDLE device)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(device, EFI_BLOCK_IO_PROTOCOL);
@@ -185,7 +193,7 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	align = media->IoAlign > 1 ? media->IoAlign : 1; /* 0 and 1 both mean any (UEFI 2.10, 13.9) */
 	if (!media->MediaPresent)
 		return ST_NO_MEDIUM;
-	if (!is_power_of_two(media->BlockSize) || media->BlockSize < BLOCK_BYTES_MIN || media->BlockSize > TRANSFER_BYTES)
+	if (!disk_is_usable(media))
 		return ST_UNSUPPORTED;
 	if (!is_power_of_two(align) || align > PAGE_BYTES)
 		return ST_UNSUPPORTED;

@@ -7,7 +7,7 @@
  * A disk or partition as a blk, over EFI_BLOCK_IO_PROTOCOL (UEFI 2.10, 13.9), for reading only. The medium that is
  * in at this moment is the one that is read: exchanging it, or pulling the device out, ends in ST_MEDIUM_CHANGED. Its
  * flush is file_system_settle(). Errors: ST_MEDIUM_CHANGED (the device is gone already), ST_NO_MEDIUM, ST_UNSUPPORTED (a
- * block size that is no power of two, as of an audio CD), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
+ * device that disk_is_usable() is false of), ST_CORRUPT (an impossible size), ST_NO_MEMORY.
  */
 [[nodiscard]] enum status disk_open(EFI_HANDLE, struct blk **ret);
 
@@ -16,6 +16,13 @@
  * (blk_writes()). Every write of this program goes with such a call.
  */
 void disk_count_write(EFI_HANDLE device);
+
+/*
+ * Whether a device is one whose blocks efi-img can deal with: a power of two, from 512 bytes to 1
+ * MiB. Others are no disks, such as iPXE's virtual volume with blocks of one byte, or an audio CD.
+ * Where no medium is in it, the length means nothing, and the answer is true.
+ */
+bool disk_is_usable(const EFI_BLOCK_IO_MEDIA *);
 
 /*
  * The handle of the whole disk that a device is, or is a partition of: what its path leads to above

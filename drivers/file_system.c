@@ -78,6 +78,8 @@ static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *re
 	if (io == NULL)
 		return ST_OK;
 	st = disk_open(handle, &blk);
+	if (st == ST_UNSUPPORTED)
+		return ST_OK; /* it is no disk, and so has no boot sector */
 	if (st != ST_OK)
 		return st;
 	if (blk->size >= sizeof sector) {
