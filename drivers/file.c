@@ -20,6 +20,7 @@
 #include "disk.h"
 #include "firmware.h"
 #include "flush.h"
+#include "rewrite.h"
 #include "status.h"
 #include "file_system.h"
 
@@ -87,6 +88,8 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 
 	if (st != ST_OK)
 		return st;
+	if (offset + len < blk->size && rewrite_truncates(file->volume))
+		return ST_UNSUPPORTED; /* the bytes after these would be lost */
 	disk_count_write(file->volume);
 	/* The firmware's interface lacks the const; it only reads the buffer. */
 	efi = file->file->Write(file->file, &n, (void *)(uintptr_t)buf);

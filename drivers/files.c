@@ -9,6 +9,7 @@
 #include "file.h"
 #include "firmware.h"
 #include "location.h"
+#include "rewrite.h"
 #include "status.h"
 #include "text16.h"
 #include "file_system.h"
@@ -369,6 +370,50 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 	if (st == ST_OK)
 		st = give_blk(file, &target, 0, OPEN_WRITE, ret, err);
 done:
+	target_close(&target);
+	return st;
+}
+
+/* Tries it, in the directory that the file is in or will be in. */
+static enum status check_rewrite(const struct target *target, struct error *err)
+{
+	const struct location *location = &target->location;
+	char name[REWRITE_NAME_BYTES], *directory;
+	size_t n = text_length(location->path);
+	enum status st;
+
+	while (n > 0 && location->path[n - 1] != '\\')
+		n--;
+	directory = text_copy_n(location->path, n);
+	if (directory == NULL)
+		return fail_no_memory(err);
+	st = rewrite_probe(location->device, target->root, directory, name);
+	mem_free(directory);
+	if (name[0] != '\0')
+		return fail(err, st,
+			    "%s: %s%s, with which efi-img has tried how it can be written, "
+			    "could not be removed (%s); remove it",
+			    location->full, location->volume, name, status_text(st));
+	if (st == ST_NO_SPACE) /* the one that has the fault does not say so of a full volume */
+		return ST_OK;
+	if (st == ST_UNSUPPORTED)
+		return fail(err, st,
+			    "%s: the file system of %s cuts a file off after what is written to "
+			    "it, and efi-img must go back in what it writes; use another volume, "
+			    "or another firmware",
+			    location->full, location->volume);
+	return st == ST_OK ? ST_OK : failed(location, "write to it", st, err);
+}
+
+enum status platform_check_rewrite(const char *name, struct error *err)
+{
+	struct target target;
+	enum status st = target_open(name, &target, err);
+
+	if (st == ST_OK)
+		st = check_directories(&target, err);
+	if (st == ST_OK)
+		st = check_rewrite(&target, err);
 	target_close(&target);
 	return st;
 }

@@ -136,6 +136,16 @@ enum status platform_look(const char *name, struct place *ret, struct error *);
  */
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *);
 
+/*
+ * Makes sure that a file of this name, whether it is there or not, can be written to other than at
+ * its end: the file systems of some firmware cut a file off after whatever is written to it. It is
+ * found by trial, with a small file beside it that is removed, once for each volume. To be called
+ * before the first byte of what is written so, and not where nothing is to be written. Errors:
+ * ST_UNSUPPORTED (the file system is one of these), those of platform_look(), platform_create() and
+ * platform_remove().
+ */
+enum status platform_check_rewrite(const char *name, struct error *);
+
 /* Removes a file. The caller has closed its blk. */
 enum status platform_remove(const char *name, struct error *);
 

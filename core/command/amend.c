@@ -1,5 +1,6 @@
 #include "command/command.h"
 #include "job/amend.h"
+#include "job/finished.h"
 
 static const struct option options[] = {
 	{ 'o', "options", "LIST", "what is to change: name=value,name=value;\n-o help lists what can be changed" },
@@ -83,8 +84,7 @@ static enum status open_and_amend(const struct console *console, const struct ar
 	if (st != ST_OK)
 		return st;
 	st = amend(console, arguments, chain.link[0].image, err);
-	chain_close(&chain);
-	return st;
+	return finished_close_chain(&chain, st, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/tree.h"
 #include "command/command.h"
+#include "job/finished.h"
 #include "job/speed.h"
 #include "job/target.h"
 #include "storage/storage.h"
@@ -231,8 +232,7 @@ static enum status bench(const struct console *console, const struct arguments *
 		return st;
 	job.image = chain.link[0].image;
 	st = measure_image(console, arguments, json, &job, err);
-	chain_close(&chain);
-	return st;
+	return finished_close_chain(&chain, st, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

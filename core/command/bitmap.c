@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "command/command.h"
 #include "job/bitmaps.h"
+#include "job/finished.h"
 #include "storage/storage.h"
 
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */
@@ -133,8 +134,7 @@ static enum status bitmap(struct storage *storage, const struct arguments *argum
 	if (st == ST_OK)
 		st = act_all(arguments, image, source, granularity, err);
 	image_close(source);
-	image_close(image);
-	return st;
+	return finished_close_image(image, st, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

@@ -1,7 +1,8 @@
-#include "base/tree.h"
 #include "base/text.h"
+#include "base/tree.h"
 #include "command/command.h"
 #include "format/image.h"
+#include "job/finished.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
@@ -184,8 +185,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	code = check(console, &request, image);
-	image_close(image);
-	return code;
+	if (code == EXIT_ERROR) {
+		image_close(image);
+		return code;
+	}
+	return finished_close_image(image, ST_OK, &err) == ST_OK ? code
+								 : command_failed(console, &err);
 }
 
 const struct command command_check = {

@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/commit.h"
+#include "job/finished.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {
@@ -78,7 +79,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	job.progress = &progress;
 	st = commit_run(&job, &err);
 	progress_end(&progress);
-	chain_close(&chain);
+	st = finished_close_chain(&chain, st, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!quiet)

@@ -3,6 +3,7 @@
 #include "command/command.h"
 #include "command/convert_records.h"
 #include "job/convert.h"
+#include "job/finished.h"
 #include "job/outcome.h"
 #include "job/pack.h"
 #include "job/snapshots.h"
@@ -245,7 +246,7 @@ static enum status convert_to_existing(struct storage *storage, struct convert_j
 	if (st == ST_OK)
 		st = convert_run(job, err);
 	progress_end(job->progress);
-	image_close(job->target);
+	st = finished_close_image(job->target, st, err);
 	chain_close(&backing);
 	return st;
 }

@@ -46,6 +46,8 @@ static int create(const struct console *console, const struct arguments *argumen
 		st = create_prepare(job, &err);
 	if (arguments_has(arguments, "dry-run"))
 		return copy_ended(console, create_say_plan(console, arguments, job, NULL, 0, st, &err), false, &err);
+	if (st == ST_OK)
+		st = create_check_rewrite(job, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q")) {

@@ -1,6 +1,7 @@
 #include "base/path.h"
 #include "base/platform.h"
 #include "command/command.h"
+#include "job/finished.h"
 #include "job/rebase.h"
 #include "storage/storage.h"
 
@@ -97,8 +98,7 @@ static enum status open_and_rebase(struct storage *storage, const struct rebase_
 		st = chain_open_writable(storage, name, format, 0, &chain, err);
 		if (st == ST_OK)
 			st = rebase(job, chain.link[0].image, err);
-		chain_close(&chain);
-		return st;
+		return finished_close_chain(&chain, st, err);
 	}
 	st = image_open_file(storage, name, format, OPEN_WRITE, &image, err);
 	if (st != ST_OK)
@@ -106,8 +106,7 @@ static enum status open_and_rebase(struct storage *storage, const struct rebase_
 	st = image_load(image, err);
 	if (st == ST_OK)
 		st = rebase(job, image, err);
-	image_close(image);
-	return st;
+	return finished_close_image(image, st, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "job/finished.h"
 #include "job/resize.h"
 
 static const struct option options[] = {
@@ -89,7 +90,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = resize(arguments, chain.link[0].image, &err);
-	chain_close(&chain);
+	st = finished_close_chain(&chain, st, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q"))

@@ -1,6 +1,7 @@
 #include "base/platform.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "job/finished.h"
 #include "job/snapshots.h"
 
 static const struct option options[] = {
@@ -64,8 +65,7 @@ static enum status snapshot(const struct console *console, const struct argument
 			  image->format->name);
 	else
 		st = change(image, arguments, err);
-	image_close(image);
-	return st;
+	return finished_close_image(image, st, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

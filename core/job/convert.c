@@ -7,6 +7,7 @@
 #include "blk/window.h"
 #include "job/bitmaps.h"
 #include "job/copy.h"
+#include "job/finished.h"
 #include "job/verify.h"
 
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
@@ -189,6 +190,26 @@ static enum status open_created(struct convert_job *job, struct blk *file, uint6
 	return st == ST_OK ? image_load(job->target, err) : st;
 }
 
+/* Closes the new image, whose first sector is there by now, and looks at its files once more. */
+static enum status close_whole(struct convert_job *job, struct error *err)
+{
+	struct finished finished = { 0 };
+	enum status st = ST_OK;
+
+	if (job->create->device_bytes == 0)
+		st = finished_add_image(&finished, job->target, err);
+	image_close(job->target);
+	job->target = NULL;
+	if (st == ST_OK)
+		st = finished_check(&finished, err);
+	else
+		finished_free(&finished);
+	/* Nothing is to be left that begins like an image, after a job that has failed. */
+	if (st != ST_OK && job->journal != NULL)
+		journal_drop(job->journal);
+	return st;
+}
+
 static enum status convert_to_new(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct chain backing = { 0 };
@@ -212,6 +233,8 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
 	}
+	if (st == ST_OK)
+		st = close_whole(job, err);
 	image_close(job->target);
 	job->target = NULL;
 	chain_close(&backing);
@@ -258,6 +281,9 @@ enum status convert_run(struct convert_job *job, struct error *err)
 		return st;
 	if (job->part)
 		size = job->n_bytes;
+	st = rescue_map_check(job->map, err);
+	if (st != ST_OK)
+		return st;
 	if (job->create != NULL) {
 		st = refuse_marked_disk(job, err);
 		return st == ST_OK ? convert_to_new(job, size, err) : st;

@@ -10,6 +10,7 @@
 #include "storage/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
+#include "job/finished.h"
 #include "job/place.h"
 #include "storage/storage.h"
 
@@ -271,10 +272,19 @@ void create_remove(const struct create_job *job, struct error *err)
 	remove_files(job, job->plan.n_files, err);
 }
 
+enum status create_check_rewrite(const struct create_job *job, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = job->device_bytes > 0 ? 1 : 0; st == ST_OK && i < job->plan.n_files; i++)
+		st = platform_check_rewrite(job->file[i], err);
+	return st;
+}
+
 /* Creates all files; *ret_n of them are there, on failure too. */
 static enum status make_files(const struct create_job *job, struct blk *file[], size_t *ret_n, struct error *err)
 {
-	enum status st = ST_OK;
+	enum status st = create_check_rewrite(job, err);
 
 	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
 		st = make_file(job, *ret_n, &file[*ret_n], err);
@@ -360,7 +370,10 @@ enum status create_check_unfinished(const char *name, const uint8_t id[static MA
 static enum status open_file(const struct create_job *job, struct blk **ret, struct error *err)
 {
 	struct blk *first;
-	enum status st = platform_open(job->file[0], OPEN_WRITE, &first, err);
+	enum status st = platform_check_rewrite(job->file[0], err);
+
+	if (st == ST_OK)
+		st = platform_open(job->file[0], OPEN_WRITE, &first, err);
 
 	if (st != ST_OK)
 		return st;
@@ -396,17 +409,28 @@ enum status create_reopen(const struct create_job *job, const uint8_t first[stat
 
 enum status create_run(const struct create_job *job, struct error *err)
 {
+	struct finished finished = { 0 };
 	struct blk *file;
 	enum status st = create_open(job, &file, err);
 
 	if (st != ST_OK)
 		return st;
 	st = hold_release(file);
-	blk_close(file);
-	if (st != ST_OK) {
+	if (st != ST_OK)
 		error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
+	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++)
+		if (i > 0)
+			st = finished_add_size(&finished, job->file[i], job->plan.file[i].size,
+					       err);
+		else if (job->device_bytes == 0)
+			st = finished_add(&finished, job->file[i], file, err);
+	blk_close(file);
+	if (st == ST_OK)
+		st = finished_check(&finished, err);
+	else
+		finished_free(&finished);
+	if (st != ST_OK)
 		create_remove(job, err);
-	}
 	return st;
 }
 

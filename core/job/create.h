@@ -48,6 +48,12 @@ void create_print_text(const struct create_job *, const struct chain *source, si
 void create_print_json(const struct create_job *, const struct chain *source, size_t n, enum status st, const struct error *err, struct out *);
 
 /*
+ * The one check of what create_prepare() has left that may write: whether the volumes can keep the
+ * files (platform_check_rewrite()). create_run() and create_open() begin with it.
+ */
+enum status create_check_rewrite(const struct create_job *, struct error *);
+
+/*
  * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are removed; if that
  * fails too, the words say which one remains. What is on a disk stays.
  */

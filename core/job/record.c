@@ -138,8 +138,10 @@ static enum status write(const char *name, enum record_state *state,
 	uint8_t mark[MARK_BYTES];
 	struct out_file to;
 	struct blk *file, *held;
-	enum status st = platform_create(name, *state != RECORD_ABSENT, &file, err);
+	enum status st = platform_check_rewrite(name, err);
 
+	if (st == ST_OK)
+		st = platform_create(name, *state != RECORD_ABSENT, &file, err);
 	if (st != ST_OK)
 		return st;
 	*state = RECORD_EMPTY;

@@ -55,6 +55,11 @@ static size_t find(const struct rescue_ranges *ranges, uint64_t offset)
 	return low;
 }
 
+enum status rescue_map_check(const struct rescue_map *map, struct error *err)
+{
+	return map != NULL ? platform_check_rewrite(map->file.name, err) : ST_OK;
+}
+
 bool rescue_map_began(const struct rescue_map *map, uint64_t end)
 {
 	for (size_t i = 0; i < map->all.n && map->all.range[i].offset < end; i++)

@@ -48,6 +48,12 @@ void rescue_map_close(struct rescue_map *);
 /* The text of a map, all of it, as rescue_map_open() reads it: sets map->all. `name` is for the words. */
 enum status rescue_map_parse(struct rescue_map *, const char *name, const char *text, size_t n, struct error *);
 
+/*
+ * Makes sure, before the copy begins, that its file can be written when it ends. NULL: there is
+ * none. Errors: those of platform_check_rewrite().
+ */
+enum status rescue_map_check(const struct rescue_map *, struct error *);
+
 /* Whether anything below `end` was finished when it was opened. */
 bool rescue_map_began(const struct rescue_map *, uint64_t end);
 

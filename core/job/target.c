@@ -327,6 +327,9 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	enum status st;
 
 	job->holds = convert->map == NULL || !rescue_map_began(convert->map, HOLD_DISK_BYTES);
+	st = rescue_map_check(convert->map, err);
+	if (st != ST_OK)
+		return st;
 	job->resumes = convert->journal != NULL && convert->journal->old > 0;
 	if (convert->journal != NULL)
 		journal_begin(convert->journal);

@@ -91,7 +91,9 @@ enum status storage_open(struct storage *storage, const char *name, enum open_mo
 			    "as their target", name);
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);
-	st = platform_open(name, mode, &file, err);
+	st = mode == OPEN_WRITE ? platform_check_rewrite(name, err) : ST_OK;
+	if (st == ST_OK)
+		st = platform_open(name, mode, &file, err);
 	if (st != ST_OK)
 		return st;
 	st = storage_is_device(name) ? ST_OK : unfinished_refuse(file, name, err);

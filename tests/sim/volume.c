@@ -247,6 +247,8 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 		memset(buf, 0xbb, len / 2); /* some of it may have come through */
 		return ST_IO;
 	}
+	if (st == ST_OK && offset + len > file_of(blk)->size)
+		return ST_IO; /* it has been cut off */
 	if (st == ST_OK)
 		memcpy(buf, file_of(blk)->bytes + offset, len);
 	return st;
@@ -266,6 +268,8 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 	enum status st = call(), grown = ST_OK;
 	size_t n = st == ST_OK ? len : half(offset, len);
 
+	if (offset > file->size && volume.truncates)
+		return ST_IO;
 	if (offset > file->size)
 		abort(); /* blk.c resizes first */
 	if (gone)
@@ -280,7 +284,9 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 		return grown;
 	memcpy(file->bytes + offset, buf, n);
 	record(SIM_WRITE, file, offset, buf, n);
-	blk->size = file->size;
+	blk->size = max_u64(blk->size, file->size);
+	if (volume.truncates && set_size(file, offset + n) != ST_OK)
+		abort();
 	return st;
 }
 
@@ -485,6 +491,15 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 	}
 	record(SIM_CREATE, file, 0, NULL, 0);
 	return ST_OK;
+}
+
+enum status platform_check_rewrite(const char *name, struct error *err)
+{
+	enum status st = call_for(name);
+
+	if (st == ST_OK && volume.truncates && !volume.hides)
+		st = ST_UNSUPPORTED;
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, status_text(st));
 }
 
 enum status platform_remove(const char *name, struct error *err)

@@ -21,6 +21,8 @@ struct sim_volume_kind {
 	bool read_only;
 	bool has_holes;            /* blocks of zeros in a file take no space, and what is a hole can be asked, which can fail */
 	uint32_t zero_bytes;       /* > 0: its disks make so many zeros, and more, without getting them */
+	bool truncates; /* a write in the middle of a file cuts it off after what was written */
+	bool hides;                /* ... and platform_check_rewrite() does not find that */
 };
 
 /* Empties the volume and its journal. */

@@ -129,7 +129,9 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 	name = path_relative_to(q->image.name, q->header.data_file);
 	if (name == NULL)
 		return fail_no_memory(err);
-	st = platform_open(name, q->image.mode, &data, &why);
+	st = q->image.mode == OPEN_WRITE ? platform_check_rewrite(name, &why) : ST_OK;
+	if (st == ST_OK)
+		st = platform_open(name, q->image.mode, &data, &why);
 	if (st == ST_OK) {
 		st = unfinished_refuse(data, name, &why);
 		if (st != ST_OK)

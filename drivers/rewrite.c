@@ -1,0 +1,148 @@
+/*
+ * Can a file on this volume be written to in the middle? SPDX-License-Identifier: BSD-2-Clause
+ *
+ * U-Boot's FAT driver ends a file after whatever was written to it last: 512 bytes written at the
+ * beginning of a file of 50 GiB leave a file of 512 bytes, and every call says that it went well.
+ * All that efi-img writes goes back once at least, since the first sector of a new image is written
+ * last. So before the first byte is written to a volume, this is tried with a file that nobody
+ * misses: 1024 bytes, then 512 at its beginning. What its size is then, for somebody who opens it
+ * anew, decides.
+ *
+ * The firmware's name is not asked: drivers of file systems come from elsewhere, too.
+ */
+#include <efi.h>
+
+#include "rewrite.h"
+
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "disk.h"
+#include "file.h"
+#include "firmware.h"
+#include "status.h"
+#include "text16.h"
+
+enum { VOLUMES_MAX = 32, NAMES_MAX = 100, FIRST_BYTES = 1024, AGAIN_BYTES = 512 };
+
+static struct probed {
+	EFI_HANDLE volume;
+	bool truncates;
+} probed[VOLUMES_MAX];
+
+static size_t n_probed;
+
+static const struct probed *find(EFI_HANDLE volume)
+{
+	for (size_t i = 0; i < n_probed; i++)
+		if (probed[i].volume == volume)
+			return &probed[i];
+	return NULL;
+}
+
+static enum status open_named(EFI_FILE_PROTOCOL *root, const char *name, uint64_t mode,
+			      EFI_FILE_PROTOCOL **ret)
+{
+	CHAR16 *name16 = text16_from_utf8(name);
+	enum status st = ST_NO_MEMORY;
+
+	if (name16 != NULL)
+		st = status_from_efi(root->Open(root, ret, name16, mode, 0));
+	mem_free(name16);
+	return st;
+}
+
+/* Makes a file of a name that no file has. */
+static enum status make(EFI_FILE_PROTOCOL *root, const char *directory, char *name,
+			EFI_FILE_PROTOCOL **ret)
+{
+	const uint64_t writing = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
+	EFI_FILE_PROTOCOL *taken;
+	enum status st = ST_OK;
+
+	if (text_length(directory) >= REWRITE_NAME_BYTES - sizeof "EFIIMG00.TMP")
+		directory = "\\";
+	for (unsigned i = 0; st == ST_OK && i < NAMES_MAX; i++) {
+		struct out_buffer out;
+
+		out_buffer_init(&out, name, REWRITE_NAME_BYTES);
+		out_printf(&out.out, "%sEFIIMG%02u.TMP", directory, i);
+		st = open_named(root, name, EFI_FILE_MODE_READ, &taken);
+		if (st == ST_NOT_FOUND)
+			return open_named(root, name, writing | EFI_FILE_MODE_CREATE, ret);
+		if (st == ST_OK)
+			(void)taken->Close(taken); /* always succeeds, and nothing was written */
+	}
+	return st == ST_OK ? ST_EXISTS : st;
+}
+
+static enum status write_at(EFI_FILE_PROTOCOL *file, uint64_t offset, UINTN n)
+{
+	uint8_t bytes[FIRST_BYTES] = { 0 };
+	UINTN written = n;
+	enum status st = status_from_efi(file->SetPosition(file, offset));
+
+	if (st == ST_OK)
+		st = status_from_efi(file->Write(file, &written, bytes));
+	return st == ST_OK && written != n ? ST_NO_SPACE : st;
+}
+
+/* The size of the file, for somebody who opens it. */
+static enum status size_of(EFI_FILE_PROTOCOL *root, const char *name, uint64_t *ret)
+{
+	EFI_FILE_PROTOCOL *file;
+	EFI_FILE_INFO *info;
+	enum status st = open_named(root, name, EFI_FILE_MODE_READ, &file);
+
+	if (st != ST_OK)
+		return st;
+	st = file_info(file, &info);
+	(void)file->Close(file); /* always succeeds, and nothing was written */
+	if (st != ST_OK)
+		return st;
+	*ret = info->FileSize;
+	mem_free(info);
+	return ST_OK;
+}
+
+enum status rewrite_probe(EFI_HANDLE volume, EFI_FILE_PROTOCOL *root, const char *directory,
+			  char ret_name[static REWRITE_NAME_BYTES])
+{
+	const struct probed *known = find(volume);
+	EFI_FILE_PROTOCOL *file;
+	uint64_t size = 0;
+	enum status st, removed;
+
+	ret_name[0] = '\0';
+	if (known != NULL)
+		return known->truncates ? ST_UNSUPPORTED : ST_OK;
+	disk_count_write(volume);
+	st = make(root, directory, ret_name, &file);
+	if (st != ST_OK) {
+		ret_name[0] = '\0';
+		return st;
+	}
+	st = write_at(file, 0, FIRST_BYTES);
+	if (st == ST_OK)
+		st = write_at(file, 0, AGAIN_BYTES);
+	if (st == ST_OK)
+		st = status_from_efi(file->Flush(file));
+	if (st == ST_OK)
+		st = size_of(root, ret_name, &size);
+	/* Delete() closes the file whatever happens, and reports a failure as a warning (13.5). */
+	removed = status_from_efi(file->Delete(file));
+	if (removed != ST_OK)
+		return st != ST_OK ? st : removed;
+	ret_name[0] = '\0';
+	if (st == ST_OK && n_probed < VOLUMES_MAX)
+		probed[n_probed++] = (struct probed){ volume, size != FIRST_BYTES };
+	return st == ST_OK && size != FIRST_BYTES ? ST_UNSUPPORTED : st;
+}
+
+bool rewrite_truncates(EFI_HANDLE volume)
+{
+	const struct probed *known = find(volume);
+
+	return known != NULL && known->truncates;
+}
