@@ -112,7 +112,7 @@ static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, EFI_HANDLE control
 	memset(packet.Asb, 0, sizeof *packet.Asb);
 	ahci_count_begin(controller, port);
 	st = status_from_efi(ata->PassThru(ata, port, multiplier_port, &packet, NULL));
-	if (ahci_count_end() > 1 || (packet.Asb->AtaStatus & 0x21) != 0)
+	if (ahci_count_end() > 1 || (packet.Asb->AtaStatus & ATA_STATUS_FAILED) != 0)
 		st = st == ST_OK ? ST_IO : st;
 	io_free(packet.Asb, sizeof *packet.Asb);
 	return st;

@@ -1,7 +1,17 @@
 /*
- * What disk.c says of OVMF's driver of SATA disks holds for files as well: its success is all that the FAT driver gets to
- * see, and what it reads into its cache never comes by here. So the function that reads is replaced in the disk's
- * protocol, as long as the program runs.
+ * SATA disks whose driver calls a failure a success. SPDX-License-Identifier: BSD-2-Clause
+ *
+ * EDK2's AHCI driver (202011 to 202302) returns success for a command that the drive has failed
+ * each of the five times that it was sent. That success is all that the FAT driver gets to see, and
+ * nothing of what passes between these two comes by here. So two functions are replaced as long as
+ * the program runs, in the protocols through which these drivers call each other:
+ *
+ * - ReadBlocks of the disk, by one that sees whether anything was read (disk_read_by());
+ * - PassThru of its controller, by one that sees in the drive's own status that a write has failed.
+ *   (When data is read, that status may be of an earlier command: PIO ends without one.)
+ *
+ * Writes that return before they are done, with an event, are left as they are: neither the FAT
+ * driver nor efi-img has such.
  */
 #include <efi.h>
 
@@ -11,8 +21,9 @@
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
+#include "protocol/ata_pass_thru.h"
 
-enum { DISKS_MAX = 32 };
+enum { DISKS_MAX = 32, CONTROLLERS_MAX = 16 };
 
 static struct watched {
 	EFI_HANDLE disk;
@@ -28,6 +39,33 @@ static EFI_STATUS EFIAPI read_checked(EFI_BLOCK_IO_PROTOCOL *io, UINT32 media_id
 		if (watched[i].io == io)
 			return disk_read_by(watched[i].read, io, media_id, lba, buf, len);
 	return EFI_DEVICE_ERROR; /* nobody calls it so */
+}
+
+static struct answering {
+	EFI_HANDLE controller;
+	EFI_ATA_PASS_THRU_PROTOCOL *ata;
+	ata_pass_thru own; /* the driver's */
+} answering[CONTROLLERS_MAX];
+
+static size_t n_answering;
+
+static EFI_STATUS EFIAPI pass_thru_checked(EFI_ATA_PASS_THRU_PROTOCOL *ata, UINT16 port,
+					   UINT16 multiplier_port,
+					   EFI_ATA_PASS_THRU_COMMAND_PACKET *packet,
+					   EFI_EVENT event)
+{
+	EFI_STATUS efi = EFI_DEVICE_ERROR;
+	bool writes;
+
+	for (size_t i = 0; i < n_answering; i++)
+		if (answering[i].ata == ata)
+			efi = answering[i].own(ata, port, multiplier_port, packet, event);
+	writes = packet->Protocol == EFI_ATA_PASS_THRU_PROTOCOL_PIO_DATA_OUT ||
+		 packet->Protocol == EFI_ATA_PASS_THRU_PROTOCOL_UDMA_DATA_OUT;
+	if (efi == EFI_SUCCESS && writes && event == NULL && packet->Asb != NULL &&
+	    (packet->Asb->AtaStatus & ATA_STATUS_FAILED) != 0)
+		efi = EFI_DEVICE_ERROR;
+	return efi;
 }
 
 /* The handle of the SATA disk that is the volume, or has it. NULL: it is on none. */
@@ -51,11 +89,25 @@ static EFI_HANDLE sata_disk(EFI_HANDLE volume)
 	return disk;
 }
 
+static void watch_controller(EFI_HANDLE disk)
+{
+	EFI_HANDLE controller = device_path_locate(device_path_of(disk),
+						   &(EFI_GUID)EFI_ATA_PASS_THRU_PROTOCOL_GUID);
+	EFI_ATA_PASS_THRU_PROTOCOL *ata = PROTOCOL(controller, EFI_ATA_PASS_THRU_PROTOCOL);
+
+	if (ata == NULL || ata->PassThru == pass_thru_checked || n_answering == CONTROLLERS_MAX)
+		return;
+	answering[n_answering++] = (struct answering){ controller, ata, ata->PassThru };
+	ata->PassThru = pass_thru_checked;
+}
+
 void sata_watch(EFI_HANDLE volume)
 {
 	EFI_HANDLE disk = sata_disk(volume);
 	EFI_BLOCK_IO_PROTOCOL *io = disk != NULL ? PROTOCOL(disk, EFI_BLOCK_IO_PROTOCOL) : NULL;
 
+	if (disk != NULL)
+		watch_controller(disk);
 	if (io == NULL || io->ReadBlocks == read_checked || n_watched == DISKS_MAX)
 		return;
 	watched[n_watched++] = (struct watched){ .disk = disk, .io = io, .read = io->ReadBlocks };
@@ -64,6 +116,13 @@ void sata_watch(EFI_HANDLE volume)
 
 void sata_finish(void)
 {
+	for (; n_answering > 0; n_answering--) {
+		const struct answering *last = &answering[n_answering - 1];
+
+		if (PROTOCOL(last->controller, EFI_ATA_PASS_THRU_PROTOCOL) == last->ata &&
+		    last->ata->PassThru == pass_thru_checked)
+			last->ata->PassThru = last->own;
+	}
 	for (; n_watched > 0; n_watched--) {
 		const struct watched *last = &watched[n_watched - 1];
 

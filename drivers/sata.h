@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * From now on the firmware's own drivers, those of file systems above all, read the SATA disk that the volume is on as we
- * do: nothing is taken for read that was not (disk_read_blocks()). No effect on other disks. sata_finish() undoes it,
+ * From now on the firmware's own drivers, those of file systems above all, read the SATA disk that
+ * a device is, or is on, as we do: nothing is taken for read that was not (disk_read_blocks()), and
+ * for written that the drive says it has not. No effect on other disks. sata_finish() undoes it,
  * before the program ends.
  */
 void sata_watch(EFI_HANDLE volume);

@@ -13,6 +13,7 @@
 #include "flush.h"
 #include "identity.h"
 #include "nvme.h"
+#include "sata.h"
 #include "status.h"
 
 /*
@@ -224,6 +225,7 @@ static enum status open_exclusively(struct target *target)
 
 	if (PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) == NULL)
 		return ST_MEDIUM_CHANGED;
+	sata_watch(target->handle);
 	/*
 	 * This takes the drivers off that have opened it: the disk's partitions and their volumes. DisconnectController()
 	 * could take the disk itself away.

@@ -5,7 +5,11 @@
 #define EFI_ATA_PASS_THRU_PROTOCOL_GUID \
 	{ 0x1d3de7f0, 0x0807, 0x424f, { 0xaa, 0x69, 0x11, 0xa5, 0x4e, 0x19, 0xa4, 0x6f } }
 
-enum { EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA = 2 };
+enum {
+	EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA = 2,
+	EFI_ATA_PASS_THRU_PROTOCOL_PIO_DATA_OUT = 5,
+	EFI_ATA_PASS_THRU_PROTOCOL_UDMA_DATA_OUT = 11,
+};
 
 typedef struct {
 	UINT8 Reserved1[2];
@@ -41,6 +45,9 @@ typedef struct {
 	UINT8 Reserved3[6];
 } EFI_ATA_STATUS_BLOCK;
 
+/* Of AtaStatus: "error" and "device fault" (ATA8-ACS, 6.2). */
+enum { ATA_STATUS_FAILED = 0x21 };
+
 typedef struct {
 	EFI_ATA_STATUS_BLOCK *Asb; /* aligned as the mode says */
 	EFI_ATA_COMMAND_BLOCK *Acb;
@@ -55,10 +62,13 @@ typedef struct {
 
 typedef struct EFI_ATA_PASS_THRU_PROTOCOL EFI_ATA_PASS_THRU_PROTOCOL;
 
+typedef EFI_STATUS(EFIAPI *ata_pass_thru)(EFI_ATA_PASS_THRU_PROTOCOL *, UINT16 port,
+					  UINT16 multiplier_port,
+					  EFI_ATA_PASS_THRU_COMMAND_PACKET *, EFI_EVENT);
+
 struct EFI_ATA_PASS_THRU_PROTOCOL {
 	VOID *Mode;
-	EFI_STATUS (EFIAPI *PassThru)(EFI_ATA_PASS_THRU_PROTOCOL *, UINT16 port, UINT16 multiplier_port, EFI_ATA_PASS_THRU_COMMAND_PACKET *,
-				      EFI_EVENT);
+	ata_pass_thru PassThru;
 	VOID *GetNextPort;
 	VOID *GetNextDevice;
 	VOID *BuildDevicePath;
