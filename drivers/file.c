@@ -141,6 +141,13 @@ enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
 	info->FileSize = size;
 	st = status_from_efi(file->SetInfo(file, &(EFI_GUID)EFI_FILE_INFO_ID, (UINTN)info->Size, info));
 	mem_free(info);
+	/* What would stay after the new end would become part of what is written next. */
+	if (st == ST_OK)
+		st = file_info(file, &info);
+	if (st != ST_OK)
+		return st;
+	st = info->FileSize == size ? ST_OK : ST_MISMATCH;
+	mem_free(info);
 	return st;
 }
 

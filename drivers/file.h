@@ -13,5 +13,8 @@ struct blk *file_blk(EFI_FILE_PROTOCOL *, EFI_HANDLE volume, uint64_t size, enum
 /* What the file system knows of a file. Freed with mem_free(). */
 [[nodiscard]] enum status file_info(EFI_FILE_PROTOCOL *, EFI_FILE_INFO **ret);
 
-/* Cuts a file to `size`, at most its present one, and gives the clusters behind it back. */
+/*
+ * Cuts a file to `size`, at most its present one, and releases the clusters after it. ST_MISMATCH:
+ * the file system said so, and has not.
+ */
 [[nodiscard]] enum status file_shrink(EFI_FILE_PROTOCOL *, uint64_t size);

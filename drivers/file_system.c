@@ -127,6 +127,7 @@ enum status file_system_settle(EFI_HANDLE device)
 
 enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct file_system *ret)
 {
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
 	EFI_FILE_SYSTEM_INFO *info = NULL;
 	size_t bytes;
 	enum status st;
@@ -148,6 +149,8 @@ enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct 
 		.label = text16_to_utf8_n(info->VolumeLabel, (bytes - SIZE_OF_EFI_FILE_SYSTEM_INFO) / sizeof(CHAR16)),
 	};
 	mem_free(info);
+	/* Not every file system asks the medium. */
+	ret->read_only |= io != NULL && io->Media->ReadOnly;
 	if (ret->label == NULL)
 		return ST_NO_MEMORY;
 	return look_at_boot_sector(handle, ret);

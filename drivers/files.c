@@ -347,6 +347,28 @@ static enum status open_to_replace(const struct target *target, bool replace, EF
 	return st;
 }
 
+/* A file system that has not found a file a moment ago may open it all the same. Closes it on
+ * failure. */
+static enum status check_new(const struct location *location, EFI_FILE_PROTOCOL *file,
+			     struct error *err)
+{
+	EFI_FILE_INFO *info;
+	bool is_empty;
+	enum status st = file_info(file, &info);
+
+	if (st == ST_OK) {
+		is_empty = info->FileSize == 0;
+		mem_free(info);
+		if (is_empty)
+			return ST_OK;
+		st = fail(err, ST_EXISTS, "%s: exists already", location->full);
+	} else {
+		st = failed(location, "make it", st, err);
+	}
+	(void)file->Close(file); /* always succeeds, and nothing was written */
+	return st;
+}
+
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
 {
 	struct target target;
@@ -364,8 +386,8 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 		if (st != ST_OK)
 			goto done;
 		st = open_path(target.root, path, text_length(path), MODE_WRITE | EFI_FILE_MODE_CREATE, &file);
-		if (st != ST_OK)
-			st = failed(&target.location, "make it", st, err);
+		st = st == ST_OK ? check_new(&target.location, file, err)
+				 : failed(&target.location, "make it", st, err);
 	}
 	if (st == ST_OK)
 		st = give_blk(file, &target, 0, OPEN_WRITE, ret, err);

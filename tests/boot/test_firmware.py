@@ -49,7 +49,7 @@ def made(place, make_stick):
     stick.put(ROOT / "build" / "x86_64" / "truncating.efi", "/truncating.efi")
     stick.put(ROOT / "build" / "x86_64" / "odd_blocks.efi", "/odd_blocks.efi")
     volumes = {}
-    for name in ("truncates", "hides"):
+    for name in ("truncates", "hides", "keeps"):
         image = disks.make_disk(place / f"{name}.img", 48 * MIB)
         volumes[name] = Volume(image).format(16, cluster=1024)
     volumes["truncates"].put(DATA, "/data.raw")
@@ -65,7 +65,8 @@ def made(place, make_stick):
         batch.do(f"cp -q %{name}%\\old.qcow2 %{name}%\\older.qcow2")
         batch.do(f"cp -q %{name}%\\old.qcow2 {name}.before")
     batch.do("load truncating.efi")
-    for name in volumes:
+    steps["keeps"] = batch.run(r"efi-img create --force %keeps%\old.qcow2 64k")
+    for name in ("truncates", "hides"):
         for job, line in MAKES.items():
             steps[name, job] = batch.run("efi-img " + line.format(volume=f"%{name}%\\"))
     for name, line in {
@@ -128,6 +129,13 @@ def test_what_is_cut_off_unseen(made, job):
     step = made.steps["hides", job]
     assert step.status != 0, step.err
     assert OPENED_AGAIN in step.err or job == "split", step.err
+
+
+def test_a_file_that_does_not_get_shorter(made):
+    """What should have been emptied would be the rest of the new image."""
+    step = made.steps["keeps"]
+    assert step.status == 1 and "cannot empty it" in step.err, f"{step.status}: {step.err}"
+    assert made.volumes["keeps"].get("/old.qcow2") == made.stick.get("/keeps.before")
 
 
 def test_nothing_half_made_stays(made):

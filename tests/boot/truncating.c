@@ -1,13 +1,17 @@
 /*
- * A driver for the shell's `load`: FAT volumes as U-Boot has them. On a volume with the file
- * \is-truncates, a write in the middle of a file cuts it off after what was written. On one with
- * the file \is-hides, a file of 64 KiB and more is cut to 512 bytes when it is closed, if it was
- * written to: so nobody who tries it with a small file, or still has the file open, sees it.
+ * A driver for the shell's `load`: FAT volumes that do something else than they are told.
+ *
+ * \is-truncates on a volume: as in U-Boot, a write in the middle of a file cuts it off after what
+ * was written. \is-hides: a file of 64 KiB and more is cut to 512 bytes when it is closed, if it
+ * was written to; so nobody who tries it with a small file, or still has the file open, sees it.
+ * \is-keeps: no file gets shorter, and the call that is to do it succeeds.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <efi.h>
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+enum kind { HONEST, TRUNCATES, HIDES, KEEPS };
 
 enum { VOLUMES_MAX = 8, FILES_MAX = 64, HIDDEN_FROM = 64 << 10, LEFT_BYTES = 512 };
 
@@ -15,13 +19,14 @@ static EFI_BOOT_SERVICES *services;
 
 static struct volume {
 	EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs;
-	BOOLEAN hides;
+	enum kind kind;
 } volume[VOLUMES_MAX];
 
 /* Open files of these volumes. */
 static struct file {
 	EFI_FILE_PROTOCOL *file;
-	BOOLEAN hides, written;
+	enum kind kind;
+	BOOLEAN written;
 } open_file[FILES_MAX];
 
 static UINTN n_volumes;
@@ -73,7 +78,7 @@ static EFI_STATUS EFIAPI write(EFI_FILE_PROTOCOL *file, UINTN *n, VOID *bytes)
 		return efi;
 	known->written = TRUE;
 	(void)fat.GetPosition(file, &position);
-	if (!known->hides && position < size_of(file, position)) {
+	if (known->kind == TRUNCATES && position < size_of(file, position)) {
 		cut(file, position);
 		(void)fat.SetPosition(file, position);
 	}
@@ -84,7 +89,8 @@ static EFI_STATUS EFIAPI close(EFI_FILE_PROTOCOL *file)
 {
 	struct file *known = find(file);
 
-	if (known != NULL && known->hides && known->written && size_of(file, 0) >= HIDDEN_FROM)
+	if (known != NULL && known->kind == HIDES && known->written &&
+	    size_of(file, 0) >= HIDDEN_FROM)
 		cut(file, LEFT_BYTES);
 	if (known != NULL)
 		known->file = NULL;
@@ -100,7 +106,16 @@ static EFI_STATUS EFIAPI delete(EFI_FILE_PROTOCOL *file)
 	return fat.Delete(file);
 }
 
-static void take(EFI_FILE_PROTOCOL *file, BOOLEAN hides);
+static EFI_STATUS EFIAPI set_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, UINTN n, VOID *info)
+{
+	(void)file;
+	(void)type;
+	(void)n;
+	(void)info;
+	return EFI_SUCCESS;
+}
+
+static void take(EFI_FILE_PROTOCOL *file, enum kind kind);
 
 static EFI_STATUS EFIAPI open(EFI_FILE_PROTOCOL *directory, EFI_FILE_PROTOCOL **ret, CHAR16 *name,
 			      UINT64 mode, UINT64 attributes)
@@ -109,21 +124,23 @@ static EFI_STATUS EFIAPI open(EFI_FILE_PROTOCOL *directory, EFI_FILE_PROTOCOL **
 	EFI_STATUS efi = fat.Open(directory, ret, name, mode, attributes);
 
 	if (known != NULL && efi == EFI_SUCCESS)
-		take(*ret, known->hides);
+		take(*ret, known->kind);
 	return efi;
 }
 
-static void take(EFI_FILE_PROTOCOL *file, BOOLEAN hides)
+static void take(EFI_FILE_PROTOCOL *file, enum kind kind)
 {
 	struct file *place = find(NULL);
 
 	if (place == NULL)
 		return;
-	*place = (struct file){ file, hides, FALSE };
+	*place = (struct file){ file, kind, FALSE };
 	file->Open = open;
 	file->Write = write;
 	file->Close = close;
 	file->Delete = delete;
+	if (kind == KEEPS)
+		file->SetInfo = set_info;
 }
 
 static EFI_STATUS EFIAPI open_volume(EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs, EFI_FILE_PROTOCOL **ret)
@@ -132,7 +149,7 @@ static EFI_STATUS EFIAPI open_volume(EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs, EFI_FI
 
 	for (UINTN i = 0; efi == EFI_SUCCESS && i < n_volumes; i++)
 		if (volume[i].fs == fs)
-			take(*ret, volume[i].hides);
+			take(*ret, volume[i].kind);
 	return efi;
 }
 
@@ -148,16 +165,19 @@ static BOOLEAN has(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 
 static void look(EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs)
 {
+	static CHAR16 *const names[] = { NULL, L"\\is-truncates", L"\\is-hides", L"\\is-keeps" };
 	EFI_FILE_PROTOCOL *root;
-	BOOLEAN hides;
+	enum kind kind = HONEST;
 
 	if (fs->OpenVolume(fs, &root) != EFI_SUCCESS)
 		return;
-	hides = has(root, L"\\is-hides");
-	if (n_volumes < VOLUMES_MAX && (hides || has(root, L"\\is-truncates"))) {
+	for (enum kind i = TRUNCATES; i <= KEEPS; i++)
+		if (has(root, names[i]))
+			kind = i;
+	if (n_volumes < VOLUMES_MAX && kind != HONEST) {
 		fat_open_volume = fs->OpenVolume;
 		fat = *root;
-		volume[n_volumes++] = (struct volume){ fs, hides };
+		volume[n_volumes++] = (struct volume){ fs, kind };
 		fs->OpenVolume = open_volume;
 	}
 	(void)root->Close(root);
