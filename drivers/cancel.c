@@ -1,43 +1,82 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Ctrl-C (base/platform.h). Under the UEFI shell it is the shell that watches the keyboard, and
+ * signals ExecutionBreak (UEFI Shell 2.2, 2.2.2). Without a shell nobody else reads the keys, so
+ * they are taken here: Ctrl-C asks whether to stop (base/stop.h). No other key does, Esc least of
+ * all: the terminal driver of EDK2 makes Esc of each sequence that it does not know, F1 and Delete
+ * among them.
+ */
 #include <efi.h>
 
 #include "cancel.h"
 
+#include "base/out.h"
 #include "base/platform.h"
+#include "base/stop.h"
+#include "console.h"
 #include "firmware.h"
 
-enum { CONTROL_C = 3, SCAN_ESCAPE = 0x17 };
+enum { NO_CHARACTER = 0xffff };
 
-static bool cancelled;
+static bool broken; /* by the shell's ExecutionBreak */
+static void (*shower)(void *user, bool asked);
+static void *shower_user;
 
-static bool break_key(void)
+static uint32_t next(void *user)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 	EFI_INPUT_KEY key = { 0 };
 
-	return keyboard != NULL && keyboard->ReadKeyStroke(keyboard, &key) == EFI_SUCCESS &&
-	       (key.UnicodeChar == CONTROL_C || key.ScanCode == SCAN_ESCAPE);
+	(void)user;
+	if (keyboard == NULL || keyboard->ReadKeyStroke(keyboard, &key) != EFI_SUCCESS)
+		return 0;
+	return key.UnicodeChar != 0 ? key.UnicodeChar : NO_CHARACTER;
 }
+
+static void show(void *user, bool asked)
+{
+	(void)user;
+	if (shower != NULL) {
+		shower(shower_user, asked);
+		return;
+	}
+	if (asked)
+		out_printf(console_err(),
+			   "\nStop? y = yes, any other key = no. The work continues meanwhile.\n");
+	else
+		out_text(console_err(), "\n");
+	console_flush();
+}
+
+static struct stop stop = { .show = show, .next = next };
 
 bool platform_cancelled(void)
 {
-	if (cancelled)
-		return true;
-	if (firmware.shell != NULL)
-		/* The shell watches for Ctrl-C. CheckEvent takes the signal away, so it is remembered here. */
-		cancelled = firmware.services->CheckEvent(firmware.shell->ExecutionBreak) == EFI_SUCCESS;
-	else
-		cancelled = break_key();
-	return cancelled;
+	if (firmware.shell == NULL)
+		return stop_look(&stop);
+	/* CheckEvent takes the signal away, so it is remembered here. */
+	if (!broken)
+		broken = firmware.services->CheckEvent(firmware.shell->ExecutionBreak) ==
+			 EFI_SUCCESS;
+	return broken;
 }
 
 void platform_cancelled_forget(void)
 {
-	cancelled = false;
+	broken = false;
+	stop_forget(&stop);
+}
+
+void platform_cancel_ask(void (*ask)(void *user, bool asked), void *user)
+{
+	shower = ask;
+	shower_user = user;
 }
 
 void cancel_finish(void)
 {
-	if (cancelled && firmware.shell != NULL)
+	if (broken && firmware.shell != NULL)
 		/* If it fails, the script goes on, and there is nobody left to tell. */
 		(void)firmware.services->SignalEvent(firmware.shell->ExecutionBreak);
 }

@@ -140,13 +140,13 @@ void console_clear(void)
 		(void)screen->ClearScreen(screen); /* only looks are lost */
 }
 
-/* Whether a key comes in so many seconds (0: for ever), which it is is not. False without a keyboard. */
-static bool key_comes(unsigned seconds)
+/* Waits so many seconds (0: for ever) for a key, and takes it. False: none came, or there is no
+ * keyboard. */
+static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 	EFI_EVENT events[2];
 	UINTN n = 1, which = 0;
-	EFI_INPUT_KEY key;
 	EFI_STATUS efi;
 
 	if (keyboard == NULL)
@@ -167,8 +167,10 @@ static bool key_comes(unsigned seconds)
 		(void)firmware.services->CloseEvent(events[1]); /* fails only for what is no event */
 	if (efi != EFI_SUCCESS || which != 0)
 		return false;
-	(void)keyboard->ReadKeyStroke(keyboard, &key); /* that there was one is all that matters */
-	return true;
+	efi = keyboard->ReadKeyStroke(keyboard, ret);
+	if (efi != EFI_SUCCESS)
+		*ret = (EFI_INPUT_KEY){ 0 }; /* one that means nothing */
+	return efi != EFI_DEVICE_ERROR;
 }
 
 static void drop_earlier_keys(void)
@@ -181,10 +183,23 @@ static void drop_earlier_keys(void)
 
 bool console_wait_for_key(const char *prompt, unsigned seconds)
 {
+	EFI_INPUT_KEY key;
+
 	drop_earlier_keys();
 	out_text(&standard_output.out, prompt);
 	console_flush();
-	return key_comes(seconds);
+	return key_comes(seconds, &key);
+}
+
+void console_wait_for_enter(const char *prompt)
+{
+	EFI_INPUT_KEY key;
+
+	drop_earlier_keys();
+	out_text(&standard_output.out, prompt);
+	console_flush();
+	while (key_comes(0, &key) && key.UnicodeChar != L'\r' && key.UnicodeChar != L'\n')
+		;
 }
 
 bool console_has_screen(void)
@@ -196,13 +211,14 @@ bool console_countdown(const char *what, unsigned seconds)
 {
 	struct out *out = &standard_output.out;
 	unsigned step = console_has_screen() ? 1 : seconds;
+	EFI_INPUT_KEY ignored;
 	bool key = false;
 
 	drop_earlier_keys();
 	for (unsigned left = seconds; left > 0 && !key; left -= step) {
 		out_printf(out, "%s begins in %u seconds. Any key stops it.%c", what, left, step == 1 ? '\r' : '\n');
 		console_flush();
-		key = key_comes(step);
+		key = key_comes(step, &ignored);
 		if (firmware.system->ConIn == NULL) /* nobody can stop it, but it can be seen */
 			(void)firmware.services->Stall((UINTN)step * 1000000);
 	}

@@ -33,6 +33,10 @@ void console_clear(void);
  */
 bool console_wait_for_key(const char *prompt, unsigned seconds);
 
+/* The same for what stays until it was read: any other key than Enter, which an impatient person
+ * may press, is not enough. */
+void console_wait_for_enter(const char *prompt);
+
 /* Whether there is a screen; otherwise all that people see of it comes through a serial line. */
 bool console_has_screen(void);
 

@@ -15,7 +15,8 @@ void platform_end(enum ending ending)
 	bool off = ending == ENDING_POWER_OFF;
 
 	if (ending == ENDING_WAIT)
-		(void)console_wait_for_key("\nPress any key to go on.\n", 0); /* without a keyboard there is no waiting */
+		console_wait_for_enter("\nPress Enter to continue.\n"); /* without a keyboard there
+									   is no waiting */
 	if (!off && ending != ENDING_REBOOT)
 		return;
 	out_text(console_out(), off ? "\nThe machine is switched off.\n" : "\nThe machine starts again.\n");

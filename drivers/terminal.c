@@ -16,9 +16,11 @@ enum {
 	USUAL_ROWS = 25, /* of the firmware's first mode */
 	MIN_ROWS = 24,   /* of windows that people have before a serial line */
 	LINE_UNITS = 512,
+	KEYS_MAX = 256, /* that wait, should a keyboard never run out of them */
 };
 
 #define MILLISECOND UINT64_C(10000) /* in the 100 ns of timers */
+#define MILLISECOND_NS UINT64_C(1000000)
 
 /* Bright and less bright only, besides the title: what a terminal makes of other colours is not known. */
 static const UINTN attributes[N_STYLES] = {
@@ -111,12 +113,22 @@ static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 	}
 }
 
-static void forget_keys(struct terminal *terminal)
+static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
+	uint64_t begin = platform_nanoseconds(), passed = 0;
+	EFI_INPUT_KEY key;
 
 	(void)terminal;
-	(void)keyboard->Reset(keyboard, FALSE); /* if it fails, earlier keys are taken for an answer */
+	(void)keyboard->Reset(keyboard, FALSE); /* if it fails, the keys are read one by one */
+	for (unsigned n = 0;
+	     n < KEYS_MAX && keyboard->ReadKeyStroke(keyboard, &key) == EFI_SUCCESS;)
+		n++;
+	while (passed < milliseconds && wait(keyboard, milliseconds - (unsigned)passed)) {
+		if (keyboard->ReadKeyStroke(keyboard, &key) == EFI_DEVICE_ERROR)
+			return;
+		passed = (platform_nanoseconds() - begin) / MILLISECOND_NS;
+	}
 }
 
 /*

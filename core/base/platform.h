@@ -34,11 +34,23 @@ void io_free(void *, size_t n); /* with the same `n`; NULL is allowed */
 /* Says that this program contains a mistake, where, and ends it. */
 _Noreturn void platform_panic(const char *what, const char *file, int line);
 
-/* True from the moment the person asked to stop (Ctrl-C). Cheap enough to be asked once per transfer. */
+/*
+ * True from the moment the person has stopped the work. Cheap enough to be asked once per transfer,
+ * on the boot processor. In the UEFI shell and on Linux Ctrl-C stops at once, as it does for every
+ * other command there. Where efi-img has the console for itself, Ctrl-C only asks (base/stop.h),
+ * and the work goes on until that is confirmed.
+ */
 bool platform_cancelled(void);
 
 /* What was asked for till now is over: it is false again, until the person asks once more. */
 void platform_cancelled_forget(void);
+
+/*
+ * Where that question is shown: `show` is called by platform_cancelled() and
+ * platform_cancelled_forget(), with true when it is asked and with false when it is over. NULL: in
+ * a line on the console, as at the start.
+ */
+void platform_cancel_ask(void (*show)(void *user, bool asked), void *user);
 
 /* ---- The machine ---- */
 
@@ -51,7 +63,7 @@ const char *platform_firmware(void);
 enum ending {
 	ENDING_UNSAID, /* nobody has decided it: for a person to see the result */
 	ENDING_SHELL,  /* efi-img ends, for whoever started it to go on */
-	ENDING_WAIT,   /* until a key is pressed; then like ENDING_SHELL */
+	ENDING_WAIT,   /* until Enter is pressed; then like ENDING_SHELL */
 	ENDING_REBOOT,
 	ENDING_POWER_OFF,
 };

@@ -35,6 +35,7 @@ struct terminal {
 	void (*print)(struct terminal *, unsigned column, unsigned row, enum style, const char *text);
 	/* Waits for a key; 0 milliseconds: for ever. */
 	uint32_t (*key)(struct terminal *, unsigned milliseconds);
-	/* Forgets keys that were pressed and not asked for. */
-	void (*forget_keys)(struct terminal *);
+	/* Forgets the keys that were pressed till now, and those that come in so many milliseconds
+	 * from now on. */
+	void (*forget_keys)(struct terminal *, unsigned milliseconds);
 };

@@ -14,7 +14,7 @@ static const char notes[] =
 	"run: with a mistake in any line, nothing is done. The first command that ends\n"
 	"in something else than 0 ends the job. These lines are about that:\n"
 	"\n"
-	"  on-success ENDING   what comes then: poweroff, reboot, wait (for a key), or\n"
+	"  on-success ENDING   what comes then: poweroff, reboot, wait (for Enter), or\n"
 	"  on-failure ENDING   shell (efi-img ends, what started it goes on)\n"
 	"  exit-code           in a virtual machine: 16 more than the exit code goes to\n"
 	"                      port 0xf4, for QEMU's isa-debug-exit, which ends QEMU\n"

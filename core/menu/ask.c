@@ -5,7 +5,14 @@
 #include "base/text.h"
 #include "base/utf.h"
 
-enum { KEYS_BYTES = 160, NUMBER_DIGITS = 5, ESCAPE_MS = 300, AT_ONCE = 9, DETAIL_INDENT = 6 };
+enum {
+	KEYS_BYTES = 160,
+	NUMBER_DIGITS = 5,
+	ESCAPE_MS = 300,
+	SETTLE_MS = 1000,
+	AT_ONCE = 9,
+	DETAIL_INDENT = 6
+};
 
 static const char help_keys[] =
 	"\n\nDigits and letters always work; the arrow keys, Page Up and Page Down where "
@@ -17,7 +24,7 @@ static const char help_keys[] =
 	"  q             leave efi-img\n"
 	"  ?             this\n\n"
 	"Nothing is written before a screen has said what will be written and where.\n"
-	"While something runs, Ctrl-C stops it.\n";
+	"While something runs, Ctrl-C asks whether to stop; no other key does.\n";
 
 /*
  * ---- keys -----------------------------------------------------------------------------------------------------------
@@ -76,6 +83,14 @@ void tell(struct ui *ui, const char *text)
 {
 	screen_ask(&ui->screen, STYLE_PLAIN, text);
 	screen_show(&ui->screen);
+}
+
+void show_stop_question(void *ui, bool asked)
+{
+	struct screen *screen = &((struct ui *)ui)->screen;
+
+	screen_ask(screen, asked ? STYLE_LOUD : STYLE_PLAIN, asked ? STOP_QUESTION : "Looking ...");
+	screen_show(screen);
 }
 
 static enum way quit(struct ui *ui)
@@ -152,7 +167,7 @@ static void draw_page(struct ui *ui, const struct page *page, size_t skip)
 	out_text(&out.out, page->ask);
 	if (page->typed != NULL)
 		out_printf(&out.out, " %s_", page->typed);
-	screen_ask(&ui->screen, STYLE_PLAIN, ask);
+	screen_ask(&ui->screen, page->loud ? STYLE_LOUD : STYLE_PLAIN, ask);
 }
 
 void page_show(struct ui *ui, const struct page *page)
@@ -229,7 +244,7 @@ enum way page_ask(struct ui *ui, struct page *page)
 			return WAY_QUIT;
 		if (scroll(ui, page, key, &skip))
 			continue;
-		if (page->typed == NULL && key == KEY_OTHER)
+		if (page->typed == NULL && (page->enter ? key != KEY_ENTER : key == KEY_OTHER))
 			continue;
 		if (page->typed == NULL && !page->plain && (lower(key) == 'b' || lower(key) == 'q' || key == '?'))
 			way = way_of(ui, key, page->help);
@@ -242,6 +257,21 @@ enum way page_ask(struct ui *ui, struct page *page)
 		if (way != WAY_AGAIN)
 			return way;
 	}
+}
+
+void forget_typed(struct ui *ui)
+{
+	ui->screen.terminal->forget_keys(ui->screen.terminal, 0);
+}
+
+enum way page_ask_settled(struct ui *ui, struct page *page)
+{
+	struct page still = *page;
+
+	still.ask = "";
+	page_show(ui, &still);
+	ui->screen.terminal->forget_keys(ui->screen.terminal, SETTLE_MS);
+	return page_ask(ui, page);
 }
 
 /*

@@ -65,6 +65,8 @@ struct page {
 	bool last;         /* begins with the end of the text */
 	bool plain;        /* b and q are keys like all others */
 	bool bare;         /* for lines of up to 79 columns */
+	bool loud;         /* `ask` stands out */
+	bool enter;        /* with nothing to type: only Enter goes on */
 };
 
 /* Typed is what stands in `typed` when Enter is pressed; b, q and ? alone are what they are everywhere. */
@@ -73,8 +75,23 @@ enum way page_ask(struct ui *, struct page *);
 /* Shows a page, and waits for nothing. */
 void page_show(struct ui *, const struct page *);
 
+/*
+ * The same for what was not there before, as after a long job: keys that were typed before it could
+ * be read, and in the second after that, are no answer to it.
+ */
+enum way page_ask_settled(struct ui *, struct page *);
+
+/* Forgets the keys that were typed while something took long. */
+void forget_typed(struct ui *);
+
 /* A question that only `y` answers with yes. */
 bool sure(struct ui *, const char *question);
+
+#define STOP_QUESTION "Stop? y = yes, any other key = no. The work continues meanwhile."
+
+/* For platform_cancel_ask(), while something takes long that is not shown; the user is the struct
+ * ui. */
+void show_stop_question(void *ui, bool asked);
 
 /* A line while something takes long: "Looking at disk 3 of 4 ...". */
 void tell(struct ui *, const char *text);

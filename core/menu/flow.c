@@ -304,6 +304,7 @@ static bool write_plan(struct menu *m)
 	if (!possible && n == 0)
 		out_printf(&out.out, PAGE_LOUD "Refused: %s\n", m->why);
 	m->why[0] = '\0';
+	forget_typed(&m->ui);
 	return possible;
 }
 
@@ -316,11 +317,12 @@ static void add_line(struct menu *m)
 	out_printf(&out.out, "\nThe same as:\n  efi-img %s\n", m->line.text);
 }
 
-static enum way ask_plan(struct menu *m, bool possible, char *typed, const char *ask)
+static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capacity,
+			 const char *ask)
 {
 	struct page page = {
 		.title = m->flow->title, .step = m->step, .help = m->flow->help, .text = m->plan, .ask = possible ? ask : "Any key goes back.",
-		.typed = possible ? typed : NULL, .capacity = 8,
+		.typed = possible ? typed : NULL, .capacity = capacity,
 	};
 	enum way way = page_ask(&m->ui, &page);
 
@@ -337,16 +339,47 @@ enum way step_plan(struct menu *m)
 	add_line(m);
 	do {
 		typed[0] = '\0';
-		way = ask_plan(m, possible, typed, ask);
+		way = ask_plan(m, possible, typed, sizeof typed, ask);
 	} while (way == WAY_NEXT && !text_equal_nocase(typed, "y"));
 	return way;
+}
+
+/* Asks for a word until it is typed. `ask` says which one, before "to start:". */
+static enum way ask_word(struct menu *m, bool possible, const char *word, const char *ask)
+{
+	const char *wrong = "";
+
+	for (;;) {
+		char typed[CONFIRM_BYTES] = "", text[128];
+		struct out_buffer out;
+		enum way way;
+
+		out_buffer_init(&out, text, sizeof text);
+		out_printf(&out.out, "%sType %s to start:", wrong, ask);
+		way = ask_plan(m, possible, typed, sizeof typed, text);
+		if (way != WAY_NEXT || text_equal_nocase(typed, word))
+			return way;
+		wrong = "Not that. ";
+	}
+}
+
+/* How the word is asked for: what a person can read off the disk is not shown. */
+static void say_word(const struct confirm_word *word, struct out *out)
+{
+	const char *rest = word->text + word->n_serial;
+
+	if (word->n_serial == 0)
+		out_text(out, word->text);
+	else
+		out_printf(out, "its serial number's last %zu characters%s%s", word->n_serial,
+			   rest[0] != '\0' ? " and " : "", rest);
 }
 
 enum way step_erase(struct menu *m)
 {
 	bool possible = write_plan(m);
 	size_t n = text_length(m->plan);
-	char typed[8], ask[96];
+	char ask[96];
 	struct out_buffer out;
 	enum way way;
 
@@ -359,16 +392,8 @@ enum way step_erase(struct menu *m)
 	if (way != WAY_NEXT)
 		return way;
 	out_buffer_init(&out, ask, sizeof ask);
-	for (;;) {
-		out_printf(&out.out, "Type the last %zu characters of %s to start:", text_length(m->other.code),
-			   text_starts_with(m->other.name, "serial=") ? "its serial number" : "its name");
-		typed[0] = '\0';
-		way = ask_plan(m, possible, typed, ask);
-		if (way != WAY_NEXT || text_equal_nocase(typed, m->other.code))
-			return way;
-		out_buffer_init(&out, ask, sizeof ask);
-		out_text(&out.out, "Not that. ");
-	}
+	say_word(&m->other.word, &out.out);
+	return ask_word(m, possible, m->other.word.text, ask);
 }
 
 /*
@@ -378,7 +403,13 @@ enum way step_erase(struct menu *m)
 static void run(struct menu *m)
 {
 	struct ui *ui = &m->ui;
-	struct page page = { .text = m->transcript.text, .step = "", .help = "", .last = !m->flow->answers, .plain = true, .bare = true };
+	struct page page = { .text = m->transcript.text,
+			     .step = "",
+			     .help = "",
+			     .last = !m->flow->answers,
+			     .plain = true,
+			     .bare = true,
+			     .enter = true };
 	char title[48], log[128], ask[192];
 	struct out_buffer out;
 	int code;
@@ -393,9 +424,9 @@ static void run(struct menu *m)
 	page.title = title;
 	page.step = m->flow->title;
 	out_buffer_init(&out, ask, sizeof ask);
-	out_printf(&out.out, "Press any key to go on.%s%s", log[0] != '\0' ? "   Log: " : "", log);
+	out_printf(&out.out, "Press Enter to continue.%s%s", log[0] != '\0' ? "   Log: " : "", log);
 	page.ask = ask;
-	(void)page_ask(ui, &page); /* whatever the key is */
+	(void)page_ask_settled(ui, &page); /* there is one way on */
 }
 
 enum way flow_run(struct menu *m, const struct flow *flow)

@@ -126,10 +126,12 @@ enum menu_end menu_run(struct terminal *terminal)
 	if (m == NULL)
 		return end;
 	screen_init(&m->ui.screen, terminal);
-	terminal->forget_keys(terminal); /* of the boot menu */
+	terminal->forget_keys(terminal, 0); /* of the boot menu */
+	platform_cancel_ask(show_stop_question, &m->ui);
 	m->end = MENU_LEAVE;
 	if (board_run(m, &start, true) == WAY_QUIT && !m->ui.gone)
 		end = m->end;
+	platform_cancel_ask(NULL, NULL);
 	mem_free(m);
 	return end;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "menu/ask.h"
-#include "part/selector.h"
+#include "part/confirm.h"
 
 /* Choosing a disk, a file, or a directory for a new file. */
 
@@ -26,7 +26,7 @@ struct pick {
 
 	/* What was chosen; of files, in: the directory to begin with, "": the list of volumes. */
 	char name[SELECTOR_BYTES];     /* of a disk: for a command line */
-	char code[8];                  /* the last characters of what tells it from others */
+	struct confirm_word word;      /* to be typed before it is written over */
 	char words[WORDS_BYTES];       /* what it is, in a line */
 	char contents[256];            /* what is on it; "": nothing that is recognised */
 	bool whole;                    /* of a disk: all of it, no partition */

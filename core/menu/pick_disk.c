@@ -6,8 +6,9 @@
 #include "job/contents.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
+#include "part/port.h"
 
-enum { BUS = 6, MODEL = 24, SERIAL = 20, CODE = 4 };
+enum { BUS = 6, MODEL = 24, SERIAL = 20 };
 
 static const char columns[] = "Bus    Model                    Serial                    Size Sector";
 
@@ -32,6 +33,7 @@ void column_size(struct out *out, uint64_t bytes)
 
 void pick_failed(struct ui *ui, const char *title, const struct error *err)
 {
+	forget_typed(ui);
 	/* Wherever it leads to, it is back. */
 	(void)page_ask(ui, &(struct page){ .title = title, .step = "", .text = err->text, .ask = "Press any key to go on.", .plain = true });
 }
@@ -67,7 +69,23 @@ static void say_part(const struct inventory_part *part, struct item *item)
 	column_size(&out.out, part->size_bytes);
 }
 
-static void say_detail(const struct selection *s, struct item *item)
+/* What a disk is known by that its serial number does not tell from the others: its place in the
+ * list, and in the machine. */
+static void say_place(const struct inventory *inventory, const struct selection *s, struct out *out)
+{
+	char text[sizeof((struct item *)NULL)->detail];
+	struct out_buffer port;
+
+	if (confirm_word(inventory, s).n_serial == 0)
+		out_printf(out, "disk %zu of %zu; ", (size_t)(s->disk - inventory->disk) + 1,
+			   inventory->n);
+	out_buffer_init(&port, text, sizeof text);
+	if (port_print_of_twin(inventory, s->disk, &port.out) && port.length > 0)
+		out_printf(out, "%s; ", text);
+}
+
+static void say_detail(const struct inventory *inventory, const struct selection *s,
+		       struct item *item)
 {
 	const struct device *device = s->part != NULL ? s->part->device : s->disk->device;
 	struct out_buffer out;
@@ -77,6 +95,8 @@ static void say_detail(const struct selection *s, struct item *item)
 		out_printf(&out.out, "%s ", device->names[i]);
 	if (!s->disk->device->medium)
 		return;
+	if (s->part == NULL)
+		say_place(inventory, s, &out.out);
 	{
 		size_t n = out.length;
 
@@ -125,7 +145,7 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 		say_disk(s->disk->device, item);
 	else
 		say_part(s->part, item);
-	say_detail(s, item);
+	say_detail(inventory, s, item);
 	name_of(inventory, s, name);
 	out_buffer_init(&out, item->why, sizeof item->why);
 	if (!s->disk->device->medium) {
@@ -140,27 +160,21 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 
 /* ---- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* What tells a disk from others, and its last characters. */
 static void take(struct pick *pick, const struct inventory *inventory, const struct selection *s)
 {
 	const struct device *disk = s->disk->device;
-	struct selection whole = { .disk = s->disk };
-	char name[SELECTOR_BYTES];
-	const char *value;
 	struct out_buffer out;
-	size_t n;
 
-	name_of(inventory, &whole, name);
-	value = text_find(name, '=') != NULL ? text_find(name, '=') + 1 : name;
-	n = text_length(value);
-	out_buffer_init(&out, pick->code, sizeof pick->code);
-	out_text(&out.out, n > CODE ? value + n - CODE : value);
+	pick->word = confirm_word(inventory, s);
 	name_of(inventory, s, pick->name);
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (s->part != NULL && s->part->entry != NULL)
 		out_printf(&out.out, "partition %u of ", s->part->entry->number);
+	if (pick->word.n_serial == 0)
+		out_printf(&out.out, "disk %zu of %zu: ", (size_t)(s->disk - inventory->disk) + 1,
+			   inventory->n);
 	out_printf(&out.out, "%s%s", disk->model[0] != '\0' ? disk->model : disk->bus, disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
-	out_printf(&out.out, "%s, ", name);
+	out_printf(&out.out, "%s, ", pick->name);
 	size_print(&out.out, s->part != NULL ? s->part->size_bytes : disk->size_bytes);
 	pick->whole = s->part == NULL;
 	out_buffer_init(&out, pick->contents, sizeof pick->contents);
@@ -182,6 +196,7 @@ static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *in
 	for (size_t i = 0; i < n; i++)
 		if (selection_at(inventory, pick->parts, i, &s))
 			look_at(ui, pick, inventory, &s, &item[i]);
+	forget_typed(ui);
 	way = list_ask(ui, &list);
 	if (way == WAY_NEXT && selection_at(inventory, pick->parts, (size_t)list.chosen, &s))
 		take(pick, inventory, &s);

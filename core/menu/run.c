@@ -127,10 +127,28 @@ static void transcript_write(struct out *out, const char *bytes, size_t n)
 		show(t);
 }
 
+static const char running[] = "Running; Ctrl-C stops it.";
+
+/* Ctrl-C was pressed, or the question is over: platform_cancel_ask(). */
+static void show_question(void *user, bool asked)
+{
+	struct transcript *t = user;
+
+	t->page->ask = asked ? STOP_QUESTION : running;
+	t->page->loud = asked;
+	show(t);
+}
+
 int line_run(struct ui *ui, struct transcript *t, const char *title, const struct line *line, char *log, size_t log_bytes)
 {
 	struct console console = { .out = &t->out, .err = &t->out };
-	struct page page = { .title = title, .step = "", .text = t->text, .ask = "Running; Ctrl-C stops it.", .last = true, .plain = true, .bare = true };
+	struct page page = { .title = title,
+			     .step = "",
+			     .text = t->text,
+			     .ask = running,
+			     .last = true,
+			     .plain = true,
+			     .bare = true };
 	int code;
 
 	*t = (struct transcript){ .out.write = transcript_write, .ui = ui, .page = &page };
@@ -138,8 +156,10 @@ int line_run(struct ui *ui, struct transcript *t, const char *title, const struc
 	t->head = t->line = t->n;
 	show(t);
 	log[0] = '\0';
+	platform_cancel_ask(show_question, t);
 	code = run(&console, line, log, log_bytes);
-	ui->screen.terminal->forget_keys(ui->screen.terminal);
+	platform_cancelled_forget();
+	platform_cancel_ask(show_stop_question, ui);
 	t->text[t->n] = '\0';
 	return code;
 }

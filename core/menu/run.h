@@ -22,7 +22,7 @@ void line_part(struct line *, const char *before, const char *word); /* the same
 struct transcript {
 	struct out out;        /* first: a struct out * that comes in is a struct transcript * */
 	struct ui *ui;
-	const struct page *page;
+	struct page *page;
 	uint64_t shown_ns;
 	size_t head;           /* bytes that always stay */
 	size_t line;           /* where the last line begins */

@@ -62,7 +62,7 @@ struct confirm_word confirm_word(const struct inventory *inventory,
 	const struct inventory_disk *disk = selection->disk;
 	const struct inventory_part *part = selection->part;
 	const char *end = own_end(inventory, disk);
-	struct confirm_word word = { .of_serial = end != NULL };
+	struct confirm_word word = { .n_serial = end != NULL ? END_CHARS : 0 };
 	struct out_buffer out;
 
 	out_buffer_init(&out, word.text, sizeof word.text);

@@ -8,8 +8,8 @@ enum { CONFIRM_BYTES = 32 };
 
 struct confirm_word {
 	char text[CONFIRM_BYTES]; /* letters and digits */
-	bool of_serial; /* it begins with the last characters of the disk's serial number, and not
-			   with its place in the list */
+	size_t n_serial; /* so many of them are the last characters of the disk's serial number; 0:
+			    none */
 };
 
 /*

@@ -52,8 +52,8 @@ class Person:
 
     def result(self, keys, name, until=START):
         """Starts what runs, waits for its end, and goes on to what comes then."""
-        self.press(keys, "Press any key to go on", name)
-        self.press("x", until)
+        self.press(keys, "Press Enter to continue", name)
+        self.press(ENTER, until)
 
     def choose_image(self, *path, until):
         """From the list of volumes on; a number of one digit needs no Enter, unless there are more than nine."""
@@ -117,10 +117,10 @@ def done(place, program):
         person.press("5", "Check an image")
         person.press("1", "On which volume")
         person.choose("EFI-IMG", "Which image")
-        person.press(number_of(machine.screen(), "FULL-1234.qcow2"), "Press any key to go on", "check")
-        person.press("x", "Check an image")
-        person.press("5", "Press any key to go on", "list")
-        person.press("x", "Check an image")
+        person.press(number_of(machine.screen(), "FULL-1234.qcow2"), "Press Enter to continue", "check")
+        person.press(ENTER, "Check an image")
+        person.press("5", "Press Enter to continue", "list")
+        person.press(ENTER, "Check an image")
         person.press("b", START)
         person.press("q", "Leave efi-img")
         person.press("y", "Boot Manager")

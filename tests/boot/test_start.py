@@ -48,7 +48,7 @@ def screen(place, drives):
         machine.send("5")
         machine.see("List the disks")
         machine.send("5")
-        text += "\n" + machine.see("Press any key to go on")
+        text += "\n" + machine.see("Press Enter to continue")
         for keys, then in ((ENTER, "List the disks"), ("b", "What is to be done"), ("q", "Leave efi-img"), ("y", "Boot Manager")):
             machine.send(keys)
             machine.see(then)  # at last the firmware has the screen again

@@ -33,6 +33,13 @@ void platform_cancelled_forget(void)
 	interrupted = 0;
 }
 
+/* Nobody is asked: SIGINT stops at once. */
+void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
+{
+	(void)show;
+	(void)user;
+}
+
 void platform_panic(const char *what, const char *file, int line)
 {
 	fflush(stdout);

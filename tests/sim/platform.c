@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "base/stop.h"
 #include "pages.h"
 #include "sim.h"
 
@@ -19,6 +20,10 @@ static uint32_t now_nanoseconds;
 static enum ending ending;
 static int told = -1;
 static uint64_t clock_now, clock_step = 1000000;
+static unsigned calls_to_press;
+static const char *pressed = "";
+static void (*shower)(void *user, bool asked), (*looker)(void *user);
+static void *shower_user, *looker_user;
 
 void sim_fail_allocation(unsigned n)
 {
@@ -127,16 +132,61 @@ bool sim_was_cancelled(void)
 	return cancelled;
 }
 
+void sim_press(unsigned n, const char *keys, void (*look)(void *user), void *user)
+{
+	calls_to_press = n;
+	pressed = keys;
+	looker = look;
+	looker_user = user;
+}
+
+const char *sim_pressed_left(void)
+{
+	return pressed;
+}
+
+/* One key a call, or all up to a blank. */
+static uint32_t next_pressed(void *user)
+{
+	(void)user;
+	for (; calls_to_press == 0 && *pressed == '\7'; pressed++)
+		looker(looker_user);
+	if (calls_to_press > 0 || *pressed == '\0' || *pressed == ' ')
+		return 0;
+	return (unsigned char)*pressed++;
+}
+
+static void show_question(void *user, bool asked)
+{
+	(void)user;
+	if (shower != NULL)
+		shower(shower_user, asked);
+}
+
+static struct stop stop = { .show = show_question, .next = next_pressed };
+
+/* A person who was asked, or one whose Ctrl-C stops at once. */
 bool platform_cancelled(void)
 {
 	if (calls_to_cancel > 0 && --calls_to_cancel == 0)
 		cancelled = true;
-	return cancelled;
+	if (calls_to_press > 0)
+		calls_to_press--;
+	else if (*pressed == ' ')
+		pressed++;
+	return stop_look(&stop) || cancelled;
 }
 
 void platform_cancelled_forget(void)
 {
 	cancelled = false;
+	stop_forget(&stop);
+}
+
+void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
+{
+	shower = show;
+	shower_user = user;
 }
 
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds)

@@ -26,6 +26,14 @@ size_t sim_peak_bytes(void);
 void sim_cancel(unsigned n);
 bool sim_was_cancelled(void); /* whether it has */
 
+/*
+ * A person who is asked (base/stop.h) presses these keys from the `n`-th call of
+ * platform_cancelled() on: all of them at that call, or, where there is a blank, those after it at
+ * the next one. At '\7', look() is called and nothing is pressed.
+ */
+void sim_press(unsigned n, const char *keys, void (*look)(void *user), void *user);
+const char *sim_pressed_left(void); /* those that nobody has taken */
+
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 

@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim.h"
+
+enum { EARLY = '\16', EARLY_END = '\17' };
+
 static struct {
 	struct terminal terminal;
 	char cell[SIM_ROWS_MAX][SIM_COLUMNS];
@@ -34,11 +38,11 @@ static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 	unsigned char key;
 
 	(void)terminal;
-	while (*sim.keys == '\7') {
-		sim.keys++;
-		sim.look(sim.user);
-		sim.printed = 0;
-	}
+	for (; *sim.keys == '\7' || *sim.keys == EARLY || *sim.keys == EARLY_END; sim.keys++)
+		if (*sim.keys == '\7') {
+			sim.look(sim.user);
+			sim.printed = 0;
+		}
 	if (*sim.keys == '\0')
 		return KEY_GONE;
 	key = (unsigned char)*sim.keys++;
@@ -47,9 +51,14 @@ static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 	return key < sizeof others / sizeof others[0] ? others[key] : key;
 }
 
-static void forget_keys(struct terminal *terminal)
+static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 {
+	const char *end = *sim.keys == EARLY ? strchr(sim.keys, EARLY_END) : NULL;
+
 	(void)terminal;
+	sim_clock_pass((uint64_t)milliseconds * 1000000);
+	if (end != NULL)
+		sim.keys = end + 1;
 }
 
 struct terminal *sim_terminal(unsigned rows, const char *keys, void (*look)(void *), void *user)

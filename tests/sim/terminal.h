@@ -9,9 +9,11 @@
 enum { SIM_COLUMNS = 80, SIM_ROWS_MAX = 64 };
 
 /*
- * Empties the screen. The keys come one after the other: characters as they are, and \1 up, \2 down, \3 page up, \4 page down,
- * \5 one that means nothing, \6 the time is over; at '\7', look() is called and nothing is pressed. When they have all been
- * pressed, the keyboard is gone.
+ * Empties the screen. The keys come one after the other: characters as they are, and \1 up, \2
+ * down, \3 page up, \4 page down, \5 one that means nothing, \6 the time is over; at '\7', look()
+ * is called and nothing is pressed. When they have all been pressed, the keyboard is gone. What is
+ * between \16 and \17 is pressed before it is asked for, so that it is gone when keys are forgotten
+ * there, and taken as any other key where they are not.
  */
 struct terminal *sim_terminal(unsigned rows, const char *keys, void (*look)(void *), void *user);
 

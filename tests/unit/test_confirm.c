@@ -326,7 +326,7 @@ static void test_words(void **state)
 		add_disk(&m, rows[i].other, TABLE_MBR);
 		word = confirm_word(&m.inventory, &(struct selection){ &m.disk[0], NULL });
 		assert_string_equal(word.text, rows[i].disk);
-		assert_int_equal(word.of_serial, rows[i].disk[0] != 'D');
+		assert_int_equal(word.n_serial, rows[i].disk[0] != 'D' ? 4 : 0);
 		word = confirm_word(&m.inventory,
 				    &(struct selection){ &m.disk[0], &m.disk[0].part[1] });
 		assert_string_equal(word.text, rows[i].part);

@@ -61,7 +61,11 @@ static void test_create(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("create", 24, "1" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L "y" CR L "x" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("create", 24,
+			       "1" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L
+			       "y" CR L "xy\3\33\6" L CR L "qy",
+			       NULL),
+			 MENU_LEAVE);
 	MUST("check", "fs0:\\disk.qcow2", NULL);
 	/* Once more: the name is taken; and by hand, one that is there. */
 	assert_int_equal(drive("create-again", 24, "111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b" "small.raw" CR L "\b\b\b\b\b\b\b\b\b" "b" CR L "bbb" L "\b\bb" CR L "bqy", NULL),
@@ -73,7 +77,10 @@ static void test_capture(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("capture", 24, "2" L "5" L "2" L "2" L CR L "1" L "1" L CR L "y" CR L "x" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("capture", 24,
+			       "2" L "5" L "2" L "2" L CR L "1" L "1" L CR L "y" CR L CR L "qy",
+			       NULL),
+			 MENU_LEAVE);
 	MUST("compare", "-f", "raw", "nvme", "fs0:\\S4X9R12.qcow2", NULL);
 	tear_down();
 }
@@ -82,7 +89,9 @@ static void test_capture_partition(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("capture-partition", 24, "2p" L "4" L "11" L CR "11" L CR L "y" CR L "xqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("capture-partition", 24,
+			       "2p" L "4" L "11" L CR "11" L CR L "y" CR L CR "qy", NULL),
+			 MENU_LEAVE);
 	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512, 512 * 1500);
 	tear_down();
 }
@@ -94,7 +103,11 @@ static void test_restore(void **state)
 	assert_int_equal(drive("restore", 24, "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L "r12" CR L "?" CR L "x" "b" CR L "qy", NULL),
 			 MENU_LEAVE);
 	assert_true(is_blank("sata"));
-	assert_int_equal(drive("restore-done", 24, "312" "3" CR "cc3f77" L CR L "3F77" CR L "xqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("restore-done", 24,
+			       "312"
+			       "3" CR "cc3f77" L CR L "3F77" CR L CR "qy",
+			       NULL),
+			 MENU_LEAVE);
 	assert_false(is_blank("sata"));
 	check_target();
 	MUST("compare", "-f", "raw", "-F", "raw", "fs0:\\pc.raw", "fs0:\\pc.raw", NULL);
@@ -145,7 +158,11 @@ static void test_clone(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("clone", 24, "4" L "2" L "2" "3" L CR L "3f77" CR L "xqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("clone", 24,
+			       "4" L "2" L "2"
+			       "3" L CR L "3f77" CR L CR "qy",
+			       NULL),
+			 MENU_LEAVE);
 	assert_memory_equal(file_of("sata", DISK), source, DISK);
 	assert_memory_equal(file_of("nvme", DISK), source, DISK);
 	tear_down();
@@ -155,10 +172,19 @@ static void test_look(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("look", 24, "5" L "112" L "x" L "212" L "x" "312" L "12" L "x" "412" L "2" L "x" "5" L "x" "b" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("look", 24,
+			       "5" L "112" L CR L "212" L CR "312" L "12" L CR "412" L "2" L CR
+			       "5" L CR "b" L "qy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 	set_up();
-	assert_int_equal(drive("look-tools", 24, "6" "212" L "x" "32" L "x" "12" L "x" "4" L "1" L "b" "b" L "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("look-tools", 24,
+			       "6"
+			       "212" L CR "32" L CR "12" L CR "4" L "1" L "b"
+			       "b" L "bqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -217,7 +243,8 @@ static void test_gone_before_the_start(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("gone-late", 24, "3123" CR L "3f77" CR L "xqy", pull_sata), MENU_LEAVE);
+	assert_int_equal(drive("gone-late", 24, "3123" CR L "3f77" CR L CR "qy", pull_sata),
+			 MENU_LEAVE);
 	assert_true(is_blank("sata"));
 	tear_down();
 }
@@ -240,7 +267,7 @@ static void test_file_gone(void **state)
 
 static void test_keyboard_gone(void **state)
 {
-	static const char keys[] = "3123" CR "3f77" CR "x";
+	static const char keys[] = "3123" CR "3f77" CR CR;
 
 	(void)state;
 	for (size_t n = 0; n < sizeof keys; n++) {
@@ -279,11 +306,11 @@ static void without_memory(const char *keys, unsigned first)
 static void test_no_memory(void **state)
 {
 	(void)state;
-	without_memory("3123" CR "3f77" CR "xqy", 1);
-	without_memory("22" CR "11" CR "y" CR "xqy", 2);
-	without_memory("4223" CR "3f77" CR "xqy", 3);
-	without_memory("1" CR "1M" CR "11" CR "y" CR "xqy", 4);
-	without_memory("511" "2" "x" "5xbqy", 5);
+	without_memory("3123" CR "3f77" CR CR "qy", 1);
+	without_memory("22" CR "11" CR "y" CR CR "qy", 2);
+	without_memory("4223" CR "3f77" CR CR "qy", 3);
+	without_memory("1" CR "1M" CR "11" CR "y" CR CR "qy", 4);
+	without_memory("511" "2" CR "5" CR "bqy", 5);
 }
 
 /*

@@ -76,7 +76,7 @@ static void test_long_text(void **state)
 	put_miscounted("fs0:\\bad.qcow2");
 	assert_int_equal(drive("long-text", 24, "5112" L "n" L "\2" L "\1\1" L "\3" L "\3" L "\1\5" L
 			       " \4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4" L "n" L
-			       "n" L "x" "bqy", NULL),
+			       "n" L CR "bqy", NULL),
 			 MENU_LEAVE);
 	tear_down();
 }
@@ -223,7 +223,12 @@ static void test_logs(void **state)
 	(void)state;
 	set_up();
 	sim_file_put("logs\\0000.log", "It ended well.\n", 15);
-	assert_int_equal(drive("logs", 24, "55x" "b" "64" L "1" L "x" L "1" "qn" L "qy", remove_log), MENU_LEAVE);
+	assert_int_equal(drive("logs", 24,
+			       "55" CR "b"
+			       "64" L "1" L "x" L "1"
+			       "qn" L "qy",
+			       remove_log),
+			 MENU_LEAVE);
 	tear_down();
 }
 
