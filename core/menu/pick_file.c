@@ -90,7 +90,6 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 		say_volume(devices, &devices->device[i], &item[list.n]);
 		look_at_volume(ui, pick, &devices->device[i], &item[list.n++]);
 	}
-	forget_typed(ui);
 	way = list_ask(ui, &list);
 	for (size_t i = 0, left = (size_t)list.chosen; way == WAY_NEXT && i < devices->n; i++)
 		if (is_volume(&devices->device[i]) && left-- == 0)
@@ -365,7 +364,6 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		else if (pick->images && pick->opens && !files->entry[i].directory)
 			say_foreign(ui, pick, files->entry[i].name, &item[here + i]);
 	}
-	forget_typed(ui);
 	way = list_ask(ui, &list);
 	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
 		go_up(pick->directory);
