@@ -6,6 +6,7 @@
 #include "job/finished.h"
 #include "job/outcome.h"
 #include "job/pack.h"
+#include "job/result_print.h"
 #include "job/snapshots.h"
 #include "job/source.h"
 #include "job/target.h"
@@ -416,6 +417,23 @@ static enum status begin_sources(const struct console *console, const struct arg
  * -------------------------------------------------------------------------------------------------------------------
  */
 
+static void print_result(const struct console *console, const struct arguments *arguments,
+			 const struct convert_job *job, uint64_t size, bool goes_on, uint64_t begin_ns)
+{
+	struct result_facts facts = {
+		.job = job,
+		.storage = console->storage,
+		.source = arguments->operands,
+		.target = arguments->operands[job->n_sources],
+		.disk_bytes = size,
+		.scope = goes_on ? RESULT_REST : RESULT_ALL,
+		.why_not = "--no-verify",
+		.begin_ns = console->plain ? 0 : begin_ns,
+	};
+
+	result_print_copy(&facts, console->out);
+}
+
 static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
@@ -426,9 +444,9 @@ static enum status convert(const struct console *console, const struct arguments
 	struct convert_records records = { .journal = NULL };
 	struct progress progress = { .out = progress_option(console, arguments) };
 	struct chain *source;
-	bool to_disk = storage_is_device(name);
+	bool to_disk = storage_is_device(name), goes_on;
 	unsigned n_files = 1;
-	uint64_t size;
+	uint64_t size, begin_ns = platform_nanoseconds();
 	enum status st = image_format_get(format_name, "-O", &format, err);
 
 	if (st == ST_OK)
@@ -454,6 +472,7 @@ static enum status convert(const struct console *console, const struct arguments
 		st = convert_to_existing(console->storage, &job, format, name, size, err);
 	else if (st == ST_OK)
 		st = convert_to_new(console, arguments, &job, format, name, size, &n_files, err);
+	goes_on = st == ST_OK && job.map != NULL && rescue_map_began(job.map, size);
 	st = convert_records_end(&records, console, arguments, format, &job, st, err);
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
@@ -462,8 +481,8 @@ static enum status convert(const struct console *console, const struct arguments
 			   "clusters: have efi-img check look at it where there is more\n", name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
 		source_say_writes(source, n, console->out);
-		if (st == ST_OK && job.verify)
-			out_printf(console->out, "efi-img: %s: read back, and the same as what was copied\n", name);
+		if (st == ST_OK && with_disk(arguments))
+			print_result(console, arguments, &job, size, goes_on, begin_ns);
 	}
 	if (st == ST_OK && !arguments_has(arguments, "q"))
 		split_say(console, name, n_files);

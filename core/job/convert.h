@@ -22,6 +22,8 @@ struct convert_job {
 	bool compress;
 	bool bitmaps;                 /* copy those of the only source, except those that are in_use */
 	bool verify;                  /* read the target back before it is one that can be recognised */
+	bool gpt_moved; /* set by the job: the backup of the GPT is at the end of a larger disk
+			   (target.h) */
 	bool tables_unread;           /* set by the job: of a new image, that was the disk alone; there was no memory for more */
 	uint64_t sparse_bytes;        /* runs of zeros of this length are not stored; 0: everything is */
 	struct salvage *salvage;      /* what cannot be read becomes zeros, and is noted here; NULL: it ends the job */

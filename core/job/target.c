@@ -339,6 +339,7 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
 	if (st == ST_OK)
 		st = target_gpt_run(job, err);
+	convert->gpt_moved = st == ST_OK && job->gpt_fate == GPT_FATE_MOVED;
 	if (st == ST_OK && job->holds) {
 		progress_phase(convert->progress, "finishing", 0);
 		st = hold_release(job->disk);

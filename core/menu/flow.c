@@ -4,6 +4,7 @@
 #include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "job/outcome.h"
 
 /*
  * ---- what steps have in common --------------------------------------------------------------------------------------
@@ -418,7 +419,9 @@ static void run(struct menu *m)
 	code = line_run(ui, &m->transcript, m->flow->title, &m->line, log, sizeof log);
 	out_buffer_init(&out, title, sizeof title);
 	if (code == 0)
-		out_text(&out.out, "DONE");
+		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "DONE");
+	else if (code == OUTCOME_LOST && !m->flow->answers)
+		out_text(&out.out, "DONE, EXCEPT WHAT COULD NOT BE READ");
 	else
 		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE", code);
 	page.title = title;

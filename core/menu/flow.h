@@ -30,6 +30,7 @@ struct flow {
 	/* Makes the line of what was chosen, as far as it was. */
 	void (*compose)(const struct menu *, struct line *);
 	bool answers;                       /* its exit code is an answer, not a failure */
+	const char *done; /* the title of a good result; NULL: "DONE", the last line says the rest */
 };
 
 struct menu {

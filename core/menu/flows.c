@@ -32,6 +32,7 @@ const struct flow flow_create = {
 		} },
 	},
 	.compose = compose_create,
+	.done = "DONE: THE NEW, EMPTY IMAGE IS COMPLETE",
 };
 
 #define CHOICE_FORMAT \

@@ -18,7 +18,7 @@ from rig.disks import MIB, Partition, Volume
 from rig.machine import ENTER, ESCAPE, Drive, Machine
 
 SIZE = 8 * MIB
-VERIFIED = "read back, and the same as what was copied"
+VERIFIED = "verified, identical to"
 START, DOWN = "What is to be done", ESCAPE + "[B"
 BORDER = r"^\+-{70,}\+$"
 

@@ -59,8 +59,11 @@ def files(place):
 
 def done(result):
     """It says that it is done, and nothing else: what a convert says besides."""
-    verified = re.findall(r"^efi-img: (\S+): read back, and the same as what was copied$", result.out, re.MULTILINE)
-    said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n|efi-img: \S+: read back, and the same as what was copied\n", "", result.out)
+    ending = r" of disk( in [\d.]+ \w+ of file)?(, [\dhmins ]+)?$"
+    verified = re.findall(r"^efi-img: (\S+): verified, identical to [^;]+; [\d.]+ \w+" + ending, result.out, re.MULTILINE)
+    verified = [line[0] for line in verified]
+    said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n", "", result.out)
+    said = re.sub(r"^efi-img: \S+: (not verified \(--no-verify\)|verified, [^;]+); [\d.]+ \w+" + ending + "\n", "", said, flags=re.MULTILINE)
     assert (result.code, said, result.err) == (0, "", ""), result.out + result.err
     return verified
 

@@ -77,7 +77,9 @@ static void settled_first(void **state)
 	(void)state;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=A", "t"), 0);
 	assert_copied("t", 2);
-	assert_string_equal(out.text, "efi-img: serial=A: 0 writes to the source\nefi-img: t: read back, and the same as what was copied\n");
+	assert_string_equal(out.text,
+			    "efi-img: serial=A: 0 writes to the source\nefi-img: t: verified, "
+			    "identical to serial=A; 64 KiB of disk in 64 KiB of file\n");
 	disk.flushes = 0;
 	assert_int_equal(RUN("dd", "-f", "raw", "if=serial=A", "of=u"), 0);
 	assert_copied("u", 2);
@@ -104,11 +106,16 @@ static void writes_are_counted(void **state)
 {
 	(void)state;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=B", "t"), 0);
-	assert_string_equal(out.text, "efi-img: serial=B: 0 writes to the source\nefi-img: t: read back, and the same as what was copied\n");
+	assert_string_equal(out.text,
+			    "efi-img: serial=B: 0 writes to the source\nefi-img: t: verified, "
+			    "identical to serial=B; 64 KiB of disk in 64 KiB of file\n");
 	assert_int_equal(RUN("convert", "-q", "--force", "-f", "raw", "serial=B", "t"), 0);
 	assert_string_equal(out.text, "");
 	assert_int_equal(RUN("convert", "--no-verify", "-n", "-f", "raw", "serial=B", "disk"), 0);
-	assert_string_equal(out.text, "efi-img: serial=B: 1 write to the source\n");
+	assert_string_equal(
+		out.text,
+		"efi-img: serial=B: 1 write to the source\n"
+		"efi-img: disk: not verified (--no-verify); 64 KiB of disk in 64 KiB of file\n");
 	sim_volume_bad("disk", 0, 1);
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=B", "u"), OUTCOME_DEVICE_ERROR);
 	assert_string_equal(out.text, "efi-img: serial=B: 0 writes to the source\n");
