@@ -147,7 +147,7 @@ static void test_unfinished(void **state)
 		snprintf(name, sizeof name, "fs0:\\%s", beside[i]);
 		sim_file_put(name, "", 0);
 	}
-	assert_int_equal(drive("unfinished", 24, "31" L "2" L "b" "b" "521" L "2" L "x" "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("unfinished", 24, "31" L "2" L "b" "b" "521" L "2" L CR "bqy", NULL), MENU_LEAVE);
 	assert_ok(platform_remove("fs0:\\half.raw.resume", &why));
 	assert_ok(platform_remove("fs0:\\half.raw.resume.new", &why));
 	assert_int_equal(drive("unfinished-alone", 24, "31" L "2" L "x" "qy", NULL), MENU_LEAVE);

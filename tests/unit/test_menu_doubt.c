@@ -47,7 +47,7 @@ static void test_trial_a2_doubt(void **state)
 			       "313" L "3" CR L "3F77" CR L "no table" CR L "b" CR L "qy", NULL),
 			 MENU_LEAVE);
 	assert_true(disk_is_blank());
-	assert_int_equal(drive(NULL, 24, "3133" CR "No Table" CR "3F77" CR "xqy", NULL),
+	assert_int_equal(drive(NULL, 24, "3133" CR "No Table" CR "3F77" CR CR "qy", NULL),
 			 MENU_LEAVE);
 	assert_false(disk_is_blank());
 	tear_down();
@@ -58,7 +58,7 @@ static void test_no_doubt(void **state)
 {
 	(void)state;
 	put();
-	assert_int_equal(drive(NULL, 24, "3123" CR "3F77" CR "xqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive(NULL, 24, "3123" CR "3F77" CR CR "qy", NULL), MENU_LEAVE);
 	assert_false(disk_is_blank());
 	tear_down();
 }
