@@ -12,16 +12,11 @@
 #include "rewrite.h"
 #include "status.h"
 #include "text16.h"
+#include "file_path.h"
 #include "file_system.h"
 
 #define MODE_READ ((uint64_t)EFI_FILE_MODE_READ)
 #define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE) /* the file system drivers allow no writing without reading */
-
-/* The place of a file: its name, and the open root of its volume. */
-struct target {
-	struct location location;
-	EFI_FILE_PROTOCOL *root;
-};
 
 /* ---- Errors ---- */
 
@@ -72,7 +67,7 @@ static enum status is_directory(const struct location *location, struct error *e
 
 /* ---- The way to a file ---- */
 
-static void target_close(struct target *target)
+void file_path_close(struct file_path *target)
 {
 	if (target->root != NULL)
 		(void)target->root->Close(target->root); /* a directory that was only read has nothing to lose */
@@ -81,7 +76,7 @@ static void target_close(struct target *target)
 }
 
 /* Opens the volume of a file whose location is known. */
-static enum status open_root(struct target *target, struct error *err)
+static enum status open_root(struct file_path *target, struct error *err)
 {
 	const struct location *location = &target->location;
 	enum status st;
@@ -99,8 +94,7 @@ static enum status open_root(struct target *target, struct error *err)
 	return ST_OK;
 }
 
-/* Finds where a file is or would be, and opens its volume. The caller closes the target, on failure too. */
-static enum status target_open(const char *name, struct target *ret, struct error *err)
+enum status file_path_open(const char *name, struct file_path *ret, struct error *err)
 {
 	enum status st;
 
@@ -124,8 +118,7 @@ static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t l
 	return st;
 }
 
-/* Opens a file or directory, and looks at it. Both results belong to the caller. No words are written. */
-static enum status open_and_look(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
+enum status file_path_look(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
 				 EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info)
 {
 	EFI_FILE_PROTOCOL *file;
@@ -142,8 +135,7 @@ static enum status open_and_look(EFI_FILE_PROTOCOL *root, const char *path, size
 	return ST_OK;
 }
 
-/* ST_OK when every directory on the way to the file is there. */
-static enum status check_directories(const struct target *target, struct error *err)
+enum status file_path_check_directories(const struct file_path *target, struct error *err)
 {
 	const struct location *location = &target->location;
 	const char *path = location->path;
@@ -156,7 +148,7 @@ static enum status check_directories(const struct target *target, struct error *
 
 		if (path[i] != '\\')
 			continue;
-		st = open_and_look(target->root, path, i, MODE_READ, &file, &info);
+		st = file_path_look(target->root, path, i, MODE_READ, &file, &info);
 		if (st == ST_NOT_FOUND)
 			return fail(err, st, "%s: there is no directory %s%.*s", location->full, location->volume,
 				    (int)i, path);
@@ -176,14 +168,14 @@ static enum status check_directories(const struct target *target, struct error *
  * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there is no such
  * file". Directories are refused.
  */
-static enum status open_file(const struct target *target, uint64_t mode, EFI_FILE_PROTOCOL **ret,
+static enum status open_file(const struct file_path *target, uint64_t mode, EFI_FILE_PROTOCOL **ret,
 			     EFI_FILE_INFO **ret_info, struct error *err)
 {
 	const struct location *location = &target->location;
-	enum status st = open_and_look(target->root, location->path, text_length(location->path), mode, ret, ret_info);
+	enum status st = file_path_look(target->root, location->path, text_length(location->path), mode, ret, ret_info);
 
 	if (st == ST_NOT_FOUND) {
-		st = check_directories(target, err);
+		st = file_path_check_directories(target, err);
 		if (st != ST_OK)
 			return st;
 		return fail(err, ST_NOT_FOUND, "%s: there is no such file", location->full);
@@ -198,7 +190,7 @@ static enum status open_file(const struct target *target, uint64_t mode, EFI_FIL
 }
 
 /* Makes the blk of an open file, or closes it. */
-static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct target *target, uint64_t size, enum open_mode mode, struct blk **ret,
+static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct file_path *target, uint64_t size, enum open_mode mode, struct blk **ret,
 			    struct error *err)
 {
 	*ret = file_blk(file, target->location.device, size, mode);
@@ -231,7 +223,7 @@ static enum status open_device(const struct location *location, enum open_mode m
 
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
-	struct target target = { 0 };
+	struct file_path target = { 0 };
 	EFI_FILE_PROTOCOL *file;
 	EFI_FILE_INFO *info;
 	enum status st;
@@ -243,6 +235,8 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 	}
 	if (st == ST_OK)
 		st = open_root(&target, err);
+	if (st == ST_OK && mode == OPEN_WRITE)
+		st = file_path_permitted(&target, err);
 	if (st == ST_OK)
 		st = open_file(&target, mode == OPEN_WRITE ? MODE_WRITE : MODE_READ, &file, &info, err);
 	if (st == ST_OK) {
@@ -250,11 +244,11 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 		mem_free(info);
 	}
 done:
-	target_close(&target);
+	file_path_close(&target);
 	return st;
 }
 
-static enum status look_at_volume(const struct target *target, struct place *ret, struct error *err)
+static enum status look_at_volume(const struct file_path *target, struct place *ret, struct error *err)
 {
 	const struct location *location = &target->location;
 	struct out_buffer out;
@@ -282,20 +276,20 @@ static enum status look_at_volume(const struct target *target, struct place *ret
 
 enum status platform_look(const char *name, struct place *ret, struct error *err)
 {
-	struct target target;
+	struct file_path target;
 	EFI_FILE_PROTOCOL *file;
 	EFI_FILE_INFO *info;
 	enum status st;
 
-	st = target_open(name, &target, err);
+	st = file_path_open(name, &target, err);
 	if (st == ST_OK)
 		st = look_at_volume(&target, ret, err);
 	if (st != ST_OK)
 		goto done;
-	st = open_and_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file,
+	st = file_path_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file,
 			   &info);
 	if (st == ST_NOT_FOUND) {
-		st = check_directories(&target, err);
+		st = file_path_check_directories(&target, err);
 		goto done;
 	}
 	if (st != ST_OK) {
@@ -309,7 +303,7 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 	mem_free(info);
 	(void)file->Close(file); /* always succeeds, and nothing was written */
 done:
-	target_close(&target);
+	file_path_close(&target);
 	return st;
 }
 
@@ -317,7 +311,7 @@ done:
  * Opens the existing file of that name, emptied, if there is one and it may be replaced. ST_NOT_FOUND: there is
  * none, and no words.
  */
-static enum status open_to_replace(const struct target *target, bool replace, EFI_FILE_PROTOCOL **ret,
+static enum status open_to_replace(const struct file_path *target, bool replace, EFI_FILE_PROTOCOL **ret,
 				   struct error *err)
 {
 	const struct location *location = &target->location;
@@ -326,7 +320,7 @@ static enum status open_to_replace(const struct target *target, bool replace, EF
 	bool directory;
 	enum status st;
 
-	st = open_and_look(target->root, location->path, text_length(location->path),
+	st = file_path_look(target->root, location->path, text_length(location->path),
 			   replace ? MODE_WRITE : MODE_READ, &file, &info);
 	if (st == ST_NOT_FOUND)
 		return st;
@@ -371,18 +365,20 @@ static enum status check_new(const struct location *location, EFI_FILE_PROTOCOL 
 
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *err)
 {
-	struct target target;
+	struct file_path target;
 	EFI_FILE_PROTOCOL *file;
 	enum status st;
 
-	st = target_open(name, &target, err);
+	st = file_path_open(name, &target, err);
+	if (st == ST_OK)
+		st = file_path_permitted(&target, err);
 	if (st != ST_OK)
 		goto done;
 	st = open_to_replace(&target, replace, &file, err);
 	if (st == ST_NOT_FOUND) {
 		const char *path = target.location.path;
 
-		st = check_directories(&target, err);
+		st = file_path_check_directories(&target, err);
 		if (st != ST_OK)
 			goto done;
 		st = open_path(target.root, path, text_length(path), MODE_WRITE | EFI_FILE_MODE_CREATE, &file);
@@ -392,12 +388,12 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 	if (st == ST_OK)
 		st = give_blk(file, &target, 0, OPEN_WRITE, ret, err);
 done:
-	target_close(&target);
+	file_path_close(&target);
 	return st;
 }
 
 /* Tries it, in the directory that the file is in or will be in. */
-static enum status check_rewrite(const struct target *target, struct error *err)
+static enum status check_rewrite(const struct file_path *target, struct error *err)
 {
 	const struct location *location = &target->location;
 	char name[REWRITE_NAME_BYTES], *directory;
@@ -429,25 +425,27 @@ static enum status check_rewrite(const struct target *target, struct error *err)
 
 enum status platform_check_rewrite(const char *name, struct error *err)
 {
-	struct target target;
-	enum status st = target_open(name, &target, err);
+	struct file_path target;
+	enum status st = file_path_open(name, &target, err);
 
 	if (st == ST_OK)
-		st = check_directories(&target, err);
+		st = file_path_check_directories(&target, err);
 	if (st == ST_OK)
 		st = check_rewrite(&target, err);
-	target_close(&target);
+	file_path_close(&target);
 	return st;
 }
 
 enum status platform_remove(const char *name, struct error *err)
 {
-	struct target target;
+	struct file_path target;
 	EFI_FILE_PROTOCOL *file;
 	EFI_FILE_INFO *info;
 	enum status st;
 
-	st = target_open(name, &target, err);
+	st = file_path_open(name, &target, err);
+	if (st == ST_OK)
+		st = file_path_permitted(&target, err);
 	if (st == ST_OK)
 		st = open_file(&target, MODE_WRITE, &file, &info, err);
 	if (st == ST_OK) {
@@ -457,7 +455,7 @@ enum status platform_remove(const char *name, struct error *err)
 		if (st != ST_OK)
 			st = failed(&target.location, "delete it", st, err);
 	}
-	target_close(&target);
+	file_path_close(&target);
 	return st;
 }
 
@@ -475,7 +473,7 @@ static enum status make_directory(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 enum status platform_logs(char **ret, struct error *err)
 {
 	static const char folder[] = "\\efi-img\\logs\\";
-	struct target target = { 0 };
+	struct file_path target = { 0 };
 	char *home = NULL, *name = NULL;
 	size_t n;
 	enum status st = location_home(&home, err);
@@ -506,75 +504,6 @@ done:
 	else
 		mem_free(name);
 	mem_free(home);
-	target_close(&target);
+	file_path_close(&target);
 	return st;
-}
-
-/* ---- The same file? ---- */
-
-/*
- * The path as the directories on the way spell it, so that neither case nor short names ("LONGNA~1.RAW") hide that
- * two names are one. NULL: the file is not there, or cannot be looked at.
- */
-static char *canonical_path(const struct target *target)
-{
-	const char *path = target->location.path;
-	struct out_buffer out;
-	char *text = mem_alloc(4096);
-
-	if (text == NULL)
-		return NULL;
-	out_buffer_init(&out, text, 4096);
-	for (size_t i = 1;; i++) {
-		EFI_FILE_PROTOCOL *file;
-		EFI_FILE_INFO *info;
-		char *component;
-
-		if (path[i] != '\\' && path[i] != '\0')
-			continue;
-		if (open_and_look(target->root, path, i, MODE_READ, &file, &info) != ST_OK)
-			break;
-		component = text16_to_utf8(info->FileName);
-		mem_free(info);
-		(void)file->Close(file); /* always succeeds, and nothing was written */
-		if (component == NULL)
-			break;
-		out_printf(&out.out, "\\%s", component);
-		mem_free(component);
-		if (path[i] == '\0')
-			return text;
-	}
-	mem_free(text);
-	return NULL;
-}
-
-bool platform_same(const char *a, const char *b)
-{
-	struct target target_a = { 0 }, target_b = { 0 };
-	char *path_a = NULL, *path_b = NULL;
-	struct error ignored; /* a name that leads nowhere is an answer here */
-	bool same = false;
-
-	if (location_find(a, &target_a.location, &ignored) != ST_OK ||
-	    location_find(b, &target_b.location, &ignored) != ST_OK)
-		goto done;
-	if (target_a.location.device != target_b.location.device)
-		goto done;
-	if (target_a.location.path == NULL || target_b.location.path == NULL) {
-		same = target_a.location.path == target_b.location.path;
-		goto done;
-	}
-	if (file_system_root(target_a.location.device, &target_a.root) != ST_OK ||
-	    file_system_root(target_b.location.device, &target_b.root) != ST_OK)
-		goto done;
-	path_a = canonical_path(&target_a);
-	path_b = canonical_path(&target_b);
-	/* U-Boot repeats the name as it was asked for: case must not count there either. */
-	same = path_a != NULL && path_b != NULL && text_equal_nocase(path_a, path_b);
-done:
-	mem_free(path_b);
-	mem_free(path_a);
-	target_close(&target_b);
-	target_close(&target_a);
-	return same;
 }

@@ -9,6 +9,7 @@
 #include "blk/blk.h"
 #include "device_path.h"
 #include "disk.h"
+#include "file_path.h"
 #include "firmware.h"
 #include "flush.h"
 #include "identity.h"
@@ -252,6 +253,7 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 	struct target *target = mem_alloc(sizeof *target);
 	enum status st;
 
+	device_permitted(device->id);
 	if (target == NULL)
 		return fail_no_memory(err);
 	target->handle = (EFI_HANDLE)device->id;

@@ -22,6 +22,64 @@ bool path_is_selector(const char *name)
 	return text_starts_with(name, "serial=") || text_starts_with(name, "guid=") || text_starts_with(name, "path=");
 }
 
+const char *path_leaf(const char *path)
+{
+	const char *leaf = path + path_volume_length(path);
+
+	for (const char *s = leaf; *s != '\0'; s++)
+		if (is_separator(*s))
+			leaf = s + 1;
+	return leaf;
+}
+
+char *path_directory(const char *path)
+{
+	size_t n = (size_t)(path_leaf(path) - path);
+	bool current = n == 0 || path[n - 1] == ':'; /* of that volume, or of the one the shell stands in */
+	char *ret = mem_alloc(n + sizeof ".");
+
+	if (ret == NULL)
+		return NULL;
+	memcpy(ret, path, n);
+	if (current)
+		ret[n] = '.';
+	return ret;
+}
+
+/* The length of what both begin with, up to and with a separator or the colon of a volume. 0: nothing. */
+static size_t common_length(const char *a, const char *b)
+{
+	size_t n = 0, i = 0;
+
+	for (; a[i] != '\0' && (a[i] == b[i] || (is_separator(a[i]) && is_separator(b[i]))); i++)
+		if (is_separator(a[i]))
+			n = i + 1;
+	return n;
+}
+
+char *path_from(const char *base, const char *path)
+{
+	size_t common = common_length(base, path), n_up = 0, at = 0;
+	char *ret;
+
+	for (const char *s = base + common; *s != '\0'; s++)
+		n_up += is_separator(*s);
+	ret = mem_alloc(3 * n_up + text_length(path) + 1);
+	if (ret == NULL)
+		return NULL;
+	if (common == 0) { /* two volumes */
+		memcpy(ret, path, text_length(path));
+		return ret;
+	}
+	while (n_up-- > 0) {
+		memcpy(ret + at, "../", 3);
+		at += 3;
+	}
+	for (const char *s = path + common; *s != '\0'; s++)
+		ret[at++] = is_separator(*s) ? '/' : *s;
+	return ret;
+}
+
 char *path_relative_to(const char *base, const char *name)
 {
 	size_t keep = path_volume_length(base), n = text_length(name);

@@ -162,10 +162,46 @@ enum status platform_check_rewrite(const char *name, struct error *);
 enum status platform_remove(const char *name, struct error *);
 
 /*
- * Whether both names lead to the same existing file or device, however they are written. A name that leads nowhere is
- * never the same.
+ * Which file a name leads to, however it is written: upper or lower case, short names, ".", hard and symbolic links. It
+ * need not be there yet. Two names lead to the same file if their entries are equal, or if both have a node and the
+ * nodes are equal.
  */
-bool platform_same(const char *a, const char *b);
+struct file_identity {
+	char *entry;        /* its volume, up to the first ':', the directory, and the name in it, spelled in one way */
+	char *node;         /* what it is whatever its names are; NULL: it is not there, or its volume has no links */
+	bool any_directory; /* the directory is not known: the entry is the volume and the name */
+};
+
+/*
+ * The identity of a file, existing or not, in a directory that exists. Both texts are the caller's, who frees them with
+ * mem_free(). Errors: those of platform_look().
+ */
+enum status platform_identify(const char *name, struct file_identity *ret, struct error *);
+
+/*
+ * The name of a file, existing or not, that leads to it from any directory: "fs0:\dir\a.qcow2"; on the host, an absolute
+ * path. The caller's, freed with mem_free(). Errors: those of platform_look().
+ */
+enum status platform_full_name(const char *name, char **ret, struct error *);
+
+/*
+ * What may be changed. platform_create(), platform_open() for writing, platform_remove() and platform_open_target() end
+ * the program if they are asked to change something that is not permitted: the check that nothing is lost has missed it.
+ */
+struct permit {
+	bool (*allows_file)(const struct permit *, const struct file_identity *);
+	bool (*allows_device)(const struct permit *, uintptr_t id); /* of struct device */
+};
+
+/* From now on, this is what may be changed; NULL: nothing. Returns what was permitted before. */
+const struct permit *platform_permit(const struct permit *);
+
+/*
+ * Files that the standard and the error output go to, from index 0 on, as far as it can be told: where only the name of
+ * a file and the numbers of its volume are known, there is one for each volume that has them. The identity is the caller's
+ * then. False: there are no more.
+ */
+bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_device_id);
 
 /* One of the files and directories in a directory. */
 struct file_entry {

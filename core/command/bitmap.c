@@ -120,14 +120,11 @@ static enum status bitmap(struct storage *storage, const struct arguments *argum
 	if (st == ST_OK)
 		st = format_option(arguments, "-F", &source_format, err);
 	if (st == ST_OK)
-		st = image_open_file(storage, arguments->operands[0], format, OPEN_WRITE, &image, err);
+		st = image_open_file(storage, ROLE_IMAGE, arguments->operands[0], format, OPEN_WRITE, &image, err);
 	if (st == ST_OK && image->format->bitmaps == NULL)
 		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps", image->name, image->format->name);
 	if (st == ST_OK && arguments_has(arguments, "b")) {
-		if (storage_same(storage, arguments_value(arguments, "b"), image->name))
-			st = fail(err, ST_INVALID, "%s: it is the image itself; without -b its own bitmaps are merged", image->name);
-		else
-			st = image_open(storage, arguments_value(arguments, "b"), source_format, &source, err);
+		st = image_open(storage, arguments_value(arguments, "b"), source_format, &source, err);
 		if (st == ST_OK)
 			st = image_load(source, err);
 	}

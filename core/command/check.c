@@ -181,7 +181,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st == ST_INVALID)
 		return command_misused(console, "check", &err);
 	if (st == ST_OK)
-		st = image_open_file(console->storage, request.name, request.format, request.repairs ? OPEN_WRITE : OPEN_READ, &image, &err);
+		st = image_open_file(console->storage, ROLE_IMAGE, request.name, request.format, request.repairs ? OPEN_WRITE : OPEN_READ, &image, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	code = check(console, &request, image);

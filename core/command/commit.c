@@ -50,11 +50,12 @@ static enum status open_images(struct storage *storage, const struct arguments *
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)
-		st = chain_open(storage, arguments->operands[0], format, true, &chain, err);
+		st = chain_open(storage, ROLE_IMAGE, arguments->operands[0], format, true, &chain, err);
 	if (st != ST_OK)
 		return st;
 	st = find_base(storage, arguments, &chain, &job->base, err);
 	chain_close(&chain);
+	storage_forget_reads(storage);
 	return st == ST_OK ? chain_open_writable(storage, arguments->operands[0], format, job->base, ret, err) : st;
 }
 

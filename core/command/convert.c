@@ -140,16 +140,6 @@ static enum status parse_options(const struct arguments *arguments, uint64_t siz
 	return create_values_set(&create->options, "size", text, err);
 }
 
-/* A target must not be one of the files that it is made from. */
-static enum status refuse_own_source(struct storage *storage, const struct convert_job *job, const char *name, struct error *err)
-{
-	for (size_t i = 0; i < job->n_sources; i++)
-		for (size_t j = 0; j < job->source[i].n; j++)
-			if (storage_same(storage, job->source[i].link[j].name, name))
-				return fail(err, ST_INVALID, "%s: it is a source and the target at the same time", name);
-	return ST_OK;
-}
-
 static bool given(const struct create_values *values, const char *name)
 {
 	const struct create_value *value = create_value(values, name);
@@ -206,8 +196,6 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = split_option(arguments, true, &create, err);
 	if (st == ST_OK)
 		st = create_prepare(&create, err);
-	if (st == ST_OK)
-		st = source_check_files(console->storage, job->source, job->n_sources, (const char *const *)&create.file[1], CREATE_FILES_MAX - 1, err);
 	if (st == ST_OK && job->journal != NULL && !create.replace)
 		st = journal_replaces(job->journal, err);
 	if (arguments_has(arguments, "dry-run")) {
@@ -230,7 +218,7 @@ static enum status convert_to_existing(struct storage *storage, struct convert_j
 				       struct error *err)
 {
 	struct chain backing = { 0 };
-	enum status st = image_open_file(storage, name, format, OPEN_WRITE, &job->target, err);
+	enum status st = image_open_file(storage, ROLE_TARGET, name, format, OPEN_WRITE, &job->target, err);
 
 	if (st != ST_OK)
 		return st;
@@ -271,8 +259,7 @@ __attribute__((noinline)) /* its large variables do not belong into the frame of
 static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
 				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
 {
-	struct target_job target = { .storage = console->storage, .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format,
-				     .file = { NULL, NULL, job->map != NULL ? job->map->file.name : NULL } };
+	struct target_job target = { .storage = console->storage, .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format };
 	struct create_job create = { .storage = console->storage, .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps, .compressed = job->compress,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
@@ -398,21 +385,6 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 	return ST_OK;
 }
 
-static enum status begin_sources(const struct console *console, const struct arguments *arguments, const struct convert_job *job, bool to_disk,
-				 struct error *err)
-{
-	const char *const file[] = {
-		to_disk ? NULL : arguments->operands[job->n_sources],
-		arguments_has(arguments, "map") ? arguments_value(arguments, "map") : NULL,
-		arguments_has(arguments, "manifest") ? arguments_value(arguments, "manifest") : NULL,
-	};
-	enum status st = source_check_files(console->storage, job->source, job->n_sources, file, sizeof file / sizeof file[0], err);
-
-	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		st = source_settle(job->source, job->n_sources, job->salvage != NULL ? console->err : NULL, err);
-	return st;
-}
-
 /*
  * -------------------------------------------------------------------------------------------------------------------
  */
@@ -458,10 +430,8 @@ static enum status convert(const struct console *console, const struct arguments
 	job.source = source;
 	job.progress = &progress;
 	st = convert_size(source, n, &size, err);
-	if (st == ST_OK && !to_disk)
-		st = refuse_own_source(console->storage, &job, name, err);
-	if (st == ST_OK)
-		st = begin_sources(console, arguments, &job, to_disk, err);
+	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
+		st = source_settle(source, n, salvage != NULL ? console->err : NULL, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
 	if (st == ST_OK)

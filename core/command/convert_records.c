@@ -8,13 +8,11 @@
  */
 
 /* What the target has already, if it goes on from an earlier copy. */
-static enum status check_map(struct storage *storage, const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
+static enum status check_map(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk,
 			     struct error *err)
 {
 	const char *name = job->map->file.name;
 
-	if (storage_same(storage, name, arguments->operands[0]) || text_equal_nocase(name, arguments->operands[1]))
-		return fail(err, ST_INVALID, "option --map: %s is what is copied, or what it is copied to", name);
 	if (!rescue_map_began(job->map, job->map->size))
 		return ST_OK;
 	if (!arguments_has(arguments, "n") || (to_disk && !format->flat))
@@ -34,9 +32,9 @@ static enum status begin_map(struct storage *storage, const struct arguments *ar
 	if (!arguments_has(arguments, "map"))
 		return ST_OK;
 	job->map = map;
-	st = rescue_map_open(map, arguments_value(arguments, "map"), size, err);
+	st = rescue_map_open(map, storage, arguments_value(arguments, "map"), size, err);
 	if (st == ST_OK)
-		st = check_map(storage, arguments, job, format, storage_is_device(arguments->operands[job->n_sources]), err);
+		st = check_map(arguments, job, format, storage_is_device(arguments->operands[job->n_sources]), err);
 	return st;
 }
 
@@ -45,16 +43,16 @@ static enum status begin_map(struct storage *storage, const struct arguments *ar
  */
 
 /* Whether there can be one; job->manifest is opened then. */
-static enum status begin_manifest(const struct arguments *arguments, uint64_t size, struct manifest *manifest, struct convert_job *job,
+static enum status begin_manifest(struct storage *storage, const struct arguments *arguments, uint64_t size, struct manifest *manifest, struct convert_job *job,
 				  struct error *err)
 {
 	enum status st;
 
-	if (!arguments_has(arguments, "manifest") || arguments_has(arguments, "dry-run"))
+	if (!arguments_has(arguments, "manifest"))
 		return ST_OK;
 	if (arguments_has(arguments, "B"))
 		return fail(err, ST_INVALID, "options --manifest and -B: what a backing file has is not read, and has no hash");
-	st = manifest_plan(arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
+	st = manifest_plan(storage, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
 	if (st == ST_OK)
 		st = manifest_open(manifest, size, err);
 	if (st == ST_OK)
@@ -70,7 +68,7 @@ static enum status end_manifest(struct storage *storage, const struct arguments 
 		.n_sources = job->n_sources, .salvage = job->salvage,
 	};
 
-	if (job->manifest == NULL)
+	if (job->manifest == NULL || arguments_has(arguments, "dry-run"))
 		return ST_OK;
 	return manifest_write(job->manifest, &facts, arguments_value(arguments, "manifest"), arguments_has(arguments, "force"), err);
 }
@@ -81,7 +79,7 @@ static enum status end_manifest(struct storage *storage, const struct arguments 
 
 static bool can_resume(const struct arguments *arguments, const struct convert_job *job, const struct image_format *format, bool to_disk)
 {
-	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B") || arguments_has(arguments, "dry-run"))
+	if (arguments->n_operands != 2 || job->map != NULL || job->bitmaps || arguments_has(arguments, "B"))
 		return false;
 	return to_disk ? format->flat && !storage_is_device(arguments->operands[0])
 		       : storage_is_device(arguments->operands[0]) && !arguments_has(arguments, "n");
@@ -149,7 +147,7 @@ enum status convert_records_begin(struct convert_records *records, const struct 
 	if (job->salvage != NULL)
 		job->salvage->map = job->map;
 	if (st == ST_OK)
-		st = begin_manifest(arguments, size, &records->manifest, job, err);
+		st = begin_manifest(console->storage, arguments, size, &records->manifest, job, err);
 	return st;
 }
 
@@ -163,7 +161,7 @@ enum status convert_records_end(struct convert_records *records, const struct co
 		st = end_manifest(console->storage, arguments, format, job, err);
 	manifest_close(&records->manifest);
 	if (job->map != NULL) {
-		st = rescue_map_end(&records->map, console->storage, target, st, err);
+		st = rescue_map_end(&records->map, target, st, err);
 		rescue_map_close(&records->map);
 	}
 	return st;

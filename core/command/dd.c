@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "job/convert.h"
+#include "job/result_print.h"
 #include "job/source.h"
 #include "job/target.h"
 #include "storage/storage.h"
@@ -16,6 +17,7 @@ static const struct option options[] = {
 	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
 	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
+	{ 0, "no-verify", NULL, "with a disk on either side: do not read the output back" },
 	{ 0 },
 };
 
@@ -24,7 +26,8 @@ static const char notes[] =
 	"blocks of `bs` bytes (preset: 512), or all there are, after leaving out the\n"
 	"first `skip` blocks. The new disk has the size of what is copied, rounded up to\n"
 	"512 bytes.\n"
-	"Both can be disks or partitions, as with convert, under the same rules.\n";
+	"Both can be disks or partitions, as with convert, under the same rules; what is\n"
+	"written is read back then.\n";
 
 enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
 
@@ -90,58 +93,71 @@ static enum status copy_to_file(struct convert_job *job, struct create_job *crea
 	return st == ST_OK ? convert_run(job, err) : st;
 }
 
-/* A target must not be one of the files that it is made from. */
-static enum status refuse_own_source(struct storage *storage, const struct chain *source, const char *name, struct error *err)
+static bool with_disk(const struct dd *dd)
 {
-	for (size_t i = 0; i < source->n; i++)
-		if (storage_same(storage, source->link[i].name, name))
-			return fail(err, ST_INVALID, "%s: it is the input and the output at the same time", name);
-	return ST_OK;
+	return storage_is_device(dd->text[OPERAND_IF]) || storage_is_device(dd->text[OPERAND_OF]);
 }
 
-static enum status copy(const struct console *console, const struct arguments *arguments, const struct dd *dd, const struct chain *source,
+static enum status copy(const struct console *console, const struct arguments *arguments, const struct dd *dd, struct convert_job *job,
 			struct error *err)
 {
 	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw", *name = dd->text[OPERAND_OF];
-	struct convert_job job = { .source = source, .n_sources = 1, .part = true, .sparse_bytes = 4096 };
+	const struct chain *source = job->source;
 	struct create_job create = { .storage = console->storage, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
 	struct target_job target = { .storage = console->storage, .name = name, .source = source, .n_sources = 1 };
 	uint64_t size = source->link[0].image->size;
 	bool to_disk = storage_is_device(name);
 	enum status st = image_format_get(format_name, "-O", &create.format, err);
 
-	job.first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
-	job.n_bytes = size - job.first_byte;
+	job->first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
+	job->n_bytes = size - job->first_byte;
 	if (dd->text[OPERAND_COUNT] != NULL)
-		job.n_bytes = min_u64(job.n_bytes, blocks(dd, OPERAND_COUNT));
+		job->n_bytes = min_u64(job->n_bytes, blocks(dd, OPERAND_COUNT));
 	if (st == ST_OK && !to_disk &&
 	    (arguments_has(arguments, "erase") || arguments_has(arguments, "no-table") ||
 	     arguments_has(arguments, "dry-run")))
 		st = fail(err, ST_INVALID,
 			  "options --erase, --no-table and --dry-run are for a disk or a partition "
 			  "as output");
-	if (st == ST_OK && !to_disk)
-		st = refuse_own_source(console->storage, source, name, err);
-	if (st == ST_OK && !to_disk)
-		st = source_check_files(console->storage, source, 1, &name, 1, err);
 	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
 		st = source_settle(source, 1, NULL, err);
 	if (st != ST_OK)
 		return st;
 	target.format = create.format;
-	target.first_byte = job.first_byte;
-	target.n_bytes = job.n_bytes;
-	st = take_options(job.n_bytes, &create, err);
+	target.first_byte = job->first_byte;
+	target.n_bytes = job->n_bytes;
+	st = take_options(job->n_bytes, &create, err);
 	if (st == ST_OK && to_disk)
-		st = copy_to_disk(console, arguments, &target, &job, create.format->flat ? NULL : &create, err);
+		st = copy_to_disk(console, arguments, &target, job, create.format->flat ? NULL : &create, err);
 	else if (st == ST_OK)
-		st = copy_to_file(&job, &create, err);
+		st = copy_to_file(job, &create, err);
 	create_job_free(&create);
 	return st;
 }
 
+/* The same words as convert's, where there is a disk on either side. */
+static void print_result(const struct console *console, const struct dd *dd, const struct convert_job *job, uint64_t begin_ns)
+{
+	char *const source[] = { (char *)(uintptr_t)dd->text[OPERAND_IF] };
+	struct result_facts facts = {
+		.job = job,
+		.storage = console->storage,
+		.source = source,
+		.target = dd->text[OPERAND_OF],
+		.disk_bytes = job->n_bytes,
+		.scope = job->n_bytes < job->source->link[0].image->size ? RESULT_PART : RESULT_ALL,
+		.why_not = "--no-verify",
+		.begin_ns = console->plain ? 0 : begin_ns,
+	};
+
+	source_say_writes(job->source, 1, console->out);
+	result_print_copy(&facts, console->out);
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
+	struct convert_job job = { .n_sources = 1, .part = true, .sparse_bytes = 4096 };
+	uint64_t begin_ns = platform_nanoseconds();
 	struct chain source;
 	struct error err;
 	struct dd dd;
@@ -150,15 +166,19 @@ static int run(const struct console *console, struct arguments *arguments)
 
 	if (parse(arguments, &dd, &err) != ST_OK)
 		return command_misused(console, "dd", &err);
-	disk = storage_is_device(dd.text[OPERAND_IF]) || storage_is_device(dd.text[OPERAND_OF]);
+	disk = with_disk(&dd);
 	st = open_disk(console, arguments, "-f", dd.text[OPERAND_IF], &source, &err);
 	if (st != ST_OK)
 		return copy_ended(console, st, disk, &err);
 	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
 		out_printf(console->err, "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; nothing is copied\n",
 			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
-	st = copy(console, arguments, &dd, &source, &err);
-	if (!arguments_has(arguments, "dry-run"))
+	job.source = &source;
+	job.verify = disk && !arguments_has(arguments, "no-verify");
+	st = copy(console, arguments, &dd, &job, &err);
+	if (st == ST_OK && disk && !arguments_has(arguments, "dry-run"))
+		print_result(console, &dd, &job, begin_ns);
+	else if (!arguments_has(arguments, "dry-run"))
 		source_say_writes(&source, 1, console->out);
 	chain_close(&source);
 	return copy_ended(console, st, disk, &err);

@@ -92,21 +92,26 @@ static void tell_differences(const struct console *console, const char *name, co
 	}
 }
 
-/* A disk that was written over may be larger than what was written. */
+/* A disk that was written over may be larger than what was written; the image that the manifest names is not (`own`). */
 static enum status compare_with(const struct console *console, const struct arguments *arguments, const struct manifest_claim *claim,
-				const char *name, struct image *image, bool *ret_same, struct error *err)
+				const char *name, bool own, struct image *image, bool *ret_same, struct error *err)
 {
 	struct manifest found;
 	struct scan_job job = { .image = image, .n_bytes = claim->size, .take = take_ranges, .user = &found };
 	uint8_t whole[SHA256_BYTES];
 	enum status st;
 
-	if (image->size < claim->size)
-		return fail(err, ST_INVALID, "%s: its disk of %ju bytes is smaller than the %ju of the manifest", name, image->size, claim->size);
 	st = manifest_open(&found, claim->size, err);
 	if (st == ST_OK && found.range_bytes != claim->range_bytes)
 		st = fail(err, ST_UNSUPPORTED, "%s: ranges of %ju bytes are not known for a disk of this size", arguments_value(arguments, "check"),
 			  claim->range_bytes);
+	if (st == ST_OK && (image->size < claim->size || (own && image->size > claim->size))) {
+		out_printf(console->err, "efi-img: %s: its disk of %ju bytes is %s than the %ju of the manifest\n", name, image->size,
+			   image->size < claim->size ? "smaller" : "larger", claim->size);
+		*ret_same = false;
+		manifest_close(&found);
+		return ST_OK;
+	}
 	if (st == ST_OK)
 		st = scan(console, arguments, &job, err);
 	if (st == ST_OK) {
@@ -134,7 +139,7 @@ static enum status check(const struct console *console, const struct arguments *
 	st = own && !arguments_has(arguments, "f") ? chain_open_disk(console->storage, name, image_format_find(claim.format), &chain, err)
 						   : open_disk(console, arguments, "-f", name, &chain, err);
 	if (st == ST_OK) {
-		st = compare_with(console, arguments, &claim, name, chain.link[0].image, ret_same, err);
+		st = compare_with(console, arguments, &claim, name, own && !storage_is_device(name), chain.link[0].image, ret_same, err);
 		if (st == ST_OK)
 			out_printf(console->out, "%s: %s\n", name, *ret_same ? "OK" : "FAILED");
 		chain_close(&chain);

@@ -302,7 +302,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "info", &err);
 	if (format_option(arguments, "-f", &format, &err) != ST_OK)
 		return command_failed(console, &err);
-	st = chain_open(console->storage, arguments->operands[0], format, whole, &chain, &err);
+	st = chain_open(console->storage, ROLE_IMAGE, arguments->operands[0], format, whole, &chain, &err);
 	if (st == ST_REFUSED &&
 	    print_unfinished(console->out, arguments->operands[0], json, whole))
 		return EXIT_ERROR;

@@ -146,15 +146,8 @@ enum status cache_option(const struct arguments *arguments, const char *option, 
 /* Whether everything is as it should be; create_prepare() comes last, since it needs the size of the target. */
 static enum status plan_copy(struct target_job *target, struct create_job *create, struct error *err)
 {
-	enum status st;
+	enum status st = target_decide(target, err);
 
-	for (size_t i = 0; create != NULL && i < 2; i++) {
-		static const char *const options[] = { "data_file", "backing_file" };
-		const struct create_value *value = create_value(&create->options, options[i]);
-
-		target->file[i] = value != NULL ? value->text : NULL;
-	}
-	st = target_decide(target, err);
 	if (st != ST_OK || create == NULL)
 		return st;
 	create->device_bytes = target->size_bytes;
@@ -197,7 +190,10 @@ static const char *base_name(const char *name)
 
 unsigned split_files(const struct create_job *job)
 {
-	return job->split_bytes > 0 ? split_count(job->file_name) : 1;
+	struct error ignored; /* it is only said in how many files the image is */
+	unsigned n;
+
+	return job->split_bytes > 0 && split_count(job->file_name, &n, &ignored) == ST_OK ? n : 1;
 }
 
 void split_say(const struct console *console, const char *file_name, unsigned n)
@@ -271,9 +267,11 @@ static int run(const struct console *console, const struct command *command, int
 
 	if (arguments_parse(command->options, refused, argc, argv, &arguments, &err) != ST_OK)
 		return command_misused(console, command->name, &err);
-	storage_begin(&storage);
 	own.storage = &storage;
-	code = arguments.help ? run_help_of(console, command) : command->run(&own, &arguments);
+	if (storage_begin(&storage, console->storage, &err) != ST_OK)
+		code = command_failed(console, &err);
+	else
+		code = arguments.help ? run_help_of(console, command) : command->run(&own, &arguments);
 	storage_end(&storage);
 	arguments_free(&arguments);
 	if (console->out->failed && code == EXIT_OK) {

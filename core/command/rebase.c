@@ -64,9 +64,6 @@ static enum status open_new(const struct rebase_job *job, struct chain *ret, str
 	mem_free(name);
 	if (st != ST_OK)
 		return fail(err, st, "the new backing file: %s", why.text);
-	for (size_t i = 0; i < ret->n; i++)
-		if (storage_same(job->image->storage, ret->link[i].name, job->image->name))
-			return fail(err, ST_INVALID, "%s: it cannot be behind itself", job->image->name);
 	return ST_OK;
 }
 
@@ -100,7 +97,7 @@ static enum status open_and_rebase(struct storage *storage, const struct rebase_
 			st = rebase(job, chain.link[0].image, err);
 		return finished_close_chain(&chain, st, err);
 	}
-	st = image_open_file(storage, name, format, OPEN_WRITE, &image, err);
+	st = image_open_file(storage, ROLE_IMAGE, name, format, OPEN_WRITE, &image, err);
 	if (st != ST_OK)
 		return st;
 	st = image_load(image, err);

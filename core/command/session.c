@@ -28,8 +28,9 @@ struct tee {
 };
 
 struct session {
+	struct storage storage;        /* has the log */
 	struct log log;
-	struct inventory inventory;    /* as it was at the beginning; its disks are open, and count what is written to them */
+	const struct inventory *inventory; /* as it was at the beginning; its disks are open, and count what is written to them */
 	uint64_t *writes;              /* to each of them before this command */
 	const struct console *console; /* of this command */
 	bool plain;
@@ -195,10 +196,10 @@ static bool has_plan(int argc, char **argv)
 }
 
 /* Runs it with --dry-run. A plan that is refused is one, too; other failures print nothing there. */
-static void dry_run(struct out *out, const char *style, int argc, char **argv)
+static void dry_run(struct session *session, struct out *out, const char *style, int argc, char **argv)
 {
 	struct out_memory errors;
-	struct console console = { .out = out, .err = &errors.out };
+	struct console console = { .out = out, .err = &errors.out, .storage = &session->storage };
 	char **words = mem_alloc(((size_t)argc + 2) * sizeof *words);
 
 	if (words == NULL)
@@ -219,12 +220,12 @@ static void plan(struct session *session, const struct console *console, int arg
 
 	if (!has_plan(argc, argv))
 		return;
-	dry_run(&session->log.text.out, "--output=human", argc, argv);
+	dry_run(session, &session->log.text.out, "--output=human", argc, argv);
 	tree = session_event(session, "plan");
 	tree_number(tree, "number", session->number);
 	tree_value(tree, "plan");
 	n = session->event.n;
-	dry_run(tree->out, "--output=json", argc, argv);
+	dry_run(session, tree->out, "--output=json", argc, argv);
 	if (session->event.n > n)
 		session_event_end(session, console);
 }
@@ -244,14 +245,14 @@ static void say_writes(struct session *session, struct tree *tree)
 	struct out *out = &session->log.text.out;
 
 	tree_array(tree, "writes");
-	for (size_t i = 0; i < session->inventory.n; i++) {
-		const struct inventory_disk *disk = &session->inventory.disk[i];
+	for (size_t i = 0; i < session->inventory->n; i++) {
+		const struct inventory_disk *disk = &session->inventory->disk[i];
 		char name[SELECTOR_BYTES];
 		struct out_buffer text;
 		uint64_t n = writes_to(disk) - session->writes[i];
 
 		out_buffer_init(&text, name, sizeof name);
-		selector_print(&session->inventory, &(struct selection){ .disk = disk }, &text.out);
+		selector_print(session->inventory, &(struct selection){ .disk = disk }, &text.out);
 		out_printf(out, "%s %s: %ju", i == 0 ? "; writes to" : ",", name, n);
 		tree_object(tree, NULL);
 		tree_text(tree, "device", name);
@@ -296,6 +297,7 @@ int session_run(struct session *session, const struct console *console, int argc
 
 	both.out = &session->out.out;
 	both.err = &session->err.out;
+	both.storage = &session->storage;
 	session->number++;
 	session->console = console;
 	tree = session_event(session, "start");
@@ -308,8 +310,8 @@ int session_run(struct session *session, const struct console *console, int argc
 	out_text(out, "\n");
 	plan(session, console, argc, argv);
 	write_log(session, console);
-	for (size_t i = 0; i < session->inventory.n; i++)
-		session->writes[i] = writes_to(&session->inventory.disk[i]);
+	for (size_t i = 0; i < session->inventory->n; i++)
+		session->writes[i] = writes_to(&session->inventory->disk[i]);
 	tee_begin(&session->out, session, console->out);
 	tee_begin(&session->err, session, console->err);
 	begin = platform_nanoseconds();
@@ -340,11 +342,11 @@ static void say_beginning(struct session *session, const struct console *console
 		tree_null(tree, "log");
 	session_event_end(session, console);
 	out_text(out, "\n");
-	inventory_print_text(&session->inventory, out);
+	inventory_print_text(session->inventory, out);
 	out_text(out, "\n");
 	tree = session_event(session, "devices");
 	tree_value(tree, "devices");
-	inventory_print_json(&session->inventory, tree->out);
+	inventory_print_json(session->inventory, tree->out);
 	session_event_end(session, console);
 	write_log(session, console);
 }
@@ -360,12 +362,14 @@ enum status session_open(const struct console *console, struct session **ret, st
 		return fail_no_memory(err);
 	session->plain = console->plain;
 	out_memory_init(&session->event, EVENT_MAX);
-	if (log_open(&session->log, session->plain, &why) != ST_OK)
+	st = storage_begin(&session->storage, console->storage, &why);
+	if (log_open(&session->log, &session->storage, session->plain, &why) != ST_OK)
 		out_printf(console->err, "efi-img: there is no log: %s\n", why.text);
-	st = inventory_read(&session->inventory, &why);
+	if (st == ST_OK)
+		st = storage_inventory(&session->storage, &session->inventory, &why);
 	if (st != ST_OK && st != ST_NO_MEMORY) /* the commands will say it */
 		st = ST_OK;
-	session->writes = mem_alloc(session->inventory.n * sizeof *session->writes);
+	session->writes = mem_alloc(session->inventory->n * sizeof *session->writes);
 	if (st != ST_OK || session->writes == NULL) {
 		session_close(session);
 		return fail_no_memory(err);
@@ -384,7 +388,7 @@ void session_close(struct session *session)
 	if (session->log.text.n > 0 || session->log.events.n > 0)
 		(void)(log_write(&session->log, &ignored) == ST_OK);
 	log_close(&session->log);
-	inventory_free(&session->inventory);
+	storage_end(&session->storage);
 	mem_free(session->writes);
 	out_memory_free(&session->event);
 	mem_free(session);

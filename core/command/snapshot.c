@@ -55,7 +55,7 @@ static enum status snapshot(const struct console *console, const struct argument
 	enum status st = format_option(arguments, "-f", &format, err);
 
 	if (st == ST_OK)
-		st = image_open_file(console->storage, arguments->operands[0], format, list ? OPEN_READ : OPEN_WRITE, &image, err);
+		st = image_open_file(console->storage, ROLE_IMAGE, arguments->operands[0], format, list ? OPEN_READ : OPEN_WRITE, &image, err);
 	if (st != ST_OK)
 		return st;
 	if (list)

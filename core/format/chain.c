@@ -13,7 +13,7 @@ struct writable {
 static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
 
 /* Opens one more link; `name` becomes the chain's. */
-static enum status append(struct storage *storage, struct chain *chain, char *name, const struct image_format *format,
+static enum status append(struct storage *storage, enum access_role role, struct chain *chain, char *name, const struct image_format *format,
 			  const struct writable *writable, struct error *err)
 {
 	bool write = chain->n == writable->index[0] || chain->n == writable->index[1];
@@ -26,7 +26,7 @@ static enum status append(struct storage *storage, struct chain *chain, char *na
 	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
 		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);
 	if (st == ST_OK)
-		st = image_open_file(storage, name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
+		st = image_open_file(storage, role, name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
 	if (st != ST_OK) {
 		mem_free(name);
 		return st;
@@ -62,11 +62,11 @@ static enum status append_backing(struct storage *storage, struct chain *chain, 
 
 	if (st != ST_OK)
 		return st;
-	st = append(storage, chain, name, format, writable, &why);
+	st = append(storage, ROLE_BACKING_FILE, chain, name, format, writable, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front->name, why.text);
 }
 
-static enum status open_links(struct storage *storage, const char *name, const struct image_format *format, bool whole,
+static enum status open_links(struct storage *storage, enum access_role role, const char *name, const struct image_format *format, bool whole,
 			      const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
@@ -78,7 +78,7 @@ static enum status open_links(struct storage *storage, const char *name, const s
 		mem_free(copy);
 		return fail_no_memory(err);
 	}
-	st = append(storage, &chain, copy, format, writable, err);
+	st = append(storage, role, &chain, copy, format, writable, err);
 	while (st == ST_OK && whole && chain.link[chain.n - 1].image->backing_name != NULL)
 		st = append_backing(storage, &chain, writable, err);
 	if (st != ST_OK) {
@@ -89,10 +89,10 @@ static enum status open_links(struct storage *storage, const char *name, const s
 	return ST_OK;
 }
 
-enum status chain_open(struct storage *storage, const char *name, const struct image_format *format, bool whole,
+enum status chain_open(struct storage *storage, enum access_role role, const char *name, const struct image_format *format, bool whole,
 		       struct chain *ret, struct error *err)
 {
-	return open_links(storage, name, format, whole, &none_writable, ret, err);
+	return open_links(storage, role, name, format, whole, &none_writable, ret, err);
 }
 
 void chain_close(struct chain *chain)
@@ -118,11 +118,11 @@ enum status chain_load(struct chain *chain, const size_t *snapshot, struct error
 	return st;
 }
 
-static enum status open_disk(struct storage *storage, const char *name, const struct image_format *format,
+static enum status open_disk(struct storage *storage, enum access_role role, const char *name, const struct image_format *format,
 			     const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain;
-	enum status st = open_links(storage, name, format, true, writable, &chain, err);
+	enum status st = open_links(storage, role, name, format, true, writable, &chain, err);
 
 	if (st != ST_OK)
 		return st;
@@ -138,13 +138,13 @@ static enum status open_disk(struct storage *storage, const char *name, const st
 enum status chain_open_disk(struct storage *storage, const char *name, const struct image_format *format, struct chain *ret,
 			    struct error *err)
 {
-	return open_disk(storage, name, format, &none_writable, ret, err);
+	return open_disk(storage, ROLE_IMAGE, name, format, &none_writable, ret, err);
 }
 
 enum status chain_open_writable(struct storage *storage, const char *name, const struct image_format *format, size_t also,
 				struct chain *ret, struct error *err)
 {
-	return open_disk(storage, name, format, &(struct writable){ { 0, also } }, ret, err);
+	return open_disk(storage, ROLE_IMAGE, name, format, &(struct writable){ { 0, also } }, ret, err);
 }
 
 enum status chain_open_backing(struct image *image, struct chain *ret, struct error *err)
@@ -160,7 +160,7 @@ enum status chain_open_backing(struct image *image, struct chain *ret, struct er
 	st = find_backing(image, &name, &format, err);
 	if (st != ST_OK)
 		return st;
-	st = chain_open_disk(image->storage, name, format, ret, &why);
+	st = open_disk(image->storage, ROLE_BACKING_FILE, name, format, &none_writable, ret, &why);
 	mem_free(name);
 	if (st != ST_OK)
 		return fail(err, st, "backing file of %s: %s", image->name, why.text);

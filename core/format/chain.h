@@ -17,11 +17,11 @@ struct chain {
 };
 
 /*
- * Opens `name` and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are
+ * Opens `name`, which has that role in the command, and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are
  * of the format that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain
  * that is too long.
  */
-enum status chain_open(struct storage *, const char *name, const struct image_format *format, bool whole, struct chain *ret,
+enum status chain_open(struct storage *, enum access_role, const char *name, const struct image_format *format, bool whole, struct chain *ret,
 		       struct error *);
 void chain_close(struct chain *);
 

@@ -102,7 +102,7 @@ enum status image_foreign(struct storage *storage, const char *name, const struc
 {
 	const struct image_format *format;
 	struct blk *file;
-	enum status st = storage_open(storage, name, OPEN_READ, &file, err);
+	enum status st = storage_open(storage, ROLE_IMAGE, name, OPEN_READ, &file, err);
 
 	if (st != ST_OK)
 		return st;
@@ -158,19 +158,41 @@ enum status image_open_blk(struct storage *storage, struct blk *file, const char
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
 }
 
-enum status image_open_file(struct storage *storage, const char *name, const struct image_format *format, enum open_mode mode,
-			    struct image **ret, struct error *err)
+/* The data file is opened only when the disk is read, but it is in use from here on. It may be missing. */
+static enum status use_data_file(const struct image *image, struct error *err)
 {
-	struct blk *file;
-	enum status st = storage_open(storage, name, mode, &file, err);
+	enum access_use use = image->mode == OPEN_WRITE ? ACCESS_WRITE : ACCESS_READ;
+	enum status st;
 
-	return st == ST_OK ? image_open_blk(storage, file, name, format, mode, ret, err) : st;
+	if (image->data_name == NULL)
+		return ST_OK;
+	st = storage_use(image->storage, ROLE_DATA_FILE, use, image->data_name, err);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status image_open_file(struct storage *storage, enum access_role role, const char *name, const struct image_format *format,
+			    enum open_mode mode, struct image **ret, struct error *err)
+{
+	struct image *image;
+	struct blk *file;
+	enum status st = storage_open(storage, role, name, mode, &file, err);
+
+	if (st == ST_OK)
+		st = image_open_blk(storage, file, name, format, mode, &image, err);
+	if (st != ST_OK)
+		return st;
+	st = use_data_file(image, err);
+	if (st == ST_OK)
+		*ret = image;
+	else
+		image_close(image);
+	return st;
 }
 
 enum status image_open(struct storage *storage, const char *name, const struct image_format *format, struct image **ret,
 		       struct error *err)
 {
-	return image_open_file(storage, name, format, OPEN_READ, ret, err);
+	return image_open_file(storage, ROLE_IMAGE, name, format, OPEN_READ, ret, err);
 }
 
 void image_close(struct image *image)
@@ -190,7 +212,7 @@ void image_close(struct image *image)
 	mem_free(image->backing_name);
 	mem_free(image->backing_format);
 	mem_free(image->name);
-	if (image->data_name != NULL)
+	if (image->data_name != NULL && image->data != image->file)
 		blk_close(image->data);
 	mem_free(image->data_name);
 	blk_close(image->file);

@@ -254,7 +254,7 @@ struct image {
 	enum open_mode mode;     /* OPEN_WRITE: image_load() makes image->blk writable */
 	struct blk *file;
 	struct blk *data;        /* after image_load(): what the offsets of its extents count in, `file` or another file that it owns */
-	char *data_name;         /* of that other file; NULL: it is `file` */
+	char *data_name;         /* of that other file, known once the image is open; NULL: it is `file` */
 	enum codec_kind compression; /* after image_load(): how its compressed clusters are compressed */
 	bool sparse;             /* after image_load(): its data may lie in holes of the file, and is zeros there */
 	uint64_t slice_bytes;    /* after image_load(): QEMU looks at no more than the rest of such a piece at once; 0: at all of it */
@@ -287,7 +287,7 @@ enum status image_format_get(const char *name, const char *option, const struct 
 enum status image_open(struct storage *, const char *name, const struct image_format *format, struct image **ret, struct error *);
 
 /* The same in the mode that is asked for: OPEN_WRITE for an image that is to be changed. image_load() is still due. */
-enum status image_open_file(struct storage *, const char *name, const struct image_format *format, enum open_mode,
+enum status image_open_file(struct storage *, enum access_role, const char *name, const struct image_format *format, enum open_mode,
 			    struct image **ret, struct error *);
 
 /* The same for a file that is open: `file` is the image's from here on, on failure too. */

@@ -25,30 +25,19 @@ static const char *option_text(const struct create_job *job, const char *name)
  * ---- the backing file ---------------------------------------------------------------------------------------------
  */
 
-/* Whoever created over a file that the new image builds on would lose both. */
-static enum status refuse_own_backing(const struct create_job *job, const struct chain *chain, struct error *err)
-{
-	for (size_t i = 0; i < chain->n; i++)
-		if (storage_same(job->storage, chain->link[i].name, job->file_name))
-			return fail(err, ST_INVALID, "%s: the new image cannot be its own backing file", job->file_name);
-	return ST_OK;
-}
-
 /* Takes the size from the backing file where none was given. */
 static enum status open_backing(struct create_job *job, const char *name, const struct image_format *format, struct error *err)
 {
 	struct out_buffer digits;
 	struct chain chain;
 	char text[24];
-	enum status st = chain_open(job->storage, name, format, true, &chain, err);
+	enum status st = chain_open(job->storage, ROLE_BACKING_FILE, name, format, true, &chain, err);
 
 	if (st != ST_OK)
 		return st;
 	if (job->request.backing_format == NULL)
 		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F; it looks like -F %s", name,
 			  chain.link[0].image->format->name);
-	if (st == ST_OK)
-		st = refuse_own_backing(job, &chain, err);
 	if (st == ST_OK && option_text(job, "size") == NULL) {
 		out_buffer_init(&digits, text, sizeof text);
 		out_printf(&digits.out, "%ju", chain.link[0].image->size);
@@ -96,16 +85,12 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 static enum status look_at_place(const struct create_job *job, size_t i, struct place *ret, struct error *err)
 {
 	struct out_buffer out;
-	enum status st;
 
 	if (i > 0 || job->device_bytes == 0) {
 		if (path_is_selector(job->file[i]))
 			return fail(err, ST_INVALID, "%s is a disk or a partition; a file name is wanted here (convert and dd write to disks)",
 				    job->file[i]);
-		st = platform_look(job->file[i], ret, err);
-		if (st == ST_OK && ret->exists && !job->replace)
-			return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
-		return st;
+		return platform_look(job->file[i], ret, err);
 	}
 	*ret = (struct place){ .free_bytes = job->device_bytes, .file_limit_bytes = UINT64_MAX, .cluster_bytes = 1, .volume = (uintptr_t)job };
 	out_buffer_init(&out, ret->volume_name, sizeof ret->volume_name);
@@ -130,24 +115,44 @@ static enum status decide_split(struct create_job *job, struct error *err)
 	return st;
 }
 
-/* A file that is to become a part must not be somebody else's. */
-static enum status check_parts(const struct create_job *job, struct error *err)
+/* A file that is called like a part is read as one, wherever the new image ends: it goes, or must not be there. */
+static enum status check_part(void *user, const char *part, struct error *err)
 {
-	struct place place = { 0 };
-	char *name;
+	const struct create_job *job = user;
+	enum status st = storage_use(job->storage, ROLE_PART, ACCESS_REMOVE, part, err);
+
+	if (st == ST_OK && !job->replace)
+		return fail(err, ST_EXISTS, "%s: the file exists already, and would be taken for a part of %s; --force would remove it",
+			    part, job->file_name);
+	return st;
+}
+
+static enum status check_parts(struct create_job *job, struct error *err)
+{
+	uint64_t part_bytes = split_part_bytes(job->split_bytes), most;
+
+	if (part_bytes == 0)
+		return fail(err, ST_INVALID, "%s: parts of %ju bytes are too small: at least 1M", job->file_name, job->split_bytes);
+	if (mul_ok(part_bytes, SPLIT_PARTS_MAX, &most) && job->plan.file[0].size >= most)
+		return fail(err, ST_TOO_LARGE, "%s: %ju bytes in parts of %ju are more than %d files; make the parts larger (--split)",
+			    job->file_name, job->plan.file[0].size, part_bytes, SPLIT_PARTS_MAX);
+	return split_each_part(job->file[0], check_part, job, err);
+}
+
+/* Takes the names of file `i` of the plan, and refuses what is there already unless it is to be replaced. */
+static enum status take_names(struct create_job *job, size_t i, const struct place *place, struct error *err)
+{
+	enum access_role role = i == 0 ? ROLE_TARGET : ROLE_DATA_FILE;
+	bool split = i == 0 && job->split_bytes > 0;
 	enum status st;
 
-	if (split_part_bytes(job->split_bytes) == 0)
-		return fail(err, ST_INVALID, "%s: parts of %ju bytes are too small: at least 1M", job->file_name, job->split_bytes);
-	name = split_name(job->file[0], 1);
-	if (name == NULL)
-		return fail_no_memory(err);
-	st = platform_look(name, &place, err);
-	if (st == ST_OK && place.exists && !job->replace)
-		st = fail(err, ST_EXISTS, "%s: the file exists already, and %s may need one of that name; --force would replace it", name,
-			  job->file_name);
-	mem_free(name);
-	return st;
+	if (i == 0 && job->device_bytes > 0)
+		return ST_OK;
+	st = split ? storage_use_split(job->storage, role, job->file[i], err)
+		   : storage_use(job->storage, role, ACCESS_CREATE, job->file[i], err);
+	if (st == ST_OK && place->exists && !job->replace)
+		return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
+	return st == ST_OK && split ? check_parts(job, err) : st;
 }
 
 static enum status check_places(struct create_job *job, struct error *err)
@@ -161,10 +166,10 @@ static enum status check_places(struct create_job *job, struct error *err)
 		st = look_at_place(job, i, &place[i], err);
 		if (st == ST_OK && i == 0)
 			job->place = place[i];
-		if (st == ST_OK && i == 0 && job->split_bytes > 0) {
+		if (st == ST_OK)
+			st = take_names(job, i, &place[i], err);
+		if (i == 0 && job->split_bytes > 0)
 			place[i].file_limit_bytes = UINT64_MAX;
-			st = check_parts(job, err);
-		}
 		if (st == ST_OK)
 			st = place_check(need, place, i, err);
 	}
@@ -236,14 +241,14 @@ enum status create_prepare(struct create_job *job, struct error *err)
 /* Creates file `i` of the plan. With --force an existing file must not be one that was made a moment ago. */
 static enum status make_file(const struct create_job *job, size_t i, struct blk **ret, struct error *err)
 {
-	for (size_t j = 0; j < i; j++)
-		if (platform_same(job->file[j], job->file[i]))
-			return fail(err, ST_INVALID, "%s: the image and its data file cannot be the same file", job->file[i]);
 	if (i == 0 && job->split_bytes > 0)
 		return split_create(job->file[0], split_part_bytes(job->split_bytes), job->replace, ret, err);
-	if (i == 0 && job->replace && job->device_bytes == 0 && split_count(job->file[0]) > 1) {
-		enum status st = split_remove(job->file[0], err); /* what is whole has no parts */
+	if (i == 0 && job->replace && job->device_bytes == 0) {
+		unsigned n;
+		enum status st = split_count(job->file[0], &n, err);
 
+		if (st == ST_OK && n > 1)
+			st = split_remove(job->file[0], n, err); /* what is whole has no parts */
 		if (st != ST_OK)
 			return st;
 	}
@@ -259,7 +264,7 @@ static void remove_files(const struct create_job *job, size_t n, struct error *e
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; i < n; i++) {
 		struct error why, before;
 
-		if ((i > 0 || job->split_bytes == 0 || split_remove(job->file[0], &why) == ST_OK) &&
+		if ((i > 0 || job->split_bytes == 0 || split_remove(job->file[0], SPLIT_PARTS_MAX, &why) == ST_OK) &&
 		    platform_remove(job->file[i], &why) == ST_OK)
 			continue;
 		before = *err;

@@ -24,6 +24,7 @@ void create_print_text(const struct create_job *job, const struct chain *source,
 		out_printf(out, ", in files of at most %ju bytes", job->split_bytes);
 	if (st == ST_OK)
 		out_text(out, "\n");
+	plan_access_text(job->storage, out);
 	plan_verdict_text(st, err, out);
 }
 
@@ -46,6 +47,7 @@ void create_print_json(const struct create_job *job, const struct chain *source,
 	tree_text(&tree, "target-format", job->format->name);
 	tree_number(&tree, "bytes", job->request.size);
 	tree_number(&tree, "split", job->split_bytes);
+	plan_access_json(job->storage, &tree);
 	plan_verdict_json(st, err, &tree);
 	tree_end(&tree);
 }

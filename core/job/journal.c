@@ -161,10 +161,12 @@ void journal_give_up(struct journal *journal, enum status st, const char *why)
 	error_set(&journal->why, "%s", why);
 }
 
-static enum status open_file(struct journal *journal, bool resume, struct error *err)
+static enum status open_file(struct journal *journal, struct storage *storage, bool resume, struct error *err)
 {
 	enum status st = record_open(&journal->file, journal->name, journal_text_head, err);
 
+	if (st == ST_OK)
+		st = record_use(&journal->file, storage, ROLE_JOURNAL, err);
 	if (st != ST_OK)
 		return st;
 	/* Only this program writes the side file: a power cut left old bytes in the first sector. */
@@ -179,7 +181,7 @@ static enum status open_file(struct journal *journal, bool resume, struct error 
 	return resume ? read_file(journal, err) : ST_OK;
 }
 
-static enum status open_named(struct journal *journal, const char *image, bool resume,
+static enum status open_named(struct journal *journal, struct storage *storage, const char *image, bool resume,
 			      struct error *err)
 {
 	bool to_disk = journal->text.facts.to_disk;
@@ -188,7 +190,7 @@ static enum status open_named(struct journal *journal, const char *image, bool r
 	journal->name = journal_name(&journal->text.facts, image);
 	if (journal->name == NULL)
 		return fail_no_memory(err);
-	st = open_file(journal, resume, err);
+	st = open_file(journal, storage, resume, err);
 	if ((st == ST_READ_ONLY || st == ST_INVALID) && to_disk && !resume) {
 		journal_give_up(journal, st, err->text);
 		return ST_OK;
@@ -215,7 +217,7 @@ enum status journal_open(struct storage *storage, const struct journal_facts *fa
 	journal->notes = notes;
 	st = find_disk(storage, disk, &journal->text.facts, err);
 	if (st == ST_OK && journal->text.facts.disk[0] != '\0') {
-		st = open_named(journal, image, resume, err);
+		st = open_named(journal, storage, image, resume, err);
 	} else if (st == ST_OK) {
 		error_set(&why, "%s: this disk has nothing that it could be found again by", disk);
 		if (resume)

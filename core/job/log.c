@@ -99,14 +99,16 @@ static void take_time(struct naming *naming)
 
 /* ---- Files ---- */
 
-static enum status make_file(char **name, struct error *err)
+static enum status make_file(struct storage *storage, char **name, struct error *err)
 {
 	struct blk *file;
 	enum status st;
 
 	if (*name == NULL)
 		return fail_no_memory(err);
-	st = platform_create(*name, false, &file, err);
+	st = storage_use(storage, ROLE_LOG, ACCESS_CREATE, *name, err);
+	if (st == ST_OK)
+		st = platform_create(*name, false, &file, err);
 	if (st != ST_OK)
 		return st;
 	st = blk_flush(file);
@@ -123,7 +125,7 @@ static void give_up(struct log *log)
 	log->text_name = log->events_name = NULL;
 }
 
-enum status log_open(struct log *log, bool counted, struct error *err)
+enum status log_open(struct log *log, struct storage *storage, bool counted, struct error *err)
 {
 	struct naming naming = { .stem = "" };
 	unsigned number;
@@ -141,10 +143,10 @@ enum status log_open(struct log *log, bool counted, struct error *err)
 	if (st == ST_OK) {
 		log->text_name = name_of(&naming, number, text_ending);
 		log->events_name = name_of(&naming, number, events_ending);
-		st = make_file(&log->text_name, err);
+		st = make_file(storage, &log->text_name, err);
 	}
 	if (st == ST_OK)
-		st = make_file(&log->events_name, err);
+		st = make_file(storage, &log->events_name, err);
 	if (st != ST_OK)
 		give_up(log);
 	mem_free(naming.folder);

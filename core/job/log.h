@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/out_memory.h"
+#include "storage/storage.h"
 
 /*
  * What was done, in two files in the folder of platform_logs(): NAME.log for people, NAME.jsonl, a line of JSON for each
@@ -20,7 +21,7 @@ struct log {
  * caller closes it, on failure too, after which it takes text and writes nothing. Errors: ST_NO_MEMORY; those of
  * platform_logs() and platform_create().
  */
-enum status log_open(struct log *, bool counted, struct error *);
+enum status log_open(struct log *, struct storage *, bool counted, struct error *);
 void log_close(struct log *);
 
 /*

@@ -71,11 +71,13 @@ void manifest_end(struct manifest *manifest, uint8_t ret_whole[static SHA256_BYT
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
-enum status manifest_plan(const char *file, bool replace, struct error *err)
+enum status manifest_plan(struct storage *storage, const char *file, bool replace, struct error *err)
 {
 	struct place place;
 	enum status st = platform_look(file, &place, err);
 
+	if (st == ST_OK)
+		st = storage_use(storage, ROLE_MANIFEST, ACCESS_CREATE, file, err);
 	if (st == ST_OK && place.exists && !replace)
 		return fail(err, ST_EXISTS, "the manifest %s exists; give another name, or --force to overwrite it", file);
 	return st;
@@ -126,7 +128,7 @@ static void hash_text(struct tree *tree, const char *key, const uint8_t hash[sta
 	tree_text(tree, key, text);
 }
 
-static void describe(struct manifest *manifest, const struct manifest_facts *facts, struct out *out)
+static void describe(struct manifest *manifest, const struct manifest_facts *facts, const char *image, struct out *out)
 {
 	uint8_t whole[SHA256_BYTES];
 	struct tree tree;
@@ -137,7 +139,7 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 	tree_number(&tree, "manifest-version", FORMAT_VERSION);
 	tree_text(&tree, "program", "efi-img " EFI_IMG_VERSION);
 	tree_text(&tree, "firmware", platform_firmware());
-	tree_text(&tree, "image", facts->image);
+	tree_text(&tree, "image", image);
 	tree_text(&tree, "format", facts->format);
 	tree_array(&tree, "sources");
 	for (size_t i = 0; i < facts->n_sources; i++)
@@ -154,23 +156,51 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 	tree_end(&tree);
 }
 
+/* The image as it is found from the manifest, wherever a person stands then. A disk has one name from everywhere. */
+static enum status image_name(const char *image, const char *file, char **ret, struct error *err)
+{
+	char *full = NULL, *of_file = NULL;
+	enum status st = ST_OK;
+
+	*ret = NULL;
+	if (storage_is_device(image)) {
+		*ret = text_copy(image);
+		return *ret != NULL ? ST_OK : fail_no_memory(err);
+	}
+	st = platform_full_name(image, &full, err);
+	if (st == ST_OK)
+		st = platform_full_name(file, &of_file, err);
+	if (st == ST_OK) {
+		*ret = path_from(of_file, full);
+		if (*ret == NULL)
+			st = fail_no_memory(err);
+	}
+	mem_free(full);
+	mem_free(of_file);
+	return st;
+}
+
 enum status manifest_write(struct manifest *manifest, const struct manifest_facts *facts, const char *file, bool replace,
 			   struct error *err)
 {
 	struct out_file text;
 	struct error ignored; /* the first failure is what matters */
 	struct blk *blk;
-	enum status st;
+	char *image;
+	enum status st = image_name(facts->image, file, &image, err);
 
-	if (storage_same(facts->storage, file, facts->image))
-		return fail(err, ST_INVALID, "the manifest and the image cannot be the same file, %s; no manifest was written", file);
-	st = platform_create(file, replace, &blk, err);
 	if (st != ST_OK)
 		return st;
+	st = platform_create(file, replace, &blk, err);
+	if (st != ST_OK) {
+		mem_free(image);
+		return st;
+	}
 	out_file_begin(&text, blk);
-	describe(manifest, facts, &text.out);
+	describe(manifest, facts, image, &text.out);
 	st = out_file_end(&text);
 	blk_close(blk);
+	mem_free(image);
 	if (st == ST_OK)
 		return ST_OK;
 	(void)platform_remove(file, &ignored);

@@ -28,17 +28,17 @@ void manifest_end(struct manifest *, uint8_t ret_whole[static SHA256_BYTES]);
 /* What else the file says. Texts are the caller's. */
 struct manifest_facts {
 	struct storage *storage;
-	const char *image, *format;      /* the image's name, as it was given */
+	const char *image, *format;      /* the image's name, as it was given; the file has it relative to itself */
 	char **source;                   /* the names that were read */
 	size_t n_sources;
 	const struct salvage *salvage;   /* NULL: everything could be read */
 };
 
 /* Whether the file can be written: refused if it is there, unless `replace`. Changes nothing. */
-enum status manifest_plan(const char *file, bool replace, struct error *);
+enum status manifest_plan(struct storage *, const char *file, bool replace, struct error *);
 
 /*
- * Ends the manifest and writes it; never over the image itself, and over another file only if `replace`. What cannot be
+ * Ends the manifest and writes it, over another file only if `replace`. What cannot be
  * written completely is removed.
  */
 enum status manifest_write(struct manifest *, const struct manifest_facts *, const char *file, bool replace, struct error *);

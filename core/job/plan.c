@@ -29,6 +29,16 @@ void plan_sources_json(const struct chain *source, size_t n, struct tree *tree)
 	tree_end(tree);
 }
 
+void plan_access_text(const struct storage *storage, struct out *out)
+{
+	access_print_text(&storage->access, "touches: ", out);
+}
+
+void plan_access_json(const struct storage *storage, struct tree *tree)
+{
+	access_print_json(&storage->access, "access", tree);
+}
+
 void plan_verdict_text(enum status st, const struct error *err, struct out *out)
 {
 	if (st == ST_OK)

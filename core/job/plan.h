@@ -8,6 +8,10 @@
 void plan_sources_text(const struct chain *source, size_t n, struct out *);
 void plan_sources_json(const struct chain *source, size_t n, struct tree *);
 
+/* What the command touches: its access set. */
+void plan_access_text(const struct storage *, struct out *);
+void plan_access_json(const struct storage *, struct tree *);
+
 /* The last lines: what speaks against it, `err` if `st` is not ST_OK. */
 void plan_verdict_text(enum status st, const struct error *err, struct out *);
 void plan_verdict_json(enum status st, const struct error *err, struct tree *);

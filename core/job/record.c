@@ -88,6 +88,13 @@ enum status record_open(struct record *record, const char *name, const char *hea
 	return st;
 }
 
+enum status record_use(const struct record *record, struct storage *storage, enum access_role role, struct error *err)
+{
+	enum status st = storage_use(storage, role, ACCESS_CREATE, record->name, err);
+
+	return st == ST_OK ? storage_use(storage, role, ACCESS_CREATE, record->side_name, err) : st;
+}
+
 void record_close(struct record *record)
 {
 	mem_free(record->side_name);

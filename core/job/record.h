@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/out.h"
+#include "storage/storage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,9 @@ struct record {
  * closes the record, on failure too. Errors: those of platform_look() and of reading; ST_NO_MEMORY.
  */
 enum status record_open(struct record *, const char *name, const char *head, struct error *);
+
+/* Puts both files into the access set: they will be written and removed. Errors: those of storage_use(). */
+enum status record_use(const struct record *, struct storage *, enum access_role, struct error *);
 void record_close(struct record *);
 
 /*

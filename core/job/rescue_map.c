@@ -345,7 +345,7 @@ static enum status begin(struct rescue_map *map, struct error *err)
 }
 
 /* Where its file was cut off, or is not there yet, the one beside it counts, if that is whole. */
-enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t size, struct error *err)
+enum status rescue_map_open(struct rescue_map *map, struct storage *storage, const char *name, uint64_t size, struct error *err)
 {
 	enum status st;
 
@@ -353,6 +353,8 @@ enum status rescue_map_open(struct rescue_map *map, const char *name, uint64_t s
 	if (reserve(&map->bad) != ST_OK)
 		return fail_no_memory(err);
 	st = record_open(&map->file, name, title, err);
+	if (st == ST_OK)
+		st = record_use(&map->file, storage, ROLE_MAP, err);
 	if (st == ST_OK)
 		st = load(map, false, err);
 	if (st == ST_OK && map->all.n == 0 && map->file.state != RECORD_ABSENT && size > 0)
@@ -387,18 +389,14 @@ enum status rescue_map_save(struct rescue_map *map, struct error *err)
 	return record_write(&map->file, print, map, err);
 }
 
-enum status rescue_map_end(struct rescue_map *map, struct storage *storage, const char *target, enum status st,
-			   struct error *err)
+enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st, struct error *err)
 {
 	struct error why, of_map;
 	enum status saved;
 
 	if (map->done == 0 && map->bad.n == 0)
 		return st;
-	if (storage_same(storage, map->file.name, target))
-		saved = fail(&of_map, ST_INVALID, "option --map: %s is the target", map->file.name);
-	else
-		saved = rescue_map_save(map, &of_map);
+	saved = rescue_map_save(map, &of_map);
 	if (saved == ST_OK)
 		return st;
 	if (st == ST_OK)

@@ -42,7 +42,7 @@ struct rescue_map {
  * closes it, on failure too. Errors: ST_INVALID, it is no map; ST_UNSUPPORTED, that of another disk, or of parts of
  * sectors; ST_TOO_LARGE; those of record_open() and record_read().
  */
-enum status rescue_map_open(struct rescue_map *, const char *name, uint64_t size, struct error *);
+enum status rescue_map_open(struct rescue_map *, struct storage *, const char *name, uint64_t size, struct error *);
 void rescue_map_close(struct rescue_map *);
 
 /* The text of a map, all of it, as rescue_map_open() reads it: sets map->all. `name` is for the words. */
@@ -73,4 +73,4 @@ enum status rescue_map_save(struct rescue_map *, struct error *);
  * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing came of it. Returns `st`,
  * or how that ended.
  */
-enum status rescue_map_end(struct rescue_map *, struct storage *, const char *target, enum status st, struct error *err);
+enum status rescue_map_end(struct rescue_map *, const char *target, enum status st, struct error *err);

@@ -98,7 +98,7 @@ static uint64_t file_size(struct storage *storage, const char *name)
 	uint64_t size;
 
 	if (storage_is_device(name) ||
-	    storage_open(storage, name, OPEN_READ, &file, &ignored) != ST_OK)
+	    storage_reopen(storage, name, OPEN_READ, &file, &ignored) != ST_OK)
 		return 0;
 	size = file->size;
 	blk_close(file);

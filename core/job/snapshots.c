@@ -125,7 +125,7 @@ enum status snapshots_open(struct storage *storage, const char *name, const stru
 {
 	struct chain chain;
 	size_t index;
-	enum status st = chain_open(storage, name, format, true, &chain, err);
+	enum status st = chain_open(storage, ROLE_IMAGE, name, format, true, &chain, err);
 
 	if (st != ST_OK)
 		return st;

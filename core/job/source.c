@@ -1,6 +1,5 @@
 #include "job/source.h"
 
-#include "part/selector.h"
 
 /* Goes on to the next device among the sources: the image that is on it. NULL: there is none. Begins with { 0, 0 }. */
 struct walk {
@@ -39,38 +38,6 @@ enum status source_settle(const struct chain *source, size_t n, struct out *note
 		out_printf(notes, "efi-img: %s; it will be missing\n", err->text);
 	}
 	return ST_OK;
-}
-
-static enum status check(const struct inventory *inventory, const struct image *image, const char *file, struct error *err)
-{
-	struct selection read, written;
-
-	if (file == NULL || !selector_place(inventory, image->name, &read) || !selector_place(inventory, file, &written) ||
-	    !selector_overlap(&read, &written))
-		return ST_OK;
-	return fail(err, ST_REFUSED, "%s: it would be on %s, which is read, and would be changed by that; choose another disk for it", file,
-		    image->name);
-}
-
-enum status source_check_files(struct storage *storage, const struct chain *source, size_t n, const char *const file[], size_t n_files, struct error *err)
-{
-	struct walk walk = { 0 };
-	const struct inventory *inventory;
-	struct image *image = NULL;
-	uint64_t writes;
-	enum status st;
-
-	for (size_t i = 0; i < n_files && image == NULL; i++)
-		image = file[i] != NULL ? next_device(source, n, &walk, &writes) : NULL;
-	if (image == NULL) /* nothing that is to be found out */
-		return ST_OK;
-	st = storage_inventory(storage, &inventory, err);
-	if (st != ST_OK)
-		return st;
-	for (; st == ST_OK && image != NULL; image = next_device(source, n, &walk, &writes))
-		for (size_t i = 0; st == ST_OK && i < n_files; i++)
-			st = check(inventory, image, file[i], err);
-	return st;
 }
 
 void source_say_writes(const struct chain *source, size_t n, struct out *out)

@@ -11,11 +11,5 @@
  */
 enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *);
 
-/*
- * Refuses to write a file onto what is read: reading it would change it. `file`: the names of those that will be written,
- * NULL: none. Errors: ST_REFUSED; those of inventory_read().
- */
-enum status source_check_files(struct storage *, const struct chain *source, size_t n, const char *const file[], size_t n_files, struct error *);
-
 /* Says how many writes this program has sent to each since it was opened. */
 void source_say_writes(const struct chain *source, size_t n, struct out *);

@@ -73,41 +73,11 @@ static enum status find_target(struct target_job *job, struct error *err)
  * ---- what speaks against it ---------------------------------------------------------------------------------------
  */
 
-static enum status check_place(const struct target_job *job, const char *name, struct error *err)
-{
-	/* What will be opened for writing, and so is taken from everybody else. */
-	struct selection place, mine = { job->selection.disk, job->device != job->selection.disk->device ? job->selection.part : NULL };
-
-	if (name == NULL || !selector_place(job->inventory, name, &place) || !selector_overlap(&mine, &place))
-		return ST_OK;
-	if (storage_is_device(name))
-		return fail(err, ST_REFUSED, "%s: it is, or is on, what is read, %s", job->name, name);
-	return fail(err, ST_REFUSED, "%s: the file %s is on it", job->name, name);
-}
-
+/* Nothing that is in use may be on it, by whatever name: the access set knows what is. */
 static enum status check_in_use(const struct target_job *job, struct error *err)
 {
-	const struct device_list *all = &job->inventory->devices;
-	enum status st = ST_OK;
+	enum status st = storage_use_target(job->storage, job->name, &job->selection, job->device, err);
 
-	for (size_t i = 0; i < all->n; i++) {
-		const struct device *device = &all->device[i];
-
-		if (device != job->device && (device->parent < 0 || &all->device[device->parent] != job->device))
-			continue;
-		if (device->started_from)
-			return fail(err, ST_REFUSED, "%s: efi-img was started from it", job->name);
-		if (device->current)
-			return fail(err, ST_REFUSED, "%s: the shell's current volume is on it; change to another one", job->name);
-	}
-	for (size_t i = 0; st == ST_OK && i < job->n_sources; i++)
-		for (size_t k = 0; st == ST_OK && k < job->source[i].n; k++) {
-			st = check_place(job, job->source[i].link[k].name, err);
-			if (st == ST_OK)
-				st = check_place(job, job->source[i].link[k].image->data_name, err);
-		}
-	for (size_t i = 0; st == ST_OK && i < TARGET_FILES_MAX; i++)
-		st = check_place(job, job->file[i], err);
 	if (st == ST_OK && (job->device->read_only || job->selection.disk->device->read_only))
 		return fail(err, ST_REFUSED, "%s: it is write-protected", job->name);
 	return st;

@@ -20,8 +20,6 @@
  * before it is. Only where the target goes on from an earlier copy, of whose map something in there is finished, it stays
  * as it is: nothing can be written that would make it look more whole than it does.
  */
-enum { TARGET_FILES_MAX = 3 };
-
 /* What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the GPT as it is; nothing written. */
 enum gpt_wish { GPT_MOVE, GPT_KEEP, GPT_REFUSE };
 
@@ -43,7 +41,6 @@ struct target_job {
 	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
 	enum gpt_wish gpt;
 	bool no_table; /* a raw file goes onto a whole disk even if it does not look like one */
-	const char *file[TARGET_FILES_MAX]; /* others that will be written or read, such as a data file; NULL: none */
 
 	/* From target_decide() on, as far as it came. */
 	const struct inventory *inventory; /* the storage's */

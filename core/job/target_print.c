@@ -45,6 +45,7 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 		out_printf(out, "writes:  a %s image of a disk of %ju bytes, from its beginning on\n", job->format->name, job->n_bytes);
 	if (st == ST_OK)
 		say_gpt(job, out);
+	plan_access_text(job->storage, out);
 	plan_verdict_text(st, err, out);
 }
 
@@ -88,6 +89,7 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 	tree_number(&tree, "bytes", job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
 	tree_text(&tree, "gpt", gpt[job->gpt_fate]);
 	tree_text(&tree, "gpt-note", job->gpt_why);
+	plan_access_json(job->storage, &tree);
 	plan_verdict_json(st, err, &tree);
 	tree_end(&tree);
 }

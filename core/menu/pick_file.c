@@ -244,8 +244,7 @@ static void say_foreign(struct ui *ui, const struct pick *pick, const char *name
 	uint64_t bytes;
 
 	tell(ui, "Looking at the files ...");
-	storage_begin(&storage);
-	if (path != NULL && path_join(path, pick->directory, name) &&
+	if (storage_begin(&storage, NULL, &ignored) == ST_OK && path != NULL && path_join(path, pick->directory, name) &&
 	    image_foreign(&storage, path, &foreign, &bytes, &ignored) == ST_OK && foreign != NULL) {
 		out_buffer_init(&out, item->why, sizeof item->why);
 		foreign_print(foreign, &out.out);
@@ -299,8 +298,7 @@ static bool opens(struct pick *pick, struct error *err)
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (!pick->opens)
 		return true;
-	storage_begin(&storage);
-	if (chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
+	if (storage_begin(&storage, NULL, err) != ST_OK || chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
 		storage_end(&storage);
 		return false;
 	}

@@ -414,15 +414,8 @@ enum status selector_find(const struct inventory *inventory, const char *name, s
 	return ST_OK;
 }
 
-bool selector_place(const struct inventory *inventory, const char *name, struct selection *ret)
+bool selector_of_device(const struct inventory *inventory, uintptr_t id, struct selection *ret)
 {
-	struct error ignored; /* it leads nowhere: that is an answer */
-	uintptr_t id;
-
-	if (path_is_selector(name))
-		return selector_find(inventory, name, ret, &ignored) == ST_OK;
-	if (!platform_device_of(name, &id))
-		return false;
 	for (size_t i = 0; i < inventory->n; i++) {
 		const struct inventory_disk *disk = &inventory->disk[i];
 
@@ -436,6 +429,16 @@ bool selector_place(const struct inventory *inventory, const char *name, struct 
 		}
 	}
 	return false;
+}
+
+bool selector_place(const struct inventory *inventory, const char *name, struct selection *ret)
+{
+	struct error ignored; /* it leads nowhere: that is an answer */
+	uintptr_t id;
+
+	if (path_is_selector(name))
+		return selector_find(inventory, name, ret, &ignored) == ST_OK;
+	return platform_device_of(name, &id) && selector_of_device(inventory, id, ret);
 }
 
 bool selector_overlap(const struct selection *a, const struct selection *b)

@@ -42,6 +42,9 @@ void selector_print(const struct inventory *, const struct selection *, struct o
 /* The same as it is typed in a command line: in quotation marks where it needs them. */
 void selector_print_typed(const struct inventory *, const struct selection *, struct out *);
 
+/* The disk or partition that is the device of that id. False: none. */
+bool selector_of_device(const struct inventory *, uintptr_t id, struct selection *ret);
+
 /*
  * Finds the disk or partition that a name means, or that has the file of that name, which need not be there yet. False:
  * none.

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/out.h"
+#include "base/path.h"
 #include "base/range.h"
 #include "base/text.h"
 
@@ -246,16 +247,17 @@ static void split_close(struct blk *blk)
  * ---- opening and making -------------------------------------------------------------------------------------------
  */
 
+static const struct blk_ops ops_for_reading = {
+	.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
+};
+static const struct blk_ops ops_for_writing = {
+	.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
+	.write = split_write, .flush = split_flush, .resize = split_resize,
+};
+
 /* Takes `first`, on failure too. */
 static enum status make(const char *name, uint64_t part_bytes, struct blk *first, struct split **ret)
 {
-	static const struct blk_ops for_reading = {
-		.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
-	};
-	static const struct blk_ops for_writing = {
-		.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
-		.write = split_write, .flush = split_flush, .resize = split_resize,
-	};
 	struct split *split = mem_alloc(sizeof *split);
 	struct split_part *part = mem_alloc(SPLIT_PARTS_MAX * sizeof *part);
 	char *copy = text_copy(name);
@@ -268,7 +270,7 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 		return ST_NO_MEMORY;
 	}
 	split->blk = (struct blk){
-		.ops = first->ops->write != NULL ? &for_writing : &for_reading, .size = first->size, .block_bytes = 1, .buffer_align = 1,
+		.ops = first->ops->write != NULL ? &ops_for_writing : &ops_for_reading, .size = first->size, .block_bytes = 1, .buffer_align = 1,
 		.transfer_bytes = first->transfer_bytes,
 	};
 	split->name = copy;
@@ -348,7 +350,7 @@ enum status split_create(const char *name, uint64_t part_bytes, bool replace, st
 	struct blk *first;
 	struct split *split;
 	struct error ignored;
-	enum status st = replace ? split_remove(name, err) : ST_OK;
+	enum status st = replace ? split_remove(name, SPLIT_PARTS_MAX, err) : ST_OK;
 
 	if (st == ST_OK)
 		st = platform_create(name, replace, &first, err);
@@ -361,6 +363,100 @@ enum status split_create(const char *name, uint64_t part_bytes, bool replace, st
 	}
 	(void)platform_remove(name, &ignored); /* it is empty */
 	return fail_no_memory(err);
+}
+
+/*
+ * ---- files that are called like parts -----------------------------------------------------------------------------
+ */
+
+/* The number of a part, 1 to 999, if `entry` is the name of one beside `leaf`; otherwise 0. */
+static unsigned part_number(const char *leaf, const char *entry)
+{
+	size_t n = text_length(leaf);
+	uint64_t number;
+
+	for (size_t i = 0; i < n; i++)
+		if (text_lower(entry[i]) != text_lower(leaf[i]))
+			return 0;
+	if (entry[n] != '.' || text_length(entry + n) != sizeof ".001" - 1 || !text_to_u64(entry + n + 1, &number))
+		return 0;
+	return (unsigned)number;
+}
+
+/* Where there are more files than a list can have, each name is looked for. */
+static enum status look_for_each(const char *name, bool found[static SPLIT_PARTS_MAX], struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (unsigned i = 1; st == ST_OK && i < SPLIT_PARTS_MAX; i++) {
+		char *part = split_name(name, i);
+		struct place place = { 0 };
+
+		if (part == NULL)
+			return fail_no_memory(err);
+		st = platform_look(part, &place, err);
+		found[i] = st == ST_OK && place.exists;
+		mem_free(part);
+	}
+	return st;
+}
+
+static enum status find_parts(const char *name, bool found[static SPLIT_PARTS_MAX], struct error *err)
+{
+	const char *leaf = path_leaf(name);
+	struct file_list list;
+	char *directory = path_directory(name);
+	enum status st;
+
+	if (directory == NULL)
+		return fail_no_memory(err);
+	st = platform_list(directory, &list, err);
+	for (size_t i = 0; list.entry != NULL && i < list.n; i++) {
+		unsigned number = st == ST_OK ? part_number(leaf, list.entry[i].name) : 0;
+
+		found[number] = number > 0 || found[number];
+		mem_free(list.entry[i].name);
+	}
+	mem_free(list.entry);
+	mem_free(directory);
+	return st == ST_OK && list.more ? look_for_each(name, found, err) : st;
+}
+
+enum status split_each_part(const char *name, enum status (*each)(void *user, const char *part, struct error *), void *user,
+			    struct error *err)
+{
+	bool found[SPLIT_PARTS_MAX] = { false };
+	enum status st = find_parts(name, found, err);
+
+	for (unsigned i = SPLIT_PARTS_MAX; st == ST_OK && --i > 0;) {
+		char *part;
+
+		if (!found[i])
+			continue;
+		part = split_name(name, i);
+		if (part == NULL)
+			return fail_no_memory(err);
+		st = each(user, part, err);
+		mem_free(part);
+	}
+	return st;
+}
+
+struct parts_to_remove {
+	const char *name;
+	unsigned end;
+};
+
+static enum status remove_part(void *user, const char *part, struct error *err)
+{
+	const struct parts_to_remove *parts = user;
+
+	return part_number(path_leaf(parts->name), path_leaf(part)) < parts->end ? platform_remove(part, err) : ST_OK;
+}
+
+enum status split_remove(const char *name, unsigned end, struct error *err)
+{
+	return split_each_part(name, remove_part, &(struct parts_to_remove){ name, end }, err);
 }
 
 /* Whether there is a file of that name. */
@@ -390,32 +486,21 @@ static enum status end_of(const char *name, unsigned *ret, struct error *err)
 	return st;
 }
 
-unsigned split_count(const char *name)
+unsigned split_files_of(const struct blk *blk)
 {
-	struct error ignored;
-	struct blk *file;
-	unsigned n = 1;
-
-	if (platform_open(name, OPEN_READ, &file, &ignored) != ST_OK)
-		return n;
-	if (file->block_bytes == 1 && file->size % SPLIT_UNIT == SPLIT_MARK && end_of(name, &n, &ignored) != ST_OK)
-		n = 1;
-	blk_close(file);
-	return n;
+	return blk->ops == &ops_for_reading || blk->ops == &ops_for_writing ? (unsigned)((const struct split *)blk)->n : 1;
 }
 
-enum status split_remove(const char *name, struct error *err)
+enum status split_count(const char *name, unsigned *ret, struct error *err)
 {
-	unsigned n;
-	enum status st = end_of(name, &n, err);
+	struct blk *file;
+	enum status st = platform_open(name, OPEN_READ, &file, err);
 
-	while (st == ST_OK && --n > 0) {
-		char *part = split_name(name, n);
-
-		if (part == NULL)
-			return fail_no_memory(err);
-		st = platform_remove(part, err);
-		mem_free(part);
-	}
+	*ret = 1;
+	if (st != ST_OK)
+		return st == ST_NOT_FOUND ? ST_OK : st;
+	if (file->block_bytes == 1 && file->size % SPLIT_UNIT == SPLIT_MARK)
+		st = end_of(name, ret, err);
+	blk_close(file);
 	return st;
 }

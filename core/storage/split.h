@@ -31,8 +31,11 @@ uint64_t split_part_bytes(uint64_t limit);
 /* The name of a part, 1 ...; NULL: no memory. The caller frees it. */
 char *split_name(const char *name, unsigned part);
 
-/* How many files the image of that name consists of, once it is written: 1 if it is whole. */
-unsigned split_count(const char *name);
+/* How many files a blk of split_open() consists of; any other blk: 1. */
+unsigned split_files_of(const struct blk *);
+
+/* How many files the image of that name consists of: 1 if it is whole, or not there. Errors: those of platform_open(). */
+enum status split_count(const char *name, unsigned *ret, struct error *);
 
 /*
  * What platform_open() has opened under a name, with the parts that belong to it; `file` itself where it is whole. It
@@ -52,5 +55,12 @@ enum status split_reopen(const char *name, uint64_t part_bytes, struct blk *file
  */
 enum status split_create(const char *name, uint64_t part_bytes, bool replace, struct blk **ret, struct error *);
 
-/* Removes the files of that name from .001 on. */
-enum status split_remove(const char *name, struct error *);
+/*
+ * Calls `each` with the name of every file that is there and is called like a part of `name`, .001 to .999, whether
+ * others are missing between them or not, from the last one on, until it fails. Errors: those of platform_list().
+ */
+enum status split_each_part(const char *name, enum status (*each)(void *user, const char *part, struct error *), void *user,
+			    struct error *);
+
+/* Removes the parts below .`end` that are there. */
+enum status split_remove(const char *name, unsigned end, struct error *);

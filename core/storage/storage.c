@@ -8,19 +8,63 @@
  */
 #include "storage/storage.h"
 
+#include "base/memory.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "blk/window.h"
 #include "part/selector.h"
 #include "storage/split.h"
 #include "storage/unfinished.h"
 
-void storage_begin(struct storage *storage)
+/* ---- the access set ------------------------------------------------------------------------------------------------- */
+
+/* What the shell writes the output of the command to must not be lost either. Both outputs may go to one file. */
+static enum status add_output(struct storage *storage, struct access_entry *entry, struct error *err)
 {
+	const struct access *access = &storage->access;
+
+	if (access->n > 0 && access->entry[access->n - 1].role == ROLE_OUTPUT &&
+	    access_same_file(&access->entry[access->n - 1].file, &entry->file)) {
+		mem_free(entry->file.entry);
+		mem_free(entry->file.node);
+		return ST_OK;
+	}
+	entry->name = text_copy(path_leaf(entry->file.entry));
+	if (entry->name != NULL)
+		return access_add(&storage->access, NULL, entry, err);
+	mem_free(entry->file.entry);
+	mem_free(entry->file.node);
+	return fail_no_memory(err);
+}
+
+static enum status add_outputs(struct storage *storage, struct error *err)
+{
+	struct access_entry entry = { .role = ROLE_OUTPUT, .use = ACCESS_WRITE };
+	enum status st = ST_OK;
+
+	for (unsigned i = 0; st == ST_OK && platform_output(i, &entry.file, &entry.device_id); i++)
+		st = add_output(storage, &entry, err);
+	return st;
+}
+
+enum status storage_begin(struct storage *storage, const struct storage *outer, struct error *err)
+{
+	enum status st = ST_OK;
+
 	*storage = (struct storage){ 0 };
+	access_begin(&storage->access);
+	if (outer != NULL)
+		st = access_inherit(&storage->access, &outer->access, err);
+	if (st == ST_OK)
+		st = add_outputs(storage, err);
+	storage->before = platform_permit(&storage->access.permit);
+	return st;
 }
 
 void storage_end(struct storage *storage)
 {
+	(void)platform_permit(storage->before); /* what it returns is this storage's own */
+	access_end(&storage->access);
 	if (storage->has_inventory)
 		inventory_free(&storage->inventory);
 	storage->has_inventory = false;
@@ -31,7 +75,7 @@ enum status storage_inventory(struct storage *storage, const struct inventory **
 	enum status st = storage->has_inventory ? ST_OK : inventory_read(&storage->inventory, err);
 
 	storage->has_inventory = st == ST_OK;
-	*ret = &storage->inventory;
+	*ret = &storage->inventory; /* empty after a failure */
 	return st;
 }
 
@@ -81,7 +125,7 @@ static enum status open_selected(struct storage *storage, const char *name, stru
 	return st == ST_OK ? open_selection(&selection, name, ret, err) : st;
 }
 
-enum status storage_open(struct storage *storage, const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status storage_reopen(struct storage *storage, const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	struct blk *file;
 	enum status st;
@@ -103,17 +147,168 @@ enum status storage_open(struct storage *storage, const char *name, enum open_mo
 	return st;
 }
 
+/* Adds one file. */
+static enum status use_file(struct storage *storage, enum access_role role, enum access_use use, const char *name, bool has_parts,
+			    struct error *err)
+{
+	struct access_entry entry = { .role = role, .use = use, .has_parts = has_parts };
+	const struct inventory *inventory = NULL;
+	enum status st = platform_identify(name, &entry.file, err);
+
+	if (st == ST_OK && access_has_device(&storage->access))
+		st = storage_inventory(storage, &inventory, err);
+	if (st == ST_OK) {
+		entry.name = text_copy(name);
+		if (entry.name == NULL)
+			st = fail_no_memory(err);
+	}
+	if (st == ST_OK)
+		return access_add(&storage->access, inventory, &entry, err);
+	mem_free(entry.file.entry);
+	mem_free(entry.file.node);
+	return st;
+}
+
+static enum status use_parts(struct storage *storage, enum access_use use, const char *name, unsigned n, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (unsigned i = 1; st == ST_OK && i < n; i++) {
+		char *part = split_name(name, i);
+
+		if (part == NULL)
+			return fail_no_memory(err);
+		st = use_file(storage, ROLE_PART, use, part, false, err);
+		mem_free(part);
+	}
+	return st;
+}
+
+static enum status add_device(struct storage *storage, const char *name, struct access_entry *entry, struct error *err)
+{
+	entry->name = text_copy(name);
+	if (entry->name == NULL)
+		return fail_no_memory(err);
+	return access_add(&storage->access, &storage->inventory, entry, err);
+}
+
+static enum status use_device(struct storage *storage, enum access_role role, const char *name, struct error *err)
+{
+	struct access_entry entry = { .role = role, .use = ACCESS_READ, .is_device = true, .is_placed = true };
+	const struct inventory *inventory;
+	enum status st = storage_inventory(storage, &inventory, err);
+
+	if (st == ST_OK)
+		st = selector_find(inventory, name, &entry.place, err);
+	if (st != ST_OK)
+		return st;
+	return add_device(storage, name, &entry, err);
+}
+
+/* `n_parts`: the files that it consists of. */
+static enum status use_image(struct storage *storage, enum access_role role, enum access_use use, const char *name, unsigned n_parts,
+			     struct error *err)
+{
+	enum status st = use_file(storage, role, use, name, n_parts > 1 && use != ACCESS_READ, err);
+
+	return st == ST_OK ? use_parts(storage, use, name, n_parts, err) : st;
+}
+
+enum status storage_use(struct storage *storage, enum access_role role, enum access_use use, const char *name, struct error *err)
+{
+	unsigned n = 1;
+	enum status st;
+
+	if (storage_is_device(name))
+		return use_device(storage, role, name, err);
+	st = use == ACCESS_REMOVE ? ST_OK : split_count(name, &n, err);
+	return st == ST_OK ? use_image(storage, role, use, name, n, err) : st;
+}
+
+enum status storage_use_split(struct storage *storage, enum access_role role, const char *name, struct error *err)
+{
+	return use_file(storage, role, ACCESS_CREATE, name, true, err);
+}
+
+/* What efi-img was started from, and what the shell stands in, is in use, too. */
+static enum status use_running(struct storage *storage, const struct inventory *inventory, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < inventory->devices.n; i++) {
+		const struct device *device = &inventory->devices.device[i];
+		struct access_entry entry = { .role = device->started_from ? ROLE_BOOT : ROLE_CURRENT, .is_device = true,
+					      .is_placed = true };
+
+		if ((!device->started_from && !device->current) || !selector_of_device(inventory, device->id, &entry.place))
+			continue;
+		st = add_device(storage, device->path, &entry, err);
+	}
+	return st;
+}
+
+enum status storage_use_target(struct storage *storage, const char *name, const struct selection *selection,
+			       const struct device *opened, struct error *err)
+{
+	struct access_entry entry = { .role = ROLE_TARGET, .use = ACCESS_WRITE, .is_device = true, .is_placed = true,
+				      .place = *selection, .device_id = opened->id };
+	const struct inventory *inventory;
+	enum status st = storage_inventory(storage, &inventory, err);
+
+	if (opened == selection->disk->device) /* all of it is taken from everybody else, even if only a part is written */
+		entry.place.part = NULL;
+	if (st == ST_OK)
+		st = use_running(storage, inventory, err);
+	if (st != ST_OK)
+		return st;
+	return add_device(storage, name, &entry, err);
+}
+
+enum status storage_open(struct storage *storage, enum access_role role, const char *name, enum open_mode mode, struct blk **ret,
+			 struct error *err)
+{
+	enum status st;
+
+	if (mode == OPEN_WRITE) {
+		st = storage_use(storage, role, ACCESS_WRITE, name, err);
+		return st == ST_OK ? storage_reopen(storage, name, mode, ret, err) : st;
+	}
+	st = storage_reopen(storage, name, mode, ret, err);
+	if (st != ST_OK)
+		return st;
+	st = storage_is_device(name) ? use_device(storage, role, name, err)
+				     : use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
+	if (st != ST_OK)
+		blk_close(*ret);
+	return st;
+}
+
+void storage_forget_reads(struct storage *storage)
+{
+	access_forget_reads(&storage->access);
+}
+
 bool storage_same(struct storage *storage, const char *a, const char *b)
 {
 	const struct inventory *inventory;
 	struct selection of_a, of_b;
+	struct file_identity file_a = { 0 }, file_b = { 0 };
 	struct error ignored; /* a name that leads nowhere is never the same */
+	bool same = false;
 
-	if (!path_is_selector(a) && !path_is_selector(b))
-		return platform_same(a, b);
-	return storage_inventory(storage, &inventory, &ignored) == ST_OK &&
-	       selector_find(inventory, a, &of_a, &ignored) == ST_OK &&
-	       selector_find(inventory, b, &of_b, &ignored) == ST_OK && of_a.disk == of_b.disk && of_a.part == of_b.part;
+	if (storage_is_device(a) != storage_is_device(b))
+		return false;
+	if (storage_is_device(a))
+		return storage_inventory(storage, &inventory, &ignored) == ST_OK &&
+		       selector_find(inventory, a, &of_a, &ignored) == ST_OK &&
+		       selector_find(inventory, b, &of_b, &ignored) == ST_OK && of_a.disk == of_b.disk && of_a.part == of_b.part;
+	if (platform_identify(a, &file_a, &ignored) == ST_OK && platform_identify(b, &file_b, &ignored) == ST_OK)
+		same = access_same_file(&file_a, &file_b);
+	mem_free(file_a.entry);
+	mem_free(file_a.node);
+	mem_free(file_b.entry);
+	mem_free(file_b.node);
+	return same;
 }
 
 bool storage_is_device(const char *name)

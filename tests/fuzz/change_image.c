@@ -13,8 +13,6 @@
 #include "format/image.h"
 #include "volume.h"
 
-static struct storage storage;
-
 enum { SECTOR = 512, CHANGES_MAX = 16, PIECE = 3000 };
 enum { CLUSTER_BITS_AT = 23, CLUSTER_BITS_MAX = 12, GROWS_CLUSTERS = 1024 };
 
@@ -33,14 +31,17 @@ enum blk_change { WRITE, ZERO, WRITE_TWICE, N_BLK_CHANGES };
 static void change_disk(enum blk_change change, unsigned where)
 {
 	uint8_t bytes[PIECE], back[PIECE];
+	struct storage storage;
 	struct chain chain;
 	struct error err;
 	struct blk *blk;
 	uint64_t offset;
 	enum status st;
 
-	if (chain_open_writable(&storage, "image", NULL, 0, &chain, &err) != ST_OK)
+	if (storage_begin(&storage, NULL, &err) != ST_OK || chain_open_writable(&storage, "image", NULL, 0, &chain, &err) != ST_OK) {
+		storage_end(&storage);
 		return;
+	}
 	blk = &chain.link[0].image->blk;
 	offset = where * (blk->size / 8);
 	memset(bytes, change == ZERO ? 0 : (int)where + 1, sizeof bytes);
@@ -56,6 +57,7 @@ static void change_disk(enum blk_change change, unsigned where)
 		}
 	}
 	chain_close(&chain);
+	storage_end(&storage);
 }
 
 /* What is called repaired is sound, and another repair finds nothing to do. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/platform.h"
@@ -143,9 +144,19 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 {
 	struct file_disk disk;
 
+	if (!device_permitted(device->id))
+		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 	if (!disk_at(device->id, &disk))
 		return fail(err, ST_MEDIUM_CHANGED, "%s: the disk is gone", device->path);
 	return file_disk_open(&disk, true, ret, err);
+}
+
+/* The file that stands for a disk is on it, by whatever name. */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat of_a, of_b;
+
+	return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 bool platform_device_of(const char *name, uintptr_t *ret_id)
@@ -155,7 +166,8 @@ bool platform_device_of(const char *name, uintptr_t *ret_id)
 	for (*ret_id = 0; disk_at(*ret_id, &disk); ++*ret_id) {
 		size_t n = strlen(disk.holds);
 
-		if (file_disk_find(name, &named) ? strcmp(named.path, disk.path) == 0 : n > 0 && strncmp(name, disk.holds, n) == 0)
+		if (file_disk_find(name, &named) ? strcmp(named.path, disk.path) == 0
+						 : same_file(name, disk.path) || (n > 0 && strncmp(name, disk.holds, n) == 0))
 			return true;
 	}
 	return false;

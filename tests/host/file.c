@@ -79,19 +79,6 @@ static enum status open_file(const char *name, int flags, enum open_mode mode, s
 	return st;
 }
 
-enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
-{
-	struct file_disk disk;
-
-	if (file_disk_find(name, &disk)) {
-		if (mode == OPEN_WRITE)
-			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file",
-				    name);
-		return file_disk_open(&disk, false, ret, err);
-	}
-	return open_file(name, mode == OPEN_WRITE ? O_RDWR : O_RDONLY, mode, ret, err);
-}
-
 /* The directory that a file of this name would be in; false: there is no file name, or it is too long. */
 static bool directory_of(const char *name, char *to, size_t capacity)
 {
@@ -102,6 +89,168 @@ static bool directory_of(const char *name, char *to, size_t capacity)
 		return false;
 	snprintf(to, capacity, "%.*s", n > 0 ? (int)n : 1, n > 0 ? name : ".");
 	return true;
+}
+
+/* ---- which file ------------------------------------------------------------------------------------------------------ */
+
+enum { NAME_BYTES = 1024 };
+
+static const struct permit *permitted;
+
+const struct permit *platform_permit(const struct permit *permit)
+{
+	const struct permit *before = permitted;
+
+	permitted = permit;
+	return before;
+}
+
+static char *node_text(const struct stat *about)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)about->st_dev, (uintmax_t)about->st_ino);
+	return text_copy(text);
+}
+
+/* Where a symbolic link leads to nothing yet, a file would be made there: `name` becomes that. */
+static bool follow(char name[static NAME_BYTES])
+{
+	char target[NAME_BYTES];
+	const char *slash = strrchr(name, '/');
+	size_t keep = slash != NULL ? (size_t)(slash + 1 - name) : 0;
+	struct stat about;
+	ssize_t n;
+
+	if (lstat(name, &about) != 0 || !S_ISLNK(about.st_mode) || stat(name, &about) == 0)
+		return false;
+	n = readlink(name, target, sizeof target);
+	if (n > 0 && target[0] == '/')
+		keep = 0;
+	if (n <= 0 || keep + (size_t)n >= NAME_BYTES)
+		return false;
+	memcpy(name + keep, target, (size_t)n);
+	name[keep + (size_t)n] = '\0';
+	return true;
+}
+
+static enum status identify(const char *name, struct file_identity *ret, struct error *err)
+{
+	char directory[NAME_BYTES], text[NAME_BYTES + 64];
+	const char *slash = strrchr(name, '/');
+	struct stat about;
+
+	if (!directory_of(name, directory, sizeof directory))
+		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+	if (stat(directory, &about) != 0)
+		return fail_errno(err, directory, "look into the directory");
+	snprintf(text, sizeof text, "%ju:%ju/%s", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino, slash != NULL ? slash + 1 : name);
+	ret->entry = text_copy(text);
+	if (ret->entry == NULL)
+		return fail_no_memory(err);
+	if (stat(name, &about) != 0)
+		return ST_OK;
+	ret->node = node_text(&about);
+	if (ret->node != NULL)
+		return ST_OK;
+	mem_free(ret->entry);
+	return fail_no_memory(err);
+}
+
+enum status platform_identify(const char *name, struct file_identity *ret, struct error *err)
+{
+	enum { LINKS_MAX = 40 };
+	char end[NAME_BYTES];
+
+	*ret = (struct file_identity){ 0 };
+	if (strlen(name) >= sizeof end)
+		return fail(err, ST_INVALID, "%.40s...: the name is longer than %d bytes", name, NAME_BYTES - 1);
+	strcpy(end, name);
+	for (unsigned i = 0; i < LINKS_MAX && follow(end); i++)
+		continue;
+	return identify(end, ret, err);
+}
+
+enum status platform_full_name(const char *name, char **ret, struct error *err)
+{
+	const char *slash = strrchr(name, '/');
+	char directory[NAME_BYTES], *real;
+	size_t n;
+
+	if (!directory_of(name, directory, sizeof directory))
+		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+	real = realpath(directory, NULL);
+	if (real == NULL)
+		return fail_errno(err, directory, "look into the directory");
+	n = strlen(real) + strlen(name) + 2;
+	*ret = mem_alloc(n);
+	if (*ret != NULL)
+		snprintf(*ret, n, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash != NULL ? slash + 1 : name);
+	free(real);
+	return *ret != NULL ? ST_OK : fail_no_memory(err);
+}
+
+/* Ends the program before something is changed that the core has not said that it would change. */
+static enum status check_permitted(const char *name, struct error *err)
+{
+	struct file_identity file;
+	enum status st = platform_identify(name, &file, err);
+
+	if (st != ST_OK)
+		return st;
+	if (permitted == NULL || !permitted->allows_file(permitted, &file))
+		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
+	mem_free(file.entry);
+	mem_free(file.node);
+	return ST_OK;
+}
+
+bool device_permitted(uintptr_t id)
+{
+	return permitted != NULL && permitted->allows_device(permitted, id);
+}
+
+bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_device_id)
+{
+	char path[NAME_BYTES], link[32];
+	struct stat about;
+	ssize_t n;
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || index-- > 0)
+			continue;
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		n = readlink(link, path, sizeof path - 1);
+		path[n > 0 ? n : 0] = '\0';
+		if (!platform_device_of(path, ret_device_id))
+			*ret_device_id = UINTPTR_MAX;
+		*ret = (struct file_identity){ .entry = text_copy(path), .node = node_text(&about) };
+		if (ret->node != NULL && ret->entry != NULL)
+			return true;
+		mem_free(ret->node);
+		mem_free(ret->entry);
+		return false;
+	}
+	return false;
+}
+
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+{
+	struct file_disk disk;
+
+	if (file_disk_find(name, &disk)) {
+		if (mode == OPEN_WRITE)
+			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file",
+				    name);
+		return file_disk_open(&disk, false, ret, err);
+	}
+	if (mode == OPEN_WRITE) {
+		enum status st = check_permitted(name, err);
+
+		if (st != ST_OK)
+			return st;
+	}
+	return open_file(name, mode == OPEN_WRITE ? O_RDWR : O_RDONLY, mode, ret, err);
 }
 
 static enum status look_at_file(const char *name, struct place *place, struct error *err)
@@ -150,6 +299,8 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 	struct place place;
 	enum status st = platform_look(name, &place, err);
 
+	if (st == ST_OK)
+		st = check_permitted(name, err);
 	if (st != ST_OK)
 		return st;
 	return open_file(name, O_RDWR | O_CREAT | (replace ? O_TRUNC : O_EXCL), OPEN_WRITE, ret, err);
@@ -165,6 +316,10 @@ enum status platform_check_rewrite(const char *name, struct error *err)
 
 enum status platform_remove(const char *name, struct error *err)
 {
+	enum status st = check_permitted(name, err);
+
+	if (st != ST_OK)
+		return st;
 	return unlink(name) == 0 ? ST_OK : fail_errno(err, name, "remove");
 }
 
@@ -183,20 +338,6 @@ enum status platform_logs(char **ret, struct error *err)
 		return ST_OK;
 	mem_free(*ret);
 	return fail_errno(err, folder, "make");
-}
-
-static bool identity(const char *name, struct stat *ret)
-{
-	struct file_disk disk;
-
-	return stat(file_disk_find(name, &disk) ? disk.path : name, ret) == 0;
-}
-
-bool platform_same(const char *a, const char *b)
-{
-	struct stat of_a, of_b;
-
-	return identity(a, &of_a) && identity(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 static enum status add_entry(struct file_list *list, const char *directory, const char *name, struct error *err)

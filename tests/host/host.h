@@ -42,5 +42,8 @@ bool file_disk_find(const char *name, struct file_disk *ret);
 /* Opens it, with a block size and an alignment as devices have them. */
 enum status file_disk_open(const struct file_disk *, bool writable, struct blk **ret, struct error *);
 
+/* Whether the core has said that it changes the device of that id (platform_permit()). */
+bool device_permitted(uintptr_t id);
+
 /* Catches SIGINT for platform_cancelled(). A second one ends the program. */
 void interruption_catch(void);

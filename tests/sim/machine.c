@@ -145,6 +145,8 @@ enum status platform_open_device(const struct device *device, struct blk **ret, 
 
 enum status platform_open_target(const struct device *device, struct blk **ret, struct error *err)
 {
+	if (!sim_device_permitted(device->id))
+		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 	const char *file = files[device->id].file;
 	enum status st = file != NULL ? sim_disk_open(file, true, device->block_bytes, ret) : ST_MEDIUM_CHANGED;
 

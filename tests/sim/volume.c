@@ -434,6 +434,36 @@ static enum status call_for(const char *name)
 	return st != ST_OK || (name[0] != '\0' && strlen(name) < sizeof files->name) ? st : ST_INVALID;
 }
 
+enum status platform_full_name(const char *name, char **ret, struct error *err)
+{
+	*ret = text_copy(name);
+	return *ret != NULL ? ST_OK : fail_no_memory(err);
+}
+
+static const struct permit *permitted;
+
+const struct permit *platform_permit(const struct permit *permit)
+{
+	const struct permit *before = permitted;
+
+	permitted = permit;
+	return before;
+}
+
+/* Tests of what is below the commands have no access set. */
+static void check_permitted(const char *name)
+{
+	struct file_identity file = { .entry = (char *)(uintptr_t)name };
+
+	if (permitted != NULL && !permitted->allows_file(permitted, &file))
+		platform_panic(name, __FILE__, __LINE__);
+}
+
+bool sim_device_permitted(uintptr_t id)
+{
+	return permitted == NULL || permitted->allows_device(permitted, id);
+}
+
 enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
 {
 	struct sim_file *file = find(name);
@@ -443,6 +473,8 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 		return fail(err, st, "%s: %s", name, status_text(st));
 	if (file == NULL)
 		return fail(err, ST_NOT_FOUND, "%s: no such file", name);
+	if (mode == OPEN_WRITE)
+		check_permitted(name);
 	return open_blk(file, mode == OPEN_WRITE, ret, err);
 }
 
@@ -481,6 +513,7 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 		st = ST_NO_SPACE; /* the directory is full */
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", name, status_text(st));
+	check_permitted(name);
 	strcpy(file->name, name);
 	st = set_size(file, 0);
 	if (st == ST_OK)
@@ -511,6 +544,7 @@ enum status platform_remove(const char *name, struct error *err)
 		return fail(err, st, "%s: %s", name, status_text(st));
 	if (file == NULL)
 		return fail(err, ST_NOT_FOUND, "%s: no such file", name);
+	check_permitted(name);
 	pages_free(file->bytes, room_for(file->size));
 	memset(file, 0, sizeof *file);
 	return ST_OK;
@@ -531,9 +565,23 @@ enum status platform_logs(char **ret, struct error *err)
 	return ST_OK;
 }
 
-bool platform_same(const char *a, const char *b)
+enum status platform_identify(const char *name, struct file_identity *ret, struct error *err)
 {
-	return find(a) != NULL && find(a) == find(b);
+	enum status st = call_for(name);
+
+	*ret = (struct file_identity){ 0 };
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	ret->entry = text_copy(name);
+	return ret->entry != NULL ? ST_OK : fail_no_memory(err);
+}
+
+bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_device_id)
+{
+	(void)index;
+	(void)ret;
+	(void)ret_device_id;
+	return false;
 }
 
 /* Whether the list has it; otherwise a place for it. Two files in one directory make one entry. */
@@ -547,7 +595,7 @@ static bool has_entry(const struct file_list *list, const char *name, size_t n)
 
 enum status platform_list(const char *name, struct file_list *ret, struct error *err)
 {
-	size_t n = strlen(name);
+	size_t n = strcmp(name, ".") == 0 ? 0 : strlen(name);
 	enum status st = call_for(name);
 
 	*ret = (struct file_list){ .entry = mem_alloc(SIM_FILES_MAX * sizeof(struct file_entry)) };

@@ -55,6 +55,9 @@ void sim_file_put(const char *name, const void *bytes, uint64_t n);
 struct blk;
 enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret);
 
+/* Whether a device may be changed (platform_permit()). */
+bool sim_device_permitted(uintptr_t id);
+
 /* NULL: no such file. */
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);
 size_t sim_files(void);

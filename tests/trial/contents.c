@@ -3,8 +3,6 @@
 #include "format/chain.h"
 #include "run.h"
 
-static struct storage storage;
-
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 bool is_qcow2(const char *name)
@@ -20,22 +18,30 @@ bool is_record(const char *name)
 	return strcmp(name, "m") == 0 || strcmp(name, "m.new") == 0;
 }
 
-static void open_chain(const char *name, bool whole, struct chain *chain)
+static void open_chain(struct storage *storage, const char *name, bool whole, struct chain *chain)
 {
 	struct error why;
 
-	if (chain_open(&storage, name, image_format_find("qcow2"), whole, chain, &why) != ST_OK)
+	if (storage_begin(storage, NULL, &why) != ST_OK ||
+	    chain_open(storage, ROLE_IMAGE, name, image_format_find("qcow2"), whole, chain, &why) != ST_OK)
 		wrong("%s does not open: %s", name, why.text);
+}
+
+static void close_chain(struct storage *storage, struct chain *chain)
+{
+	chain_close(chain);
+	storage_end(storage);
 }
 
 /* The disk now, or (not NULL) at a snapshot. */
 static void read_disk(const char *name, const size_t *snapshot, struct disk *disk)
 {
+	struct storage storage;
 	struct chain chain;
 	struct error why;
 	struct image *image;
 
-	open_chain(name, true, &chain);
+	open_chain(&storage, name, true, &chain);
 	image = chain.link[0].image;
 	if (snapshot != NULL)
 		snprintf(disk->snapshot, sizeof disk->snapshot, "%s", image->snapshots[*snapshot].name);
@@ -47,7 +53,7 @@ static void read_disk(const char *name, const size_t *snapshot, struct disk *dis
 			disk->bytes = NULL;
 		}
 	}
-	chain_close(&chain);
+	close_chain(&storage, &chain);
 }
 
 static void read_bitmap(struct image *image, size_t i, struct marks *marks)
@@ -76,12 +82,13 @@ static void read_bitmap(struct image *image, size_t i, struct marks *marks)
 
 static void read_image(const char *name, struct picture *picture)
 {
+	struct storage storage;
 	struct chain chain;
 	struct error why;
 	struct image *image;
 	size_t n_snapshots;
 
-	open_chain(name, false, &chain);
+	open_chain(&storage, name, false, &chain);
 	image = chain.link[0].image;
 	/* A damaged one can say that it has more. */
 	n_snapshots = image->n_snapshots < SNAPSHOTS_MAX ? image->n_snapshots : SNAPSHOTS_MAX;
@@ -90,7 +97,7 @@ static void read_image(const char *name, struct picture *picture)
 	if (image->n_bitmaps > 0 && image_load(image, &why) == ST_OK)
 		for (size_t i = 0; i < image->n_bitmaps; i++)
 			read_bitmap(image, i, &picture->bitmap[picture->n_bitmaps++]);
-	chain_close(&chain);
+	close_chain(&storage, &chain);
 	read_disk(name, NULL, &picture->disk[picture->n_disks++]);
 	for (size_t i = 0; i < n_snapshots; i++)
 		read_disk(name, &i, &picture->disk[picture->n_disks++]);

@@ -3,8 +3,6 @@
 #include "format/chain.h"
 #include "run.h"
 
-static struct storage storage;
-
 enum { STEPS_MAX = 200, PIECE_MAX = 9000 };
 
 /* What it did last. */
@@ -67,6 +65,7 @@ static enum status write_and_flush(struct image *image, unsigned n, uint32_t see
 int guest_run(unsigned n, uint32_t seed)
 {
 	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
+	struct storage storage;
 	struct chain chain;
 	struct error why;
 	enum status st;
@@ -75,11 +74,14 @@ int guest_run(unsigned n, uint32_t seed)
 	n_steps = 0;
 	capture_clear(&out);
 	capture_clear(&err);
-	st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why);
-	if (st != ST_OK)
-		return command_failed(&console, &why);
-	st = write_and_flush(chain.link[0].image, n, seed, &why);
-	chain_close(&chain);
+	st = storage_begin(&storage, NULL, &why);
+	if (st == ST_OK)
+		st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why);
+	if (st == ST_OK) {
+		st = write_and_flush(chain.link[0].image, n, seed, &why);
+		chain_close(&chain);
+	}
+	storage_end(&storage);
 	return st == ST_OK ? EXIT_OK : command_failed(&console, &why);
 }
 

@@ -7,8 +7,6 @@
 #include "powercut.h"
 #include "verdict.h"
 
-static struct storage storage;
-
 enum { STALE_BYTE = 0xaa }; /* what tests/sim/powercut.c leaves where nothing was written */
 
 static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
@@ -108,6 +106,7 @@ static bool was_there(const struct trial *t, const char *name)
 static void assert_marked(const char *name, const uint8_t *bytes, uint64_t size)
 {
 	uint8_t id[MARK_ID_BYTES];
+	struct storage storage;
 	struct image *image;
 	struct error why;
 
@@ -116,9 +115,12 @@ static void assert_marked(const char *name, const uint8_t *bytes, uint64_t size)
 	if (size < MARK_BYTES || !mark_parse(bytes, MARK_IMAGE, id)) {
 		if (size > MARK_BYTES || bytes[0] != STALE_BYTE)
 			wrong("%s: it has no mark, and is not whole", name);
-	} else if (image_open(&storage, name, NULL, &image, &why) != ST_REFUSED ||
+	} else if (storage_begin(&storage, NULL, &why) != ST_OK ||
+		   image_open(&storage, name, NULL, &image, &why) != ST_REFUSED ||
 		   strstr(why.text, "this disk image is unfinished") == NULL) {
 		wrong("%s: it has the mark, and is not refused", name);
+	} else {
+		storage_end(&storage);
 	}
 }
 
@@ -201,6 +203,7 @@ static void assert_works(const struct trial *t, const struct contents *now)
 	enum { PIECE = 40 << 10 };
 	static uint8_t piece[PIECE], back[PIECE];
 	const char *name = front(t);
+	struct storage storage;
 	struct chain chain;
 	struct error why;
 	struct contents then;
@@ -209,7 +212,8 @@ static void assert_works(const struct trial *t, const struct contents *now)
 
 	if (name == NULL || t->op->damage != NULL || untouched(t, name))
 		return;
-	if (chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+	if (storage_begin(&storage, NULL, &why) != ST_OK ||
+	    chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
 		wrong("it cannot be worked with: %s", why.text);
 	blk = &chain.link[0].image->blk;
 	n = blk->size < PIECE ? (size_t)blk->size : PIECE;
@@ -219,6 +223,7 @@ static void assert_works(const struct trial *t, const struct contents *now)
 	    memcmp(piece, back, n) != 0)
 		wrong("it cannot be written to");
 	chain_close(&chain);
+	storage_end(&storage);
 	assert_verdicts(VERDICT_SOUND);
 	then = contents_read();
 	assert_same_snapshots(contents_find(now, name), contents_find(&then, name));

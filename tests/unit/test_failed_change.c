@@ -26,7 +26,8 @@ static void open_shared(void)
 	MUST("convert", "-O", "qcow2", "-o", "cluster_size=4k", "disk", "a");
 	MUST("bitmap", "--add", "-g", "4k", "a", "on");
 	MUST("snapshot", "-c", "s", "a");
-	if (chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+	if (storage_begin(&storage, NULL, &why) != ST_OK ||
+	    chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
 		fail_msg("%s", why.text);
 	image = chain.link[0].image;
 }
@@ -39,6 +40,7 @@ static void close_sound(void)
 	char why[256];
 
 	chain_close(&chain);
+	storage_end(&storage);
 	bytes = sim_file("a", &size);
 	if (!verdict_qcow2(bytes, size, VERDICT_SOUND, why))
 		fail_msg("%s", why);

@@ -58,7 +58,7 @@ static void refused(void **state)
 		{ 1, "the name of an image is expected", { "hash" } },
 		{ 1, "the name of one image is expected, or none", { "hash", "--check=m", "raw", "disk" } },
 		{ 1, "m: no such file", { "hash", "--check=m" } },
-		{ 1, "option --map: u is what is copied, or what it is copied to", { "convert", "-f", "raw", "--map=u", "raw", "u" } },
+		{ 1, "u: the target would be replaced, but it is the same file as u (map)", { "convert", "-f", "raw", "--map=u", "raw", "u" } },
 	};
 
 	(void)state;

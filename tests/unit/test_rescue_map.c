@@ -12,6 +12,20 @@
 #include "powercut.h"
 #include "volume.h"
 
+/* As a command of its own does, which has no other files. */
+static enum status open_map(struct rescue_map *map, const char *name, uint64_t size, struct error *err)
+{
+	struct storage storage;
+	enum status st = storage_begin(&storage, NULL, err);
+
+	if (st == ST_OK)
+		st = rescue_map_open(map, &storage, name, size, err);
+	else
+		*map = (struct rescue_map){ 0 };
+	storage_end(&storage);
+	return st;
+}
+
 enum { MIB = 1 << 20, DISK = MIB + MIB / 4, BAD = MIB + 65536 + 512 };
 
 static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
@@ -72,7 +86,7 @@ static const char *map_text(uint64_t size)
 	struct error err;
 
 	capture_clear(&out);
-	if (rescue_map_open(&map, "m", size, &err) != ST_OK)
+	if (open_map(&map, "m", size, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < map.all.n && i < 100; i++)
 		out_printf(&out.out, "%ju-%ju%c ", map.all.range[i].offset / 512, map.all.range[i].end / 512, (char)map.all.range[i].status);
@@ -145,7 +159,7 @@ static void noted(void **state)
 
 	(void)state;
 	put_map("0 ? 1\n0 2048 +\n2048 2048 ?\n4096 1024 -\n5120 1024 +\n6144 2048 *\n");
-	assert_ok(rescue_map_open(&map, "m", 8192, &err));
+	assert_ok(open_map(&map, "m", 8192, &err));
 	assert_true(rescue_map_began(&map, 1) && rescue_map_began(&map, 8192) && rescue_map_todo(&map, &at, &end));
 	assert_true(at == 2048 && end == 5120);
 	at = 5120;
@@ -178,7 +192,7 @@ static void many(void **state)
 	struct error err;
 
 	(void)state;
-	assert_ok(rescue_map_open(&map, "m", (uint64_t)N * 1024, &err));
+	assert_ok(open_map(&map, "m", (uint64_t)N * 1024, &err));
 	for (uint64_t i = 0; i < N; i++)
 		rescue_map_bad(&map, i * 1024, 512);
 	assert_int_equal(map.bad.n, RESCUE_RANGES_MAX);
@@ -215,16 +229,16 @@ static void other_files(void **state)
 
 	(void)state;
 	sim_file_put("m.new", "something else", 14);
-	assert_int_equal(rescue_map_open(&map, "m", 512, &err), ST_EXISTS);
+	assert_int_equal(open_map(&map, "m", 512, &err), ST_EXISTS);
 	rescue_map_close(&map);
 	sim_file_put("m.new", "\0\0\0", 3);
-	assert_ok(rescue_map_open(&map, "m", 512, &err)); /* cut off before the first map was whole */
+	assert_ok(open_map(&map, "m", 512, &err)); /* cut off before the first map was whole */
 	map.done = 512;
 	assert_ok(rescue_map_save(&map, &err));
 	rescue_map_close(&map);
 	assert_string_equal(map_text(512), "0-1+ ");
 	sim_file_put("m", "\0\0\0", 3);
-	assert_int_equal(rescue_map_open(&map, "m", 512, &err), ST_INVALID);
+	assert_int_equal(open_map(&map, "m", 512, &err), ST_INVALID);
 	rescue_map_close(&map);
 	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 512 -\n", 44);
 	assert_string_equal(map_text(512), "0-1- ");
@@ -236,7 +250,7 @@ static void other_files(void **state)
 
 			sim_fail_allocation(k == 0 ? n : 0);
 			sim_volume_fail(k == 1 ? n : 0, ST_IO);
-			st = rescue_map_open(&map, "m", 512, &err);
+			st = open_map(&map, "m", 512, &err);
 			happened = k == 0 ? sim_allocation_failed() : sim_volume_failed();
 			sim_fail_allocation(0);
 			sim_volume_fail(0, ST_OK);
@@ -246,7 +260,7 @@ static void other_files(void **state)
 				break;
 		}
 	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 1024 -\n", 45);
-	assert_int_equal(rescue_map_open(&map, "m", 512, &err), ST_UNSUPPORTED);
+	assert_int_equal(open_map(&map, "m", 512, &err), ST_UNSUPPORTED);
 	assert_string_equal(err.text, "m.new: it is the map of a disk of 1024 bytes, and this one has 512: it is that of another disk, or made for a "
 				      "part of this one");
 	rescue_map_close(&map);
@@ -330,11 +344,11 @@ static void check_truth(const char *where, const char *name)
 	struct error err = { { 0 } };
 	enum status st;
 
-	st = rescue_map_open(&map, "m", DISK, &err);
+	st = open_map(&map, "m", DISK, &err);
 	if (st == ST_EXISTS) {
 		rescue_map_close(&map);
 		assert_ok(platform_remove("m.new", &err));
-		st = rescue_map_open(&map, "m", DISK, &err);
+		st = open_map(&map, "m", DISK, &err);
 	}
 	if (st != ST_OK)
 		fail_msg("%s: %s", where, err.text);

@@ -238,7 +238,7 @@ static void test_open(void **state)
 
 	(void)state;
 	set_up(&machine);
-	assert_ok(storage_open(&storage, "serial=S4X9:1:2", OPEN_READ, &blk, &err));
+	assert_ok(storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1:2", OPEN_READ, &blk, &err));
 	assert_int_equal(blk->size, 200 * 512);
 	assert_ok(blk_read(blk, 3, bytes, 10));
 	assert_memory_equal(bytes, "tition two", 10);
@@ -246,22 +246,22 @@ static void test_open(void **state)
 	assert_null(blk->ops->write);
 	assert_int_equal(blk_write(blk, 0, bytes, 1), ST_READ_ONLY);
 	blk_close(blk);
-	assert_ok(storage_open(&storage, "path=Usb(0x1)", OPEN_READ, &blk, &err));
+	assert_ok(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err));
 	assert_int_equal(blk->size, MIB);
 	assert_null(blk->ops->write);
 	blk_close(blk);
-	assert_int_equal(storage_open(&storage, "serial=S4X9:1", OPEN_WRITE, &blk, &err), ST_UNSUPPORTED);
-	assert_int_equal(storage_open(&storage, "serial=none", OPEN_READ, &blk, &err), ST_NOT_FOUND);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1", OPEN_WRITE, &blk, &err), ST_UNSUPPORTED);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=none", OPEN_READ, &blk, &err), ST_NOT_FOUND);
 	assert_true(storage_same(&storage, "serial=S4X9:1:1", "path=Pci(0x1)/HD(1)"));
 	assert_true(storage_same(&storage, "serial=S4X9:1", "blk0:"));
 	assert_false(storage_same(&storage, "serial=S4X9:1", "serial=S4X9:1:1"));
 	assert_false(storage_same(&storage, "serial=none", "serial=none"));
 	storage_end(&storage); /* the machine is looked at once for a command: the next one */
 	machine.device[4].device.blk = NULL;
-	assert_int_equal(storage_open(&storage, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_IO);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_IO);
 	storage_end(&storage);
 	machine.device[4].device.medium = false;
-	assert_int_equal(storage_open(&storage, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_NO_MEDIUM);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_NO_MEDIUM);
 	tear_down(&machine);
 }
 
@@ -278,7 +278,7 @@ static void test_no_memory(void **state)
 		enum status st;
 
 		sim_fail_allocation(n);
-		st = storage_open(&storage, "serial=S4X9:1:2", OPEN_READ, &blk, &err);
+		st = storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1:2", OPEN_READ, &blk, &err);
 		failed = sim_allocation_failed();
 		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY)); /* looking for a GPT on another disk may fail */
 		if (st == ST_OK)
@@ -306,7 +306,7 @@ static void test_many(void **state)
 		devices[i] = (struct sim_device){ "blk:", { DISK(blk, .path = serials[i], .serial = serials[i], .model = (char *)"A model with a long name") } };
 	}
 	sim_machine(devices, N);
-	assert_int_equal(storage_open(&storage, "serial=NO", OPEN_READ, &ignored, &err), ST_NOT_FOUND);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=NO", OPEN_READ, &ignored, &err), ST_NOT_FOUND);
 	for (const char *at = strstr(err.text, "\n  serial="); at != NULL; at = strstr(at + 1, "\n  serial=")) {
 		assert_int_equal(strcspn(at + 1, ")"), strcspn(at + 1, "\n") - 1);
 		lines++;

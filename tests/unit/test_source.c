@@ -83,7 +83,9 @@ static void settled_first(void **state)
 	disk.flushes = 0;
 	assert_int_equal(RUN("dd", "-f", "raw", "if=serial=A", "of=u"), 0);
 	assert_copied("u", 2);
-	assert_string_equal(out.text, "efi-img: serial=A: 0 writes to the source\n");
+	assert_string_equal(out.text,
+			    "efi-img: serial=A: 0 writes to the source\nefi-img: u: verified, "
+			    "identical to serial=A; 64 KiB of disk in 64 KiB of file\n");
 	disk.flushes = 0;
 	assert_int_equal(RUN("convert", "-n", "--dry-run", "-f", "raw", "serial=A", "serial=B", "--erase=B"), 0);
 	assert_int_equal(disk.flushes, 0);

@@ -300,7 +300,7 @@ static void test_every_failure(void **state)
 			blk_close(blk);
 		}
 		if (st == ST_OK)
-			st = split_remove("i", &err);
+			st = split_remove("i", SPLIT_PARTS_MAX, &err);
 		failed = sim_allocation_failed();
 		sim_fail_allocation(0);
 		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY));

@@ -58,7 +58,8 @@ static void write_and_compare(uint32_t allocated, size_t skip, size_t n)
 	memset(new, 0xee, n);
 	memcpy(expected + CLUSTER + skip, new, n);
 	for (unsigned again = 0; again < 2; again++) {
-		if (chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain,
+		if (storage_begin(&storage, NULL, &why) != ST_OK ||
+		    chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain,
 					&why) != ST_OK)
 			fail_msg("%s", why.text);
 		if (again == 0) {
@@ -67,6 +68,7 @@ static void write_and_compare(uint32_t allocated, size_t skip, size_t n)
 		}
 		assert_ok(blk_read(&chain.link[0].image->blk, 0, read, DISK));
 		chain_close(&chain);
+		storage_end(&storage);
 		if (memcmp(read, expected, DISK) != 0)
 			fail_msg("subclusters %08x, %zu bytes at %zu: the disk is not as written",
 				 allocated, n, skip);

@@ -183,7 +183,7 @@ static struct finished finish_parts(void)
 
 	sim_volume(&roomy);
 	MUST("create", "--split=1M", "--force", "a", "2500000");
-	assert_ok(storage_open(&storage, "a", OPEN_READ, &file, &why));
+	assert_ok(storage_reopen(&storage, "a", OPEN_READ, &file, &why));
 	assert_ok(finished_add(&finished, "a", file, &why));
 	blk_close(file);
 	return finished;

@@ -11,6 +11,7 @@
  */
 #include "format/qcow2/image.h"
 
+#include "base/path.h"
 #include "base/platform.h"
 #include "base/range.h"
 
@@ -46,6 +47,12 @@ static enum status qcow2_open(struct image *image, struct error *err)
 	image->backing_name = header->backing_name;
 	image->backing_format = header->backing_format;
 	header->backing_name = header->backing_format = NULL; /* the image's from here on */
+	q->has_data_file = (header->incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
+	if (q->has_data_file && header->data_file != NULL) {
+		image->data_name = path_relative_to(image->name, header->data_file);
+		if (image->data_name == NULL)
+			return fail_no_memory(err);
+	}
 
 	st = qcow2_snapshots_read(q, err);
 	if (st == ST_OK)

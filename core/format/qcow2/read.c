@@ -5,7 +5,6 @@
 #include "base/range.h"
 #include "codec/codec.h"
 #include "format/qcow2/image.h"
-#include "storage/unfinished.h"
 
 static struct qcow2_image *qcow2_of(struct blk *blk)
 {
@@ -118,31 +117,16 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 {
 	struct error why;
 	struct blk *data;
-	char *name;
 	enum status st;
 
-	q->has_data_file = (q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
 	if (!q->has_data_file)
 		return ST_OK;
-	if (q->header.data_file == NULL)
+	if (q->image.data_name == NULL)
 		return fail(err, ST_CORRUPT, "its data is in another file, but it does not say in which");
-	name = path_relative_to(q->image.name, q->header.data_file);
-	if (name == NULL)
-		return fail_no_memory(err);
-	st = q->image.mode == OPEN_WRITE ? platform_check_rewrite(name, &why) : ST_OK;
-	if (st == ST_OK)
-		st = platform_open(name, q->image.mode, &data, &why);
-	if (st == ST_OK) {
-		st = unfinished_refuse(data, name, &why);
-		if (st != ST_OK)
-			blk_close(data);
-	}
-	if (st != ST_OK) {
-		mem_free(name);
+	st = storage_reopen(q->image.storage, q->image.data_name, q->image.mode, &data, &why);
+	if (st != ST_OK)
 		return fail(err, st, "its data file: %s", why.text);
-	}
 	q->image.data = data;
-	q->image.data_name = name;
 	return ST_OK;
 }
 
