@@ -412,6 +412,8 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	mandoc -T lint -W error build/efi-img.1
 	@echo "  LINT planted mistakes"
 	tests/planted/run
+	@echo "  LINT promises"
+	scripts/check-promises
 	@echo "  LINT shellcheck"
 	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
 		tests/boot/busy tests/fuzz/run tests/fuzz/keep tests/soak .ci/run
