@@ -290,27 +290,28 @@ enum status access_add(struct access *access, const struct inventory *inventory,
 	return st;
 }
 
+static enum status inherit(struct access *access, const struct access_entry *entry, struct error *err)
+{
+	struct access_entry copy = { .role = entry->role, .use = entry->use, .name = text_copy(entry->name),
+				     .has_parts = entry->has_parts, .file.entry = text_copy(entry->file.entry),
+				     .file.node = entry->file.node != NULL ? text_copy(entry->file.node) : NULL };
+
+	if (copy.name != NULL && copy.file.entry != NULL && (copy.file.node != NULL) == (entry->file.node != NULL))
+		return access_add(access, NULL, &copy, err);
+	free_entry(&copy);
+	return fail_no_memory(err);
+}
+
 enum status access_inherit(struct access *access, const struct access *from, struct error *err)
 {
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < from->n; i++) {
 		const struct access_entry *entry = &from->entry[i];
-		struct access_entry copy = { .role = entry->role, .use = entry->use, .name = text_copy(entry->name),
-					     .file.entry = text_copy(entry->file.entry), .file.node = NULL };
 
-		if (entry->use == ACCESS_READ || entry->is_device) {
-			free_entry(&copy);
-			continue;
-		}
-		if (entry->file.node != NULL)
-			copy.file.node = text_copy(entry->file.node);
-		if (copy.name != NULL && copy.file.entry != NULL && (entry->file.node == NULL || copy.file.node != NULL)) {
-			st = access_add(access, NULL, &copy, err);
-		} else {
-			free_entry(&copy);
-			st = fail_no_memory(err);
-		}
+		/* Where the output goes, each command finds out itself. */
+		if (entry->use != ACCESS_READ && !entry->is_device && entry->role != ROLE_OUTPUT)
+			st = inherit(access, entry, err);
 	}
 	return st;
 }
