@@ -3,11 +3,12 @@
  *
  * Which file a name leads to, and whether it may be changed (base/platform.h).
  *
- * A file of FAT, of UDF or of ISO 9660 has one name in one directory, so that the volume and the path are its identity,
- * once the path is spelled as the directories spell it: EFI_FILE_INFO.FileName of what was opened (UEFI 2.10, 13.5)
- * gives the long name, whether a short one or another case was asked for. A file that is not there yet is spelled as FAT
- * would keep its name, without the dots and blanks at its end (FAT specification 1.03, section 7). Case does not count,
- * because U-Boot repeats a name as it was asked for.
+ * A file of FAT, of UDF or of ISO 9660 has one name in one directory, so that the volume and the
+ * path are its identity, once the path is spelled as the directories spell it:
+ * EFI_FILE_INFO.FileName of what was opened (UEFI 2.10, 13.5) gives the long name, whether a short
+ * one or another case was asked for. A file that is not there yet is spelled as FAT would keep its
+ * name, without the dots and blanks at its end (FAT specification 1.03, section 7). Case does not
+ * count, because U-Boot repeats a name as it was asked for.
  */
 #include <efi.h>
 
@@ -29,12 +30,14 @@ static void put_lower(struct out *out, const char *text)
 		out_printf(out, "%c", text_lower(*text));
 }
 
-/* The name of the component that ends at `end`, as its directory spells it; NULL: no memory. ST_NOT_FOUND: not there. */
+/* The name of the component that ends at `end`, as its directory spells it; NULL: no memory.
+ * ST_NOT_FOUND: not there. */
 static enum status spell(const struct file_path *path, size_t end, char **ret)
 {
 	EFI_FILE_PROTOCOL *file;
 	EFI_FILE_INFO *info;
-	enum status st = file_path_look(path->root, path->location.path, end, EFI_FILE_MODE_READ, &file, &info);
+	enum status st = file_path_look(path->root, path->location.path, end, EFI_FILE_MODE_READ,
+					&file, &info);
 
 	if (st != ST_OK)
 		return st;
@@ -75,7 +78,8 @@ static enum status print_path(const struct file_path *path, struct out *out, str
 		if (st == ST_NOT_FOUND)
 			return file_path_check_directories(path, err);
 		if (st != ST_OK)
-			return fail(err, st, "%s cannot be looked at: %s", path->location.full, status_text(st));
+			return fail(err, st, "%s cannot be looked at: %s", path->location.full,
+				    status_text(st));
 		out_text(out, "\\");
 		put_lower(out, name);
 		mem_free(name);
@@ -85,7 +89,8 @@ static enum status print_path(const struct file_path *path, struct out *out, str
 	}
 }
 
-static enum status identify(const struct file_path *path, struct file_identity *ret, struct error *err)
+static enum status identify(const struct file_path *path, struct file_identity *ret,
+			    struct error *err)
 {
 	char *text = mem_alloc(PATH_BYTES);
 	struct out_buffer out;
@@ -98,7 +103,8 @@ static enum status identify(const struct file_path *path, struct file_identity *
 	out_printf(&out.out, "%jx:", (uintmax_t)(uintptr_t)path->location.device);
 	st = print_path(path, &out.out, err);
 	if (st == ST_OK && out.out.failed)
-		st = fail(err, ST_INVALID, "%s: the path is longer than %d bytes", path->location.full, PATH_BYTES);
+		st = fail(err, ST_INVALID, "%s: the path is longer than %d bytes",
+			  path->location.full, PATH_BYTES);
 	ret->entry = st == ST_OK ? text_copy(text) : NULL;
 	mem_free(text);
 	if (st == ST_OK && ret->entry == NULL)
@@ -132,7 +138,7 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	return st;
 }
 
-/* ---- What may be changed -------------------------------------------------------------------------------------------- */
+/* ---- What may be changed --------------------------------------------------------------------- */
 
 static const struct permit *permitted;
 
@@ -163,7 +169,7 @@ void device_permitted(uintptr_t id)
 		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 }
 
-/* ---- What the output goes to ---------------------------------------------------------------------------------------- */
+/* ---- What the output goes to ----------------------------------------------------------------- */
 
 /* A volume, as it describes itself. NULL: it does not. */
 static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
@@ -179,7 +185,8 @@ static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
 	return NULL;
 }
 
-/* The shell tells the name of the file alone, and the volume by its numbers: two equal volumes may both be it. */
+/* The shell tells the name of the file alone, and the volume by its numbers: two equal volumes may
+ * both be it. */
 static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 {
 	EFI_FILE_SYSTEM_INFO *info;
@@ -190,8 +197,8 @@ static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 		return false;
 	info = volume_of(root);
 	(void)root->Close(root); /* a directory that was only read has nothing to lose */
-	same = info != NULL && info->VolumeSize == of_file->VolumeSize && info->FreeSpace == of_file->FreeSpace &&
-	       info->BlockSize == of_file->BlockSize;
+	same = info != NULL && info->VolumeSize == of_file->VolumeSize &&
+	       info->FreeSpace == of_file->FreeSpace && info->BlockSize == of_file->BlockSize;
 	mem_free(info);
 	return same;
 }
@@ -220,13 +227,15 @@ static char *name_of(EFI_FILE_PROTOCOL *file)
 
 	if (file_get_info(file, &(EFI_GUID)EFI_FILE_INFO_ID, (void **)&info, &n) != ST_OK)
 		return NULL;
-	if (n > SIZE_OF_EFI_FILE_INFO && (info->Attribute & EFI_FILE_DIRECTORY) == 0 && info->FileName[0] != 0)
+	if (n > SIZE_OF_EFI_FILE_INFO && (info->Attribute & EFI_FILE_DIRECTORY) == 0 &&
+	    info->FileName[0] != 0)
 		name = text16_to_utf8(info->FileName);
 	mem_free(info);
 	return name;
 }
 
-/* Looks for the volume of a file that is number *index among those that it may be; otherwise takes their count off it. */
+/* Looks for the volume of a file that is number *index among those that it may be; otherwise takes
+ * their count off it. */
 static bool find_volume(EFI_FILE_PROTOCOL *file, unsigned *index, EFI_HANDLE *ret)
 {
 	EFI_FILE_SYSTEM_INFO *info = volume_of(file);
@@ -234,7 +243,8 @@ static bool find_volume(EFI_FILE_PROTOCOL *file, unsigned *index, EFI_HANDLE *re
 	size_t n = 0;
 	bool found = false;
 
-	if (info != NULL && firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &handles, &n) != ST_OK)
+	if (info != NULL && firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID,
+					     &handles, &n) != ST_OK)
 		n = 0;
 	for (size_t i = 0; !found && i < n; i++) {
 		if (!may_be_on(info, handles[i]))
@@ -251,14 +261,16 @@ static bool find_volume(EFI_FILE_PROTOCOL *file, unsigned *index, EFI_HANDLE *re
 bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_device_id)
 {
 	for (unsigned i = 0; firmware.parameters != NULL && i < 2; i++) {
-		EFI_FILE_PROTOCOL *file = i == 0 ? firmware.parameters->StdOut : firmware.parameters->StdErr;
+		EFI_FILE_PROTOCOL *file = i == 0 ? firmware.parameters->StdOut
+						 : firmware.parameters->StdErr;
 		char *name = file != NULL ? name_of(file) : NULL;
 		EFI_HANDLE volume;
 
 		*ret = (struct file_identity){ .any_directory = true };
 		if (name != NULL && find_volume(file, &index, &volume)) {
 			ret->entry = entry_of(volume, name);
-			*ret_device_id = (uintptr_t)device_path_locate(device_path_of(volume), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+			*ret_device_id = (uintptr_t)device_path_locate(
+				device_path_of(volume), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
 			mem_free(name);
 			return ret->entry != NULL;
 		}

@@ -1,28 +1,30 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The access set of a command. Two entries conflict when they have bytes in common and at least one of them is
- * changed. Files are compared by the identity that the platform gives them, so that case, short names, hard links and
- * "." make no difference; disks and partitions by their ranges; a file against a disk by what the file is on. A set
- * is never larger than the files of a chain and their parts, so every pair is compared.
+ * The access set of a command. Two entries conflict when they have bytes in common and at least one
+ * of them is changed. Files are compared by the identity that the platform gives them, so that
+ * case, short names, hard links and "./" make no difference; disks and partitions by their ranges;
+ * a file against a disk by what the file is on. A set is never larger than the files of a chain and
+ * their parts, so every pair is compared.
  *
- * The set is also the platform's permit: what is created, opened for writing or removed is looked up here by its
- * identity, and what is missing is a mistake of this program, which ends it before anything is lost.
+ * The set is also the platform's permit: what is created, opened for writing or removed is looked
+ * up here by its identity, and what is missing is a mistake of this program, which ends it before
+ * anything is lost.
  */
 #include "storage/access.h"
 
 #include "base/memory.h"
 #include "base/text.h"
 
-/* ---- what is the same ----------------------------------------------------------------------------------------------- */
+/* ---- what is the same ------------------------------------------------------------------------ */
 
 /* Whether `name` is that of a part of `whole`: ".001" to ".999" after it. */
 static bool is_part_of(const char *whole, const char *name)
 {
 	size_t n = text_length(whole);
 
-	return text_starts_with(name, whole) && name[n] == '.' && text_is_digit(name[n + 1]) && text_is_digit(name[n + 2]) &&
-	       text_is_digit(name[n + 3]) && name[n + 4] == '\0';
+	return text_starts_with(name, whole) && name[n] == '.' && text_is_digit(name[n + 1]) &&
+	       text_is_digit(name[n + 2]) && text_is_digit(name[n + 3]) && name[n + 4] == '\0';
 }
 
 /* Of a file whose directory is not known, the volume and its own name have to do. */
@@ -41,7 +43,8 @@ static bool may_be(const struct file_identity *a, const struct file_identity *b)
 	}
 	n_end = text_length(end);
 	n_name = text_length(name);
-	return end > a->entry && end[-1] == ':' && n_name >= n_end && text_equal(name + n_name - n_end, end);
+	return end > a->entry && end[-1] == ':' && n_name >= n_end &&
+	       text_equal(name + n_name - n_end, end);
 }
 
 bool access_same_file(const struct file_identity *a, const struct file_identity *b)
@@ -53,18 +56,28 @@ bool access_same_file(const struct file_identity *a, const struct file_identity 
 
 static bool same(const struct access_entry *a, const struct access_entry *b)
 {
-	return access_same_file(&a->file, &b->file) || (a->has_parts && is_part_of(a->file.entry, b->file.entry)) ||
+	return access_same_file(&a->file, &b->file) ||
+	       (a->has_parts && is_part_of(a->file.entry, b->file.entry)) ||
 	       (b->has_parts && is_part_of(b->file.entry, a->file.entry));
 }
 
-/* ---- what cannot go together ---------------------------------------------------------------------------------------- */
+/* ---- what cannot go together ----------------------------------------------------------------- */
 
 const char *access_role_text(enum access_role role)
 {
 	static const char *const text[N_ACCESS_ROLES] = {
-		[ROLE_IMAGE] = "image", [ROLE_BACKING_FILE] = "backing file", [ROLE_DATA_FILE] = "data file", [ROLE_PART] = "part",
-		[ROLE_TARGET] = "target", [ROLE_JOURNAL] = "journal", [ROLE_MAP] = "map", [ROLE_MANIFEST] = "manifest",
-		[ROLE_LOG] = "log", [ROLE_OUTPUT] = "output", [ROLE_BOOT] = "boot disk", [ROLE_CURRENT] = "current directory",
+		[ROLE_IMAGE] = "image",
+		[ROLE_BACKING_FILE] = "backing file",
+		[ROLE_DATA_FILE] = "data file",
+		[ROLE_PART] = "part",
+		[ROLE_TARGET] = "target",
+		[ROLE_JOURNAL] = "journal",
+		[ROLE_MAP] = "map",
+		[ROLE_MANIFEST] = "manifest",
+		[ROLE_LOG] = "log",
+		[ROLE_OUTPUT] = "output",
+		[ROLE_BOOT] = "boot disk",
+		[ROLE_CURRENT] = "current directory",
 	};
 
 	return text[role];
@@ -73,7 +86,10 @@ const char *access_role_text(enum access_role role)
 const char *access_use_text(enum access_use use)
 {
 	static const char *const text[] = {
-		[ACCESS_READ] = "read", [ACCESS_WRITE] = "write", [ACCESS_CREATE] = "create", [ACCESS_REMOVE] = "remove",
+		[ACCESS_READ] = "read",
+		[ACCESS_WRITE] = "write",
+		[ACCESS_CREATE] = "create",
+		[ACCESS_REMOVE] = "remove",
 	};
 
 	return text[use];
@@ -82,39 +98,56 @@ const char *access_use_text(enum access_use use)
 static const char *done_to(enum access_use use)
 {
 	static const char *const text[] = {
-		[ACCESS_READ] = "read", [ACCESS_WRITE] = "written to", [ACCESS_CREATE] = "replaced", [ACCESS_REMOVE] = "removed",
+		[ACCESS_READ] = "read",
+		[ACCESS_WRITE] = "written to",
+		[ACCESS_CREATE] = "replaced",
+		[ACCESS_REMOVE] = "removed",
 	};
 
 	return text[use];
 }
 
 /* Two uses of one file, of which `changed` is the one that would lose the other's contents. */
-static enum status refuse_file(const struct access_entry *changed, const struct access_entry *other, struct error *err)
+static enum status refuse_file(const struct access_entry *changed, const struct access_entry *other,
+			       struct error *err)
 {
-	return fail(err, ST_REFUSED, "%s: the %s%s would be %s, but it is the same file as %s (%s), which is %s; name another file",
-		    changed->name, access_role_text(changed->role), changed->has_parts ? ", or a part of it," : "",
-		    done_to(changed->use), other->name, access_role_text(other->role), done_to(other->use));
+	return fail(err, ST_REFUSED,
+		    "%s: the %s%s would be %s, but it is the same file as %s (%s), which is %s; "
+		    "name another file",
+		    changed->name, access_role_text(changed->role),
+		    changed->has_parts ? ", or a part of it," : "", done_to(changed->use),
+		    other->name, access_role_text(other->role), done_to(other->use));
 }
 
 /* Something on a disk, or a disk that overlaps it, that is written over. */
-static enum status refuse_target(const struct access_entry *disk, const struct access_entry *other, struct error *err)
+static enum status refuse_target(const struct access_entry *disk, const struct access_entry *other,
+				 struct error *err)
 {
 	if (other->role == ROLE_BOOT)
 		return fail(err, ST_REFUSED, "%s: efi-img was started from it", disk->name);
 	if (other->role == ROLE_CURRENT)
-		return fail(err, ST_REFUSED, "%s: the shell's current volume is on it; change to another one", disk->name);
+		return fail(err, ST_REFUSED,
+			    "%s: the shell's current volume is on it; change to another one",
+			    disk->name);
 	if (other->role == ROLE_OUTPUT)
-		return fail(err, ST_REFUSED, "%s: the output is redirected to %s, which is on it", disk->name, other->name);
+		return fail(err, ST_REFUSED, "%s: the output is redirected to %s, which is on it",
+			    disk->name, other->name);
 	if (other->is_device)
-		return fail(err, ST_REFUSED, "%s: it is, or overlaps, what is read, %s", disk->name, other->name);
-	return fail(err, ST_REFUSED, "%s: the file %s is on it (%s)", disk->name, other->name, access_role_text(other->role));
+		return fail(err, ST_REFUSED, "%s: it is, or overlaps, what is read, %s", disk->name,
+			    other->name);
+	return fail(err, ST_REFUSED, "%s: the file %s is on it (%s)", disk->name, other->name,
+		    access_role_text(other->role));
 }
 
 /* A file that would be written onto a disk that is read. */
-static enum status refuse_change_of_source(const struct access_entry *disk, const struct access_entry *file, struct error *err)
+static enum status refuse_change_of_source(const struct access_entry *disk,
+					   const struct access_entry *file, struct error *err)
 {
-	return fail(err, ST_REFUSED, "%s: it would be on %s, which is read, and would be changed by that; choose another disk "
-		    "for it", file->name, disk->name);
+	return fail(err, ST_REFUSED,
+		    "%s: it would be on %s, which is read, and would be changed by that; choose "
+		    "another disk "
+		    "for it",
+		    file->name, disk->name);
 }
 
 static bool overlap(const struct access_entry *a, const struct access_entry *b)
@@ -126,7 +159,8 @@ static bool overlap(const struct access_entry *a, const struct access_entry *b)
 /* Whether a program's own output is read by it does not matter to either. */
 static bool only_output(const struct access_entry *a, const struct access_entry *b)
 {
-	return (a->role == ROLE_OUTPUT && b->use == ACCESS_READ) || (b->role == ROLE_OUTPUT && a->use == ACCESS_READ) ||
+	return (a->role == ROLE_OUTPUT && b->use == ACCESS_READ) ||
+	       (b->role == ROLE_OUTPUT && a->use == ACCESS_READ) ||
 	       (a->role == ROLE_OUTPUT && b->role == ROLE_OUTPUT);
 }
 
@@ -139,18 +173,23 @@ static bool is_running(const struct access_entry *entry)
 /* What a split image has of its own parts is no conflict. */
 static bool own_part(const struct access_entry *whole, const struct access_entry *part)
 {
-	return whole->has_parts && part->role == ROLE_PART && is_part_of(whole->file.entry, part->file.entry);
+	return whole->has_parts && part->role == ROLE_PART &&
+	       is_part_of(whole->file.entry, part->file.entry);
 }
 
 /* The one place that decides whether two things can be used together. `b` is the later one. */
-static enum status check_pair(const struct access_entry *a, const struct access_entry *b, struct error *err)
+static enum status check_pair(const struct access_entry *a, const struct access_entry *b,
+			      struct error *err)
 {
-	const struct access_entry *written = b->use != ACCESS_READ ? b : a, *other = written == b ? a : b;
+	const struct access_entry *written = b->use != ACCESS_READ ? b : a,
+				  *other = written == b ? a : b;
 
 	if (written->use == ACCESS_READ)
 		return ST_OK;
 	if (!a->is_device && !b->is_device)
-		return only_output(a, b) || own_part(a, b) || own_part(b, a) || !same(a, b) ? ST_OK : refuse_file(written, other, err);
+		return only_output(a, b) || own_part(a, b) || own_part(b, a) || !same(a, b)
+			       ? ST_OK
+			       : refuse_file(written, other, err);
 	if (!overlap(a, b))
 		return ST_OK;
 	if (!a->is_device || !b->is_device) { /* a file, and a disk that it is on */
@@ -163,18 +202,20 @@ static enum status check_pair(const struct access_entry *a, const struct access_
 	return refuse_target(written, other, err);
 }
 
-static enum status check_all(const struct access *access, const struct access_entry *entry, struct error *err)
+static enum status check_all(const struct access *access, const struct access_entry *entry,
+			     struct error *err)
 {
 	enum status st = ST_OK;
 
-	for (int running = 1; running >= 0; running--) /* the reason that a person understands best comes first */
+	for (int running = 1; running >= 0;
+	     running--) /* the reason that a person understands best comes first */
 		for (size_t i = 0; st == ST_OK && i < access->n; i++)
 			if (is_running(&access->entry[i]) == (running == 1))
 				st = check_pair(&access->entry[i], entry, err);
 	return st;
 }
 
-/* ---- the set -------------------------------------------------------------------------------------------------------- */
+/* ---- the set --------------------------------------------------------------------------------- */
 
 static void free_entry(struct access_entry *entry)
 {
@@ -183,7 +224,8 @@ static void free_entry(struct access_entry *entry)
 	mem_free(entry->file.node);
 }
 
-/* The permit: only what was added to be changed. A file that is made may be opened, written and removed again. */
+/* The permit: only what was added to be changed. A file that is made may be opened, written and
+ * removed again. */
 static bool allows_file(const struct permit *permit, const struct file_identity *file)
 {
 	const struct access *access = (const struct access *)permit;
@@ -192,7 +234,8 @@ static bool allows_file(const struct permit *permit, const struct file_identity 
 		const struct access_entry *entry = &access->entry[i];
 
 		if (!entry->is_device && entry->use != ACCESS_READ && entry->role != ROLE_OUTPUT &&
-		    (access_same_file(&entry->file, file) || (entry->has_parts && is_part_of(entry->file.entry, file->entry))))
+		    (access_same_file(&entry->file, file) ||
+		     (entry->has_parts && is_part_of(entry->file.entry, file->entry))))
 			return true;
 	}
 	return false;
@@ -203,7 +246,8 @@ static bool allows_device(const struct permit *permit, uintptr_t id)
 	const struct access *access = (const struct access *)permit;
 
 	for (size_t i = 0; i < access->n; i++)
-		if (access->entry[i].is_device && access->entry[i].use != ACCESS_READ && access->entry[i].device_id == id)
+		if (access->entry[i].is_device && access->entry[i].use != ACCESS_READ &&
+		    access->entry[i].device_id == id)
 			return true;
 	return false;
 }
@@ -247,8 +291,9 @@ static void find_place(const struct inventory *inventory, struct access_entry *e
 	if (entry->is_placed)
 		return;
 	entry->is_placed = true;
-	if (!(entry->role == ROLE_OUTPUT ? selector_of_device(inventory, entry->device_id, &entry->place)
-					 : selector_place(inventory, entry->name, &entry->place)))
+	if (!(entry->role == ROLE_OUTPUT
+		      ? selector_of_device(inventory, entry->device_id, &entry->place)
+		      : selector_place(inventory, entry->name, &entry->place)))
 		entry->place = (struct selection){ 0 };
 }
 
@@ -270,7 +315,8 @@ static enum status make_room(struct access *access)
 	return ST_OK;
 }
 
-enum status access_add(struct access *access, const struct inventory *inventory, struct access_entry *entry, struct error *err)
+enum status access_add(struct access *access, const struct inventory *inventory,
+		       struct access_entry *entry, struct error *err)
 {
 	enum status st = make_room(access);
 
@@ -290,13 +336,20 @@ enum status access_add(struct access *access, const struct inventory *inventory,
 	return st;
 }
 
-static enum status inherit(struct access *access, const struct access_entry *entry, struct error *err)
+static enum status inherit(struct access *access, const struct access_entry *entry,
+			   struct error *err)
 {
-	struct access_entry copy = { .role = entry->role, .use = entry->use, .name = text_copy(entry->name),
-				     .has_parts = entry->has_parts, .file.entry = text_copy(entry->file.entry),
-				     .file.node = entry->file.node != NULL ? text_copy(entry->file.node) : NULL };
+	struct access_entry copy = { .role = entry->role,
+				     .use = entry->use,
+				     .name = text_copy(entry->name),
+				     .has_parts = entry->has_parts,
+				     .file.entry = text_copy(entry->file.entry),
+				     .file.node = entry->file.node != NULL
+							  ? text_copy(entry->file.node)
+							  : NULL };
 
-	if (copy.name != NULL && copy.file.entry != NULL && (copy.file.node != NULL) == (entry->file.node != NULL))
+	if (copy.name != NULL && copy.file.entry != NULL &&
+	    (copy.file.node != NULL) == (entry->file.node != NULL))
 		return access_add(access, NULL, &copy, err);
 	free_entry(&copy);
 	return fail_no_memory(err);
@@ -316,7 +369,7 @@ enum status access_inherit(struct access *access, const struct access *from, str
 	return st;
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 void access_print_text(const struct access *access, const char *head, struct out *out)
 {
@@ -327,8 +380,9 @@ void access_print_text(const struct access *access, const char *head, struct out
 
 		if (is_running(entry))
 			continue;
-		out_printf(out, "%-*s%-6s %s (%s%s)\n", (int)text_length(head), before, access_use_text(entry->use), entry->name,
-			   access_role_text(entry->role), entry->has_parts ? ", in parts" : "");
+		out_printf(out, "%-*s%-6s %s (%s%s)\n", (int)text_length(head), before,
+			   access_use_text(entry->use), entry->name, access_role_text(entry->role),
+			   entry->has_parts ? ", in parts" : "");
 		before = "";
 	}
 }

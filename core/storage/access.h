@@ -6,10 +6,11 @@
 #include "part/selector.h"
 
 /*
- * All that one command touches: every file, with the parts that it has or may get, and every disk and partition that
- * the command reads, writes, makes or removes, each known by what it is and not by how it was named. Each of them is
- * added before the first write; what cannot be used together is refused at that moment, in one function
- * (access_add()), whatever the command and whatever --force says. The platform changes nothing that is not in here.
+ * All that one command touches: every file, with the parts that it has or may get, and every disk
+ * and partition that the command reads, writes, makes or removes, each known by what it is and not
+ * by how it was named. Each of them is added before the first write; what cannot be used together
+ * is refused at that moment, in one function (access_add()), whatever the command and whatever
+ * --force says. The platform changes nothing that is not in here.
  */
 enum access_use {
 	ACCESS_READ,
@@ -22,15 +23,15 @@ enum access_role {
 	ROLE_IMAGE,
 	ROLE_BACKING_FILE,
 	ROLE_DATA_FILE,
-	ROLE_PART,     /* of a split image */
+	ROLE_PART, /* of a split image */
 	ROLE_TARGET,
 	ROLE_JOURNAL,
 	ROLE_MAP,
 	ROLE_MANIFEST,
 	ROLE_LOG,
-	ROLE_OUTPUT,   /* what the shell has redirected the output to */
-	ROLE_BOOT,     /* the disk that efi-img was started from */
-	ROLE_CURRENT,  /* the one that the shell's current directory is on */
+	ROLE_OUTPUT,  /* what the shell has redirected the output to */
+	ROLE_BOOT,    /* the disk that efi-img was started from */
+	ROLE_CURRENT, /* the one that the shell's current directory is on */
 	N_ACCESS_ROLES,
 };
 
@@ -38,13 +39,16 @@ enum access_role {
 struct access_entry {
 	enum access_role role;
 	enum access_use use;
-	char *name;                /* as it was given, for messages */
-	bool is_device;            /* a disk or partition; otherwise a file */
-	bool has_parts;            /* a file, and all that may become its parts (split.h) */
+	char *name;		   /* as it was given, for messages */
+	bool is_device;		   /* a disk or partition; otherwise a file */
+	bool has_parts;		   /* a file, and all that may become its parts (split.h) */
 	struct file_identity file; /* of a file */
-	bool is_placed;            /* `place` is known: of a device always, of a file once there is a device in the set */
-	struct selection place;    /* the device, or what the file is on; disk NULL: on none that the machine has */
-	uintptr_t device_id;       /* of a device that is written: what platform_open_target() opens; of output: what it is on */
+	bool is_placed; /* `place` is known: of a device always, of a file once there is a device in
+			   the set */
+	struct selection place; /* the device, or what the file is on; disk NULL: on none that the
+				   machine has */
+	uintptr_t device_id; /* of a device that is written: what platform_open_target() opens; of
+				output: what it is on */
 };
 
 struct access {
@@ -58,14 +62,16 @@ void access_begin(struct access *);
 void access_end(struct access *);
 
 /*
- * Adds a file or a device and takes what `entry` points to, on failure too. `inventory`: of the machine; NULL where no
- * device has been named so far. Errors: ST_REFUSED, it cannot be used together with another one, in words that name
- * both; ST_NO_MEMORY.
+ * Adds a file or a device and takes what `entry` points to, on failure too. `inventory`: of the
+ * machine; NULL where no device has been named so far. Errors: ST_REFUSED, it cannot be used
+ * together with another one, in words that name both; ST_NO_MEMORY.
  */
-enum status access_add(struct access *, const struct inventory *, struct access_entry *entry, struct error *);
+enum status access_add(struct access *, const struct inventory *, struct access_entry *entry,
+		       struct error *);
 
 /*
- * Adds what another set changes: that of whoever runs this command, and keeps a log of it. Errors: ST_NO_MEMORY.
+ * Adds what another set changes: that of whoever runs this command, and keeps a log of it. Errors:
+ * ST_NO_MEMORY.
  */
 enum status access_inherit(struct access *, const struct access *from, struct error *);
 
@@ -78,7 +84,8 @@ bool access_has_device(const struct access *);
 /* Forgets the files that are only read. They are closed. */
 void access_forget_reads(struct access *);
 
-/* What the command touches: a line for each, the first one after `head`; and as an array of objects. */
+/* What the command touches: a line for each, the first one after `head`; and as an array of
+ * objects. */
 void access_print_text(const struct access *, const char *head, struct out *);
 void access_print_json(const struct access *, const char *key, struct tree *);
 

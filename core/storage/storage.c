@@ -1,10 +1,11 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A name becomes something that holds bytes, in one place for every command. A name is that of a file, with its parts
- * where it is split; of a device as the shell's map calls it; or of a disk or partition by what it is. The inventory of
- * the machine belongs to the command: a disk is opened anew from it each time that it is read, since whoever opens it
- * closes it, and counts the writes to it from then on.
+ * A name becomes something that holds bytes, in one place for every command. A name is that of a
+ * file, with its parts where it is split; of a device as the shell's map calls it; or of a disk or
+ * partition by what it is. The inventory of the machine belongs to the command: a disk is opened
+ * anew from it each time that it is read, since whoever opens it closes it, and counts the writes
+ * to it from then on.
  */
 #include "storage/storage.h"
 
@@ -16,10 +17,12 @@
 #include "storage/split.h"
 #include "storage/unfinished.h"
 
-/* ---- the access set ------------------------------------------------------------------------------------------------- */
+/* ---- the access set -------------------------------------------------------------------------- */
 
-/* What the shell writes the output of the command to must not be lost either. Both outputs may go to one file. */
-static enum status add_output(struct storage *storage, struct access_entry *entry, struct error *err)
+/* What the shell writes the output of the command to must not be lost either. Both outputs may go
+ * to one file. */
+static enum status add_output(struct storage *storage, struct access_entry *entry,
+			      struct error *err)
 {
 	const struct access *access = &storage->access;
 
@@ -70,7 +73,8 @@ void storage_end(struct storage *storage)
 	storage->has_inventory = false;
 }
 
-enum status storage_inventory(struct storage *storage, const struct inventory **ret, struct error *err)
+enum status storage_inventory(struct storage *storage, const struct inventory **ret,
+			      struct error *err)
 {
 	enum status st = storage->has_inventory ? ST_OK : inventory_read(&storage->inventory, err);
 
@@ -79,7 +83,8 @@ enum status storage_inventory(struct storage *storage, const struct inventory **
 	return st;
 }
 
-static enum status open_device(const struct device *device, const char *name, struct blk **ret, struct error *err)
+static enum status open_device(const struct device *device, const char *name, struct blk **ret,
+			       struct error *err)
 {
 	struct error why;
 	enum status st = device->medium ? platform_open_device(device, ret, &why) : ST_NO_MEDIUM;
@@ -90,31 +95,36 @@ static enum status open_device(const struct device *device, const char *name, st
 }
 
 /*
- * A partition is opened as the device that the firmware has for it, so that writes are counted that go to it and not
- * to the disk; where there is none, as a window of the disk.
+ * A partition is opened as the device that the firmware has for it, so that writes are counted that
+ * go to it and not to the disk; where there is none, as a window of the disk.
  */
-static enum status open_selection(const struct selection *selection, const char *name, struct blk **ret, struct error *err)
+static enum status open_selection(const struct selection *selection, const char *name,
+				  struct blk **ret, struct error *err)
 {
 	const struct inventory_part *part = selection->part;
 	bool own = part != NULL && part->device != NULL && part->device->blk != NULL &&
 		   part->device->size_bytes == part->size_bytes;
 	struct blk *disk;
-	enum status st = open_device(own ? part->device : selection->disk->device, name, &disk, err);
+	enum status st = open_device(own ? part->device : selection->disk->device, name, &disk,
+				     err);
 
 	if (st != ST_OK)
 		return st;
 	*ret = disk;
 	if (part == NULL || own)
 		return ST_OK;
-	*ret = window_open(disk, &(struct window_kind){ .start = part->start_bytes, .size = part->size_bytes,
-							.limit = part->size_bytes, .owns = true });
+	*ret = window_open(disk, &(struct window_kind){ .start = part->start_bytes,
+							.size = part->size_bytes,
+							.limit = part->size_bytes,
+							.owns = true });
 	if (*ret != NULL)
 		return ST_OK;
 	blk_close(disk);
 	return fail_no_memory(err);
 }
 
-static enum status open_selected(struct storage *storage, const char *name, struct blk **ret, struct error *err)
+static enum status open_selected(struct storage *storage, const char *name, struct blk **ret,
+				 struct error *err)
 {
 	const struct inventory *inventory;
 	struct selection selection;
@@ -125,14 +135,17 @@ static enum status open_selected(struct storage *storage, const char *name, stru
 	return st == ST_OK ? open_selection(&selection, name, ret, err) : st;
 }
 
-enum status storage_reopen(struct storage *storage, const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status storage_reopen(struct storage *storage, const char *name, enum open_mode mode,
+			   struct blk **ret, struct error *err)
 {
 	struct blk *file;
 	enum status st;
 
 	if (path_is_selector(name) && mode == OPEN_WRITE)
-		return fail(err, ST_UNSUPPORTED, "%s is a disk or a partition, which only convert and dd write to, "
-			    "as their target", name);
+		return fail(err, ST_UNSUPPORTED,
+			    "%s is a disk or a partition, which only convert and dd write to, "
+			    "as their target",
+			    name);
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);
 	st = mode == OPEN_WRITE ? platform_check_rewrite(name, err) : ST_OK;
@@ -148,8 +161,8 @@ enum status storage_reopen(struct storage *storage, const char *name, enum open_
 }
 
 /* Adds one file. */
-static enum status use_file(struct storage *storage, enum access_role role, enum access_use use, const char *name, bool has_parts,
-			    struct error *err)
+static enum status use_file(struct storage *storage, enum access_role role, enum access_use use,
+			    const char *name, bool has_parts, struct error *err)
 {
 	struct access_entry entry = { .role = role, .use = use, .has_parts = has_parts };
 	const struct inventory *inventory = NULL;
@@ -169,7 +182,8 @@ static enum status use_file(struct storage *storage, enum access_role role, enum
 	return st;
 }
 
-static enum status use_parts(struct storage *storage, enum access_use use, const char *name, unsigned n, struct error *err)
+static enum status use_parts(struct storage *storage, enum access_use use, const char *name,
+			     unsigned n, struct error *err)
 {
 	enum status st = ST_OK;
 
@@ -184,7 +198,8 @@ static enum status use_parts(struct storage *storage, enum access_use use, const
 	return st;
 }
 
-static enum status add_device(struct storage *storage, const char *name, struct access_entry *entry, struct error *err)
+static enum status add_device(struct storage *storage, const char *name, struct access_entry *entry,
+			      struct error *err)
 {
 	entry->name = text_copy(name);
 	if (entry->name == NULL)
@@ -192,9 +207,12 @@ static enum status add_device(struct storage *storage, const char *name, struct 
 	return access_add(&storage->access, &storage->inventory, entry, err);
 }
 
-static enum status use_device(struct storage *storage, enum access_role role, const char *name, struct error *err)
+static enum status use_device(struct storage *storage, enum access_role role, const char *name,
+			      struct error *err)
 {
-	struct access_entry entry = { .role = role, .use = ACCESS_READ, .is_device = true, .is_placed = true };
+	struct access_entry entry = {
+		.role = role, .use = ACCESS_READ, .is_device = true, .is_placed = true
+	};
 	const struct inventory *inventory;
 	enum status st = storage_inventory(storage, &inventory, err);
 
@@ -206,15 +224,16 @@ static enum status use_device(struct storage *storage, enum access_role role, co
 }
 
 /* `n_parts`: the files that it consists of. */
-static enum status use_image(struct storage *storage, enum access_role role, enum access_use use, const char *name, unsigned n_parts,
-			     struct error *err)
+static enum status use_image(struct storage *storage, enum access_role role, enum access_use use,
+			     const char *name, unsigned n_parts, struct error *err)
 {
 	enum status st = use_file(storage, role, use, name, n_parts > 1 && use != ACCESS_READ, err);
 
 	return st == ST_OK ? use_parts(storage, use, name, n_parts, err) : st;
 }
 
-enum status storage_use(struct storage *storage, enum access_role role, enum access_use use, const char *name, struct error *err)
+enum status storage_use(struct storage *storage, enum access_role role, enum access_use use,
+			const char *name, struct error *err)
 {
 	unsigned n = 1;
 	enum status st;
@@ -225,37 +244,48 @@ enum status storage_use(struct storage *storage, enum access_role role, enum acc
 	return st == ST_OK ? use_image(storage, role, use, name, n, err) : st;
 }
 
-enum status storage_use_split(struct storage *storage, enum access_role role, const char *name, struct error *err)
+enum status storage_use_split(struct storage *storage, enum access_role role, const char *name,
+			      struct error *err)
 {
 	return use_file(storage, role, ACCESS_CREATE, name, true, err);
 }
 
 /* What efi-img was started from, and what the shell stands in, is in use, too. */
-static enum status use_running(struct storage *storage, const struct inventory *inventory, struct error *err)
+static enum status use_running(struct storage *storage, const struct inventory *inventory,
+			       struct error *err)
 {
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < inventory->devices.n; i++) {
 		const struct device *device = &inventory->devices.device[i];
-		struct access_entry entry = { .role = device->started_from ? ROLE_BOOT : ROLE_CURRENT, .is_device = true,
+		struct access_entry entry = { .role = device->started_from ? ROLE_BOOT
+									   : ROLE_CURRENT,
+					      .is_device = true,
 					      .is_placed = true };
 
-		if ((!device->started_from && !device->current) || !selector_of_device(inventory, device->id, &entry.place))
+		if ((!device->started_from && !device->current) ||
+		    !selector_of_device(inventory, device->id, &entry.place))
 			continue;
 		st = add_device(storage, device->path, &entry, err);
 	}
 	return st;
 }
 
-enum status storage_use_target(struct storage *storage, const char *name, const struct selection *selection,
-			       const struct device *opened, struct error *err)
+enum status storage_use_target(struct storage *storage, const char *name,
+			       const struct selection *selection, const struct device *opened,
+			       struct error *err)
 {
-	struct access_entry entry = { .role = ROLE_TARGET, .use = ACCESS_WRITE, .is_device = true, .is_placed = true,
-				      .place = *selection, .device_id = opened->id };
+	struct access_entry entry = { .role = ROLE_TARGET,
+				      .use = ACCESS_WRITE,
+				      .is_device = true,
+				      .is_placed = true,
+				      .place = *selection,
+				      .device_id = opened->id };
 	const struct inventory *inventory;
 	enum status st = storage_inventory(storage, &inventory, err);
 
-	if (opened == selection->disk->device) /* all of it is taken from everybody else, even if only a part is written */
+	if (opened == selection->disk->device) /* all of it is taken from everybody else, even if
+						  only a part is written */
 		entry.place.part = NULL;
 	if (st == ST_OK)
 		st = use_running(storage, inventory, err);
@@ -264,8 +294,8 @@ enum status storage_use_target(struct storage *storage, const char *name, const 
 	return add_device(storage, name, &entry, err);
 }
 
-enum status storage_open(struct storage *storage, enum access_role role, const char *name, enum open_mode mode, struct blk **ret,
-			 struct error *err)
+enum status storage_open(struct storage *storage, enum access_role role, const char *name,
+			 enum open_mode mode, struct blk **ret, struct error *err)
 {
 	enum status st;
 
@@ -276,8 +306,9 @@ enum status storage_open(struct storage *storage, enum access_role role, const c
 	st = storage_reopen(storage, name, mode, ret, err);
 	if (st != ST_OK)
 		return st;
-	st = storage_is_device(name) ? use_device(storage, role, name, err)
-				     : use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
+	st = storage_is_device(name)
+		     ? use_device(storage, role, name, err)
+		     : use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
 	if (st != ST_OK)
 		blk_close(*ret);
 	return st;
@@ -301,8 +332,10 @@ bool storage_same(struct storage *storage, const char *a, const char *b)
 	if (storage_is_device(a))
 		return storage_inventory(storage, &inventory, &ignored) == ST_OK &&
 		       selector_find(inventory, a, &of_a, &ignored) == ST_OK &&
-		       selector_find(inventory, b, &of_b, &ignored) == ST_OK && of_a.disk == of_b.disk && of_a.part == of_b.part;
-	if (platform_identify(a, &file_a, &ignored) == ST_OK && platform_identify(b, &file_b, &ignored) == ST_OK)
+		       selector_find(inventory, b, &of_b, &ignored) == ST_OK &&
+		       of_a.disk == of_b.disk && of_a.part == of_b.part;
+	if (platform_identify(a, &file_a, &ignored) == ST_OK &&
+	    platform_identify(b, &file_b, &ignored) == ST_OK)
 		same = access_same_file(&file_a, &file_b);
 	mem_free(file_a.entry);
 	mem_free(file_a.node);
