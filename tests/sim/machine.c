@@ -9,6 +9,7 @@ enum { SIM_DEVICES_MAX = 64 };
 static const struct sim_device *machine;
 static size_t n_machine;
 static enum status unknown;
+static unsigned looks;
 static struct {
 	const char *file, *holds;
 } files[SIM_DEVICES_MAX];
@@ -18,6 +19,7 @@ void sim_machine(const struct sim_device *devices, size_t n)
 	machine = devices;
 	n_machine = n;
 	unknown = ST_OK;
+	looks = 0;
 	for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
 		files[i].file = files[i].holds = NULL;
 }
@@ -94,6 +96,11 @@ static bool lend(struct blk **to, struct blk *disk)
 	return true;
 }
 
+unsigned sim_machine_looks(void)
+{
+	return looks;
+}
+
 void sim_machine_unknown(enum status st)
 {
 	unknown = st;
@@ -101,6 +108,7 @@ void sim_machine_unknown(enum status st)
 
 enum status platform_devices(struct device_list *ret, struct error *err)
 {
+	looks++;
 	if (unknown != ST_OK) {
 		*ret = (struct device_list){ 0 };
 		return fail(err, unknown, "the devices: %s", status_text(unknown));

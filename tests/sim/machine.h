@@ -14,6 +14,9 @@ struct sim_device {
 /* `devices` stays the test's own; n = 0: a machine without any. */
 void sim_machine(const struct sim_device *devices, size_t n);
 
+/* How often the machine was looked at since sim_machine(). */
+unsigned sim_machine_looks(void);
+
 /* Until then, platform_devices() ends with that. */
 void sim_machine_unknown(enum status);
 

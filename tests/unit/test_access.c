@@ -212,6 +212,27 @@ static void only_the_disk_that_is_the_target(void **state)
 	storage_end(&storage);
 }
 
+/* However many names of disks a command has, files on them, and records beside them. */
+static void the_machine_is_looked_at_once(void **state)
+{
+	(void)state;
+	make_machine();
+	sim_file_put("source", "x", 1);
+	sim_file_put("fs0:source", "x", 1);
+	plug_in();
+	assert_int_equal(RUN("convert", "-O", "qcow2", "--manifest=m", "serial=STICK01:1", "new"), 0);
+	assert_int_equal(sim_machine_looks(), 1);
+	plug_in();
+	assert_int_equal(RUN("compare", "serial=STICK01", "path=Usb(0x1)"), 0);
+	assert_int_equal(sim_machine_looks(), 1);
+	plug_in();
+	assert_int_equal(RUN("convert", "-n", "--no-table", "-f", "raw", "--map=m2", "source", "serial=STICK01:1", "--erase=STICK01:1"), 0);
+	assert_int_equal(sim_machine_looks(), 1);
+	plug_in();
+	assert_int_equal(RUN("info", "source"), 0);
+	assert_int_equal(sim_machine_looks(), 0);
+}
+
 /* ---- what the output is redirected to, known by the name of the file and its volume alone ---- */
 
 static enum status add(struct access *access, enum access_role role, enum access_use use, const char *name, bool any_directory)
@@ -282,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(adversary_9_overlapping_partition, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(files_and_ranges, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_the_disk_that_is_the_target, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_machine_is_looked_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(output_of_unknown_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
 	};

@@ -410,6 +410,14 @@ static void test_every_lost_write(void **state)
 	every_lost_write(image);
 }
 
+static void adversary_5_dd_is_read_back(void **state)
+{
+	static const char *const words[] = { "dd", "-f", "raw", "--no-table", "bs=64k", "if=source", "of=serial=D", "--erase=D", NULL };
+
+	(void)state;
+	every_lost_write(words);
+}
+
 /* Where a lost write leaves what cannot be decompressed, it is the target that is wrong, and no image that is read. */
 static void test_lost_packed(void **state)
 {
@@ -595,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_every_moment_to_pull_it),
 		cmocka_unit_test(test_every_moment_to_stop),
 		cmocka_unit_test(test_every_lost_write),
+		cmocka_unit_test(adversary_5_dd_is_read_back),
 		cmocka_unit_test(test_map_after_a_failure),
 		cmocka_unit_test(test_write_protected_below),
 		cmocka_unit_test(test_lost_packed),
