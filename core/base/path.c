@@ -62,21 +62,19 @@ char *path_from(const char *base, const char *path)
 	size_t common = common_length(base, path), n_up = 0, at = 0;
 	char *ret;
 
+	if (common == 0) /* two volumes */
+		return text_copy(path);
 	for (const char *s = base + common; *s != '\0'; s++)
 		n_up += is_separator(*s);
 	ret = mem_alloc(3 * n_up + text_length(path) + 1);
 	if (ret == NULL)
 		return NULL;
-	if (common == 0) { /* two volumes */
-		memcpy(ret, path, text_length(path));
-		return ret;
-	}
 	while (n_up-- > 0) {
 		memcpy(ret + at, "../", 3);
 		at += 3;
 	}
 	for (const char *s = path + common; *s != '\0'; s++)
-		ret[at++] = is_separator(*s) ? '/' : *s;
+		ret[at++] = (char)(is_separator(*s) ? '/' : *s);
 	return ret;
 }
 

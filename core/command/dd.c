@@ -132,6 +132,7 @@ static enum status copy(const struct console *console, const struct arguments *a
 	else if (st == ST_OK)
 		st = copy_to_file(job, &create, err);
 	create_job_free(&create);
+	job->create = NULL; /* it was in this frame */
 	return st;
 }
 

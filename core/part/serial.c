@@ -32,11 +32,10 @@ static size_t run_length(const char *s, bool counting)
 	size_t n = 0;
 
 	while (s[n] != '\0' && (!counting || text_is_digit(s[n]))) {
-		char next = !counting         ? s[0]
-			    : n == 0          ? s[0]
-			    : s[n - 1] == '9' ? '0'
-					      : (char)(s[n - 1] + 1);
+		char next = s[0];
 
+		if (counting && n > 0)
+			next = (char)(s[n - 1] == '9' ? '0' : s[n - 1] + 1);
 		if (s[n] != next)
 			break;
 		n++;

@@ -14,7 +14,10 @@
 
 static uint64_t per_block(const struct qcow2_image *q)
 {
-	return qcow2_refcounts_per_block(&q->header);
+	uint64_t n = qcow2_refcounts_per_block(&q->header);
+
+	CHECK(n > 0); /* as the header was checked */
+	return n;
 }
 
 uint64_t qcow2_refcount_max(const struct qcow2_image *q)
@@ -321,20 +324,21 @@ static enum status is_empty(struct qcow2_image *q, uint64_t index, uint64_t offs
 
 enum status qcow2_drop_empty_blocks(struct qcow2_image *q, uint64_t *ret_n)
 {
+	uint64_t n = per_block(q);
 	enum status st = ST_OK;
 
 	*ret_n = 0;
-	for (uint64_t i = 1; st == ST_OK && i < q->n_reftable;
-	     i++) { /* block 0 counts the header */
+	/* Block 0 counts the header. */
+	for (uint64_t i = 1; st == ST_OK && i < q->n_reftable; i++) {
 		uint64_t offset;
 		bool empty = false;
 
-		st = find_block(q, i * per_block(q), &offset);
+		st = find_block(q, i * n, &offset);
 		if (st == ST_OK && offset != 0)
 			st = is_empty(q, i, offset, &empty);
 		if (st != ST_OK || !empty)
 			continue;
-		if ((offset >> q->header.cluster_bits) / per_block(q) != i)
+		if ((offset >> q->header.cluster_bits) / n != i)
 			st = qcow2_unref(q, offset, q->image.cluster_bytes);
 		if (st != ST_OK)
 			continue;
