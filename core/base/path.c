@@ -70,8 +70,9 @@ char *path_from(const char *base, const char *path)
 	if (ret == NULL)
 		return NULL;
 	while (n_up-- > 0) {
-		memcpy(ret + at, "../", 3);
-		at += 3;
+		ret[at++] = '.';
+		ret[at++] = '.';
+		ret[at++] = '/';
 	}
 	for (const char *s = path + common; *s != '\0'; s++)
 		ret[at++] = (char)(is_separator(*s) ? '/' : *s);
