@@ -205,7 +205,7 @@ def check_gpt_moved(path, block, before):
 def test_restored(made, name):
     """Every byte, to the end of the image; behind it the disk is as it was. Where it is moved, the GPT fits the larger disk."""
     step = made.steps["restore-" + name]
-    assert step.status == 0 and re.search(r": verified, identical to \S+; [^;\n]+ of disk\S*.*\n\Z", step.out), step.out + step.err
+    assert step.status == 0 and re.search(r": verified, identical to \S+(, with the backup of its GPT moved to the end)?; [^;\n]+ of disk\S*.*\n\Z", step.out), step.out + step.err
     # No protocol of the firmware carries a flush to a USB drive.
     assert ("cannot tell this drive" in step.err) == name.startswith("USB") and step.err.count("\n") == name.startswith("USB"), step.err
     content, block = made.targets[name][0].read_bytes(), TARGETS[name][1]
