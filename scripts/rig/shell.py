@@ -1,5 +1,6 @@
 """The UEFI shell of a machine: typed at line by line (Shell), or given a list of commands for one boot (Batch)."""
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ class Shell:
         """Waits for the prompt; returns the text before it."""
         self.machine.expect(self.PROMPT, timeout)
         return self.machine.console.before
+
+    def wait_reached(self, gate):
+        """Waits until the command that was typed is at `gate`. That it ends before is a failure at once, not a hang."""
+        self.machine.wait_until(lambda: gate.reached() or re.search(self.PROMPT, self.machine.console.buffer),
+                                lambda: "request at the gate")
+        if not gate.reached():
+            raise self.machine.failure("the command has ended before it came to the gate")
 
     def run(self, line, timeout=None):
         """Runs a command and returns what it printed, without the line as it was typed."""

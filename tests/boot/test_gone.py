@@ -18,6 +18,7 @@ from rig.shell import Shell
 GONE, STOPPED = 14, 15
 SIZE, OLD = 32 * MIB, b"\x11" * 32 * MIB
 MIDDLE = 8 * MIB  # read or written of the disk when it is pulled
+SETTLE = 5  # seconds in which the firmware takes its handles of a stick away, and leaves the others alone
 CHECKPOINT = 5  # seconds from one to the next
 
 # What is pulled while what is done; {from}, {to} and {full} are the volumes of these sticks.
@@ -62,6 +63,7 @@ def ended(place, make_stick):
             gate = drives[name].gate
             gate.crawl(MIDDLE)
             shell.type("efi-img " + line.format(**names))
+            shell.wait_reached(gate)
             machine.linger(gate, CHECKPOINT)
             gate.crawl(MIDDLE // 2)
             with machine.stopped_at(gate):
@@ -72,6 +74,7 @@ def ended(place, make_stick):
                 since = machine.seconds_of_guest()
             text = shell.prompt()
             said[name] = text, shell.status(), machine.seconds_of_guest() - since
+            machine.let_guest_wait(SETTLE)
         shell.power_off()
     return SimpleNamespace(said=said, disks={name: image.read_bytes() for name, image in images.items()}, stick=stick, volumes=volumes)
 
