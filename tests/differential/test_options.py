@@ -114,8 +114,8 @@ OPTIONS = {
 
 # What others test.
 ELSEWHERE = {"amend", "bitmap", "bench"}
-TO_DISK = {"erase", "dry-run", "output"}
-OF_DISKS = TO_DISK | {"gpt", "no-verify", "manifest", "map", "resume"}
+TO_DISK = {"erase", "no-table", "no-verify", "dry-run", "output"}
+OF_DISKS = TO_DISK | {"gpt", "manifest", "map", "resume"}
 ELSEWHERE_OPTIONS = {
     "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split", "dry-run", "output"}, "dd": TO_DISK, "check": {"r", "repair"},
     "info": {"b", "page"}, "map": {"b", "page"},
