@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What Ctrl-C leads to where a person sits at the machine: a question, while the work goes on. */
+/* What Ctrl-C does where a person sits at the machine: it asks, while the work continues. */
 
 enum { STOP_CTRL_C = 3, STOP_WAIT_SECONDS = 10 };
 

@@ -17,7 +17,8 @@ struct chain {
 };
 
 /*
- * Opens `name`, which has that role in the command, and, if `whole`, all that is behind it. `format` (NULL: probed) is that of `name`; those behind it are
+ * Opens `name`, which has that role in the command, and, if `whole`, all of its backing files.
+ * `format` (NULL: probed) is that of `name`; its backing files are
  * of the format that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain
  * that is too long.
  */

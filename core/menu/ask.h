@@ -66,7 +66,7 @@ struct page {
 	bool plain;        /* b and q are keys like all others */
 	bool bare;         /* for lines of up to 79 columns */
 	bool loud;         /* `ask` stands out */
-	bool enter;        /* with nothing to type: only Enter goes on */
+	bool enter;        /* with nothing to type: only Enter continues */
 };
 
 /* Typed is what stands in `typed` when Enter is pressed; b, q and ? alone are what they are everywhere. */
