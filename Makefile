@@ -101,13 +101,10 @@ build/gen/commands.c: always
 
 # ---- the program --------------------------------------------------------------------------------------------------
 
-# Where no time is spent, small code is better: the limit of the program is 1 MiB.
-SMALL := $(addprefix $(B)/,core/menu/%.o core/command/%.o core/part/%.o core/storage/%.o core/format/qcow2/bitmap%.o core/format/qcow2/snapshot%.o \
-	core/format/qcow2/header%.o core/format/qcow2/amend.o core/format/qcow2/create.o core/format/qcow2/repair.o \
-	core/job/list%.o core/job/rescue_map.o core/job/salvage.o core/job/target%.o core/job/create.o core/job/outcome.o \
-	core/job/log.o core/base/nearest.o core/base/out_%.o core/base/options.o core/base/tree.o core/base/words.o \
-	drivers/%.o efi/%.o)
-$(filter $(SMALL),$(filter-out $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))): FIRMWARE_CODE += -Os
+# Small code outside these folders, where no time is spent: the limit of the program is 1 MiB.
+FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/job))
+SMALL := $(filter-out $(FAST) $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))
+$(SMALL): FIRMWARE_CODE += -Os
 
 FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)
 
