@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Ctrl-C (base/platform.h). Under the UEFI shell it is the shell that watches the keyboard, and
+ * Ctrl-C (platform/platform.h). Under the UEFI shell it is the shell that watches the keyboard, and
  * signals ExecutionBreak (UEFI Shell 2.2, 2.2.2). Without a shell nobody else reads the keys, so
- * they are taken here: Ctrl-C asks whether to stop (base/stop.h). No other key does, Esc least of
+ * they are taken here: Ctrl-C asks whether to stop (platform/stop.h). No other key does, Esc least of
  * all: the terminal driver of EDK2 makes Esc of each sequence that it does not know, F1 and Delete
  * among them.
  */
@@ -12,10 +12,10 @@
 #include "cancel.h"
 
 #include "base/out.h"
-#include "base/platform.h"
-#include "base/stop.h"
 #include "console.h"
 #include "firmware.h"
+#include "platform/platform.h"
+#include "platform/stop.h"
 
 enum { NO_CHARACTER = 0xffff };
 

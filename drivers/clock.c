@@ -1,9 +1,9 @@
 #include <cpuid.h>
 #include <efi.h>
 
-#include "base/platform.h"
 #include "base/range.h"
 #include "firmware.h"
+#include "platform/platform.h"
 
 enum { MEASURED_US = 1000, MEASUREMENTS = 10, MINUTE = 60, DAY = 86400, MINUTES_MAX = 1440 };
 

@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "text16.h"
 
 enum { HEADER_BYTES = 4, TYPE_END = 0x7f };

@@ -1,23 +1,23 @@
-/* The list of the machine's block devices (base/platform.h). */
+/* The list of the machine's block devices (platform/platform.h). */
 #include <efi.h>
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/blk.h"
 #include "connect.h"
 #include "device_path.h"
 #include "disk.h"
+#include "file_system.h"
 #include "firmware.h"
 #include "flush.h"
 #include "identity.h"
 #include "location.h"
 #include "names.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 #include "text16.h"
-#include "file_system.h"
 
 /* A handle with Block I/O, before it becomes a struct device. */
 struct found {

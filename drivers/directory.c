@@ -1,12 +1,12 @@
 #include <efi.h>
 
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "file.h"
 #include "file_system.h"
 #include "firmware.h"
 #include "location.h"
+#include "platform/platform.h"
 #include "status.h"
 #include "text16.h"
 

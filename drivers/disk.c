@@ -3,12 +3,12 @@
 #include "disk.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "device_path.h"
 #include "file_system.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "status.h"
 
 enum {

@@ -1,10 +1,10 @@
-/* What becomes of the machine after a job (base/platform.h). */
+/* What becomes of the machine after a job (platform/platform.h). */
 #include <efi.h>
 
-#include "base/platform.h"
 #include "cancel.h"
 #include "console.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "sata.h"
 #include "virtual_machine.h"
 

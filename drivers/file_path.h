@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/platform.h"
 #include "location.h"
+#include "platform/platform.h"
 
 /* The way to a file: where its name leads, and the open root of its volume. */
 struct file_path {

@@ -3,13 +3,13 @@
 #include "file_system.h"
 
 #include "base/bytes.h"
-#include "base/platform.h"
 #include "base/size.h"
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
-#include "sata.h"
 #include "part/fat.h"
+#include "platform/platform.h"
+#include "sata.h"
 #include "status.h"
 #include "text16.h"
 

@@ -1,19 +1,19 @@
-/* The part of base/platform.h that deals with files and devices by their names. */
+/* The part of platform/platform.h that deals with files and devices by their names. */
 #include <efi.h>
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "disk.h"
 #include "file.h"
+#include "file_path.h"
+#include "file_system.h"
 #include "firmware.h"
 #include "location.h"
+#include "platform/platform.h"
 #include "rewrite.h"
 #include "status.h"
 #include "text16.h"
-#include "file_path.h"
-#include "file_system.h"
 
 #define MODE_READ ((uint64_t)EFI_FILE_MODE_READ)
 #define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE) /* the file system drivers allow no writing without reading */

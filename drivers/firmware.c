@@ -3,8 +3,8 @@
 #include "firmware.h"
 
 #include "base/out.h"
-#include "base/platform.h"
 #include "console.h"
+#include "platform/platform.h"
 #include "processors.h"
 #include "sata.h"
 #include "status.h"

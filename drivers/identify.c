@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Which file a name leads to, and whether it may be changed (base/platform.h).
+ * Which file a name leads to, and whether it may be changed (platform/platform.h).
  *
  * A file of FAT, of UDF or of ISO 9660 has one name in one directory, so that the volume and the
  * path are its identity, once the path is spelled as the directories spell it:

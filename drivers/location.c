@@ -6,12 +6,12 @@
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "connect.h"
 #include "firmware.h"
 #include "names.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 #include "text16.h"
 
 static bool is_separator(char c)

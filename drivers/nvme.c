@@ -4,9 +4,9 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "device_path.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "protocol/nvme_pass_thru.h"
 #include "status.h"
 

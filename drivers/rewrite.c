@@ -16,11 +16,11 @@
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "disk.h"
 #include "file.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "status.h"
 #include "text16.h"
 

@@ -1,8 +1,7 @@
-/* A disk or partition that is written over (base/platform.h). */
+/* A disk or partition that is written over (platform/platform.h). */
 #include <efi.h>
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/zero.h"
@@ -14,6 +13,7 @@
 #include "flush.h"
 #include "identity.h"
 #include "nvme.h"
+#include "platform/platform.h"
 #include "sata.h"
 #include "status.h"
 

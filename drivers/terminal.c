@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/platform.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "console.h"
 #include "firmware.h"
+#include "platform/platform.h"
 
 enum {
 	COLUMNS = 80,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/terminal.h"
+#include "platform/terminal.h"
 
 /* The firmware's console as a screen. NULL: there is no screen or no keyboard. The console's text goes to the same place. */
 struct terminal *terminal_open(void);

@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/out_memory.h"
-#include "base/platform.h"
-#include "base/smbios.h"
 #include "base/text.h"
 #include "firmware.h"
+#include "platform/platform.h"
+#include "platform/smbios.h"
 
 /* fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for come from the other. */
 enum { SELECT_PORT = 0x510, DATA_PORT = 0x511, KEY_SIGNATURE = 0x0000, KEY_FILES = 0x0019, FILES_MAX = 1024 };

@@ -3,11 +3,11 @@
 #include "jobs.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "command/job.h"
 #include "console.h"
 #include "location.h"
+#include "platform/platform.h"
 #include "virtual_machine.h"
 
 enum { COUNTDOWN_SECONDS = 5 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 /*
  * States what must be true whatever an image, the firmware or the keyboard says: a false one is a

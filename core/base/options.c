@@ -3,8 +3,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/nearest.h"
-#include "base/platform.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 enum { NOT_FOUND = OPTIONS_MAX, HELP };
 

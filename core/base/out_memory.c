@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 enum { FIRST_BYTES = 4096 };
 

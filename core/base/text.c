@@ -1,8 +1,8 @@
 #include "base/text.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 size_t text_length(const char *s)
 {

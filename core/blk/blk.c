@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 /* Zeros are written in pieces of this size: large enough for full speed, small enough to stop within a second. */
 enum { ZEROS_BYTES = 1 << 20 };

@@ -1,8 +1,8 @@
 #include "blk/window.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 struct window {
 	struct blk blk; /* first: a struct blk * that comes in is a struct window * */

@@ -1,4 +1,3 @@
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/tree.h"
@@ -6,6 +5,7 @@
 #include "job/finished.h"
 #include "job/speed.h"
 #include "job/target.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

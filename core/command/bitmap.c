@@ -1,8 +1,8 @@
-#include "base/platform.h"
 #include "base/size.h"
 #include "command/command.h"
 #include "job/bitmaps.h"
 #include "job/finished.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */

@@ -1,10 +1,10 @@
 #include "base/hex.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "command/command.h"
 #include "job/manifest.h"
 #include "job/scan.h"
+#include "platform/platform.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the images (preset: their first bytes say)" },

@@ -1,11 +1,11 @@
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "job/snapshots.h"
 #include "job/unfinished.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

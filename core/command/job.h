@@ -1,8 +1,8 @@
 #pragma once
 
-#include "base/platform.h"
 #include "base/words.h"
 #include "command/command.h"
+#include "platform/platform.h"
 
 /*
  * A file with commands that are run one after the other: a first line "#efi-img job 1", then a command in each line, as on

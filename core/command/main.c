@@ -1,12 +1,12 @@
 #include "base/nearest.h"
 #include "base/out_plain.h"
-#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "storage/split.h"
 #include "command/command.h"
 #include "job/outcome.h"
 #include "job/target.h"
+#include "platform/platform.h"
+#include "storage/split.h"
 
 const struct command *command_find(const char *name)
 {

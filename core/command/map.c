@@ -1,10 +1,10 @@
-#include "base/size.h"
-#include "base/platform.h"
 #include "base/printable.h"
 #include "base/range.h"
+#include "base/size.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "job/status.h"
+#include "platform/platform.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

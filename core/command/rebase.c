@@ -1,8 +1,8 @@
-#include "base/path.h"
-#include "base/platform.h"
 #include "command/command.h"
 #include "job/finished.h"
 #include "job/rebase.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

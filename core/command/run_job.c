@@ -1,6 +1,6 @@
-#include "base/platform.h"
 #include "command/command.h"
 #include "command/job.h"
+#include "platform/platform.h"
 
 static const struct option options[] = {
 	{ 0, "check", NULL, "only look whether there are mistakes in it" },

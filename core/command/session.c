@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/out_line.h"
 #include "base/out_plain.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "base/words.h"
@@ -12,6 +11,7 @@
 #include "job/list.h"
 #include "job/log.h"
 #include "part/selector.h"
+#include "platform/platform.h"
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };
 

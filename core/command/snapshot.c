@@ -1,8 +1,8 @@
-#include "base/platform.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "job/finished.h"
 #include "job/snapshots.h"
+#include "platform/platform.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },

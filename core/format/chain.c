@@ -1,8 +1,8 @@
 #include "format/chain.h"
 
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/text.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 /* Which links are opened for writing. */

@@ -3,9 +3,9 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 /* Large enough for every device's speed; a multiple of every cluster size. */

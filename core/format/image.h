@@ -6,13 +6,13 @@
 
 #include "base/error.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/tree.h"
 #include "blk/blk.h"
 #include "codec/codec.h"
 #include "format/create_options.h"
 #include "format/foreign.h"
 #include "format/probe.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 /*

@@ -1,8 +1,8 @@
 #include "job/bitmaps.h"
 
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 bool bitmaps_find(const struct image *image, const char *name, size_t *ret_index)
 {

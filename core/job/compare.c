@@ -5,10 +5,10 @@
 #include "job/compare.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
 #include "job/pipeline.h"
+#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 512 << 10, /* of each side, so that both stay in the processor's caches; more where a cluster is larger */

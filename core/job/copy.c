@@ -6,11 +6,11 @@
 #include "job/copy.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
 #include "job/joined.h"
 #include "job/pipeline.h"
+#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 1 << 20, /* enough for the full speed of every device; more where a unit or a cluster is larger */

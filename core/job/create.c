@@ -2,16 +2,16 @@
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "storage/split.h"
 #include "blk/window.h"
 #include "format/chain.h"
 #include "job/finished.h"
 #include "job/place.h"
+#include "platform/path.h"
+#include "platform/platform.h"
+#include "storage/split.h"
 #include "storage/storage.h"
 
 static const char *option_text(const struct create_job *job, const char *name)

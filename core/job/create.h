@@ -2,10 +2,10 @@
 
 #include <stdbool.h>
 
-#include "base/platform.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "format/chain.h"
+#include "platform/platform.h"
 
 /*
  * Making a new image. In two steps, so that everything that can be known is known, and said, before the first byte

@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 /* Compressed clusters that lie so near to each other in the file are read at once. */
 enum { GAP_BYTES = 4096 };

@@ -2,10 +2,10 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
 #include "codec/checksum.h"
+#include "platform/platform.h"
 
 enum { BLOCK_BYTES = 512, RANGES_MAX = 1 << 17 };
 

@@ -12,9 +12,9 @@
 #include "job/finished.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "platform/platform.h"
 #include "storage/split.h"
 
 /* An image and its data file, and the same of the image that it is merged into. */

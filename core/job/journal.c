@@ -17,9 +17,9 @@
 #include "job/journal.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 enum { EVERY_SECONDS = 5 };
 

@@ -13,10 +13,10 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "platform/platform.h"
 
 enum {
 	FORMAT_VERSION = 2,

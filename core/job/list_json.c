@@ -3,10 +3,10 @@
  * save those of one kind of table and "note"; text that is not known is "", anything else null.
  */
 
-#include "base/path.h"
 #include "base/tree.h"
 #include "job/list.h"
 #include "part/selector.h"
+#include "platform/path.h"
 
 static void names_of(struct tree *tree, const struct inventory *inventory, const struct selection *selection)
 {

@@ -8,7 +8,6 @@
  *                            "LABEL"                                       (beside the type where that is free)
  */
 
-#include "base/path.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -16,6 +15,7 @@
 #include "job/list.h"
 #include "part/port.h"
 #include "part/selector.h"
+#include "platform/path.h"
 
 enum {
 	NUMBER_COLUMNS = 3,

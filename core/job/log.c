@@ -2,9 +2,9 @@
 
 #include "base/date.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "blk/blk.h"
+#include "platform/platform.h"
 
 enum { AT_ONCE_MAX = 1 << 20, NAME_MAX = 32, NUMBER_MAX = 1 << 20 };
 

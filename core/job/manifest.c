@@ -3,16 +3,16 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "base/version.h"
 #include "blk/out_file.h"
-#include "storage/storage.h"
 #include "part/selector.h"
+#include "platform/path.h"
+#include "platform/platform.h"
+#include "storage/storage.h"
 
 enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };
 

@@ -1,8 +1,8 @@
 #include "job/measure.h"
 
-#include "base/platform.h"
 #include "base/range.h"
 #include "job/status.h"
+#include "platform/platform.h"
 
 /* How much of the source would be stored in units of `unit_bytes`. */
 static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes, struct error *err)

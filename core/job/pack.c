@@ -1,6 +1,6 @@
 #include "job/pack.h"
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 enum status pack_possible(const struct image *image, struct error *err)
 {

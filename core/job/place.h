@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/platform.h"
 #include "blk/blk.h"
+#include "platform/platform.h"
 
 /* A file that is about to be made, or to get longer. */
 struct place_need {

@@ -1,7 +1,7 @@
 #include "job/progress.h"
 
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 enum { ONE_PERCENT = 100, ALL = 100 * ONE_PERCENT, SECOND = 1000000000, COLUMNS = 79, HOUR = 3600, LOST_MAX = 9999, SPEED_MAX = 99999 };
 

@@ -1,11 +1,11 @@
 #include "job/rebase.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "job/pack.h"
 #include "job/progress.h"
 #include "job/status.h"
+#include "platform/platform.h"
 
 enum { PIECE_BYTES = 2 << 20 }; /* a multiple of every cluster size */
 

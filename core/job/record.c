@@ -13,13 +13,13 @@
 #include "job/record.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/zero.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/out_file.h"
+#include "platform/platform.h"
 
 static const char side_ending[] = ".new";
 

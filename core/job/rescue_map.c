@@ -1,10 +1,10 @@
 #include "job/rescue_map.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 enum {

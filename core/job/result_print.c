@@ -13,9 +13,9 @@
 
 #include "job/result_print.h"
 
-#include "base/platform.h"
 #include "base/size.h"
 #include "blk/blk.h"
+#include "platform/platform.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -1,10 +1,10 @@
 #include "job/snapshots.h"
 
 #include "base/date.h"
-#include "base/platform.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 /* ---- printing ----------------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 #include "job/speed.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
+#include "platform/platform.h"
 
 static enum status request(const struct speed_job *job, uint64_t offset, uint8_t *buf, uint64_t n, struct error *err)
 {

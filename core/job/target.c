@@ -1,7 +1,6 @@
 #include "job/target.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/zero.h"
@@ -10,6 +9,7 @@
 #include "job/contents.h"
 #include "job/status.h"
 #include "job/target_gpt.h"
+#include "platform/platform.h"
 #include "storage/storage.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */

@@ -19,13 +19,13 @@
 #include "job/target_contents.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/window.h"
 #include "job/target.h"
 #include "part/part.h"
 #include "part/volume.h"
+#include "platform/platform.h"
 
 enum { SECTOR_BYTES = 512 };
 

@@ -9,11 +9,11 @@
 #include "job/unfinished.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "job/record.h"
+#include "platform/platform.h"
 
 static bool has_mark(const char *name, uint8_t id[static MARK_ID_BYTES])
 {

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
+#include "platform/platform.h"
 
 /* One piece of work takes milliseconds, on the slowest machines a second. */
 enum { PATIENCE_MS = 30000 };

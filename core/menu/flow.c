@@ -1,10 +1,10 @@
 #include "menu/flow.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "job/outcome.h"
+#include "platform/platform.h"
 
 /*
  * ---- what steps have in common --------------------------------------------------------------------------------------

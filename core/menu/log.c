@@ -1,9 +1,9 @@
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/blk.h"
 #include "menu/flow.h"
+#include "platform/platform.h"
 
 static const char title[] = "LOGS", help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
 

@@ -1,10 +1,10 @@
 #include "menu/menu.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "menu/flow.h"
+#include "platform/platform.h"
 
 /* An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the menu. */
 struct entry {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/terminal.h"
+#include "platform/terminal.h"
 
 /*
  * The program for the person at the machine: screens that ask what is to be done, and make of it a command line, which they

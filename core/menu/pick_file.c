@@ -1,5 +1,4 @@
 #include "base/memory.h"
-#include "base/path.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "format/chain.h"
@@ -7,6 +6,7 @@
 #include "job/unfinished.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
+#include "platform/path.h"
 
 enum { VOLUME = 8, LABEL = 20, NAME = 40, DATE = 16 };
 

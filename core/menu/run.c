@@ -1,11 +1,11 @@
 #include "menu/run.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "command/command.h"
 #include "command/session.h"
+#include "platform/platform.h"
 
 #define REDRAW_NS UINT64_C(50000000)
 

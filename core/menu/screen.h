@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/terminal.h"
+#include "platform/terminal.h"
 
 /*
  * What stands on the screen: a frame with a title, lines in it, below it a line that asks, and a line with the keys. It is

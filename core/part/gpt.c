@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 #include "base/crc32.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/utf.h"
 #include "part/gpt.h"
+#include "platform/platform.h"
 
 enum {
 	ENTRY_BYTES_MAX = 4096,

@@ -3,10 +3,10 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/zero.h"
 #include "part/gpt.h"
+#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 65536, /* of the entries, copied at a time */

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/platform.h"
 #include "part/part.h"
 #include "part/volume.h"
+#include "platform/platform.h"
 
 /*
  * The machine's disks with what is on them: the devices of the firmware joined with the partition tables that this

@@ -5,10 +5,10 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "part/table.h"
 #include "part/volume.h"
+#include "platform/platform.h"
 
 struct mbr_entry {
 	uint8_t boot;

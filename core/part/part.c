@@ -5,11 +5,11 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "part/table.h"
 #include "part/volume.h"
+#include "platform/platform.h"
 
 /*
  * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life

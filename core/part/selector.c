@@ -22,13 +22,13 @@
 #include "part/selector.h"
 
 #include "base/out.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "base/words.h"
 #include "part/port.h"
 #include "part/serial.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 
 enum key { KEY_SERIAL, KEY_GUID, KEY_PATH, KEY_NAME };
 

@@ -5,7 +5,7 @@
 struct out;
 
 /*
- * Names of disks and partitions by what they are, which are still right after a reboot (base/path.h knows them from
+ * Names of disks and partitions by what they are, which are still right after a reboot (platform/path.h knows them from
  * those of files):
  *
  *   serial=S4X9NG0R12    the disk with that serial number

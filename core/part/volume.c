@@ -4,11 +4,11 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "part/fat.h"
+#include "platform/platform.h"
 
 enum {
 	HEAD_BYTES = 0x11000, /* all that is looked at: the superblock of Btrfs ends here */

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/out.h"
-#include "base/platform.h"
 #include "base/tree.h"
 #include "part/selector.h"
+#include "platform/platform.h"
 
 /*
  * All that one command touches: every file, with the parts that it has or may get, and every disk

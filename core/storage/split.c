@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/path.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "platform/path.h"
 
 struct split_part {
 	struct blk *blk;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "base/platform.h"
 #include "blk/blk.h"
+#include "platform/platform.h"
 
 /*
  * An image in several files, for volumes on which a file cannot be as large as it: pc.qcow2, pc.qcow2.001,

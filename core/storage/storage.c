@@ -10,10 +10,10 @@
 #include "storage/storage.h"
 
 #include "base/memory.h"
-#include "base/path.h"
 #include "base/text.h"
 #include "blk/window.h"
 #include "part/selector.h"
+#include "platform/path.h"
 #include "storage/split.h"
 #include "storage/unfinished.h"
 

@@ -8,11 +8,11 @@
 
 #include "arguments.h"
 #include "base/out.h"
-#include "base/platform.h"
 #include "cancel.h"
 #include "command/command.h"
 #include "console.h"
 #include "firmware.h"
+#include "platform/platform.h"
 #include "sata.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);

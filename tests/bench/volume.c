@@ -8,11 +8,11 @@
 
 #include "base/memory.h"
 #include "base/out.h"
-#include "base/platform.h"
-#include "command/command.h"
 #include "clock.h"
+#include "command/command.h"
 #include "console.h"
 #include "firmware.h"
+#include "platform/platform.h"
 
 enum { RUNS = 5, SHORT_RUNS = 5, RAW_MIB = 256, MIB = 1 << 20, CLUSTER = 65536 };
 

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/path.h"
 #include "base/size.h"
-#include "base/smbios.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "base/words.h"
@@ -15,6 +13,8 @@
 #include "job/journal.h"
 #include "job/manifest.h"
 #include "job/rescue_map.h"
+#include "platform/path.h"
+#include "platform/smbios.h"
 
 static void parse_size(const char *text)
 {

@@ -10,11 +10,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "host.h"
+#include "platform/platform.h"
 
 static const struct file_blk_kind for_reading = { .block_bytes = 1, .buffer_align = 1 };
 static const struct file_blk_kind for_writing = { .writable = true, .block_bytes = 1, .buffer_align = 1 };

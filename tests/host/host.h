@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "blk/blk.h"
 
-/* What the files of the POSIX platform share. The platform itself is core/base/platform.h. */
+/* What the files of the POSIX platform share. The platform itself is core/platform/platform.h. */
 
 /* The kind of failure that an errno is. */
 enum status status_of_errno(int number);

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 enum { PAGE_BYTES = 4096 };
 

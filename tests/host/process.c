@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/platform.h"
 #include "host.h"
+#include "platform/platform.h"
 
 static volatile sig_atomic_t interrupted;
 

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 enum { THREADS_MAX = 16, STACK_BYTES = 128 << 10 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 /*
  * The devices of a made-up machine, for platform_devices(). They are copied each time, texts and names through

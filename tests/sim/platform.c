@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/platform.h"
-#include "base/stop.h"
 #include "pages.h"
+#include "platform/platform.h"
+#include "platform/stop.h"
 #include "sim.h"
 
 enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };

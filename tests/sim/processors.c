@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 enum { THREADS_MAX = 8, STOPPED_MS = 50 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/out.h"
-#include "base/platform.h"
+#include "platform/platform.h"
 
 /* The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text that is kept. */
 
@@ -27,7 +27,7 @@ void sim_cancel(unsigned n);
 bool sim_was_cancelled(void); /* whether it has */
 
 /*
- * A person who is asked (base/stop.h) presses these keys from the `n`-th call of
+ * A person who is asked (platform/stop.h) presses these keys from the `n`-th call of
  * platform_cancelled() on: all of them at that call, or, where there is a blank, those after it at
  * the next one. At '\7', look() is called and nothing is pressed.
  */

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#include "base/terminal.h"
+#include "platform/terminal.h"
 
 /* A screen in memory, and a person whose keys are written down. It holds those who print to the contract of struct terminal. */
 

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/blk.h"
 #include "pages.h"
+#include "platform/platform.h"
 #include "processors.h"
 
 struct sim_file {

@@ -1,8 +1,8 @@
 /* Job files: mistakes are found before anything is done, and a job ends at the first command that fails. */
 #include "unit.h"
 
-#include "base/smbios.h"
 #include "command/job.h"
+#include "platform/smbios.h"
 #include "run.h"
 #include "volume.h"
 

@@ -1,5 +1,5 @@
 #include "menu.h"
-#include "base/stop.h"
+#include "platform/stop.h"
 
 /*
  * People who press keys at the wrong time, and disks that look alike: what stops a job, what ends a

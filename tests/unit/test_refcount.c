@@ -2,9 +2,9 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "format/qcow2/image.h"
 #include "memory_blk.h"
+#include "platform/platform.h"
 
 enum { FILE_BYTES = 2 << 20, REFTABLE_MAX = QCOW2_REFTABLE_BYTES_MAX / 8 };
 

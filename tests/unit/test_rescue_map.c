@@ -4,11 +4,11 @@
  */
 #include "unit.h"
 
-#include "base/platform.h"
 #include "command/command.h"
 #include "job/outcome.h"
 #include "job/rescue_map.h"
 #include "machine.h"
+#include "platform/platform.h"
 #include "powercut.h"
 #include "volume.h"
 

@@ -1,10 +1,10 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
-#include "storage/split.h"
 #include "command/command.h"
+#include "platform/platform.h"
 #include "powercut.h"
+#include "storage/split.h"
 #include "volume.h"
 
 /* An image in several files: what is taken for one, and that it stays one whatever happens while it grows or shrinks. */

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "base/stop.h"
+#include "platform/stop.h"
 
 /* The question that Ctrl-C asks: which keys lead to it, which answer it, and which are gone. */
 

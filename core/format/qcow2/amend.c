@@ -7,10 +7,10 @@
  *   4. the size of the disk (resize.c)
  *   5. version 2, last, when nothing needs version 3 any more: zero clusters replaced (zero_clusters.c); the header
  */
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 /* How the image is to be. */
 struct goal {

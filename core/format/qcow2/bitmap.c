@@ -1,10 +1,10 @@
 /* Reading bitmaps: section "Bitmaps". Changing them: bitmap_write.c. */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 /* ---- the directory ------------------------------------------------------------------------------------------------ */
 

@@ -12,11 +12,11 @@
  */
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 enum { DIRECTORY_BYTES_MAX = 64 << 20 }; /* as in QEMU */
 

@@ -13,8 +13,8 @@
  */
 #include "format/qcow2/check.h"
 
-#include "base/platform.h"
 #include "base/range.h"
+#include "platform/platform.h"
 
 /* ---- problems ----------------------------------------------------------------------------------------------------- */
 

@@ -1,10 +1,10 @@
 /* How often each cluster of the file is referred to, and as what. */
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
+#include "platform/platform.h"
 
 enum status qcow2_counts_init(struct qcow2_check *c)
 {

@@ -2,10 +2,10 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 /* Section "Header". Version 2 has the first 72 bytes. */
 struct disk_header {

@@ -1,9 +1,9 @@
 /* Where the bytes of the virtual disk are: sections "Cluster mapping", "L1 table", "L2 table", "Extended L2 Entries". */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 enum { SUBCLUSTERS = 32 };
 

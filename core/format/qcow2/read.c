@@ -1,10 +1,10 @@
 /* Reading the virtual disk. */
 #include "base/memory.h"
-#include "base/path.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "codec/codec.h"
 #include "format/qcow2/image.h"
+#include "platform/path.h"
+#include "platform/platform.h"
 
 static struct qcow2_image *qcow2_of(struct blk *blk)
 {

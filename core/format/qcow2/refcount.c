@@ -7,10 +7,10 @@
  */
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 static uint64_t per_block(const struct qcow2_image *q)
 {

@@ -10,10 +10,10 @@
  * old one does.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 /* The new structure: blocks behind each other, then the table that lists them. */
 struct structure {

@@ -5,9 +5,9 @@
  * what it was.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
+#include "platform/platform.h"
 
 static uint64_t per_block(const struct qcow2_new_refcounts *n)
 {

@@ -23,10 +23,10 @@
  * Where nothing is told to the contrary, what is repaired and how it is counted is as in qemu-img.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
+#include "platform/platform.h"
 
 struct mending {
 	struct qcow2_check check;

@@ -11,9 +11,9 @@
  * tables have behind it nobody reads. Clusters that are in use by nobody are all that can be left behind.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 static void take_size(struct qcow2_image *q, uint64_t size)
 {

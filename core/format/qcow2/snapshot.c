@@ -1,8 +1,8 @@
 /* Reading snapshots: their table, their L1 tables, their disks. Changing them: snapshot_write.c. */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, char **ret)
 {

@@ -30,10 +30,10 @@
  * undone as far as the medium allows.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 enum {
 	NAME_BYTES_MAX = 255, /* as QEMU has room for */

@@ -25,10 +25,10 @@
  * the last snapshot. Bitmaps do not take part.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 enum status qcow2_switch_begin(struct qcow2_image *q, struct qcow2_switch *s)
 {

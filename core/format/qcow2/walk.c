@@ -1,8 +1,8 @@
 /* All that an L1 table refers to: sections "L1 table", "L2 table"; and whether it is the disk's alone (COPIED). */
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 /* ---- clusters that are referred to -------------------------------------------------------------------------------- */
 

@@ -5,11 +5,11 @@
  * is then never anything that a table on the medium refers to.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "codec/codec.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 #define ALL_SUBCLUSTERS UINT64_C(0xffffffff)
 

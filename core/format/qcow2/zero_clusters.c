@@ -7,10 +7,10 @@
  * the medium is that of all changes (commit.c), and each entry reads the same before and after.
  */
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
+#include "platform/platform.h"
 
 /* One L2 table that is looked at. */
 struct table {

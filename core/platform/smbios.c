@@ -1,4 +1,4 @@
-#include "base/smbios.h"
+#include "platform/smbios.h"
 
 #include "base/memory.h"
 #include "base/text.h"

@@ -17,9 +17,9 @@
  * and firmware turn into it what they do not know (F1, Delete, Alt).
  */
 
-#include "base/stop.h"
+#include "platform/stop.h"
 
-#include "base/platform.h"
+#include "platform/platform.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -1,8 +1,8 @@
-#include "base/path.h"
+#include "platform/path.h"
 
 #include "base/memory.h"
-#include "base/platform.h"
 #include "base/text.h"
+#include "platform/platform.h"
 
 static bool is_separator(char c)
 {
