@@ -22,7 +22,7 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c bui
 FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
-COMMANDS := $(sort $(filter-out main convert_records job session,$(basename $(notdir $(wildcard core/command/*.c)))))
+COMMANDS := $(sort $(basename $(notdir $(wildcard core/command/*.c))))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ endef
 build/gen/formats.c: always
 	$(call generate,image_format,format,image_formats,$(FORMATS),format/image.h)
 build/gen/commands.c: always
-	$(call generate,command,command,commands,$(COMMANDS),command/command.h)
+	$(call generate,command,command,commands,$(COMMANDS),cli/command.h)
 
 # ---- the program --------------------------------------------------------------------------------------------------
 

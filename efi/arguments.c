@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "firmware.h"
 #include "platform/platform.h"
 #include "text16.h"

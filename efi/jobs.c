@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "command/job.h"
+#include "cli/script.h"
 #include "console.h"
 #include "location.h"
 #include "platform/platform.h"

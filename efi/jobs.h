@@ -1,6 +1,6 @@
 #pragma once
 
-#include "command/command.h"
+#include "cli/command.h"
 
 /*
  * Where nobody has said what to do, a job may have been left for us: by whoever runs this virtual machine, or as

@@ -3,7 +3,7 @@
 #include "arguments.h"
 #include "base/out.h"
 #include "cancel.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "console.h"
 #include "firmware.h"
 #include "jobs.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/version.h"
-#include "command/command.h"
+#include "cli/command.h"
 
 static const char about[] = "disks and disk images, before any operating system";
 

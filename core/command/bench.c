@@ -1,7 +1,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/tree.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/finished.h"
 #include "job/speed.h"
 #include "job/target.h"

@@ -1,5 +1,5 @@
 #include "base/size.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/bitmaps.h"
 #include "job/finished.h"
 #include "platform/platform.h"

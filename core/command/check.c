@@ -1,6 +1,6 @@
 #include "base/text.h"
 #include "base/tree.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "format/image.h"
 #include "job/finished.h"
 

@@ -1,5 +1,5 @@
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/commit.h"
 #include "job/finished.h"
 #include "storage/storage.h"

@@ -1,4 +1,4 @@
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/compare.h"
 
 static const struct option options[] = {

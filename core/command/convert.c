@@ -1,15 +1,15 @@
 #include "base/size.h"
 #include "base/text.h"
-#include "command/command.h"
-#include "command/convert_records.h"
+#include "cli/command.h"
+#include "cli/convert_records.h"
 #include "job/convert.h"
 #include "job/finished.h"
-#include "job/outcome.h"
 #include "job/pack.h"
 #include "job/result_print.h"
 #include "job/snapshots.h"
 #include "job/source.h"
 #include "job/target.h"
+#include "record/outcome.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

@@ -1,7 +1,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/convert.h"
 #include "job/result_print.h"
 #include "job/source.h"

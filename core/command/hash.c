@@ -1,7 +1,7 @@
 #include "base/hex.h"
 #include "base/memory.h"
 #include "base/range.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/manifest.h"
 #include "job/scan.h"
 #include "platform/platform.h"

@@ -1,9 +1,9 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "format/image.h"
-#include "job/outcome.h"
+#include "record/outcome.h"
 
 static void print_overview(struct out *out)
 {

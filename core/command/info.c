@@ -1,7 +1,7 @@
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/snapshots.h"
 #include "job/unfinished.h"
 #include "platform/path.h"

@@ -1,5 +1,5 @@
-#include "command/command.h"
-#include "job/list.h"
+#include "cli/command.h"
+#include "cli/list.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

@@ -2,7 +2,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/status.h"
 #include "platform/platform.h"
 

@@ -1,6 +1,6 @@
 #include "base/size.h"
 #include "base/tree.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/measure.h"
 #include "job/snapshots.h"
 

@@ -1,4 +1,4 @@
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/finished.h"
 #include "job/rebase.h"
 #include "platform/path.h"

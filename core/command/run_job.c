@@ -1,5 +1,5 @@
-#include "command/command.h"
-#include "command/job.h"
+#include "cli/command.h"
+#include "cli/script.h"
 #include "platform/platform.h"
 
 static const struct option options[] = {

@@ -1,5 +1,5 @@
 #include "base/text.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/finished.h"
 #include "job/snapshots.h"
 #include "platform/platform.h"

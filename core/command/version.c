@@ -1,5 +1,5 @@
 #include "base/version.h"
-#include "command/command.h"
+#include "cli/command.h"
 
 static int run(const struct console *console, struct arguments *arguments)
 {

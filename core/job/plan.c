@@ -1,7 +1,7 @@
 #include "job/plan.h"
 
 #include "base/size.h"
-#include "job/outcome.h"
+#include "record/outcome.h"
 
 void plan_sources_text(const struct chain *source, size_t n, struct out *out)
 {

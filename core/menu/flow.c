@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "job/outcome.h"
 #include "platform/platform.h"
+#include "record/outcome.h"
 
 /*
  * ---- what steps have in common --------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "command/command.h"
-#include "command/session.h"
+#include "cli/command.h"
+#include "cli/session.h"
 #include "platform/platform.h"
 
 #define REDRAW_NS UINT64_C(50000000)

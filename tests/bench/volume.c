@@ -8,8 +8,8 @@
 
 #include "base/memory.h"
 #include "base/out.h"
+#include "cli/command.h"
 #include "clock.h"
-#include "command/command.h"
 #include "console.h"
 #include "firmware.h"
 #include "platform/platform.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "volume.h"
 
 enum { WORDS_MAX = 16 };

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "host.h"
 
 struct stream {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "unit.h"
 #include "volume.h"
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "job/journal.h"
-#include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
+#include "record/outcome.h"
 #include "run.h"
 #include "verdict.h"
 

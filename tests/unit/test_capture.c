@@ -1,7 +1,7 @@
 /* What a capture writes, and in which order: the file from its front to its end, and hardly anything but data. */
-#include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
+#include "record/outcome.h"
 #include "run.h"
 
 enum { MIB = 1 << 20, SMALL = 8 * MIB, LARGE = 24 * MIB };

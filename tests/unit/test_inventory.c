@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "job/list.h"
+#include "cli/list.h"
 #include "machine.h"
 #include "tables.h"
 

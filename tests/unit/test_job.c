@@ -1,7 +1,7 @@
 /* Job files: mistakes are found before anything is done, and a job ends at the first command that fails. */
 #include "unit.h"
 
-#include "command/job.h"
+#include "cli/script.h"
 #include "platform/smbios.h"
 #include "run.h"
 #include "volume.h"

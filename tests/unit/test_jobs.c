@@ -3,12 +3,12 @@
 #include "job/convert.h"
 #include "job/manifest.h"
 #include "job/measure.h"
-#include "job/outcome.h"
 #include "job/pack.h"
 #include "job/place.h"
 #include "job/resize.h"
 #include "machine.h"
 #include "powercut.h"
+#include "record/outcome.h"
 #include "run.h"
 #include "tables.h"
 

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "machine.h"
 #include "tables.h"
 

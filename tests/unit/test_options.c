@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "base/options.h"
+#include "cli/options.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "" },

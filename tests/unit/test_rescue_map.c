@@ -4,12 +4,12 @@
  */
 #include "unit.h"
 
-#include "command/command.h"
-#include "job/outcome.h"
+#include "cli/command.h"
 #include "job/rescue_map.h"
 #include "machine.h"
 #include "platform/platform.h"
 #include "powercut.h"
+#include "record/outcome.h"
 #include "volume.h"
 
 /* As a command of its own does, which has no other files. */

@@ -1,7 +1,7 @@
 /* `convert --salvage`: what cannot be read is zeros in the target, all else is as it was, and nothing that is lost goes unsaid. */
 #include "unit.h"
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "volume.h"
 
 enum { WORDS = 16, DISK_BYTES = 200 << 10, LOST = 10 };

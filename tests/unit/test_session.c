@@ -2,10 +2,10 @@
 #include "unit.h"
 
 #include "base/json.h"
-#include "base/out_plain.h"
 #include "base/text.h"
 #include "blk/blk.h"
-#include "command/session.h"
+#include "cli/out_plain.h"
+#include "cli/session.h"
 #include "machine.h"
 #include "run.h"
 #include "volume.h"

@@ -1,6 +1,6 @@
 /* Disks as sources: what the firmware holds of their volumes is written out first, nothing is written to them, and that is counted. */
-#include "job/outcome.h"
 #include "machine.h"
+#include "record/outcome.h"
 #include "run.h"
 #include "volume.h"
 

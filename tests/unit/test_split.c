@@ -1,7 +1,7 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "platform/platform.h"
 #include "powercut.h"
 #include "storage/split.h"

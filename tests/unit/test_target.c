@@ -1,8 +1,8 @@
 #include <inttypes.h>
 
-#include "job/outcome.h"
 #include "machine.h"
 #include "powercut.h"
+#include "record/outcome.h"
 #include "run.h"
 #include "tables.h"
 #include "volume.h"

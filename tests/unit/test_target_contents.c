@@ -5,8 +5,8 @@
  * says so, and --no-table has to be given. What is bootable, a file system, a hybrid ISO or an
  * image of another format goes as before, and so does any file onto a partition.
  */
-#include "job/outcome.h"
 #include "machine.h"
+#include "record/outcome.h"
 #include "run.h"
 #include "tables.h"
 

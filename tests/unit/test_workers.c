@@ -1,8 +1,8 @@
 /* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
-#include "job/outcome.h"
 #include "job/workers.h"
 #include "machine.h"
 #include "processors.h"
+#include "record/outcome.h"
 #include "run.h"
 
 enum { DISK_BYTES = 5 << 20, TRIALS = 4 };

@@ -1,4 +1,4 @@
-#include "base/out_plain.h"
+#include "cli/out_plain.h"
 
 #include "base/text.h"
 

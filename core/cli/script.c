@@ -1,10 +1,10 @@
-#include "command/job.h"
+#include "cli/script.h"
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "blk/blk.h"
-#include "command/session.h"
+#include "cli/session.h"
 
 static const char head[] = "#efi-img job ", version[] = "1";
 

@@ -12,7 +12,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "base/utf.h"
-#include "job/list.h"
+#include "cli/list.h"
 #include "part/port.h"
 #include "part/selector.h"
 #include "platform/path.h"

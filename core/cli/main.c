@@ -1,11 +1,11 @@
 #include "base/nearest.h"
-#include "base/out_plain.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "command/command.h"
-#include "job/outcome.h"
+#include "cli/command.h"
+#include "cli/out_plain.h"
 #include "job/target.h"
 #include "platform/platform.h"
+#include "record/outcome.h"
 #include "storage/split.h"
 
 const struct command *command_find(const char *name)

@@ -1,4 +1,4 @@
-#include "base/options.h"
+#include "cli/options.h"
 
 #include "base/check.h"
 #include "base/memory.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/words.h"
-#include "command/command.h"
+#include "cli/command.h"
 #include "platform/platform.h"
 
 /*

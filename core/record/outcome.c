@@ -1,4 +1,4 @@
-#include "job/outcome.h"
+#include "record/outcome.h"
 
 enum outcome outcome_of(enum status st)
 {

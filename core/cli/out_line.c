@@ -1,4 +1,4 @@
-#include "base/out_line.h"
+#include "cli/out_line.h"
 
 static void take(struct out *out, const char *bytes, size_t n)
 {

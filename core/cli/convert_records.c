@@ -1,6 +1,6 @@
 #include "base/text.h"
-#include "command/command.h"
-#include "command/convert_records.h"
+#include "cli/command.h"
+#include "cli/convert_records.h"
 #include "storage/storage.h"
 
 /*

@@ -4,7 +4,7 @@
  */
 
 #include "base/tree.h"
-#include "job/list.h"
+#include "cli/list.h"
 #include "part/selector.h"
 #include "platform/path.h"
 

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "base/options.h"
 #include "base/out.h"
+#include "cli/options.h"
 #include "format/chain.h"
 #include "storage/storage.h"
 
@@ -58,7 +58,7 @@ int command_run(const struct console *, int argc, char **argv);
 /* Whether it is a command, with options that it has; its operands are not looked at. Errors: ST_INVALID, ST_NO_MEMORY. */
 enum status command_examine(int argc, char **argv, struct error *);
 
-/* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (base/out_plain.h). */
+/* The same as "--plain", and the words: what is printed is the same each time, as far as the command goes (cli/out_plain.h). */
 int command_run_plain(const struct console *, int argc, char **argv);
 
 /* Prints "efi-img: " and the error's words to console->err, and returns EXIT_ERROR. */

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/tree.h"
-#include "command/command.h"
+#include "cli/command.h"
 
 /*
  * Command lines that are run one after the other for somebody who is not at the keyboard, or wants to look it up later. What

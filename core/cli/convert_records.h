@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "command/command.h"
+#include "cli/command.h"
 #include "job/convert.h"
 #include "job/journal.h"
 #include "job/manifest.h"
