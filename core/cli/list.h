@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/out.h"
-#include "part/inventory.h"
+#include "disk/inventory.h"
 
 /* What is in the machine, for people, in 80 columns; and for scripts. */
 void inventory_print_text(const struct inventory *, struct out *);

@@ -5,7 +5,7 @@
 
 #include "base/tree.h"
 #include "cli/list.h"
-#include "part/selector.h"
+#include "disk/selector.h"
 #include "platform/path.h"
 
 static void names_of(struct tree *tree, const struct inventory *inventory, const struct selection *selection)

@@ -13,8 +13,8 @@
 #include "base/text.h"
 #include "base/utf.h"
 #include "cli/list.h"
-#include "part/port.h"
-#include "part/selector.h"
+#include "disk/port.h"
+#include "disk/selector.h"
 #include "platform/path.h"
 
 enum {

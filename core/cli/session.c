@@ -9,8 +9,8 @@
 #include "cli/list.h"
 #include "cli/out_line.h"
 #include "cli/out_plain.h"
+#include "disk/selector.h"
 #include "job/log.h"
-#include "part/selector.h"
 #include "platform/platform.h"
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };

@@ -8,7 +8,7 @@
 #include "base/out.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
-#include "part/selector.h"
+#include "disk/selector.h"
 
 /*
  * The journal of a copy as a file: its name, and the text in it. job/journal.h keeps it while a

@@ -9,7 +9,7 @@
 #include "base/tree.h"
 #include "base/version.h"
 #include "blk/out_file.h"
-#include "part/selector.h"
+#include "disk/selector.h"
 #include "platform/path.h"
 #include "platform/platform.h"
 #include "storage/storage.h"

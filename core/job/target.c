@@ -6,7 +6,7 @@
 #include "base/zero.h"
 #include "blk/hold.h"
 #include "blk/window.h"
-#include "job/contents.h"
+#include "disk/contents.h"
 #include "job/status.h"
 #include "job/target_gpt.h"
 #include "platform/platform.h"

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "disk/selector.h"
 #include "job/convert.h"
 #include "job/target_contents.h"
-#include "part/selector.h"
 #include "storage/storage.h"
 
 /*

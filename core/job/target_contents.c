@@ -22,9 +22,9 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/window.h"
+#include "disk/part.h"
+#include "disk/volume.h"
 #include "job/target.h"
-#include "part/part.h"
-#include "part/volume.h"
 #include "platform/platform.h"
 
 enum { SECTOR_BYTES = 512 };

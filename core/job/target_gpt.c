@@ -2,7 +2,7 @@
 
 #include "base/out.h"
 #include "base/range.h"
-#include "part/gpt_move.h"
+#include "disk/gpt_move.h"
 
 /* Only a disk that is there as a whole, on a whole disk, has its GPT where it is looked for. */
 static bool concerned(const struct target_job *job)

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "disk/confirm.h"
 #include "menu/ask.h"
-#include "part/confirm.h"
 
 /* Choosing a disk, a file, or a directory for a new file. */
 

@@ -3,10 +3,10 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "base/utf.h"
-#include "job/contents.h"
+#include "disk/contents.h"
+#include "disk/port.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
-#include "part/port.h"
 
 enum { BUS = 6, MODEL = 24, SERIAL = 20 };
 

@@ -2,7 +2,7 @@
 
 #include "base/out.h"
 #include "base/tree.h"
-#include "part/selector.h"
+#include "disk/selector.h"
 #include "platform/platform.h"
 
 /*

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "blk/window.h"
-#include "part/selector.h"
+#include "disk/selector.h"
 #include "platform/path.h"
 #include "storage/split.h"
 #include "storage/unfinished.h"

@@ -2,9 +2,9 @@
 
 #include "base/text.h"
 #include "base/words.h"
-#include "part/confirm.h"
-#include "part/port.h"
-#include "part/serial.h"
+#include "disk/confirm.h"
+#include "disk/port.h"
+#include "disk/serial.h"
 
 /*
  * Names of disks and the words that confirm what is written over, of made-up machines: each two or

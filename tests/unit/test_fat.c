@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "part/fat.h"
+#include "disk/fat.h"
 
 /* Fields of a boot sector by their offsets in the specification. */
 struct bpb {

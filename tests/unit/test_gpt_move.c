@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "part/gpt_move.h"
+#include "disk/gpt_move.h"
 #include "tables.h"
 
 /* The GPT of a disk that was copied onto a larger one: judged byte by byte, from tables made independently of core/part/. */

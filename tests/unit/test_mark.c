@@ -2,9 +2,9 @@
 #include "unit.h"
 
 #include "blk/mark.h"
+#include "disk/part.h"
 #include "format/image.h"
 #include "memory_blk.h"
-#include "part/part.h"
 
 static const uint8_t id[MARK_ID_BYTES] = { 0, 1, 0x7f, 0x80, 0xff, '\n' };
 

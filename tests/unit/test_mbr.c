@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "part/part.h"
+#include "disk/part.h"
 #include "tables.h"
 
 enum { N_LBAS = 1000 };

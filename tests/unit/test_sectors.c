@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "part/part.h"
+#include "disk/part.h"
 #include "platform/platform.h"
 #include "tables.h"
 

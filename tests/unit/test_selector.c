@@ -1,9 +1,9 @@
 #include "unit.h"
 
 #include "base/text.h"
+#include "disk/selector.h"
 #include "machine.h"
 #include "storage/storage.h"
-#include "part/selector.h"
 #include "tables.h"
 
 static struct storage storage;

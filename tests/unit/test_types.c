@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "part/table.h"
+#include "disk/table.h"
 
 /* The type column of `list` is this wide. */
 enum { COLUMNS = 20 };

@@ -1,7 +1,7 @@
 #include "unit.h"
 
+#include "disk/volume.h"
 #include "memory_blk.h"
-#include "part/volume.h"
 
 enum { START = 8192, SIZE = 1 << 17 };
 

@@ -1,4 +1,4 @@
-#include "part/part.h"
+#include "disk/part.h"
 
 #include <stdarg.h>
 
@@ -7,8 +7,8 @@
 #include "base/out.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "part/table.h"
-#include "part/volume.h"
+#include "disk/table.h"
+#include "disk/volume.h"
 #include "platform/platform.h"
 
 /*

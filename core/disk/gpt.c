@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/utf.h"
-#include "part/gpt.h"
+#include "disk/gpt.h"
 #include "platform/platform.h"
 
 enum {

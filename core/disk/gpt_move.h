@@ -1,6 +1,6 @@
 #pragma once
 
-#include "part/part.h"
+#include "disk/part.h"
 
 /*
  * What becomes of a GUID partition table whose disk is copied, byte by byte, onto a larger one: its backup is no longer

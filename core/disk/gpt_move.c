@@ -1,11 +1,11 @@
-#include "part/gpt_move.h"
+#include "disk/gpt_move.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/range.h"
 #include "base/zero.h"
-#include "part/gpt.h"
+#include "disk/gpt.h"
 #include "platform/platform.h"
 
 enum {

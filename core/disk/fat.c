@@ -1,4 +1,4 @@
-#include "part/fat.h"
+#include "disk/fat.h"
 
 #include <stddef.h>
 

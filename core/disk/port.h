@@ -1,6 +1,6 @@
 #pragma once
 
-#include "part/inventory.h"
+#include "disk/inventory.h"
 
 struct out;
 

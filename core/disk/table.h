@@ -1,6 +1,6 @@
 #pragma once
 
-#include "part/part.h"
+#include "disk/part.h"
 
 /* What the files of core/part/ share. */
 

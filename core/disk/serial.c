@@ -13,7 +13,7 @@
  * selector.c's to find.
  */
 
-#include "part/serial.h"
+#include "disk/serial.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "part/table.h"
+#include "disk/table.h"
 
 /* What the files of core/part/ that know the GUID partition table share. */
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/out.h"
-#include "part/inventory.h"
+#include "disk/inventory.h"
 
 /*
  * What is on a disk or partition, in words: 'a GPT with 2 partitions (FAT32 "ESP", ext4)'. Nothing is written where neither

@@ -1,4 +1,4 @@
-#include "part/volume.h"
+#include "disk/volume.h"
 
 #include <stdbool.h>
 
@@ -7,7 +7,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "base/utf.h"
-#include "part/fat.h"
+#include "disk/fat.h"
 #include "platform/platform.h"
 
 enum {

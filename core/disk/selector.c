@@ -19,14 +19,14 @@
  * in.
  */
 
-#include "part/selector.h"
+#include "disk/selector.h"
 
 #include "base/out.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "part/port.h"
-#include "part/serial.h"
+#include "disk/port.h"
+#include "disk/serial.h"
 #include "platform/path.h"
 #include "platform/platform.h"
 

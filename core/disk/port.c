@@ -13,7 +13,7 @@
  * are not; then the path itself is shown.
  */
 
-#include "part/port.h"
+#include "disk/port.h"
 
 #include "base/hex.h"
 #include "base/memory.h"

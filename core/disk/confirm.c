@@ -16,11 +16,11 @@
  * the second kind is a digit.
  */
 
-#include "part/confirm.h"
+#include "disk/confirm.h"
 
 #include "base/out.h"
 #include "base/text.h"
-#include "part/serial.h"
+#include "disk/serial.h"
 
 enum { END_CHARS = 4 };
 

@@ -1,4 +1,4 @@
-#include "job/contents.h"
+#include "disk/contents.h"
 
 static void say_volume(const struct volume *volume, const struct device *device, struct out *out)
 {

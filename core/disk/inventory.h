@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "part/part.h"
-#include "part/volume.h"
+#include "disk/part.h"
+#include "disk/volume.h"
 #include "platform/platform.h"
 
 /*

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "part/selector.h"
+#include "disk/selector.h"
 
 /* The word that a person types before a disk or a partition is written over. */
 

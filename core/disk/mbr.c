@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/range.h"
-#include "part/table.h"
-#include "part/volume.h"
+#include "disk/table.h"
+#include "disk/volume.h"
 #include "platform/platform.h"
 
 struct mbr_entry {

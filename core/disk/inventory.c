@@ -1,4 +1,4 @@
-#include "part/inventory.h"
+#include "disk/inventory.h"
 
 #include "base/range.h"
 

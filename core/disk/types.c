@@ -1,7 +1,7 @@
 /* Names for the partition types that a person is likely to meet; of at most 20 characters, the column of `list`. */
 
 #include "base/text.h"
-#include "part/table.h"
+#include "disk/table.h"
 
 const char *mbr_type_name(uint8_t type)
 {
