@@ -6,7 +6,7 @@
 
 /*
  * Text for where a line cannot be written over (a log, a serial line that is kept): of the lines of progress
- * (job/progress.h) the first one is passed on, and then one for each tenth of the way, without bytes, speed and times:
+ * (engine/progress.h) the first one is passed on, and then one for each tenth of the way, without bytes, speed and times:
  * "    (20.00/100%) copying". What is printed does not depend on how fast it goes then.
  */
 struct out_plain {

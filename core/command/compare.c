@@ -1,5 +1,5 @@
 #include "cli/command.h"
-#include "job/compare.h"
+#include "engine/compare.h"
 
 static const struct option options[] = {
 	{ 'f', "a-format", "FMT", "format of the first image (preset: what its first\nbytes say)" },

@@ -2,8 +2,8 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "cli/command.h"
+#include "engine/scan.h"
 #include "job/manifest.h"
-#include "job/scan.h"
 #include "platform/platform.h"
 
 static const struct option options[] = {

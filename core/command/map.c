@@ -3,7 +3,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/status.h"
+#include "engine/status.h"
 #include "platform/platform.h"
 
 static const struct option options[] = {

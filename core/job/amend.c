@@ -1,6 +1,6 @@
 #include "job/amend.h"
 
-#include "job/progress.h"
+#include "engine/progress.h"
 #include "job/resize.h"
 
 static enum status check_size(const struct amend_job *job, struct error *err)

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "engine/progress.h"
 #include "format/chain.h"
-#include "job/progress.h"
 
 /* Merging an image into one that it builds on. */
 struct commit_job {

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "engine/progress.h"
 #include "format/chain.h"
 #include "job/create.h"
 #include "job/journal.h"
 #include "job/manifest.h"
-#include "job/progress.h"
 #include "job/salvage.h"
 
 /*

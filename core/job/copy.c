@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/zero.h"
+#include "engine/pipeline.h"
 #include "job/joined.h"
-#include "job/pipeline.h"
 #include "platform/platform.h"
 
 enum {

@@ -1,7 +1,7 @@
 #include "job/measure.h"
 
 #include "base/range.h"
-#include "job/status.h"
+#include "engine/status.h"
 #include "platform/platform.h"
 
 /* How much of the source would be stored in units of `unit_bytes`. */

@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 #include "base/range.h"
-#include "job/pack.h"
-#include "job/progress.h"
-#include "job/status.h"
+#include "engine/pack.h"
+#include "engine/progress.h"
+#include "engine/status.h"
 #include "platform/platform.h"
 
 enum { PIECE_BYTES = 2 << 20 }; /* a multiple of every cluster size */

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/out.h"
-#include "job/progress.h"
+#include "engine/progress.h"
+#include "engine/status.h"
 #include "job/rescue_map.h"
-#include "job/status.h"
 
 enum {
 	SALVAGE_RANGES_MAX = 100, /* that are told one by one */

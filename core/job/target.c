@@ -7,7 +7,7 @@
 #include "blk/hold.h"
 #include "blk/window.h"
 #include "disk/contents.h"
-#include "job/status.h"
+#include "engine/status.h"
 #include "job/target_gpt.h"
 #include "platform/platform.h"
 #include "storage/storage.h"

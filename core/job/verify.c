@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/range.h"
-#include "job/scan.h"
+#include "engine/scan.h"
 
 _Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS && (int)SCAN_PIECE_BYTES <= (int)FINGERPRINT_PIECE_BYTES, "pieces fit");
 

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "engine/fingerprint.h"
+#include "engine/progress.h"
 #include "format/image.h"
-#include "job/fingerprint.h"
-#include "job/progress.h"
 #include "job/rescue_map.h"
 
 /*

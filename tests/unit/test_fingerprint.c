@@ -1,7 +1,7 @@
 /* A fingerprint is the same for the same disk, however it is divided, and says where another one differs. */
 #include "unit.h"
 
-#include "job/fingerprint.h"
+#include "engine/fingerprint.h"
 
 enum { DISK_BYTES = 9 << 20 };
 

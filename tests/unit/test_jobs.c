@@ -1,9 +1,9 @@
 /* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
+#include "engine/pack.h"
 #include "job/commit.h"
 #include "job/convert.h"
 #include "job/manifest.h"
 #include "job/measure.h"
-#include "job/pack.h"
 #include "job/place.h"
 #include "job/resize.h"
 #include "machine.h"

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "job/progress.h"
+#include "engine/progress.h"
 
 /* What is shown when `total` is done in steps of `step`. */
 static void assert_shown(uint64_t total, uint64_t step, const char *expected)

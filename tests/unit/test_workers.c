@@ -1,5 +1,5 @@
 /* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
-#include "job/workers.h"
+#include "engine/workers.h"
 #include "machine.h"
 #include "processors.h"
 #include "record/outcome.h"

@@ -1,4 +1,4 @@
-#include "job/speed.h"
+#include "engine/speed.h"
 
 #include "base/memory.h"
 #include "platform/platform.h"

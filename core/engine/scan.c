@@ -1,7 +1,7 @@
-#include "job/scan.h"
+#include "engine/scan.h"
 
 #include "base/range.h"
-#include "job/pipeline.h"
+#include "engine/pipeline.h"
 #include "platform/platform.h"
 
 enum { PIECE_BYTES = 1 << 20 }; /* enough for the full speed of every device; more where a cluster is larger */

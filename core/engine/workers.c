@@ -1,4 +1,4 @@
-#include "job/workers.h"
+#include "engine/workers.h"
 
 #include "base/check.h"
 #include "base/memory.h"

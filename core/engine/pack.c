@@ -1,4 +1,4 @@
-#include "job/pack.h"
+#include "engine/pack.h"
 
 #include "platform/platform.h"
 

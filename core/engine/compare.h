@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/progress.h"
 #include "format/image.h"
-#include "job/progress.h"
 
 /* Comparing two disks: what can be read from them, and if `strict` also what is allocated. */
 struct comparison {

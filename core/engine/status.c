@@ -1,4 +1,4 @@
-#include "job/status.h"
+#include "engine/status.h"
 
 #include "base/range.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "codec/codec.h"
-#include "job/status.h"
+#include "engine/status.h"
 
 /*
  * Reading a range of a disk in two steps, so that other processors can do the larger part of it: first the boot

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "job/fetch.h"
-#include "job/workers.h"
+#include "engine/fetch.h"
+#include "engine/workers.h"
 
 /*
  * A ring of slots, which hold pieces of a disk on their way: the boot processor fills one after the other, any

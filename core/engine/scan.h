@@ -1,7 +1,7 @@
 #pragma once
 
+#include "engine/progress.h"
 #include "format/image.h"
-#include "job/progress.h"
 
 enum { SCAN_RESULTS = 2, SCAN_PIECE_BYTES = 2 << 20 /* at most */ };
 

@@ -1,4 +1,4 @@
-#include "job/fetch.h"
+#include "engine/fetch.h"
 
 #include "base/check.h"
 #include "base/memory.h"

@@ -1,4 +1,4 @@
-#include "job/pipeline.h"
+#include "engine/pipeline.h"
 
 #include "base/check.h"
 #include "platform/platform.h"

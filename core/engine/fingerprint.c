@@ -1,4 +1,4 @@
-#include "job/fingerprint.h"
+#include "engine/fingerprint.h"
 
 #include "base/check.h"
 #include "base/memory.h"

@@ -2,12 +2,12 @@
  * The boot processor goes along both disks, looks up what they have and reads it; other processors decompress and
  * compare, a piece each. What is said is about the first place all the same: pieces are waited for in their order.
  */
-#include "job/compare.h"
+#include "engine/compare.h"
 
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/zero.h"
-#include "job/pipeline.h"
+#include "engine/pipeline.h"
 #include "platform/platform.h"
 
 enum {

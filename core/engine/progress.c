@@ -1,4 +1,4 @@
-#include "job/progress.h"
+#include "engine/progress.h"
 
 #include "base/range.h"
 #include "platform/platform.h"
