@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The first sector of a file that efi-img has not finished: new images (job/create.c) and records
- * (job/record.c).
+ * (record/record.c).
  *
  * A new file gets this sector before anything else, and loses it after everything else is on the
  * medium (blk/hold.c). So at any power failure the file is empty, or begins with the mark, or is
@@ -14,7 +14,7 @@
  * are compared, so that the explanation may be worded anew. Offsets 510 and 511 are not 55h AAh, so
  * no firmware starts from it.
  *
- * The id ties the file to the journal of the copy that writes it (job/journal.h). It is no secret.
+ * The id ties the file to the journal of the copy that writes it (record/journal.h). It is no secret.
  */
 #include "blk/mark.h"
 

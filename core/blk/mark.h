@@ -17,7 +17,7 @@ enum { MARK_BYTES = 512, MARK_ID_BYTES = 16 };
 /* What the file is to become. One of one kind is never taken for one of the other. */
 enum mark_kind {
 	MARK_IMAGE,
-	MARK_RECORD, /* a file about a job: its journal, a map (job/record.h) */
+	MARK_RECORD, /* a file about a job: its journal, a map (record/record.h) */
 };
 
 /* Fills `ret` with the mark. `id` NULL: the file has none, and is named by nothing. */

@@ -6,9 +6,9 @@
 
 #include "cli/command.h"
 #include "job/convert.h"
-#include "job/journal.h"
-#include "job/manifest.h"
-#include "job/rescue_map.h"
+#include "record/journal.h"
+#include "record/manifest.h"
+#include "record/rescue_map.h"
 
 struct convert_records {
 	struct rescue_map map;

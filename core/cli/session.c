@@ -10,8 +10,8 @@
 #include "cli/out_line.h"
 #include "cli/out_plain.h"
 #include "disk/selector.h"
-#include "job/log.h"
 #include "platform/platform.h"
+#include "record/log.h"
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };
 

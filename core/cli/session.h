@@ -5,7 +5,7 @@
 
 /*
  * Command lines that are run one after the other for somebody who is not at the keyboard, or wants to look it up later. What
- * was run, on what, and how it ended is kept in a log (job/log.h) on the volume that efi-img was started from, and sent to
+ * was run, on what, and how it ended is kept in a log (record/log.h) on the volume that efi-img was started from, and sent to
  * console->events. Each event is an object of JSON on a line of its own; tests/schema/event.json says what is in them.
  */
 struct session;

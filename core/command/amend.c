@@ -1,6 +1,6 @@
 #include "cli/command.h"
 #include "job/amend.h"
-#include "job/finished.h"
+#include "record/finished.h"
 
 static const struct option options[] = {
 	{ 'o', "options", "LIST", "what is to change: name=value,name=value;\n-o help lists what can be changed" },

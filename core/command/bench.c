@@ -3,9 +3,9 @@
 #include "base/tree.h"
 #include "cli/command.h"
 #include "engine/speed.h"
-#include "job/finished.h"
 #include "job/target.h"
 #include "platform/platform.h"
+#include "record/finished.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

@@ -1,8 +1,8 @@
 #include "base/size.h"
 #include "cli/command.h"
 #include "job/bitmaps.h"
-#include "job/finished.h"
 #include "platform/platform.h"
+#include "record/finished.h"
 #include "storage/storage.h"
 
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */

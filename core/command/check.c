@@ -2,7 +2,7 @@
 #include "base/tree.h"
 #include "cli/command.h"
 #include "format/image.h"
-#include "job/finished.h"
+#include "record/finished.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },

@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "job/commit.h"
-#include "job/finished.h"
+#include "record/finished.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

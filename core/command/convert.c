@@ -4,11 +4,11 @@
 #include "cli/convert_records.h"
 #include "engine/pack.h"
 #include "job/convert.h"
-#include "job/finished.h"
 #include "job/result_print.h"
 #include "job/snapshots.h"
 #include "job/source.h"
 #include "job/target.h"
+#include "record/finished.h"
 #include "record/outcome.h"
 #include "storage/storage.h"
 

@@ -3,8 +3,8 @@
 #include "base/range.h"
 #include "cli/command.h"
 #include "engine/scan.h"
-#include "job/manifest.h"
 #include "platform/platform.h"
+#include "record/manifest.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the images (preset: their first bytes say)" },

@@ -3,9 +3,9 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "job/snapshots.h"
-#include "job/unfinished.h"
 #include "platform/path.h"
 #include "platform/platform.h"
+#include "record/unfinished.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

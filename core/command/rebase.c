@@ -1,8 +1,8 @@
 #include "cli/command.h"
-#include "job/finished.h"
 #include "job/rebase.h"
 #include "platform/path.h"
 #include "platform/platform.h"
+#include "record/finished.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

@@ -2,8 +2,8 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/finished.h"
 #include "job/resize.h"
+#include "record/finished.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },

@@ -1,8 +1,8 @@
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/finished.h"
 #include "job/snapshots.h"
 #include "platform/platform.h"
+#include "record/finished.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },

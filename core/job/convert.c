@@ -7,8 +7,8 @@
 #include "blk/window.h"
 #include "job/bitmaps.h"
 #include "job/copy.h"
-#include "job/finished.h"
 #include "job/verify.h"
+#include "record/finished.h"
 
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
 {

@@ -3,9 +3,9 @@
 #include "engine/progress.h"
 #include "format/chain.h"
 #include "job/create.h"
-#include "job/journal.h"
-#include "job/manifest.h"
-#include "job/salvage.h"
+#include "record/journal.h"
+#include "record/manifest.h"
+#include "record/salvage.h"
 
 /*
  * Copying disks into an image: several sources behind each other make one disk. Holes and zeros of the sources are

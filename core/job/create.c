@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "blk/window.h"
 #include "format/chain.h"
-#include "job/finished.h"
 #include "job/place.h"
 #include "platform/path.h"
 #include "platform/platform.h"
+#include "record/finished.h"
 #include "storage/split.h"
 #include "storage/storage.h"
 

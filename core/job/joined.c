@@ -1,7 +1,7 @@
 #include "job/joined.h"
 
 #include "base/range.h"
-#include "job/salvage.h"
+#include "record/salvage.h"
 
 struct image *joined_image(const struct convert_job *job, uint64_t *offset)
 {

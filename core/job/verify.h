@@ -3,7 +3,7 @@
 #include "engine/fingerprint.h"
 #include "engine/progress.h"
 #include "format/image.h"
-#include "job/rescue_map.h"
+#include "record/rescue_map.h"
 
 /*
  * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it should be; what its

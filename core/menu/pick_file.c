@@ -3,10 +3,10 @@
 #include "base/text.h"
 #include "format/chain.h"
 #include "job/target_contents.h"
-#include "job/unfinished.h"
 #include "menu/columns.h"
 #include "menu/pick.h"
 #include "platform/path.h"
+#include "record/unfinished.h"
 
 enum { VOLUME = 8, LABEL = 20, NAME = 40, DATE = 16 };
 

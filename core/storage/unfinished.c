@@ -4,7 +4,7 @@
  * An unfinished image is not an image. Its first sector says so (blk/mark.h), and this is where
  * that is read: without looking for other files, which a chain of many backing files on a slow
  * volume would feel. How far the image has come, and what completes it, is in its journal
- * (job/unfinished.h); 'efi-img info' prints it.
+ * (record/unfinished.h); 'efi-img info' prints it.
  */
 #include "storage/unfinished.h"
 

@@ -10,11 +10,11 @@
 #include "base/words.h"
 #include "cli/command.h"
 #include "cli/script.h"
-#include "job/journal.h"
-#include "job/manifest.h"
-#include "job/rescue_map.h"
 #include "platform/path.h"
 #include "platform/smbios.h"
+#include "record/journal.h"
+#include "record/manifest.h"
+#include "record/rescue_map.h"
 
 static void parse_size(const char *text)
 {

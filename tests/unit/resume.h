@@ -1,8 +1,8 @@
 #pragma once
 
-#include "job/journal.h"
 #include "machine.h"
 #include "powercut.h"
+#include "record/journal.h"
 #include "record/outcome.h"
 #include "run.h"
 #include "verdict.h"

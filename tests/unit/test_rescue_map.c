@@ -5,11 +5,11 @@
 #include "unit.h"
 
 #include "cli/command.h"
-#include "job/rescue_map.h"
 #include "machine.h"
 #include "platform/platform.h"
 #include "powercut.h"
 #include "record/outcome.h"
+#include "record/rescue_map.h"
 #include "volume.h"
 
 /* As a command of its own does, which has no other files. */

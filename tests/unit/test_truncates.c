@@ -6,7 +6,7 @@
  * success.
  */
 #include "blk/blk.h"
-#include "job/finished.h"
+#include "record/finished.h"
 #include "run.h"
 #include "storage/storage.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "job/journal_text.h"
+#include "record/journal_text.h"
 
 /*
  * What is known of an unfinished image: a file with the mark (blk/mark.h), and the journal beside

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "job/record.h"
+#include "record/record.h"
 #include "storage/storage.h"
 
 #include <stdint.h>

@@ -8,7 +8,7 @@
  * Version 2 has the id of the mark (blk/mark.h). Version 1 had none, and was named .resume for
  * restores, too. It is refused.
  */
-#include "job/journal_text.h"
+#include "record/journal_text.h"
 
 #include "base/hex.h"
 #include "base/json.h"

@@ -1,13 +1,13 @@
 #pragma once
 
 #include "format/image.h"
-#include "job/journal_text.h"
-#include "job/record.h"
+#include "record/journal_text.h"
+#include "record/record.h"
 #include "storage/storage.h"
 
 /*
  * How far a copy between a disk and an image in a file has come: a file beside the image
- * (job/journal_text.h), from the beginning of the copy until it is complete, so that the copy can
+ * (record/journal_text.h), from the beginning of the copy until it is complete, so that the copy can
  * be resumed when it is interrupted.
  *
  * What the target had at the last checkpoint is on its medium for certain; what came after it may

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/sha256.h"
-#include "job/salvage.h"
+#include "record/salvage.h"
 
 /*
  * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256 of its disk, as a

@@ -6,14 +6,14 @@
  * only explains, and only when it has the same id. So a journal that is left of another image of
  * that name explains nothing.
  */
-#include "job/unfinished.h"
+#include "record/unfinished.h"
 
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "job/record.h"
 #include "platform/platform.h"
+#include "record/record.h"
 
 static bool has_mark(const char *name, uint8_t id[static MARK_ID_BYTES])
 {

@@ -3,7 +3,7 @@
 #include "base/out.h"
 #include "engine/progress.h"
 #include "engine/status.h"
-#include "job/rescue_map.h"
+#include "record/rescue_map.h"
 
 enum {
 	SALVAGE_RANGES_MAX = 100, /* that are told one by one */

@@ -1,4 +1,4 @@
-#include "job/manifest.h"
+#include "record/manifest.h"
 
 #include "base/hex.h"
 #include "base/json.h"

@@ -11,7 +11,7 @@
 #include "disk/selector.h"
 
 /*
- * The journal of a copy as a file: its name, and the text in it. job/journal.h keeps it while a
+ * The journal of a copy as a file: its name, and the text in it. record/journal.h keeps it while a
  * copy runs.
  *
  * The journal of a capture is IMAGE.resume. That of a restore is IMAGE.restore-XXXXXXXX, with eight

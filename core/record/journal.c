@@ -14,7 +14,7 @@
  * target disk that is known by the GUID of the very GPT that the copy replaces; where its file
  * cannot be written.
  */
-#include "job/journal.h"
+#include "record/journal.h"
 
 #include "base/memory.h"
 #include "base/sha256.h"

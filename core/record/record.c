@@ -10,7 +10,7 @@
  * contents of a cluster in the first sector of a file that had just been made. In the side file
  * that is refused, and the person removes it.
  */
-#include "job/record.h"
+#include "record/record.h"
 
 #include "base/memory.h"
 #include "base/range.h"

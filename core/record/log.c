@@ -1,4 +1,4 @@
-#include "job/log.h"
+#include "record/log.h"
 
 #include "base/date.h"
 #include "base/memory.h"

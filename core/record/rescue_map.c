@@ -1,4 +1,4 @@
-#include "job/rescue_map.h"
+#include "record/rescue_map.h"
 
 #include "base/memory.h"
 #include "base/range.h"

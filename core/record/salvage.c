@@ -1,4 +1,4 @@
-#include "job/salvage.h"
+#include "record/salvage.h"
 
 #include "base/memory.h"
 #include "base/range.h"

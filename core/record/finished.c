@@ -9,7 +9,7 @@
  *
  * What is between those blocks is not read here: of captures and disks it was, before (verify.c).
  */
-#include "job/finished.h"
+#include "record/finished.h"
 
 #include "base/memory.h"
 #include "base/range.h"
