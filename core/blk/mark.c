@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The first sector of a file that efi-img has not finished: new images (job/create.c) and records
+ * The first sector of a file that efi-img has not finished: new images (edit/create.c) and records
  * (record/record.c).
  *
  * A new file gets this sector before anything else, and loses it after everything else is on the

@@ -1,5 +1,5 @@
 #include "cli/command.h"
-#include "job/amend.h"
+#include "edit/amend.h"
 #include "record/finished.h"
 
 static const struct option options[] = {

@@ -1,6 +1,6 @@
 #include "base/size.h"
 #include "cli/command.h"
-#include "job/bitmaps.h"
+#include "edit/bitmaps.h"
 #include "platform/platform.h"
 #include "record/finished.h"
 #include "storage/storage.h"

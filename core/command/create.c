@@ -1,6 +1,6 @@
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/create.h"
+#include "edit/create.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image: raw (preset) or qcow2" },

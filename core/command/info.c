@@ -2,7 +2,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/snapshots.h"
+#include "edit/snapshots.h"
 #include "platform/path.h"
 #include "platform/platform.h"
 #include "record/unfinished.h"

@@ -1,8 +1,8 @@
 #include "base/size.h"
 #include "base/tree.h"
 #include "cli/command.h"
-#include "job/measure.h"
-#include "job/snapshots.h"
+#include "edit/measure.h"
+#include "edit/snapshots.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },

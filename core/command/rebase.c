@@ -1,5 +1,5 @@
 #include "cli/command.h"
-#include "job/rebase.h"
+#include "edit/rebase.h"
 #include "platform/path.h"
 #include "platform/platform.h"
 #include "record/finished.h"

@@ -2,7 +2,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/resize.h"
+#include "edit/resize.h"
 #include "record/finished.h"
 
 static const struct option options[] = {

@@ -1,6 +1,6 @@
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/snapshots.h"
+#include "edit/snapshots.h"
 #include "platform/platform.h"
 #include "record/finished.h"
 

@@ -5,7 +5,7 @@
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/window.h"
-#include "job/bitmaps.h"
+#include "edit/bitmaps.h"
 #include "job/copy.h"
 #include "job/verify.h"
 #include "record/finished.h"

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "edit/create.h"
 #include "engine/progress.h"
 #include "format/chain.h"
-#include "job/create.h"
 #include "record/journal.h"
 #include "record/manifest.h"
 #include "record/salvage.h"

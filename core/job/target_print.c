@@ -1,6 +1,6 @@
 #include "base/size.h"
 #include "base/tree.h"
-#include "job/plan.h"
+#include "edit/plan.h"
 #include "job/target.h"
 
 static void say_device(const struct target_job *job, struct out *out)

@@ -1,10 +1,10 @@
 /* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
+#include "edit/measure.h"
+#include "edit/place.h"
+#include "edit/resize.h"
 #include "engine/pack.h"
 #include "job/commit.h"
 #include "job/convert.h"
-#include "job/measure.h"
-#include "job/place.h"
-#include "job/resize.h"
 #include "machine.h"
 #include "powercut.h"
 #include "record/manifest.h"

@@ -3,7 +3,7 @@
 
 #include "blk/blk.h"
 #include "blk/hold.h"
-#include "job/create.h"
+#include "edit/create.h"
 #include "platform/platform.h"
 #include "volume.h"
 

@@ -1,4 +1,4 @@
-#include "job/create.h"
+#include "edit/create.h"
 
 #include "base/memory.h"
 #include "base/out.h"
@@ -6,8 +6,8 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "blk/window.h"
+#include "edit/place.h"
 #include "format/chain.h"
-#include "job/place.h"
 #include "platform/path.h"
 #include "platform/platform.h"
 #include "record/finished.h"

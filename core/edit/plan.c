@@ -1,4 +1,4 @@
-#include "job/plan.h"
+#include "edit/plan.h"
 
 #include "base/size.h"
 #include "record/outcome.h"

@@ -1,4 +1,4 @@
-#include "job/measure.h"
+#include "edit/measure.h"
 
 #include "base/range.h"
 #include "engine/status.h"

@@ -1,4 +1,4 @@
-#include "job/snapshots.h"
+#include "edit/snapshots.h"
 
 #include "base/date.h"
 #include "base/printable.h"

@@ -1,4 +1,4 @@
-#include "job/place.h"
+#include "edit/place.h"
 
 #include "base/out.h"
 #include "base/range.h"

@@ -1,4 +1,4 @@
-#include "job/rebase.h"
+#include "edit/rebase.h"
 
 #include "base/memory.h"
 #include "base/range.h"

@@ -1,4 +1,4 @@
-#include "job/bitmaps.h"
+#include "edit/bitmaps.h"
 
 #include "base/range.h"
 #include "base/text.h"

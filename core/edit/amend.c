@@ -1,7 +1,7 @@
-#include "job/amend.h"
+#include "edit/amend.h"
 
+#include "edit/resize.h"
 #include "engine/progress.h"
-#include "job/resize.h"
 
 static enum status check_size(const struct amend_job *job, struct error *err)
 {

@@ -1,7 +1,7 @@
 #include "base/size.h"
 #include "base/tree.h"
-#include "job/create.h"
-#include "job/plan.h"
+#include "edit/create.h"
+#include "edit/plan.h"
 
 static bool looked(const struct create_job *job)
 {

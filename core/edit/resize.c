@@ -1,7 +1,7 @@
-#include "job/resize.h"
+#include "edit/resize.h"
 
 #include "base/range.h"
-#include "job/place.h"
+#include "edit/place.h"
 #include "platform/platform.h"
 
 enum status resize_check_places(const struct image *image, const uint64_t size[static CREATE_FILES_MAX], enum prealloc prealloc, struct error *err)
