@@ -102,7 +102,7 @@ build/gen/commands.c: always
 # ---- the program --------------------------------------------------------------------------------------------------
 
 # Small code outside these folders, where no time is spent: the limit of the program is 1 MiB.
-FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/engine core/job))
+FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/engine core/copy))
 SMALL := $(filter-out $(FAST) $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))
 $(SMALL): FIRMWARE_CODE += -Os
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cli/command.h"
-#include "job/convert.h"
+#include "copy/convert.h"
 #include "record/journal.h"
 #include "record/manifest.h"
 #include "record/rescue_map.h"

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/out_plain.h"
-#include "job/target.h"
+#include "copy/target.h"
 #include "platform/platform.h"
 #include "record/outcome.h"
 #include "storage/split.h"

@@ -1,6 +1,6 @@
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/commit.h"
+#include "copy/commit.h"
 #include "record/finished.h"
 #include "storage/storage.h"
 

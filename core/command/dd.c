@@ -2,10 +2,10 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "job/convert.h"
-#include "job/result_print.h"
-#include "job/source.h"
-#include "job/target.h"
+#include "copy/convert.h"
+#include "copy/result_print.h"
+#include "copy/source.h"
+#include "copy/target.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

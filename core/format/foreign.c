@@ -18,7 +18,7 @@
  * LUKS 1.2.3 and 2.
  *
  * Not here: file systems, which are what a raw disk consists of; ISO 9660, which is a disk if it
- * has a partition table (core/job/target_contents.c); texts, and formats without a signature
+ * has a partition table (core/copy/target_contents.c); texts, and formats without a signature
  * (.lzma, tar before POSIX).
  */
 #include "format/foreign.h"

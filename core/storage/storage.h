@@ -28,7 +28,7 @@ enum status storage_inventory(struct storage *, const struct inventory **ret, st
 
 /*
  * Opens what a name leads to: a file, a device of the map, or a disk or partition by what it is
- * (selector.h), which can only be read: what writes to disks is job/target.h. A file that is split
+ * (selector.h), which can only be read: what writes to disks is copy/target.h. A file that is split
  * (split.h) is opened with all its parts. The caller closes *ret. Errors: those of platform_open(),
  * split_open() and selector_find(); ST_UNSUPPORTED, a disk for writing; ST_REFUSED, a file that is
  * an unfinished image (unfinished.h).

@@ -1,10 +1,10 @@
 /* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
+#include "copy/commit.h"
+#include "copy/convert.h"
 #include "edit/measure.h"
 #include "edit/place.h"
 #include "edit/resize.h"
 #include "engine/pack.h"
-#include "job/commit.h"
-#include "job/convert.h"
 #include "machine.h"
 #include "powercut.h"
 #include "record/manifest.h"

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "job/result_print.h"
+#include "copy/result_print.h"
 
 /* The last line of a copy: whether it was verified, with what, what is missing, how much it was. */
 

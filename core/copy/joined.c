@@ -1,4 +1,4 @@
-#include "job/joined.h"
+#include "copy/joined.h"
 
 #include "base/range.h"
 #include "record/salvage.h"

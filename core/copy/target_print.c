@@ -1,7 +1,7 @@
 #include "base/size.h"
 #include "base/tree.h"
+#include "copy/target.h"
 #include "edit/plan.h"
-#include "job/target.h"
 
 static void say_device(const struct target_job *job, struct out *out)
 {

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "copy/convert.h"
 #include "engine/fingerprint.h"
-#include "job/convert.h"
 
 /*
  * Copies `size` bytes of what the sources of the job make into job->target, which is loaded for writing, and flushes

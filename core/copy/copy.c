@@ -3,13 +3,13 @@
  * decompresses it, looks for zeros and compresses it, and the boot processor writes it. Pieces are written in the order
  * of the disk.
  */
-#include "job/copy.h"
+#include "copy/copy.h"
 
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/zero.h"
+#include "copy/joined.h"
 #include "engine/pipeline.h"
-#include "job/joined.h"
 #include "platform/platform.h"
 
 enum {

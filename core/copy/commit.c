@@ -1,7 +1,7 @@
-#include "job/commit.h"
+#include "copy/commit.h"
 
+#include "copy/convert.h"
 #include "edit/resize.h"
-#include "job/convert.h"
 
 /* Runs of zeros of this length are zeros in the base as well, where it can have such. */
 enum { SPARSE_BYTES = 4096 };

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "copy/convert.h"
+#include "copy/target_contents.h"
 #include "disk/selector.h"
-#include "job/convert.h"
-#include "job/target_contents.h"
 #include "storage/storage.h"
 
 /*

@@ -1,4 +1,4 @@
-#include "job/source.h"
+#include "copy/source.h"
 
 
 /* Goes on to the next device among the sources: the image that is on it. NULL: there is none. Begins with { 0, 0 }. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/out.h"
-#include "job/convert.h"
+#include "copy/convert.h"
 #include "storage/storage.h"
 
 /* How a copy with a disk on either side has ended well, in words. */

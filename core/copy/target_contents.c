@@ -16,15 +16,15 @@
  * not look for El Torito's boot catalog on a disk with sectors of 512 bytes. The plan says so; it
  * is not refused, since the files can be read.
  */
-#include "job/target_contents.h"
+#include "copy/target_contents.h"
 
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/window.h"
+#include "copy/target.h"
 #include "disk/part.h"
 #include "disk/volume.h"
-#include "job/target.h"
 #include "platform/platform.h"
 
 enum { SECTOR_BYTES = 512 };

@@ -1,4 +1,4 @@
-#include "job/target_gpt.h"
+#include "copy/target_gpt.h"
 
 #include "base/out.h"
 #include "base/range.h"

@@ -1,4 +1,4 @@
-#include "job/target.h"
+#include "copy/target.h"
 
 #include "base/memory.h"
 #include "base/range.h"
@@ -6,9 +6,9 @@
 #include "base/zero.h"
 #include "blk/hold.h"
 #include "blk/window.h"
+#include "copy/target_gpt.h"
 #include "disk/contents.h"
 #include "engine/status.h"
-#include "job/target_gpt.h"
 #include "platform/platform.h"
 #include "storage/storage.h"
 

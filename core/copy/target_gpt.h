@@ -1,6 +1,6 @@
 #pragma once
 
-#include "job/target.h"
+#include "copy/target.h"
 
 /* The GPT of a disk that is copied as a whole onto another one, for target.c. Sets job->gpt_fate and gpt_why. */
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "copy/convert.h"
 #include "engine/status.h"
-#include "job/convert.h"
 
 /* The sources of a copy as one disk: one behind the other, without what is in front of job->first_byte. */
 struct joined {

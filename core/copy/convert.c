@@ -1,13 +1,13 @@
-#include "job/convert.h"
+#include "copy/convert.h"
 
 #include "base/range.h"
 #include "base/size.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/window.h"
+#include "copy/copy.h"
+#include "copy/verify.h"
 #include "edit/bitmaps.h"
-#include "job/copy.h"
-#include "job/verify.h"
 #include "record/finished.h"
 
 enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)

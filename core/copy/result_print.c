@@ -11,7 +11,7 @@
  * the output is to be the same each time.
  */
 
-#include "job/result_print.h"
+#include "copy/result_print.h"
 
 #include "base/size.h"
 #include "blk/blk.h"

@@ -1,4 +1,4 @@
-#include "job/verify.h"
+#include "copy/verify.h"
 
 #include "base/memory.h"
 #include "base/range.h"
