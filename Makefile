@@ -19,7 +19,7 @@ endif
 # ---- sources ------------------------------------------------------------------------------------------------------
 
 CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c build/gen/commands.c
-FIRMWARE := $(sort $(wildcard drivers/*.c drivers/$(ARCH)/*.c efi/*.c))
+FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c))
 HOST := $(sort $(wildcard tests/host/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
 COMMANDS := $(sort $(basename $(notdir $(wildcard core/command/*.c))))
@@ -32,7 +32,7 @@ LANGUAGE := -std=gnu2x -O2 -g -ffreestanding -fno-strict-aliasing -MMD -MP $(WAR
 # The core sees the compiler's own headers and its own tree, nothing else.
 CORE_FLAGS = $(LANGUAGE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
 FIRMWARE_CODE := -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables
-FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers -isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
+FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers/uefi -isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
 HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 
 # ---- set-up -------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ build/gen/commands.c: always
 
 # Small code outside these folders, where no time is spent: the limit of the program is 1 MiB.
 FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/engine core/copy))
-SMALL := $(filter-out $(FAST) $(B)/drivers/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))
+SMALL := $(filter-out $(FAST) $(B)/drivers/uefi/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))
 $(SMALL): FIRMWARE_CODE += -Os
 
 FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)
