@@ -20,7 +20,7 @@ endif
 
 CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c build/gen/commands.c
 FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c))
-HOST := $(sort $(wildcard tests/host/*.c))
+HOST := $(sort $(wildcard drivers/posix/*.c))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
 COMMANDS := $(sort $(basename $(notdir $(wildcard core/command/*.c))))
 

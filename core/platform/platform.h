@@ -10,7 +10,7 @@
 
 /*
  * All that the core needs from outside, besides memcpy, memmove, memset and memcmp. It is implemented twice: over
- * UEFI in drivers/, and over POSIX in tests/host/ for build/host/efi-img.
+ * UEFI in drivers/uefi/, and over POSIX in drivers/posix/ for build/host/efi-img.
  *
  * Names of files and devices are UTF-8, as the person wrote them: "fs0:\dir\a.qcow2", "a.qcow2", "blk2:"; on the
  * host, paths.
