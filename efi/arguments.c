@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "text16.h"
 
 enum { LOAD_OPTIONS_MAX = 16 << 10 }; /* longer is no command line that somebody has typed */

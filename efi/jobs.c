@@ -7,7 +7,7 @@
 #include "cli/script.h"
 #include "console.h"
 #include "location.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 #include "virtual_machine.h"
 
 enum { COUNTDOWN_SECONDS = 5 };

@@ -8,7 +8,7 @@
 #include "firmware.h"
 #include "jobs.h"
 #include "menu/menu.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 #include "sata.h"
 #include "serial.h"
 #include "shell.h"

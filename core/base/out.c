@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 enum { NUMBER_MAX = 20 }; /* decimal digits of 2^64 - 1 */
 

@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
 
 enum { FIRST_BYTES = 4096 };
 

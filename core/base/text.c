@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
 
 size_t text_length(const char *s)
 {

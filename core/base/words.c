@@ -2,8 +2,8 @@
 
 #include <stdbool.h>
 
+#include "base/memory.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 static bool is_blank(char c)
 {

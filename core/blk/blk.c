@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* Zeros are written in pieces of this size: large enough for full speed, small enough to stop within a second. */
 enum { ZEROS_BYTES = 1 << 20 };

@@ -19,7 +19,6 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "blk/mark.h"
-#include "platform/platform.h"
 
 struct hold {
 	struct blk blk; /* first: a struct blk * that comes in is a struct hold * */

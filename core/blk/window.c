@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
 
 struct window {
 	struct blk blk; /* first: a struct blk * that comes in is a struct window * */

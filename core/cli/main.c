@@ -1,10 +1,11 @@
+#include "base/memory.h"
 #include "base/nearest.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/out_plain.h"
 #include "copy/target.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 #include "record/outcome.h"
 #include "storage/split.h"
 

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 enum { NOT_FOUND = OPTIONS_MAX, HELP };
 

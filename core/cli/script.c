@@ -5,6 +5,7 @@
 #include "base/utf.h"
 #include "blk/blk.h"
 #include "cli/session.h"
+#include "platform/person.h"
 
 static const char head[] = "#efi-img job ", version[] = "1";
 

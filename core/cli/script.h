@@ -2,7 +2,7 @@
 
 #include "base/words.h"
 #include "cli/command.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 
 /*
  * A file with commands that are run one after the other: a first line "#efi-img job 1", then a command in each line, as on

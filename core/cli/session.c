@@ -10,7 +10,8 @@
 #include "cli/out_line.h"
 #include "cli/out_plain.h"
 #include "disk/selector.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/machine.h"
 #include "record/log.h"
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };

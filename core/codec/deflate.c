@@ -12,9 +12,9 @@
 
 #include <libdeflate.h>
 
+#include "base/memory.h"
 #include "codec/inflate.h"
 #include "codec/kinds.h"
-#include "platform/platform.h"
 
 struct deflate {
 	struct codec codec;

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 #include "copy/target.h"
 #include "engine/speed.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 #include "record/finished.h"
 #include "storage/storage.h"
 

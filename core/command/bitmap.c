@@ -1,7 +1,7 @@
 #include "base/size.h"
 #include "cli/command.h"
 #include "edit/bitmaps.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "record/finished.h"
 #include "storage/storage.h"
 

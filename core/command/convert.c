@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -8,6 +9,7 @@
 #include "copy/target.h"
 #include "edit/snapshots.h"
 #include "engine/pack.h"
+#include "platform/clock.h"
 #include "record/finished.h"
 #include "record/outcome.h"
 #include "storage/storage.h"

@@ -6,6 +6,7 @@
 #include "copy/result_print.h"
 #include "copy/source.h"
 #include "copy/target.h"
+#include "platform/clock.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {

@@ -3,7 +3,6 @@
 #include "base/range.h"
 #include "cli/command.h"
 #include "engine/scan.h"
-#include "platform/platform.h"
 #include "record/manifest.h"
 
 static const struct option options[] = {

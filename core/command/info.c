@@ -1,10 +1,10 @@
+#include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "edit/snapshots.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "record/unfinished.h"
 
 static const struct option options[] = {

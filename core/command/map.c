@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "engine/status.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

@@ -1,7 +1,8 @@
+#include "base/memory.h"
 #include "cli/command.h"
 #include "edit/rebase.h"
+#include "platform/files.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "record/finished.h"
 #include "storage/storage.h"
 

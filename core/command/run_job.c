@@ -1,6 +1,7 @@
+#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/script.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 
 static const struct option options[] = {
 	{ 0, "check", NULL, "only look whether there are mistakes in it" },

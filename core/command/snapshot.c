@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "edit/snapshots.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "record/finished.h"
 
 static const struct option options[] = {

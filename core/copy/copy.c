@@ -10,7 +10,6 @@
 #include "base/zero.h"
 #include "copy/joined.h"
 #include "engine/pipeline.h"
-#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 1 << 20, /* enough for the full speed of every device; more where a unit or a cluster is larger */

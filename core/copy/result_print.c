@@ -15,7 +15,8 @@
 
 #include "base/size.h"
 #include "blk/blk.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/files.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -9,7 +9,9 @@
 #include "copy/target_gpt.h"
 #include "disk/contents.h"
 #include "engine/status.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
+#include "platform/files.h"
+#include "platform/person.h"
 #include "storage/storage.h"
 
 enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */

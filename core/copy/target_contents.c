@@ -25,7 +25,6 @@
 #include "copy/target.h"
 #include "disk/part.h"
 #include "disk/volume.h"
-#include "platform/platform.h"
 
 enum { SECTOR_BYTES = 512 };
 

@@ -9,7 +9,6 @@
 #include "base/range.h"
 #include "base/utf.h"
 #include "disk/gpt.h"
-#include "platform/platform.h"
 
 enum {
 	ENTRY_BYTES_MAX = 4096,

@@ -6,7 +6,6 @@
 #include "base/range.h"
 #include "base/zero.h"
 #include "disk/gpt.h"
-#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 65536, /* of the entries, copied at a time */

@@ -1,5 +1,6 @@
 #include "disk/inventory.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 
 static size_t count_children(const struct device_list *devices, int parent)

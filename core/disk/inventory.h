@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "disk/part.h"
 #include "disk/volume.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
 
 /*
  * The machine's disks with what is on them: the devices of the firmware joined with the partition tables that this

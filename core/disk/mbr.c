@@ -8,7 +8,6 @@
 #include "base/range.h"
 #include "disk/table.h"
 #include "disk/volume.h"
-#include "platform/platform.h"
 
 struct mbr_entry {
 	uint8_t boot;

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "disk/table.h"
 #include "disk/volume.h"
-#include "platform/platform.h"
 
 /*
  * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life

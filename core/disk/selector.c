@@ -27,8 +27,8 @@
 #include "base/words.h"
 #include "disk/port.h"
 #include "disk/serial.h"
+#include "platform/devices.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 
 enum key { KEY_SERIAL, KEY_GUID, KEY_PATH, KEY_NAME };
 

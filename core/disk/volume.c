@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "base/utf.h"
 #include "disk/fat.h"
-#include "platform/platform.h"
 
 enum {
 	HEAD_BYTES = 0x11000, /* all that is looked at: the superblock of Btrfs ends here */

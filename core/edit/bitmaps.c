@@ -2,7 +2,7 @@
 
 #include "base/range.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 bool bitmaps_find(const struct image *image, const char *name, size_t *ret_index)
 {

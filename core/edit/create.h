@@ -5,7 +5,7 @@
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "format/chain.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 /*
  * Making a new image. In two steps, so that everything that can be known is known, and said, before the first byte

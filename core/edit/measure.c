@@ -2,7 +2,7 @@
 
 #include "base/range.h"
 #include "engine/status.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* How much of the source would be stored in units of `unit_bytes`. */
 static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes, struct error *err)

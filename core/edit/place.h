@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "blk/blk.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 /* A file that is about to be made, or to get longer. */
 struct place_need {

@@ -5,7 +5,6 @@
 #include "engine/pack.h"
 #include "engine/progress.h"
 #include "engine/status.h"
-#include "platform/platform.h"
 
 enum { PIECE_BYTES = 2 << 20 }; /* a multiple of every cluster size */
 

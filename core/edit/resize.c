@@ -2,7 +2,7 @@
 
 #include "base/range.h"
 #include "edit/place.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 enum status resize_check_places(const struct image *image, const uint64_t size[static CREATE_FILES_MAX], enum prealloc prealloc, struct error *err)
 {

@@ -1,10 +1,11 @@
 #include "edit/snapshots.h"
 
 #include "base/date.h"
+#include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 /* ---- printing ----------------------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,6 @@
 #include "base/range.h"
 #include "base/zero.h"
 #include "engine/pipeline.h"
-#include "platform/platform.h"
 
 enum {
 	PIECE_BYTES = 512 << 10, /* of each side, so that both stay in the processor's caches; more where a cluster is larger */

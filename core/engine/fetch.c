@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
+#include "platform/processors.h"
 
 /* Compressed clusters that lie so near to each other in the file are read at once. */
 enum { GAP_BYTES = 4096 };

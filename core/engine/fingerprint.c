@@ -5,7 +5,6 @@
 #include "base/range.h"
 #include "base/zero.h"
 #include "codec/checksum.h"
-#include "platform/platform.h"
 
 enum { BLOCK_BYTES = 512, RANGES_MAX = 1 << 17 };
 

@@ -1,6 +1,6 @@
 #include "engine/pack.h"
 
-#include "platform/platform.h"
+#include "base/memory.h"
 
 enum status pack_possible(const struct image *image, struct error *err)
 {

@@ -1,7 +1,7 @@
 #include "engine/pipeline.h"
 
 #include "base/check.h"
-#include "platform/platform.h"
+#include "platform/processors.h"
 
 /*
  * From how many bytes on, and with how many other processors. Starting them takes the firmware 10 ms, and stopping them up to 100. Where

@@ -1,7 +1,8 @@
 #include "engine/progress.h"
 
 #include "base/range.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/person.h"
 
 enum { ONE_PERCENT = 100, ALL = 100 * ONE_PERCENT, SECOND = 1000000000, COLUMNS = 79, HOUR = 3600, LOST_MAX = 9999, SPEED_MAX = 99999 };
 

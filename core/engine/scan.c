@@ -1,8 +1,8 @@
 #include "engine/scan.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "engine/pipeline.h"
-#include "platform/platform.h"
 
 enum { PIECE_BYTES = 1 << 20 }; /* enough for the full speed of every device; more where a cluster is larger */
 

@@ -1,7 +1,8 @@
 #include "engine/speed.h"
 
 #include "base/memory.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/person.h"
 
 static enum status request(const struct speed_job *job, uint64_t offset, uint8_t *buf, uint64_t n, struct error *err)
 {

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "platform/platform.h"
+#include "platform/processors.h"
 
 /* One piece of work takes milliseconds, on the slowest machines a second. */
 enum { PATIENCE_MS = 30000 };

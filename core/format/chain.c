@@ -1,8 +1,9 @@
 #include "format/chain.h"
 
+#include "base/memory.h"
 #include "base/text.h"
+#include "platform/files.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "storage/storage.h"
 
 /* Which links are opened for writing. */

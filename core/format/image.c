@@ -5,7 +5,7 @@
 #include "base/out.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "storage/storage.h"
 
 /* Large enough for every device's speed; a multiple of every cluster size. */

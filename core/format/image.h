@@ -12,7 +12,7 @@
 #include "format/create_options.h"
 #include "format/foreign.h"
 #include "format/probe.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "storage/storage.h"
 
 /*

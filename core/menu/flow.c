@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "record/outcome.h"
 
 /*

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "blk/blk.h"
 #include "menu/flow.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 static const char title[] = "LOGS", help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
 

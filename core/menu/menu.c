@@ -4,7 +4,8 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "menu/flow.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
+#include "platform/person.h"
 
 /* An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the menu. */
 struct entry {

@@ -5,7 +5,8 @@
 #include "base/words.h"
 #include "cli/command.h"
 #include "cli/session.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/person.h"
 
 #define REDRAW_NS UINT64_C(50000000)
 

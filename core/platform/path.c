@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 static bool is_separator(char c)
 {

@@ -19,7 +19,7 @@
 
 #include "platform/stop.h"
 
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 #define SECOND UINT64_C(1000000000)
 

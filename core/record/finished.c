@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "storage/split.h"
 
 /* An image and its data file, and the same of the image that it is merged into. */

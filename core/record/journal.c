@@ -19,7 +19,7 @@
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 enum { EVERY_SECONDS = 5 };
 

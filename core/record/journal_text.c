@@ -16,7 +16,6 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/tree.h"
-#include "platform/platform.h"
 
 enum {
 	FORMAT_VERSION = 2,

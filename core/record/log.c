@@ -4,7 +4,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "blk/blk.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/files.h"
 
 enum { AT_ONCE_MAX = 1 << 20, NAME_MAX = 32, NUMBER_MAX = 1 << 20 };
 

@@ -10,8 +10,10 @@
 #include "base/version.h"
 #include "blk/out_file.h"
 #include "disk/selector.h"
+#include "platform/devices.h"
+#include "platform/files.h"
+#include "platform/machine.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "storage/storage.h"
 
 enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };

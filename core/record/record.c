@@ -19,7 +19,7 @@
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/out_file.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 static const char side_ending[] = ".new";
 

@@ -4,7 +4,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "storage/storage.h"
 
 enum {

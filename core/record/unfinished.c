@@ -12,7 +12,7 @@
 #include "base/printable.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "record/record.h"
 
 static bool has_mark(const char *name, uint8_t id[static MARK_ID_BYTES])

@@ -3,7 +3,8 @@
 #include "base/out.h"
 #include "base/tree.h"
 #include "disk/selector.h"
-#include "platform/platform.h"
+#include "platform/files.h"
+#include "platform/permit.h"
 
 /*
  * All that one command touches: every file, with the parts that it has or may get, and every disk

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "blk/blk.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 /*
  * An image in several files, for volumes on which a file cannot be as large as it: pc.qcow2, pc.qcow2.001,

@@ -13,10 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "host.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
 
 enum { SECTOR_BYTES = 512, SECTOR_BYTES_MAX = 65536, BUFFER_ALIGN = 8 };
 

@@ -10,11 +10,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "host.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
+#include "platform/files.h"
+#include "platform/permit.h"
 
 static const struct file_blk_kind for_reading = { .block_bytes = 1, .buffer_align = 1 };
 static const struct file_blk_kind for_writing = { .writable = true, .block_bytes = 1, .buffer_align = 1 };

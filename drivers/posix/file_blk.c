@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "host.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 enum { TRANSFER_BYTES = 4 << 20, ZEROS_BYTES = 1 << 20 };
 

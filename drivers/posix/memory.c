@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "platform/platform.h"
+#include "base/memory.h"
 
 enum { PAGE_BYTES = 4096 };
 

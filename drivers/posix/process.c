@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/check.h"
 #include "host.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/machine.h"
+#include "platform/person.h"
 
 static volatile sig_atomic_t interrupted;
 

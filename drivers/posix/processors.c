@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/range.h"
-#include "platform/platform.h"
+#include "platform/processors.h"
 
 enum { THREADS_MAX = 16, STACK_BYTES = 128 << 10 };
 

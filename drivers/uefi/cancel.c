@@ -14,7 +14,7 @@
 #include "base/out.h"
 #include "console.h"
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 #include "platform/stop.h"
 
 enum { NO_CHARACTER = 0xffff };

@@ -3,7 +3,7 @@
 
 #include "base/range.h"
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 enum { MEASURED_US = 1000, MEASUREMENTS = 10, MINUTE = 60, DAY = 86400, MINUTES_MAX = 1440 };
 

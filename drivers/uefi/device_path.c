@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "text16.h"
 
 enum { HEADER_BYTES = 4, TYPE_END = 0x7f };

@@ -15,8 +15,8 @@
 #include "identity.h"
 #include "location.h"
 #include "names.h"
+#include "platform/devices.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "text16.h"
 
 /* A handle with Block I/O, before it becomes a struct device. */

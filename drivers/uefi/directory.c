@@ -1,12 +1,13 @@
 #include <efi.h>
 
+#include "base/memory.h"
 #include "base/out.h"
 #include "base/text.h"
 #include "file.h"
 #include "file_system.h"
 #include "firmware.h"
 #include "location.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "status.h"
 #include "text16.h"
 

@@ -8,7 +8,6 @@
 #include "device_path.h"
 #include "file_system.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "status.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include "cancel.h"
 #include "console.h"
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 #include "sata.h"
 #include "virtual_machine.h"
 

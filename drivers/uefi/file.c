@@ -16,13 +16,14 @@
 
 #include "file.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "disk.h"
+#include "file_system.h"
 #include "firmware.h"
 #include "flush.h"
 #include "rewrite.h"
 #include "status.h"
-#include "file_system.h"
 
 enum { TRANSFER_BYTES = 1 << 20 }; /* four to six times faster than 64 KiB; larger gains little and delays a break */
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "blk/blk.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 
 /*
  * An open file on `volume` as a blk, which owns it from then on: blk_close() closes it. For OPEN_READ the blk has no

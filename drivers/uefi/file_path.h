@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "location.h"
-#include "platform/platform.h"
 
 /* The way to a file: where its name leads, and the open root of its volume. */
 struct file_path {

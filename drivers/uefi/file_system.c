@@ -3,12 +3,12 @@
 #include "file_system.h"
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/size.h"
 #include "device_path.h"
 #include "disk.h"
 #include "disk/fat.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "sata.h"
 #include "status.h"
 #include "text16.h"

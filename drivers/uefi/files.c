@@ -10,7 +10,7 @@
 #include "file_system.h"
 #include "firmware.h"
 #include "location.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "rewrite.h"
 #include "status.h"
 #include "text16.h"

@@ -2,9 +2,11 @@
 
 #include "firmware.h"
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/out.h"
 #include "console.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 #include "processors.h"
 #include "sata.h"
 #include "status.h"

@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "device_path.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "protocol/ata_pass_thru.h"
 #include "protocol/disk_info.h"
 #include "protocol/nvme_pass_thru.h"

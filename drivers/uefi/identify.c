@@ -12,6 +12,7 @@
  */
 #include <efi.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/text.h"
@@ -19,6 +20,8 @@
 #include "file_path.h"
 #include "file_system.h"
 #include "firmware.h"
+#include "platform/files.h"
+#include "platform/permit.h"
 #include "status.h"
 #include "text16.h"
 

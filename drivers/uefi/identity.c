@@ -11,7 +11,6 @@
 #include "device_path.h"
 #include "firmware.h"
 #include "nvme.h"
-#include "platform/platform.h"
 #include "protocol/disk_info.h"
 #include "protocol/scsi_io.h"
 #include "protocol/usb_io.h"

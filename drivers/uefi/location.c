@@ -11,7 +11,6 @@
 #include "firmware.h"
 #include "names.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 #include "text16.h"
 
 static bool is_separator(char c)

@@ -4,7 +4,6 @@
 
 #include "base/range.h"
 #include "firmware.h"
-#include "platform/platform.h"
 
 /* These loops are memcpy and memset; gcc must not recognise them and put a call of the function into itself. */
 #ifndef __clang__

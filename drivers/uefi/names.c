@@ -2,12 +2,12 @@
 
 #include "names.h"
 
+#include "base/memory.h"
 #include "base/out.h"
 #include "base/text.h"
 #include "connect.h"
 #include "device_path.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "protocol/unicode_collation2.h"
 #include "text16.h"
 

@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "device_path.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "protocol/nvme_pass_thru.h"
 #include "status.h"
 

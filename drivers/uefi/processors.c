@@ -8,7 +8,7 @@
 #include "processors.h"
 
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/processors.h"
 #include "protocol/mp_services.h"
 
 enum { OTHERS_MAX = 16, STEP_US = 20, RETURN_SECONDS = 5, SECOND_US = 1000000 };

@@ -20,7 +20,6 @@
 #include "disk.h"
 #include "file.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "status.h"
 #include "text16.h"
 

@@ -17,10 +17,10 @@
 
 #include "sata.h"
 
+#include "base/memory.h"
 #include "device_path.h"
 #include "disk.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "protocol/ata_pass_thru.h"
 
 enum { DISKS_MAX = 32, CONTROLLERS_MAX = 16 };

@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "device_path.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "text16.h"
 
 enum { MEDIA = 4, FILE_PATH = 4, FIRMWARE_FILE = 6, HEADER_BYTES = 4, PATH_END_BYTES = 4 };

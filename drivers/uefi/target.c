@@ -13,7 +13,8 @@
 #include "flush.h"
 #include "identity.h"
 #include "nvme.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
+#include "platform/person.h"
 #include "sata.h"
 #include "status.h"
 

@@ -9,7 +9,7 @@
 #include "base/utf.h"
 #include "console.h"
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 enum {
 	COLUMNS = 80,

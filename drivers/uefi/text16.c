@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "base/utf.h"
-#include "platform/platform.h"
 
 size_t text16_length(const CHAR16 *s)
 {

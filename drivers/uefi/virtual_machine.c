@@ -8,7 +8,6 @@
 #include "base/out_memory.h"
 #include "base/text.h"
 #include "firmware.h"
-#include "platform/platform.h"
 #include "platform/smbios.h"
 
 /* fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for come from the other. */

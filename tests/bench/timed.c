@@ -12,7 +12,7 @@
 #include "cli/command.h"
 #include "console.h"
 #include "firmware.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 #include "sata.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);

@@ -12,7 +12,6 @@
 #include "clock.h"
 #include "console.h"
 #include "firmware.h"
-#include "platform/platform.h"
 
 enum { RUNS = 5, SHORT_RUNS = 5, RAW_MIB = 256, MIB = 1 << 20, CLUSTER = 65536 };
 

@@ -1,5 +1,7 @@
 #include "machine.h"
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "blk/blk.h"
 #include "volume.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "platform/platform.h"
+#include "platform/devices.h"
 
 /*
  * The devices of a made-up machine, for platform_devices(). They are copied each time, texts and names through

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "pages.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
+#include "platform/machine.h"
+#include "platform/person.h"
 #include "platform/stop.h"
 #include "sim.h"
 

@@ -3,7 +3,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "platform/platform.h"
+#include "base/check.h"
+#include "platform/processors.h"
 
 enum { THREADS_MAX = 8, STOPPED_MS = 50 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/out.h"
-#include "platform/platform.h"
+#include "platform/machine.h"
 
 /* The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text that is kept. */
 

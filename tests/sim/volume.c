@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/blk.h"
 #include "pages.h"
-#include "platform/platform.h"
+#include "platform/files.h"
+#include "platform/permit.h"
 #include "processors.h"
 
 struct sim_file {

@@ -1,8 +1,8 @@
 #include "unit.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "memory_blk.h"
-#include "platform/platform.h"
 
 static uint8_t pattern(uint64_t offset)
 {

@@ -1,10 +1,10 @@
 #include "unit.h"
 
+#include "base/memory.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/window.h"
 #include "memory_blk.h"
-#include "platform/platform.h"
 
 enum { KIB = 1 << 10, DISK = 256 * KIB, HELD = 64 * KIB };
 

@@ -1,7 +1,7 @@
 #include "unit.h"
 
+#include "base/memory.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 
 static void test_volume(void **state)
 {

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "format/qcow2/image.h"
 #include "memory_blk.h"
-#include "platform/platform.h"
 
 enum { FILE_BYTES = 2 << 20, REFTABLE_MAX = QCOW2_REFTABLE_BYTES_MAX / 8 };
 

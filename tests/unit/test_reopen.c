@@ -1,10 +1,10 @@
 /* A new image that an earlier job has left, opened again to resume it (create_reopen()). */
 #include "unit.h"
 
+#include "base/memory.h"
 #include "blk/blk.h"
 #include "blk/hold.h"
 #include "edit/create.h"
-#include "platform/platform.h"
 #include "volume.h"
 
 static const struct sim_volume_kind kind = { .free_bytes = 1 << 20 };

@@ -4,9 +4,11 @@
  */
 #include "unit.h"
 
+#include "base/memory.h"
 #include "cli/command.h"
 #include "machine.h"
-#include "platform/platform.h"
+#include "platform/devices.h"
+#include "platform/files.h"
 #include "powercut.h"
 #include "record/outcome.h"
 #include "record/rescue_map.h"

@@ -1,7 +1,7 @@
 #include "unit.h"
 
+#include "base/memory.h"
 #include "disk/part.h"
-#include "platform/platform.h"
 #include "tables.h"
 
 enum { SIZE = 1 << 20 };

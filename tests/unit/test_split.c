@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "cli/command.h"
-#include "platform/platform.h"
+#include "platform/files.h"
 #include "powercut.h"
 #include "storage/split.h"
 #include "volume.h"

@@ -1,7 +1,7 @@
 #include "unit.h"
 
+#include "base/memory.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 static void test_compare(void **state)
 {

@@ -10,7 +10,6 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 /* How the image is to be. */
 struct goal {

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 /* ---- the directory ------------------------------------------------------------------------------------------------ */
 

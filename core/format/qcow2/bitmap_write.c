@@ -16,7 +16,6 @@
 #include "base/text.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 enum { DIRECTORY_BYTES_MAX = 64 << 20 }; /* as in QEMU */
 

@@ -13,8 +13,9 @@
  */
 #include "format/qcow2/check.h"
 
+#include "base/memory.h"
 #include "base/range.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* ---- problems ----------------------------------------------------------------------------------------------------- */
 

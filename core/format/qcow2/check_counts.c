@@ -4,7 +4,6 @@
 #include "base/range.h"
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
-#include "platform/platform.h"
 
 enum status qcow2_counts_init(struct qcow2_check *c)
 {

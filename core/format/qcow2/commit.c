@@ -37,7 +37,6 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 enum status qcow2_may_change(const struct qcow2_image *q, struct error *err)
 {

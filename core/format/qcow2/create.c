@@ -11,7 +11,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 static const char *const compat_names[] = { "1.1", "v3", "0.10", "v2", NULL };
 enum { COMPAT_FIRST_V2 = 2 };

@@ -5,7 +5,6 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
-#include "platform/platform.h"
 
 /* Section "Header". Version 2 has the first 72 bytes. */
 struct disk_header {

@@ -20,7 +20,6 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 enum { AT_VERSION = 4, AT_BACKING_OFFSET = 8, AT_BACKING_BYTES = 16, AT_AUTOCLEAR = 88, AT_REFCOUNT_ORDER = 96,
        AT_HEADER_BYTES = 100 };

@@ -3,7 +3,6 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 enum { SUBCLUSTERS = 32 };
 

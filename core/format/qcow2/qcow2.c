@@ -11,9 +11,9 @@
  */
 #include "format/qcow2/image.h"
 
+#include "base/memory.h"
 #include "base/range.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 
 static const struct qcow2_image *const_qcow2(const struct image *image)
 {

@@ -3,8 +3,8 @@
 #include "base/range.h"
 #include "codec/codec.h"
 #include "format/qcow2/image.h"
+#include "platform/files.h"
 #include "platform/path.h"
-#include "platform/platform.h"
 
 static struct qcow2_image *qcow2_of(struct blk *blk)
 {

@@ -10,7 +10,6 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 static uint64_t per_block(const struct qcow2_image *q)
 {

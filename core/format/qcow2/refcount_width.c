@@ -13,7 +13,7 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* The new structure: blocks behind each other, then the table that lists them. */
 struct structure {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 static uint64_t per_block(const struct qcow2_new_refcounts *n)
 {

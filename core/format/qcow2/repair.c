@@ -26,7 +26,6 @@
 #include "base/range.h"
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
-#include "platform/platform.h"
 
 struct mending {
 	struct qcow2_check check;

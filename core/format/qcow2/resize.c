@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 static void take_size(struct qcow2_image *q, uint64_t size)
 {

@@ -2,7 +2,6 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
 
 static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, char **ret)
 {

@@ -33,7 +33,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/clock.h"
 
 enum {
 	NAME_BYTES_MAX = 255, /* as QEMU has room for */

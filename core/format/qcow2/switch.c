@@ -28,7 +28,7 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 enum status qcow2_switch_begin(struct qcow2_image *q, struct qcow2_switch *s)
 {

@@ -2,7 +2,7 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* ---- clusters that are referred to -------------------------------------------------------------------------------- */
 

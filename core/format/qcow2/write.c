@@ -9,7 +9,7 @@
 #include "codec/codec.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 #define ALL_SUBCLUSTERS UINT64_C(0xffffffff)
 

@@ -10,7 +10,7 @@
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
-#include "platform/platform.h"
+#include "platform/person.h"
 
 /* One L2 table that is looked at. */
 struct table {
