@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "arguments.h"
@@ -17,7 +18,8 @@ enum { LOAD_OPTIONS_MAX = 16 << 10 }; /* longer is no command line that somebody
 /* ---- From the shell ---- */
 
 /* The shell has done the splitting and the quotes; the first word is the program's own name. */
-static enum status words_of_shell(const EFI_SHELL_PARAMETERS_PROTOCOL *parameters, struct words *ret, struct error *err)
+static enum status words_of_shell(const EFI_SHELL_PARAMETERS_PROTOCOL *parameters,
+				  struct words *ret, struct error *err)
 {
 	size_t n = parameters->Argc > 0 ? parameters->Argc - 1 : 0;
 
@@ -39,13 +41,14 @@ static bool is_text(uint16_t unit)
 {
 	bool surrogate = unit >= 0xd800 && unit <= 0xdfff;
 
-	return unit == '\t' || (unit >= ' ' && unit < 0x7f) || (unit >= 0xa0 && unit < 0xfffe && !surrogate);
+	return unit == '\t' || (unit >= ' ' && unit < 0x7f) ||
+	       (unit >= 0xa0 && unit < 0xfffe && !surrogate);
 }
 
 /*
- * Load options as UTF-8, if they are UTF-16 text at all. The specification leaves their contents to the program
- * (UEFI 2.10, 3.1.3), and boot managers put GUIDs, ASCII and remains of other programs there. NULL: no text, or no
- * memory.
+ * Load options as UTF-8, if they are UTF-16 text at all. The specification leaves their contents to
+ * the program (UEFI 2.10, 3.1.3), and boot managers put GUIDs, ASCII and remains of other programs
+ * there. NULL: no text, or no memory.
  */
 static char *text_of_load_options(const uint8_t *bytes, size_t size)
 {
@@ -55,7 +58,10 @@ static char *text_of_load_options(const uint8_t *bytes, size_t size)
 
 	if (bytes == NULL || size % 2 != 0 || size > LOAD_OPTIONS_MAX)
 		return NULL;
-	/* They may stand at an odd address: Boot#### holds them behind a string and a device path of any length. */
+	/*
+	 * They may stand at an odd address: Boot#### holds them behind a string and a device path
+	 * of any length.
+	 */
 	units = mem_alloc((n + 1) * sizeof *units);
 	if (units == NULL)
 		return NULL;
@@ -80,10 +86,14 @@ static bool ends_in(const char *s, const char *end)
 	return n >= n_end && text_equal_nocase(s + n - n_end, end);
 }
 
-/* Takes a first word that is the program's own name away: some boot managers put it there, others do not. */
+/*
+ * Takes a first word that is the program's own name away: some boot managers put it there, others
+ * do not.
+ */
 static void drop_own_name(struct words *words)
 {
-	if (words->n == 0 || (!ends_in(words->word[0], "efi-img") && !ends_in(words->word[0], "efi-img.efi")))
+	if (words->n == 0 ||
+	    (!ends_in(words->word[0], "efi-img") && !ends_in(words->word[0], "efi-img.efi")))
 		return;
 	mem_free(words->word[0]);
 	words->n--;
@@ -92,10 +102,11 @@ static void drop_own_name(struct words *words)
 }
 
 /*
- * U-Boot hands the kernel's command line to whatever it starts. So only what begins with one of our commands, or
- * with an option, is taken for ours; `ret` stays empty otherwise.
+ * U-Boot hands the kernel's command line to whatever it starts. So only what begins with one of our
+ * commands, or with an option, is taken for ours; `ret` stays empty otherwise.
  */
-static enum status words_of_load_options(const EFI_LOADED_IMAGE_PROTOCOL *loaded, struct words *ret, struct error *err)
+static enum status words_of_load_options(const EFI_LOADED_IMAGE_PROTOCOL *loaded, struct words *ret,
+					 struct error *err)
 {
 	char *text = text_of_load_options(loaded->LoadOptions, loaded->LoadOptionsSize);
 	enum status st;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/error.h"
@@ -11,7 +12,7 @@ enum way {
 };
 
 /*
- * `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that is not closed),
- * ST_NO_MEMORY.
+ * `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that
+ * is not closed), ST_NO_MEMORY.
  */
 enum status arguments_find(enum way *ret_way, struct words *ret, struct error *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "jobs.h"
@@ -12,7 +13,10 @@
 
 enum { COUNTDOWN_SECONDS = 5 };
 
-/* Its name is the caller's, like its text. ST_NOT_FOUND: there is none, and nothing wrong with that. */
+/*
+ * Its name is the caller's, like its text. ST_NOT_FOUND: there is none, and nothing wrong with
+ * that.
+ */
 static enum status from_stick(char **ret_name, char **ret, size_t *ret_n, struct error *err)
 {
 	static const char path[] = "\\efi-img\\job.txt";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "arguments.h"
@@ -18,7 +19,8 @@ enum { STAY_SECONDS = 5 };
 
 static int run(const struct console *console, const char *name)
 {
-	char *words[] = { (char *)(uintptr_t)name, NULL }; /* options are reordered, texts never written to */
+	/* options are reordered, texts never written to */
+	char *words[] = { (char *)(uintptr_t)name, NULL };
 
 	return command_run(console, 1, words);
 }
@@ -27,7 +29,8 @@ static int run_from_shell(const struct console *console, const struct words *wor
 {
 	if (words->n > 0)
 		return command_run(console, (int)words->n, words->word);
-	(void)run(console, "help"); /* whatever it returns: nothing was done, and that is an error for a script */
+	/* whatever it returns: nothing was done, and that is an error for a script */
+	(void)run(console, "help");
 	return EXIT_ERROR;
 }
 
@@ -37,7 +40,8 @@ static int run_from_boot_manager(const struct console *console, const struct wor
 	int code = command_run(console, (int)words->n, words->word);
 
 	if (console_wait_for_key("\nPress a key to stay on this screen.\n", STAY_SECONDS))
-		(void)console_wait_for_key("Press any key to leave.\n", 0); /* without a keyboard there is no waiting */
+		/* without a keyboard there is no waiting */
+		(void)console_wait_for_key("Press any key to leave.\n", 0);
 	return code;
 }
 
@@ -52,7 +56,8 @@ static int show_all(const struct console *console)
 	code = run(console, "list");
 	out_printf(console->out, "\n");
 	(void)run(console, "help"); /* printing is all it does */
-	(void)console_wait_for_key("\nPress any key to leave.\n", 0); /* without a keyboard there is no waiting */
+	/* without a keyboard there is no waiting */
+	(void)console_wait_for_key("\nPress any key to leave.\n", 0);
 	return code;
 }
 
@@ -66,11 +71,16 @@ static int run_from_nowhere(const struct console *console)
 
 		terminal_close();
 		switch (end) {
-		case MENU_LEAVE: return EXIT_OK;
-		case MENU_IMPOSSIBLE: return show_all(console);
+		case MENU_LEAVE:
+			return EXIT_OK;
+		case MENU_IMPOSSIBLE:
+			return show_all(console);
 		case MENU_SHELL:
-			if (!shell_start() && !console_wait_for_key("There is no UEFI shell: neither in the firmware nor as \\shellx64.efi on a volume.\n"
-								    "Press any key to go back.\n", 0))
+			if (!shell_start() &&
+			    !console_wait_for_key("There is no UEFI shell: neither in the firmware "
+						  "nor as \\shellx64.efi on a volume.\n"
+						  "Press any key to go back.\n",
+						  0))
 				return EXIT_ERROR;
 			break;
 		case MENU_REBOOT:
@@ -112,12 +122,19 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 
 	firmware_start(image, system);
 	console = (struct console){
-		.out = console_out(), .err = console_err(), .events = serial_out(), .plain = !console_has_screen(), .page = console_page,
+		.out = console_out(),
+		.err = console_err(),
+		.events = serial_out(),
+		.plain = !console_has_screen(),
+		.page = console_page,
 	};
 	code = start(&console);
 	console_finish();
 	cancel_finish();
 	sata_finish();
-	/* The shell takes the low 32 bits for %lasterror%; a small number without the error bit arrives as it is. */
+	/*
+	 * The shell takes the low 32 bits for %lasterror%; a small number without the error bit
+	 * arrives as it is.
+	 */
 	return (EFI_STATUS)code;
 }

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Usage: manual shell|man
  *
- * Prints the manual of efi-img, made from the tables of its commands: as efi-img.man, which the UEFI shell shows for
- * `help efi-img` and `efi-img -?` (UEFI Shell 2.2, appendix B; UTF-16, since that is what a shell must read), or as the
- * man page efi-img.1.
+ * Prints the manual of efi-img, made from the tables of its commands: as efi-img.man, which the
+ * UEFI shell shows for `help efi-img` and `efi-img -?` (UEFI Shell 2.2, appendix B; UTF-16, since
+ * that is what a shell must read), or as the man page efi-img.1.
  */
 
 #include <stdio.h>
@@ -145,13 +146,26 @@ static void put_plain(const char *text)
 {
 	for (; *text != '\0'; text++)
 		switch (*text) {
-		case '\\': fputs("\\e", stdout); break;
-		case '-': fputs("\\-", stdout); break;
-		case '\'': fputs("\\(aq", stdout); break;
-		case '`': fputs("\\(ga", stdout); break;
-		case '^': fputs("\\(ha", stdout); break;
-		case '~': fputs("\\(ti", stdout); break;
-		default: putchar(*text);
+		case '\\':
+			fputs("\\e", stdout);
+			break;
+		case '-':
+			fputs("\\-", stdout);
+			break;
+		case '\'':
+			fputs("\\(aq", stdout);
+			break;
+		case '`':
+			fputs("\\(ga", stdout);
+			break;
+		case '^':
+			fputs("\\(ha", stdout);
+			break;
+		case '~':
+			fputs("\\(ti", stdout);
+			break;
+		default:
+			putchar(*text);
 		}
 }
 
@@ -211,7 +225,8 @@ static void put_command(const struct command *command)
 	fputs(": ", stdout);
 	put_plain(command->summary);
 	fputs(".\n", stdout);
-	for (const struct option *o = command->options; o != NULL && (o->letter != 0 || o->name != NULL); o++)
+	for (const struct option *o = command->options;
+	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
 		put_option(o);
 	if (command->notes != NULL) {
 		fputs(".PP\n", stdout);
@@ -232,13 +247,21 @@ static void put_command(const struct command *command)
 
 static void print_man_page(void)
 {
-	printf(".TH EFI\\-IMG 1 \"\" \"efi\\-img " EFI_IMG_VERSION "\" \"User Commands\"\n.SH NAME\nefi\\-img \\- %s\n", about);
+	printf(".TH EFI\\-IMG 1 \"\" \"efi\\-img " EFI_IMG_VERSION
+	       "\" \"User Commands\"\n.SH NAME\nefi\\-img \\- %s\n",
+	       about);
 	fputs(".SH SYNOPSIS\n.B efi\\-img\n.I COMMAND\n[OPTIONS] ...\n.SH DESCRIPTION\n", stdout);
-	line_plain("efi-img works on disks and disk images as qemu-img does, with the same commands, options, output and exit codes.");
-	line_plain("It is a program for UEFI firmware, which lists, captures, restores and clones the disks of a machine that has not booted anything.");
-	line_plain("As a program for Linux, which this page comes with, it is the same but for the names: here they are paths of files.");
-	line_plain("Names like serial=S4X9NG0R12 and fs0:\\mydisk.qcow2 are those of disks and files in firmware.");
-	fputs(".PP\nEvery command has \\fB\\-h\\fR, \\fB\\-\\-help\\fR. Long options may be abbreviated.\n.SH COMMANDS\n", stdout);
+	line_plain("efi-img works on disks and disk images as qemu-img does, with the same "
+		   "commands, options, output and exit codes.");
+	line_plain("It is a program for UEFI firmware, which lists, captures, restores and clones "
+		   "the disks of a machine that has not booted anything.");
+	line_plain("As a program for Linux, which this page comes with, it is the same but for the "
+		   "names: here they are paths of files.");
+	line_plain("Names like serial=S4X9NG0R12 and fs0:\\mydisk.qcow2 are those of disks and "
+		   "files in firmware.");
+	fputs(".PP\nEvery command has \\fB\\-h\\fR, \\fB\\-\\-help\\fR. Long options may be "
+	      "abbreviated.\n.SH COMMANDS\n",
+	      stdout);
 	for (size_t i = 0; commands[i] != NULL; i++)
 		put_command(commands[i]);
 	fputs(".SH EXIT STATUS\n.nf\n", stdout);

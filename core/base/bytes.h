@@ -1,18 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * On-disk integers as typed byte arrays: alignment 1, and mixing up byte orders, or using one without
- * converting it, does not compile.
+ * On-disk integers as typed byte arrays: alignment 1, and mixing up byte orders, or using one
+ * without converting it, does not compile.
  */
-typedef struct { uint8_t b[2]; } be16;
-typedef struct { uint8_t b[4]; } be32;
-typedef struct { uint8_t b[8]; } be64;
-typedef struct { uint8_t b[2]; } le16;
-typedef struct { uint8_t b[4]; } le32;
-typedef struct { uint8_t b[8]; } le64;
+typedef struct {
+	uint8_t b[2];
+} be16;
+typedef struct {
+	uint8_t b[4];
+} be32;
+typedef struct {
+	uint8_t b[8];
+} be64;
+typedef struct {
+	uint8_t b[2];
+} le16;
+typedef struct {
+	uint8_t b[4];
+} le32;
+typedef struct {
+	uint8_t b[8];
+} le64;
 
 /* Unrolled, the compiler sees that each of these is one instruction. */
 static inline uint64_t bytes_from_be(const uint8_t *b, size_t n)
@@ -49,12 +62,30 @@ static inline void bytes_to_le(uint8_t *b, size_t n, uint64_t v)
 		b[i] = (uint8_t)(v >> (8 * i));
 }
 
-static inline uint16_t be16_get(be16 v) { return (uint16_t)bytes_from_be(v.b, 2); }
-static inline uint32_t be32_get(be32 v) { return (uint32_t)bytes_from_be(v.b, 4); }
-static inline uint64_t be64_get(be64 v) { return bytes_from_be(v.b, 8); }
-static inline uint16_t le16_get(le16 v) { return (uint16_t)bytes_from_le(v.b, 2); }
-static inline uint32_t le32_get(le32 v) { return (uint32_t)bytes_from_le(v.b, 4); }
-static inline uint64_t le64_get(le64 v) { return bytes_from_le(v.b, 8); }
+static inline uint16_t be16_get(be16 v)
+{
+	return (uint16_t)bytes_from_be(v.b, 2);
+}
+static inline uint32_t be32_get(be32 v)
+{
+	return (uint32_t)bytes_from_be(v.b, 4);
+}
+static inline uint64_t be64_get(be64 v)
+{
+	return bytes_from_be(v.b, 8);
+}
+static inline uint16_t le16_get(le16 v)
+{
+	return (uint16_t)bytes_from_le(v.b, 2);
+}
+static inline uint32_t le32_get(le32 v)
+{
+	return (uint32_t)bytes_from_le(v.b, 4);
+}
+static inline uint64_t le64_get(le64 v)
+{
+	return bytes_from_le(v.b, 8);
+}
 
 static inline be32 be32_of(uint32_t v)
 {

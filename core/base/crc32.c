@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/crc32.h"
 
 uint32_t crc32(uint32_t crc, const void *bytes, size_t n)

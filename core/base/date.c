@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/date.h"
 
 /* By counting in eras of 400 years from March. */
@@ -11,7 +12,9 @@ struct date date_of(int64_t seconds)
 	struct date date = {
 		.day = of_year - (153 * from_march + 2) / 5 + 1,
 		.month = from_march < 10 ? from_march + 3 : from_march - 9,
-		.hour = of_day / 3600, .minute = of_day / 60 % 60, .second = of_day % 60,
+		.hour = of_day / 3600,
+		.minute = of_day / 60 % 60,
+		.second = of_day % 60,
 	};
 
 	date.year = (int)(year_of_era + (unsigned)era * 400 + (date.month <= 2));

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/status.h"
 
 /*
- * The words of one failure, written where it is understood (which file, which field, which value, what to do about
- * it) and printed once, by the command. Owned by the caller; `text` is valid UTF-8, without a newline at its end.
+ * The words of one failure, written where it is understood (which file, which field, which value,
+ * what to do about it) and printed once, by the command. Owned by the caller; `text` is valid
+ * UTF-8, without a newline at its end.
  */
 struct error {
 	char text[1024];
@@ -17,8 +19,9 @@ void error_set(struct error *err, const char *format, ...) __attribute__((format
 void error_add(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Writes the words and has the value `st`, so that a function can end in `return fail(err, ST_INVALID, "...")`. A
- * macro, because compilers and analysers then see that such a return is a failure.
+ * Writes the words and has the value `st`, so that a function can end in `return fail(err,
+ * ST_INVALID, "...")`. A macro, because compilers and analysers then see that such a return is a
+ * failure.
  */
 #define fail(err, st, ...) (error_set(err, __VA_ARGS__), (st))
 

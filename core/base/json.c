@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/json.h"
 
 #include "base/memory.h"
@@ -79,7 +80,8 @@ static bool read_escape(struct reader *r, unsigned *ret)
 	if (*ret < 0xd800 || *ret > 0xdfff)
 		return true;
 	/* section 7: beyond the basic plane there are two of them */
-	if (*ret > 0xdbff || !take(r, '\\') || !take(r, 'u') || !read_unit(r, &low) || low < 0xdc00 || low > 0xdfff)
+	if (*ret > 0xdbff || !take(r, '\\') || !take(r, 'u') || !read_unit(r, &low) ||
+	    low < 0xdc00 || low > 0xdfff)
 		return false;
 	*ret = 0x10000 + ((*ret - 0xd800) << 10 | (low - 0xdc00));
 	return true;
@@ -207,11 +209,16 @@ static bool read_value(struct reader *r, unsigned depth)
 		r->at++;
 		return read_all(r, closing, depth + 1);
 	}
-	case '"': return read_string(r, NULL, 0);
-	case 't': return read_word(r, "true");
-	case 'f': return read_word(r, "false");
-	case 'n': return read_word(r, "null");
-	default: return read_number(r);
+	case '"':
+		return read_string(r, NULL, 0);
+	case 't':
+		return read_word(r, "true");
+	case 'f':
+		return read_word(r, "false");
+	case 'n':
+		return read_word(r, "null");
+	default:
+		return read_number(r);
 	}
 }
 

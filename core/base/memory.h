@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
-/* The four functions that a freestanding compiler may call by itself; the platform supplies them. */
+/*
+ * The four functions that a freestanding compiler may call by itself; the platform supplies them.
+ */
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
@@ -11,7 +13,9 @@ int memcmp(const void *a, const void *b, size_t n);
 
 /* ---- Allocation: supplied by the platform, too ---- */
 
-/* `n` zeroed bytes, aligned for any type. NULL: none left. n = 0 gives a pointer that can be freed. */
+/*
+ * `n` zeroed bytes, aligned for any type. NULL: none left. n = 0 gives a pointer that can be freed.
+ */
 void *mem_alloc(size_t n);
 void mem_free(void *); /* NULL is allowed */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/nearest.h"
 
 #include "base/text.h"
@@ -11,13 +12,17 @@ static size_t least(size_t a, size_t b)
 
 void nearest_try(struct nearest *nearest, const char *word, size_t n, const char *name)
 {
-	/* The changes from the first i letters of the word (and from one, and two less) to the first j of the name. */
+	/*
+	 * The changes from the first i letters of the word (and from one, and two less) to the
+	 * first j of the name.
+	 */
 	size_t rows[3][NAME_MAX + 1], n_name = text_length(name), changes = n, end = 0;
 
 	if (n < WORD_MIN || n > WORD_MAX || n_name > NAME_MAX)
 		return;
 	for (size_t i = 0; i <= n; i++) {
-		size_t *row = rows[i % 3], *before = rows[(i + 2) % 3], *before2 = rows[(i + 1) % 3];
+		size_t *row = rows[i % 3], *before = rows[(i + 2) % 3],
+		       *before2 = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= n_name; j++) {
@@ -25,8 +30,10 @@ void nearest_try(struct nearest *nearest, const char *word, size_t n, const char
 				row[j] = j;
 				continue;
 			}
-			row[j] = least(least(before[j], row[j - 1]) + 1, before[j - 1] + (word[i - 1] != name[j - 1]));
-			if (i > 1 && j > 1 && word[i - 1] == name[j - 2] && word[i - 2] == name[j - 1])
+			row[j] = least(least(before[j], row[j - 1]) + 1,
+				       before[j - 1] + (word[i - 1] != name[j - 1]));
+			if (i > 1 && j > 1 && word[i - 1] == name[j - 2] &&
+			    word[i - 2] == name[j - 1])
 				row[j] = least(row[j], before2[j - 2] + 1);
 		}
 	}
@@ -37,7 +44,8 @@ void nearest_try(struct nearest *nearest, const char *word, size_t n, const char
 		}
 	if (changes > n / 3)
 		return;
-	if (nearest->found == NULL || changes < nearest->changes || (changes == nearest->changes && n_name - end < nearest->rest))
+	if (nearest->found == NULL || changes < nearest->changes ||
+	    (changes == nearest->changes && n_name - end < nearest->rest))
 		*nearest = (struct nearest){ name, changes, n_name - end };
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/out.h"
 
 #include <stdbool.h>
@@ -94,22 +95,32 @@ static struct conversion parse_conversion(const char **format, struct arguments 
 static uint64_t unsigned_argument(const struct conversion *c, struct arguments *args)
 {
 	switch (c->longs) {
-	case 0: return va_arg(args->list, unsigned int);
-	case 1: return va_arg(args->list, unsigned long);
-	case 2: return va_arg(args->list, unsigned long long);
-	case 3: return va_arg(args->list, size_t);
-	default: return va_arg(args->list, uintmax_t);
+	case 0:
+		return va_arg(args->list, unsigned int);
+	case 1:
+		return va_arg(args->list, unsigned long);
+	case 2:
+		return va_arg(args->list, unsigned long long);
+	case 3:
+		return va_arg(args->list, size_t);
+	default:
+		return va_arg(args->list, uintmax_t);
 	}
 }
 
 static int64_t signed_argument(const struct conversion *c, struct arguments *args)
 {
 	switch (c->longs) {
-	case 0: return va_arg(args->list, int);
-	case 1: return va_arg(args->list, long);
-	case 2: return va_arg(args->list, long long);
-	case 3: return va_arg(args->list, ptrdiff_t);
-	default: return va_arg(args->list, intmax_t);
+	case 0:
+		return va_arg(args->list, int);
+	case 1:
+		return va_arg(args->list, long);
+	case 2:
+		return va_arg(args->list, long long);
+	case 3:
+		return va_arg(args->list, ptrdiff_t);
+	default:
+		return va_arg(args->list, intmax_t);
 	}
 }
 
@@ -235,7 +246,8 @@ static void buffer_write(struct out *out, const char *bytes, size_t n)
 		return;
 	if (n > room) {
 		fits = room;
-		while (fits > 0 && ((uint8_t)bytes[fits] & 0xc0) == 0x80) /* not inside a UTF-8 sequence */
+		/* not inside a UTF-8 sequence */
+		while (fits > 0 && ((uint8_t)bytes[fits] & 0xc0) == 0x80)
 			fits--;
 		out->failed = true;
 	}
@@ -247,6 +259,8 @@ static void buffer_write(struct out *out, const char *bytes, size_t n)
 void out_buffer_init(struct out_buffer *buffer, char *text, size_t capacity)
 {
 	CHECK(capacity > 0);
-	*buffer = (struct out_buffer){ .out.write = buffer_write, .text = text, .capacity = capacity };
+	*buffer = (struct out_buffer){ .out.write = buffer_write,
+				       .text = text,
+				       .capacity = capacity };
 	text[0] = '\0';
 }

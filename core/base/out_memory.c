@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/out_memory.h"
 
 #include <stdbool.h>

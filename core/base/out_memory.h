@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/out.h"
 
-/* Text that is kept in memory, up to `most` bytes; what goes beyond is counted, and sets `failed`. */
+/*
+ * Text that is kept in memory, up to `most` bytes; what goes beyond is counted, and sets `failed`.
+ */
 struct out_memory {
 	struct out out;
 	char *text; /* not NUL-terminated; NULL while there is none */

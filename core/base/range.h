@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -32,14 +33,35 @@ static inline bool mul_ok(uint64_t a, uint64_t b, uint64_t *ret)
 	return true;
 }
 
-static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
 
 /* How many units of `unit` (> 0) are needed for `n`. */
-static inline uint64_t div_up(uint64_t n, uint64_t unit) { return n / unit + (n % unit != 0); }
+static inline uint64_t div_up(uint64_t n, uint64_t unit)
+{
+	return n / unit + (n % unit != 0);
+}
 
-/* `n` rounded down, or up, to a multiple of `unit` (> 0). Up: the caller knows that the result fits. */
-static inline uint64_t round_down(uint64_t n, uint64_t unit) { return n - n % unit; }
-static inline uint64_t round_up(uint64_t n, uint64_t unit) { return div_up(n, unit) * unit; }
+/*
+ * `n` rounded down, or up, to a multiple of `unit` (> 0). Up: the caller knows that the result
+ * fits.
+ */
+static inline uint64_t round_down(uint64_t n, uint64_t unit)
+{
+	return n - n % unit;
+}
+static inline uint64_t round_up(uint64_t n, uint64_t unit)
+{
+	return div_up(n, unit) * unit;
+}
 
-static inline bool is_power_of_two(uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
+static inline bool is_power_of_two(uint64_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 
 #include <stdbool.h>
@@ -38,8 +39,8 @@ static bool parse_hex(const char *s, uint64_t *ret)
 }
 
 /*
- * The bytes that ".digits" of a unit of 2^shift bytes stand for, rounded down; digits behind the 18th are below any
- * byte.
+ * The bytes that ".digits" of a unit of 2^shift bytes stand for, rounded down; digits behind the
+ * 18th are below any byte.
  */
 static uint64_t fraction_bytes(const char *digits, size_t n, int shift)
 {
@@ -102,16 +103,22 @@ enum status size_parse(const char *text, const char *what, uint64_t *ret_bytes, 
 	uint64_t bytes;
 
 	if (!(hex ? parse_hex(text + 2, &bytes) : parse_decimal(text, &bytes)))
-		return fail(err, ST_INVALID, "%s: \"%s\" is not a size; write a number of bytes, or a number "
-			    "with one of the suffixes k, M, G, T, P, E (powers of 1024), such as 64M or 1.5G", what, text);
+		return fail(err, ST_INVALID,
+			    "%s: \"%s\" is not a size; write a number of bytes, or a number with "
+			    "one of the suffixes k, M, G, T, P, E (powers of 1024), such as 64M or "
+			    "1.5G",
+			    what, text);
 	if (bytes > SIZE_LIMIT)
-		return fail(err, ST_INVALID, "%s: \"%s\" is more than the largest size, %ju bytes", what, text,
-			    SIZE_LIMIT);
+		return fail(err, ST_INVALID, "%s: \"%s\" is more than the largest size, %ju bytes",
+			    what, text, SIZE_LIMIT);
 	*ret_bytes = bytes;
 	return ST_OK;
 }
 
-/* The three significant digits of `bytes` >> shift in printf's %.3g: rounded half to even, trailing zeros dropped. */
+/*
+ * The three significant digits of `bytes` >> shift in printf's %.3g: rounded half to even, trailing
+ * zeros dropped.
+ */
 static void print_three_digits(struct out *out, uint64_t bytes, int shift)
 {
 	uint64_t whole = bytes >> shift;

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 /*
  * What a call can end in. A status says which kind of thing happened, so that callers can decide;
  * the words for people are in struct error (error.h).
  */
-enum [[nodiscard]] status {
+enum [[nodiscard]] status{
 	ST_OK = 0,
 	ST_NO_MEMORY,      /* the machine has no memory left for it */
 	ST_INVALID,        /* the caller, or the person, asked for something that makes no sense */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 
 #include "base/memory.h"
@@ -85,7 +86,8 @@ bool text_to_u64(const char *s, uint64_t *ret)
 	if (*s == '\0')
 		return false;
 	for (; *s != '\0'; s++)
-		if (!text_is_digit(*s) || !mul_ok(n, 10, &n) || !add_ok(n, (uint64_t)(*s - '0'), &n))
+		if (!text_is_digit(*s) || !mul_ok(n, 10, &n) ||
+		    !add_ok(n, (uint64_t)(*s - '0'), &n))
 			return false;
 	*ret = n;
 	return true;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -21,5 +22,7 @@ const char *text_find(const char *s, char c);
 char *text_copy(const char *s);
 char *text_copy_n(const char *s, size_t n);
 
-/* Writes an unsigned decimal number that is all of `s`. False: anything else, or beyond 2^64 - 1. */
+/*
+ * Writes an unsigned decimal number that is all of `s`. False: anything else, or beyond 2^64 - 1.
+ */
 bool text_to_u64(const char *s, uint64_t *ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/tree.h"
 
 #include "base/check.h"
@@ -22,7 +23,10 @@ static void json_escape(struct out *out, uint32_t character)
 	out_printf(out, "\\u%04X", (unsigned)character);
 }
 
-/* Everything outside of ASCII is escaped, as qemu-img does it: the output survives every console and code page. */
+/*
+ * Everything outside of ASCII is escaped, as qemu-img does it: the output survives every console
+ * and code page.
+ */
 static void json_string(struct out *out, const char *s)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", escaped[] = "\"\\bfnrt";
@@ -32,7 +36,8 @@ static void json_string(struct out *out, const char *s)
 	while (n > 0) {
 		size_t run = 0;
 
-		while (run < n && s[run] >= 0x20 && s[run] < 0x7f && s[run] != '"' && s[run] != '\\')
+		while (run < n && s[run] >= 0x20 && s[run] < 0x7f && s[run] != '"' &&
+		       s[run] != '\\')
 			run++;
 		if (run > 0) {
 			out->write(out, s, run);
@@ -109,7 +114,8 @@ void tree_end(struct tree *tree)
 	tree->depth--;
 	if (tree->style == TREE_LINES)
 		return;
-	out_text(tree->out, "\n"); /* an empty array has its bracket on the next line as well, as in qemu-img */
+	/* an empty array has its bracket on the next line as well, as in qemu-img */
+	out_text(tree->out, "\n");
 	out_spaces(tree->out, tree->depth * INDENT);
 	out_text(tree->out, tree->level[tree->depth].array ? "]" : "}");
 	if (tree->depth == 0)
@@ -128,7 +134,8 @@ void tree_text(struct tree *tree, const char *key, const char *value)
 	if (tree->style == TREE_JSON)
 		json_string(tree->out, value);
 	else
-		out_printable(tree->out, value, SIZE_MAX); /* the image says it, and nobody has looked at it yet */
+		/* the image says it, and nobody has looked at it yet */
+		out_printable(tree->out, value, SIZE_MAX);
 	end_scalar(tree);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -7,9 +8,10 @@
 #include "base/out.h"
 
 /*
- * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key": value) or as the
- * indented lines that `qemu-img info` has under "Format specific information". Both interfaces are parsed by scripts,
- * so the caller decides the order of the keys. Inside an array, `key` is NULL.
+ * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key":
+ * value) or as the indented lines that `qemu-img info` has under "Format specific information".
+ * Both interfaces are parsed by scripts, so the caller decides the order of the keys. Inside an
+ * array, `key` is NULL.
  */
 enum tree_style { TREE_JSON, TREE_LINES };
 
@@ -29,7 +31,8 @@ void tree_init(struct tree *, struct out *, enum tree_style);
 
 void tree_object(struct tree *, const char *key);
 void tree_array(struct tree *, const char *key);
-void tree_end(struct tree *); /* of the innermost object or array; the outermost one ends with a newline */
+/* of the innermost object or array; the outermost one ends with a newline */
+void tree_end(struct tree *);
 
 void tree_text(struct tree *, const char *key, const char *value);
 void tree_number(struct tree *, const char *key, uint64_t value);

@@ -1,10 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/utf.h"
 
 #include <stdbool.h>
 
 enum { REPLACEMENT = 0xfffd };
 
-static bool is_surrogate(uint32_t c) { return c >= 0xd800 && c <= 0xdfff; }
+static bool is_surrogate(uint32_t c)
+{
+	return c >= 0xd800 && c <= 0xdfff;
+}
 
 /* Takes one character off the front of *units. */
 static uint32_t next_of_utf16(const uint16_t **units, size_t *n)
@@ -24,7 +28,7 @@ static uint32_t next_of_utf16(const uint16_t **units, size_t *n)
 uint32_t utf8_next(const char **bytes, size_t *n)
 {
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-	uint8_t first = (uint8_t)*(*bytes)++;
+	uint8_t first = (uint8_t) * (*bytes)++;
 	size_t more;
 	uint32_t c;
 

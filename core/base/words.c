@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/words.h"
 
 #include <stdbool.h>
@@ -49,7 +50,8 @@ enum status words_split(const char *line, struct words *ret, struct error *err)
 		words.word[words.n++] = word;
 		line = take_word(line, word);
 		if (line == NULL)
-			st = fail(err, ST_INVALID, "a quotation mark in the command line is not closed");
+			st = fail(err, ST_INVALID,
+				  "a quotation mark in the command line is not closed");
 	}
 	if (st != ST_OK) {
 		words_free(&words);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stddef.h>
@@ -6,9 +7,9 @@
 #include "base/out.h"
 
 /*
- * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate, double quotes hold
- * together and vanish, '^' takes the next character as it is. For where no shell has done it: load options of a boot
- * entry.
+ * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate,
+ * double quotes hold together and vanish, '^' takes the next character as it is. For where no shell
+ * has done it: load options of a boot entry.
  */
 struct words {
 	char **word;

@@ -1,8 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/zero.h"
 
 typedef uint64_t word __attribute__((aligned(1), may_alias));
 
-/* Words, not vectors: both are faster than memory, but for these an emulated machine takes two thirds of the time. */
+/*
+ * Words, not vectors: both are faster than memory, but for these an emulated machine takes two
+ * thirds of the time.
+ */
 bool is_zero(const uint8_t *bytes, size_t n)
 {
 	uint8_t seen = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "blk/blk.h"
 
 #include "base/check.h"
@@ -5,7 +6,10 @@
 #include "base/range.h"
 #include "platform/person.h"
 
-/* Zeros are written in pieces of this size: large enough for full speed, small enough to stop within a second. */
+/*
+ * Zeros are written in pieces of this size: large enough for full speed, small enough to stop
+ * within a second.
+ */
 enum { ZEROS_BYTES = 1 << 20 };
 
 static bool fits_device(const struct blk *blk, uint64_t offset, const void *buf, size_t len)
@@ -34,7 +38,8 @@ static enum status read_aligned(struct blk *blk, uint64_t offset, uint8_t *buf, 
 /* Reads through a buffer that the device can use. */
 static enum status read_bounced(struct blk *blk, uint64_t offset, uint8_t *buf, size_t len)
 {
-	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes, round_up(len, blk->block_bytes) + blk->block_bytes);
+	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes,
+					      round_up(len, blk->block_bytes) + blk->block_bytes);
 	uint8_t *bounce = io_alloc(bounce_bytes);
 	enum status st = ST_OK;
 
@@ -108,7 +113,8 @@ static enum status write_aligned(struct blk *blk, uint64_t offset, const uint8_t
 }
 
 /* Reads the blocks at both ends of a span of which a write covers only [skip, skip + n). */
-static enum status read_ends(struct blk *blk, uint64_t start, uint8_t *span, size_t span_bytes, size_t skip, size_t n)
+static enum status read_ends(struct blk *blk, uint64_t start, uint8_t *span, size_t span_bytes,
+			     size_t skip, size_t n)
 {
 	size_t block = blk->block_bytes, last = span_bytes - block;
 	bool at_end = skip + n < span_bytes;
@@ -121,10 +127,14 @@ static enum status read_ends(struct blk *blk, uint64_t start, uint8_t *span, siz
 	return st;
 }
 
-/* Writes through a buffer that the device can use; of blocks that are not all written, the rest is kept. */
+/*
+ * Writes through a buffer that the device can use; of blocks that are not all written, the rest is
+ * kept.
+ */
 static enum status write_bounced(struct blk *blk, uint64_t offset, const uint8_t *buf, size_t len)
 {
-	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes, round_up(len, blk->block_bytes) + blk->block_bytes);
+	size_t bounce_bytes = (size_t)min_u64(blk->transfer_bytes,
+					      round_up(len, blk->block_bytes) + blk->block_bytes);
 	uint8_t *bounce = io_alloc(bounce_bytes);
 	enum status st = ST_OK;
 
@@ -194,7 +204,11 @@ enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct ex
 	if (len == 0 || !range_ok(offset, len, blk->size))
 		return ST_INVALID;
 	if (blk->ops->extent == NULL) {
-		*ret = (struct extent){ .length = len, .allocated = true, .data = true, .has_offset = true, .offset = offset };
+		*ret = (struct extent){ .length = len,
+					.allocated = true,
+					.data = true,
+					.has_offset = true,
+					.offset = offset };
 		return ST_OK;
 	}
 	st = blk->ops->extent(blk, offset, len, ret);

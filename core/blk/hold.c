@@ -26,9 +26,9 @@ struct hold {
 	uint8_t *kept;
 	uint8_t *read; /* what was read back, to compare it */
 	uint8_t *placeholder;
-	size_t n;      /* of each */
+	size_t n;             /* of each */
 	size_t n_placeholder; /* that the file has of it at least, however short its contents are */
-	bool pending;  /* the placeholder is to be written before anything else */
+	bool pending;         /* the placeholder is to be written before anything else */
 	bool released;
 	bool may_begin; /* the very first sector may be there, although the release has failed */
 };
@@ -175,7 +175,11 @@ static enum status hold_extent(struct blk *blk, uint64_t offset, uint64_t len, s
 
 	if (hold->released || offset >= hold->n)
 		return blk_extent(hold->file, offset, len, ret);
-	*ret = (struct extent){ .length = min_u64(len, hold->n - offset), .allocated = true, .data = true, .has_offset = true, .offset = offset };
+	*ret = (struct extent){ .length = min_u64(len, hold->n - offset),
+				.allocated = true,
+				.data = true,
+				.has_offset = true,
+				.offset = offset };
 	return ST_OK;
 }
 
@@ -285,7 +289,8 @@ static enum status give(struct hold *hold, size_t from, size_t to)
 		st = blk_flush(hold->file);
 	if (st == ST_OK && n > 0)
 		st = blk_read(hold->file, from, hold->read + from, n);
-	return st == ST_OK && memcmp(hold->kept + from, hold->read + from, n) != 0 ? ST_MISMATCH : st;
+	return st == ST_OK && memcmp(hold->kept + from, hold->read + from, n) != 0 ? ST_MISMATCH
+										   : st;
 }
 
 enum status hold_release(struct blk *blk)

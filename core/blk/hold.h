@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "blk/blk.h"
@@ -38,9 +39,10 @@ enum status hold_open(struct blk *file, const struct hold_kind *, struct blk **r
 bool hold_untouched(struct blk *);
 
 /*
- * Flushes everything and writes the first bytes, of these the very first sector last, after another flush; flushes
- * again. They are read back: ST_MISMATCH. From then on nothing is kept back. When it fails with the very first sector,
- * the placeholder is written there once more: nothing that failed is to look as if it were whole.
+ * Flushes everything and writes the first bytes, of these the very first sector last, after another
+ * flush; flushes again. They are read back: ST_MISMATCH. From then on nothing is kept back. When it
+ * fails with the very first sector, the placeholder is written there once more: nothing that failed
+ * is to look as if it were whole.
  */
 enum status hold_release(struct blk *);
 

@@ -14,7 +14,8 @@
  * are compared, so that the explanation may be worded anew. Offsets 510 and 511 are not 55h AAh, so
  * no firmware starts from it.
  *
- * The id ties the file to the journal of the copy that writes it (record/journal.h). It is no secret.
+ * The id ties the file to the journal of the copy that writes it (record/journal.h). It is no
+ * secret.
  */
 #include "blk/mark.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "blk/out_file.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "blk/window.h"
 
 #include "base/memory.h"
@@ -51,7 +52,8 @@ static enum status window_resize(struct blk *blk, uint64_t size, enum prealloc p
 	if (size > window->kind.limit)
 		return ST_NO_SPACE;
 	if (size > blk->size)
-		st = blk_write_zeros(window->below, window->kind.start + blk->size, size - blk->size);
+		st = blk_write_zeros(window->below, window->kind.start + blk->size,
+				     size - blk->size);
 	if (st == ST_OK)
 		blk->size = size;
 	return st;
@@ -74,20 +76,36 @@ static void window_close(struct blk *blk)
 
 struct blk *window_open(struct blk *below, const struct window_kind *kind)
 {
-	static const struct blk_ops for_reading = { .read = window_read, .flush = window_flush, .close = window_close };
-	static const struct blk_ops of_device = { .read = window_read, .flush = window_flush, .writes = window_writes, .close = window_close };
+	static const struct blk_ops for_reading = { .read = window_read,
+						    .flush = window_flush,
+						    .close = window_close };
+	static const struct blk_ops of_device = { .read = window_read,
+						  .flush = window_flush,
+						  .writes = window_writes,
+						  .close = window_close };
 	static const struct blk_ops of_fixed_size = {
-		.read = window_read, .write = window_write, .zero = window_zero, .flush = window_flush, .close = window_close,
+		.read = window_read,
+		.write = window_write,
+		.zero = window_zero,
+		.flush = window_flush,
+		.close = window_close,
 	};
 	static const struct blk_ops growing = {
-		.read = window_read, .write = window_write, .flush = window_flush, .resize = window_resize, .close = window_close,
+		.read = window_read,
+		.write = window_write,
+		.flush = window_flush,
+		.resize = window_resize,
+		.close = window_close,
 	};
 	struct window *window = mem_alloc(sizeof *window);
 
 	if (window == NULL)
 		return NULL;
 	window->blk = (struct blk){
-		.ops = below->ops->writes != NULL ? &of_device : below->ops->write == NULL ? &for_reading : kind->limit > kind->size ? &growing : &of_fixed_size,
+		.ops = below->ops->writes != NULL  ? &of_device
+		       : below->ops->write == NULL ? &for_reading
+		       : kind->limit > kind->size  ? &growing
+						   : &of_fixed_size,
 		.size = kind->size,
 		.block_bytes = 1,
 		.buffer_align = 1,

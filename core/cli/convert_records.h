@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a copy keeps beside its target: the map of what is rescued (--map), how far it has come (--resume), and the hashes
- * of what was read (--manifest).
+ * What a copy keeps beside its target: the map of what is rescued (--map), how far it has come
+ * (--resume), and the hashes of what was read (--manifest).
  */
 #pragma once
 
@@ -17,12 +18,18 @@ struct convert_records {
 };
 
 /*
- * Opens those that the options ask for and sets them in the job, whose sources are open. On an error, too, what is open is
- * closed by convert_records_end(). ST_INVALID: what does not go together.
+ * Opens those that the options ask for and sets them in the job, whose sources are open. On an
+ * error, too, what is open is closed by convert_records_end(). ST_INVALID: what does not go
+ * together.
  */
-enum status convert_records_begin(struct convert_records *, const struct console *, const struct arguments *, const struct image_format *,
+enum status convert_records_begin(struct convert_records *, const struct console *,
+				  const struct arguments *, const struct image_format *,
 				  uint64_t size, struct convert_job *, struct error *);
 
-/* Closes them after a job that ended so, and returns its status, or that of a record that could not be written. */
-enum status convert_records_end(struct convert_records *, const struct console *, const struct arguments *, const struct image_format *,
+/*
+ * Closes them after a job that ended so, and returns its status, or that of a record that could not
+ * be written.
+ */
+enum status convert_records_end(struct convert_records *, const struct console *,
+				const struct arguments *, const struct image_format *,
 				struct convert_job *, enum status, struct error *);

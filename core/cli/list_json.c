@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is there every time,
- * save those of one kind of table and "note"; text that is not known is "", anything else null.
+ * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is
+ * there every time, save those of one kind of table and "note"; text that is not known is "",
+ * anything else null.
  */
 
 #include "base/tree.h"
@@ -8,9 +10,11 @@
 #include "disk/selector.h"
 #include "platform/path.h"
 
-static void names_of(struct tree *tree, const struct inventory *inventory, const struct selection *selection)
+static void names_of(struct tree *tree, const struct inventory *inventory,
+		     const struct selection *selection)
 {
-	const struct device *device = selection->part != NULL ? selection->part->device : selection->disk->device;
+	const struct device *device = selection->part != NULL ? selection->part->device
+							      : selection->disk->device;
 	char selector[SELECTOR_BYTES];
 	struct out_buffer out;
 	size_t n = device != NULL ? device->n_names : 0;
@@ -34,9 +38,12 @@ static void guid_of(struct tree *tree, const char *key, const struct guid *guid)
 	tree_text(tree, key, text);
 }
 
-static void file_system_of(struct tree *tree, const struct volume *volume, const struct device *device)
+static void file_system_of(struct tree *tree, const struct volume *volume,
+			   const struct device *device)
 {
-	const struct volume_info *mounted = device != NULL && device->volume.present ? &device->volume : NULL;
+	const struct volume_info *mounted = device != NULL && device->volume.present
+						    ? &device->volume
+						    : NULL;
 
 	if (mounted == NULL && volume->type[0] == '\0') {
 		tree_null(tree, "filesystem");
@@ -44,7 +51,8 @@ static void file_system_of(struct tree *tree, const struct volume *volume, const
 	}
 	tree_object(tree, "filesystem");
 	tree_text(tree, "type", volume->type);
-	tree_text(tree, "label", mounted != NULL && mounted->label[0] != '\0' ? mounted->label : volume->label);
+	tree_text(tree, "label",
+		  mounted != NULL && mounted->label[0] != '\0' ? mounted->label : volume->label);
 	if (mounted != NULL) {
 		tree_number(tree, "size", mounted->size_bytes);
 		tree_number(tree, "free", mounted->free_bytes);
@@ -76,7 +84,8 @@ static void entry_of(struct tree *tree, enum part_kind kind, const struct part *
 		tree_null(tree, "bootable");
 }
 
-static void partition(struct tree *tree, const struct inventory *inventory, const struct selection *selection)
+static void partition(struct tree *tree, const struct inventory *inventory,
+		      const struct selection *selection)
 {
 	const struct inventory_part *part = selection->part;
 
@@ -113,7 +122,8 @@ static void table_of(struct tree *tree, const struct part_table *table)
 		tree_text(tree, "note", table->note);
 }
 
-static void disk_of(struct tree *tree, const struct inventory *inventory, const struct inventory_disk *disk)
+static void disk_of(struct tree *tree, const struct inventory *inventory,
+		    const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
 
@@ -137,7 +147,8 @@ static void disk_of(struct tree *tree, const struct inventory *inventory, const 
 	file_system_of(tree, &disk->volume, device);
 	tree_array(tree, "partitions");
 	for (size_t i = 0; i < disk->n; i++)
-		partition(tree, inventory, &(struct selection){ .disk = disk, .part = &disk->part[i] });
+		partition(tree, inventory,
+			  &(struct selection){ .disk = disk, .part = &disk->part[i] });
 	tree_end(tree);
 	tree_end(tree);
 }

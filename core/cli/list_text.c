@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The list of disks for people. Columns, of the 79 that every console has without wrapping:
  *
@@ -5,7 +6,7 @@
  *   NAMES           SIZE     BUS    MODEL                              a disk
  *                            serial, table, block size, ...
  *     1 NAMES       SIZE     TYPE                  FILE SYSTEM         a partition
- *                            "LABEL"                                       (beside the type where that is free)
+ *                            "LABEL"                        (beside the type where that is free)
  */
 
 #include "base/printable.h"
@@ -30,7 +31,9 @@ enum {
 	ITEM_BYTES = 256,
 };
 
-/* Items separated by commas, wrapped between two columns. Nothing is written before the first item. */
+/*
+ * Items separated by commas, wrapped between two columns. Nothing is written before the first item.
+ */
 struct flow {
 	struct out *out;
 	size_t left; /* where further lines begin */
@@ -58,15 +61,18 @@ static void flow_item(struct flow *flow, const char *item)
 	flow->begun = true;
 }
 
-/* "fs0:" and "blk1:", and not the shell's longer aliases ("hd1a65535a1:"), which are the same device once more. */
+/*
+ * "fs0:" and "blk1:", and not the shell's longer aliases ("hd1a65535a1:"), which are the same
+ * device once more.
+ */
 static bool is_plain_name(const char *name)
 {
 	return text_starts_with(name, "fs") || text_starts_with(name, "blk");
 }
 
 /*
- * Writes the names, of which the first always shows and the others as far as there is room, and fills up to
- * SIZE_COLUMN.
+ * Writes the names, of which the first always shows and the others as far as there is room, and
+ * fills up to SIZE_COLUMN.
  */
 static void print_names(struct out *out, const struct device *device, size_t column)
 {
@@ -112,7 +118,8 @@ static void print_quoted(struct out *out, const char *label, size_t max_columns)
 static void flow_volume(struct flow *flow, const struct volume *volume, const struct device *device)
 {
 	bool mounted = device != NULL && device->volume.present;
-	const char *label = mounted && device->volume.label[0] != '\0' ? device->volume.label : volume->label;
+	const char *label = mounted && device->volume.label[0] != '\0' ? device->volume.label
+								       : volume->label;
 	char text[ITEM_BYTES];
 	struct out_buffer item;
 
@@ -141,7 +148,8 @@ static bool names_serial(const char *name)
 }
 
 /* The name of a disk that is still right after a reboot, as it is typed; "": it has none. */
-static void stable_name(const struct inventory *inventory, const struct inventory_disk *disk, char *text, size_t capacity)
+static void stable_name(const struct inventory *inventory, const struct inventory_disk *disk,
+			char *text, size_t capacity)
 {
 	struct out_buffer out;
 
@@ -151,19 +159,25 @@ static void stable_name(const struct inventory *inventory, const struct inventor
 		text[0] = '\0';
 }
 
-/* Where a disk is plugged in that looks like another one; a path that is too long is its name in the next line. */
-static void flow_port(struct flow *flow, const struct inventory *inventory, const struct inventory_disk *disk)
+/*
+ * Where a disk is plugged in that looks like another one; a path that is too long is its name in
+ * the next line.
+ */
+static void flow_port(struct flow *flow, const struct inventory *inventory,
+		      const struct inventory_disk *disk)
 {
 	char text[ITEM_BYTES];
 	struct out_buffer item;
 
 	out_buffer_init(&item, text, sizeof text);
-	if (port_print_of_twin(inventory, disk, &item.out) && item.length > 0 && utf8_columns(text) + 1 < END_COLUMN - TEXT_COLUMN)
+	if (port_print_of_twin(inventory, disk, &item.out) && item.length > 0 &&
+	    utf8_columns(text) + 1 < END_COLUMN - TEXT_COLUMN)
 		flow_item(flow, text);
 }
 
 /* Facts, among them `name`, unless it is too long for the column. */
-static void flow_facts(struct flow *flow, const struct inventory *inventory, const struct inventory_disk *disk, const char *name)
+static void flow_facts(struct flow *flow, const struct inventory *inventory,
+		       const struct inventory_disk *disk, const char *name)
 {
 	static const char *const tables[] = {
 		[PART_NONE] = "no partition table",
@@ -221,7 +235,8 @@ static void print_note(struct out *out, const char *note)
 	out_text(out, "\n");
 }
 
-static void print_disk(struct out *out, const struct inventory *inventory, const struct inventory_disk *disk)
+static void print_disk(struct out *out, const struct inventory *inventory,
+		       const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
 	char name[SELECTOR_BYTES + 2];
@@ -266,8 +281,8 @@ static void type_text(const struct inventory_disk *disk, const struct part *entr
 }
 
 /*
- * Whether a label says no more than the type: none, "EFI system partition", "Basic data partition" of "Microsoft
- * basic data".
+ * Whether a label says no more than the type: none, "EFI system partition", "Basic data partition"
+ * of "Microsoft basic data".
  */
 static bool repeats_type(const char *label, const char *type)
 {
@@ -287,7 +302,8 @@ static bool repeats_type(const char *label, const char *type)
 	return true;
 }
 
-static void print_part(struct out *out, const struct inventory_disk *disk, const struct inventory_part *part)
+static void print_part(struct out *out, const struct inventory_disk *disk,
+		       const struct inventory_part *part)
 {
 	struct flow volume = { .out = out, .left = VOLUME_COLUMN };
 	char type[TYPE_COLUMNS + 1], label[ITEM_BYTES] = "";
@@ -327,8 +343,10 @@ void inventory_print_text(const struct inventory *inventory, struct out *out)
 	bool nameless = false;
 
 	if (inventory->n == 0)
-		out_text(out, "The firmware shows no disk. Check that one is connected, and that its\n"
-			      "controller is switched on in the firmware's settings and not in a RAID mode.\n");
+		out_text(out,
+			 "The firmware shows no disk. Check that one is connected, and that its\n"
+			 "controller is switched on in the firmware's settings and not in a RAID "
+			 "mode.\n");
 	for (size_t i = 0; i < inventory->n; i++) {
 		const struct inventory_disk *disk = &inventory->disk[i];
 
@@ -341,5 +359,6 @@ void inventory_print_text(const struct inventory *inventory, struct out *out)
 	for (size_t i = 0; i < inventory->devices.n; i++)
 		nameless = nameless || inventory->devices.device[i].n_names == 0;
 	if (nameless)
-		out_text(out, "\nThe shell has no names yet for some devices (-): run \"map -r\", then list again.\n");
+		out_text(out, "\nThe shell has no names yet for some devices (-): run \"map -r\", "
+			      "then list again.\n");
 }

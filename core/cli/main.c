@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/size.h"
@@ -35,8 +36,8 @@ int command_failed(const struct console *console, const struct error *err)
 
 int command_misused(const struct console *console, const char *command, const struct error *err)
 {
-	out_printf(console->err, "efi-img: %s\nTry 'efi-img help%s%s' for more information.\n", err->text,
-		   *command != '\0' ? " " : "", command);
+	out_printf(console->err, "efi-img: %s\nTry 'efi-img help%s%s' for more information.\n",
+		   err->text, *command != '\0' ? " " : "", command);
 	return EXIT_ERROR;
 }
 
@@ -55,16 +56,19 @@ void page_option(const struct console *console, const struct arguments *argument
 
 enum status output_style(const struct arguments *arguments, bool *ret_json, struct error *err)
 {
-	const char *style = arguments_has(arguments, "output") ? arguments_value(arguments, "output") : "human";
+	const char *style = arguments_has(arguments, "output")
+				    ? arguments_value(arguments, "output")
+				    : "human";
 
 	*ret_json = text_equal(style, "json");
 	if (!*ret_json && !text_equal(style, "human"))
-		return fail(err, ST_INVALID, "option --output: \"%s\" is neither human nor json", style);
+		return fail(err, ST_INVALID, "option --output: \"%s\" is neither human nor json",
+			    style);
 	return ST_OK;
 }
 
-enum status format_option(const struct arguments *arguments, const char *option, const struct image_format **ret_format,
-			  struct error *err)
+enum status format_option(const struct arguments *arguments, const char *option,
+			  const struct image_format **ret_format, struct error *err)
 {
 	const char *letter = option + 1;
 
@@ -79,7 +83,8 @@ static bool is_list(const struct arguments *arguments, size_t i)
 	return arguments->options[arguments->values[i].option].letter == 'o';
 }
 
-enum status format_options(const struct arguments *arguments, struct create_values *values, struct error *err)
+enum status format_options(const struct arguments *arguments, struct create_values *values,
+			   struct error *err)
 {
 	enum status st = ST_OK;
 
@@ -97,11 +102,14 @@ bool format_options_want_help(const struct arguments *arguments)
 	return false;
 }
 
-enum status new_image_options(const struct arguments *arguments, const struct image_format *format, const char *backing,
-			      struct create_values *ret, struct error *err)
+enum status new_image_options(const struct arguments *arguments, const struct image_format *format,
+			      const char *backing, struct create_values *ret, struct error *err)
 {
-	const struct { const char *letter, *name; } own[] = { { backing, "backing_file" }, { "F", "backing_fmt" } };
-	enum status st = create_values_init(format->name, format->create_options, OPTIONS_CREATE, ret, err);
+	const struct {
+		const char *letter, *name;
+	} own[] = { { backing, "backing_file" }, { "F", "backing_fmt" } };
+	enum status st = create_values_init(format->name, format->create_options, OPTIONS_CREATE,
+					    ret, err);
 
 	if (st == ST_OK)
 		st = format_options(arguments, ret, err);
@@ -109,15 +117,17 @@ enum status new_image_options(const struct arguments *arguments, const struct im
 		if (!arguments_has(arguments, own[i].letter))
 			continue;
 		if (!format->backing)
-			return fail(err, ST_UNSUPPORTED, "option -%s: images of format %s have no backing file", own[i].letter,
-				    format->name);
-		st = create_values_set(ret, own[i].name, arguments_value(arguments, own[i].letter), err);
+			return fail(err, ST_UNSUPPORTED,
+				    "option -%s: images of format %s have no backing file",
+				    own[i].letter, format->name);
+		st = create_values_set(ret, own[i].name, arguments_value(arguments, own[i].letter),
+				       err);
 	}
 	return st;
 }
 
-enum status open_disk(const struct console *console, const struct arguments *arguments, const char *option, const char *name,
-		      struct chain *ret, struct error *err)
+enum status open_disk(const struct console *console, const struct arguments *arguments,
+		      const char *option, const char *name, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, option, &format, err);
@@ -129,23 +139,34 @@ enum status rate_option(const struct arguments *arguments, struct error *err)
 {
 	uint64_t rate;
 
-	return arguments_has(arguments, "r") ? size_parse(arguments_value(arguments, "r"), "option -r", &rate, err) : ST_OK;
+	return arguments_has(arguments, "r")
+		       ? size_parse(arguments_value(arguments, "r"), "option -r", &rate, err)
+		       : ST_OK;
 }
 
 enum status cache_option(const struct arguments *arguments, const char *option, struct error *err)
 {
-	static const char *const modes[] = { "writeback", "none", "off", "writethrough", "directsync", "unsafe" };
-	const char *mode = arguments_has(arguments, option + 1) ? arguments_value(arguments, option + 1) : modes[0];
+	static const char *const modes[] = { "writeback",    "none",       "off",
+					     "writethrough", "directsync", "unsafe" };
+	const char *mode = arguments_has(arguments, option + 1)
+				   ? arguments_value(arguments, option + 1)
+				   : modes[0];
 
 	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
 		if (text_equal(mode, modes[i]))
 			return ST_OK;
-	return fail(err, ST_INVALID, "option %s: \"%s\" is no cache mode; those there are: none (or off), writeback, "
-		    "writethrough, directsync, unsafe", option, mode);
+	return fail(err, ST_INVALID,
+		    "option %s: \"%s\" is no cache mode; those there are: none (or off), "
+		    "writeback, writethrough, directsync, unsafe",
+		    option, mode);
 }
 
-/* Whether everything is as it should be; create_prepare() comes last, since it needs the size of the target. */
-static enum status plan_copy(struct target_job *target, struct create_job *create, struct error *err)
+/*
+ * Whether everything is as it should be; create_prepare() comes last, since it needs the size of
+ * the target.
+ */
+static enum status plan_copy(struct target_job *target, struct create_job *create,
+			     struct error *err)
 {
 	enum status st = target_decide(target, err);
 
@@ -155,16 +176,19 @@ static enum status plan_copy(struct target_job *target, struct create_job *creat
 	return create_prepare(create, err);
 }
 
-enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job, struct error *err)
+enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job,
+			 struct error *err)
 {
 	job->may_split = preset && !arguments_has(arguments, "split");
 	if (!arguments_has(arguments, "split"))
 		return ST_OK;
-	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes, err);
+	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes,
+			  err);
 }
 
-enum status create_say_plan(const struct console *console, const struct arguments *arguments, const struct create_job *create,
-			    const struct chain *source, size_t n, enum status st, struct error *err)
+enum status create_say_plan(const struct console *console, const struct arguments *arguments,
+			    const struct create_job *create, const struct chain *source, size_t n,
+			    enum status st, struct error *err)
 {
 	struct error why;
 	bool json;
@@ -206,10 +230,14 @@ void split_say(const struct console *console, const char *file_name, unsigned n)
 	out_printf(console->out, "%s is in %u files, %s, %s.001", file_name, n, name, name);
 	if (n > 2)
 		out_printf(console->out, " ... %s.%03u", name, n - 1);
-	out_printf(console->out, ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? > 'whole-%s'\n", name, name, name);
+	out_printf(console->out,
+		   ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? "
+		   "> 'whole-%s'\n",
+		   name, name, name);
 }
 
-enum status copy_to_disk(const struct console *console, const struct arguments *arguments, struct target_job *target, struct convert_job *job,
+enum status copy_to_disk(const struct console *console, const struct arguments *arguments,
+			 struct target_job *target, struct convert_job *job,
 			 struct create_job *create, struct error *err)
 {
 	bool json = false;
@@ -217,7 +245,8 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 
 	if (st != ST_OK)
 		return st;
-	target->erase = arguments_has(arguments, "erase") ? arguments_value(arguments, "erase") : NULL;
+	target->erase = arguments_has(arguments, "erase") ? arguments_value(arguments, "erase")
+							  : NULL;
 	target->no_table = arguments_has(arguments, "no-table");
 	st = plan_copy(target, create, err);
 	if (arguments_has(arguments, "dry-run"))
@@ -225,11 +254,16 @@ enum status copy_to_disk(const struct console *console, const struct arguments *
 	else if (st == ST_OK)
 		st = target_run(target, job, create, err);
 	if (st == ST_OK && target->gpt_fate == GPT_FATE_ODD && !arguments_has(arguments, "dry-run"))
-		out_printf(console->err, "efi-img: %s: the GPT is on it as it was in the source, which is not right there: %s\n", target->name,
-			   target->gpt_why);
+		out_printf(console->err,
+			   "efi-img: %s: the GPT is on it as it was in the source, which is not "
+			   "right there: %s\n",
+			   target->name, target->gpt_why);
 	if (st == ST_OK && !target->device->flushes && !arguments_has(arguments, "dry-run"))
-		out_printf(console->err, "efi-img: %s: everything is written, but the firmware cannot tell this drive to empty its own cache: leave it "
-			   "connected and powered for a while\n", target->name);
+		out_printf(console->err,
+			   "efi-img: %s: everything is written, but the firmware cannot tell this "
+			   "drive to empty its own cache: leave it connected and powered for a "
+			   "while\n",
+			   target->name);
 	return st;
 }
 
@@ -251,9 +285,13 @@ static int run_help_of(const struct console *console, const struct command *comm
 /* What qemu-img has in many commands and efi-img in none. */
 static const struct option refused[] = {
 	{ 0, "image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
-	{ 0, "source-image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
-	{ 0, "target-image-opts", NULL, "an image is said by the name of its file, and its format by -O" },
-	{ 0, "object", NULL, "it is for keys and network certificates, and efi-img can neither read nor make encrypted images" },
+	{ 0, "source-image-opts", NULL,
+	  "an image is said by the name of its file, and its format by -f" },
+	{ 0, "target-image-opts", NULL,
+	  "an image is said by the name of its file, and its format by -O" },
+	{ 0, "object", NULL,
+	  "it is for keys and network certificates, and efi-img can neither read nor make "
+	  "encrypted images" },
 	{ 0, "limits", NULL, "it is about how QEMU would access the image" },
 	{ 0 },
 };
@@ -272,12 +310,15 @@ static int run(const struct console *console, const struct command *command, int
 	if (storage_begin(&storage, console->storage, &err) != ST_OK)
 		code = command_failed(console, &err);
 	else
-		code = arguments.help ? run_help_of(console, command) : command->run(&own, &arguments);
+		code = arguments.help ? run_help_of(console, command)
+				      : command->run(&own, &arguments);
 	storage_end(&storage);
 	arguments_free(&arguments);
 	if (console->out->failed && code == EXIT_OK) {
 		/* At the end of a screenful, the shell takes q for Ctrl-C, and shows no more. */
-		error_set(&err, platform_cancelled() ? "stopped" : "the output could not be written completely");
+		error_set(&err, platform_cancelled()
+					? "stopped"
+					: "the output could not be written completely");
 		code = command_failed(console, &err);
 	}
 	return code;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/options.h"
 
 #include "base/check.h"
@@ -25,19 +26,22 @@ static size_t first_spelling(const struct option *options, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
 		if ((options[j].letter != 0 && options[j].letter == options[i].letter) ||
-		    (options[j].name != NULL && options[i].name != NULL && text_equal(options[j].name, options[i].name)))
+		    (options[j].name != NULL && options[i].name != NULL &&
+		     text_equal(options[j].name, options[i].name)))
 			return j;
 	return i;
 }
 
 /* For a long name that is none of this command's. */
-static enum status unknown(const struct option *options, const struct option *refused, const char *text, size_t n, struct error *err)
+static enum status unknown(const struct option *options, const struct option *refused,
+			   const char *text, size_t n, struct error *err)
 {
 	struct nearest nearest = { 0 };
 
 	for (; n > 0 && refused != NULL && !is_end(refused); refused++)
 		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
-			return fail(err, ST_INVALID, "option --%s is not there: %s", refused->name, refused->help);
+			return fail(err, ST_INVALID, "option --%s is not there: %s", refused->name,
+				    refused->help);
 	for (; !is_end(options); options++)
 		if (options->name != NULL)
 			nearest_try(&nearest, text, n, options->name);
@@ -46,9 +50,12 @@ static enum status unknown(const struct option *options, const struct option *re
 	return ST_INVALID;
 }
 
-/* The option whose long name begins with the `n` bytes at `text`: one that equals them, else the only one. */
-static enum status find_name(const struct option *options, const struct option *refused, const char *text, size_t n, size_t *ret,
-			     struct error *err)
+/*
+ * The option whose long name begins with the `n` bytes at `text`: one that equals them, else the
+ * only one.
+ */
+static enum status find_name(const struct option *options, const struct option *refused,
+			     const char *text, size_t n, size_t *ret, struct error *err)
 {
 	static const char help[] = "help";
 	size_t found = NOT_FOUND;
@@ -62,9 +69,10 @@ static enum status find_name(const struct option *options, const struct option *
 			*ret = i;
 			return ST_OK;
 		}
-		if (found != NOT_FOUND && first_spelling(options, found) != first_spelling(options, i))
-			return fail(err, ST_INVALID, "option --%.*s is ambiguous: --%s or --%s", (int)n, text,
-				    options[found].name, name);
+		if (found != NOT_FOUND &&
+		    first_spelling(options, found) != first_spelling(options, i))
+			return fail(err, ST_INVALID, "option --%.*s is ambiguous: --%s or --%s",
+				    (int)n, text, options[found].name, name);
 		found = i;
 	}
 	if (n <= sizeof help - 1 && n > 0 && memcmp(help, text, n) == 0)
@@ -88,8 +96,8 @@ static void record(struct arguments *a, size_t option, const char *value)
 	a->values[a->n_values++].value = value;
 }
 
-static enum status parse_long(struct arguments *a, const struct option *refused, int argc, char **argv, int *at,
-			      struct error *err)
+static enum status parse_long(struct arguments *a, const struct option *refused, int argc,
+			      char **argv, int *at, struct error *err)
 {
 	const char *text = argv[*at] + 2;
 	const char *equals = text_find(text, '=');
@@ -105,18 +113,22 @@ static enum status parse_long(struct arguments *a, const struct option *refused,
 	name = option == HELP ? "help" : a->options[option].name;
 	if (equals != NULL) {
 		if (!takes_value)
-			return fail(err, ST_INVALID, "option --%s takes no value, but was given \"%s\"", name, equals + 1);
+			return fail(err, ST_INVALID,
+				    "option --%s takes no value, but was given \"%s\"", name,
+				    equals + 1);
 		value = equals + 1;
 	} else if (takes_value) {
 		if (*at + 1 >= argc)
-			return fail(err, ST_INVALID, "option --%s needs a value (%s)", name, a->options[option].value);
+			return fail(err, ST_INVALID, "option --%s needs a value (%s)", name,
+				    a->options[option].value);
 		value = argv[++*at];
 	}
 	record(a, option, value);
 	return ST_OK;
 }
 
-static enum status parse_letters(struct arguments *a, int argc, char **argv, int *at, struct error *err)
+static enum status parse_letters(struct arguments *a, int argc, char **argv, int *at,
+				 struct error *err)
 {
 	for (const char *p = argv[*at] + 1; *p != '\0'; p++) {
 		size_t option = find_letter(a->options, *p);
@@ -131,7 +143,8 @@ static enum status parse_letters(struct arguments *a, int argc, char **argv, int
 			record(a, option, p + 1);
 		} else {
 			if (*at + 1 >= argc)
-				return fail(err, ST_INVALID, "option -%c needs a value (%s)", *p, a->options[option].value);
+				return fail(err, ST_INVALID, "option -%c needs a value (%s)", *p,
+					    a->options[option].value);
 			record(a, option, argv[++*at]);
 		}
 		return ST_OK;
@@ -139,8 +152,8 @@ static enum status parse_letters(struct arguments *a, int argc, char **argv, int
 	return ST_OK;
 }
 
-enum status arguments_parse(const struct option *options, const struct option *refused, int argc, char **argv, struct arguments *ret,
-			    struct error *err)
+enum status arguments_parse(const struct option *options, const struct option *refused, int argc,
+			    char **argv, struct arguments *ret, struct error *err)
 {
 	static const struct option none[] = { { 0 } };
 	struct arguments a = { .options = options != NULL ? options : none };
@@ -158,7 +171,8 @@ enum status arguments_parse(const struct option *options, const struct option *r
 		st = fail_no_memory(err);
 	for (int i = 0; st == ST_OK && i < argc; i++) {
 		/* No option is a digit: "-512M" is a size. */
-		if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0' || text_is_digit(argv[i][1]))
+		if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0' ||
+		    text_is_digit(argv[i][1]))
 			a.operands[a.n_operands++] = argv[i];
 		else if (text_equal(argv[i], "--"))
 			only_operands = true;
@@ -189,8 +203,9 @@ static size_t find_either(const struct arguments *a, const char *letter_or_name)
 	for (; !is_end(&a->options[i]); i++) {
 		const struct option *option = &a->options[i];
 
-		if (letter_or_name[1] == '\0' ? option->letter == letter_or_name[0]
-					      : option->name != NULL && text_equal(option->name, letter_or_name))
+		if (letter_or_name[1] == '\0'
+			    ? option->letter == letter_or_name[0]
+			    : option->name != NULL && text_equal(option->name, letter_or_name))
 			break;
 	}
 	CHECK(!is_end(&a->options[i]) && i < OPTIONS_MAX);

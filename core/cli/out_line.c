@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/out_line.h"
 
 static void take(struct out *out, const char *bytes, size_t n)
@@ -6,11 +7,14 @@ static void take(struct out *out, const char *bytes, size_t n)
 
 	for (size_t i = 0, piece; i < n; i += piece) {
 		piece = 0;
-		while (i + piece < n && bytes[i + piece] != '\n' && !(line->blank && bytes[i + piece] == ' '))
+		while (i + piece < n && bytes[i + piece] != '\n' &&
+		       !(line->blank && bytes[i + piece] == ' '))
 			line->blank = 0, piece++;
 		if (piece > 0)
 			line->to->write(line->to, bytes + i, piece);
-		for (; i + piece < n && (bytes[i + piece] == '\n' || (line->blank && bytes[i + piece] == ' ')); piece++)
+		for (; i + piece < n &&
+		       (bytes[i + piece] == '\n' || (line->blank && bytes[i + piece] == ' '));
+		     piece++)
 			line->blank = 1;
 	}
 	out->failed = line->to->failed;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/out_plain.h"
 
 #include "base/text.h"
@@ -12,7 +13,10 @@ static void pass(struct out_plain *plain, const char *bytes, size_t n)
 	plain->out.failed = plain->to->failed;
 }
 
-/* "    (12.34/100%) copying 1.0/2.0 GiB, ...": the percents, and where the phase begins; its end becomes a NUL. False: it is no such line. */
+/*
+ * "    (12.34/100%) copying 1.0/2.0 GiB, ...": the percents, and where the phase begins; its end
+ * becomes a NUL. False: it is no such line.
+ */
 static bool is_progress(char *text, unsigned *ret_percent, const char **ret_phase)
 {
 	char *s = text + sizeof head - 1;
@@ -41,7 +45,8 @@ static void say_steps(struct out_plain *plain, unsigned percent, const char *pha
 	if (percent + STEP < plain->next) /* another one begins */
 		plain->next = 0;
 	for (; plain->next <= percent; plain->next += STEP) {
-		out_printf(plain->to, "%s%u.00%s%s%s\n", head, plain->next, tail, *phase != '\0' ? " " : "", phase);
+		out_printf(plain->to, "%s%u.00%s%s%s\n", head, plain->next, tail,
+			   *phase != '\0' ? " " : "", phase);
 		plain->out.failed = plain->to->failed;
 		if (plain->step != NULL)
 			plain->step(plain->user, plain->next, phase);
@@ -56,7 +61,8 @@ static void end_line(struct out_plain *plain, bool over)
 	plain->text[plain->n] = '\0';
 	if (!plain->through && is_progress(plain->text, &percent, &phase)) {
 		say_steps(plain, percent, phase);
-	} else if (plain->n > 0 || plain->through || (!over && !plain->over)) { /* not only the end of a line that was written over */
+	} else if (plain->n > 0 || plain->through ||
+		   (!over && !plain->over)) { /* not only the end of a line that was written over */
 		pass(plain, plain->text, plain->n);
 		pass(plain, "\n", 1);
 	}

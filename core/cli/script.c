@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/script.h"
 
 #include "base/memory.h"
@@ -9,7 +10,7 @@
 
 static const char head[] = "#efi-img job ", version[] = "1";
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *err)
 {
@@ -21,7 +22,9 @@ enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *
 	if (st != ST_OK)
 		return st;
 	if (blk->size > JOB_BYTES_MAX) {
-		st = fail(err, ST_INVALID, "%s: %ju bytes are too many for a job, which has %d at most", name, blk->size, JOB_BYTES_MAX);
+		st = fail(err, ST_INVALID,
+			  "%s: %ju bytes are too many for a job, which has %d at most", name,
+			  blk->size, JOB_BYTES_MAX);
 	} else {
 		*ret_n = (size_t)blk->size;
 		*ret = mem_alloc(*ret_n);
@@ -46,7 +49,8 @@ static enum status decode(const char *text, size_t n, char **ret)
 
 		if (units == NULL)
 			return ST_NO_MEMORY;
-		memcpy(units, text + 2, n_units * sizeof *units); /* little-endian, as all machines with UEFI are */
+		/* little-endian, as all machines with UEFI are */
+		memcpy(units, text + 2, n_units * sizeof *units);
 		*ret = mem_alloc(utf8_length_of_utf16(units, n_units) + 1);
 		if (*ret != NULL)
 			utf8_from_utf16(*ret, units, n_units);
@@ -59,12 +63,18 @@ static enum status decode(const char *text, size_t n, char **ret)
 	return *ret != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-/* ---- A line -------------------------------------------------------------------------------------------------------- */
+/* ---- A line ---- */
 
 static enum status take_ending(const struct words *words, enum ending *ending, struct error *err)
 {
-	static const struct { const char *word; enum ending ending; } table[] = {
-		{ "poweroff", ENDING_POWER_OFF }, { "reboot", ENDING_REBOOT }, { "shell", ENDING_SHELL }, { "wait", ENDING_WAIT },
+	static const struct {
+		const char *word;
+		enum ending ending;
+	} table[] = {
+		{ "poweroff", ENDING_POWER_OFF },
+		{ "reboot", ENDING_REBOOT },
+		{ "shell", ENDING_SHELL },
+		{ "wait", ENDING_WAIT },
 	};
 
 	if (*ending != ENDING_UNSAID)
@@ -74,7 +84,8 @@ static enum status take_ending(const struct words *words, enum ending *ending, s
 			*ending = table[i].ending;
 			return ST_OK;
 		}
-	return fail(err, ST_INVALID, "%s is followed by one of poweroff, reboot, shell, wait", words->word[0]);
+	return fail(err, ST_INVALID, "%s is followed by one of poweroff, reboot, shell, wait",
+		    words->word[0]);
 }
 
 static void drop_own_name(struct words *words)
@@ -87,7 +98,8 @@ static void drop_own_name(struct words *words)
 }
 
 /* Takes the words of a line, if it is a command: they are the job's then. */
-static enum status take_words(struct job *job, struct words *words, unsigned number, struct error *err)
+static enum status take_words(struct job *job, struct words *words, unsigned number,
+			      struct error *err)
 {
 	const char *name = words->word[0];
 	enum status st;
@@ -98,7 +110,8 @@ static enum status take_words(struct job *job, struct words *words, unsigned num
 		return take_ending(words, &job->on_failure, err);
 	if (text_equal(name, "exit-code")) {
 		job->tell = true;
-		return words->n == 1 ? ST_OK : fail(err, ST_INVALID, "exit-code stands alone in its line");
+		return words->n == 1 ? ST_OK
+				     : fail(err, ST_INVALID, "exit-code stands alone in its line");
 	}
 	drop_own_name(words);
 	if (text_equal(words->word[0], "run"))
@@ -123,7 +136,8 @@ static enum status take_line(struct job *job, char *line, unsigned number, struc
 	if (number == 1 && !text_starts_with(line, head))
 		return fail(err, ST_INVALID, "a job begins with the line \"%s%s\"", head, version);
 	if (number == 1 && !text_equal(line + sizeof head - 1, version))
-		return fail(err, ST_INVALID, "\"%s\": this efi-img knows jobs of version %s", line, version);
+		return fail(err, ST_INVALID, "\"%s\": this efi-img knows jobs of version %s", line,
+			    version);
 	while (*line == ' ' || *line == '\t')
 		line++;
 	if (*line == '#' || *line == '\0')
@@ -158,7 +172,8 @@ static size_t count_lines(const char *text)
 	return n;
 }
 
-enum status job_parse(const char *name, const char *text, size_t n, struct job *ret, struct error *err)
+enum status job_parse(const char *name, const char *text, size_t n, struct job *ret,
+		      struct error *err)
 {
 	enum status first = ST_OK;
 	unsigned number = 1;
@@ -191,7 +206,7 @@ enum status job_parse(const char *name, const char *text, size_t n, struct job *
 	return first;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static void say_job(struct session *session, const struct console *console, const struct job *job)
 {
@@ -200,13 +215,15 @@ static void say_job(struct session *session, const struct console *console, cons
 	tree_text(tree, "file", job->name);
 	tree_number(tree, "commands", job->n);
 	session_event_end(session, console);
-	session_say(session, console, "%s: %zu command%s\n", job->name, job->n, job->n == 1 ? "" : "s");
+	session_say(session, console, "%s: %zu command%s\n", job->name, job->n,
+		    job->n == 1 ? "" : "s");
 	if (session_log(session) != NULL)
 		out_printf(console->out, "The log of it is %s\n", session_log(session));
 }
 
 /* `line`: at which it ended; 0: at none. */
-static void say_end(struct session *session, const struct console *console, const struct job *job, int code, unsigned line, const struct error *err)
+static void say_end(struct session *session, const struct console *console, const struct job *job,
+		    int code, unsigned line, const struct error *err)
 {
 	struct tree *tree = session_event(session, "end");
 
@@ -224,11 +241,14 @@ static void say_end(struct session *session, const struct console *console, cons
 	else if (code == EXIT_OK)
 		session_say(session, console, "\nThe job is done.\n");
 	else
-		session_say(session, console, "\nThe job has ended at line %u of %s, with exit code %d.\n", line, job->name, code);
+		session_say(session, console,
+			    "\nThe job has ended at line %u of %s, with exit code %d.\n", line,
+			    job->name, code);
 	session_event_end(session, console);
 }
 
-static int run_lines(struct session *session, const struct console *console, const struct job *job, unsigned *ret_line)
+static int run_lines(struct session *session, const struct console *console, const struct job *job,
+		     unsigned *ret_line)
 {
 	int code = EXIT_OK;
 
@@ -246,7 +266,8 @@ static int run_lines(struct session *session, const struct console *console, con
 	return code;
 }
 
-int job_run(const struct console *console, const char *name, const char *text, size_t n, enum ending *ret_ending)
+int job_run(const struct console *console, const char *name, const char *text, size_t n,
+	    enum ending *ret_ending)
 {
 	struct session *session;
 	struct job job;

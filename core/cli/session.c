@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/session.h"
 
 #include "base/date.h"
@@ -18,7 +19,10 @@ enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };
 
 static const char own[] = "efi-img: ";
 
-/* What a command prints to goes to the console and to the log; of errors, the last one is remembered. */
+/*
+ * What a command prints to goes to the console and to the log; of errors, the last one is
+ * remembered.
+ */
 struct tee {
 	struct out out;
 	struct out *screen;
@@ -29,20 +33,21 @@ struct tee {
 };
 
 struct session {
-	struct storage storage;        /* has the log */
+	struct storage storage; /* has the log */
 	struct log log;
-	const struct inventory *inventory; /* as it was at the beginning; its disks are open, and count what is written to them */
+	/* as it was at the beginning; its disks are open, and count what is written to them */
+	const struct inventory *inventory;
 	uint64_t *writes;              /* to each of them before this command */
 	const struct console *console; /* of this command */
 	bool plain;
-	unsigned number;               /* of this command */
+	unsigned number; /* of this command */
 	struct out_memory event;
 	struct out_line line;
 	struct tree tree;
 	struct tee out, err;
 };
 
-/* ---- The log ------------------------------------------------------------------------------------------------------- */
+/* ---- The log ---- */
 
 /* Whatever happens to the log, the work goes on. */
 static void write_log(struct session *session, const struct console *console)
@@ -70,10 +75,11 @@ void session_say(struct session *session, const struct console *console, const c
 	va_end(args);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------------------- */
+/* ---- Events ---- */
 
 /* False: the time is not known, or not wanted. */
-static bool say_time(const struct session *session, const char *between, const char *after, struct out *out)
+static bool say_time(const struct session *session, const char *between, const char *after,
+		     struct out *out)
 {
 	uint32_t nanoseconds;
 	int64_t seconds;
@@ -82,7 +88,8 @@ static bool say_time(const struct session *session, const char *between, const c
 	if (session->plain || !platform_time(&seconds, &nanoseconds) || seconds < 0)
 		return false;
 	d = date_of(seconds);
-	out_printf(out, "%04d-%02u-%02u%s%02u:%02u:%02u%s", d.year, d.month, d.day, between, d.hour, d.minute, d.second, after);
+	out_printf(out, "%04d-%02u-%02u%s%02u:%02u:%02u%s", d.year, d.month, d.day, between, d.hour,
+		   d.minute, d.second, after);
 	return true;
 }
 
@@ -128,7 +135,7 @@ static void step(void *user, unsigned percent, const char *phase)
 	session_event_end(session, session->console);
 }
 
-/* ---- What is printed ----------------------------------------------------------------------------------------------- */
+/* ---- What is printed ---- */
 
 /* The last line that begins with our name. */
 static void look_for_error(struct tee *tee, const char *bytes, size_t n)
@@ -141,7 +148,8 @@ static void look_for_error(struct tee *tee, const char *bytes, size_t n)
 		}
 		tee->line[tee->n] = '\0';
 		if (text_starts_with(tee->line, own))
-			memcpy(tee->last, tee->line + sizeof own - 1, tee->n - (sizeof own - 1) + 1);
+			memcpy(tee->last, tee->line + sizeof own - 1,
+			       tee->n - (sizeof own - 1) + 1);
 		tee->n = 0;
 	}
 }
@@ -167,7 +175,7 @@ static void tee_begin(struct tee *tee, struct session *session, struct out *scre
 	tee->last[0] = '\0';
 }
 
-/* ---- A command ----------------------------------------------------------------------------------------------------- */
+/* ---- A command ---- */
 
 static void say_line(struct tree *tree, int argc, char **argv)
 {
@@ -189,15 +197,20 @@ static bool has_plan(int argc, char **argv)
 	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
 	bool plan = false;
 
-	for (const struct option *o = command != NULL ? command->options : NULL; o != NULL && (o->letter != 0 || o->name != NULL); o++)
+	for (const struct option *o = command != NULL ? command->options : NULL;
+	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
 		plan = plan || (o->name != NULL && text_equal(o->name, "dry-run"));
 	for (int i = 1; i < argc; i++)
-		plan = plan && !text_starts_with(argv[i], "--dry") && !text_starts_with(argv[i], "--help");
+		plan = plan && !text_starts_with(argv[i], "--dry") &&
+		       !text_starts_with(argv[i], "--help");
 	return plan;
 }
 
-/* Runs it with --dry-run. A plan that is refused is one, too; other failures print nothing there. */
-static void dry_run(struct session *session, struct out *out, const char *style, int argc, char **argv)
+/*
+ * Runs it with --dry-run. A plan that is refused is one, too; other failures print nothing there.
+ */
+static void dry_run(struct session *session, struct out *out, const char *style, int argc,
+		    char **argv)
 {
 	struct out_memory errors;
 	struct console console = { .out = out, .err = &errors.out, .storage = &session->storage };
@@ -236,7 +249,8 @@ static uint64_t writes_to(const struct inventory_disk *disk)
 	uint64_t n = 0;
 
 	if (disk->device->blk != NULL)
-		(void)blk_writes(disk->device->blk, &n); /* a disk that is open for reading counts them */
+		/* a disk that is open for reading counts them */
+		(void)blk_writes(disk->device->blk, &n);
 	return n;
 }
 
@@ -263,7 +277,8 @@ static void say_writes(struct session *session, struct tree *tree)
 	tree_end(tree);
 }
 
-static void say_result(struct session *session, const struct console *console, int code, uint64_t ns, const char *name)
+static void say_result(struct session *session, const struct console *console, int code,
+		       uint64_t ns, const char *name)
 {
 	struct out *out = &session->log.text.out;
 	struct tree *tree = session_event(session, "result");
@@ -325,7 +340,7 @@ int session_run(struct session *session, const struct console *console, int argc
 	return code;
 }
 
-/* ---- Beginning and end --------------------------------------------------------------------------------------------- */
+/* ---- Beginning and end ---- */
 
 static void say_beginning(struct session *session, const struct console *console)
 {

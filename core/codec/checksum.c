@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* XXH64 by xxHash, which zstd brings along under names of its own. */
 #include "codec/checksum.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "codec/codec.h"
 
 #include "base/check.h"
@@ -16,14 +17,15 @@ void codec_close(struct codec *codec)
 		codec->close(codec);
 }
 
-enum status codec_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity,
-	size_t *ret_len)
+enum status codec_compress(struct codec *codec, const void *in, size_t in_len, void *out,
+			   size_t capacity, size_t *ret_len)
 {
 	CHECK(codec->level != CODEC_ONLY_DECOMPRESS && in_len > 0 && in_len <= CODEC_INPUT_MAX);
 	return codec->compress(codec, in, in_len, out, capacity, ret_len);
 }
 
-enum status codec_decompress(struct codec *codec, const void *in, size_t in_len, void *out, size_t out_len)
+enum status codec_decompress(struct codec *codec, const void *in, size_t in_len, void *out,
+			     size_t out_len)
 {
 	return codec->decompress(codec, in, in_len, out, out_len);
 }

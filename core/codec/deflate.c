@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Raw deflate (RFC 1951) by libdeflate.
  *
- * Streams are made with deflate's full window of 32 KiB, although QEMU makes them with one of 4 KiB and opens its
- * reader with that: zlib's reader, given the whole output in one call as QEMU does, looks distances up in the output.
+ * Streams are made with deflate's full window of 32 KiB, although QEMU makes them with one of 4 KiB
+ * and opens its reader with that: zlib's reader, given the whole output in one call as QEMU does,
+ * looks distances up in the output.
  *
- * libdeflate asks CPUID which of its variants to use, and for the registers of AVX also whether CR4.OSXSAVE and XCR0
- * say that the system saves them. Firmware leaves OSXSAVE off, so what runs there is plain code, or BMI2, which has no
- * registers of its own. The result is kept in two words; workers that find it out at the same time write the same
- * values.
+ * libdeflate asks CPUID which of its variants to use, and for the registers of AVX also whether
+ * CR4.OSXSAVE and XCR0 say that the system saves them. Firmware leaves OSXSAVE off, so what runs
+ * there is plain code, or BMI2, which has no registers of its own. The result is kept in two words;
+ * workers that find it out at the same time write the same values.
  */
 
 #include <libdeflate.h>
@@ -22,8 +24,8 @@ struct deflate {
 	struct libdeflate_decompressor *decompressor;
 };
 
-static enum status deflate_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity,
-	size_t *ret_len)
+static enum status deflate_compress(struct codec *codec, const void *in, size_t in_len, void *out,
+				    size_t capacity, size_t *ret_len)
 {
 	struct deflate *d = (struct deflate *)codec;
 	size_t n = libdeflate_deflate_compress(d->compressor, in, in_len, out, capacity);
@@ -34,7 +36,8 @@ static enum status deflate_compress(struct codec *codec, const void *in, size_t 
 	return ST_OK;
 }
 
-static enum status deflate_decompress(struct codec *codec, const void *in, size_t in_len, void *out, size_t out_len)
+static enum status deflate_decompress(struct codec *codec, const void *in, size_t in_len, void *out,
+				      size_t out_len)
 {
 	struct deflate *d = (struct deflate *)codec;
 
@@ -44,7 +47,10 @@ static enum status deflate_decompress(struct codec *codec, const void *in, size_
 	case LIBDEFLATE_SHORT_OUTPUT:
 		return ST_CORRUPT;
 	default:
-		/* It wants to see the end of the stream, and writes not all that precedes what it refuses. */
+		/*
+		 * It wants to see the end of the stream, and writes not all that precedes what it
+		 * refuses.
+		 */
 		return inflate_prefix(in, in_len, out, out_len);
 	}
 }

@@ -1,4 +1,8 @@
-/* Section numbers are those of RFC 1951. Whatever the input says, nothing outside the output is written or read. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Section numbers are those of RFC 1951. Whatever the input says, nothing outside the output is
+ * written or read.
+ */
 
 #include "codec/inflate.h"
 
@@ -7,9 +11,9 @@
 #include "base/memory.h"
 
 enum {
-	LENGTH_MAX = 15,     /* bits of a code (3.2.7) */
+	LENGTH_MAX = 15, /* bits of a code (3.2.7) */
 	N_PRECODES = 19,
-	N_LITLENS = 288,     /* of the fixed code; a dynamic one has up to LITLENS_MAX */
+	N_LITLENS = 288, /* of the fixed code; a dynamic one has up to LITLENS_MAX */
 	LITLENS_MAX = 286,
 	DISTANCES_MAX = 30,
 	END_OF_BLOCK = 256,
@@ -17,7 +21,10 @@ enum {
 	STORED_MAX = 0xffff,
 };
 
-/* A prefix code (3.2.2): how many codes there are of each length, and the symbols in the order of their codes. */
+/*
+ * A prefix code (3.2.2): how many codes there are of each length, and the symbols in the order of
+ * their codes.
+ */
 struct code {
 	uint16_t n[LENGTH_MAX + 1];
 	uint16_t symbol[N_LITLENS];
@@ -26,7 +33,7 @@ struct code {
 struct inflate {
 	const uint8_t *in;
 	size_t in_len;
-	size_t bit;       /* of the input, the next one: byte bit / 8, from its low end */
+	size_t bit; /* of the input, the next one: byte bit / 8, from its low end */
 	uint8_t *out;
 	size_t out_len;
 	size_t produced;
@@ -45,8 +52,9 @@ static bool take(struct inflate *s, unsigned n, unsigned *ret)
 }
 
 /*
- * Makes the code whose symbol i is `length[i]` bits long, 0: not used. False if there are more codes than bits can tell
- * apart, or fewer, which zlib allows where at most one symbol is used, with `may_be_single`, and always where none is.
+ * Makes the code whose symbol i is `length[i]` bits long, 0: not used. False if there are more
+ * codes than bits can tell apart, or fewer, which zlib allows where at most one symbol is used,
+ * with `may_be_single`, and always where none is.
  */
 static bool make_code(struct code *code, const uint8_t *length, size_t n, bool may_be_single)
 {
@@ -76,7 +84,8 @@ static bool make_code(struct code *code, const uint8_t *length, size_t n, bool m
 
 static bool take_symbol(struct inflate *s, const struct code *code, unsigned *ret)
 {
-	unsigned rest = 0, before = 0, bit; /* codes are counted from the first one of each length */
+	/* codes are counted from the first one of each length */
+	unsigned rest = 0, before = 0, bit;
 
 	for (unsigned bits = 1; bits <= LENGTH_MAX; bits++) {
 		if (!take(s, 1, &bit))
@@ -124,7 +133,10 @@ static void make_fixed_codes(struct inflate *s)
 	(void)make_code(&s->distance, length, 32, false);
 }
 
-/* The lengths of both codes, one after the other, run-length coded with a code of their own (3.2.7). */
+/*
+ * The lengths of both codes, one after the other, run-length coded with a code of their own
+ * (3.2.7).
+ */
 static bool take_lengths(struct inflate *s, const struct code *precode, uint8_t *length, size_t n)
 {
 	for (size_t i = 0; i < n;) {
@@ -156,7 +168,8 @@ static bool take_lengths(struct inflate *s, const struct code *precode, uint8_t 
 /* 3.2.7 */
 static bool take_dynamic_codes(struct inflate *s)
 {
-	static const uint8_t order[N_PRECODES] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
+	static const uint8_t order[N_PRECODES] = { 16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+						   11, 4,  12, 3, 13, 2, 14, 1, 15 };
 	uint8_t length[LITLENS_MAX + DISTANCES_MAX] = { 0 };
 	unsigned n_litlens, n_distances, n_precodes, bits;
 
@@ -174,29 +187,31 @@ static bool take_dynamic_codes(struct inflate *s)
 	}
 	/* The precode is needed no longer when the distance code is made in its place. */
 	return make_code(&s->distance, length, N_PRECODES, false) &&
-		take_lengths(s, &s->distance, length, n_litlens + n_distances) && length[END_OF_BLOCK] > 0 &&
-		make_code(&s->litlen, length, n_litlens, true) &&
-		make_code(&s->distance, length + n_litlens, n_distances, true);
+	       take_lengths(s, &s->distance, length, n_litlens + n_distances) &&
+	       length[END_OF_BLOCK] > 0 && make_code(&s->litlen, length, n_litlens, true) &&
+	       make_code(&s->distance, length + n_litlens, n_distances, true);
 }
 
 /* A match, of which the first symbol was taken (3.2.5). */
 static bool match(struct inflate *s, unsigned symbol)
 {
-	static const uint16_t length_base[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59,
-		67, 83, 99, 115, 131, 163, 195, 227, 258 };
+	static const uint16_t length_base[] = { 3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+						15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+						67, 83, 99, 115, 131, 163, 195, 227, 258 };
 	unsigned index = symbol - FIRST_LENGTH, extra, length, distance;
 
 	if (symbol >= LITLENS_MAX || !take(s, index < 8 || index == 28 ? 0 : index / 4 - 1, &extra))
 		return false;
 	length = length_base[index] + extra;
 	if (!take_symbol(s, &s->distance, &index) || index >= DISTANCES_MAX ||
-		!take(s, index < 4 ? 0 : index / 2 - 1, &extra))
+	    !take(s, index < 4 ? 0 : index / 2 - 1, &extra))
 		return false;
 	distance = index < 4 ? index + 1 : ((2 + index % 2) << (index / 2 - 1)) + 1 + extra;
 	if (distance > s->produced)
 		return false;
 	for (; length > 0 && s->produced < s->out_len; length--, s->produced++)
-		s->out[s->produced] = s->out[s->produced - distance]; /* what was just written may be read again */
+		/* what was just written may be read again */
+		s->out[s->produced] = s->out[s->produced - distance];
 	return true;
 }
 

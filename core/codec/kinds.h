@@ -1,12 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "codec/codec.h"
 
-/* What a kind of compression implements; only for codec.c. Each kind's own structure begins with its struct codec. */
+/*
+ * What a kind of compression implements; only for codec.c. Each kind's own structure begins with
+ * its struct codec.
+ */
 struct codec {
-	enum status (*compress)(struct codec *, const void *in, size_t in_len, void *out, size_t capacity,
-		size_t *ret_len);
-	enum status (*decompress)(struct codec *, const void *in, size_t in_len, void *out, size_t out_len);
+	enum status (*compress)(struct codec *, const void *in, size_t in_len, void *out,
+				size_t capacity, size_t *ret_len);
+	enum status (*decompress)(struct codec *, const void *in, size_t in_len, void *out,
+				  size_t out_len);
 	void (*close)(struct codec *);
 	int level;
 };

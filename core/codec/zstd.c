@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * zstd (RFC 8878), by zstd itself, which gets its memory in one piece each way ("static" contexts) and never asks for
- * more. It has variants for BMI2, chosen by CPUID, and none for AVX.
+ * zstd (RFC 8878), by zstd itself, which gets its memory in one piece each way ("static" contexts)
+ * and never asks for more. It has variants for BMI2, chosen by CPUID, and none for AVX.
  *
- * Frames are decompressed straight into the caller's buffer, which is all the window there is: however large a window a
- * frame claims to need, it costs no memory, and a match that begins before the output is an error.
+ * Frames are decompressed straight into the caller's buffer, which is all the window there is:
+ * however large a window a frame claims to need, it costs no memory, and a match that begins before
+ * the output is an error.
  */
 
 #define ZSTD_STATIC_LINKING_ONLY
@@ -20,8 +22,8 @@ struct zstd {
 	ZSTD_DCtx *decompressor;
 };
 
-static enum status zstd_compress(struct codec *codec, const void *in, size_t in_len, void *out, size_t capacity,
-	size_t *ret_len)
+static enum status zstd_compress(struct codec *codec, const void *in, size_t in_len, void *out,
+				 size_t capacity, size_t *ret_len)
 {
 	struct zstd *z = (struct zstd *)codec;
 	size_t n = ZSTD_compressCCtx(z->compressor, out, capacity, in, in_len, codec->level);
@@ -34,7 +36,8 @@ static enum status zstd_compress(struct codec *codec, const void *in, size_t in_
 	return ST_OK;
 }
 
-static enum status zstd_decompress(struct codec *codec, const void *in, size_t in_len, void *out, size_t out_len)
+static enum status zstd_decompress(struct codec *codec, const void *in, size_t in_len, void *out,
+				   size_t out_len)
 {
 	struct zstd *z = (struct zstd *)codec;
 	const char *from = in;
@@ -43,7 +46,9 @@ static enum status zstd_decompress(struct codec *codec, const void *in, size_t i
 	/* A frame at a time, because only so can what follows the last one be ignored. */
 	while (out_len > 0) {
 		size_t frame = ZSTD_findFrameCompressedSize(from, in_len);
-		size_t n = ZSTD_isError(frame) ? frame : ZSTD_decompressDCtx(z->decompressor, to, out_len, from, frame);
+		size_t n = ZSTD_isError(frame)
+				   ? frame
+				   : ZSTD_decompressDCtx(z->decompressor, to, out_len, from, frame);
 
 		if (ZSTD_isError(n))
 			return ST_CORRUPT;
@@ -64,14 +69,18 @@ static void zstd_close(struct codec *codec)
 	mem_free(z);
 }
 
-/* What compressing at a level needs: zstd has four sets of parameters for it, one for each class of input sizes. */
+/*
+ * What compressing at a level needs: zstd has four sets of parameters for it, one for each class of
+ * input sizes.
+ */
 static size_t compressor_bytes(int level)
 {
 	static const size_t largest[] = { 16 << 10, 128 << 10, 256 << 10, CODEC_INPUT_MAX };
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
-		size_t n = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(level, largest[i], 0));
+		size_t n = ZSTD_estimateCCtxSize_usingCParams(
+			ZSTD_getCParams(level, largest[i], 0));
 
 		bytes = n > bytes ? n : bytes;
 	}

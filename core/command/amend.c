@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
 #include "edit/amend.h"
 #include "record/finished.h"
 
 static const struct option options[] = {
-	{ 'o', "options", "LIST", "what is to change: name=value,name=value;\n-o help lists what can be changed" },
+	{ 'o', "options", "LIST",
+	  "what is to change: name=value,name=value;\n-o help lists what can be changed" },
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'p', "progress", NULL, "show how far it is" },
@@ -20,11 +22,13 @@ static enum status refuse_format(const struct image_format *format, struct error
 {
 	if (format->amend != NULL)
 		return ST_OK;
-	return fail(err, ST_UNSUPPORTED, "images of format %s keep the options that they were made with", format->name);
+	return fail(err, ST_UNSUPPORTED,
+		    "images of format %s keep the options that they were made with", format->name);
 }
 
 /* The format of the command line, or that of the file. */
-static enum status find_format(struct storage *storage, const struct arguments *arguments, const struct image_format **ret, struct error *err)
+static enum status find_format(struct storage *storage, const struct arguments *arguments,
+			       const struct image_format **ret, struct error *err)
 {
 	struct image *image;
 	enum status st = format_option(arguments, "-f", ret, err);
@@ -32,7 +36,8 @@ static enum status find_format(struct storage *storage, const struct arguments *
 	if (st != ST_OK || *ret != NULL)
 		return st;
 	if (arguments->n_operands == 0)
-		return fail(err, ST_INVALID, "-o help needs the format, -f FMT, or the name of an image file");
+		return fail(err, ST_INVALID,
+			    "-o help needs the format, -f FMT, or the name of an image file");
 	st = image_open(storage, arguments->operands[0], NULL, &image, err);
 	if (st == ST_OK)
 		*ret = image->format;
@@ -41,7 +46,8 @@ static enum status find_format(struct storage *storage, const struct arguments *
 	return st;
 }
 
-static enum status explain(const struct console *console, const struct arguments *arguments, struct error *err)
+static enum status explain(const struct console *console, const struct arguments *arguments,
+			   struct error *err)
 {
 	const struct image_format *format;
 	enum status st = find_format(console->storage, arguments, &format, err);
@@ -49,18 +55,23 @@ static enum status explain(const struct console *console, const struct arguments
 	if (st == ST_OK)
 		st = refuse_format(format, err);
 	if (st == ST_OK)
-		create_options_explain(format->create_options, format->name, OPTIONS_AMEND, console->out);
+		create_options_explain(format->create_options, format->name, OPTIONS_AMEND,
+				       console->out);
 	return st;
 }
 
-static enum status amend(const struct console *console, const struct arguments *arguments, struct image *image, struct error *err)
+static enum status amend(const struct console *console, const struct arguments *arguments,
+			 struct image *image, struct error *err)
 {
 	struct create_values values;
-	struct amend_job job = { .image = image, .values = &values, .may_shrink = arguments_has(arguments, "force") };
+	struct amend_job job = { .image = image,
+				 .values = &values,
+				 .may_shrink = arguments_has(arguments, "force") };
 	enum status st = refuse_format(image->format, err);
 
 	if (st == ST_OK)
-		st = create_values_init(image->format->name, image->format->create_options, OPTIONS_AMEND, &values, err);
+		st = create_values_init(image->format->name, image->format->create_options,
+					OPTIONS_AMEND, &values, err);
 	if (st != ST_OK)
 		return st;
 	job.progress = progress_option(console, arguments);
@@ -71,7 +82,8 @@ static enum status amend(const struct console *console, const struct arguments *
 	return st;
 }
 
-static enum status open_and_amend(const struct console *console, const struct arguments *arguments, struct error *err)
+static enum status open_and_amend(const struct console *console, const struct arguments *arguments,
+				  struct error *err)
 {
 	const struct image_format *format;
 	struct chain chain;
@@ -80,7 +92,8 @@ static enum status open_and_amend(const struct console *console, const struct ar
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)
-		st = chain_open_writable(console->storage, arguments->operands[0], format, 0, &chain, err);
+		st = chain_open_writable(console->storage, arguments->operands[0], format, 0,
+					 &chain, err);
 	if (st != ST_OK)
 		return st;
 	st = amend(console, arguments, chain.link[0].image, err);
@@ -94,11 +107,13 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (!arguments_has(arguments, "o")) {
-		error_set(&err, "what is to change? -o name=value is missing; -o help lists what can be changed");
+		error_set(&err, "what is to change? -o name=value is missing; -o help lists what "
+				"can be changed");
 		return command_misused(console, "amend", &err);
 	}
 	if (!help && arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "amend", &err);
 	}
 	st = help ? explain(console, arguments, &err) : open_and_amend(console, arguments, &err);
@@ -112,6 +127,7 @@ const struct command command_amend = {
 	.usage = "-o LIST [OPTIONS] FILE",
 	.options = options,
 	.notes = notes,
-	.example = "amend -o compat=1.1,lazy_refcounts=on fs0:\\old.qcow2\namend -o refcount_bits=64 fs0:\\mydisk.qcow2\n",
+	.example = "amend -o compat=1.1,lazy_refcounts=on fs0:\\old.qcow2\namend -o "
+		   "refcount_bits=64 fs0:\\mydisk.qcow2\n",
 	.run = run,
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/tree.h"
@@ -11,7 +12,9 @@
 static const struct option options[] = {
 	{ 'c', "count", "N", "how many requests (preset: 75000)" },
 	{ 'd', "depth", "N", "accepted as in qemu-img; there is one at a time" },
-	{ 0, "erase", "WHAT", "with -w, of a disk or partition: what is on it can go;\nwhat list shows behind serial= (guid=, path=)" },
+	{ 0, "erase", "WHAT",
+	  "with -w, of a disk or partition: what is on it can go;\nwhat list shows behind serial= "
+	  "(guid=, path=)" },
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 0, "flush-interval", "N", "with -w: flush after so many requests (preset: never)" },
 	{ 'i', "aio", "AIO", "accepted as in qemu-img: native, threads or io_uring" },
@@ -38,9 +41,10 @@ static const char notes[] =
 
 enum { REQUEST_MAX = INT32_MAX, HALF_A_SECOND = 500000000 };
 
-/* ---- as qemu-img's -------------------------------------------------------------------------------------------------- */
+/* ---- as qemu-img's ---- */
 
-static enum status number(const struct arguments *arguments, const char *option, uint64_t least, uint64_t most, uint64_t *ret, struct error *err)
+static enum status number(const struct arguments *arguments, const char *option, uint64_t least,
+			  uint64_t most, uint64_t *ret, struct error *err)
 {
 	char name[24];
 	struct out_buffer text;
@@ -52,11 +56,13 @@ static enum status number(const struct arguments *arguments, const char *option,
 	out_printf(&text.out, "option %s%s", option[1] == '\0' ? "-" : "--", option);
 	st = size_parse(arguments_value(arguments, option), name, ret, err);
 	if (st == ST_OK && (*ret < least || *ret > most))
-		return fail(err, ST_INVALID, "%s: %ju is not from %ju to %ju", name, *ret, least, most);
+		return fail(err, ST_INVALID, "%s: %ju is not from %ju to %ju", name, *ret, least,
+			    most);
 	return st;
 }
 
-static enum status parse(const struct arguments *arguments, struct speed_job *job, struct error *err)
+static enum status parse(const struct arguments *arguments, struct speed_job *job,
+			 struct error *err)
 {
 	uint64_t depth = 1, pattern = 0, bytes = 4096;
 	enum status st = cache_option(arguments, "-t", err);
@@ -82,7 +88,8 @@ static enum status parse(const struct arguments *arguments, struct speed_job *jo
 	if (st != ST_OK)
 		return st;
 	if (job->flush_every > 0 && !job->write)
-		return fail(err, ST_INVALID, "option --flush-interval needs -w: reading has nothing to flush");
+		return fail(err, ST_INVALID,
+			    "option --flush-interval needs -w: reading has nothing to flush");
 	job->pattern = (uint8_t)pattern;
 	job->bytes = (size_t)bytes;
 	return ST_OK;
@@ -92,15 +99,19 @@ static void print_seconds(struct out *out, uint64_t nanoseconds)
 {
 	uint64_t milliseconds = (nanoseconds + 500000) / 1000000;
 
-	out_printf(out, "Run completed in %ju.%03u seconds.\n", milliseconds / 1000, (unsigned)(milliseconds % 1000));
+	out_printf(out, "Run completed in %ju.%03u seconds.\n", milliseconds / 1000,
+		   (unsigned)(milliseconds % 1000));
 }
 
-static enum status run_requests(const struct console *console, struct speed_job *job, struct error *err)
+static enum status run_requests(const struct console *console, struct speed_job *job,
+				struct error *err)
 {
 	struct speed speed;
 	enum status st;
 
-	out_printf(console->out, "Sending %ju %s requests, %zu bytes each, 1 in parallel (starting at offset %ju, step size %ju)\n",
+	out_printf(console->out,
+		   "Sending %ju %s requests, %zu bytes each, 1 in parallel (starting at offset "
+		   "%ju, step size %ju)\n",
 		   job->count, job->write ? "write" : "read", job->bytes, job->offset, job->step);
 	if (job->flush_every > 0)
 		out_printf(console->out, "Sending flush every %ju requests\n", job->flush_every);
@@ -112,9 +123,10 @@ static enum status run_requests(const struct console *console, struct speed_job 
 	return st;
 }
 
-/* ---- the table of a device ------------------------------------------------------------------------------------------ */
+/* ---- the table of a device ---- */
 
-static void print_row(const struct console *console, struct tree *json, size_t bytes, const struct speed *speed)
+static void print_row(const struct console *console, struct tree *json, size_t bytes,
+		      const struct speed *speed)
 {
 	uint64_t microseconds = max_u64(speed->nanoseconds / 1000, 1), total = speed->count * bytes;
 
@@ -126,7 +138,8 @@ static void print_row(const struct console *console, struct tree *json, size_t b
 		tree_end(json);
 		return;
 	}
-	out_printf(console->out, "%6zu KiB %10ju MB/s %10ju requests/s\n", bytes >> 10, total / microseconds, speed->count * 1000000 / microseconds);
+	out_printf(console->out, "%6zu KiB %10ju MB/s %10ju requests/s\n", bytes >> 10,
+		   total / microseconds, speed->count * 1000000 / microseconds);
 }
 
 /* What a drive holds in its cache is not written: the flush counts. */
@@ -141,7 +154,8 @@ static enum status measure(const struct speed_job *job, struct speed *ret, struc
 	return st;
 }
 
-static enum status run_table(const struct console *console, const struct speed_job *as, bool as_json, struct error *err)
+static enum status run_table(const struct console *console, const struct speed_job *as,
+			     bool as_json, struct error *err)
 {
 	static const size_t sizes[] = { 4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20 };
 	struct tree json;
@@ -150,9 +164,16 @@ static enum status run_table(const struct console *console, const struct speed_j
 	tree_init(&json, console->out, TREE_JSON);
 	if (as_json)
 		tree_array(&json, NULL);
-	for (size_t i = 0; st == ST_OK && i < sizeof sizes / sizeof sizes[0] && sizes[i] <= as->image->size; i++) {
-		struct speed_job job = { .image = as->image, .write = as->write, .pattern = as->pattern, .count = UINT64_MAX, .step = sizes[i],
-					 .bytes = sizes[i], .limit_ns = HALF_A_SECOND };
+	for (size_t i = 0;
+	     st == ST_OK && i < sizeof sizes / sizeof sizes[0] && sizes[i] <= as->image->size;
+	     i++) {
+		struct speed_job job = { .image = as->image,
+					 .write = as->write,
+					 .pattern = as->pattern,
+					 .count = UINT64_MAX,
+					 .step = sizes[i],
+					 .bytes = sizes[i],
+					 .limit_ns = HALF_A_SECOND };
 		struct speed speed;
 
 		st = measure(&job, &speed, err);
@@ -164,8 +185,6 @@ static enum status run_table(const struct console *console, const struct speed_j
 	return st;
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- */
-
 static bool is_plain(const struct arguments *arguments)
 {
 	static const char *const chosen[] = { "c", "s", "S", "o", "flush-interval" };
@@ -176,29 +195,39 @@ static bool is_plain(const struct arguments *arguments)
 	return true;
 }
 
-static enum status measure_image(const struct console *console, const struct arguments *arguments, bool json, struct speed_job *job,
-				 struct error *err)
+static enum status measure_image(const struct console *console, const struct arguments *arguments,
+				 bool json, struct speed_job *job, struct error *err)
 {
-	return storage_is_device(arguments->operands[0]) && is_plain(arguments) ? run_table(console, job, json, err) : run_requests(console, job, err);
+	return storage_is_device(arguments->operands[0]) && is_plain(arguments)
+		       ? run_table(console, job, json, err)
+		       : run_requests(console, job, err);
 }
 
 /* A disk is written over under the rules of convert, and never without a word from the person. */
 __attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
-static enum status write_disk(const struct console *console, const struct arguments *arguments, const struct image_format *format,
-			      bool json, struct speed_job *job, struct error *err)
+static enum status
+write_disk(const struct console *console, const struct arguments *arguments,
+	   const struct image_format *format, bool json, struct speed_job *job, struct error *err)
 {
-	struct target_job target = { .storage = console->storage, .name = arguments->operands[0], .format = format != NULL ? format : image_format_find("raw") };
+	struct target_job target = { .storage = console->storage,
+				     .name = arguments->operands[0],
+				     .format = format != NULL ? format : image_format_find("raw") };
 	enum status st;
 
 	if (!arguments_has(arguments, "erase"))
-		return fail(err, ST_REFUSED, "option -w: what is on %s is written over; if that can go, add --erase= with what list shows behind "
-			    "serial=, guid= or path=", target.name);
+		return fail(err, ST_REFUSED,
+			    "option -w: what is on %s is written over; if that can go, add "
+			    "--erase= with what list shows behind serial=, guid= or path=",
+			    target.name);
 	if (!target.format->flat)
-		return fail(err, ST_UNSUPPORTED, "option -f: the bytes of the disk are written, not a %s image on it", target.format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option -f: the bytes of the disk are written, not a %s image on it",
+			    target.format->name);
 	target.erase = arguments_value(arguments, "erase");
 	st = target_decide(&target, err);
 	if (st == ST_OK && job->bytes > target.size_bytes)
-		st = fail(err, ST_INVALID, "%s: its %ju bytes are smaller than a request of %zu", target.name, target.size_bytes, job->bytes);
+		st = fail(err, ST_INVALID, "%s: its %ju bytes are smaller than a request of %zu",
+			  target.name, target.size_bytes, job->bytes);
 	if (st == ST_OK) {
 		st = target_open(&target, &job->image, err);
 		if (st == ST_OK)
@@ -209,7 +238,8 @@ static enum status write_disk(const struct console *console, const struct argume
 	return st;
 }
 
-static enum status bench(const struct console *console, const struct arguments *arguments, const char *name, struct error *err)
+static enum status bench(const struct console *console, const struct arguments *arguments,
+			 const char *name, struct error *err)
 {
 	struct speed_job job = { 0 };
 	const struct image_format *format;
@@ -226,8 +256,10 @@ static enum status bench(const struct console *console, const struct arguments *
 	if (job.write && storage_is_device(name))
 		return write_disk(console, arguments, format, json, &job, err);
 	if (arguments_has(arguments, "erase"))
-		return fail(err, ST_INVALID, "option --erase is for a disk or a partition, with -w");
-	st = job.write ? chain_open_writable(console->storage, name, format, 0, &chain, err) : chain_open_disk(console->storage, name, format, &chain, err);
+		return fail(err, ST_INVALID,
+			    "option --erase is for a disk or a partition, with -w");
+	st = job.write ? chain_open_writable(console->storage, name, format, 0, &chain, err)
+		       : chain_open_disk(console->storage, name, format, &chain, err);
 	if (st != ST_OK)
 		return st;
 	job.image = chain.link[0].image;
@@ -245,7 +277,10 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "bench", &err);
 	}
 	st = bench(console, arguments, arguments->operands[0], &err);
-	return copy_ended(console, st, arguments_has(arguments, "w") && storage_is_device(arguments->operands[0]), &err);
+	return copy_ended(console, st,
+			  arguments_has(arguments, "w") &&
+				  storage_is_device(arguments->operands[0]),
+			  &err);
 }
 
 const struct command command_bench = {

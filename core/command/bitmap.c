@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 #include "cli/command.h"
 #include "edit/bitmaps.h"
@@ -5,7 +6,8 @@
 #include "record/finished.h"
 #include "storage/storage.h"
 
-enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS }; /* the first options, by their index */
+/* the first options, by their index */
+enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS };
 
 static const struct option options[] = {
 	[ADD] = { 0, "add", NULL, "make a new bitmap, which notes all writes from now on" },
@@ -16,7 +18,8 @@ static const struct option options[] = {
 	[MERGE] = { 0, "merge", "SOURCE", "note in NAME what the bitmap SOURCE has noted" },
 	{ 'b', "source-file", "FILE", "where SOURCE is: an image with a disk of this size" },
 	{ 'F', "source-format", "FMT", "its format (preset: what its first bytes say)" },
-	{ 'g', "granularity", "SIZE", "what one bit of a new bitmap stands for: a power of\n"
+	{ 'g', "granularity", "SIZE",
+	  "what one bit of a new bitmap stands for: a power of\n"
 	  "two, 512 to 2G (preset: a cluster, but 4k to 64k)" },
 	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
 	{ 0 },
@@ -30,7 +33,8 @@ static const char notes[] =
 	"removed.\n";
 
 /* The image of -b, or the one that is changed. */
-static enum status merge(struct image *image, size_t index, struct image *source, const char *name, struct error *err)
+static enum status merge(struct image *image, size_t index, struct image *source, const char *name,
+			 struct error *err)
 {
 	size_t from;
 	enum status st = bitmaps_get(source, name, &from, err);
@@ -38,15 +42,16 @@ static enum status merge(struct image *image, size_t index, struct image *source
 	return st == ST_OK ? bitmaps_merge(image, index, source, from, err) : st;
 }
 
-static enum status add(struct image *image, const char *name, uint64_t granularity, struct error *err)
+static enum status add(struct image *image, const char *name, uint64_t granularity,
+		       struct error *err)
 {
 	if (granularity == 0)
 		granularity = bitmaps_granularity(image);
 	return image->format->bitmaps->add(image, name, granularity, true, true, err);
 }
 
-static enum status act(struct image *image, size_t action, const char *name, uint64_t granularity, struct image *source,
-		       const char *source_name, struct error *err)
+static enum status act(struct image *image, size_t action, const char *name, uint64_t granularity,
+		       struct image *source, const char *source_name, struct error *err)
 {
 	const struct bitmap_ops *ops = image->format->bitmaps;
 	struct error why;
@@ -74,7 +79,8 @@ static enum status act(struct image *image, size_t action, const char *name, uin
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
-static enum status check_options(const struct arguments *arguments, uint64_t *ret_granularity, struct error *err)
+static enum status check_options(const struct arguments *arguments, uint64_t *ret_granularity,
+				 struct error *err)
 {
 	unsigned n = 0;
 	enum status st = ST_OK;
@@ -83,32 +89,38 @@ static enum status check_options(const struct arguments *arguments, uint64_t *re
 	for (size_t i = 0; i < N_ACTIONS; i++)
 		n += arguments->given[i].count;
 	if (n == 0)
-		return fail(err, ST_INVALID, "what is to be done? --add, --remove, --clear, --enable, --disable or --merge is "
-			    "missing");
+		return fail(err, ST_INVALID,
+			    "what is to be done? --add, --remove, --clear, --enable, --disable or "
+			    "--merge is missing");
 	if (arguments_has(arguments, "b") && !arguments_has(arguments, "merge"))
-		return fail(err, ST_INVALID, "option -b says where --merge finds its source, which is missing");
+		return fail(err, ST_INVALID,
+			    "option -b says where --merge finds its source, which is missing");
 	if (arguments_has(arguments, "F") && !arguments_has(arguments, "b"))
-		return fail(err, ST_INVALID, "option -F says the format of the image of -b, which is missing");
+		return fail(err, ST_INVALID,
+			    "option -F says the format of the image of -b, which is missing");
 	if (arguments_has(arguments, "g"))
 		st = size_parse(arguments_value(arguments, "g"), "option -g", ret_granularity, err);
 	if (st == ST_OK && *ret_granularity != 0 && !arguments_has(arguments, "add"))
-		return fail(err, ST_INVALID, "option -g is for --add: a bitmap keeps its granularity");
+		return fail(err, ST_INVALID,
+			    "option -g is for --add: a bitmap keeps its granularity");
 	return st;
 }
 
-static enum status act_all(const struct arguments *arguments, struct image *image, struct image *source,
-			   uint64_t granularity, struct error *err)
+static enum status act_all(const struct arguments *arguments, struct image *image,
+			   struct image *source, uint64_t granularity, struct error *err)
 {
 	enum status st = image_load(image, err);
 
 	for (size_t i = 0; st == ST_OK && i < arguments->n_values; i++)
 		if (arguments->values[i].option < N_ACTIONS)
-			st = act(image, arguments->values[i].option, arguments->operands[1], granularity,
-				 source != NULL ? source : image, arguments->values[i].value, err);
+			st = act(image, arguments->values[i].option, arguments->operands[1],
+				 granularity, source != NULL ? source : image,
+				 arguments->values[i].value, err);
 	return st;
 }
 
-static enum status bitmap(struct storage *storage, const struct arguments *arguments, struct error *err)
+static enum status bitmap(struct storage *storage, const struct arguments *arguments,
+			  struct error *err)
 {
 	const struct image_format *format, *source_format;
 	struct image *image = NULL, *source = NULL;
@@ -120,11 +132,14 @@ static enum status bitmap(struct storage *storage, const struct arguments *argum
 	if (st == ST_OK)
 		st = format_option(arguments, "-F", &source_format, err);
 	if (st == ST_OK)
-		st = image_open_file(storage, ROLE_IMAGE, arguments->operands[0], format, OPEN_WRITE, &image, err);
+		st = image_open_file(storage, ROLE_IMAGE, arguments->operands[0], format,
+				     OPEN_WRITE, &image, err);
 	if (st == ST_OK && image->format->bitmaps == NULL)
-		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps", image->name, image->format->name);
+		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps",
+			  image->name, image->format->name);
 	if (st == ST_OK && arguments_has(arguments, "b")) {
-		st = image_open(storage, arguments_value(arguments, "b"), source_format, &source, err);
+		st = image_open(storage, arguments_value(arguments, "b"), source_format, &source,
+				err);
 		if (st == ST_OK)
 			st = image_load(source, err);
 	}
@@ -142,7 +157,8 @@ static int run(const struct console *console, struct arguments *arguments)
 		error_set(&err, "the names of an image file and of a bitmap are expected");
 		return command_misused(console, "bitmap", &err);
 	}
-	return bitmap(console->storage, arguments, &err) == ST_OK ? EXIT_OK : command_failed(console, &err);
+	return bitmap(console->storage, arguments, &err) == ST_OK ? EXIT_OK
+								  : command_failed(console, &err);
 }
 
 const struct command command_bitmap = {
@@ -152,6 +168,7 @@ const struct command command_bitmap = {
 	.usage = "ACTION... [OPTIONS] FILE NAME",
 	.options = options,
 	.notes = notes,
-	.example = "bitmap --add fs0:\\vm.qcow2 since-monday\nbitmap --merge since-monday fs0:\\vm.qcow2 since-january\n",
+	.example = "bitmap --add fs0:\\vm.qcow2 since-monday\nbitmap --merge since-monday "
+		   "fs0:\\vm.qcow2 since-january\n",
 	.run = run,
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "base/tree.h"
 #include "cli/command.h"
@@ -28,9 +29,9 @@ static const char notes[] =
 enum { CODE_CORRUPT = 2, CODE_LEAKS = 3, CODE_NO_CHECKS = 63 };
 
 /*
- * qemu-img prints per cents with printf("%.2f"), of a double. Where the true value lies right between two hundredths,
- * (2h + 1) / 200, the double nearest to it decides: its 53 bits are either exact, which rounds to the even hundredth,
- * or were rounded themselves.
+ * qemu-img prints per cents with printf("%.2f"), of a double. Where the true value lies right
+ * between two hundredths, (2h + 1) / 200, the double nearest to it decides: its 53 bits are either
+ * exact, which rounds to the even hundredth, or were rounded themselves.
  */
 static bool tie_goes_up(uint64_t h)
 {
@@ -58,19 +59,27 @@ static void print_percent(struct out *out, uint64_t part, uint64_t whole)
 static void print_human(struct out *out, const struct check_result *result)
 {
 	if (result->corruptions_fixed > 0 || result->leaks_fixed > 0)
-		out_printf(out, "The following inconsistencies were found and repaired:\n\n    %ju leaked clusters\n"
-			   "    %ju corruptions\n\nDouble checking the fixed image now...\n", result->leaks_fixed,
-			   result->corruptions_fixed);
+		out_printf(out,
+			   "The following inconsistencies were found and repaired:\n\n    %ju "
+			   "leaked clusters\n"
+			   "    %ju corruptions\n\nDouble checking the fixed image now...\n",
+			   result->leaks_fixed, result->corruptions_fixed);
 	if (result->corruptions == 0 && result->leaks == 0 && result->check_errors == 0)
 		out_text(out, "No errors were found on the image.\n");
 	if (result->corruptions > 0)
-		out_printf(out, "\n%ju errors were found on the image.\n"
-			   "Data may be corrupted, or further writes to the image may corrupt it.\n", result->corruptions);
+		out_printf(out,
+			   "\n%ju errors were found on the image.\n"
+			   "Data may be corrupted, or further writes to the image may corrupt "
+			   "it.\n",
+			   result->corruptions);
 	if (result->leaks > 0)
-		out_printf(out, "\n%ju leaked clusters were found on the image.\n"
-			   "This means waste of disk space, but no harm to data.\n", result->leaks);
+		out_printf(out,
+			   "\n%ju leaked clusters were found on the image.\n"
+			   "This means waste of disk space, but no harm to data.\n",
+			   result->leaks);
 	if (result->check_errors > 0)
-		out_printf(out, "\n%ju internal errors have occurred during the check.\n", result->check_errors);
+		out_printf(out, "\n%ju internal errors have occurred during the check.\n",
+			   result->check_errors);
 	if (result->total_clusters > 0 && result->allocated_clusters > 0) {
 		out_printf(out, "%ju/%ju = ", result->allocated_clusters, result->total_clusters);
 		print_percent(out, result->allocated_clusters, result->total_clusters);
@@ -91,7 +100,8 @@ static void write_unless_zero(struct tree *tree, const char *key, uint64_t value
 }
 
 /* The order of the members, and which are left out, are qemu-img's. */
-static void print_json(struct out *out, const char *name, const struct image *image, const struct check_result *result)
+static void print_json(struct out *out, const char *name, const struct image *image,
+		       const struct check_result *result)
 {
 	struct tree tree;
 
@@ -117,7 +127,7 @@ struct request {
 	const char *name;
 	const struct image_format *format; /* NULL: probed */
 	bool repairs;
-	enum repair repair;                /* if it repairs */
+	enum repair repair; /* if it repairs */
 	bool json, quiet;
 };
 
@@ -128,8 +138,8 @@ static int check(const struct console *console, const struct request *r, struct 
 	enum status st;
 
 	if (image->format->check == NULL || (r->repairs && image->format->repair == NULL)) {
-		error_set(&err, "%s: images of format %s do not support %s", r->name, image->format->name,
-			  image->format->check == NULL ? "checks" : "repairs");
+		error_set(&err, "%s: images of format %s do not support %s", r->name,
+			  image->format->name, image->format->check == NULL ? "checks" : "repairs");
 		(void)command_failed(console, &err); /* it has an exit code of its own */
 		return CODE_NO_CHECKS;
 	}
@@ -144,7 +154,8 @@ static int check(const struct console *console, const struct request *r, struct 
 	else if (!r->quiet)
 		print_human(console->out, &result);
 	if (result.check_errors > 0) {
-		error_set(&err, "%s: the check is not complete, because of what is said above", r->name);
+		error_set(&err, "%s: the check is not complete, because of what is said above",
+			  r->name);
 		return command_failed(console, &err);
 	}
 	return result.corruptions > 0 ? CODE_CORRUPT : result.leaks > 0 ? CODE_LEAKS : EXIT_OK;
@@ -157,7 +168,8 @@ static enum status parse(const struct arguments *arguments, struct request *r, s
 	enum status st;
 
 	if (arguments->n_operands != 1)
-		return fail(err, ST_INVALID, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		return fail(err, ST_INVALID, "the name of one image file is expected, not of %zu",
+			    arguments->n_operands);
 	if (repair != NULL && !text_equal(repair, "leaks") && !text_equal(repair, "all"))
 		return fail(err, ST_INVALID, "option -r: \"%s\" is neither leaks nor all", repair);
 	r->name = arguments->operands[0];
@@ -181,7 +193,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st == ST_INVALID)
 		return command_misused(console, "check", &err);
 	if (st == ST_OK)
-		st = image_open_file(console->storage, ROLE_IMAGE, request.name, request.format, request.repairs ? OPEN_WRITE : OPEN_READ, &image, &err);
+		st = image_open_file(console->storage, ROLE_IMAGE, request.name, request.format,
+				     request.repairs ? OPEN_WRITE : OPEN_READ, &image, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	code = check(console, &request, image);
@@ -200,6 +213,7 @@ const struct command command_check = {
 	.usage = "[OPTIONS] FILE",
 	.options = options,
 	.notes = notes,
-	.example = "check fs0:\\mydisk.qcow2\ncheck --output=json fs0:\\mydisk.qcow2\ncheck -r all fs0:\\mydisk.qcow2\n",
+	.example = "check fs0:\\mydisk.qcow2\ncheck --output=json fs0:\\mydisk.qcow2\ncheck -r all "
+		   "fs0:\\mydisk.qcow2\n",
 	.run = run,
 };

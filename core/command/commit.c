@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "cli/command.h"
 #include "copy/commit.h"
@@ -7,7 +8,9 @@
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'b', "base", "BASE", "the file to merge into, anywhere behind FILE (preset:\nthe one right behind it); implies -d" },
+	{ 'b', "base", "BASE",
+	  "the file to merge into, anywhere behind FILE (preset:\nthe one right behind it); "
+	  "implies -d" },
 	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
 	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
 	{ 'p', "progress", NULL, "show how far it is" },
@@ -21,25 +24,32 @@ static const char notes[] =
 	"between, no longer show what they did.\n";
 
 /* The index of the image to merge into. */
-static enum status find_base(struct storage *storage, const struct arguments *arguments, const struct chain *chain, size_t *ret, struct error *err)
+static enum status find_base(struct storage *storage, const struct arguments *arguments,
+			     const struct chain *chain, size_t *ret, struct error *err)
 {
 	const char *name = arguments_value(arguments, "b");
 
 	if (name == NULL && chain->n < 2)
-		return fail(err, ST_INVALID, "%s: it has no backing file to merge it into", chain->link[0].name);
+		return fail(err, ST_INVALID, "%s: it has no backing file to merge it into",
+			    chain->link[0].name);
 	if (name == NULL) {
 		*ret = 1;
 		return ST_OK;
 	}
 	for (size_t i = 1; i < chain->n; i++)
-		if (storage_same(storage, chain->link[i].name, name) || text_equal(chain->link[i - 1].image->backing_name, name)) {
+		if (storage_same(storage, chain->link[i].name, name) ||
+		    text_equal(chain->link[i - 1].image->backing_name, name)) {
 			*ret = i;
 			return ST_OK;
 		}
-	return fail(err, ST_INVALID, "%s: no file that it builds on is %s; `efi-img info --backing-chain` lists them", chain->link[0].name, name);
+	return fail(err, ST_INVALID,
+		    "%s: no file that it builds on is %s; `efi-img info --backing-chain` lists "
+		    "them",
+		    chain->link[0].name, name);
 }
 
-static enum status open_images(struct storage *storage, const struct arguments *arguments, struct commit_job *job, struct chain *ret, struct error *err)
+static enum status open_images(struct storage *storage, const struct arguments *arguments,
+			       struct commit_job *job, struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	struct chain chain;
@@ -50,26 +60,31 @@ static enum status open_images(struct storage *storage, const struct arguments *
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, err);
 	if (st == ST_OK)
-		st = chain_open(storage, ROLE_IMAGE, arguments->operands[0], format, true, &chain, err);
+		st = chain_open(storage, ROLE_IMAGE, arguments->operands[0], format, true, &chain,
+				err);
 	if (st != ST_OK)
 		return st;
 	st = find_base(storage, arguments, &chain, &job->base, err);
 	chain_close(&chain);
 	storage_forget_reads(storage);
-	return st == ST_OK ? chain_open_writable(storage, arguments->operands[0], format, job->base, ret, err) : st;
+	return st == ST_OK ? chain_open_writable(storage, arguments->operands[0], format, job->base,
+						 ret, err)
+			   : st;
 }
 
 static int run(const struct console *console, struct arguments *arguments)
 {
 	bool quiet = arguments_has(arguments, "q");
-	struct commit_job job = { .keep = arguments_has(arguments, "d") || arguments_has(arguments, "b") };
+	struct commit_job job = { .keep = arguments_has(arguments, "d") ||
+					  arguments_has(arguments, "b") };
 	struct progress progress = { 0 };
 	struct chain chain;
 	struct error err;
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "commit", &err);
 	}
 	st = open_images(console->storage, arguments, &job, &chain, &err);

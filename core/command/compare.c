@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
 #include "engine/compare.h"
 
@@ -28,8 +29,8 @@ static void write_nothing(struct out *out, const char *bytes, size_t n)
 }
 
 /* Says how it ended. Returns the exit code. */
-static int conclude(const struct console *console, struct out *out, enum compare_outcome outcome, uint64_t offset,
-		    const struct error *err)
+static int conclude(const struct console *console, struct out *out, enum compare_outcome outcome,
+		    uint64_t offset, const struct error *err)
 {
 	switch (outcome) {
 	case COMPARE_SAME:
@@ -47,13 +48,16 @@ static int conclude(const struct console *console, struct out *out, enum compare
 	}
 }
 
-static int compare(const struct console *console, const struct arguments *arguments, struct image *a, struct image *b)
+static int compare(const struct console *console, const struct arguments *arguments,
+		   struct image *a, struct image *b)
 {
 	struct out nowhere = { .write = write_nothing };
 	bool quiet = arguments_has(arguments, "q");
 	struct out *out = quiet ? &nowhere : console->out;
 	struct progress progress = { .out = progress_option(console, arguments) };
-	struct comparison comparison = { .disk = { a, b }, .strict = arguments_has(arguments, "s"), .progress = &progress };
+	struct comparison comparison = { .disk = { a, b },
+					 .strict = arguments_has(arguments, "s"),
+					 .progress = &progress };
 	enum compare_outcome outcome;
 	uint64_t offset = 0, size = a->size > b->size ? a->size : b->size;
 	struct error err;
@@ -84,7 +88,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	int code = CODE_NOT_OPENED;
 
 	if (arguments->n_operands != 2) {
-		error_set(&err, "the names of two image files are expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the names of two image files are expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "compare", &err);
 	}
 	st = cache_option(arguments, "-T", &err);
@@ -110,6 +115,7 @@ const struct command command_compare = {
 	.usage = "[OPTIONS] FILE1 FILE2",
 	.options = options,
 	.notes = notes,
-	.example = "compare fs0:\\mydisk.qcow2 fs1:\\backup.raw\ncompare -s -f raw -F raw fs0:\\a.img fs0:\\b.img\n",
+	.example = "compare fs0:\\mydisk.qcow2 fs1:\\backup.raw\ncompare -s -f raw -F raw "
+		   "fs0:\\a.img fs0:\\b.img\n",
 	.run = run,
 };

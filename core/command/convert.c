@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -22,25 +23,44 @@ static const struct option options[] = {
 	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
 	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
-	{ 'S', "sparse-size", "SIZE", "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
-	{ 'l', "snapshot", "WHICH", "copy the disk as it was at a snapshot: its id or name,\nor snapshot.id=ID,snapshot.name=NAME (preset: as it is)" },
+	{ 'S', "sparse-size", "SIZE",
+	  "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
+	{ 'l', "snapshot", "WHICH",
+	  "copy the disk as it was at a snapshot: its id or name,\nor "
+	  "snapshot.id=ID,snapshot.name=NAME (preset: as it is)" },
 	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
-	{ 0, "split", "SIZE", "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img opens as one (preset:\nwhere it may outgrow the largest file of its volume;\n0: never)" },
-	{ 0, "erase", "WHAT", "the target is this disk or partition, and what is on it\ncan go: what list shows behind serial= (guid=, path=)" },
-	{ 0, "no-table", NULL, "a raw file without partition table, hybrid ISO and file\n"
+	{ 0, "split", "SIZE",
+	  "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img "
+	  "opens as one (preset:\nwhere it may outgrow the largest file of its volume;\n0: "
+	  "never)" },
+	{ 0, "erase", "WHAT",
+	  "the target is this disk or partition, and what is on it\ncan go: what list shows behind "
+	  "serial= (guid=, path=)" },
+	{ 0, "no-table", NULL,
+	  "a raw file without partition table, hybrid ISO and file\n"
 	  "system is meant for the whole disk" },
-	{ 0, "gpt", "WHAT", "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or refuse to write" },
+	{ 0, "gpt", "WHAT",
+	  "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or "
+	  "refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
-	{ 0, "manifest", "FILE", "write hashes of what was copied, and where it came\nfrom, into this file, for hash --check" },
-	{ 0, "dry-run", NULL, "for a disk or a new image: only say what would be\ndone, and what speaks against it" },
+	{ 0, "manifest", "FILE",
+	  "write hashes of what was copied, and where it came\nfrom, into this file, for hash "
+	  "--check" },
+	{ 0, "dry-run", NULL,
+	  "for a disk or a new image: only say what would be\ndone, and what speaks against it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
-	{ 0, "salvage", NULL, "what cannot be read, even when tried three times more,\nis zeros in the target, and is listed; exit code 10" },
-	{ 0, "map", "FILE", "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, if FILE is there: copy\n"
+	{ 0, "salvage", NULL,
+	  "what cannot be read, even when tried three times more,\nis zeros in the target, and is "
+	  "listed; exit code 10" },
+	{ 0, "map", "FILE",
+	  "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, "
+	  "if FILE is there: copy\n"
 	  "only what is not finished in it" },
-	{ 0, "resume", NULL, "from a disk into a file, or back: continue what was\n"
+	{ 0, "resume", NULL,
+	  "from a disk into a file, or back: continue what was\n"
 	  "interrupted, after comparing what is there already" },
 	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
 	{ 'T', "source-cache", "CACHE", "the same" },
@@ -86,9 +106,7 @@ static const char notes[] =
 	"--salvage had to leave out; with a disk on either side those of\n"
 	"'help exit-codes'.\n";
 
-/*
- * ---- sources ------------------------------------------------------------------------------------------------------
- */
+/* ---- sources ---- */
 
 static void close_sources(struct chain *source, size_t n)
 {
@@ -98,15 +116,19 @@ static void close_sources(struct chain *source, size_t n)
 }
 
 /* The one source, as it was at a snapshot. */
-static enum status open_snapshot(const struct console *console, const struct arguments *arguments, struct chain *ret, struct error *err)
+static enum status open_snapshot(const struct console *console, const struct arguments *arguments,
+				 struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, "-f", &format, err);
 
-	return st == ST_OK ? snapshots_open(console->storage, arguments->operands[0], format, arguments_value(arguments, "l"), ret, err) : st;
+	return st == ST_OK ? snapshots_open(console->storage, arguments->operands[0], format,
+					    arguments_value(arguments, "l"), ret, err)
+			   : st;
 }
 
-static enum status open_sources(const struct console *console, const struct arguments *arguments, size_t n, struct chain **ret, struct error *err)
+static enum status open_sources(const struct console *console, const struct arguments *arguments,
+				size_t n, struct chain **ret, struct error *err)
 {
 	struct chain *source = mem_alloc(n * sizeof *source);
 	size_t opened = 0;
@@ -115,8 +137,10 @@ static enum status open_sources(const struct console *console, const struct argu
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	for (; st == ST_OK && opened < n; opened += st == ST_OK)
-		st = arguments_has(arguments, "l") ? open_snapshot(console, arguments, &source[0], err)
-						   : open_disk(console, arguments, "-f", arguments->operands[opened], &source[opened], err);
+		st = arguments_has(arguments, "l")
+			     ? open_snapshot(console, arguments, &source[0], err)
+			     : open_disk(console, arguments, "-f", arguments->operands[opened],
+					 &source[opened], err);
 	if (st != ST_OK) {
 		close_sources(source, opened);
 		return st;
@@ -125,11 +149,10 @@ static enum status open_sources(const struct console *console, const struct argu
 	return ST_OK;
 }
 
-/*
- * ---- target -------------------------------------------------------------------------------------------------------
- */
+/* ---- target ---- */
 
-static enum status parse_options(const struct arguments *arguments, uint64_t size, struct create_job *create, struct error *err)
+static enum status parse_options(const struct arguments *arguments, uint64_t size,
+				 struct create_job *create, struct error *err)
 {
 	enum status st = new_image_options(arguments, create->format, "B", &create->options, err);
 	struct out_buffer digits;
@@ -150,15 +173,22 @@ static bool given(const struct create_values *values, const char *name)
 }
 
 /* What does not go together. */
-static enum status check_new(const struct convert_job *job, const struct create_values *values, struct error *err)
+static enum status check_new(const struct convert_job *job, const struct create_values *values,
+			     struct error *err)
 {
 	if (job->compress && given(values, "data_file"))
-		return fail(err, ST_UNSUPPORTED, "option -c: the data in a data_file cannot be compressed");
-	if (job->compress && given(values, "preallocation") && create_value(values, "preallocation")->number != PREALLOC_OFF)
-		return fail(err, ST_INVALID, "option -c: what is compressed cannot have its place before (preallocation=%s)",
+		return fail(err, ST_UNSUPPORTED,
+			    "option -c: the data in a data_file cannot be compressed");
+	if (job->compress && given(values, "preallocation") &&
+	    create_value(values, "preallocation")->number != PREALLOC_OFF)
+		return fail(err, ST_INVALID,
+			    "option -c: what is compressed cannot have its place before "
+			    "(preallocation=%s)",
 			    create_value(values, "preallocation")->text);
 	if (given(values, "backing_file") && job->n_sources > 1)
-		return fail(err, ST_INVALID, "a backing file (-B, backing_file) shows what one source has left out, not several");
+		return fail(err, ST_INVALID,
+			    "a backing file (-B, backing_file) shows what one source has left out, "
+			    "not several");
 	return ST_OK;
 }
 
@@ -178,14 +208,20 @@ static enum status may_resume(const struct journal *journal, struct create_job *
 	return st == ST_NOT_FOUND && journal->old == 0 ? ST_OK : st;
 }
 
-static enum status convert_to_new(const struct console *console, const struct arguments *arguments, struct convert_job *job, const struct image_format *format,
-				  const char *name, uint64_t size, unsigned *n_files, struct error *err)
+static enum status convert_to_new(const struct console *console, const struct arguments *arguments,
+				  struct convert_job *job, const struct image_format *format,
+				  const char *name, uint64_t size, unsigned *n_files,
+				  struct error *err)
 {
 	struct create_job create = {
-		.storage = console->storage, .format = format, .file_name = name, .fill = true,
+		.storage = console->storage,
+		.format = format,
+		.file_name = name,
+		.fill = true,
 		.replace = arguments_has(arguments, "force"),
 		.id = job->journal != NULL ? job->journal->text.id : NULL,
-		.bitmaps = job->bitmaps, .compressed = job->compress,
+		.bitmaps = job->bitmaps,
+		.compressed = job->compress,
 		.dense = job->sparse_bytes == 0 && !job->compress,
 	};
 	enum status st = may_resume(job->journal, &create, err);
@@ -201,7 +237,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	if (st == ST_OK && job->journal != NULL && !create.replace)
 		st = journal_replaces(job->journal, err);
 	if (arguments_has(arguments, "dry-run")) {
-		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st, err);
+		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st,
+				     err);
 	} else if (st == ST_OK) {
 		if (create.plan.n_files > 1)
 			job->journal = NULL; /* there is no saying how far the data file has come */
@@ -216,18 +253,25 @@ static enum status convert_to_new(const struct console *console, const struct ar
 	return st;
 }
 
-static enum status convert_to_existing(struct storage *storage, struct convert_job *job, const struct image_format *format, const char *name, uint64_t size,
-				       struct error *err)
+static enum status convert_to_existing(struct storage *storage, struct convert_job *job,
+				       const struct image_format *format, const char *name,
+				       uint64_t size, struct error *err)
 {
 	struct chain backing = { 0 };
-	enum status st = image_open_file(storage, ROLE_TARGET, name, format, OPEN_WRITE, &job->target, err);
+	enum status st = image_open_file(storage, ROLE_TARGET, name, format, OPEN_WRITE,
+					 &job->target, err);
 
 	if (st != ST_OK)
 		return st;
 	if (job->target->size < size)
-		st = fail(err, ST_TOO_LARGE, "%s: its disk of %ju bytes is smaller than the %ju of the source", name, job->target->size, size);
+		st = fail(err, ST_TOO_LARGE,
+			  "%s: its disk of %ju bytes is smaller than the %ju of the source", name,
+			  job->target->size, size);
 	else if (job->target_is_zero && job->target->backing_name != NULL)
-		st = fail(err, ST_INVALID, "option --target-is-zero: %s has a backing file, whose contents would show", name);
+		st = fail(err, ST_INVALID,
+			  "option --target-is-zero: %s has a backing file, whose contents would "
+			  "show",
+			  name);
 	else
 		st = chain_open_backing(job->target, &backing, err);
 	if (st == ST_OK)
@@ -243,10 +287,14 @@ static enum status convert_to_existing(struct storage *storage, struct convert_j
 }
 
 /* What is to become of a GPT that was made for a smaller disk. */
-static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *ret, struct error *err)
+static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *ret,
+			      struct error *err)
 {
-	static const char *const words[] = { [GPT_MOVE] = "move", [GPT_KEEP] = "keep", [GPT_REFUSE] = "refuse" };
-	const char *word = arguments_has(arguments, "gpt") ? arguments_value(arguments, "gpt") : words[GPT_MOVE];
+	static const char *const words[] = {
+		[GPT_MOVE] = "move", [GPT_KEEP] = "keep", [GPT_REFUSE] = "refuse"
+	};
+	const char *word = arguments_has(arguments, "gpt") ? arguments_value(arguments, "gpt")
+							   : words[GPT_MOVE];
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (text_equal(word, words[i])) {
@@ -258,23 +306,40 @@ static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *
 
 /* A flat format: the disk gets the bytes of the sources' disk; another one: an image of it. */
 __attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
-static enum status convert_to_disk(const struct console *console, const struct arguments *arguments, struct convert_job *job,
-				   const struct image_format *format, const char *name, uint64_t size, struct error *err)
+static enum status
+convert_to_disk(const struct console *console, const struct arguments *arguments,
+		struct convert_job *job, const struct image_format *format, const char *name,
+		uint64_t size, struct error *err)
 {
-	struct target_job target = { .storage = console->storage, .name = name, .source = job->source, .n_sources = job->n_sources, .n_bytes = size, .format = format };
-	struct create_job create = { .storage = console->storage, .format = format, .file_name = name, .fill = true, .bitmaps = job->bitmaps, .compressed = job->compress,
+	struct target_job target = { .storage = console->storage,
+				     .name = name,
+				     .source = job->source,
+				     .n_sources = job->n_sources,
+				     .n_bytes = size,
+				     .format = format };
+	struct create_job create = { .storage = console->storage,
+				     .format = format,
+				     .file_name = name,
+				     .fill = true,
+				     .bitmaps = job->bitmaps,
+				     .compressed = job->compress,
 				     .dense = job->sparse_bytes == 0 && !job->compress };
 	enum status st = gpt_option(arguments, &target.gpt, err);
 
 	if (st != ST_OK)
 		return st;
 	if (format->flat && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
-		return fail(err, ST_INVALID, "options -o and -B are for a new image; the disk %s is written over as it is", name);
+		return fail(err, ST_INVALID,
+			    "options -o and -B are for a new image; the disk %s is written over as "
+			    "it is",
+			    name);
 	if (format->flat)
 		return copy_to_disk(console, arguments, &target, job, NULL, err);
 	if (arguments_has(arguments, "n"))
-		return fail(err, ST_UNSUPPORTED, "option -n: an image that is on the disk %s cannot be written to; leave out -n, and a new one is "
-			    "made there", name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option -n: an image that is on the disk %s cannot be written to; "
+			    "leave out -n, and a new one is made there",
+			    name);
 	st = parse_options(arguments, size, &create, err);
 	if (st == ST_OK)
 		st = check_new(job, &create.options, err);
@@ -284,10 +349,6 @@ static enum status convert_to_disk(const struct console *console, const struct a
 	create_job_free(&create);
 	return st;
 }
-
-/*
- * -------------------------------------------------------------------------------------------------------------------
- */
 
 static bool with_disk(const struct arguments *arguments)
 {
@@ -312,14 +373,19 @@ static enum status check_without_effect(const struct arguments *arguments, struc
 	if (st != ST_OK)
 		return st;
 	if (parallel < 1 || parallel > 16)
-		return fail(err, ST_INVALID, "option -m: %ju is not a number from 1 to 16", parallel);
+		return fail(err, ST_INVALID, "option -m: %ju is not a number from 1 to 16",
+			    parallel);
 	if (arguments_has(arguments, "C") &&
-	    (arguments_has(arguments, "c") || arguments_has(arguments, "S") || arguments_has(arguments, "salvage")))
-		return fail(err, ST_INVALID, "option -C: what the storage copies by itself cannot be looked at for -c, -S or --salvage");
+	    (arguments_has(arguments, "c") || arguments_has(arguments, "S") ||
+	     arguments_has(arguments, "salvage")))
+		return fail(err, ST_INVALID,
+			    "option -C: what the storage copies by itself cannot be looked at for "
+			    "-c, -S or --salvage");
 	return ST_OK;
 }
 
-static enum status check_options(const struct arguments *arguments, const struct image_format *format, bool to_disk,
+static enum status check_options(const struct arguments *arguments,
+				 const struct image_format *format, bool to_disk,
 				 struct convert_job *job, struct error *err)
 {
 	enum status st = check_without_effect(arguments, err);
@@ -335,64 +401,82 @@ static enum status check_options(const struct arguments *arguments, const struct
 			    "options --erase, --gpt and --no-table are for a disk or a partition "
 			    "as target");
 	if (!to_disk && arguments_has(arguments, "n") && arguments_has(arguments, "dry-run"))
-		return fail(err, ST_INVALID, "option --dry-run is for a disk, a partition or a new image as target");
+		return fail(err, ST_INVALID,
+			    "option --dry-run is for a disk, a partition or a new image as target");
 	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
 		return fail(err, ST_INVALID, "option --split is for a new image in a file");
 	job->sparse_bytes = 4096;
 	if (job->compress && format->write_compressed == NULL)
-		return fail(err, ST_UNSUPPORTED, "option -c: images of format %s cannot be compressed", format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option -c: images of format %s cannot be compressed", format->name);
 	if (job->target_is_zero && !to_disk && !arguments_has(arguments, "n"))
-		return fail(err, ST_INVALID, "option --target-is-zero needs -n: a new image is zeros anyway");
-	if (arguments_has(arguments, "n") && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
-		return fail(err, ST_INVALID, "options -o and -B are for a new target; with -n there is none: leave out -n");
+		return fail(err, ST_INVALID,
+			    "option --target-is-zero needs -n: a new image is zeros anyway");
+	if (arguments_has(arguments, "n") &&
+	    (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
+		return fail(err, ST_INVALID,
+			    "options -o and -B are for a new target; with -n there is none: leave "
+			    "out -n");
 	job->bitmaps = arguments_has(arguments, "bitmaps");
-	if (arguments_has(arguments, "map") && (arguments->n_operands != 2 || storage_is_device(arguments_value(arguments, "map"))))
-		return fail(err, ST_INVALID, "option --map: it is a file, for the map of one source");
+	if (arguments_has(arguments, "map") &&
+	    (arguments->n_operands != 2 || storage_is_device(arguments_value(arguments, "map"))))
+		return fail(err, ST_INVALID,
+			    "option --map: it is a file, for the map of one source");
 	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
 		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
 	if (job->bitmaps && format->bitmaps == NULL)
-		return fail(err, ST_UNSUPPORTED, "option --bitmaps: images of format %s have no bitmaps", format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option --bitmaps: images of format %s have no bitmaps", format->name);
 	if (job->bitmaps && arguments->n_operands != 2)
-		return fail(err, ST_INVALID, "option --bitmaps: bitmaps can only be copied from one source, not from several");
+		return fail(err, ST_INVALID,
+			    "option --bitmaps: bitmaps can only be copied from one source, not "
+			    "from several");
 	if (arguments_has(arguments, "l") && arguments->n_operands != 2)
-		return fail(err, ST_INVALID, "option -l: a snapshot can only be copied from one source, not from several");
+		return fail(err, ST_INVALID,
+			    "option -l: a snapshot can only be copied from one source, not from "
+			    "several");
 	if (arguments_has(arguments, "S")) {
-		st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes, err);
+		st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes,
+				err);
 
 		if (st != ST_OK)
 			return st;
 		if (job->sparse_bytes % 512 != 0 || job->sparse_bytes > 16 << 20)
-			return fail(err, ST_INVALID, "option -S: %ju is not a multiple of 512 up to 16M", job->sparse_bytes);
+			return fail(err, ST_INVALID,
+				    "option -S: %ju is not a multiple of 512 up to 16M",
+				    job->sparse_bytes);
 	}
 	return ST_OK;
 }
 
 /* Whether the bitmaps of the source can be copied; says which are left out. */
-static enum status check_bitmaps(const struct console *console, const struct arguments *arguments, const struct image *source,
-				 struct error *err)
+static enum status check_bitmaps(const struct console *console, const struct arguments *arguments,
+				 const struct image *source, struct error *err)
 {
 	if (source->format->bitmaps == NULL)
-		return fail(err, ST_UNSUPPORTED, "%s: option --bitmaps: images of format %s have no bitmaps", source->name,
-			    source->format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: option --bitmaps: images of format %s have no bitmaps",
+			    source->name, source->format->name);
 	for (size_t i = 0; i < source->n_bitmaps; i++) {
 		const struct bitmap *bitmap = &source->bitmaps[i];
 
 		if (!bitmap->in_use)
 			continue;
 		if (!arguments_has(arguments, "skip-broken-bitmaps"))
-			return fail(err, ST_CORRUPT, "%s: the bitmap \"%s\" was not stored when it should have been, and cannot be copied; "
-				    "--skip-broken-bitmaps leaves it out", source->name, bitmap->name);
-		out_printf(console->err, "efi-img: %s: the bitmap \"%s\" is in use, and left out\n", source->name, bitmap->name);
+			return fail(err, ST_CORRUPT,
+				    "%s: the bitmap \"%s\" was not stored when it should have "
+				    "been, and cannot be copied; --skip-broken-bitmaps leaves it "
+				    "out",
+				    source->name, bitmap->name);
+		out_printf(console->err, "efi-img: %s: the bitmap \"%s\" is in use, and left out\n",
+			   source->name, bitmap->name);
 	}
 	return ST_OK;
 }
 
-/*
- * -------------------------------------------------------------------------------------------------------------------
- */
-
 static void print_result(const struct console *console, const struct arguments *arguments,
-			 const struct convert_job *job, uint64_t size, bool goes_on, uint64_t begin_ns)
+			 const struct convert_job *job, uint64_t size, bool goes_on,
+			 uint64_t begin_ns)
 {
 	struct result_facts facts = {
 		.job = job,
@@ -408,11 +492,13 @@ static void print_result(const struct console *console, const struct arguments *
 	result_print_copy(&facts, console->out);
 }
 
-static enum status convert(const struct console *console, const struct arguments *arguments, struct salvage *salvage, struct error *err)
+static enum status convert(const struct console *console, const struct arguments *arguments,
+			   struct salvage *salvage, struct error *err)
 {
 	size_t n = arguments->n_operands - 1;
 	const char *name = arguments->operands[n];
-	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw";
+	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O")
+								: "raw";
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct convert_records records = { .journal = NULL };
@@ -449,8 +535,11 @@ static enum status convert(const struct console *console, const struct arguments
 	if (salvage != NULL)
 		salvage_print(salvage, console->err, name);
 	if (st == ST_OK && job.tables_unread)
-		out_printf(console->err, "efi-img: warning: %s: the disk in it was read back, but there is no memory to count the references to its "
-			   "clusters: have efi-img check look at it where there is more\n", name);
+		out_printf(console->err,
+			   "efi-img: warning: %s: the disk in it was read back, but there is no "
+			   "memory to count the references to its clusters: have efi-img check "
+			   "look at it where there is more\n",
+			   name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
 		source_say_writes(source, n, console->out);
 		if (st == ST_OK && with_disk(arguments))

@@ -1,15 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "cli/command.h"
 #include "edit/create.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image: raw (preset) or qcow2" },
-	{ 'o', "options", "LIST", "options of the format: name=value,name=value;\n-o help lists them" },
-	{ 'b', "backing", "FILE", "backing file: shows through where the image has\nnothing; the name is relative to the image" },
+	{ 'o', "options", "LIST",
+	  "options of the format: name=value,name=value;\n-o help lists them" },
+	{ 'b', "backing", "FILE",
+	  "backing file: shows through where the image has\nnothing; the name is relative to the "
+	  "image" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
-	{ 0, "split", "SIZE", "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them as one\n(preset: one file)" },
+	{ 0, "split", "SIZE",
+	  "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them "
+	  "as one\n(preset: one file)" },
 	{ 0, "dry-run", NULL, "only say what would be done, and what speaks\nagainst it" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -22,20 +28,24 @@ static const char notes[] =
 	"or E (powers of 1024), such as 1.5G. It is rounded up to 512 bytes. It may be\n"
 	"left out if there is a backing file: then that one's size is taken.\n";
 
-static enum status parse_options(const struct arguments *arguments, struct create_job *job, struct error *err)
+static enum status parse_options(const struct arguments *arguments, struct create_job *job,
+				 struct error *err)
 {
 	enum status st = new_image_options(arguments, job->format, "b", &job->options, err);
 
 	if (st == ST_OK && arguments->n_operands == 2) {
 		if (create_value(&job->options, "size")->text != NULL)
-			return fail(err, ST_INVALID, "the size of the disk is given twice: %s, and -o size=%s", arguments->operands[1],
+			return fail(err, ST_INVALID,
+				    "the size of the disk is given twice: %s, and -o size=%s",
+				    arguments->operands[1],
 				    create_value(&job->options, "size")->text);
 		st = create_values_set(&job->options, "size", arguments->operands[1], err);
 	}
 	return st;
 }
 
-static int create(const struct console *console, const struct arguments *arguments, struct create_job *job)
+static int create(const struct console *console, const struct arguments *arguments,
+		  struct create_job *job)
 {
 	struct error err;
 	enum status st = parse_options(arguments, job, &err);
@@ -45,13 +55,16 @@ static int create(const struct console *console, const struct arguments *argumen
 	if (st == ST_OK)
 		st = create_prepare(job, &err);
 	if (arguments_has(arguments, "dry-run"))
-		return copy_ended(console, create_say_plan(console, arguments, job, NULL, 0, st, &err), false, &err);
+		return copy_ended(console,
+				  create_say_plan(console, arguments, job, NULL, 0, st, &err),
+				  false, &err);
 	if (st == ST_OK)
 		st = create_check_rewrite(job, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q")) {
-		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name, job->format->name);
+		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name,
+			   job->format->name);
 		create_values_print(&job->options, console->out);
 		out_text(console->out, "\n");
 	}
@@ -64,7 +77,8 @@ static int create(const struct console *console, const struct arguments *argumen
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	const char *format_name = arguments_has(arguments, "f") ? arguments_value(arguments, "f") : "raw";
+	const char *format_name = arguments_has(arguments, "f") ? arguments_value(arguments, "f")
+								: "raw";
 	struct create_job job = {
 		.storage = console->storage,
 		.trust_backing = arguments_has(arguments, "u"),
@@ -76,12 +90,14 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (image_format_get(format_name, "-f", &job.format, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (format_options_want_help(arguments)) {
-		create_options_explain(job.format->create_options, job.format->name, OPTIONS_CREATE, console->out);
+		create_options_explain(job.format->create_options, job.format->name, OPTIONS_CREATE,
+				       console->out);
 		return EXIT_OK;
 	}
 	if (arguments->n_operands < 1 || arguments->n_operands > 2) {
-		error_set(&err, arguments->n_operands == 0 ? "the name of the image file is missing" :
-			   "too many words: only the name of the file and its size are expected");
+		error_set(&err, arguments->n_operands == 0 ? "the name of the image file is missing"
+							   : "too many words: only the name of the "
+							     "file and its size are expected");
 		return command_misused(console, "create", &err);
 	}
 	job.file_name = arguments->operands[0];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -14,7 +15,8 @@ static const struct option options[] = {
 	{ 'O', "output-format", "FMT", "format of the output: raw (preset) or qcow2" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0, "force", NULL, "replace the output file if it exists" },
-	{ 0, "erase", "WHAT", "the output is this disk or partition, and what is on it\ncan go: see help convert" },
+	{ 0, "erase", "WHAT",
+	  "the output is this disk or partition, and what is on it\ncan go: see help convert" },
 	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
 	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
 	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
@@ -45,9 +47,11 @@ static enum status parse_operand(const char *word, struct dd *dd, struct error *
 		if (!text_starts_with(word, names[i]))
 			continue;
 		dd->text[i] = word + text_length(names[i]);
-		return i < OPERAND_BS ? ST_OK : size_parse(dd->text[i], names[i], &dd->number[i], err);
+		return i < OPERAND_BS ? ST_OK
+				      : size_parse(dd->text[i], names[i], &dd->number[i], err);
 	}
-	return fail(err, ST_INVALID, "\"%s\" is none of if=FILE, of=FILE, bs=N, count=N, skip=N", word);
+	return fail(err, ST_INVALID, "\"%s\" is none of if=FILE, of=FILE, bs=N, count=N, skip=N",
+		    word);
 }
 
 static enum status parse(const struct arguments *arguments, struct dd *ret, struct error *err)
@@ -60,9 +64,11 @@ static enum status parse(const struct arguments *arguments, struct dd *ret, stru
 	if (st != ST_OK)
 		return st;
 	if (dd.text[OPERAND_IF] == NULL || dd.text[OPERAND_OF] == NULL)
-		return fail(err, ST_INVALID, "both an input, if=FILE, and an output, of=FILE, are needed");
+		return fail(err, ST_INVALID,
+			    "both an input, if=FILE, and an output, of=FILE, are needed");
 	if (dd.number[OPERAND_BS] == 0 || dd.number[OPERAND_BS] > INT32_MAX)
-		return fail(err, ST_INVALID, "bs=%s: a block has 1 to %d bytes", dd.text[OPERAND_BS], INT32_MAX);
+		return fail(err, ST_INVALID, "bs=%s: a block has 1 to %d bytes",
+			    dd.text[OPERAND_BS], INT32_MAX);
 	*ret = dd;
 	return ST_OK;
 }
@@ -79,14 +85,16 @@ static enum status take_options(uint64_t size, struct create_job *create, struct
 {
 	struct out_buffer digits;
 	char text[24];
-	enum status st = create_values_init(create->format->name, create->format->create_options, OPTIONS_CREATE, &create->options, err);
+	enum status st = create_values_init(create->format->name, create->format->create_options,
+					    OPTIONS_CREATE, &create->options, err);
 
 	out_buffer_init(&digits, text, sizeof text);
 	out_printf(&digits.out, "%ju", size);
 	return st == ST_OK ? create_values_set(&create->options, "size", text, err) : st;
 }
 
-static enum status copy_to_file(struct convert_job *job, struct create_job *create, struct error *err)
+static enum status copy_to_file(struct convert_job *job, struct create_job *create,
+				struct error *err)
 {
 	enum status st = create_prepare(create, err);
 
@@ -99,13 +107,20 @@ static bool with_disk(const struct dd *dd)
 	return storage_is_device(dd->text[OPERAND_IF]) || storage_is_device(dd->text[OPERAND_OF]);
 }
 
-static enum status copy(const struct console *console, const struct arguments *arguments, const struct dd *dd, struct convert_job *job,
-			struct error *err)
+static enum status copy(const struct console *console, const struct arguments *arguments,
+			const struct dd *dd, struct convert_job *job, struct error *err)
 {
-	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O") : "raw", *name = dd->text[OPERAND_OF];
+	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O")
+								: "raw",
+		   *name = dd->text[OPERAND_OF];
 	const struct chain *source = job->source;
-	struct create_job create = { .storage = console->storage, .file_name = name, .replace = arguments_has(arguments, "force"), .fill = true };
-	struct target_job target = { .storage = console->storage, .name = name, .source = source, .n_sources = 1 };
+	struct create_job create = { .storage = console->storage,
+				     .file_name = name,
+				     .replace = arguments_has(arguments, "force"),
+				     .fill = true };
+	struct target_job target = {
+		.storage = console->storage, .name = name, .source = source, .n_sources = 1
+	};
 	uint64_t size = source->link[0].image->size;
 	bool to_disk = storage_is_device(name);
 	enum status st = image_format_get(format_name, "-O", &create.format, err);
@@ -129,7 +144,8 @@ static enum status copy(const struct console *console, const struct arguments *a
 	target.n_bytes = job->n_bytes;
 	st = take_options(job->n_bytes, &create, err);
 	if (st == ST_OK && to_disk)
-		st = copy_to_disk(console, arguments, &target, job, create.format->flat ? NULL : &create, err);
+		st = copy_to_disk(console, arguments, &target, job,
+				  create.format->flat ? NULL : &create, err);
 	else if (st == ST_OK)
 		st = copy_to_file(job, &create, err);
 	create_job_free(&create);
@@ -138,7 +154,8 @@ static enum status copy(const struct console *console, const struct arguments *a
 }
 
 /* The same words as convert's, where there is a disk on either side. */
-static void print_result(const struct console *console, const struct dd *dd, const struct convert_job *job, uint64_t begin_ns)
+static void print_result(const struct console *console, const struct dd *dd,
+			 const struct convert_job *job, uint64_t begin_ns)
 {
 	char *const source[] = { (char *)(uintptr_t)dd->text[OPERAND_IF] };
 	struct result_facts facts = {
@@ -173,7 +190,9 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return copy_ended(console, st, disk, &err);
 	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
-		out_printf(console->err, "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; nothing is copied\n",
+		out_printf(console->err,
+			   "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; "
+			   "nothing is copied\n",
 			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
 	job.source = &source;
 	job.verify = disk && !arguments_has(arguments, "no-verify");
@@ -193,6 +212,7 @@ const struct command command_dd = {
 	.usage = "[OPTIONS] [bs=N] [count=N] [skip=N] if=FILE of=FILE",
 	.options = options,
 	.notes = notes,
-	.example = "dd if=fs0:\\mydisk.qcow2 of=fs0:\\first.raw bs=1M count=16\ndd -O qcow2 bs=1M skip=16 if=serial=S4X9NG0R12 of=fs0:\\rest.qcow2\n",
+	.example = "dd if=fs0:\\mydisk.qcow2 of=fs0:\\first.raw bs=1M count=16\ndd -O qcow2 bs=1M "
+		   "skip=16 if=serial=S4X9NG0R12 of=fs0:\\rest.qcow2\n",
 	.run = run,
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/hex.h"
 #include "base/memory.h"
 #include "base/range.h"
@@ -7,7 +8,9 @@
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the images (preset: their first bytes say)" },
-	{ 0, "check", "FILE", "compare with what a manifest says, of the image\nthat it names or of the one that you name" },
+	{ 0, "check", "FILE",
+	  "compare with what a manifest says, of the image\nthat it names or of the one that you "
+	  "name" },
 	{ 'p', "progress", NULL, "show how far it is" },
 	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
 	{ 0 },
@@ -19,7 +22,8 @@ static const char notes[] =
 	"--check too.\n"
 	"Manifests are made by convert --manifest.\n";
 
-static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
+static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
+		       const uint64_t result[static SCAN_RESULTS])
 {
 	(void)offset;
 	(void)result;
@@ -29,7 +33,8 @@ static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64
 		sha256_add_zeros(user, n);
 }
 
-static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
+static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
+			const uint64_t result[static SCAN_RESULTS])
 {
 	(void)offset;
 	(void)result;
@@ -37,7 +42,8 @@ static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint6
 }
 
 /* Goes through what the job is about, and shows how far it is. */
-static enum status scan(const struct console *console, const struct arguments *arguments, struct scan_job *job, struct error *err)
+static enum status scan(const struct console *console, const struct arguments *arguments,
+			struct scan_job *job, struct error *err)
 {
 	struct progress progress = { .out = arguments_has(arguments, "p") ? console->err : NULL };
 	enum status st;
@@ -50,7 +56,8 @@ static enum status scan(const struct console *console, const struct arguments *a
 	return st;
 }
 
-static enum status hash_one(const struct console *console, const struct arguments *arguments, const char *name, struct error *err)
+static enum status hash_one(const struct console *console, const struct arguments *arguments,
+			    const char *name, struct error *err)
 {
 	struct scan_job job = { .take = take_whole };
 	struct sha256 sha;
@@ -76,37 +83,53 @@ static enum status hash_one(const struct console *console, const struct argument
 }
 
 /* Says which ranges differ, those behind each other as one. */
-static void tell_differences(const struct console *console, const char *name, const struct manifest_claim *claim, const struct manifest *found)
+static void tell_differences(const struct console *console, const char *name,
+			     const struct manifest_claim *claim, const struct manifest *found)
 {
 	size_t end;
 
 	for (size_t i = 0; i < claim->n; i = end) {
 		bool differs = memcmp(claim->hash[i], found->hash[i], SHA256_BYTES) != 0;
 
-		for (end = i + 1; end < claim->n && (memcmp(claim->hash[end], found->hash[end], SHA256_BYTES) != 0) == differs;)
+		for (end = i + 1; end < claim->n && (memcmp(claim->hash[end], found->hash[end],
+							    SHA256_BYTES) != 0) == differs;)
 			end++;
 		if (differs)
-			out_printf(console->err, "efi-img: %s: what is at offset %ju, %ju bytes of the disk, is not what the manifest says\n", name,
-				   i * claim->range_bytes, min_u64(end * claim->range_bytes, claim->size) - i * claim->range_bytes);
+			out_printf(console->err,
+				   "efi-img: %s: what is at offset %ju, %ju bytes of the disk, is "
+				   "not what the manifest says\n",
+				   name, i * claim->range_bytes,
+				   min_u64(end * claim->range_bytes, claim->size) -
+					   i * claim->range_bytes);
 	}
 }
 
-/* A disk that was written over may be larger than what was written; the image that the manifest names is not (`own`). */
-static enum status compare_with(const struct console *console, const struct arguments *arguments, const struct manifest_claim *claim,
-				const char *name, bool own, struct image *image, bool *ret_same, struct error *err)
+/*
+ * A disk that was written over may be larger than what was written; the image that the manifest
+ * names is not (`own`).
+ */
+static enum status compare_with(const struct console *console, const struct arguments *arguments,
+				const struct manifest_claim *claim, const char *name, bool own,
+				struct image *image, bool *ret_same, struct error *err)
 {
 	struct manifest found;
-	struct scan_job job = { .image = image, .n_bytes = claim->size, .take = take_ranges, .user = &found };
+	struct scan_job job = {
+		.image = image, .n_bytes = claim->size, .take = take_ranges, .user = &found
+	};
 	uint8_t whole[SHA256_BYTES];
 	enum status st;
 
 	st = manifest_open(&found, claim->size, err);
 	if (st == ST_OK && found.range_bytes != claim->range_bytes)
-		st = fail(err, ST_UNSUPPORTED, "%s: ranges of %ju bytes are not known for a disk of this size", arguments_value(arguments, "check"),
-			  claim->range_bytes);
+		st = fail(err, ST_UNSUPPORTED,
+			  "%s: ranges of %ju bytes are not known for a disk of this size",
+			  arguments_value(arguments, "check"), claim->range_bytes);
 	if (st == ST_OK && (image->size < claim->size || (own && image->size > claim->size))) {
-		out_printf(console->err, "efi-img: %s: its disk of %ju bytes is %s than the %ju of the manifest\n", name, image->size,
-			   image->size < claim->size ? "smaller" : "larger", claim->size);
+		out_printf(console->err,
+			   "efi-img: %s: its disk of %ju bytes is %s than the %ju of the "
+			   "manifest\n",
+			   name, image->size, image->size < claim->size ? "smaller" : "larger",
+			   claim->size);
 		*ret_same = false;
 		manifest_close(&found);
 		return ST_OK;
@@ -123,7 +146,8 @@ static enum status compare_with(const struct console *console, const struct argu
 	return st;
 }
 
-static enum status check(const struct console *console, const struct arguments *arguments, bool *ret_same, struct error *err)
+static enum status check(const struct console *console, const struct arguments *arguments,
+			 bool *ret_same, struct error *err)
 {
 	struct manifest_claim claim;
 	struct chain chain;
@@ -135,10 +159,13 @@ static enum status check(const struct console *console, const struct arguments *
 		return st;
 	own = arguments->n_operands == 0; /* of another image, its format is not known */
 	name = own ? claim.image : arguments->operands[0];
-	st = own && !arguments_has(arguments, "f") ? chain_open_disk(console->storage, name, image_format_find(claim.format), &chain, err)
-						   : open_disk(console, arguments, "-f", name, &chain, err);
+	st = own && !arguments_has(arguments, "f")
+		     ? chain_open_disk(console->storage, name, image_format_find(claim.format),
+				       &chain, err)
+		     : open_disk(console, arguments, "-f", name, &chain, err);
 	if (st == ST_OK) {
-		st = compare_with(console, arguments, &claim, name, own && !storage_is_device(name), chain.link[0].image, ret_same, err);
+		st = compare_with(console, arguments, &claim, name, own && !storage_is_device(name),
+				  chain.link[0].image, ret_same, err);
 		if (st == ST_OK)
 			out_printf(console->out, "%s: %s\n", name, *ret_same ? "OK" : "FAILED");
 		chain_close(&chain);

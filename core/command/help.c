@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/check.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -7,7 +8,10 @@
 
 static void print_overview(struct out *out)
 {
-	static const struct { enum purpose purpose; const char *title; } groups[] = {
+	static const struct {
+		enum purpose purpose;
+		const char *title;
+	} groups[] = {
 		{ PURPOSE_LOOK, "See what there is" },
 		{ PURPOSE_COPY, "Capture, restore, clone and convert" },
 		{ PURPOSE_CHANGE, "Make images, and change them" },
@@ -15,18 +19,21 @@ static void print_overview(struct out *out)
 		{ PURPOSE_PROGRAM, "This program" },
 	};
 
-	out_text(out, "efi-img " EFI_IMG_VERSION ": disks and disk images, before any operating system\n\n"
+	out_text(out, "efi-img " EFI_IMG_VERSION
+		      ": disks and disk images, before any operating system\n\n"
 		      "Usage: efi-img COMMAND [OPTIONS] ...\n");
 	for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
 		out_printf(out, "\n%s:\n", groups[g].title);
 		for (size_t i = 0; commands[i] != NULL; i++)
 			if (commands[i]->purpose == groups[g].purpose)
-				out_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+				out_printf(out, "  %-10s %s\n", commands[i]->name,
+					   commands[i]->summary);
 	}
 	out_text(out, "\nImage formats:\n");
 	for (size_t i = 0; image_formats[i] != NULL; i++)
 		out_printf(out, "  %-10s %s\n", image_formats[i]->name, image_formats[i]->summary);
-	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help exit-codes'\nthe exit codes.\n");
+	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help "
+		      "exit-codes'\nthe exit codes.\n");
 }
 
 /* "  -f, --format=FMT     text", the further lines of the text below its first. */
@@ -77,9 +84,11 @@ static void print_command(struct out *out, const struct command *command)
 {
 	static const struct option help = { .letter = 'h', .name = "help", .help = "show this" };
 
-	out_printf(out, "Usage: efi-img %s%s%s\n\n%s: %s.\n\nOptions:\n", command->name, *command->usage != '\0' ? " " : "",
-		   command->usage, command->name, command->summary);
-	for (const struct option *o = command->options; o != NULL && (o->letter != 0 || o->name != NULL); o++)
+	out_printf(out, "Usage: efi-img %s%s%s\n\n%s: %s.\n\nOptions:\n", command->name,
+		   *command->usage != '\0' ? " " : "", command->usage, command->name,
+		   command->summary);
+	for (const struct option *o = command->options;
+	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
 		print_option(out, o);
 	print_option(out, &help);
 	if (command->notes != NULL)
@@ -89,10 +98,13 @@ static void print_command(struct out *out, const struct command *command)
 
 static void print_exit_codes(struct out *out)
 {
-	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or target,\nand of bench -w with one:\n\n");
+	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or "
+		      "target,\nand of bench -w with one:\n\n");
 	outcome_print_all(out);
-	out_text(out, "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So\n"
-		      "are those of other commands: 0 and 1, and more for check and compare, see their\nhelp.\n");
+	out_text(out,
+		 "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So\n"
+		 "are those of other commands: 0 and 1, and more for check and compare, see "
+		 "their\nhelp.\n");
 }
 
 static const struct option options[] = {

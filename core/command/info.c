@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"
@@ -24,13 +25,12 @@ struct facts {
 	uint64_t allocated_bytes;
 };
 
-/*
- * ---- human --------------------------------------------------------------------------------------------------------
- */
+/* ---- human ---- */
 
 static void print_human(struct out *out, const struct image *image, const struct facts *facts)
 {
-	out_printf(out, "image: %s\nfile format: %s\nvirtual size: ", facts->name, image->format->name);
+	out_printf(out, "image: %s\nfile format: %s\nvirtual size: ", facts->name,
+		   image->format->name);
 	size_print(out, image->size);
 	out_printf(out, " (%ju bytes)\ndisk size: ", image->size);
 	size_print(out, facts->allocated_bytes);
@@ -68,9 +68,7 @@ static void print_human(struct out *out, const struct image *image, const struct
 	}
 }
 
-/*
- * ---- JSON ---------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static void write_snapshots(struct tree *tree, const struct image *image)
 {
@@ -127,9 +125,7 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 	tree_end(tree);
 }
 
-/*
- * ---- what is no image yet ---------------------------------------------------------------------
- */
+/* ---- what is no image yet ---- */
 
 static void print_unfinished_human(struct out *out, const char *name,
 				   const struct unfinished *unfinished)
@@ -144,7 +140,8 @@ static void print_unfinished_human(struct out *out, const char *name,
 }
 
 __attribute__((noinline)) /* its text does not belong into the frame of all the others */
-static void write_command(struct tree *tree, const char *name, const struct unfinished *unfinished)
+static void
+write_command(struct tree *tree, const char *name, const struct unfinished *unfinished)
 {
 	char text[JOURNAL_OPTIONS_BYTES + SELECTOR_BYTES + 1024];
 	struct out_buffer out;
@@ -179,7 +176,8 @@ static void write_unfinished(struct tree *tree, const char *name,
  * gives a file to another program does not continue. False: it is not unfinished.
  */
 __attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
-static bool print_unfinished(struct out *out, const char *name, bool json, bool whole)
+static bool
+print_unfinished(struct out *out, const char *name, bool json, bool whole)
 {
 	struct unfinished unfinished;
 	struct tree tree;
@@ -199,17 +197,15 @@ static bool print_unfinished(struct out *out, const char *name, bool json, bool 
 	return true;
 }
 
-/*
- * -------------------------------------------------------------------------------------------------------------------
- */
-
-static enum status gather(const char *name, const struct image *image, struct facts *ret, struct error *err)
+static enum status gather(const char *name, const struct image *image, struct facts *ret,
+			  struct error *err)
 {
 	struct facts facts = { .name = name };
 	enum status st = blk_allocated(image->file, &facts.allocated_bytes);
 
 	if (st != ST_OK)
-		return fail(err, st, "%s: asking how much space it takes: %s", name, status_text(st));
+		return fail(err, st, "%s: asking how much space it takes: %s", name,
+			    status_text(st));
 	if (image->backing_name != NULL) {
 		facts.backing_path = path_relative_to(name, image->backing_name);
 		if (facts.backing_path == NULL)
@@ -219,7 +215,8 @@ static enum status gather(const char *name, const struct image *image, struct fa
 	return ST_OK;
 }
 
-static enum status print_chain(struct out *out, const struct chain *chain, bool json, bool whole, struct error *err)
+static enum status print_chain(struct out *out, const struct chain *chain, bool json, bool whole,
+			       struct error *err)
 {
 	struct tree tree;
 
@@ -294,17 +291,19 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "info", &err);
 	}
 	page_option(console, arguments);
-	if (output_style(arguments, &json, &err) != ST_OK || cache_option(arguments, "-t", &err) != ST_OK)
+	if (output_style(arguments, &json, &err) != ST_OK ||
+	    cache_option(arguments, "-t", &err) != ST_OK)
 		return command_misused(console, "info", &err);
 	if (format_option(arguments, "-f", &format, &err) != ST_OK)
 		return command_failed(console, &err);
-	st = chain_open(console->storage, ROLE_IMAGE, arguments->operands[0], format, whole, &chain, &err);
-	if (st == ST_REFUSED &&
-	    print_unfinished(console->out, arguments->operands[0], json, whole))
+	st = chain_open(console->storage, ROLE_IMAGE, arguments->operands[0], format, whole, &chain,
+			&err);
+	if (st == ST_REFUSED && print_unfinished(console->out, arguments->operands[0], json, whole))
 		return EXIT_ERROR;
 	if (st == ST_UNSUPPORTED && format == NULL &&
 	    print_foreign(console, arguments->operands[0], json, whole))
@@ -324,6 +323,7 @@ const struct command command_info = {
 	.options = options,
 	.notes = "Of an image that is not finished, it prints how far it is and the command that\n"
 		 "completes it, and its exit code is 1.\n",
-	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json fs0:\\vm\\overlay.qcow2\n",
+	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json "
+		   "fs0:\\vm\\overlay.qcow2\n",
 	.run = run,
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
 #include "cli/list.h"
 
@@ -14,7 +15,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	bool json;
 
 	if (arguments->n_operands > 0) {
-		error_set(&err, "list takes no names, but was given \"%s\"", arguments->operands[0]);
+		error_set(&err, "list takes no names, but was given \"%s\"",
+			  arguments->operands[0]);
 		return command_misused(console, "list", &err);
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)

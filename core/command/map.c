@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/printable.h"
 #include "base/range.h"
 #include "base/size.h"
@@ -26,8 +27,10 @@ static bool continues(const struct entry *entry, const struct disk_status *next)
 {
 	const struct disk_status *status = &entry->status;
 
-	return status->length > 0 && status->depth == next->depth && status->present == next->present && status->zero == next->zero &&
-	       status->data == next->data && status->compressed == next->compressed && status->has_offset == next->has_offset &&
+	return status->length > 0 && status->depth == next->depth &&
+	       status->present == next->present && status->zero == next->zero &&
+	       status->data == next->data && status->compressed == next->compressed &&
+	       status->has_offset == next->has_offset &&
 	       (!status->has_offset || status->offset + status->length == next->offset);
 }
 
@@ -40,9 +43,11 @@ static void print_json(struct out *out, const struct entry *entry, bool first)
 {
 	const struct disk_status *status = &entry->status;
 
-	out_printf(out, "%s{ \"start\": %ju, \"length\": %ju, \"depth\": %zu, \"present\": %s, \"zero\": %s, \"data\": %s", first ? "[" : ",\n",
-		   entry->start, status->length, status->depth, bool_text(status->present), bool_text(status->zero),
-		   bool_text(status->data));
+	out_printf(out,
+		   "%s{ \"start\": %ju, \"length\": %ju, \"depth\": %zu, \"present\": %s, "
+		   "\"zero\": %s, \"data\": %s",
+		   first ? "[" : ",\n", entry->start, status->length, status->depth,
+		   bool_text(status->present), bool_text(status->zero), bool_text(status->data));
 	if (status->has_offset)
 		out_printf(out, ", \"offset\": %ju", status->offset);
 	out_text(out, "}");
@@ -66,17 +71,23 @@ static enum status print_human(struct out *out, const struct entry *entry, struc
 	if (!status->data || status->zero)
 		return ST_OK;
 	if (!status->has_offset)
-		return fail(err, ST_UNSUPPORTED, "%s: at offset %ju are compressed clusters, which have no place in the file that could be "
-			    "shown; use --output=json", status->image->name, entry->start);
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: at offset %ju are compressed clusters, which have no place in the "
+			    "file that could be shown; use --output=json",
+			    status->image->name, entry->start);
 	print_hex(out, entry->start);
 	print_hex(out, status->length);
 	print_hex(out, status->offset);
-	out_printable(out, status->image->data_name != NULL ? status->image->data_name : status->image->name, SIZE_MAX);
+	out_printable(out,
+		      status->image->data_name != NULL ? status->image->data_name
+						       : status->image->name,
+		      SIZE_MAX);
 	out_text(out, "\n");
 	return ST_OK;
 }
 
-static enum status print_entry(struct out *out, const struct entry *entry, bool json, bool first, struct error *err)
+static enum status print_entry(struct out *out, const struct entry *entry, bool json, bool first,
+			       struct error *err)
 {
 	if (!json)
 		return print_human(out, entry, err);
@@ -84,7 +95,8 @@ static enum status print_entry(struct out *out, const struct entry *entry, bool 
 	return ST_OK;
 }
 
-static enum status print_map(struct out *out, struct image *image, uint64_t start, uint64_t end, bool json, struct error *err)
+static enum status print_map(struct out *out, struct image *image, uint64_t start, uint64_t end,
+			     bool json, struct error *err)
 {
 	struct entry entry = { .start = start };
 	bool first = true;
@@ -96,10 +108,12 @@ static enum status print_map(struct out *out, struct image *image, uint64_t star
 		struct disk_status next;
 
 		if (platform_cancelled())
-			return fail(err, ST_CANCELLED, "%s: stopped at offset %ju of the disk", image->name, at);
+			return fail(err, ST_CANCELLED, "%s: stopped at offset %ju of the disk",
+				    image->name, at);
 		st = disk_status(image, at, end - at, &next);
 		if (st != ST_OK)
-			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
+				    at, status_text(st));
 		at += next.length;
 		if (continues(&entry, &next)) {
 			entry.status.length += next.length;
@@ -119,7 +133,8 @@ static enum status print_map(struct out *out, struct image *image, uint64_t star
 	return st;
 }
 
-static enum status parse_range(const struct arguments *arguments, uint64_t size, uint64_t *ret_start, uint64_t *ret_end, struct error *err)
+static enum status parse_range(const struct arguments *arguments, uint64_t size,
+			       uint64_t *ret_start, uint64_t *ret_end, struct error *err)
 {
 	uint64_t start = 0, length = size;
 	enum status st = ST_OK;
@@ -144,7 +159,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "map", &err);
 	}
 	page_option(console, arguments);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 #include "base/tree.h"
 #include "cli/command.h"
@@ -25,7 +26,8 @@ static const char notes[] =
 
 static void print_human(struct out *out, const struct measure_result *result)
 {
-	out_printf(out, "required size: %ju\nfully allocated size: %ju\n", result->required_bytes, result->full_bytes);
+	out_printf(out, "required size: %ju\nfully allocated size: %ju\n", result->required_bytes,
+		   result->full_bytes);
 	if (result->has_bitmaps)
 		out_printf(out, "bitmaps size: %ju\n", result->bitmaps_bytes);
 }
@@ -44,8 +46,8 @@ static void print_json(struct out *out, const struct measure_result *result)
 }
 
 /* Measures with the options of the new image; `job` has everything else. */
-static enum status measure(const struct arguments *arguments, struct measure_job job, struct measure_result *ret,
-			   struct error *err)
+static enum status measure(const struct arguments *arguments, struct measure_job job,
+			   struct measure_result *ret, struct error *err)
 {
 	struct create_values values;
 	enum status st = new_image_options(arguments, job.format, NULL, &values, err);
@@ -57,7 +59,8 @@ static enum status measure(const struct arguments *arguments, struct measure_job
 	return st;
 }
 
-static enum status open_source(struct storage *storage, const struct arguments *arguments, struct chain *ret, struct error *err)
+static enum status open_source(struct storage *storage, const struct arguments *arguments,
+			       struct chain *ret, struct error *err)
 {
 	const struct image_format *format;
 	enum status st = format_option(arguments, "-f", &format, err);
@@ -65,12 +68,14 @@ static enum status open_source(struct storage *storage, const struct arguments *
 	if (st != ST_OK)
 		return st;
 	if (arguments_has(arguments, "l"))
-		return snapshots_open(storage, arguments->operands[0], format, arguments_value(arguments, "l"), ret, err);
+		return snapshots_open(storage, arguments->operands[0], format,
+				      arguments_value(arguments, "l"), ret, err);
 	return chain_open_disk(storage, arguments->operands[0], format, ret, err);
 }
 
 /* Measures a new, empty disk, or one with the contents of a file. */
-static enum status measure_either(struct storage *storage, const struct arguments *arguments, struct measure_result *ret, struct error *err)
+static enum status measure_either(struct storage *storage, const struct arguments *arguments,
+				  struct measure_result *ret, struct error *err)
 {
 	struct measure_job job = { .format = image_format_find("raw") };
 	struct chain chain;
@@ -100,8 +105,10 @@ static int run(const struct console *console, struct arguments *arguments)
 	bool json, has_size = arguments_has(arguments, "size");
 
 	if (arguments->n_operands > 1 || (arguments->n_operands == 1) == has_size) {
-		error_set(&err, "either the name of one image file is expected, or --size; not %zu names%s", arguments->n_operands,
-			  has_size ? " and --size" : "");
+		error_set(&err,
+			  "either the name of one image file is expected, or --size; not %zu "
+			  "names%s",
+			  arguments->n_operands, has_size ? " and --size" : "");
 		return command_misused(console, "measure", &err);
 	}
 	if (has_size && (arguments_has(arguments, "f") || arguments_has(arguments, "l"))) {
@@ -126,6 +133,7 @@ const struct command command_measure = {
 	.usage = "[OPTIONS] FILE | --size N",
 	.options = options,
 	.notes = notes,
-	.example = "measure -O qcow2 fs0:\\disk.raw\nmeasure -O qcow2 -o preallocation=metadata --size 50G\n",
+	.example = "measure -O qcow2 fs0:\\disk.raw\nmeasure -O qcow2 -o preallocation=metadata "
+		   "--size 50G\n",
 	.run = run,
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "cli/command.h"
 #include "edit/rebase.h"
@@ -7,7 +8,8 @@
 #include "storage/storage.h"
 
 static const struct option options[] = {
-	{ 'b', "backing", "FILE", "the new backing file, named relative to the image;\n\"\": none any more" },
+	{ 'b', "backing", "FILE",
+	  "the new backing file, named relative to the image;\n\"\": none any more" },
 	{ 'F', "backing-format", "FMT", "format of the new backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'c', "compress", NULL, "compress the clusters that are copied" },
@@ -26,7 +28,8 @@ static const char notes[] =
 	"so that the disk stays the same. With -u it is not: for a backing file that\n"
 	"only got another name.\n";
 
-static enum status check_options(const struct arguments *arguments, struct rebase_job *job, struct error *err)
+static enum status check_options(const struct arguments *arguments, struct rebase_job *job,
+				 struct error *err)
 {
 	const struct image_format *format;
 	enum status st = cache_option(arguments, "-t", err);
@@ -41,13 +44,15 @@ static enum status check_options(const struct arguments *arguments, struct rebas
 	job->compress = arguments_has(arguments, "c");
 	job->name = arguments_value(arguments, "b");
 	if (job->name == NULL && !job->unsafe)
-		return fail(err, ST_INVALID, "the new backing file is missing: -b FILE, or -b \"\" for none");
+		return fail(err, ST_INVALID,
+			    "the new backing file is missing: -b FILE, or -b \"\" for none");
 	if (job->name == NULL || job->name[0] == '\0') {
 		job->name = NULL;
 		return ST_OK;
 	}
 	if (format == NULL)
-		return fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F", job->name);
+		return fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F",
+			    job->name);
 	job->format = format->name;
 	return ST_OK;
 }
@@ -86,7 +91,9 @@ static enum status rebase(const struct rebase_job *given, struct image *image, s
 }
 
 /* With -u, the old backing file may be gone. */
-static enum status open_and_rebase(struct storage *storage, const struct rebase_job *job, const char *name, const struct image_format *format, struct error *err)
+static enum status open_and_rebase(struct storage *storage, const struct rebase_job *job,
+				   const char *name, const struct image_format *format,
+				   struct error *err)
 {
 	struct chain chain = { 0 };
 	struct image *image;
@@ -115,7 +122,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "rebase", &err);
 	}
 	job.progress = progress_option(console, arguments);
@@ -134,6 +142,7 @@ const struct command command_rebase = {
 	.usage = "-b FILE [OPTIONS] FILE",
 	.options = options,
 	.notes = notes,
-	.example = "rebase -b newbase.qcow2 -F qcow2 fs0:\\overlay.qcow2\nrebase -b \"\" fs0:\\overlay.qcow2\n",
+	.example = "rebase -b newbase.qcow2 -F qcow2 fs0:\\overlay.qcow2\nrebase -b \"\" "
+		   "fs0:\\overlay.qcow2\n",
 	.run = run,
 };

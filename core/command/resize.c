@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -7,7 +8,9 @@
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "preallocation", "MODE", "how new space is made: off (preset), metadata (qcow2\nonly: places for it), falloc (reserved), full (written)" },
+	{ 0, "preallocation", "MODE",
+	  "how new space is made: off (preset), metadata (qcow2\nonly: places for it), falloc "
+	  "(reserved), full (written)" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "shrink", NULL, "the disk may get smaller: what is behind its new end\nis lost" },
 	{ 0 },
@@ -19,19 +22,26 @@ static const char notes[] =
 	"reads as zeros. The partitions and file systems in the disk stay as they are:\n"
 	"before shrinking, they must be made smaller by the system that uses them.\n";
 
-static enum status parse_prealloc(const struct arguments *arguments, enum prealloc *ret, struct error *err)
+static enum status parse_prealloc(const struct arguments *arguments, enum prealloc *ret,
+				  struct error *err)
 {
 	static const char *const names[] = {
-		[PREALLOC_OFF] = "off", [PREALLOC_FALLOC] = "falloc", [PREALLOC_FULL] = "full", [PREALLOC_METADATA] = "metadata",
+		[PREALLOC_OFF] = "off",
+		[PREALLOC_FALLOC] = "falloc",
+		[PREALLOC_FULL] = "full",
+		[PREALLOC_METADATA] = "metadata",
 	};
-	const char *text = arguments_has(arguments, "preallocation") ? arguments_value(arguments, "preallocation") : "off";
+	const char *text = arguments_has(arguments, "preallocation")
+				   ? arguments_value(arguments, "preallocation")
+				   : "off";
 
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (text_equal(text, names[i])) {
 			*ret = (enum prealloc)i;
 			return ST_OK;
 		}
-	return fail(err, ST_INVALID, "option --preallocation: \"%s\" is none of off, metadata, falloc, full", text);
+	return fail(err, ST_INVALID,
+		    "option --preallocation: \"%s\" is none of off, metadata, falloc, full", text);
 }
 
 /* The size that "+10G" makes of `old`. */
@@ -44,13 +54,15 @@ static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, str
 	if (st != ST_OK)
 		return st;
 	if (grow && (!add_ok(old, n, &size) || size > SIZE_LIMIT))
-		return fail(err, ST_TOO_LARGE, "%ju bytes more than %ju are more than a disk can have", n, old);
+		return fail(err, ST_TOO_LARGE,
+			    "%ju bytes more than %ju are more than a disk can have", n, old);
 	if (shrink)
 		size = n < old ? old - n : 0;
 	else if (!grow)
 		size = n;
 	if (size == 0)
-		return fail(err, ST_INVALID, "size %s: nothing would be left of the disk of %ju bytes", text, old);
+		return fail(err, ST_INVALID,
+			    "size %s: nothing would be left of the disk of %ju bytes", text, old);
 	*ret = size;
 	return ST_OK;
 }
@@ -66,9 +78,14 @@ static enum status resize(const struct arguments *arguments, struct image *image
 	if (st != ST_OK)
 		return st;
 	if (size <= image->size && prealloc != PREALLOC_OFF)
-		return fail(err, ST_INVALID, "%s: option --preallocation is for growing; the disk has %ju bytes already", image->name, image->size);
+		return fail(err, ST_INVALID,
+			    "%s: option --preallocation is for growing; the disk has %ju bytes "
+			    "already",
+			    image->name, image->size);
 	if (size < image->size && !arguments_has(arguments, "shrink"))
-		return fail(err, ST_INVALID, "%s: the disk has %ju bytes, and what it has behind %ju would be lost; --shrink allows that",
+		return fail(err, ST_INVALID,
+			    "%s: the disk has %ju bytes, and what it has behind %ju would be lost; "
+			    "--shrink allows that",
 			    image->name, image->size, size);
 	return resize_run(image, size, prealloc, err);
 }
@@ -81,12 +98,14 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 2) {
-		error_set(&err, "the name of an image file and the new size of its disk are expected");
+		error_set(&err,
+			  "the name of an image file and the new size of its disk are expected");
 		return command_misused(console, "resize", &err);
 	}
 	st = format_option(arguments, "-f", &format, &err);
 	if (st == ST_OK)
-		st = chain_open_writable(console->storage, arguments->operands[0], format, 0, &chain, &err);
+		st = chain_open_writable(console->storage, arguments->operands[0], format, 0,
+					 &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = resize(arguments, chain.link[0].image, &err);

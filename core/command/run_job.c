@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/script.h"
@@ -41,7 +42,9 @@ static int run(const struct console *console, struct arguments *arguments)
 	size_t n;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, arguments->n_operands == 0 ? "the name of a job file is missing" : "too many words: one job file is expected");
+		error_set(&err, arguments->n_operands == 0
+					? "the name of a job file is missing"
+					: "too many words: one job file is expected");
 		return command_misused(console, "run", &err);
 	}
 	name = arguments->operands[0];
@@ -50,7 +53,8 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (!arguments_has(arguments, "check")) {
 		code = job_run(console, name, text, n, &ending);
 	} else if (job_parse(name, text, n, &job, &err) == ST_OK) {
-		out_printf(console->out, "%s: %zu command%s, no mistakes\n", name, job.n, job.n == 1 ? "" : "s");
+		out_printf(console->out, "%s: %zu command%s, no mistakes\n", name, job.n,
+			   job.n == 1 ? "" : "s");
 		code = EXIT_OK;
 	} else {
 		(void)command_failed(console, &err);

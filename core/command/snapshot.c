@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "cli/command.h"
 #include "edit/snapshots.h"
@@ -8,7 +9,8 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
 	{ 'l', "list", NULL, "list the snapshots (preset)" },
 	{ 'c', "create", "NAME", "make a snapshot of the disk as it is now" },
-	{ 'a', "apply", "ID|NAME", "make the disk what it was at a snapshot; what it is\nnow is lost, unless it has a "
+	{ 'a', "apply", "ID|NAME",
+	  "make the disk what it was at a snapshot; what it is\nnow is lost, unless it has a "
 	  "snapshot too" },
 	{ 'd', "delete", "NAME", "delete a snapshot" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -41,28 +43,32 @@ static enum status change(struct image *image, const struct arguments *arguments
 	} else {
 		name = arguments_value(arguments, "d");
 		if (!snapshots_find(image, NULL, name, &index))
-			return fail(err, ST_NOT_FOUND, "%s: it has no snapshot with the name \"%s\"; -l lists those that it has",
+			return fail(err, ST_NOT_FOUND,
+				    "%s: it has no snapshot with the name \"%s\"; -l lists those "
+				    "that it has",
 				    image->name, name);
 		st = ops->remove(image, index, &why);
 	}
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
-static enum status snapshot(const struct console *console, const struct arguments *arguments, bool list, struct error *err)
+static enum status snapshot(const struct console *console, const struct arguments *arguments,
+			    bool list, struct error *err)
 {
 	const struct image_format *format;
 	struct image *image;
 	enum status st = format_option(arguments, "-f", &format, err);
 
 	if (st == ST_OK)
-		st = image_open_file(console->storage, ROLE_IMAGE, arguments->operands[0], format, list ? OPEN_READ : OPEN_WRITE, &image, err);
+		st = image_open_file(console->storage, ROLE_IMAGE, arguments->operands[0], format,
+				     list ? OPEN_READ : OPEN_WRITE, &image, err);
 	if (st != ST_OK)
 		return st;
 	if (list)
 		snapshots_print(console->out, image);
 	else if (image->format->snapshots == NULL)
-		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no snapshots", image->name,
-			  image->format->name);
+		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no snapshots",
+			  image->name, image->format->name);
 	else
 		st = change(image, arguments, err);
 	return finished_close_image(image, st, err);
@@ -81,10 +87,12 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "snapshot", &err);
 	}
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu", arguments->n_operands);
+		error_set(&err, "the name of one image file is expected, not of %zu",
+			  arguments->n_operands);
 		return command_misused(console, "snapshot", &err);
 	}
-	if (snapshot(console, arguments, n_actions == 0 || arguments_has(arguments, "l"), &err) != ST_OK)
+	if (snapshot(console, arguments, n_actions == 0 || arguments_has(arguments, "l"), &err) !=
+	    ST_OK)
 		return command_failed(console, &err);
 	return EXIT_OK;
 }

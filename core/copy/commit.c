@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/commit.h"
 
 #include "copy/convert.h"
@@ -20,8 +21,9 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 	enum status st = ST_OK;
 
 	if (!job->keep && front->format->make_empty == NULL)
-		return fail(err, ST_UNSUPPORTED, "%s: images of format %s cannot be emptied; -d leaves it as it is", front->name,
-			    front->format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: images of format %s cannot be emptied; -d leaves it as it is",
+			    front->name, front->format->name);
 	if (base->size < front->size)
 		st = resize_run(base, front->size, PREALLOC_OFF, err);
 	if (st == ST_OK)
@@ -29,6 +31,8 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 	if (st != ST_OK || job->keep)
 		return st;
 	st = front->format->make_empty(front);
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: everything is in %s now, but emptying it failed: %s", front->name, base->name,
-					  status_text(st));
+	return st == ST_OK
+		       ? ST_OK
+		       : fail(err, st, "%s: everything is in %s now, but emptying it failed: %s",
+			      front->name, base->name, status_text(st));
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/convert.h"
 
 #include "base/range.h"
@@ -10,18 +11,22 @@
 #include "edit/bitmaps.h"
 #include "record/finished.h"
 
-enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes, struct error *err)
+enum status convert_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes,
+			 struct error *err)
 {
 	uint64_t size = 0;
 
 	for (size_t i = 0; i < n_sources; i++)
 		if (!add_ok(size, source[i].link[0].image->size, &size) || size > SIZE_LIMIT - 511)
-			return fail(err, ST_TOO_LARGE, "%s: together the sources are more than a disk can have", source[i].link[0].name);
+			return fail(err, ST_TOO_LARGE,
+				    "%s: together the sources are more than a disk can have",
+				    source[i].link[0].name);
 	*ret_bytes = size;
 	return ST_OK;
 }
 
-static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
+static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t size,
+				     struct fingerprint *print, struct error *err)
 {
 	struct image *source = job->source[0].link[0].image;
 	enum status st = job->bitmaps ? bitmaps_plan_copy(job->target, source, err) : ST_OK;
@@ -32,8 +37,8 @@ static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t siz
 }
 
 /*
- * Reads what no part of the disk is read through, refcounts above all: who writes to the image next relies on it. Where there is
- * no memory for that, the disk itself was read, and that has to do.
+ * Reads what no part of the disk is read through, refcounts above all: who writes to the image next
+ * relies on it. Where there is no memory for that, the disk itself was read, and that has to do.
  */
 static enum status check_tables(struct convert_job *job, struct image *image, struct error *err)
 {
@@ -46,12 +51,15 @@ static enum status check_tables(struct convert_job *job, struct image *image, st
 	}
 	if (st != ST_OK || found.corruptions + found.leaks + found.check_errors == 0)
 		return st;
-	return fail(err, ST_MISMATCH, "%s: what was read back is not what was written: its tables contradict each other (corruptions: %ju, leaks: %ju)",
+	return fail(err, ST_MISMATCH,
+		    "%s: what was read back is not what was written: its tables contradict each "
+		    "other (corruptions: %ju, leaks: %ju)",
 		    image->name, found.corruptions + found.check_errors, found.leaks);
 }
 
 /* Reads the target back as another reader would, who has nothing of it in memory. */
-static enum status read_back(struct convert_job *job, const struct fingerprint *print, struct error *err)
+static enum status read_back(struct convert_job *job, const struct fingerprint *print,
+			     struct error *err)
 {
 	struct storage *storage = job->target->storage;
 	struct blk *file = job->target->file;
@@ -63,7 +71,8 @@ static enum status read_back(struct convert_job *job, const struct fingerprint *
 	file = window_open(file, &all);
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_READ, &image, err);
+	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_READ,
+			    &image, err);
 	if (st == ST_OK)
 		st = chain_open_backing(image, &backing, err);
 	if (st == ST_OK)
@@ -96,7 +105,9 @@ static enum status mend(struct image *image, struct error *err)
 
 	if (st == ST_OK && found.corruptions == 0 && found.check_errors == 0)
 		return ST_OK;
-	return fail(err, st == ST_OK ? ST_CORRUPT : st, "%s: --resume: what is there cannot be made an image again (%s); begin again without --resume",
+	return fail(err, st == ST_OK ? ST_CORRUPT : st,
+		    "%s: --resume: what is there cannot be made an image again (%s); begin again "
+		    "without --resume",
 		    image->name, st == ST_OK ? "it contradicts itself" : why.text);
 }
 
@@ -108,11 +119,17 @@ static enum status mend_begun(const struct convert_job *job, struct error *err)
 
 	if (!image->format->flat)
 		return mend(image, err);
-	st = blk_resize(image->file, min_u64(image->file->size, round_up(job->journal->old, 512)), PREALLOC_OFF);
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: --resume: cutting off what came last: %s", image->name, status_text(st));
+	st = blk_resize(image->file, min_u64(image->file->size, round_up(job->journal->old, 512)),
+			PREALLOC_OFF);
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: --resume: cutting off what came last: %s",
+				  image->name, status_text(st));
 }
 
-/* Clusters that a power cut has left in use behind the end of the file are found when it has grown beyond them. */
+/*
+ * Clusters that a power cut has left in use behind the end of the file are found when it has grown
+ * beyond them.
+ */
 static enum status mend_grown(const struct convert_job *job, struct error *err)
 {
 	struct storage *storage = job->target->storage;
@@ -124,7 +141,8 @@ static enum status mend_grown(const struct convert_job *job, struct error *err)
 	file = window_open(file, &all);
 	if (file == NULL)
 		return fail_no_memory(err);
-	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_WRITE, &image, err);
+	st = image_open_blk(storage, file, job->target->name, job->target->format, OPEN_WRITE,
+			    &image, err);
 	if (st != ST_OK)
 		return st;
 	st = mend(image, err);
@@ -132,11 +150,13 @@ static enum status mend_grown(const struct convert_job *job, struct error *err)
 	return st;
 }
 
-static enum status copy_all(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
+static enum status copy_all(const struct convert_job *job, uint64_t size, struct fingerprint *print,
+			    struct error *err)
 {
 	enum status st = copy_with_bitmaps(job, size, print, err);
 
-	return st == ST_OK && goes_on(job) && !job->target->format->flat ? mend_grown(job, err) : st;
+	return st == ST_OK && goes_on(job) && !job->target->format->flat ? mend_grown(job, err)
+									 : st;
 }
 
 static enum status copy_and_verify(struct convert_job *job, uint64_t size, struct error *err)
@@ -162,7 +182,9 @@ static enum status copy_and_verify(struct convert_job *job, uint64_t size, struc
 	return st;
 }
 
-/* The same; when it is interrupted, the journal says how far it came, if that can still be known. */
+/*
+ * The same; when it is interrupted, the journal says how far it came, if that can still be known.
+ */
 static enum status copy_noted(struct convert_job *job, uint64_t size, struct error *err)
 {
 	struct journal *journal = job->journal;
@@ -172,14 +194,17 @@ static enum status copy_noted(struct convert_job *job, uint64_t size, struct err
 		journal_drop(journal); /* the same command would end there again */
 	if (st != ST_OK && st != ST_MISMATCH && journal != NULL &&
 	    journal->copied > journal->text.done)
-		(void)journal_checkpoint(journal, job->target); /* otherwise the one before it counts */
+		/* otherwise the one before it counts */
+		(void)journal_checkpoint(journal, job->target);
 	return st;
 }
 
 /* Opens what create_open() has made, to be written to. `backing` is to be closed after it. */
-static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size, struct chain *backing, struct error *err)
+static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size,
+				struct chain *backing, struct error *err)
 {
-	enum status st = image_open_blk(job->create->storage, file, job->create->file[0], job->create->format, OPEN_WRITE, &job->target, err);
+	enum status st = image_open_blk(job->create->storage, file, job->create->file[0],
+					job->create->format, OPEN_WRITE, &job->target, err);
 
 	if (st == ST_OK && goes_on(job))
 		st = mend_begun(job, err);
@@ -228,7 +253,8 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 	if (st == ST_OK) {
 		progress_phase(job->progress, "finishing", 0);
 		st = hold_release(file);
-		if (st != ST_OK && job->journal != NULL && (st == ST_MISMATCH || hold_may_begin(file)))
+		if (st != ST_OK && job->journal != NULL &&
+		    (st == ST_MISMATCH || hold_may_begin(file)))
 			journal_drop(job->journal);
 		if (st != ST_OK)
 			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
@@ -262,13 +288,15 @@ static enum status refuse_marked_disk(const struct convert_job *job, struct erro
 		return ST_OK;
 	st = blk_read(&source->blk, at, sector, sizeof sector);
 	if (st != ST_OK && !salvage_is_local(st))
-		return fail(err, st, "%s: reading its beginning: %s", source->name, status_text(st));
+		return fail(err, st, "%s: reading its beginning: %s", source->name,
+			    status_text(st));
 	/* What cannot be read is zeros in the target, or ends the copy. */
 	if (st != ST_OK || !mark_parse(sector, MARK_IMAGE, id))
 		return ST_OK;
 	return fail(err, ST_REFUSED,
-		    "%s: an unfinished image was copied onto this disk, and begins with the mark of one; "
-		    "a raw image of it could not be told from an unfinished one: use -O qcow2",
+		    "%s: an unfinished image was copied onto this disk, and begins with the mark "
+		    "of one; a raw image of it could not be told from an unfinished one: use -O "
+		    "qcow2",
 		    source->name);
 }
 

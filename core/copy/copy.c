@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The way of the bytes: the boot processor looks up what a piece of the disk is and reads it, any processor
- * decompresses it, looks for zeros and compresses it, and the boot processor writes it. Pieces are written in the order
- * of the disk.
+ * The way of the bytes: the boot processor looks up what a piece of the disk is and reads it, any
+ * processor decompresses it, looks for zeros and compresses it, and the boot processor writes it.
+ * Pieces are written in the order of the disk.
  */
 #include "copy/copy.h"
 
@@ -12,8 +13,9 @@
 #include "engine/pipeline.h"
 
 enum {
-	PIECE_BYTES = 1 << 20, /* enough for the full speed of every device; more where a unit or a cluster is larger */
-	ZERO_BYTES = 4 << 20,  /* of zeros that are written between two looks at the clock */
+	/* enough for the full speed of every device; more where a unit or a cluster is larger */
+	PIECE_BYTES = 1 << 20,
+	ZERO_BYTES = 4 << 20, /* of zeros that are written between two looks at the clock */
 	UNIT_MAX = 2 << 20,
 };
 
@@ -26,42 +28,51 @@ struct piece {
 	enum joined_kind kind;
 	uint64_t offset, length;
 	struct fetch fetch;
-	enum status st;         /* of the work */
+	enum status st; /* of the work */
 	uint64_t part[FINGERPRINT_PARTS];
-	bool *zero;             /* of each unit: it is all zeros */
-	uint8_t *packed;        /* of each unit, one after the other, its compressed form; NULL: nothing is compressed */
+	bool *zero; /* of each unit: it is all zeros */
+	/* of each unit, one after the other, its compressed form; NULL: nothing is compressed */
+	uint8_t *packed;
 	uint32_t *packed_bytes; /* its length; 0: it does not get smaller */
 };
 
 /* One run of the job. */
 struct copy {
 	const struct convert_job *job;
-	struct joined disk;    /* what is copied */
+	struct joined disk; /* what is copied */
 	struct blk *target;
-	size_t unit_bytes;     /* what is left out or written is a multiple of this, from a multiple of it on */
-	size_t piece_bytes;    /* a multiple of it */
-	bool reads_zero;       /* the target reads as zeros where nothing was written */
-	bool seeks_zeros;      /* it has something better for zeros than to write them */
-	bool grows;            /* it is a new file that ends with the last byte that was written */
+	/* what is left out or written is a multiple of this, from a multiple of it on */
+	size_t unit_bytes;
+	size_t piece_bytes; /* a multiple of it */
+	bool reads_zero;    /* the target reads as zeros where nothing was written */
+	bool seeks_zeros;   /* it has something better for zeros than to write them */
+	bool grows;         /* it is a new file that ends with the last byte that was written */
 	struct fingerprint *print; /* NULL: not wanted */
-	uint64_t at;           /* what is in front of it is done */
-	uint8_t *there;        /* piece_bytes of what the target has already; NULL: the job does not go on from an earlier one */
+	uint64_t at;               /* what is in front of it is done */
+	/*
+	 * piece_bytes of what the target has already; NULL: the job does not go on from an earlier
+	 * one
+	 */
+	uint8_t *there;
 	struct pipeline line;
-	struct codec *codec[PIPELINE_WORKERS_MAX + 1]; /* of each processor; NULL: nothing is compressed */
+	/* of each processor; NULL: nothing is compressed */
+	struct codec *codec[PIPELINE_WORKERS_MAX + 1];
 };
 
-/* ---- what cannot be read -------------------------------------------------------------------------------------------- */
+/* ---- what cannot be read ---- */
 
 static enum status read_failed(const struct piece *piece, enum status st, struct error *err)
 {
 	uint64_t at = piece->copy->job->first_byte + piece->offset;
 	const struct image *image = joined_image(piece->copy->job, &at);
 
-	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name, (size_t)piece->length, at, status_text(st));
+	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name,
+		    (size_t)piece->length, at, status_text(st));
 }
 
 /* Says where, if that is known, and notes it. */
-static enum status block_failed(const struct piece *piece, const struct salvage_range *range, enum status st, struct error *err)
+static enum status block_failed(const struct piece *piece, const struct salvage_range *range,
+				enum status st, struct error *err)
 {
 	struct rescue_map *map = piece->copy->job->map;
 	struct out_buffer out;
@@ -73,7 +84,8 @@ static enum status block_failed(const struct piece *piece, const struct salvage_
 		rescue_map_bad(map, range->offset, range->length);
 	out_buffer_init(&out, place, sizeof place);
 	salvage_print_place(range, &out.out);
-	return fail(err, st, "%s: %s of the disk cannot be read: %s", range->image->name, place, status_text(st));
+	return fail(err, st, "%s: %s of the disk cannot be read: %s", range->image->name, place,
+		    status_text(st));
 }
 
 /* Reads a piece, or reads it again, block by block where that is necessary. */
@@ -87,22 +99,28 @@ static enum status salvage(struct piece *piece, struct error *err)
 		struct image *image = joined_image(job, &at);
 		size_t n = (size_t)min_u64(piece->length - done, image->size - at);
 		struct salvage_range range = { 0 };
-		enum status st = job->salvage != NULL ? salvage_read(job->salvage, image, at, piece->fetch.bytes + done, n, job->progress)
-						      : salvage_read_strictly(image, at, piece->fetch.bytes + done, n, job->progress, &range);
+		enum status st = job->salvage != NULL
+					 ? salvage_read(job->salvage, image, at,
+							piece->fetch.bytes + done, n, job->progress)
+					 : salvage_read_strictly(image, at,
+								 piece->fetch.bytes + done, n,
+								 job->progress, &range);
 
 		st = block_failed(piece, &range, st, err);
 		if (st != ST_OK)
 			return st;
 		done += n;
 	}
-	piece->fetch.n = (size_t)piece->length; /* all of it is there: nothing is left for other processors */
+	/* all of it is there: nothing is left for other processors */
+	piece->fetch.n = (size_t)piece->length;
 	return ST_OK;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Takes data from the piece's offset on, up to what need not be read and is whole units. */
-static enum status read_data(struct copy *copy, struct piece *piece, uint64_t end, struct error *err)
+static enum status read_data(struct copy *copy, struct piece *piece, uint64_t end,
+			     struct error *err)
 {
 	size_t unit = copy->unit_bytes;
 	bool again = copy->job->salvage != NULL;
@@ -115,10 +133,12 @@ static enum status read_data(struct copy *copy, struct piece *piece, uint64_t en
 		struct disk_status status;
 		enum joined_kind kind;
 
-		st = joined_look(&copy->disk, piece->offset + piece->length, left, &at, &status, &kind, err);
+		st = joined_look(&copy->disk, piece->offset + piece->length, left, &at, &status,
+				 &kind, err);
 		if (st != ST_OK)
 			return st;
-		if (kind != JOINED_DATA && piece->length % unit == 0 && piece->length > 0 && (status.length >= unit || status.length == left))
+		if (kind != JOINED_DATA && piece->length % unit == 0 && piece->length > 0 &&
+		    (status.length >= unit || status.length == left))
 			break;
 		if (!again)
 			st = fetch_add(&piece->fetch, &status, at, (size_t)status.length);
@@ -133,19 +153,25 @@ static enum status read_data(struct copy *copy, struct piece *piece, uint64_t en
 	return st == ST_OK ? ST_OK : read_failed(piece, st, err);
 }
 
-/* Gets the piece from `at` on, at most to `end`. Units are never divided, so that each is written once. */
-static enum status read_piece(struct copy *copy, struct piece *piece, uint64_t at, uint64_t end, struct error *err)
+/*
+ * Gets the piece from `at` on, at most to `end`. Units are never divided, so that each is written
+ * once.
+ */
+static enum status read_piece(struct copy *copy, struct piece *piece, uint64_t at, uint64_t end,
+			      struct error *err)
 {
 	uint64_t unit = copy->unit_bytes, in_source;
 	struct disk_status status;
-	enum status st = joined_look(&copy->disk, at, end - at, &in_source, &status, &piece->kind, err);
+	enum status st = joined_look(&copy->disk, at, end - at, &in_source, &status, &piece->kind,
+				     err);
 
 	piece->offset = at;
 	if (st != ST_OK)
 		return st;
 	piece->slot.has_work = false;
 	if (piece->kind != JOINED_DATA && (status.length >= unit || at + status.length == end)) {
-		piece->length = at + status.length == end ? status.length : round_down(status.length, unit);
+		piece->length = at + status.length == end ? status.length
+							  : round_down(status.length, unit);
 		return ST_OK;
 	}
 	piece->kind = JOINED_DATA;
@@ -153,12 +179,13 @@ static enum status read_piece(struct copy *copy, struct piece *piece, uint64_t a
 	return read_data(copy, piece, end, err);
 }
 
-/* ---- what any processor can do -------------------------------------------------------------------------------------- */
+/* ---- what any processor can do ---- */
 
 static enum status pack_unit(const struct piece *piece, struct codec *codec, size_t i)
 {
 	size_t unit = piece->copy->unit_bytes, n;
-	enum status st = codec_compress(codec, piece->fetch.bytes + i * unit, unit, piece->packed + i * unit, unit - 1, &n);
+	enum status st = codec_compress(codec, piece->fetch.bytes + i * unit, unit,
+					piece->packed + i * unit, unit - 1, &n);
 
 	piece->packed_bytes[i] = st == ST_OK ? (uint32_t)n : 0;
 	return st == ST_NO_SPACE ? ST_OK : st;
@@ -174,15 +201,18 @@ static enum status work_unit(struct piece *piece, size_t worker, size_t i)
 
 	piece->zero[i] = zero && copy->seeks_zeros;
 	if (copy->print != NULL && !zero)
-		fingerprint_part(copy->print, piece->offset, piece->offset + at, bytes, (size_t)min_u64(unit, piece->length - at), piece->part);
-	return piece->packed != NULL && !piece->zero[i] ? pack_unit(piece, copy->codec[worker], i) : ST_OK;
+		fingerprint_part(copy->print, piece->offset, piece->offset + at, bytes,
+				 (size_t)min_u64(unit, piece->length - at), piece->part);
+	return piece->packed != NULL && !piece->zero[i] ? pack_unit(piece, copy->codec[worker], i)
+							: ST_OK;
 }
 
 static void work(struct work *its_work, size_t worker)
 {
 	struct piece *piece = (struct piece *)its_work;
 	const struct copy *copy = piece->copy;
-	size_t unit = copy->unit_bytes, length = (size_t)piece->length, n_units = (size_t)div_up(length, unit);
+	size_t unit = copy->unit_bytes, length = (size_t)piece->length,
+	       n_units = (size_t)div_up(length, unit);
 	enum status st = fetch_finish(&piece->fetch, &copy->line.unpacker[worker]);
 
 	/* What a compressor gets behind the end of the disk is zeros. */
@@ -193,19 +223,24 @@ static void work(struct work *its_work, size_t worker)
 	piece->st = st;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
-static enum status write_failed(const struct copy *copy, enum status st, uint64_t offset, struct error *err)
+static enum status write_failed(const struct copy *copy, enum status st, uint64_t offset,
+				struct error *err)
 {
 	const struct create_job *create = copy->job->create;
-	bool full = (st == ST_NO_SPACE || st == ST_TOO_LARGE) && create != NULL && create->format->measure != NULL;
+	bool full = (st == ST_NO_SPACE || st == ST_TOO_LARGE) && create != NULL &&
+		    create->format->measure != NULL;
 	struct image_measure most;
 	struct error ignored; /* then it is not said how much */
 
 	if (full && create->format->measure(&create->request, NULL, &most, &ignored) == ST_OK)
-		return fail(err, st, "%s: writing at offset %ju of the disk: %s; an image that has all of it takes %ju bytes",
+		return fail(err, st,
+			    "%s: writing at offset %ju of the disk: %s; an image that has all of "
+			    "it takes %ju bytes",
 			    copy->job->target->name, offset, status_text(st), most.full_bytes);
-	return fail(err, st, "%s: writing at offset %ju of the disk: %s", copy->job->target->name, offset, status_text(st));
+	return fail(err, st, "%s: writing at offset %ju of the disk: %s", copy->job->target->name,
+		    offset, status_text(st));
 }
 
 /* Writes unit `i` in its compressed form, or as it is if that is not shorter. */
@@ -216,25 +251,32 @@ static enum status write_packed(const struct piece *piece, size_t i)
 	uint64_t offset = piece->offset + i * unit;
 
 	if (piece->packed_bytes[i] > 0)
-		return image->format->write_compressed(image, offset, piece->packed + i * unit, piece->packed_bytes[i]);
-	return blk_write(&image->blk, offset, piece->fetch.bytes + i * unit, (size_t)min_u64(unit, piece->length - i * unit));
+		return image->format->write_compressed(image, offset, piece->packed + i * unit,
+						       piece->packed_bytes[i]);
+	return blk_write(&image->blk, offset, piece->fetch.bytes + i * unit,
+			 (size_t)min_u64(unit, piece->length - i * unit));
 }
 
-/* What comes behind the end of a file makes the file system write zeros: it does that here, where it is counted. */
+/*
+ * What comes behind the end of a file makes the file system write zeros: it does that here, where
+ * it is counted.
+ */
 static enum status put_zeros(const struct copy *copy, uint64_t offset, uint64_t n)
 {
 	struct blk *file = copy->job->target->file;
 
 	if (!copy->reads_zero)
 		return blk_write_zeros(copy->target, offset, n);
-	return copy->grows && file->size < offset + n ? blk_resize(file, offset + n, PREALLOC_OFF) : ST_OK;
+	return copy->grows && file->size < offset + n ? blk_resize(file, offset + n, PREALLOC_OFF)
+						      : ST_OK;
 }
 
 /* Units from `i` up to `end` that are all zeros, or all not. */
 static enum status write_run(const struct piece *piece, size_t i, size_t end)
 {
 	const struct copy *copy = piece->copy;
-	size_t at = i * copy->unit_bytes, n = (size_t)min_u64(end * copy->unit_bytes, piece->length) - at;
+	size_t at = i * copy->unit_bytes,
+	       n = (size_t)min_u64(end * copy->unit_bytes, piece->length) - at;
 	enum status st = ST_OK;
 
 	if (piece->zero[i])
@@ -256,7 +298,8 @@ static enum status write_data(const struct piece *piece, struct error *err)
 			end++;
 		st = write_run(piece, i, end);
 		if (st != ST_OK)
-			return write_failed(piece->copy, st, piece->offset + i * piece->copy->unit_bytes, err);
+			return write_failed(piece->copy, st,
+					    piece->offset + i * piece->copy->unit_bytes, err);
 	}
 	return ST_OK;
 }
@@ -277,7 +320,8 @@ static enum status write_zeros(struct copy *copy, const struct piece *piece, str
 	while (copy->at < end && (copy->grows || !copy->reads_zero)) {
 		uint64_t n = min_u64(end - copy->at, ZERO_BYTES);
 
-		st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : put_zeros(copy, copy->at, n);
+		st = progress_cancelled(copy->job->progress) ? ST_CANCELLED
+							     : put_zeros(copy, copy->at, n);
 		if (st != ST_OK)
 			return write_failed(copy, st, copy->at, err);
 		done_to(copy, copy->at + n);
@@ -292,7 +336,7 @@ static enum status write_piece(struct copy *copy, const struct piece *piece, str
 	return piece->kind == JOINED_ZERO ? write_zeros(copy, piece, err) : ST_OK;
 }
 
-/* ---- what an earlier job has written -------------------------------------------------------------------------------- */
+/* ---- what an earlier job has written ---- */
 
 static bool is_there(const struct piece *piece)
 {
@@ -313,19 +357,28 @@ static enum status compare_there(const struct piece *piece, bool *ret_same, stru
 		struct disk_status status = { .length = end - at };
 
 		if (piece->kind != JOINED_DATA)
-			st = progress_cancelled(copy->job->progress) ? ST_CANCELLED : disk_status(copy->job->target, at, end - at, &status);
+			st = progress_cancelled(copy->job->progress)
+				     ? ST_CANCELLED
+				     : disk_status(copy->job->target, at, end - at, &status);
 		n = status.zero ? status.length : min_u64(status.length, copy->piece_bytes);
 		if (st == ST_OK && !status.zero)
 			st = blk_read(copy->target, at, copy->there, (size_t)n);
 		if (st != ST_OK)
-			return fail(err, st, "%s: reading what it has at offset %ju: %s", copy->job->target->name, at, status_text(st));
+			return fail(err, st, "%s: reading what it has at offset %ju: %s",
+				    copy->job->target->name, at, status_text(st));
 		if (!status.zero)
-			*ret_same = piece->kind == JOINED_DATA ? memcmp(copy->there, piece->fetch.bytes, (size_t)n) == 0 : is_zero(copy->there, (size_t)n);
+			*ret_same = piece->kind == JOINED_DATA
+					    ? memcmp(copy->there, piece->fetch.bytes, (size_t)n) ==
+						      0
+					    : is_zero(copy->there, (size_t)n);
 	}
 	return ST_OK;
 }
 
-/* Where a drive fails, what was lost then may be read now, or the other way round: that is written anew. */
+/*
+ * Where a drive fails, what was lost then may be read now, or the other way round: that is written
+ * anew.
+ */
 static enum status prove(const struct piece *piece, bool *ret_write, struct error *err)
 {
 	const struct convert_job *job = piece->copy->job;
@@ -335,11 +388,13 @@ static enum status prove(const struct piece *piece, bool *ret_write, struct erro
 	*ret_write = st == ST_OK && !same && job->salvage != NULL;
 	if (st != ST_OK || same || *ret_write)
 		return st;
-	return fail(err, ST_MISMATCH, "%s: --resume: what it has at offset %ju is not what the source has there: one of them was changed since "
-		    "then: begin again without --resume", job->target->name, piece->offset);
+	return fail(err, ST_MISMATCH,
+		    "%s: --resume: what it has at offset %ju is not what the source has there: one "
+		    "of them was changed since then: begin again without --resume",
+		    job->target->name, piece->offset);
 }
 
-/* ---- the whole way -------------------------------------------------------------------------------------------------- */
+/* ---- the whole way ---- */
 
 static void piece_free(struct slot *slot, void *user)
 {
@@ -428,7 +483,8 @@ static enum status finish(struct copy *copy, struct error *err)
 	if (piece->kind == JOINED_DATA && copy->print != NULL)
 		fingerprint_add(copy->print, piece->offset, piece->part);
 	if (copy->job->manifest != NULL)
-		manifest_add(copy->job->manifest, piece->kind == JOINED_DATA ? piece->fetch.bytes : NULL, piece->length);
+		manifest_add(copy->job->manifest,
+			     piece->kind == JOINED_DATA ? piece->fetch.bytes : NULL, piece->length);
 	progress_skip(copy->job->progress, piece->offset - copy->at);
 	copy->at = piece->offset;
 	if (is_there(piece))
@@ -450,7 +506,9 @@ static bool go_on(const struct copy *copy, uint64_t size, uint64_t *at, uint64_t
 		*at = size;
 	*ret_end = min_u64(*ret_end, size);
 	if (journal != NULL && journal->old > 0) /* what is there ends with a piece */
-		*ret_end = *at < journal->begin ? min_u64(*ret_end, journal->begin) : *at < journal->old ? min_u64(*ret_end, journal->old) : *ret_end;
+		*ret_end = *at < journal->begin ? min_u64(*ret_end, journal->begin)
+			   : *at < journal->old ? min_u64(*ret_end, journal->old)
+						: *ret_end;
 	return *at < size;
 }
 
@@ -461,10 +519,13 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 
 	progress_phase(copy->job->progress, "copying", size);
 	while (st == ST_OK) {
-		struct piece *piece = go_on(copy, size, &at, &end) ? (struct piece *)pipeline_free_slot(&copy->line) : NULL;
+		struct piece *piece = go_on(copy, size, &at, &end)
+					      ? (struct piece *)pipeline_free_slot(&copy->line)
+					      : NULL;
 
 		if (progress_cancelled(copy->job->progress)) {
-			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied", copy->job->target->name);
+			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was copied",
+				  copy->job->target->name);
 		} else if (piece != NULL) {
 			st = read_piece(copy, piece, at, end, err);
 			piece->slot.is_hard = piece->fetch.packed_n > 0;
@@ -486,7 +547,9 @@ static enum status run(struct copy *copy, uint64_t size, struct error *err)
 /* As the options of the new image say. */
 static int compression_level(const struct convert_job *job)
 {
-	const struct create_value *value = job->create != NULL ? create_value(&job->create->options, "compression_level") : NULL;
+	const struct create_value *value = job->create != NULL ? create_value(&job->create->options,
+									      "compression_level")
+							       : NULL;
 
 	return value != NULL ? (int)value->number : CODEC_PRESET;
 }
@@ -498,7 +561,9 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 	enum status st;
 
 	for (size_t i = 0; i < job->n_sources; i++)
-		source_cluster = (size_t)max_u64(source_cluster, image_largest_cluster(job->source[i].link[0].image));
+		source_cluster = (size_t)max_u64(source_cluster,
+						 image_largest_cluster(
+							 job->source[i].link[0].image));
 	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, source_cluster), copy->unit_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
 	if (job->journal != NULL && job->journal->old > 0) {
@@ -506,8 +571,13 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster, job->compress ? EFFORT_PACK : copy->print != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
-	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line); i++) {
+	st = pipeline_start(&copy->line, size, source_cluster,
+			    job->compress         ? EFFORT_PACK
+			    : copy->print != NULL ? EFFORT_SUM
+						  : EFFORT_LOOK,
+			    err);
+	for (size_t i = 0; st == ST_OK && job->compress && i < pipeline_processors(&copy->line);
+	     i++) {
 		copy->codec[i] = codec_open(job->target->compression, compression_level(job));
 		if (copy->codec[i] == NULL)
 			st = fail_no_memory(err);
@@ -524,7 +594,8 @@ static void put_away(struct copy *copy)
 	mem_free(copy);
 }
 
-enum status copy_disk(const struct convert_job *job, uint64_t size, struct fingerprint *print, struct error *err)
+enum status copy_disk(const struct convert_job *job, uint64_t size, struct fingerprint *print,
+		      struct error *err)
 {
 	struct copy *copy = mem_alloc(sizeof *copy);
 	enum status st, flushed;
@@ -535,13 +606,17 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	copy->disk.job = job;
 	copy->print = print;
 	copy->target = &job->target->blk;
-	copy->unit_bytes = job->target->cluster_bytes != 0 ? job->target->cluster_bytes
-							   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);
+	copy->unit_bytes = job->target->cluster_bytes != 0
+				   ? job->target->cluster_bytes
+				   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);
 	copy->reads_zero = job->create != NULL ? job->keep_depth == 0 : job->target_is_zero;
 	copy->grows = job->create != NULL && job->target->format->flat;
-	if (job->journal != NULL && job->journal->old > 0 && !(job->create != NULL && job->target->format->flat))
+	if (job->journal != NULL && job->journal->old > 0 &&
+	    !(job->create != NULL && job->target->format->flat))
 		copy->reads_zero = false; /* behind the checkpoint there may be anything */
-	copy->seeks_zeros = job->sparse_bytes > 0 && (copy->reads_zero || !job->target->format->flat || copy->target->zero_bytes > 0);
+	copy->seeks_zeros = job->sparse_bytes > 0 &&
+			    (copy->reads_zero || !job->target->format->flat ||
+			     copy->target->zero_bytes > 0);
 	if (!copy->reads_zero) /* fewer than that at a time are as fast written */
 		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes, copy->target->zero_bytes);
 	st = get_ready(copy, size, err);

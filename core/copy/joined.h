@@ -1,13 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "copy/convert.h"
 #include "engine/status.h"
 
-/* The sources of a copy as one disk: one behind the other, without what is in front of job->first_byte. */
+/*
+ * The sources of a copy as one disk: one behind the other, without what is in front of
+ * job->first_byte.
+ */
 struct joined {
 	const struct convert_job *job;
-	uint64_t offset;           /* what was looked at last, so that a long range is not looked up for each piece of it: */
-	uint64_t length;           /* 0: nothing yet */
+	/* what was looked at last, so that a long range is not looked up for each piece of it: */
+	uint64_t offset;
+	uint64_t length; /* 0: nothing yet */
 	struct disk_status status;
 };
 
@@ -18,8 +23,8 @@ enum joined_kind { JOINED_SKIP, JOINED_ZERO, JOINED_DATA };
 struct image *joined_image(const struct convert_job *, uint64_t *offset);
 
 /*
- * What lies at `offset`, within one source: ret->length > 0 bytes, at most `len`, which lie at *ret_at of it. Errors: those
- * of disk_status(), with words.
+ * What lies at `offset`, within one source: ret->length > 0 bytes, at most `len`, which lie at
+ * *ret_at of it. Errors: those of disk_status(), with words.
  */
-enum status joined_look(struct joined *, uint64_t offset, uint64_t len, uint64_t *ret_at, struct disk_status *ret,
-			enum joined_kind *ret_kind, struct error *);
+enum status joined_look(struct joined *, uint64_t offset, uint64_t len, uint64_t *ret_at,
+			struct disk_status *ret, enum joined_kind *ret_kind, struct error *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -23,11 +24,11 @@ struct result {
 	enum result_scope scope;
 	bool verified;  /* the target was read back, and has what was read of the sources */
 	bool gpt_moved; /* except for its GPT, whose backup is at the end of the larger target */
-	const char *why_not; /* the option that has left that out; "": there was none */
-	uint64_t disk_bytes; /* of the disk that was copied, holes included */
-	uint64_t file_bytes; /* of the target's files; 0: it is a disk */
-	uint64_t lost_bytes; /* that could not be read, and are zeros in the target */
-	uint64_t n_lost;     /* in how many places */
+	const char *why_not;  /* the option that has left that out; "": there was none */
+	uint64_t disk_bytes;  /* of the disk that was copied, holes included */
+	uint64_t file_bytes;  /* of the target's files; 0: it is a disk */
+	uint64_t lost_bytes;  /* that could not be read, and are zeros in the target */
+	uint64_t n_lost;      /* in how many places */
 	uint64_t nanoseconds; /* that it took; 0: not to be printed */
 };
 

@@ -1,12 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/source.h"
 
-
-/* Goes on to the next device among the sources: the image that is on it. NULL: there is none. Begins with { 0, 0 }. */
+/*
+ * Goes on to the next device among the sources: the image that is on it. NULL: there is none.
+ * Begins with { 0, 0 }.
+ */
 struct walk {
 	size_t source, link;
 };
 
-static struct image *next_device(const struct chain *source, size_t n, struct walk *walk, uint64_t *ret_writes)
+static struct image *next_device(const struct chain *source, size_t n, struct walk *walk,
+				 uint64_t *ret_writes)
 {
 	while (walk->source < n) {
 		const struct chain *chain = &source[walk->source];
@@ -21,7 +25,8 @@ static struct image *next_device(const struct chain *source, size_t n, struct wa
 	return NULL;
 }
 
-enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *err)
+enum status source_settle(const struct chain *source, size_t n, struct out *notes,
+			  struct error *err)
 {
 	struct walk walk = { 0 };
 	struct image *image;
@@ -32,7 +37,10 @@ enum status source_settle(const struct chain *source, size_t n, struct out *note
 
 		if (st == ST_OK)
 			continue;
-		error_set(err, "%s: the firmware cannot write out what it holds of the volumes on it: %s", image->name, status_text(st));
+		error_set(err,
+			  "%s: the firmware cannot write out what it holds of the volumes on it: "
+			  "%s",
+			  image->name, status_text(st));
 		if (notes == NULL)
 			return st;
 		out_printf(notes, "efi-img: %s; it will be missing\n", err->text);
@@ -47,5 +55,6 @@ void source_say_writes(const struct chain *source, size_t n, struct out *out)
 	uint64_t writes;
 
 	while ((image = next_device(source, n, &walk, &writes)) != NULL)
-		out_printf(out, "efi-img: %s: %ju write%s to the source\n", image->name, writes, writes == 1 ? "" : "s");
+		out_printf(out, "efi-img: %s: %ju write%s to the source\n", image->name, writes,
+			   writes == 1 ? "" : "s");
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/out.h"
@@ -6,8 +7,8 @@
 /* The disks and partitions among what a copy reads; other sources do not matter to any of these. */
 
 /*
- * Has the firmware write out what it holds of the volumes on them, so that it is read. Fails with words that name the
- * disk: the errors of flushing; with `notes`, that is only said there.
+ * Has the firmware write out what it holds of the volumes on them, so that it is read. Fails with
+ * words that name the disk: the errors of flushing; with `notes`, that is only said there.
  */
 enum status source_settle(const struct chain *source, size_t n, struct out *notes, struct error *);
 

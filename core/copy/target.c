@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/target.h"
 
 #include "base/memory.h"
@@ -14,11 +15,10 @@
 #include "platform/person.h"
 #include "storage/storage.h"
 
-enum { LOOK_BYTES = 1 << 20 }; /* that are read at once, and of which the beginning of a target consists */
+/* that are read at once, and of which the beginning of a target consists */
+enum { LOOK_BYTES = 1 << 20 };
 
-/*
- * ---- what is on it ------------------------------------------------------------------------------------------------
- */
+/* ---- what is on it ---- */
 
 /* What is not recognised, but not blank either, is somebody's too. */
 static enum status find_contents(struct target_job *job, struct error *err)
@@ -37,16 +37,17 @@ static enum status find_contents(struct target_job *job, struct error *err)
 	head = io_alloc(LOOK_BYTES);
 	if (head == NULL)
 		return fail_no_memory(err);
-	st = disk->device->blk != NULL ? blk_read(disk->device->blk, part != NULL ? part->start_bytes : 0, head, n) : ST_IO;
+	st = disk->device->blk != NULL
+		     ? blk_read(disk->device->blk, part != NULL ? part->start_bytes : 0, head, n)
+		     : ST_IO;
 	if (st != ST_OK || !is_zero(head, n))
-		out_text(&out.out, st == ST_OK ? "data of an unknown kind" : "a beginning that cannot be read");
+		out_text(&out.out, st == ST_OK ? "data of an unknown kind"
+					       : "a beginning that cannot be read");
 	io_free(head, LOOK_BYTES);
 	return st == ST_NO_MEMORY ? fail_no_memory(err) : ST_OK;
 }
 
-/*
- * ---- what it is ---------------------------------------------------------------------------------------------------
- */
+/* ---- what it is ---- */
 
 static enum status find_target(struct target_job *job, struct error *err)
 {
@@ -71,14 +72,13 @@ static enum status find_target(struct target_job *job, struct error *err)
 	return find_contents(job, err);
 }
 
-/*
- * ---- what speaks against it ---------------------------------------------------------------------------------------
- */
+/* ---- what speaks against it ---- */
 
 /* Nothing that is in use may be on it, by whatever name: the access set knows what is. */
 static enum status check_in_use(const struct target_job *job, struct error *err)
 {
-	enum status st = storage_use_target(job->storage, job->name, &job->selection, job->device, err);
+	enum status st = storage_use_target(job->storage, job->name, &job->selection, job->device,
+					    err);
 
 	if (st == ST_OK && (job->device->read_only || job->selection.disk->device->read_only))
 		return fail(err, ST_REFUSED, "%s: it is write-protected", job->name);
@@ -96,14 +96,20 @@ static enum status check_sector_size(const struct target_job *job, struct error 
 	if (job->first_byte == 0 && job->n_bytes > 0)
 		st = part_sector_bytes(&source->blk, &needed);
 	if (st != ST_OK)
-		return fail(err, st, "%s: reading its beginning: %s", source->name, status_text(st));
+		return fail(err, st, "%s: reading its beginning: %s", source->name,
+			    status_text(st));
 	if (needed == 0 || needed == has)
 		return ST_OK;
-	return fail(err, ST_SECTOR_SIZE, "%s: what is in %s was made for sectors of %u bytes, and the target has sectors of %u: nothing could find "
-		    "its way on it", job->name, source->name, needed, has);
+	return fail(err, ST_SECTOR_SIZE,
+		    "%s: what is in %s was made for sectors of %u bytes, and the target has "
+		    "sectors of %u: nothing could find its way on it",
+		    job->name, source->name, needed, has);
 }
 
-/* Looks for the first byte of a disk from `at` on that is not zero: *ret_bytes, the size of the disk if there is none. */
+/*
+ * Looks for the first byte of a disk from `at` on that is not zero: *ret_bytes, the size of the
+ * disk if there is none.
+ */
 static enum status find_data(struct image *image, uint64_t at, uint64_t *ret, struct error *err)
 {
 	uint8_t *window = io_alloc(LOOK_BYTES);
@@ -128,13 +134,16 @@ static enum status find_data(struct image *image, uint64_t at, uint64_t *ret, st
 	}
 	io_free(window, LOOK_BYTES);
 	*ret = at;
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: reading it at offset %ju: %s", image->name, at, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: reading it at offset %ju: %s", image->name, at,
+				  status_text(st));
 }
 
 /* What the target has no place for must be zeros. */
 static enum status check_size(struct target_job *job, struct error *err)
 {
-	uint64_t before = 0, end = job->first_byte + job->n_bytes, limit = job->first_byte + job->size_bytes;
+	uint64_t before = 0, end = job->first_byte + job->n_bytes,
+		 limit = job->first_byte + job->size_bytes;
 
 	job->copy_bytes = min_u64(job->n_bytes, job->size_bytes);
 	for (size_t i = 0; i < job->n_sources && limit < end; i++) {
@@ -147,8 +156,11 @@ static enum status check_size(struct target_job *job, struct error *err)
 			if (st != ST_OK)
 				return st;
 			if (at < image->size && before + at < end)
-				return fail(err, ST_TOO_LARGE, "%s: it has %ju bytes, which is too small: of the %ju bytes of the source, those at "
-					    "offset %ju are in use", job->name, job->size_bytes, job->n_bytes, before + at - job->first_byte);
+				return fail(err, ST_TOO_LARGE,
+					    "%s: it has %ju bytes, which is too small: of the %ju "
+					    "bytes of the source, those at offset %ju are in use",
+					    job->name, job->size_bytes, job->n_bytes,
+					    before + at - job->first_byte);
 		}
 		before += image->size;
 	}
@@ -167,16 +179,23 @@ static enum status check_erase(const struct target_job *job, struct error *err)
 {
 	const char *word = word_of(job), *quote = text_find(word, ' ') != NULL ? "\"" : "";
 	bool right = job->erase != NULL && word[0] != '\0' &&
-		     (text_equal_nocase(job->erase, word) || text_equal_nocase(job->erase, job->selector));
+		     (text_equal_nocase(job->erase, word) ||
+		      text_equal_nocase(job->erase, job->selector));
 
 	if (right || (job->erase == NULL && job->contents[0] == '\0'))
 		return ST_OK;
 	if (word[0] == '\0')
-		return fail(err, ST_REFUSED, "%s: there is %s on it, and nothing to name it by a second time", job->name, job->contents);
+		return fail(err, ST_REFUSED,
+			    "%s: there is %s on it, and nothing to name it by a second time",
+			    job->name, job->contents);
 	if (job->erase == NULL)
-		return fail(err, ST_REFUSED, "%s: there is %s on it; if that can go, add --erase=%s%s%s", job->name, job->contents, quote, word,
-			    quote);
-	return fail(err, ST_REFUSED, "%s: --erase=%s is not what this target is called; if %s can go, it is --erase=%s%s%s", job->name, job->erase,
+		return fail(err, ST_REFUSED,
+			    "%s: there is %s on it; if that can go, add --erase=%s%s%s", job->name,
+			    job->contents, quote, word, quote);
+	return fail(err, ST_REFUSED,
+		    "%s: --erase=%s is not what this target is called; if %s can go, it is "
+		    "--erase=%s%s%s",
+		    job->name, job->erase,
 		    job->contents[0] != '\0' ? job->contents : "what is on it", quote, word, quote);
 }
 
@@ -199,13 +218,12 @@ enum status target_decide(struct target_job *job, struct error *err)
 	return st == ST_OK ? target_contents_check(job, err) : st;
 }
 
-/*
- * ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static enum status fail_beginning(const struct target_job *job, enum status st, struct error *err)
 {
-	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s", job->name, status_text(st));
+	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s",
+		    job->name, status_text(st));
 }
 
 /* Opens it, and makes its beginning zeros where that is kept back. */
@@ -221,13 +239,17 @@ static enum status open_disk(struct target_job *job, struct error *err)
 		return st;
 	part = disk;
 	if (job->start_bytes > 0)
-		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes, .size = job->size_bytes, .limit = job->size_bytes,
+		part = window_open(disk, &(struct window_kind){ .start = job->start_bytes,
+								.size = job->size_bytes,
+								.limit = job->size_bytes,
 								.owns = true });
 	job->disk = part;
 	st = part != NULL ? ST_OK : ST_NO_MEMORY;
 	if (st == ST_OK && job->holds)
-		st = hold_open(part, &(struct hold_kind){ .bytes = HOLD_DISK_BYTES,
-							  .resumes = job->resumes }, &job->disk);
+		st = hold_open(part,
+			       &(struct hold_kind){ .bytes = HOLD_DISK_BYTES,
+						    .resumes = job->resumes },
+			       &job->disk);
 	if (st == ST_OK)
 		return ST_OK;
 	job->disk = NULL;
@@ -285,14 +307,16 @@ static enum status copy_flat(struct target_job *job, struct convert_job *convert
 	return st;
 }
 
-static enum status copy_image(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
+static enum status copy_image(struct target_job *job, struct convert_job *convert,
+			      struct create_job *create, struct error *err)
 {
 	create->device = job->disk;
 	convert->create = create;
 	return convert_run(convert, err);
 }
 
-enum status target_run(struct target_job *job, struct convert_job *convert, struct create_job *create, struct error *err)
+enum status target_run(struct target_job *job, struct convert_job *convert,
+		       struct create_job *create, struct error *err)
 {
 	bool may_begin, untouched;
 	struct error why;
@@ -332,8 +356,12 @@ enum status target_run(struct target_job *job, struct convert_job *convert, stru
 	if (untouched)
 		return fail(err, st, "%s\nNothing was written to %s.", why.text, job->name);
 	if (may_begin)
-		return fail(err, st, "%s\nWhether %s has its beginning, which was written last, is not known: do this again before it is used.",
+		return fail(err, st,
+			    "%s\nWhether %s has its beginning, which was written last, is not "
+			    "known: do this again before it is used.",
 			    why.text, job->name);
-	return fail(err, st, "%s\nWhat is on %s now is not whole, and has no beginning that anything could be started or opened by.", why.text,
-		    job->name);
+	return fail(err, st,
+		    "%s\nWhat is on %s now is not whole, and has no beginning that anything could "
+		    "be started or opened by.",
+		    why.text, job->name);
 }

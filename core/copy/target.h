@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "copy/convert.h"
@@ -6,25 +7,30 @@
 #include "storage/storage.h"
 
 /*
- * A disk or partition as the target of a copy: whether it may be written over, and the writing. All that speaks
- * against it is found before the first write, in one place, which --dry-run asks as well.
+ * A disk or partition as the target of a copy: whether it may be written over, and the writing. All
+ * that speaks against it is found before the first write, in one place, which --dry-run asks as
+ * well.
  *
- * Refused, whatever is said: what efi-img was started from, or the shell stands in; what holds a file of the sources
- * or of the target; a source, or what overlaps it; what is write-protected, too small, or has sectors of another size
- * than the table in the source. What has something on it is written over only if the person names it a second time:
- * `erase` has to be the best name of the target (selector.h) without what is before its "=".
- * A raw file that does not look like a disk goes onto a whole one only with `no_table`
- * (target_contents.h).
+ * Refused, whatever is said: what efi-img was started from, or the shell stands in; what holds a
+ * file of the sources or of the target; a source, or what overlaps it; what is write-protected, too
+ * small, or has sectors of another size than the table in the source. What has something on it is
+ * written over only if the person names it a second time: `erase` has to be the best name of the
+ * target (selector.h) without what is before its "=". A raw file that does not look like a disk
+ * goes onto a whole one only with `no_table` (target_contents.h).
  *
- * Its first MiB is made zeros before everything else, and written after it, so that nothing on it is taken for whole
- * before it is. Only where the target goes on from an earlier copy, of whose map something in there is finished, it stays
- * as it is: nothing can be written that would make it look more whole than it does.
+ * Its first MiB is made zeros before everything else, and written after it, so that nothing on it
+ * is taken for whole before it is. Only where the target goes on from an earlier copy, of whose map
+ * something in there is finished, it stays as it is: nothing can be written that would make it look
+ * more whole than it does.
  */
-/* What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the GPT as it is; nothing written. */
+/*
+ * What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the
+ * GPT as it is; nothing written.
+ */
 enum gpt_wish { GPT_MOVE, GPT_KEEP, GPT_REFUSE };
 
 enum gpt_fate {
-	GPT_FATE_NONE,    /* nothing: there is none, or it fits */
+	GPT_FATE_NONE, /* nothing: there is none, or it fits */
 	GPT_FATE_MOVED,
 	GPT_FATE_KEPT,    /* it could be moved, but is not to be */
 	GPT_FATE_ODD,     /* it cannot be moved, and is copied as it is */
@@ -34,54 +40,65 @@ enum gpt_fate {
 struct target_job {
 	struct storage *storage;
 	const char *name;
-	const char *erase;               /* NULL: not given */
-	const struct chain *source;      /* loaded */
-	size_t n_sources;                /* 0: there is none, and anything will be written */
-	uint64_t first_byte, n_bytes;    /* what of the disk that they make is copied */
-	const struct image_format *format; /* of the image that is made on it; a flat one: the bytes of the disk themselves */
+	const char *erase;            /* NULL: not given */
+	const struct chain *source;   /* loaded */
+	size_t n_sources;             /* 0: there is none, and anything will be written */
+	uint64_t first_byte, n_bytes; /* what of the disk that they make is copied */
+	/* of the image that is made on it; a flat one: the bytes of the disk themselves */
+	const struct image_format *format;
 	enum gpt_wish gpt;
 	bool no_table; /* a raw file goes onto a whole disk even if it does not look like one */
 
 	/* From target_decide() on, as far as it came. */
 	const struct inventory *inventory; /* the storage's */
 	struct selection selection;
-	const struct device *device;     /* that is opened: the disk, where the firmware has no device for the partition. NULL: not found */
-	uint64_t start_bytes;            /* where the target begins on it */
-	uint64_t size_bytes;             /* of the target */
-	uint64_t copy_bytes;             /* of a flat one: how much is written, `n_bytes` without zeros that it has no place for */
-	char selector[SELECTOR_BYTES];   /* its best name */
-	char contents[256];              /* what is on it, in words; "": nothing */
+	/*
+	 * that is opened: the disk, where the firmware has no device for the partition. NULL: not
+	 * found
+	 */
+	const struct device *device;
+	uint64_t start_bytes; /* where the target begins on it */
+	uint64_t size_bytes;  /* of the target */
+	/* of a flat one: how much is written, `n_bytes` without zeros that it has no place for */
+	uint64_t copy_bytes;
+	char selector[SELECTOR_BYTES];  /* its best name */
+	char contents[256];             /* what is on it, in words; "": nothing */
 	char source_odd[CONTENTS_TEXT]; /* what disk_contents_look() finds odd; "": nothing */
 	bool doubtful; /* the source is a file of bytes that do not look like a disk */
-	enum gpt_fate gpt_fate;          /* of the source's GPT; after target_run(): what became of it */
-	char gpt_why[256];              /* the reason, in words */
+	/* of the source's GPT; after target_run(): what became of it */
+	enum gpt_fate gpt_fate;
+	char gpt_why[256]; /* the reason, in words */
 
-	struct blk *disk;                /* open; NULL: nothing was written */
-	bool holds;                      /* its first MiB is kept back */
-	bool resumes;                    /* what is there is compared before anything is written */
+	struct blk *disk; /* open; NULL: nothing was written */
+	bool holds;       /* its first MiB is kept back */
+	bool resumes;     /* what is there is compared before anything is written */
 };
 
 /*
- * Looks at everything and changes nothing. Errors: ST_REFUSED,
- * ST_SECTOR_SIZE, ST_TOO_LARGE, ST_NO_MEDIUM, ST_CANCELLED; those of selector_find() and of reading.
+ * Looks at everything and changes nothing. Errors: ST_REFUSED, ST_SECTOR_SIZE, ST_TOO_LARGE,
+ * ST_NO_MEDIUM, ST_CANCELLED; those of selector_find() and of reading.
  */
 enum status target_decide(struct target_job *, struct error *);
 
 /* The plan as target_decide() has left it, which ended in `st` with `err`. */
-void target_print_text(const struct target_job *, enum status st, const struct error *err, struct out *);
-void target_print_json(const struct target_job *, enum status st, const struct error *err, struct out *);
+void target_print_text(const struct target_job *, enum status st, const struct error *err,
+		       struct out *);
+void target_print_json(const struct target_job *, enum status st, const struct error *err,
+		       struct out *);
 
 /*
- * Opens a disk or partition, after target_decide() has found nothing against it, to be written over with anything:
- * *ret is its bytes, which the caller closes, and target_close() then. Its first MiB is zeros on the medium before that,
- * so that nothing takes it for what it was. Nothing is kept back.
+ * Opens a disk or partition, after target_decide() has found nothing against it, to be written over
+ * with anything: *ret is its bytes, which the caller closes, and target_close() then. Its first MiB
+ * is zeros on the medium before that, so that nothing takes it for what it was. Nothing is kept
+ * back.
  */
 enum status target_open(struct target_job *, struct image **ret, struct error *);
 void target_close(struct target_job *);
 
 /*
- * Copies, after target_decide() has found nothing against it: `job` without its target; `create`, prepared with
- * `device_bytes`, for an image on it, otherwise NULL. On failure the target's beginning is zeros, or as before if
- * nothing was written, which the words say.
+ * Copies, after target_decide() has found nothing against it: `job` without its target; `create`,
+ * prepared with `device_bytes`, for an image on it, otherwise NULL. On failure the target's
+ * beginning is zeros, or as before if nothing was written, which the words say.
  */
-enum status target_run(struct target_job *, struct convert_job *job, struct create_job *create, struct error *);
+enum status target_run(struct target_job *, struct convert_job *job, struct create_job *create,
+		       struct error *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/target_gpt.h"
 
 #include "base/out.h"
@@ -11,7 +12,8 @@ static bool concerned(const struct target_job *job)
 
 	for (size_t i = 0; i < job->n_sources; i++)
 		size += job->source[i].link[0].image->size;
-	return job->format->flat && job->selection.part == NULL && job->first_byte == 0 && job->n_bytes == size;
+	return job->format->flat && job->selection.part == NULL && job->first_byte == 0 &&
+	       job->n_bytes == size;
 }
 
 static uint32_t lba_bytes_of(const struct target_job *job)
@@ -33,8 +35,8 @@ static void decide(struct target_job *job, const struct gpt_state *state)
 		out_text(&why.out, state->why);
 	} else if (state->fit == GPT_WHOLE && larger) {
 		job->gpt_fate = job->gpt == GPT_KEEP ? GPT_FATE_KEPT : GPT_FATE_MOVED;
-		out_printf(&why.out, "its backup is at LBA %ju, and the disk ends at LBA %ju", job->n_bytes / lba_bytes - 1,
-			   job->size_bytes / lba_bytes - 1);
+		out_printf(&why.out, "its backup is at LBA %ju, and the disk ends at LBA %ju",
+			   job->n_bytes / lba_bytes - 1, job->size_bytes / lba_bytes - 1);
 	}
 }
 
@@ -48,7 +50,9 @@ enum status target_gpt_plan(struct target_job *job, struct error *err)
 		return ST_OK;
 	if (job->n_sources > 1) {
 		if (job->gpt == GPT_REFUSE)
-			return fail(err, ST_INVALID, "option --gpt=refuse: of a disk that is put together from several sources it is not known before");
+			return fail(err, ST_INVALID,
+				    "option --gpt=refuse: of a disk that is put together from "
+				    "several sources it is not known before");
 		job->gpt_fate = GPT_FATE_UNKNOWN;
 		return ST_OK;
 	}
@@ -67,8 +71,10 @@ enum status target_gpt_plan(struct target_job *job, struct error *err)
 	decide(job, &state);
 	if (job->gpt != GPT_REFUSE || job->gpt_fate == GPT_FATE_NONE)
 		return ST_OK;
-	return fail(err, ST_REFUSED, "%s: the GPT in %s does not fit it: %s; --gpt=%s", job->name, image->name, job->gpt_why,
-		    job->gpt_fate == GPT_FATE_ODD ? "keep would copy it as it is" : "move would move the backup to the end");
+	return fail(err, ST_REFUSED, "%s: the GPT in %s does not fit it: %s; --gpt=%s", job->name,
+		    image->name, job->gpt_why,
+		    job->gpt_fate == GPT_FATE_ODD ? "keep would copy it as it is"
+						  : "move would move the backup to the end");
 }
 
 enum status target_gpt_run(struct target_job *job, struct error *err)
@@ -82,10 +88,12 @@ enum status target_gpt_run(struct target_job *job, struct error *err)
 		return ST_OK;
 	job->gpt_fate = GPT_FATE_NONE;
 	st = job->holds ? ST_OK : gpt_examine(job->disk, job->size_bytes, lba_bytes, &state, &why);
-	if (st == ST_OK && !job->holds && state.fit == GPT_WHOLE) /* a job that goes on by its map has moved it already */
+	/* a job that goes on by its map has moved it already */
+	if (st == ST_OK && !job->holds && state.fit == GPT_WHOLE)
 		return ST_OK;
 	if (st == ST_OK)
-		st = gpt_examine(job->disk, min_u64(job->n_bytes, job->size_bytes), lba_bytes, &state, &why);
+		st = gpt_examine(job->disk, min_u64(job->n_bytes, job->size_bytes), lba_bytes,
+				 &state, &why);
 	if (st == ST_OK) {
 		decide(job, &state);
 		if (job->gpt_fate == GPT_FATE_MOVED)

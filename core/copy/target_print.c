@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 #include "base/tree.h"
 #include "copy/target.h"
@@ -7,8 +8,8 @@ static void say_device(const struct target_job *job, struct out *out)
 {
 	const struct device *disk = job->selection.disk->device;
 
-	out_printf(out, "%s (%s%s%s%s", job->selector, disk->n_names > 0 ? disk->names[0] : "", disk->n_names > 0 ? " " : "", disk->bus,
-		   disk->bus[0] != '\0' ? " " : "");
+	out_printf(out, "%s (%s%s%s%s", job->selector, disk->n_names > 0 ? disk->names[0] : "",
+		   disk->n_names > 0 ? " " : "", disk->bus, disk->bus[0] != '\0' ? " " : "");
 	out_printf(out, "%s%s", disk->model, disk->model[0] != '\0' ? ", " : "");
 	if (disk->serial[0] != '\0')
 		out_printf(out, "serial %s, ", disk->serial);
@@ -21,15 +22,19 @@ static void say_device(const struct target_job *job, struct out *out)
 static void say_gpt(const struct target_job *job, struct out *out)
 {
 	static const char *const words[] = {
-		[GPT_FATE_MOVED] = "moved to the end of the target", [GPT_FATE_KEPT] = "copied as it is", [GPT_FATE_ODD] = "copied as it is",
+		[GPT_FATE_MOVED] = "moved to the end of the target",
+		[GPT_FATE_KEPT] = "copied as it is",
+		[GPT_FATE_ODD] = "copied as it is",
 		[GPT_FATE_UNKNOWN] = "looked at when it is written",
 	};
 
 	if (job->gpt_fate != GPT_FATE_NONE)
-		out_printf(out, "GPT:     %s%s%s\n", words[job->gpt_fate], job->gpt_why[0] != '\0' ? ": " : "", job->gpt_why);
+		out_printf(out, "GPT:     %s%s%s\n", words[job->gpt_fate],
+			   job->gpt_why[0] != '\0' ? ": " : "", job->gpt_why);
 }
 
-void target_print_text(const struct target_job *job, enum status st, const struct error *err, struct out *out)
+void target_print_text(const struct target_job *job, enum status st, const struct error *err,
+		       struct out *out)
 {
 	plan_sources_text(job->source, job->n_sources, out);
 	if (job->source_odd[0] != '\0')
@@ -37,12 +42,16 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 	if (job->device != NULL) {
 		out_text(out, "target:  ");
 		say_device(job, out);
-		out_printf(out, "\non it:   %s\n", job->contents[0] != '\0' ? job->contents : "nothing");
+		out_printf(out, "\non it:   %s\n",
+			   job->contents[0] != '\0' ? job->contents : "nothing");
 	}
 	if (st == ST_OK && job->format->flat)
-		out_printf(out, "writes:  %ju bytes from its beginning on, the first MiB last\n", job->copy_bytes);
+		out_printf(out, "writes:  %ju bytes from its beginning on, the first MiB last\n",
+			   job->copy_bytes);
 	else if (st == ST_OK)
-		out_printf(out, "writes:  a %s image of a disk of %ju bytes, from its beginning on\n", job->format->name, job->n_bytes);
+		out_printf(out,
+			   "writes:  a %s image of a disk of %ju bytes, from its beginning on\n",
+			   job->format->name, job->n_bytes);
 	if (st == ST_OK)
 		say_gpt(job, out);
 	plan_access_text(job->storage, out);
@@ -70,10 +79,12 @@ static void write_target(struct tree *tree, const struct target_job *job)
 	tree_end(tree);
 }
 
-void target_print_json(const struct target_job *job, enum status st, const struct error *err, struct out *out)
+void target_print_json(const struct target_job *job, enum status st, const struct error *err,
+		       struct out *out)
 {
 	static const char *const gpt[] = {
-		[GPT_FATE_NONE] = "", [GPT_FATE_MOVED] = "move", [GPT_FATE_KEPT] = "keep", [GPT_FATE_ODD] = "odd", [GPT_FATE_UNKNOWN] = "unknown",
+		[GPT_FATE_NONE] = "",   [GPT_FATE_MOVED] = "move",      [GPT_FATE_KEPT] = "keep",
+		[GPT_FATE_ODD] = "odd", [GPT_FATE_UNKNOWN] = "unknown",
 	};
 	struct tree tree;
 
@@ -86,7 +97,8 @@ void target_print_json(const struct target_job *job, enum status st, const struc
 	else
 		tree_null(&tree, "target");
 	tree_text(&tree, "target-format", job->format->name);
-	tree_number(&tree, "bytes", job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
+	tree_number(&tree, "bytes",
+		    job->format->flat && st == ST_OK ? job->copy_bytes : job->n_bytes);
 	tree_text(&tree, "gpt", gpt[job->gpt_fate]);
 	tree_text(&tree, "gpt-note", job->gpt_why);
 	plan_access_json(job->storage, &tree);

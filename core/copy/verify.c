@@ -1,29 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/verify.h"
 
 #include "base/memory.h"
 #include "base/range.h"
 #include "engine/scan.h"
 
-_Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS && (int)SCAN_PIECE_BYTES <= (int)FINGERPRINT_PIECE_BYTES, "pieces fit");
+_Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS &&
+		       (int)SCAN_PIECE_BYTES <= (int)FINGERPRINT_PIECE_BYTES,
+	       "pieces fit");
 
-static void work(const void *user, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t ret[static SCAN_RESULTS])
+static void work(const void *user, uint64_t offset, const uint8_t *bytes, size_t n,
+		 uint64_t ret[static SCAN_RESULTS])
 {
 	memset(ret, 0, FINGERPRINT_PARTS * sizeof *ret);
 	fingerprint_part(user, offset, offset, bytes, n, ret);
 }
 
-static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n, const uint64_t result[static SCAN_RESULTS])
+static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
+		 const uint64_t result[static SCAN_RESULTS])
 {
 	(void)n;
 	if (bytes != NULL)
 		fingerprint_add(user, offset, result);
 }
 
-enum status verify_disk(struct image *image, const struct fingerprint *expected, const struct rescue_map *map, struct progress *progress,
-			struct error *err)
+enum status verify_disk(struct image *image, const struct fingerprint *expected,
+			const struct rescue_map *map, struct progress *progress, struct error *err)
 {
 	struct fingerprint print;
-	struct scan_job job = { .image = image, .n_bytes = expected->size, .own = true, .work = work, .take = take, .user = &print,
+	struct scan_job job = { .image = image,
+				.n_bytes = expected->size,
+				.own = true,
+				.work = work,
+				.take = take,
+				.user = &print,
 				.progress = progress };
 	uint64_t at = 0, seen = 0, n, end = expected->size;
 	enum status st = fingerprint_open(&print, expected->size, err);
@@ -31,7 +41,8 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 	if (st != ST_OK)
 		return st;
 	progress_phase(progress, "verifying", expected->size);
-	while (st == ST_OK && at < expected->size && (map == NULL || rescue_map_todo(map, &at, &end))) {
+	while (st == ST_OK && at < expected->size &&
+	       (map == NULL || rescue_map_todo(map, &at, &end))) {
 		job.offset = min_u64(at, expected->size);
 		job.n_bytes = min_u64(end, expected->size) - job.offset;
 		progress_skip(progress, job.offset - seen);
@@ -42,8 +53,10 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 	if (st == ST_OK)
 		progress_skip(progress, expected->size - seen);
 	if (st == ST_OK && !fingerprint_same(&print, expected, &at, &n))
-		st = fail(err, ST_MISMATCH, "%s: what was read back is not what was written: the first difference lies in the %ju bytes at "
-			  "offset %ju of the disk", image->name, n, at);
+		st = fail(err, ST_MISMATCH,
+			  "%s: what was read back is not what was written: the first difference "
+			  "lies in the %ju bytes at offset %ju of the disk",
+			  image->name, n, at);
 	fingerprint_close(&print);
 	return st;
 }

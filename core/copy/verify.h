@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "engine/fingerprint.h"
@@ -6,9 +7,10 @@
 #include "record/rescue_map.h"
 
 /*
- * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it should be; what its
- * backing images have is no part of that, nor is what was finished in `map` (NULL: nothing) before. Shows how far it is. Fails with words that name the file: ST_MISMATCH, with
- * the place; the errors of scan_disk().
+ * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it
+ * should be; what its backing images have is no part of that, nor is what was finished in `map`
+ * (NULL: nothing) before. Shows how far it is. Fails with words that name the file: ST_MISMATCH,
+ * with the place; the errors of scan_disk().
  */
-enum status verify_disk(struct image *, const struct fingerprint *expected, const struct rescue_map *map, struct progress *,
-			struct error *);
+enum status verify_disk(struct image *, const struct fingerprint *expected,
+			const struct rescue_map *map, struct progress *, struct error *);

@@ -72,8 +72,8 @@ struct confirm_word confirm_word(const struct inventory *inventory,
 		out_printf(&out.out, "DISK%zu", (size_t)(disk - inventory->disk) + 1);
 	if (part != NULL && part->entry != NULL)
 		out_printf(&out.out, "P%u", part->entry->number);
-	else if (part !=
-		 NULL) /* one that is in no table has no number there: its place on the disk */
+	else if (part != NULL)
+		/* One that is in no table has no number there: its place on the disk. */
 		out_printf(&out.out, "X%zu", (size_t)(part - disk->part) + 1);
 	return word;
 }

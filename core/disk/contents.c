@@ -1,8 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/contents.h"
 
 static void say_volume(const struct volume *volume, const struct device *device, struct out *out)
 {
-	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present ? device->volume.label : volume->label;
+	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present
+				    ? device->volume.label
+				    : volume->label;
 
 	if (volume->type[0] != '\0')
 		out_text(out, volume->type);
@@ -22,7 +25,9 @@ static void say_table(const struct inventory_disk *disk, struct out *out)
 		out_text(out, "a damaged partition table");
 		return;
 	}
-	out_printf(out, "%s with %zu partition%s", disk->table.kind == PART_GPT ? "a GPT" : "an MBR", disk->n, disk->n == 1 ? "" : "s");
+	out_printf(out, "%s with %zu partition%s",
+		   disk->table.kind == PART_GPT ? "a GPT" : "an MBR", disk->n,
+		   disk->n == 1 ? "" : "s");
 	for (size_t i = 0; i < disk->n; i++) {
 		char text[80];
 		struct out_buffer volume;
@@ -38,7 +43,8 @@ static void say_table(const struct inventory_disk *disk, struct out *out)
 		out_text(out, ")");
 }
 
-void contents_say(const struct inventory_disk *disk, const struct inventory_part *part, struct out *out)
+void contents_say(const struct inventory_disk *disk, const struct inventory_part *part,
+		  struct out *out)
 {
 	if (part != NULL)
 		say_volume(&part->volume, part->device, out);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/fat.h"
 
 #include <stddef.h>
@@ -73,17 +74,22 @@ static bool is_sensible(const struct fat_sector *s)
 }
 
 /*
- * "FAT Type Determination": by the count of clusters; without a 16-bit FAT size the sector has the layout of FAT32.
- * NULL: no FAT.
+ * "FAT Type Determination": by the count of clusters; without a 16-bit FAT size the sector has the
+ * layout of FAT32. NULL: no FAT.
  */
 static const char *type_of(const struct fat_sector *s)
 {
 	uint64_t sector_bytes = le16_get(s->sector_bytes);
-	uint64_t root_sectors = div_up((uint64_t)le16_get(s->n_root_entries) * DIRECTORY_ENTRY_BYTES, sector_bytes);
-	uint64_t n_sectors = le16_get(s->n_sectors_16) != 0 ? le16_get(s->n_sectors_16) : le32_get(s->n_sectors_32);
+	uint64_t root_sectors = div_up((uint64_t)le16_get(s->n_root_entries) *
+					       DIRECTORY_ENTRY_BYTES,
+				       sector_bytes);
+	uint64_t n_sectors = le16_get(s->n_sectors_16) != 0 ? le16_get(s->n_sectors_16)
+							    : le32_get(s->n_sectors_32);
 	bool is_fat32 = le16_get(s->fat_sectors_16) == 0;
-	uint64_t fat_sectors = is_fat32 ? le32_get(s->fat32.fat_sectors) : le16_get(s->fat_sectors_16);
-	uint64_t overhead = le16_get(s->n_reserved_sectors) + s->n_fats * fat_sectors + root_sectors;
+	uint64_t fat_sectors = is_fat32 ? le32_get(s->fat32.fat_sectors)
+					: le16_get(s->fat_sectors_16);
+	uint64_t overhead = le16_get(s->n_reserved_sectors) + s->n_fats * fat_sectors +
+			    root_sectors;
 	uint64_t n_clusters;
 
 	if (fat_sectors == 0 || overhead >= n_sectors)

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The GUID partition table (UEFI 2.10, 5.3): a header and entries behind the MBR, and a backup of both at the end of
- * the disk.
+ * The GUID partition table (UEFI 2.10, 5.3): a header and entries behind the MBR, and a backup of
+ * both at the end of the disk.
  */
 
 #include "base/bytes.h"
@@ -12,8 +13,9 @@
 
 enum {
 	ENTRY_BYTES_MAX = 4096,
-	ENTRIES_MAX = 4096,  /* 128 is usual */
-	PIECE_BYTES = 65536, /* of the entries, read at a time; a multiple of every size of an entry */
+	ENTRIES_MAX = 4096, /* 128 is usual */
+	/* of the entries, read at a time; a multiple of every size of an entry */
+	PIECE_BYTES = 65536,
 	LEGACY_BOOTABLE = 4, /* bit 2 of the attributes */
 };
 
@@ -23,7 +25,8 @@ static bool is_signed_at(struct blk *blk, uint64_t offset)
 {
 	char bytes[sizeof signature];
 
-	return range_ok(offset, sizeof bytes, blk->size) && blk_read(blk, offset, bytes, sizeof bytes) == ST_OK &&
+	return range_ok(offset, sizeof bytes, blk->size) &&
+	       blk_read(blk, offset, bytes, sizeof bytes) == ST_OK &&
 	       memcmp(bytes, signature, sizeof bytes) == 0;
 }
 
@@ -43,33 +46,41 @@ uint32_t gpt_header_crc(const uint8_t *block, size_t n)
 }
 
 /* The fields of a header whose CRC is right. */
-static enum status check_fields(const struct part_disk *disk, uint64_t lba, const struct gpt_header *h,
-				struct error *why)
+static enum status check_fields(const struct part_disk *disk, uint64_t lba,
+				const struct gpt_header *h, struct error *why)
 {
 	uint32_t n_entries = le32_get(h->n_entries), entry_bytes = le32_get(h->entry_bytes);
 	uint64_t entries_lba = le64_get(h->entries_lba);
 
 	if (le32_get(h->revision) >> 16 != 1)
-		return fail(why, ST_CORRUPT, "the header has the unknown revision 0x%08x", le32_get(h->revision));
+		return fail(why, ST_CORRUPT, "the header has the unknown revision 0x%08x",
+			    le32_get(h->revision));
 	if (le64_get(h->my_lba) != lba)
-		return fail(why, ST_CORRUPT, "the header at LBA %ju says that it is at LBA %ju", lba,
-			    le64_get(h->my_lba));
-	if (!is_power_of_two(entry_bytes) || entry_bytes < sizeof(struct gpt_entry) || entry_bytes > ENTRY_BYTES_MAX)
-		return fail(why, ST_CORRUPT, "the header gives entries a size of %u bytes, not 128, 256, 512 ... %d",
+		return fail(why, ST_CORRUPT, "the header at LBA %ju says that it is at LBA %ju",
+			    lba, le64_get(h->my_lba));
+	if (!is_power_of_two(entry_bytes) || entry_bytes < sizeof(struct gpt_entry) ||
+	    entry_bytes > ENTRY_BYTES_MAX)
+		return fail(why, ST_CORRUPT,
+			    "the header gives entries a size of %u bytes, not 128, 256, 512 ... %d",
 			    entry_bytes, ENTRY_BYTES_MAX);
 	if (n_entries > ENTRIES_MAX)
-		return fail(why, ST_CORRUPT, "the header counts %u entries, more than %d", n_entries, ENTRIES_MAX);
+		return fail(why, ST_CORRUPT, "the header counts %u entries, more than %d",
+			    n_entries, ENTRIES_MAX);
 	if (entries_lba <= GPT_PRIMARY_LBA ||
-	    !range_ok(entries_lba, div_up((uint64_t)n_entries * entry_bytes, disk->lba_bytes), disk->n_lbas))
-		return fail(why, ST_CORRUPT, "the header puts the entries at LBA %ju, which cannot be", entries_lba);
+	    !range_ok(entries_lba, div_up((uint64_t)n_entries * entry_bytes, disk->lba_bytes),
+		      disk->n_lbas))
+		return fail(why, ST_CORRUPT,
+			    "the header puts the entries at LBA %ju, which cannot be", entries_lba);
 	if (le64_get(h->first_usable_lba) > le64_get(h->last_usable_lba))
-		return fail(why, ST_CORRUPT, "the header's first usable LBA %ju is behind the last one, %ju",
+		return fail(why, ST_CORRUPT,
+			    "the header's first usable LBA %ju is behind the last one, %ju",
 			    le64_get(h->first_usable_lba), le64_get(h->last_usable_lba));
 	return ST_OK;
 }
 
 /* Checks the header in `block`, of which disk->lba_bytes were read from `lba`. */
-static enum status check_header(const struct part_disk *disk, uint64_t lba, const uint8_t *block, struct error *why)
+static enum status check_header(const struct part_disk *disk, uint64_t lba, const uint8_t *block,
+				struct error *why)
 {
 	const struct gpt_header *h = (const struct gpt_header *)block;
 	uint32_t n = le32_get(h->header_bytes), crc;
@@ -77,15 +88,18 @@ static enum status check_header(const struct part_disk *disk, uint64_t lba, cons
 	if (memcmp(h->signature, signature, sizeof signature) != 0)
 		return fail(why, ST_CORRUPT, "there is no header at LBA %ju", lba);
 	if (n < sizeof *h || n > disk->lba_bytes)
-		return fail(why, ST_CORRUPT, "the header gives itself a size of %u bytes, not %zu to %u", n, sizeof *h,
-			    disk->lba_bytes);
+		return fail(why, ST_CORRUPT,
+			    "the header gives itself a size of %u bytes, not %zu to %u", n,
+			    sizeof *h, disk->lba_bytes);
 	crc = gpt_header_crc(block, n);
 	if (crc != le32_get(h->header_crc))
-		return fail(why, ST_CORRUPT, "the header's CRC is 0x%08x, not 0x%08x", crc, le32_get(h->header_crc));
+		return fail(why, ST_CORRUPT, "the header's CRC is 0x%08x, not 0x%08x", crc,
+			    le32_get(h->header_crc));
 	return check_fields(disk, lba, h, why);
 }
 
-static enum status read_header(const struct part_disk *disk, uint64_t lba, struct gpt_header *ret, struct error *why)
+static enum status read_header(const struct part_disk *disk, uint64_t lba, struct gpt_header *ret,
+			       struct error *why)
 {
 	uint8_t *block;
 	enum status st;
@@ -97,7 +111,8 @@ static enum status read_header(const struct part_disk *disk, uint64_t lba, struc
 		return fail_no_memory(why);
 	st = blk_read(disk->blk, lba * disk->lba_bytes, block, disk->lba_bytes);
 	if (st != ST_OK)
-		st = fail(why, st, "the header at LBA %ju cannot be read: %s", lba, status_text(st));
+		st = fail(why, st, "the header at LBA %ju cannot be read: %s", lba,
+			  status_text(st));
 	else
 		st = check_header(disk, lba, block, why);
 	if (st == ST_OK)
@@ -106,8 +121,8 @@ static enum status read_header(const struct part_disk *disk, uint64_t lba, struc
 	return st;
 }
 
-static void add(const struct part_disk *disk, const struct gpt_header *h, const struct gpt_entry *entry,
-		uint32_t number, struct part_table *table)
+static void add(const struct part_disk *disk, const struct gpt_header *h,
+		const struct gpt_entry *entry, uint32_t number, struct part_table *table)
 {
 	uint64_t first = le64_get(entry->first_lba), last = le64_get(entry->last_lba);
 	uint16_t name[36];
@@ -121,8 +136,11 @@ static void add(const struct part_disk *disk, const struct gpt_header *h, const 
 		return;
 	}
 	if (first < le64_get(h->first_usable_lba) || last > le64_get(h->last_usable_lba))
-		part_note(table, "partition %u (LBA %ju to %ju) lies outside of the usable range, LBA %ju to %ju",
-			  number, first, last, le64_get(h->first_usable_lba), le64_get(h->last_usable_lba));
+		part_note(table,
+			  "partition %u (LBA %ju to %ju) lies outside of the usable range, LBA %ju "
+			  "to %ju",
+			  number, first, last, le64_get(h->first_usable_lba),
+			  le64_get(h->last_usable_lba));
 	part = &table->part[table->n++];
 	part->number = number;
 	part->start_bytes = first * disk->lba_bytes;
@@ -137,10 +155,11 @@ static void add(const struct part_disk *disk, const struct gpt_header *h, const 
 }
 
 /* Takes the entries into the table, and says afterwards whether their CRC was right. */
-static enum status read_entries(const struct part_disk *disk, const struct gpt_header *h, struct part_table *table,
-				struct error *why)
+static enum status read_entries(const struct part_disk *disk, const struct gpt_header *h,
+				struct part_table *table, struct error *why)
 {
-	uint32_t entry_bytes = le32_get(h->entry_bytes), n_entries = le32_get(h->n_entries), crc = 0;
+	uint32_t entry_bytes = le32_get(h->entry_bytes), n_entries = le32_get(h->n_entries),
+		 crc = 0;
 	uint32_t per_piece = PIECE_BYTES / entry_bytes;
 	uint64_t offset = le64_get(h->entries_lba) * disk->lba_bytes;
 	uint8_t *piece = io_alloc(PIECE_BYTES);
@@ -152,18 +171,21 @@ static enum status read_entries(const struct part_disk *disk, const struct gpt_h
 	for (uint32_t done = 0; st == ST_OK && done < n_entries; done += per_piece) {
 		uint32_t n = (uint32_t)min_u64(per_piece, n_entries - done);
 
-		st = blk_read(disk->blk, offset + (uint64_t)done * entry_bytes, piece, (size_t)n * entry_bytes);
+		st = blk_read(disk->blk, offset + (uint64_t)done * entry_bytes, piece,
+			      (size_t)n * entry_bytes);
 		if (st != ST_OK) {
 			st = fail(why, st, "the entries cannot be read: %s", status_text(st));
 			break;
 		}
 		crc = crc32(crc, piece, (size_t)n * entry_bytes);
 		for (uint32_t i = 0; i < n; i++)
-			add(disk, h, (const struct gpt_entry *)(piece + (size_t)i * entry_bytes), done + i + 1, table);
+			add(disk, h, (const struct gpt_entry *)(piece + (size_t)i * entry_bytes),
+			    done + i + 1, table);
 	}
 	io_free(piece, PIECE_BYTES);
 	if (st == ST_OK && crc != le32_get(h->entries_crc))
-		st = fail(why, ST_CORRUPT, "the entries' CRC is 0x%08x, not 0x%08x", crc, le32_get(h->entries_crc));
+		st = fail(why, ST_CORRUPT, "the entries' CRC is 0x%08x, not 0x%08x", crc,
+			  le32_get(h->entries_crc));
 	return st;
 }
 
@@ -177,15 +199,16 @@ static void note_overlap(struct part_table *table)
 
 			if (a->start_bytes < b->start_bytes + b->size_bytes &&
 			    b->start_bytes < a->start_bytes + a->size_bytes) {
-				part_note(table, "partitions %u and %u overlap", a->number, b->number);
+				part_note(table, "partitions %u and %u overlap", a->number,
+					  b->number);
 				return;
 			}
 		}
 	}
 }
 
-enum status gpt_read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table, struct gpt_header *ret,
-			struct error *why)
+enum status gpt_read_at(const struct part_disk *disk, uint64_t lba, struct part_table *table,
+			struct gpt_header *ret, struct error *why)
 {
 	struct part_table attempt = *table;
 	enum status st;
@@ -205,28 +228,38 @@ enum status gpt_read_at(const struct part_disk *disk, uint64_t lba, struct part_
 	return ST_OK;
 }
 
-/* A disk copied to one with blocks of another size, byte by byte: its header is there, but not at LBA 1. */
+/*
+ * A disk copied to one with blocks of another size, byte by byte: its header is there, but not at
+ * LBA 1.
+ */
 static bool note_other_block_size(const struct part_disk *disk, struct part_table *table)
 {
 	uint32_t other_bytes = disk->lba_bytes == 512 ? 4096 : 512;
 
 	if (gpt_is_signed(disk) || !is_signed_at(disk->blk, other_bytes))
 		return false;
-	part_note(table, "this GPT was made for blocks of %u bytes, but the disk has blocks of %u: its partitions "
-		  "cannot be used here", other_bytes, disk->lba_bytes);
+	part_note(table,
+		  "this GPT was made for blocks of %u bytes, but the disk has blocks of %u: its "
+		  "partitions cannot be used here",
+		  other_bytes, disk->lba_bytes);
 	return true;
 }
 
-static void note_disk_size(const struct part_disk *disk, uint64_t backup_lba, struct part_table *table)
+static void note_disk_size(const struct part_disk *disk, uint64_t backup_lba,
+			   struct part_table *table)
 {
 	uint64_t last_lba = disk->n_lbas - 1;
 
 	if (backup_lba < last_lba)
-		part_note(table, "the GPT was made for a smaller disk: its backup is at LBA %ju, the disk ends at "
-			  "LBA %ju", backup_lba, last_lba);
+		part_note(table,
+			  "the GPT was made for a smaller disk: its backup is at LBA %ju, the disk "
+			  "ends at LBA %ju",
+			  backup_lba, last_lba);
 	if (backup_lba > last_lba)
-		part_note(table, "the GPT was made for a larger disk: its backup should be at LBA %ju, the disk ends "
-			  "at LBA %ju", backup_lba, last_lba);
+		part_note(table,
+			  "the GPT was made for a larger disk: its backup should be at LBA %ju, "
+			  "the disk ends at LBA %ju",
+			  backup_lba, last_lba);
 }
 
 enum status gpt_read(const struct part_disk *disk, struct part_table *table, struct error *err)
@@ -253,8 +286,10 @@ enum status gpt_read(const struct part_disk *disk, struct part_table *table, str
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
 	if (st == ST_OK)
-		part_note(table, "the primary GPT is damaged (%s); this is its backup", primary.text);
+		part_note(table, "the primary GPT is damaged (%s); this is its backup",
+			  primary.text);
 	else
-		part_note(table, "the GPT is damaged: %s; its backup, too: %s", primary.text, backup.text);
+		part_note(table, "the GPT is damaged: %s; its backup, too: %s", primary.text,
+			  backup.text);
 	return ST_OK;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/bytes.h"
@@ -44,8 +45,9 @@ _Static_assert(offsetof(struct gpt_entry, name) == 56, "GPT entry");
 uint32_t gpt_header_crc(const uint8_t *block, size_t n);
 
 /*
- * Reads the table whose header is at `lba`. *ret is that header, zeros where there is no good one. On failure `table` is
- * as it was, and `why` says what is wrong: ST_CORRUPT, ST_NO_MEMORY, and those of reading.
+ * Reads the table whose header is at `lba`. *ret is that header, zeros where there is no good one.
+ * On failure `table` is as it was, and `why` says what is wrong: ST_CORRUPT, ST_NO_MEMORY, and
+ * those of reading.
  */
-enum status gpt_read_at(const struct part_disk *, uint64_t lba, struct part_table *table, struct gpt_header *ret,
-			struct error *why);
+enum status gpt_read_at(const struct part_disk *, uint64_t lba, struct part_table *table,
+			struct gpt_header *ret, struct error *why);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/gpt_move.h"
 
 #include "base/bytes.h"
@@ -14,9 +15,7 @@ enum {
 	N_RECORDS = 4,
 };
 
-/*
- * ---- looking ------------------------------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 static void say(struct gpt_state *state, const char *text)
 {
@@ -30,7 +29,8 @@ static void say(struct gpt_state *state, const char *text)
 /* Whether two headers say the same of the disk. */
 static bool agree(const struct gpt_header *a, const struct gpt_header *b)
 {
-	return guid_equal(&a->disk_guid, &b->disk_guid) && memcmp(&a->first_usable_lba, &b->first_usable_lba, 16) == 0 &&
+	return guid_equal(&a->disk_guid, &b->disk_guid) &&
+	       memcmp(&a->first_usable_lba, &b->first_usable_lba, 16) == 0 &&
 	       memcmp(&a->n_entries, &b->n_entries, 12) == 0;
 }
 
@@ -40,7 +40,8 @@ static uint64_t entries_lbas(const struct part_disk *disk, const struct gpt_head
 }
 
 /* What two copies, each good by itself, have to be besides. */
-static const char *fault_of(const struct part_disk *disk, const struct gpt_header *primary, const struct gpt_header *backup)
+static const char *fault_of(const struct part_disk *disk, const struct gpt_header *primary,
+			    const struct gpt_header *backup)
 {
 	uint64_t last = le64_get(backup->my_lba), n = entries_lbas(disk, primary);
 
@@ -50,13 +51,16 @@ static const char *fault_of(const struct part_disk *disk, const struct gpt_heade
 		return "its backup does not belong to its primary";
 	if (le64_get(primary->entries_lba) + n > le64_get(primary->first_usable_lba))
 		return "its primary entries lie in the usable range";
-	if (le64_get(backup->entries_lba) <= le64_get(primary->last_usable_lba) || le64_get(backup->entries_lba) + n > last)
-		return "its backup entries do not lie between the usable range and the backup header";
+	if (le64_get(backup->entries_lba) <= le64_get(primary->last_usable_lba) ||
+	    le64_get(backup->entries_lba) + n > last)
+		return "its backup entries do not lie between the usable range and the backup "
+		       "header";
 	return NULL;
 }
 
 /* Reads one copy; what is wrong with it goes to `state`. */
-static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gpt_header *ret, struct gpt_state *state, struct error *err)
+static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gpt_header *ret,
+			   struct gpt_state *state, struct error *err)
 {
 	struct part_table table = { 0 };
 	enum status st = gpt_read_at(disk, lba, &table, ret, err);
@@ -73,7 +77,8 @@ static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gp
 }
 
 /* A disk with a good MBR in front of a GPT. */
-static enum status look_at_both(const struct part_disk *disk, struct gpt_state *state, struct error *err)
+static enum status look_at_both(const struct part_disk *disk, struct gpt_state *state,
+				struct error *err)
 {
 	struct gpt_header primary, backup;
 	const char *fault;
@@ -82,7 +87,8 @@ static enum status look_at_both(const struct part_disk *disk, struct gpt_state *
 	if (st != ST_OK || state->fit == GPT_ODD)
 		return st;
 	if (le64_get(primary.alternate_lba) != disk->n_lbas - 1) {
-		error_set(err, "it has its backup at LBA %ju, and its disk ends at LBA %ju", le64_get(primary.alternate_lba), disk->n_lbas - 1);
+		error_set(err, "it has its backup at LBA %ju, and its disk ends at LBA %ju",
+			  le64_get(primary.alternate_lba), disk->n_lbas - 1);
 		say(state, err->text);
 		return ST_OK;
 	}
@@ -97,9 +103,12 @@ static enum status look_at_both(const struct part_disk *disk, struct gpt_state *
 	return ST_OK;
 }
 
-enum status gpt_examine(struct blk *blk, uint64_t n_bytes, uint32_t lba_bytes, struct gpt_state *ret, struct error *err)
+enum status gpt_examine(struct blk *blk, uint64_t n_bytes, uint32_t lba_bytes,
+			struct gpt_state *ret, struct error *err)
 {
-	struct part_disk disk = { .blk = blk, .lba_bytes = lba_bytes, .n_lbas = n_bytes / lba_bytes };
+	struct part_disk disk = { .blk = blk,
+				  .lba_bytes = lba_bytes,
+				  .n_lbas = n_bytes / lba_bytes };
 	uint8_t *sector;
 	enum mbr_kind kind;
 	enum status st;
@@ -122,17 +131,15 @@ enum status gpt_examine(struct blk *blk, uint64_t n_bytes, uint32_t lba_bytes, s
 	return ST_OK;
 }
 
-/*
- * ---- moving -------------------------------------------------------------------------------------------------------
- */
+/* ---- moving ---- */
 
 /* Where things were, and where they are to be. */
 struct move {
-	struct part_disk disk;   /* the larger one */
-	struct gpt_header *h;    /* in a whole block: the primary header as it was */
+	struct part_disk disk; /* the larger one */
+	struct gpt_header *h;  /* in a whole block: the primary header as it was */
 	uint64_t old_backup_lba;
 	uint64_t backup_lba;
-	uint64_t entries_lba;    /* of the backup */
+	uint64_t entries_lba; /* of the backup */
 	uint64_t last_usable_lba;
 };
 
@@ -161,7 +168,8 @@ static enum status copy_entries(const struct move *move)
 }
 
 /* Writes one of the headers: what both have in common is in the block already. */
-static enum status write_header(const struct move *move, uint64_t my_lba, uint64_t alternate_lba, uint64_t entries_lba)
+static enum status write_header(const struct move *move, uint64_t my_lba, uint64_t alternate_lba,
+				uint64_t entries_lba)
 {
 	struct gpt_header *h = move->h;
 
@@ -187,7 +195,8 @@ static enum status wipe_old(const struct move *move)
 		st = blk_flush(move->disk.blk);
 	block = io_alloc(lba_bytes);
 	if (st == ST_OK)
-		st = block != NULL ? blk_read(move->disk.blk, at * lba_bytes, block, lba_bytes) : ST_NO_MEMORY;
+		st = block != NULL ? blk_read(move->disk.blk, at * lba_bytes, block, lba_bytes)
+				   : ST_NO_MEMORY;
 	if (st == ST_OK && !is_zero(block, lba_bytes))
 		st = ST_MISMATCH;
 	io_free(block, lba_bytes);
@@ -195,21 +204,23 @@ static enum status wipe_old(const struct move *move)
 }
 
 /*
- * The record of the MBR that says how large the disk is; one that says something else, as beside partitions of a hybrid
- * MBR, stays.
+ * The record of the MBR that says how large the disk is; one that says something else, as beside
+ * partitions of a hybrid MBR, stays.
  */
 static enum status grow_mbr(const struct move *move)
 {
 	uint32_t n = (uint32_t)min_u64(move->disk.n_lbas - 1, UINT32_MAX);
 	uint8_t *block = io_alloc(move->disk.lba_bytes);
-	enum status st = block != NULL ? blk_read(move->disk.blk, 0, block, move->disk.lba_bytes) : ST_NO_MEMORY;
+	enum status st = block != NULL ? blk_read(move->disk.blk, 0, block, move->disk.lba_bytes)
+				       : ST_NO_MEMORY;
 	bool changed = false;
 
 	for (size_t i = 0; st == ST_OK && i < N_RECORDS; i++) {
 		uint8_t *record = block + RECORDS_AT + i * RECORD_BYTES;
 		uint64_t had = bytes_from_le(record + 12, 4);
 
-		if (record[4] != 0xee || bytes_from_le(record + 8, 4) != 1 || (had != move->old_backup_lba && had != UINT32_MAX) || had == n)
+		if (record[4] != 0xee || bytes_from_le(record + 8, 4) != 1 ||
+		    (had != move->old_backup_lba && had != UINT32_MAX) || had == n)
 			continue;
 		memset(record + 5, 0xff, 3); /* no cylinder, head and sector can say it */
 		bytes_to_le(record + 12, 4, n);
@@ -239,7 +250,10 @@ static enum status do_move(const struct move *move)
 	return st == ST_OK ? blk_flush(move->disk.blk) : st;
 }
 
-/* The block with the primary header, and the places that follow from it and from where the backup's entries are. */
+/*
+ * The block with the primary header, and the places that follow from it and from where the backup's
+ * entries are.
+ */
 static enum status plan(struct move *move, uint64_t n_bytes)
 {
 	uint32_t lba_bytes = move->disk.lba_bytes;
@@ -251,14 +265,17 @@ static enum status plan(struct move *move, uint64_t n_bytes)
 	st = blk_read(move->disk.blk, move->old_backup_lba * lba_bytes, move->h, lba_bytes);
 	move->entries_lba = le64_get(move->h->entries_lba) + further;
 	if (st == ST_OK)
-		st = blk_read(move->disk.blk, (uint64_t)GPT_PRIMARY_LBA * lba_bytes, move->h, lba_bytes);
+		st = blk_read(move->disk.blk, (uint64_t)GPT_PRIMARY_LBA * lba_bytes, move->h,
+			      lba_bytes);
 	move->last_usable_lba = le64_get(move->h->last_usable_lba) + further;
 	return st;
 }
 
 enum status gpt_move(struct blk *disk, uint64_t n_bytes, uint32_t lba_bytes, struct error *err)
 {
-	struct move move = { .disk = { .blk = disk, .lba_bytes = lba_bytes, .n_lbas = disk->size / lba_bytes } };
+	struct move move = {
+		.disk = { .blk = disk, .lba_bytes = lba_bytes, .n_lbas = disk->size / lba_bytes }
+	};
 	struct gpt_state state;
 	enum status st;
 
@@ -268,9 +285,13 @@ enum status gpt_move(struct blk *disk, uint64_t n_bytes, uint32_t lba_bytes, str
 		st = do_move(&move);
 	io_free(move.h, lba_bytes);
 	if (st != ST_OK)
-		return fail(err, st, "moving the backup of the GPT to the end, LBA %ju: %s", move.backup_lba, status_text(st));
+		return fail(err, st, "moving the backup of the GPT to the end, LBA %ju: %s",
+			    move.backup_lba, status_text(st));
 	st = gpt_examine(disk, disk->size, lba_bytes, &state, err);
 	if (st == ST_OK && state.fit != GPT_WHOLE)
-		return fail(err, ST_MISMATCH, "the GPT was moved to the end, LBA %ju, and is not whole when read back: %s", move.backup_lba, state.why);
+		return fail(err, ST_MISMATCH,
+			    "the GPT was moved to the end, LBA %ju, and is not whole when read "
+			    "back: %s",
+			    move.backup_lba, state.why);
 	return st;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/inventory.h"
 
 #include "base/memory.h"
@@ -13,7 +14,8 @@ static size_t count_children(const struct device_list *devices, int parent)
 }
 
 /* The device that the firmware made of a table's entry. */
-static const struct device *find_device(const struct device_list *devices, size_t parent, const struct part *entry)
+static const struct device *find_device(const struct device_list *devices, size_t parent,
+					const struct part *entry)
 {
 	for (size_t i = 0; i < devices->n; i++) {
 		const struct device *device = &devices->device[i];
@@ -52,32 +54,34 @@ static void insert(struct inventory_disk *disk, const struct inventory_part *par
 	disk->part[at] = *part;
 }
 
-static enum status join_partitions(const struct device_list *devices, size_t index, struct inventory_disk *disk)
+static enum status join_partitions(const struct device_list *devices, size_t index,
+				   struct inventory_disk *disk)
 {
-	disk->part = mem_alloc((disk->table.n + count_children(devices, (int)index)) * sizeof *disk->part);
+	disk->part = mem_alloc((disk->table.n + count_children(devices, (int)index)) *
+			       sizeof *disk->part);
 	if (disk->part == NULL)
 		return ST_NO_MEMORY;
 	for (size_t i = 0; i < disk->table.n; i++) {
 		const struct part *entry = &disk->table.part[i];
 
 		insert(disk, &(struct inventory_part){
-			.entry = entry,
-			.device = find_device(devices, index, entry),
-			.start_bytes = entry->start_bytes,
-			.size_bytes = entry->size_bytes,
-			.volume.type = "",
-		});
+				     .entry = entry,
+				     .device = find_device(devices, index, entry),
+				     .start_bytes = entry->start_bytes,
+				     .size_bytes = entry->size_bytes,
+				     .volume.type = "",
+			     });
 	}
 	for (size_t i = 0; i < devices->n; i++) {
 		const struct device *device = &devices->device[i];
 
 		if (device->parent == (int)index && !is_joined(disk, device))
 			insert(disk, &(struct inventory_part){
-				.device = device,
-				.start_bytes = device->start_bytes,
-				.size_bytes = device->size_bytes,
-				.volume.type = "",
-			});
+					     .device = device,
+					     .start_bytes = device->start_bytes,
+					     .size_bytes = device->size_bytes,
+					     .volume.type = "",
+				     });
 		if (device->parent == (int)index && device->started_from)
 			disk->started_from = true;
 	}
@@ -107,12 +111,13 @@ static enum status recognise_all(struct inventory_disk *disk)
 	if (disk->table.kind == PART_NONE && disk->table.note[0] == '\0')
 		st = recognise(blk, 0, blk->size, &disk->volume);
 	for (size_t i = 0; st == ST_OK && i < disk->n; i++)
-		st = recognise(blk, disk->part[i].start_bytes, disk->part[i].size_bytes, &disk->part[i].volume);
+		st = recognise(blk, disk->part[i].start_bytes, disk->part[i].size_bytes,
+			       &disk->part[i].volume);
 	return st;
 }
 
-static enum status read_disk(const struct device_list *devices, size_t index, struct inventory_disk *disk,
-			     struct error *err)
+static enum status read_disk(const struct device_list *devices, size_t index,
+			     struct inventory_disk *disk, struct error *err)
 {
 	struct blk *blk;
 	enum status st = ST_OK;
@@ -141,7 +146,8 @@ enum status inventory_read(struct inventory *ret, struct error *err)
 	*ret = (struct inventory){ 0 };
 	st = platform_devices(&ret->devices, err);
 	if (st == ST_OK) {
-		ret->disk = mem_alloc(count_children(&ret->devices, DEVICE_NO_PARENT) * sizeof *ret->disk);
+		ret->disk = mem_alloc(count_children(&ret->devices, DEVICE_NO_PARENT) *
+				      sizeof *ret->disk);
 		if (ret->disk == NULL)
 			st = fail_no_memory(err);
 	}

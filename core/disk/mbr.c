@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables inside an extended
- * one.
+ * The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables
+ * inside an extended one.
  */
 
 #include "base/bytes.h"
@@ -35,7 +36,8 @@ enum {
 	TYPE_GPT_PROTECTIVE = 0xee,
 	BOOT_ACTIVE = 0x80,
 	N_ENTRIES = 4,
-	LOGICAL_MAX = 128, /* a chain may be longer, or a circle; nobody makes more partitions than this */
+	/* a chain may be longer, or a circle; nobody makes more partitions than this */
+	LOGICAL_MAX = 128,
 	FIRST_LOGICAL = 5,
 };
 
@@ -61,7 +63,10 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 
 	if (!is_signed(mbr))
 		return MBR_ABSENT;
-	/* A boot sector of FAT or NTFS bears the same signature, with code or messages where the table would be. */
+	/*
+	 * A boot sector of FAT or NTFS bears the same signature, with code or messages where the
+	 * table would be.
+	 */
 	if (volume_is_boot_sector(sector))
 		return MBR_VOLUME;
 	for (size_t i = 0; i < N_ENTRIES; i++) {
@@ -75,11 +80,15 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 	return kind;
 }
 
-/* Adds the partition of an entry whose first LBA counts from `base_lba`, unless it is not on the disk. */
-static void add(const struct part_disk *disk, struct part_table *table, const struct mbr_entry *entry,
-		uint64_t base_lba, uint32_t number)
+/*
+ * Adds the partition of an entry whose first LBA counts from `base_lba`, unless it is not on the
+ * disk.
+ */
+static void add(const struct part_disk *disk, struct part_table *table,
+		const struct mbr_entry *entry, uint64_t base_lba, uint32_t number)
 {
-	uint64_t first_lba = base_lba + le32_get(entry->first_lba), n_lbas = le32_get(entry->n_lbas);
+	uint64_t first_lba = base_lba + le32_get(entry->first_lba),
+		 n_lbas = le32_get(entry->n_lbas);
 
 	if (!range_ok(first_lba, n_lbas, disk->n_lbas)) {
 		part_leave_out(table, number);
@@ -96,8 +105,8 @@ static void add(const struct part_disk *disk, struct part_table *table, const st
 }
 
 /*
- * Where the next table of the chain is: `link` counts from the beginning of the extended partition. 0: the chain
- * ends.
+ * Where the next table of the chain is: `link` counts from the beginning of the extended partition.
+ * 0: the chain ends.
  */
 static uint64_t follow(const struct mbr_entry *link, uint64_t extended_lba)
 {
@@ -112,32 +121,41 @@ static bool contains(const uint64_t *lbas, uint32_t n, uint64_t lba)
 	return false;
 }
 
-static void read_logical(const struct part_disk *disk, const struct mbr_entry *extended, struct part_table *table,
-			 struct mbr *scratch)
+static void read_logical(const struct part_disk *disk, const struct mbr_entry *extended,
+			 struct part_table *table, struct mbr *scratch)
 {
-	uint64_t extended_lba = le32_get(extended->first_lba), n_extended = le32_get(extended->n_lbas);
+	uint64_t extended_lba = le32_get(extended->first_lba),
+		 n_extended = le32_get(extended->n_lbas);
 	uint64_t at = extended_lba, visited[LOGICAL_MAX];
 
 	for (uint32_t i = 0; at != 0; i++) {
 		enum status st;
 
 		if (i == LOGICAL_MAX) {
-			part_note(table, "the chain of logical partitions does not end after %d of them", LOGICAL_MAX);
+			part_note(table,
+				  "the chain of logical partitions does not end after %d of them",
+				  LOGICAL_MAX);
 			return;
 		}
 		if (contains(visited, i, at)) {
-			part_note(table, "the chain of logical partitions runs in a circle, back to LBA %ju", at);
+			part_note(table,
+				  "the chain of logical partitions runs in a circle, back to LBA "
+				  "%ju",
+				  at);
 			return;
 		}
 		visited[i] = at;
 		if (!range_ok(at, 1, disk->n_lbas) || !range_ok(at - extended_lba, 1, n_extended)) {
-			part_note(table, "the chain of logical partitions leaves the extended one, to LBA %ju", at);
+			part_note(table,
+				  "the chain of logical partitions leaves the extended one, to LBA "
+				  "%ju",
+				  at);
 			return;
 		}
 		st = blk_read(disk->blk, at * disk->lba_bytes, scratch, sizeof *scratch);
 		if (st != ST_OK || !is_signed(scratch)) {
-			part_note(table, "the chain of logical partitions breaks at LBA %ju: %s", at,
-				  st != ST_OK ? status_text(st) : "there is no table");
+			part_note(table, "the chain of logical partitions breaks at LBA %ju: %s",
+				  at, st != ST_OK ? status_text(st) : "there is no table");
 			return;
 		}
 		if (is_used(&scratch->entry[0]))
@@ -146,8 +164,8 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 	}
 }
 
-enum status mbr_read(const struct part_disk *disk, const uint8_t sector[static SECTOR_BYTES], struct part_table *table,
-		     struct error *err)
+enum status mbr_read(const struct part_disk *disk, const uint8_t sector[static SECTOR_BYTES],
+		     struct part_table *table, struct error *err)
 {
 	const struct mbr *mbr = (const struct mbr *)sector;
 	const struct mbr_entry *extended = NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/part.h"
 
 #include <stdarg.h>
@@ -11,8 +12,9 @@
 #include "disk/volume.h"
 
 /*
- * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for their second life
- * on a USB stick, which counts in sectors of 512 bytes: read from the optical disk it would be nonsense.
+ * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for
+ * their second life on a USB stick, which counts in sectors of 512 bytes: read from the optical
+ * disk it would be nonsense.
  */
 enum { OPTICAL_BLOCK_BYTES = 2048 };
 
@@ -39,14 +41,17 @@ void part_leave_out(struct part_table *table, uint32_t number)
 static void note_left_out(struct part_table *table)
 {
 	if (table->n_left_out == 1)
-		part_note(table, "partition %u does not lie on the disk and is left out", table->first_left_out);
+		part_note(table, "partition %u does not lie on the disk and is left out",
+			  table->first_left_out);
 	if (table->n_left_out > 1)
-		part_note(table, "%u partitions, from number %u on, do not lie on the disk and are left out",
+		part_note(table,
+			  "%u partitions, from number %u on, do not lie on the disk and are left "
+			  "out",
 			  table->n_left_out, table->first_left_out);
 }
 
-static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sector, struct part_table *table,
-				struct error *err)
+static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sector,
+				struct part_table *table, struct error *err)
 {
 	enum mbr_kind kind = mbr_classify(sector);
 	bool has_gpt = kind != MBR_VOLUME && gpt_is_signed(disk);
@@ -54,12 +59,14 @@ static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sec
 	if (kind == MBR_PROTECTIVE)
 		return gpt_read(disk, table, err);
 	if (has_gpt && kind != MBR_USED) {
-		part_note(table, "the protective MBR is missing, so firmware and operating systems ignore this GPT");
+		part_note(table, "the protective MBR is missing, so firmware and operating systems "
+				 "ignore this GPT");
 		return gpt_read(disk, table, err);
 	}
 	if (kind == MBR_EMPTY || kind == MBR_USED) {
 		if (has_gpt)
-			part_note(table, "there is a GPT, too, but the MBR does not protect it: the MBR counts");
+			part_note(table, "there is a GPT, too, but the MBR does not protect it: "
+					 "the MBR counts");
 		return mbr_read(disk, sector, table, err);
 	}
 	return ST_OK;
@@ -67,7 +74,8 @@ static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sec
 
 enum status part_table_read(struct blk *blk, struct part_table *ret, struct error *err)
 {
-	struct part_disk disk = { .blk = blk, .lba_bytes = (uint32_t)max_u64(blk->block_bytes, SECTOR_BYTES) };
+	struct part_disk disk = { .blk = blk,
+				  .lba_bytes = (uint32_t)max_u64(blk->block_bytes, SECTOR_BYTES) };
 	uint8_t *sector;
 	enum status st;
 
@@ -136,7 +144,8 @@ enum status part_sector_bytes(struct blk *blk, uint32_t *ret)
 	*ret = 0;
 	kind = mbr_classify(head);
 	if (kind == MBR_VOLUME) {
-		uint32_t said = (uint32_t)bytes_from_le(head + 11, 2); /* FAT and NTFS alike; exFAT has 0 there */
+		/* FAT and NTFS alike; exFAT has 0 there */
+		uint32_t said = (uint32_t)bytes_from_le(head + 11, 2);
 
 		*ret = is_power_of_two(said) && said >= SECTOR_BYTES ? said : 0;
 	} else if (memcmp(head + SECTOR_BYTES, "EFI PART", 8) == 0) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -20,39 +21,42 @@ enum {
 
 /* A partition; it always lies inside the blk. */
 struct part {
-	uint32_t number;       /* as operating systems count: GPT entries from 1; MBR 1 to 4, logical ones from 5 */
+	/* as operating systems count: GPT entries from 1; MBR 1 to 4, logical ones from 5 */
+	uint32_t number;
 	uint64_t start_bytes;
 	uint64_t size_bytes;
-	uint8_t mbr_type;      /* MBR only */
-	struct guid type;      /* GPT only, like `guid` */
+	uint8_t mbr_type; /* MBR only */
+	struct guid type; /* GPT only, like `guid` */
 	struct guid guid;
-	const char *type_name; /* "EFI system"; "" for a type without a name here; static */
+	const char *type_name;  /* "EFI system"; "" for a type without a name here; static */
 	char label[PART_LABEL]; /* UTF-8; MBR: "" */
-	bool bootable;         /* MBR: active; GPT: the legacy BIOS bootable attribute */
+	bool bootable;          /* MBR: active; GPT: the legacy BIOS bootable attribute */
 };
 
 struct part_table {
 	enum part_kind kind;
 	struct guid disk_guid;  /* GPT */
 	uint32_t mbr_signature; /* MBR */
-	struct part *part;      /* in the order of the table; logical partitions in the order of their chain */
+	/* in the order of the table; logical partitions in the order of their chain */
+	struct part *part;
 	size_t n;
-	uint32_t n_left_out;    /* partitions that the table has, but that do not lie on the disk */
+	uint32_t n_left_out; /* partitions that the table has, but that do not lie on the disk */
 	uint32_t first_left_out; /* the number of the first of them */
-	char note[PART_NOTE];   /* what is wrong with the table, in words; "" when nothing is */
+	char note[PART_NOTE];    /* what is wrong with the table, in words; "" when nothing is */
 };
 
 /*
- * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in *ret, and the note
- * says what is wrong. Errors: ST_NO_MEMORY, and those of reading the first sector; *ret is then empty. The caller
- * frees it.
+ * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in
+ * *ret, and the note says what is wrong. Errors: ST_NO_MEMORY, and those of reading the first
+ * sector; *ret is then empty. The caller frees it.
  */
 enum status part_table_read(struct blk *, struct part_table *ret, struct error *);
 void part_table_free(struct part_table *);
 
 /*
- * The size of the sectors that the table on a disk, or the volume that fills it, was made for, whatever the blk's own
- * block size is: *ret is 0 where nothing says it. Errors: those of reading, ST_NO_MEMORY.
+ * The size of the sectors that the table on a disk, or the volume that fills it, was made for,
+ * whatever the blk's own block size is: *ret is 0 where nothing says it. Errors: those of reading,
+ * ST_NO_MEMORY.
  */
 enum status part_sector_bytes(struct blk *, uint32_t *ret);
 

@@ -149,9 +149,7 @@ void port_print(const char *path, struct out *out)
 	}
 }
 
-/*
- * ---- twins -------------------------------------------------------------------------------------
- */
+/* ---- twins ---- */
 
 static bool are_twins(const struct device *a, const struct device *b)
 {

@@ -32,11 +32,11 @@
 
 enum key { KEY_SERIAL, KEY_GUID, KEY_PATH, KEY_NAME };
 
-static const char *const prefixes[] = { [KEY_SERIAL] = "serial=", [KEY_GUID] = "guid=", [KEY_PATH] = "path=", [KEY_NAME] = "" };
+static const char *const prefixes[] = {
+	[KEY_SERIAL] = "serial=", [KEY_GUID] = "guid=", [KEY_PATH] = "path=", [KEY_NAME] = ""
+};
 
-/*
- * ---- what has which name -----------------------------------------------------------------------
- */
+/* ---- what has which name ---- */
 
 /* A name to be looked for: the first `n` bytes of `value`. */
 struct wanted {
@@ -49,12 +49,14 @@ static bool is_called(const struct wanted *wanted, const char *text)
 {
 	size_t i = 0;
 
-	while (i < wanted->n && text[i] != '\0' && text_lower(text[i]) == text_lower(wanted->value[i]))
+	while (i < wanted->n && text[i] != '\0' &&
+	       text_lower(text[i]) == text_lower(wanted->value[i]))
 		i++;
 	return i == wanted->n && i > 0 && text[i] == '\0';
 }
 
-static bool has_guid(const struct wanted *wanted, const struct inventory_disk *disk, const struct guid *guid)
+static bool has_guid(const struct wanted *wanted, const struct inventory_disk *disk,
+		     const struct guid *guid)
 {
 	char text[GUID_TEXT];
 
@@ -75,20 +77,29 @@ static bool has_name(const struct wanted *wanted, const struct device *device)
 static bool disk_matches(const struct wanted *wanted, const struct inventory_disk *disk)
 {
 	switch (wanted->key) {
-	case KEY_SERIAL: return is_called(wanted, disk->device->serial);
-	case KEY_GUID: return has_guid(wanted, disk, &disk->table.disk_guid);
-	case KEY_PATH: return is_called(wanted, disk->device->path);
-	default: return has_name(wanted, disk->device);
+	case KEY_SERIAL:
+		return is_called(wanted, disk->device->serial);
+	case KEY_GUID:
+		return has_guid(wanted, disk, &disk->table.disk_guid);
+	case KEY_PATH:
+		return is_called(wanted, disk->device->path);
+	default:
+		return has_name(wanted, disk->device);
 	}
 }
 
-static bool part_matches(const struct wanted *wanted, const struct inventory_disk *disk, const struct inventory_part *part)
+static bool part_matches(const struct wanted *wanted, const struct inventory_disk *disk,
+			 const struct inventory_part *part)
 {
 	switch (wanted->key) {
-	case KEY_SERIAL: return false;
-	case KEY_GUID: return part->entry != NULL && has_guid(wanted, disk, &part->entry->guid);
-	case KEY_PATH: return part->device != NULL && is_called(wanted, part->device->path);
-	default: return part->device != NULL && has_name(wanted, part->device);
+	case KEY_SERIAL:
+		return false;
+	case KEY_GUID:
+		return part->entry != NULL && has_guid(wanted, disk, &part->entry->guid);
+	case KEY_PATH:
+		return part->device != NULL && is_called(wanted, part->device->path);
+	default:
+		return part->device != NULL && has_name(wanted, part->device);
 	}
 }
 
@@ -101,7 +112,8 @@ struct candidates {
 static void add_candidate(struct candidates *, const struct inventory *, const struct selection *);
 
 /* Counts what is called so; the first is in *ret. With `list`, all of them are written there. */
-static size_t count(const struct inventory *inventory, const struct wanted *wanted, struct selection *ret, struct candidates *list)
+static size_t count(const struct inventory *inventory, const struct wanted *wanted,
+		    struct selection *ret, struct candidates *list)
 {
 	size_t n = 0;
 
@@ -109,7 +121,8 @@ static size_t count(const struct inventory *inventory, const struct wanted *want
 		const struct inventory_disk *disk = &inventory->disk[i];
 
 		for (size_t k = 0; k <= disk->n; k++) {
-			struct selection found = { .disk = disk, .part = k > 0 ? &disk->part[k - 1] : NULL };
+			struct selection found = { .disk = disk,
+						   .part = k > 0 ? &disk->part[k - 1] : NULL };
 
 			if (k > 0 ? !part_matches(wanted, disk, found.part)
 				  : !disk_matches(wanted, disk))
@@ -123,9 +136,7 @@ static size_t count(const struct inventory *inventory, const struct wanted *want
 	return n;
 }
 
-/*
- * ---- what a name means -------------------------------------------------------------------------
- */
+/* ---- what a name means ---- */
 
 struct meaning {
 	size_t n;               /* things that the name can mean */
@@ -196,9 +207,7 @@ static struct meaning read_name(const struct inventory *inventory, const struct 
 	return meaning;
 }
 
-/*
- * ---- the best name -----------------------------------------------------------------------------
- */
+/* ---- the best name ---- */
 
 /* Whether a name leads to that and nothing else; `or_nowhere`: or does not lead anywhere. */
 static bool leads_to(const struct inventory *inventory, enum key key, const char *value,
@@ -223,7 +232,10 @@ static bool print_proved(const struct inventory *inventory, const struct selecti
 	out_text(&text.out, name);
 	if (number > 0)
 		out_printf(&text.out, ":%ju", number);
-	/* --erase takes a name with its prefix as well: such a value could be the name of another device. */
+	/*
+	 * --erase takes a name with its prefix as well: such a value could be the name of another
+	 * device.
+	 */
 	if (name[0] == '\0' || path_is_selector(name) || text.out.failed ||
 	    !leads_to(inventory, key, value, selection, false))
 		return false;
@@ -285,7 +297,8 @@ void selector_print(const struct inventory *inventory, const struct selection *s
 			return;
 	}
 	if (device != NULL)
-		(void)print_device(inventory, selection, device, out); /* printing nothing is an answer too */
+		/* printing nothing is an answer too */
+		(void)print_device(inventory, selection, device, out);
 }
 
 void selector_print_typed(const struct inventory *inventory, const struct selection *selection,
@@ -314,7 +327,8 @@ static const char *map_name(const struct selection *selection)
 }
 
 /* A line for the words of an error, with its newline before it. */
-static void print_candidate(const struct inventory *inventory, const struct selection *selection, struct out *out)
+static void print_candidate(const struct inventory *inventory, const struct selection *selection,
+			    struct out *out)
 {
 	const struct device *disk = selection->disk->device;
 	const char *name = map_name(selection);
@@ -329,7 +343,8 @@ static void print_candidate(const struct inventory *inventory, const struct sele
 	if (selection->part == NULL && disk->serial[0] != '\0')
 		out_printf(out, "serial %s, ", disk->serial);
 	if (disk->medium)
-		size_print(out, selection->part != NULL ? selection->part->size_bytes : disk->size_bytes);
+		size_print(out, selection->part != NULL ? selection->part->size_bytes
+							: disk->size_bytes);
 	else
 		out_text(out, "no medium");
 	out_buffer_init(&port, text, sizeof text);
@@ -338,12 +353,14 @@ static void print_candidate(const struct inventory *inventory, const struct sele
 	out_text(out, ")");
 }
 
-static void add_candidate(struct candidates *list, const struct inventory *inventory, const struct selection *selection)
+static void add_candidate(struct candidates *list, const struct inventory *inventory,
+			  const struct selection *selection)
 {
 	static const size_t room_for_last = 60;
 	struct out_buffer line;
 
-	out_buffer_init(&line, list->text + list->length, sizeof list->text - list->length - room_for_last);
+	out_buffer_init(&line, list->text + list->length,
+			sizeof list->text - list->length - room_for_last);
 	if (list->n_left_out == 0)
 		print_candidate(inventory, selection, &line.out);
 	if (list->n_left_out == 0 && !line.out.failed) {
@@ -355,9 +372,7 @@ static void add_candidate(struct candidates *list, const struct inventory *inven
 	out_printf(&line.out, "\n  and %zu more, which list shows", list->n_left_out);
 }
 
-/*
- * ---- finding -----------------------------------------------------------------------------------
- */
+/* ---- finding ---- */
 
 static enum status not_found(const struct inventory *inventory, const char *name, struct error *err)
 {
@@ -367,15 +382,19 @@ static enum status not_found(const struct inventory *inventory, const char *name
 		add_candidate(&list, inventory, &(struct selection){ .disk = &inventory->disk[i] });
 	if (inventory->n == 0)
 		return fail(err, ST_NOT_FOUND, "%s: there is no such disk, nor any other", name);
-	return fail(err, ST_NOT_FOUND, "%s: there is no such disk or partition; the disks are:%s", name, list.text);
+	return fail(err, ST_NOT_FOUND, "%s: there is no such disk or partition; the disks are:%s",
+		    name, list.text);
 }
 
-static enum status ambiguous(const struct inventory *inventory, const char *name, const struct wanted *wanted, struct error *err)
+static enum status ambiguous(const struct inventory *inventory, const char *name,
+			     const struct wanted *wanted, struct error *err)
 {
 	struct candidates list = { .length = 0 };
 	size_t n = read_name(inventory, wanted, &list).n;
 
-	return fail(err, ST_INVALID, "%s: %zu are called so, and only one can be meant; say which:%s", name, n, list.text);
+	return fail(err, ST_INVALID,
+		    "%s: %zu are called so, and only one can be meant; say which:%s", name, n,
+		    list.text);
 }
 
 static enum status no_such_part(const struct inventory *inventory, const char *name,
@@ -392,7 +411,8 @@ static enum status no_such_part(const struct inventory *inventory, const char *n
 		    list.text);
 }
 
-enum status selector_find(const struct inventory *inventory, const char *name, struct selection *ret, struct error *err)
+enum status selector_find(const struct inventory *inventory, const char *name,
+			  struct selection *ret, struct error *err)
 {
 	struct wanted wanted = { .key = KEY_SERIAL };
 	struct meaning meaning;
@@ -402,7 +422,10 @@ enum status selector_find(const struct inventory *inventory, const char *name, s
 	wanted.value = name + text_length(prefixes[wanted.key]);
 	wanted.n = text_length(wanted.value);
 	if (wanted.n == 0)
-		return fail(err, ST_INVALID, "\"%s\" is not complete: what of the disk is meant comes behind it, as in serial=S4X9NG0R12", name);
+		return fail(err, ST_INVALID,
+			    "\"%s\" is not complete: what of the disk is meant comes behind it, as "
+			    "in serial=S4X9NG0R12",
+			    name);
 	meaning = read_name(inventory, &wanted, NULL);
 	if (meaning.n > 1)
 		return ambiguous(inventory, name, &wanted, err);

@@ -1,4 +1,8 @@
-/* Names for the partition types that a person is likely to meet; of at most 20 characters, the column of `list`. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for the partition types that a person is likely to meet; of at most 20 characters, the
+ * column of `list`.
+ */
 
 #include "base/text.h"
 #include "disk/table.h"

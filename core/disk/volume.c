@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "disk/volume.h"
 
 #include <stdbool.h>
@@ -43,7 +44,8 @@ static const struct signature others[] = {
 
 static bool matches(const struct signature *signature, const uint8_t *head)
 {
-	return memcmp(head + signature->offset, signature->bytes, text_length(signature->bytes)) == 0;
+	return memcmp(head + signature->offset, signature->bytes, text_length(signature->bytes)) ==
+	       0;
 }
 
 /* Copies a label that ends at a NUL or in blanks, with what is not UTF-8 replaced. */
@@ -89,7 +91,8 @@ static void recognise(const uint8_t *head, struct volume *ret)
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
 		if (matches(&others[i], head)) {
 			ret->type = others[i].type;
-			take_label((const char *)head + others[i].label_offset, others[i].label_bytes, ret->label);
+			take_label((const char *)head + others[i].label_offset,
+				   others[i].label_bytes, ret->label);
 			return;
 		}
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/amend.h"
 
 #include "edit/resize.h"
@@ -7,9 +8,12 @@ static enum status check_size(const struct amend_job *job, struct error *err)
 {
 	const struct create_value *size = create_value(job->values, "size");
 
-	if (size == NULL || size->text == NULL || size->number >= job->image->size || job->may_shrink)
+	if (size == NULL || size->text == NULL || size->number >= job->image->size ||
+	    job->may_shrink)
 		return ST_OK;
-	return fail(err, ST_INVALID, "%s: option size: the disk has %ju bytes, and what it has behind %ju would be lost; --force allows that",
+	return fail(err, ST_INVALID,
+		    "%s: option size: the disk has %ju bytes, and what it has behind %ju would be "
+		    "lost; --force allows that",
 		    job->image->name, job->image->size, size->number);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/error.h"
@@ -11,5 +12,8 @@ struct amend_job {
 	struct out *progress;               /* NULL: silent */
 };
 
-/* Gives an image other options, and has it on the medium; all of them are checked before anything is written. */
+/*
+ * Gives an image other options, and has it on the medium; all of them are checked before anything
+ * is written.
+ */
 enum status amend_run(const struct amend_job *, struct error *);

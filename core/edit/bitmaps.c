@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/bitmaps.h"
 
 #include "base/range.h"
@@ -14,17 +15,21 @@ bool bitmaps_find(const struct image *image, const char *name, size_t *ret_index
 	return false;
 }
 
-enum status bitmaps_get(const struct image *image, const char *name, size_t *ret_index, struct error *err)
+enum status bitmaps_get(const struct image *image, const char *name, size_t *ret_index,
+			struct error *err)
 {
 	struct error why;
 	enum status st;
 
 	if (!bitmaps_find(image, name, ret_index))
-		return fail(err, ST_NOT_FOUND, "%s: it has no bitmap \"%s\"; `efi-img info` lists those that it has",
+		return fail(err, ST_NOT_FOUND,
+			    "%s: it has no bitmap \"%s\"; `efi-img info` lists those that it has",
 			    image->name, name);
 	if (image->bitmaps[*ret_index].in_use)
-		return fail(err, ST_CORRUPT, "%s: the bitmap \"%s\" was not stored when it should have been, and so does not say "
-			    "all that was written; it can only be removed", image->name, name);
+		return fail(err, ST_CORRUPT,
+			    "%s: the bitmap \"%s\" was not stored when it should have been, and so "
+			    "does not say all that was written; it can only be removed",
+			    image->name, name);
 	st = image->format->bitmaps->check(image, *ret_index, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
@@ -37,38 +42,46 @@ uint64_t bitmaps_granularity(const struct image *image)
 }
 
 /* What is set in `source`, set in `target`; NULL: only looked at. */
-static enum status go_through(struct image *target, size_t to, struct image *source, size_t from, struct error *err)
+static enum status go_through(struct image *target, size_t to, struct image *source, size_t from,
+			      struct error *err)
 {
 	uint64_t size = source->bitmaps[from].disk_bytes, n = 0;
 	const char *name = source->bitmaps[from].name;
 	bool set;
 
 	for (uint64_t at = 0; at < size; at += n) {
-		enum status st = target == NULL && platform_cancelled() ? ST_CANCELLED
-									: source->format->bitmaps->run(source, from, at, &set, &n);
+		enum status st = target == NULL && platform_cancelled()
+					 ? ST_CANCELLED
+					 : source->format->bitmaps->run(source, from, at, &set, &n);
 
 		if (st != ST_OK)
-			return fail(err, st, "%s: reading the bitmap \"%s\" at offset %ju of the disk: %s", source->name, name, at,
-				    status_text(st));
+			return fail(err, st,
+				    "%s: reading the bitmap \"%s\" at offset %ju of the disk: %s",
+				    source->name, name, at, status_text(st));
 		if (target == NULL || !set)
 			continue;
 		st = target->format->bitmaps->mark(target, to, at, n);
 		if (st != ST_OK)
-			return fail(err, st, "%s: changing the bitmap \"%s\": %s", target->name, target->bitmaps[to].name, status_text(st));
+			return fail(err, st, "%s: changing the bitmap \"%s\": %s", target->name,
+				    target->bitmaps[to].name, status_text(st));
 	}
 	return ST_OK;
 }
 
-static enum status check_size(const struct image *target, uint64_t disk_bytes, const struct image *source, size_t from,
-			      struct error *err)
+static enum status check_size(const struct image *target, uint64_t disk_bytes,
+			      const struct image *source, size_t from, struct error *err)
 {
 	if (source->bitmaps[from].disk_bytes == disk_bytes)
 		return ST_OK;
-	return fail(err, ST_INVALID, "%s: the bitmap \"%s\" is of a disk of %ju bytes, and cannot be one of the disk of %s, of %ju",
-		    source->name, source->bitmaps[from].name, source->bitmaps[from].disk_bytes, target->name, disk_bytes);
+	return fail(err, ST_INVALID,
+		    "%s: the bitmap \"%s\" is of a disk of %ju bytes, and cannot be one of the "
+		    "disk of %s, of %ju",
+		    source->name, source->bitmaps[from].name, source->bitmaps[from].disk_bytes,
+		    target->name, disk_bytes);
 }
 
-enum status bitmaps_merge(struct image *target, size_t to, struct image *source, size_t from, struct error *err)
+enum status bitmaps_merge(struct image *target, size_t to, struct image *source, size_t from,
+			  struct error *err)
 {
 	enum status st = check_size(target, target->bitmaps[to].disk_bytes, source, from, err);
 
@@ -80,10 +93,13 @@ enum status bitmaps_merge(struct image *target, size_t to, struct image *source,
 	return st == ST_OK ? image_flush(target, err) : st;
 }
 
-static enum status add(struct image *target, const struct bitmap *bitmap, bool write, struct error *err)
+static enum status add(struct image *target, const struct bitmap *bitmap, bool write,
+		       struct error *err)
 {
 	struct error why;
-	enum status st = target->format->bitmaps->add(target, bitmap->name, bitmap->granularity_bytes, false, write, &why);
+	enum status st = target->format->bitmaps->add(target, bitmap->name,
+						      bitmap->granularity_bytes, false, write,
+						      &why);
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", target->name, why.text);
 }
@@ -97,7 +113,8 @@ enum status bitmaps_plan_copy(struct image *target, const struct image *source, 
 			continue;
 		st = bitmaps_get(source, source->bitmaps[i].name, &k, err);
 		if (st == ST_OK && k != i)
-			st = fail(err, ST_CORRUPT, "%s: it has two bitmaps with the name \"%s\"", source->name, source->bitmaps[i].name);
+			st = fail(err, ST_CORRUPT, "%s: it has two bitmaps with the name \"%s\"",
+				  source->name, source->bitmaps[i].name);
 		if (st == ST_OK)
 			st = check_size(target, target->size, source, i, err);
 		if (st == ST_OK)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/create.h"
 
 #include "base/memory.h"
@@ -21,23 +22,25 @@ static const char *option_text(const struct create_job *job, const char *name)
 	return value != NULL ? value->text : NULL;
 }
 
-/*
- * ---- the backing file ---------------------------------------------------------------------------------------------
- */
+/* ---- the backing file ---- */
 
 /* Takes the size from the backing file where none was given. */
-static enum status open_backing(struct create_job *job, const char *name, const struct image_format *format, struct error *err)
+static enum status open_backing(struct create_job *job, const char *name,
+				const struct image_format *format, struct error *err)
 {
 	struct out_buffer digits;
 	struct chain chain;
 	char text[24];
-	enum status st = chain_open(job->storage, ROLE_BACKING_FILE, name, format, true, &chain, err);
+	enum status st = chain_open(job->storage, ROLE_BACKING_FILE, name, format, true, &chain,
+				    err);
 
 	if (st != ST_OK)
 		return st;
 	if (job->request.backing_format == NULL)
-		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F; it looks like -F %s", name,
-			  chain.link[0].image->format->name);
+		st = fail(err, ST_INVALID,
+			  "%s: say of which format the backing file is, with -F; it looks like -F "
+			  "%s",
+			  name, chain.link[0].image->format->name);
 	if (st == ST_OK && option_text(job, "size") == NULL) {
 		out_buffer_init(&digits, text, sizeof text);
 		out_printf(&digits.out, "%ju", chain.link[0].image->size);
@@ -57,13 +60,18 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 	job->request.backing_name = backing;
 	job->request.backing_format = option_text(job, "backing_fmt");
 	if (backing == NULL)
-		return job->request.backing_format == NULL ? ST_OK :
-			fail(err, ST_INVALID, "%s: a format of the backing file (-F, backing_fmt), but no backing file (-b, backing_file)",
-			     job->file_name);
+		return job->request.backing_format == NULL
+			       ? ST_OK
+			       : fail(err, ST_INVALID,
+				      "%s: a format of the backing file (-F, backing_fmt), but no "
+				      "backing file (-b, backing_file)",
+				      job->file_name);
 	if (backing[0] == '\0')
-		return fail(err, ST_INVALID, "%s: the name of the backing file is empty", job->file_name);
+		return fail(err, ST_INVALID, "%s: the name of the backing file is empty",
+			    job->file_name);
 	if (job->request.backing_format != NULL)
-		st = image_format_get(job->request.backing_format, "backing file format", &format, err);
+		st = image_format_get(job->request.backing_format, "backing file format", &format,
+				      err);
 	if (st == ST_OK && job->trust_backing && format == NULL)
 		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F",
 			  backing);
@@ -77,22 +85,26 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 	return st;
 }
 
-/*
- * ---- place for the files ------------------------------------------------------------------------------------------
- */
+/* ---- place for the files ---- */
 
 /* Where file `i` of the plan would be. */
-static enum status look_at_place(const struct create_job *job, size_t i, struct place *ret, struct error *err)
+static enum status look_at_place(const struct create_job *job, size_t i, struct place *ret,
+				 struct error *err)
 {
 	struct out_buffer out;
 
 	if (i > 0 || job->device_bytes == 0) {
 		if (path_is_selector(job->file[i]))
-			return fail(err, ST_INVALID, "%s is a disk or a partition; a file name is wanted here (convert and dd write to disks)",
+			return fail(err, ST_INVALID,
+				    "%s is a disk or a partition; a file name is wanted here "
+				    "(convert and dd write to disks)",
 				    job->file[i]);
 		return platform_look(job->file[i], ret, err);
 	}
-	*ret = (struct place){ .free_bytes = job->device_bytes, .file_limit_bytes = UINT64_MAX, .cluster_bytes = 1, .volume = (uintptr_t)job };
+	*ret = (struct place){ .free_bytes = job->device_bytes,
+			       .file_limit_bytes = UINT64_MAX,
+			       .cluster_bytes = 1,
+			       .volume = (uintptr_t)job };
 	out_buffer_init(&out, ret->volume_name, sizeof ret->volume_name);
 	out_text(&out.out, job->file[i]);
 	return ST_OK;
@@ -105,7 +117,8 @@ static enum status decide_split(struct create_job *job, struct error *err)
 	struct place place;
 	enum status st;
 
-	if (!job->may_split || job->split_bytes > 0 || job->device_bytes > 0 || job->plan.n_files > 1)
+	if (!job->may_split || job->split_bytes > 0 || job->device_bytes > 0 ||
+	    job->plan.n_files > 1)
 		return ST_OK;
 	st = look_at_place(job, 0, &place, err);
 	if (st == ST_OK && job->format->measure != NULL)
@@ -115,14 +128,19 @@ static enum status decide_split(struct create_job *job, struct error *err)
 	return st;
 }
 
-/* A file that is called like a part is read as one, wherever the new image ends: it goes, or must not be there. */
+/*
+ * A file that is called like a part is read as one, wherever the new image ends: it goes, or must
+ * not be there.
+ */
 static enum status check_part(void *user, const char *part, struct error *err)
 {
 	const struct create_job *job = user;
 	enum status st = storage_use(job->storage, ROLE_PART, ACCESS_REMOVE, part, err);
 
 	if (st == ST_OK && !job->replace)
-		return fail(err, ST_EXISTS, "%s: the file exists already, and would be taken for a part of %s; --force would remove it",
+		return fail(err, ST_EXISTS,
+			    "%s: the file exists already, and would be taken for a part of %s; "
+			    "--force would remove it",
 			    part, job->file_name);
 	return st;
 }
@@ -132,15 +150,22 @@ static enum status check_parts(struct create_job *job, struct error *err)
 	uint64_t part_bytes = split_part_bytes(job->split_bytes), most;
 
 	if (part_bytes == 0)
-		return fail(err, ST_INVALID, "%s: parts of %ju bytes are too small: at least 1M", job->file_name, job->split_bytes);
+		return fail(err, ST_INVALID, "%s: parts of %ju bytes are too small: at least 1M",
+			    job->file_name, job->split_bytes);
 	if (mul_ok(part_bytes, SPLIT_PARTS_MAX, &most) && job->plan.file[0].size >= most)
-		return fail(err, ST_TOO_LARGE, "%s: %ju bytes in parts of %ju are more than %d files; make the parts larger (--split)",
+		return fail(err, ST_TOO_LARGE,
+			    "%s: %ju bytes in parts of %ju are more than %d files; make the parts "
+			    "larger (--split)",
 			    job->file_name, job->plan.file[0].size, part_bytes, SPLIT_PARTS_MAX);
 	return split_each_part(job->file[0], check_part, job, err);
 }
 
-/* Takes the names of file `i` of the plan, and refuses what is there already unless it is to be replaced. */
-static enum status take_names(struct create_job *job, size_t i, const struct place *place, struct error *err)
+/*
+ * Takes the names of file `i` of the plan, and refuses what is there already unless it is to be
+ * replaced.
+ */
+static enum status take_names(struct create_job *job, size_t i, const struct place *place,
+			      struct error *err)
 {
 	enum access_role role = i == 0 ? ROLE_TARGET : ROLE_DATA_FILE;
 	bool split = i == 0 && job->split_bytes > 0;
@@ -151,7 +176,8 @@ static enum status take_names(struct create_job *job, size_t i, const struct pla
 	st = split ? storage_use_split(job->storage, role, job->file[i], err)
 		   : storage_use(job->storage, role, ACCESS_CREATE, job->file[i], err);
 	if (st == ST_OK && place->exists && !job->replace)
-		return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it", job->file[i]);
+		return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it",
+			    job->file[i]);
 	return st == ST_OK && split ? check_parts(job, err) : st;
 }
 
@@ -162,7 +188,9 @@ static enum status check_places(struct create_job *job, struct error *err)
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++) {
-		need[i] = (struct place_need){ .name = job->file[i], .size = job->plan.file[i].size, .prealloc = job->plan.file[i].prealloc };
+		need[i] = (struct place_need){ .name = job->file[i],
+					       .size = job->plan.file[i].size,
+					       .prealloc = job->plan.file[i].prealloc };
 		st = look_at_place(job, i, &place[i], err);
 		if (st == ST_OK && i == 0)
 			job->place = place[i];
@@ -194,7 +222,8 @@ static enum status plan_dense(struct create_job *job, struct error *err)
 	enum status st;
 
 	/* With a data file, that is what has the data. What a backing file shows is left out. */
-	if (!job->dense || job->format->measure == NULL || job->plan.n_files > 1 || job->request.backing_name != NULL)
+	if (!job->dense || job->format->measure == NULL || job->plan.n_files > 1 ||
+	    job->request.backing_name != NULL)
 		return ST_OK;
 	st = job->format->measure(&job->request, NULL, &full, err);
 	if (st != ST_OK)
@@ -211,17 +240,25 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	enum status st;
 
 	job->request = (struct create_request){
-		.file_name = job->file_name, .options = &job->options, .bitmaps = job->bitmaps, .compressed = job->compressed,
+		.file_name = job->file_name,
+		.options = &job->options,
+		.bitmaps = job->bitmaps,
+		.compressed = job->compressed,
 		.filled = job->fill,
 	};
 	st = prepare_backing(job, err);
 	if (st != ST_OK)
 		return st;
 	if (option_text(job, "size") == NULL)
-		return fail(err, ST_INVALID, "%s: the size of the disk is missing; write it behind the name, such as 10G", job->file_name);
+		return fail(err, ST_INVALID,
+			    "%s: the size of the disk is missing; write it behind the name, such "
+			    "as 10G",
+			    job->file_name);
 	size = create_value(&job->options, "size")->number;
 	if (size > SIZE_LIMIT - 511)
-		return fail(err, ST_TOO_LARGE, "%s: a disk of %ju bytes is more than any image can have", job->file_name, size);
+		return fail(err, ST_TOO_LARGE,
+			    "%s: a disk of %ju bytes is more than any image can have",
+			    job->file_name, size);
 	job->request.size = round_up(size, 512);
 	st = job->format->plan(&job->request, &job->plan, &why);
 	if (st == ST_OK)
@@ -234,15 +271,18 @@ enum status create_prepare(struct create_job *job, struct error *err)
 	return st == ST_OK ? check_places(job, err) : st;
 }
 
-/*
- * ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
-/* Creates file `i` of the plan. With --force an existing file must not be one that was made a moment ago. */
-static enum status make_file(const struct create_job *job, size_t i, struct blk **ret, struct error *err)
+/*
+ * Creates file `i` of the plan. With --force an existing file must not be one that was made a
+ * moment ago.
+ */
+static enum status make_file(const struct create_job *job, size_t i, struct blk **ret,
+			     struct error *err)
 {
 	if (i == 0 && job->split_bytes > 0)
-		return split_create(job->file[0], split_part_bytes(job->split_bytes), job->replace, ret, err);
+		return split_create(job->file[0], split_part_bytes(job->split_bytes), job->replace,
+				    ret, err);
 	if (i == 0 && job->replace && job->device_bytes == 0) {
 		unsigned n;
 		enum status st = split_count(job->file[0], &n, err);
@@ -264,11 +304,13 @@ static void remove_files(const struct create_job *job, size_t n, struct error *e
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; i < n; i++) {
 		struct error why, before;
 
-		if ((i > 0 || job->split_bytes == 0 || split_remove(job->file[0], SPLIT_PARTS_MAX, &why) == ST_OK) &&
+		if ((i > 0 || job->split_bytes == 0 ||
+		     split_remove(job->file[0], SPLIT_PARTS_MAX, &why) == ST_OK) &&
 		    platform_remove(job->file[i], &why) == ST_OK)
 			continue;
 		before = *err;
-		error_set(err, "%s; and the incomplete file could not be removed: %s", before.text, why.text);
+		error_set(err, "%s; and the incomplete file could not be removed: %s", before.text,
+			  why.text);
 	}
 }
 
@@ -287,7 +329,8 @@ enum status create_check_rewrite(const struct create_job *job, struct error *err
 }
 
 /* Creates all files; *ret_n of them are there, on failure too. */
-static enum status make_files(const struct create_job *job, struct blk *file[], size_t *ret_n, struct error *err)
+static enum status make_files(const struct create_job *job, struct blk *file[], size_t *ret_n,
+			      struct error *err)
 {
 	enum status st = create_check_rewrite(job, err);
 
@@ -298,8 +341,9 @@ static enum status make_files(const struct create_job *job, struct blk *file[], 
 		struct blk *held;
 
 		mark_make(MARK_IMAGE, job->id, mark);
-		st = hold_open(file[0], &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES,
-							     .mark = mark }, &held);
+		st = hold_open(file[0],
+			       &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark },
+			       &held);
 		if (st != ST_OK)
 			return fail(err, st, "%s: %s", job->file_name, status_text(st));
 		file[0] = held;
@@ -349,7 +393,8 @@ static enum status check_unfinished(struct blk *file, const char *name,
 	if (!marked)
 		return fail(err, ST_EXISTS,
 			    "%s: --resume: this is not the unfinished image of the journal: it is "
-			    "complete, or something else; it is as it was", name);
+			    "complete, or something else; it is as it was",
+			    name);
 	if (memcmp(found, id, sizeof found) != 0)
 		return fail(err, ST_EXISTS,
 			    "%s: --resume: this is an unfinished image, but of another copy than "
@@ -382,11 +427,14 @@ static enum status open_file(const struct create_job *job, struct blk **ret, str
 
 	if (st != ST_OK)
 		return st;
-	return job->split_bytes > 0 ? split_reopen(job->file[0], split_part_bytes(job->split_bytes), first, ret, err)
+	return job->split_bytes > 0 ? split_reopen(job->file[0], split_part_bytes(job->split_bytes),
+						   first, ret, err)
 				    : split_open(job->file[0], OPEN_WRITE, first, ret, err);
 }
 
-enum status create_reopen(const struct create_job *job, const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret, struct error *err)
+enum status create_reopen(const struct create_job *job,
+			  const uint8_t first[static HOLD_IMAGE_BYTES], struct blk **ret,
+			  struct error *err)
 {
 	uint8_t mark[MARK_BYTES];
 	struct blk *file;
@@ -397,8 +445,10 @@ enum status create_reopen(const struct create_job *job, const uint8_t first[stat
 	st = check_unfinished(file, job->file[0], job->id, err);
 	if (st == ST_OK) {
 		mark_make(MARK_IMAGE, job->id, mark);
-		st = hold_open(file, &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark,
-							  .resumes = true }, ret);
+		st = hold_open(file,
+			       &(struct hold_kind){
+				       .bytes = HOLD_IMAGE_BYTES, .mark = mark, .resumes = true },
+			       ret);
 		if (st != ST_OK)
 			error_set(err, "%s: %s", job->file_name, status_text(st));
 	}

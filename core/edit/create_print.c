@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 #include "base/tree.h"
 #include "edit/create.h"
@@ -8,18 +9,21 @@ static bool looked(const struct create_job *job)
 	return job->place.cluster_bytes > 0;
 }
 
-void create_print_text(const struct create_job *job, const struct chain *source, size_t n, enum status st, const struct error *err, struct out *out)
+void create_print_text(const struct create_job *job, const struct chain *source, size_t n,
+		       enum status st, const struct error *err, struct out *out)
 {
 	plan_sources_text(source, n, out);
 	out_printf(out, "target:  %s", job->file_name);
 	if (looked(job)) {
-		out_printf(out, " (%s; ", job->place.exists ? "a file that is replaced" : "a new file");
+		out_printf(out, " (%s; ",
+			   job->place.exists ? "a file that is replaced" : "a new file");
 		size_print(out, job->place.free_bytes);
 		out_printf(out, " free on %s)", job->place.volume_name);
 	}
 	out_text(out, "\n");
 	if (st == ST_OK)
-		out_printf(out, "writes:  a %s image of a disk of %ju bytes", job->format->name, job->request.size);
+		out_printf(out, "writes:  a %s image of a disk of %ju bytes", job->format->name,
+			   job->request.size);
 	if (st == ST_OK && job->split_bytes > 0)
 		out_printf(out, ", in files of at most %ju bytes", job->split_bytes);
 	if (st == ST_OK)
@@ -28,7 +32,8 @@ void create_print_text(const struct create_job *job, const struct chain *source,
 	plan_verdict_text(st, err, out);
 }
 
-void create_print_json(const struct create_job *job, const struct chain *source, size_t n, enum status st, const struct error *err, struct out *out)
+void create_print_json(const struct create_job *job, const struct chain *source, size_t n,
+		       enum status st, const struct error *err, struct out *out)
 {
 	struct tree tree;
 

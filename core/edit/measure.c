@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/measure.h"
 
 #include "base/range.h"
@@ -5,17 +6,21 @@
 #include "platform/person.h"
 
 /* How much of the source would be stored in units of `unit_bytes`. */
-static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes, struct error *err)
+static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes,
+			      struct error *err)
 {
 	uint64_t bytes = 0;
 
 	for (uint64_t at = 0; at < source->size;) {
 		struct disk_status status;
-		enum status st = platform_cancelled() ? ST_CANCELLED : disk_status(source, at, source->size - at, &status);
+		enum status st = platform_cancelled()
+					 ? ST_CANCELLED
+					 : disk_status(source, at, source->size - at, &status);
 		uint64_t end;
 
 		if (st != ST_OK)
-			return fail(err, st, "%s: looking at what is at offset %ju: %s", source->name, at, status_text(st));
+			return fail(err, st, "%s: looking at what is at offset %ju: %s",
+				    source->name, at, status_text(st));
 		end = at + status.length;
 		if (status.data && !status.zero) {
 			end = round_up(end, unit_bytes);
@@ -27,7 +32,8 @@ static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_
 	return ST_OK;
 }
 
-enum status measure_run(const struct measure_job *job, struct measure_result *ret, struct error *err)
+enum status measure_run(const struct measure_job *job, struct measure_result *ret,
+			struct error *err)
 {
 	const struct create_value *backing = create_value(job->options, "backing_file");
 	const struct create_request request = {
@@ -41,7 +47,8 @@ enum status measure_run(const struct measure_job *job, struct measure_result *re
 	enum status st;
 
 	if (job->format->measure == NULL)
-		return fail(err, ST_UNSUPPORTED, "images of format %s cannot be measured", job->format->name);
+		return fail(err, ST_UNSUPPORTED, "images of format %s cannot be measured",
+			    job->format->name);
 	st = job->format->measure(&request, job->source, &measure, err);
 	if (st == ST_OK && measure.unit_bytes == 0)
 		stored_bytes = measure.data_bytes;

@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "format/image.h"
 
 /* What a new image would take. */
 struct measure_job {
-	const struct image_format *format; /* of that image */
+	const struct image_format *format;   /* of that image */
 	const struct create_values *options; /* of that format */
 	uint64_t size;                       /* of its disk; bytes */
-	struct image *source;                /* the disk that would be converted to it, loaded; NULL: an empty one */
+	/* the disk that would be converted to it, loaded; NULL: an empty one */
+	struct image *source;
 };
 
 struct measure_result {
@@ -17,5 +19,8 @@ struct measure_result {
 	uint64_t bitmaps_bytes;  /* and would take this besides */
 };
 
-/* Errors: ST_UNSUPPORTED (a format that cannot say), ST_INVALID, ST_TOO_LARGE, ST_IO, ST_CORRUPT, ST_CANCELLED. */
+/*
+ * Errors: ST_UNSUPPORTED (a format that cannot say), ST_INVALID, ST_TOO_LARGE, ST_IO, ST_CORRUPT,
+ * ST_CANCELLED.
+ */
 enum status measure_run(const struct measure_job *, struct measure_result *ret, struct error *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stddef.h>
@@ -10,15 +11,17 @@
 /* A file that is about to be made, or to get longer. */
 struct place_need {
 	const char *name;
-	uint64_t size;       /* bytes in the end */
+	uint64_t size; /* bytes in the end */
 	enum prealloc prealloc;
-	bool grows;          /* an existing file goes on from `old_size`; otherwise it is replaced */
+	/* an existing file goes on from `old_size`; otherwise it is replaced */
+	bool grows;
 	uint64_t old_size;
 };
 
 /*
- * Whether need[i] can be had where platform_look() says that it will be (place[i]), besides the files before it: the
- * largest file of the file system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with words that say what
- * is free.
+ * Whether need[i] can be had where platform_look() says that it will be (place[i]), besides the
+ * files before it: the largest file of the file system, and the space of the volume. ST_TOO_LARGE,
+ * ST_NO_SPACE, with words that say what is free.
  */
-enum status place_check(const struct place_need need[], const struct place place[], size_t i, struct error *);
+enum status place_check(const struct place_need need[], const struct place place[], size_t i,
+			struct error *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/plan.h"
 
 #include "base/size.h"

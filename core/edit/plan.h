@@ -1,9 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/tree.h"
 #include "format/chain.h"
 
-/* What the plans of --dry-run have in common, whatever is written to: create_print_*(), target_print_*(). */
+/*
+ * What the plans of --dry-run have in common, whatever is written to: create_print_*(),
+ * target_print_*().
+ */
 
 void plan_sources_text(const struct chain *source, size_t n, struct out *);
 void plan_sources_json(const struct chain *source, size_t n, struct tree *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/rebase.h"
 
 #include "base/memory.h"
@@ -15,16 +16,18 @@ struct run {
 	struct pack pack;   /* opened: compress */
 };
 
-static enum status read_failed(const struct image *image, enum status st, uint64_t at, struct error *err)
+static enum status read_failed(const struct image *image, enum status st, uint64_t at,
+			       struct error *err)
 {
 	return fail(err, st, "%s: reading at offset %ju: %s", image->name, at, status_text(st));
 }
 
 /*
- * How far what shows through from `backing` (NULL: nothing) is zeros without being read, at `at`; 0: it has to be
- * read.
+ * How far what shows through from `backing` (NULL: nothing) is zeros without being read, at `at`;
+ * 0: it has to be read.
  */
-static enum status zeros_at(struct image *backing, uint64_t at, uint64_t len, uint64_t *ret, struct error *err)
+static enum status zeros_at(struct image *backing, uint64_t at, uint64_t len, uint64_t *ret,
+			    struct error *err)
 {
 	struct disk_status status;
 	enum status st;
@@ -39,7 +42,8 @@ static enum status zeros_at(struct image *backing, uint64_t at, uint64_t len, ui
 	return ST_OK;
 }
 
-static enum status read_through(struct image *backing, uint64_t at, uint8_t *buf, size_t n, struct error *err)
+static enum status read_through(struct image *backing, uint64_t at, uint8_t *buf, size_t n,
+				struct error *err)
 {
 	enum status st = ST_OK;
 
@@ -63,7 +67,8 @@ static enum status store(struct run *run, uint64_t at, uint8_t *bytes, size_t n)
 
 	if (is_zero(bytes, n))
 		return blk_write_zeros(&image->blk, at, n);
-	if (run->pack.codec == NULL || at % cluster_bytes != 0 || (n < cluster_bytes && at + n < image->size))
+	if (run->pack.codec == NULL || at % cluster_bytes != 0 ||
+	    (n < cluster_bytes && at + n < image->size))
 		return blk_write(&image->blk, at, bytes, n);
 	memset(bytes + n, 0, cluster_bytes - n);
 	return pack_write(&run->pack, at, bytes, n);
@@ -84,7 +89,8 @@ static enum status copy_piece(struct run *run, uint64_t at, size_t n, struct err
 			continue;
 		st = store(run, at + done, run->old + done, unit);
 		if (st != ST_OK)
-			st = fail(err, st, "%s: writing at offset %ju of the disk: %s", image->name, at + done, status_text(st));
+			st = fail(err, st, "%s: writing at offset %ju of the disk: %s", image->name,
+				  at + done, status_text(st));
 	}
 	return st;
 }
@@ -98,7 +104,8 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 	enum status st = blk_extent(&image->blk, at, image->size - at, &extent);
 
 	if (st != ST_OK)
-		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at, status_text(st));
+		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at,
+			    status_text(st));
 	*ret_n = extent.length;
 	if (extent.allocated)
 		return ST_OK;
@@ -110,7 +117,8 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 	if (old_zeros > 0 && new_zeros > 0) {
 		uint64_t n = min_u64(old_zeros, new_zeros), end = at + n;
 
-		if (run->pack.codec != NULL && n < extent.length) /* clusters are compressed whole */
+		/* clusters are compressed whole */
+		if (run->pack.codec != NULL && n < extent.length)
 			end = max_u64(round_down(end, image->cluster_bytes), at);
 		*ret_n = end - at;
 		if (end > at)
@@ -130,7 +138,9 @@ static enum status copy_all(struct run *run, struct error *err)
 	progress_phase(&progress, "copying", size);
 	for (uint64_t at = 0; st == ST_OK && at < size; at += n) {
 		if (progress_cancelled(&progress))
-			st = fail(err, ST_CANCELLED, "%s: stopped; it still has its old backing file", run->job->image->name);
+			st = fail(err, ST_CANCELLED,
+				  "%s: stopped; it still has its old backing file",
+				  run->job->image->name);
 		else
 			st = step(run, at, &n, err);
 		if (st != ST_OK)
@@ -163,7 +173,8 @@ static enum status make_independent(const struct rebase_job *job, struct error *
 static enum status set_backing(const struct rebase_job *job, bool write, struct error *err)
 {
 	struct error why;
-	enum status st = job->image->format->set_backing(job->image, job->name, job->format, write, &why);
+	enum status st = job->image->format->set_backing(job->image, job->name, job->format, write,
+							 &why);
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", job->image->name, why.text);
 }
@@ -174,7 +185,8 @@ enum status rebase_run(const struct rebase_job *job, struct error *err)
 	enum status st;
 
 	if (image->format->set_backing == NULL)
-		return fail(err, ST_UNSUPPORTED, "%s: images of format %s have no backing file", image->name, image->format->name);
+		return fail(err, ST_UNSUPPORTED, "%s: images of format %s have no backing file",
+			    image->name, image->format->name);
 	st = job->compress ? pack_possible(image, err) : ST_OK;
 	if (st == ST_OK)
 		st = set_backing(job, false, err);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "format/image.h"
@@ -14,8 +15,9 @@ struct rebase_job {
 };
 
 /*
- * Copies what would show through differently into the image, then changes the name. Whatever happens, the disk of the
- * image, with the backing file that it names, is as it was; after an error some of it may be stored in the image
- * already. Errors: those of reading and writing, ST_UNSUPPORTED, ST_CANCELLED, with words that name the file.
+ * Copies what would show through differently into the image, then changes the name. Whatever
+ * happens, the disk of the image, with the backing file that it names, is as it was; after an error
+ * some of it may be stored in the image already. Errors: those of reading and writing,
+ * ST_UNSUPPORTED, ST_CANCELLED, with words that name the file.
  */
 enum status rebase_run(const struct rebase_job *, struct error *);

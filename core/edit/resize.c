@@ -1,14 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/resize.h"
 
 #include "base/range.h"
 #include "edit/place.h"
 #include "platform/files.h"
 
-enum status resize_check_places(const struct image *image, const uint64_t size[static CREATE_FILES_MAX], enum prealloc prealloc, struct error *err)
+enum status resize_check_places(const struct image *image,
+				const uint64_t size[static CREATE_FILES_MAX],
+				enum prealloc prealloc, struct error *err)
 {
 	struct place_need need[CREATE_FILES_MAX] = {
-		{ .name = image->name, .size = size[0], .prealloc = prealloc, .grows = true, .old_size = image->file->size },
-		{ .name = image->data_name, .size = size[1], .prealloc = prealloc, .grows = true, .old_size = image->data->size },
+		{ .name = image->name,
+		  .size = size[0],
+		  .prealloc = prealloc,
+		  .grows = true,
+		  .old_size = image->file->size },
+		{ .name = image->data_name,
+		  .size = size[1],
+		  .prealloc = prealloc,
+		  .grows = true,
+		  .old_size = image->data->size },
 	};
 	struct place place[CREATE_FILES_MAX];
 	enum status st = ST_OK;
@@ -21,14 +32,16 @@ enum status resize_check_places(const struct image *image, const uint64_t size[s
 	return st;
 }
 
-enum status resize_run(struct image *image, uint64_t size, enum prealloc prealloc, struct error *err)
+enum status resize_run(struct image *image, uint64_t size, enum prealloc prealloc,
+		       struct error *err)
 {
 	uint64_t file_bytes[CREATE_FILES_MAX] = { 0 };
 	struct error why;
 	enum status st;
 
 	if (image->format->plan_resize == NULL)
-		return fail(err, ST_UNSUPPORTED, "%s: disks in images of format %s keep their size", image->name, image->format->name);
+		return fail(err, ST_UNSUPPORTED, "%s: disks in images of format %s keep their size",
+			    image->name, image->format->name);
 	st = image->format->plan_resize(image, size, prealloc, file_bytes, &why);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", image->name, why.text);
@@ -37,6 +50,7 @@ enum status resize_run(struct image *image, uint64_t size, enum prealloc preallo
 		return st;
 	st = blk_resize(&image->blk, size, prealloc);
 	if (st != ST_OK)
-		return fail(err, st, "%s: changing the size of the disk to %ju bytes: %s", image->name, size, status_text(st));
+		return fail(err, st, "%s: changing the size of the disk to %ju bytes: %s",
+			    image->name, size, status_text(st));
 	return image_flush(image, err);
 }

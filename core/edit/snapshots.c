@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/snapshots.h"
 
 #include "base/date.h"
@@ -7,12 +8,13 @@
 #include "base/text.h"
 #include "platform/clock.h"
 
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
+/* ---- printing ---- */
 
 static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 {
 	uint64_t clock_ms = snapshot->clock_nanoseconds / 1000000;
-	int64_t seconds = (int64_t)snapshot->date_seconds + platform_utc_offset(snapshot->date_seconds);
+	int64_t seconds = (int64_t)snapshot->date_seconds +
+			  platform_utc_offset(snapshot->date_seconds);
 	char id[128], name[512], size[32], date[32], clock[32], icount[24];
 	struct out_buffer text;
 	struct date d = date_of(seconds);
@@ -24,10 +26,11 @@ static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 	out_buffer_init(&text, size, sizeof size);
 	size_print(&text.out, snapshot->vm_state_bytes);
 	out_buffer_init(&text, date, sizeof date);
-	out_printf(&text.out, "%d-%02u-%02u %02u:%02u:%02u", d.year, d.month, d.day, d.hour, d.minute, d.second);
+	out_printf(&text.out, "%d-%02u-%02u %02u:%02u:%02u", d.year, d.month, d.day, d.hour,
+		   d.minute, d.second);
 	out_buffer_init(&text, clock, sizeof clock);
-	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60, clock_ms / 1000 % 60,
-		   clock_ms % 1000);
+	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60,
+		   clock_ms / 1000 % 60, clock_ms % 1000);
 	out_buffer_init(&text, icount, sizeof icount);
 	if (snapshot->icount != UINT64_MAX)
 		out_printf(&text.out, "%ju", snapshot->icount);
@@ -38,13 +41,13 @@ void snapshots_print(struct out *out, const struct image *image)
 {
 	if (image->n_snapshots == 0)
 		return;
-	out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
-		   "ICOUNT");
+	out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE",
+		   "DATE", "VM CLOCK", "ICOUNT");
 	for (size_t i = 0; i < image->n_snapshots; i++)
 		print_snapshot(out, &image->snapshots[i]);
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding ---- */
 
 bool snapshots_find(const struct image *image, const char *id, const char *name, size_t *ret_index)
 {
@@ -59,18 +62,24 @@ bool snapshots_find(const struct image *image, const char *id, const char *name,
 
 static enum status not_found(const struct image *image, const char *text, struct error *err)
 {
-	return fail(err, ST_NOT_FOUND, "%s: it has no snapshot \"%s\"; snapshot -l lists those that it has", image->name,
-		    text);
+	return fail(err, ST_NOT_FOUND,
+		    "%s: it has no snapshot \"%s\"; snapshot -l lists those that it has",
+		    image->name, text);
 }
 
-enum status snapshots_find_any(const struct image *image, const char *id_or_name, size_t *ret_index, struct error *err)
+enum status snapshots_find_any(const struct image *image, const char *id_or_name, size_t *ret_index,
+			       struct error *err)
 {
-	if (snapshots_find(image, id_or_name, NULL, ret_index) || snapshots_find(image, NULL, id_or_name, ret_index))
+	if (snapshots_find(image, id_or_name, NULL, ret_index) ||
+	    snapshots_find(image, NULL, id_or_name, ret_index))
 		return ST_OK;
 	return not_found(image, id_or_name, err);
 }
 
-/* Takes "value" or "value,rest" off the front of *text into new memory; two commas are one of the value. */
+/*
+ * Takes "value" or "value,rest" off the front of *text into new memory; two commas are one of the
+ * value.
+ */
 static char *take_value(const char **text)
 {
 	char *value = mem_alloc(text_length(*text) + 1);
@@ -86,7 +95,8 @@ static char *take_value(const char **text)
 	return value;
 }
 
-static enum status parse_description(const char *text, char **ret_id, char **ret_name, struct error *err)
+static enum status parse_description(const char *text, char **ret_id, char **ret_name,
+				     struct error *err)
 {
 	static const char id_key[] = "snapshot.id=", name_key[] = "snapshot.name=";
 	const char *rest = text;
@@ -96,7 +106,9 @@ static enum status parse_description(const char *text, char **ret_id, char **ret
 		char **value = is_id ? ret_id : ret_name;
 
 		if (!is_id && !text_starts_with(rest, name_key))
-			return fail(err, ST_INVALID, "\"%s\" is neither snapshot.id=ID nor snapshot.name=NAME", rest);
+			return fail(err, ST_INVALID,
+				    "\"%s\" is neither snapshot.id=ID nor snapshot.name=NAME",
+				    rest);
 		rest += is_id ? sizeof id_key - 1 : sizeof name_key - 1;
 		mem_free(*value);
 		*value = take_value(&rest);
@@ -106,7 +118,8 @@ static enum status parse_description(const char *text, char **ret_id, char **ret
 	return ST_OK;
 }
 
-enum status snapshots_find_described(const struct image *image, const char *text, size_t *ret_index, struct error *err)
+enum status snapshots_find_described(const struct image *image, const char *text, size_t *ret_index,
+				     struct error *err)
 {
 	char *id = NULL, *name = NULL;
 	enum status st;
@@ -121,8 +134,9 @@ enum status snapshots_find_described(const struct image *image, const char *text
 	return st;
 }
 
-enum status snapshots_open(struct storage *storage, const char *name, const struct image_format *format, const char *which,
-			   struct chain *ret, struct error *err)
+enum status snapshots_open(struct storage *storage, const char *name,
+			   const struct image_format *format, const char *which, struct chain *ret,
+			   struct error *err)
 {
 	struct chain chain;
 	size_t index;

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot processor goes along both disks, looks up what they have and reads it; other processors decompress and
- * compare, a piece each. What is said is about the first place all the same: pieces are waited for in their order.
+ * The boot processor goes along both disks, looks up what they have and reads it; other processors
+ * decompress and compare, a piece each. What is said is about the first place all the same: pieces
+ * are waited for in their order.
  */
 #include "engine/compare.h"
 
@@ -10,7 +12,10 @@
 #include "engine/pipeline.h"
 
 enum {
-	PIECE_BYTES = 512 << 10, /* of each side, so that both stay in the processor's caches; more where a cluster is larger */
+	/*
+	 * of each side, so that both stay in the processor's caches; more where a cluster is larger
+	 */
+	PIECE_BYTES = 512 << 10,
 	SECTOR_BYTES = 512,
 };
 
@@ -26,11 +31,11 @@ struct piece {
 	const struct unpacker *unpacker; /* of each processor */
 	uint64_t at;
 	size_t n;
-	bool zero[2];                    /* zeros on that side, which are not fetched */
+	bool zero[2]; /* zeros on that side, which are not fetched */
 	struct fetch fetch[2];
-	enum status st_read[2];          /* of what the boot processor did */
-	enum status st[2];               /* of all of it */
-	size_t same;                     /* so many bytes are, if both could be read */
+	enum status st_read[2]; /* of what the boot processor did */
+	enum status st[2];      /* of all of it */
+	size_t same;            /* so many bytes are, if both could be read */
 };
 
 struct run {
@@ -41,7 +46,8 @@ struct run {
 };
 
 /* Makes side->status count at `at`. Behind its end a disk is zeros. */
-static enum compare_outcome look(const struct comparison *comparison, struct side *side, uint64_t at, struct error *err)
+static enum compare_outcome look(const struct comparison *comparison, struct side *side,
+				 uint64_t at, struct error *err)
 {
 	uint64_t size = side->image->size;
 	enum status st;
@@ -49,18 +55,21 @@ static enum compare_outcome look(const struct comparison *comparison, struct sid
 	if (side->status.length > 0)
 		return COMPARE_SAME;
 	if (at >= size) {
-		side->status = (struct disk_status){ .length = UINT64_MAX, .zero = true, .image = side->image };
+		side->status = (struct disk_status){ .length = UINT64_MAX,
+						     .zero = true,
+						     .image = side->image };
 		return COMPARE_SAME;
 	}
 	st = comparison->strict ? disk_status_sliced(side->image, at, size - at, &side->status)
 				: disk_status(side->image, at, size - at, &side->status);
 	if (st == ST_OK)
 		return COMPARE_SAME;
-	error_set(err, "%s: looking at what is at offset %ju: %s", side->image->name, at, status_text(st));
+	error_set(err, "%s: looking at what is at offset %ju: %s", side->image->name, at,
+		  status_text(st));
 	return COMPARE_NO_STATUS;
 }
 
-/* ---- strict ------------------------------------------------------------------------------------------------------- */
+/* ---- strict ---- */
 
 /* Zeros past the end of a backing file count as allocated by it. */
 static bool is_allocated(const struct disk_status *status)
@@ -68,18 +77,22 @@ static bool is_allocated(const struct disk_status *status)
 	return status->present || status->image->backing != NULL;
 }
 
-/* Whether it goes on to the end of the disk, or to that of the last image if none has anything there. */
+/*
+ * Whether it goes on to the end of the disk, or to that of the last image if none has anything
+ * there.
+ */
 static bool is_last(const struct side *side, uint64_t at)
 {
 	uint64_t end = at + side->status.length;
 
-	return end == side->image->size || (!side->status.present && end == side->status.image->size);
+	return end == side->image->size ||
+	       (!side->status.present && end == side->status.image->size);
 }
 
 /*
- * Whether both have the same allocated: nothing, zeros, data with a place of its own, compressed data. qemu-img compares
- * all flags that it has, and so calls some disks different that are only fragmented differently; is_last() is here to
- * say the same.
+ * Whether both have the same allocated: nothing, zeros, data with a place of its own, compressed
+ * data. qemu-img compares all flags that it has, and so calls some disks different that are only
+ * fragmented differently; is_last() is here to say the same.
  */
 static bool is_alike(const struct side side[], uint64_t at)
 {
@@ -89,7 +102,7 @@ static bool is_alike(const struct side side[], uint64_t at)
 	       is_allocated(a) == is_allocated(b) && is_last(&side[0], at) == is_last(&side[1], at);
 }
 
-/* ---- contents ----------------------------------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 /* The index of the first byte that differs, `n` if none does. */
 static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
@@ -131,13 +144,15 @@ static void compare_piece(struct work *work, size_t worker)
 	if (piece->zero[0] || piece->zero[1])
 		piece->same = first_not_zero(piece->fetch[piece->zero[0]].bytes, piece->n);
 	else
-		piece->same = first_difference(piece->fetch[0].bytes, piece->fetch[1].bytes, piece->n);
+		piece->same = first_difference(piece->fetch[0].bytes, piece->fetch[1].bytes,
+					       piece->n);
 }
 
-static enum compare_outcome not_read(const struct run *run, const struct piece *piece, size_t i, struct error *err)
+static enum compare_outcome not_read(const struct run *run, const struct piece *piece, size_t i,
+				     struct error *err)
 {
-	error_set(err, "%s: reading %zu bytes at offset %ju: %s", run->side[i].image->name, piece->n, piece->at,
-		  status_text(piece->st[i]));
+	error_set(err, "%s: reading %zu bytes at offset %ju: %s", run->side[i].image->name,
+		  piece->n, piece->at, status_text(piece->st[i]));
 	return COMPARE_NO_DATA;
 }
 
@@ -148,9 +163,12 @@ static void advance(struct disk_status *status, uint64_t n)
 	status->offset += status->compressed ? 0 : n;
 }
 
-/* What both sides have at `at`, as far as each has the same kind of thing up to `end`: *ret_n bytes. */
-static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end, uint64_t *ret_n, uint64_t *ret_offset,
-				      struct error *err)
+/*
+ * What both sides have at `at`, as far as each has the same kind of thing up to `end`: *ret_n
+ * bytes.
+ */
+static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end, uint64_t *ret_n,
+				      uint64_t *ret_offset, struct error *err)
 {
 	enum compare_outcome outcome = look(run->comparison, &run->side[0], at, err);
 
@@ -166,25 +184,30 @@ static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end
 	return COMPARE_SAME;
 }
 
-/* Adds the next `n` bytes of both sides. What cannot be read comes to light when the piece's turn is. */
+/*
+ * Adds the next `n` bytes of both sides. What cannot be read comes to light when the piece's turn
+ * is.
+ */
 static void add(struct run *run, struct piece *piece, uint64_t n)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct disk_status *status = &run->side[i].status;
 
 		if (piece->st_read[i] == ST_OK && !piece->zero[i])
-			piece->st_read[i] = fetch_add(&piece->fetch[i], status, piece->at + piece->n, (size_t)n);
+			piece->st_read[i] = fetch_add(&piece->fetch[i], status,
+						      piece->at + piece->n, (size_t)n);
 		advance(status, n);
 	}
 	piece->n += n;
 }
 
 /*
- * Begins with the piece from `at` on: zeros on both sides, or as much as goes into the buffers and is zeros on the same
- * sides. What is not SAME counts if all in front of `at` is; a piece in front of such a place ends there.
+ * Begins with the piece from `at` on: zeros on both sides, or as much as goes into the buffers and
+ * is zeros on the same sides. What is not SAME counts if all in front of `at` is; a piece in front
+ * of such a place ends there.
  */
-static enum compare_outcome read_piece(struct run *run, struct piece *piece, uint64_t at, uint64_t end, uint64_t *ret_offset,
-				       struct error *err)
+static enum compare_outcome read_piece(struct run *run, struct piece *piece, uint64_t at,
+				       uint64_t end, uint64_t *ret_offset, struct error *err)
 {
 	uint64_t n;
 	enum compare_outcome outcome = look_both(run, at, end, &n, ret_offset, err);
@@ -209,14 +232,15 @@ static enum compare_outcome read_piece(struct run *run, struct piece *piece, uin
 		if (at + piece->n == end)
 			break;
 		outcome = look_both(run, at + piece->n, end, &n, ret_offset, err);
-	} while (outcome == COMPARE_SAME && run->side[0].status.zero == piece->zero[0] && run->side[1].status.zero == piece->zero[1]);
+	} while (outcome == COMPARE_SAME && run->side[0].status.zero == piece->zero[0] &&
+		 run->side[1].status.zero == piece->zero[1]);
 	for (size_t i = 0; i < 2; i++)
 		if (piece->st_read[i] == ST_OK)
 			piece->st_read[i] = fetch_read(&piece->fetch[i]);
 	return COMPARE_SAME;
 }
 
-/* ---- the whole way -------------------------------------------------------------------------------------------------- */
+/* ---- the whole way ---- */
 
 static void piece_free(struct slot *slot, void *user)
 {
@@ -237,7 +261,8 @@ static struct slot *piece_new(void *user)
 		return NULL;
 	piece->slot.work.run = compare_piece;
 	piece->unpacker = run->line.unpacker;
-	if (fetch_open(&piece->fetch[0], run->piece_bytes) == ST_OK && fetch_open(&piece->fetch[1], run->piece_bytes) == ST_OK)
+	if (fetch_open(&piece->fetch[0], run->piece_bytes) == ST_OK &&
+	    fetch_open(&piece->fetch[1], run->piece_bytes) == ST_OK)
 		return &piece->slot;
 	piece_free(&piece->slot, user);
 	return NULL;
@@ -284,16 +309,21 @@ static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct
 	return COMPARE_CONTENT;
 }
 
-static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_t end, uint64_t *ret_offset, struct error *err)
+static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_t end,
+					   uint64_t *ret_offset, struct error *err)
 {
-	enum compare_outcome outcome = COMPARE_SAME, ahead = COMPARE_SAME; /* `ahead`: of what lies at `at` */
+	/* `ahead`: of what lies at `at` */
+	enum compare_outcome outcome = COMPARE_SAME, ahead = COMPARE_SAME;
 
 	while (outcome == COMPARE_SAME) {
 		struct piece *first = (struct piece *)pipeline_first(&run->line);
-		struct piece *next = ahead == COMPARE_SAME && at < end ? (struct piece *)pipeline_free_slot(&run->line) : NULL;
+		struct piece *next = ahead == COMPARE_SAME && at < end
+					     ? (struct piece *)pipeline_free_slot(&run->line)
+					     : NULL;
 
 		if (progress_cancelled(run->comparison->progress)) {
-			error_set(err, "stopped at offset %ju; what is in front of it is the same", first != NULL ? first->at : at);
+			error_set(err, "stopped at offset %ju; what is in front of it is the same",
+				  first != NULL ? first->at : at);
 			return COMPARE_NO_DATA;
 		}
 		if (next != NULL) {
@@ -301,7 +331,8 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 			if (ahead != COMPARE_SAME)
 				continue;
 			at += next->n;
-			next->slot.is_hard = next->fetch[0].packed_n > 0 || next->fetch[1].packed_n > 0;
+			next->slot.is_hard = next->fetch[0].packed_n > 0 ||
+					     next->fetch[1].packed_n > 0;
 			if (pipeline_push(&run->line) != ST_OK) {
 				error_set(err, "%s", status_text(ST_NO_MEMORY));
 				return COMPARE_NO_DATA;
@@ -322,15 +353,16 @@ static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_
 
 static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
 {
-	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image), image_largest_cluster(run->side[1].image));
+	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image),
+					       image_largest_cluster(run->side[1].image));
 	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, EFFORT_LOOK, err);
 
 	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
 	return st == ST_OK ? pipeline_make_slots(&run->line, &piece_ops, run, err) : st;
 }
 
-static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start, uint64_t end,
-					  uint64_t *ret_offset, struct error *err)
+static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start,
+					  uint64_t end, uint64_t *ret_offset, struct error *err)
 {
 	struct run *run = mem_alloc(sizeof *run);
 	enum compare_outcome outcome = COMPARE_NO_DATA;
@@ -349,14 +381,16 @@ static enum compare_outcome compare_range(const struct comparison *comparison, u
 	return outcome;
 }
 
-enum compare_outcome compare_common(const struct comparison *comparison, uint64_t *ret_offset, struct error *err)
+enum compare_outcome compare_common(const struct comparison *comparison, uint64_t *ret_offset,
+				    struct error *err)
 {
 	uint64_t end = min_u64(comparison->disk[0]->size, comparison->disk[1]->size);
 
 	return compare_range(comparison, 0, end, ret_offset, err);
 }
 
-enum compare_outcome compare_rest(const struct comparison *comparison, uint64_t *ret_offset, struct error *err)
+enum compare_outcome compare_rest(const struct comparison *comparison, uint64_t *ret_offset,
+				  struct error *err)
 {
 	uint64_t start = min_u64(comparison->disk[0]->size, comparison->disk[1]->size);
 	uint64_t end = max_u64(comparison->disk[0]->size, comparison->disk[1]->size);

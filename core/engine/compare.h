@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 
 /* Comparing two disks: what can be read from them, and if `strict` also what is allocated. */
 struct comparison {
-	struct image *disk[2];     /* loaded, with their backing images */
+	struct image *disk[2]; /* loaded, with their backing images */
 	bool strict;
 	struct progress *progress; /* counts bytes */
 };
@@ -22,10 +23,12 @@ enum compare_outcome {
 };
 
 /*
- * Compares as far as both disks reach. *ret_offset: of the first 512-byte sector that differs (COMPARE_CONTENT), or of
- * what is allocated differently (COMPARE_STATUS). Only where it failed, the error has words, which name the file.
+ * Compares as far as both disks reach. *ret_offset: of the first 512-byte sector that differs
+ * (COMPARE_CONTENT), or of what is allocated differently (COMPARE_STATUS). Only where it failed,
+ * the error has words, which name the file.
  */
-enum compare_outcome compare_common(const struct comparison *, uint64_t *ret_offset, struct error *);
+enum compare_outcome compare_common(const struct comparison *, uint64_t *ret_offset,
+				    struct error *);
 
 /* Compares the longer disk with zeros from where the shorter one ends. */
 enum compare_outcome compare_rest(const struct comparison *, uint64_t *ret_offset, struct error *);

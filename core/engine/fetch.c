@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/fetch.h"
 
 #include "base/check.h"
@@ -36,7 +37,9 @@ void fetch_begin(struct fetch *fetch)
 enum status fetch_read(struct fetch *fetch)
 {
 	size_t n = (size_t)(fetch->run.end - fetch->run.offset);
-	enum status st = n > 0 ? blk_read_padded(fetch->run.image->file, fetch->run.offset, fetch->packed + fetch->packed_n - n, n) : ST_OK;
+	enum status st = n > 0 ? blk_read_padded(fetch->run.image->file, fetch->run.offset,
+						 fetch->packed + fetch->packed_n - n, n)
+			       : ST_OK;
 
 	fetch->run.offset = fetch->run.end = 0;
 	return st;
@@ -45,20 +48,25 @@ enum status fetch_read(struct fetch *fetch)
 /* Whether [offset, offset + n) of the image's file can be read with what is to be read already. */
 static bool goes_on(const struct fetch *fetch, const struct image *image, uint64_t offset)
 {
-	return fetch->run.end > 0 && fetch->run.image == image && offset >= fetch->run.offset && offset <= fetch->run.end + GAP_BYTES;
+	return fetch->run.end > 0 && fetch->run.image == image && offset >= fetch->run.offset &&
+	       offset <= fetch->run.end + GAP_BYTES;
 }
 
 /*
- * Notes a compressed cluster as something to be read and decompressed. *ret_noted false: there is no room for it.
+ * Notes a compressed cluster as something to be read and decompressed. *ret_noted false: there is
+ * no room for it.
  */
-static enum status note_packed(struct fetch *fetch, const struct disk_status *status, struct fetch_part *part, bool *ret_noted)
+static enum status note_packed(struct fetch *fetch, const struct disk_status *status,
+			       struct fetch_part *part, bool *ret_noted)
 {
 	uint64_t end = status->offset + status->packed_bytes;
 	bool together = goes_on(fetch, status->image, status->offset);
-	size_t more = together ? (size_t)(max_u64(end, fetch->run.end) - fetch->run.end) : status->packed_bytes;
+	size_t more = together ? (size_t)(max_u64(end, fetch->run.end) - fetch->run.end)
+			       : status->packed_bytes;
 	enum status st = ST_OK;
 
-	*ret_noted = fetch->n_parts < FETCH_PARTS_MAX && more <= packed_capacity(fetch) - fetch->packed_n;
+	*ret_noted = fetch->n_parts < FETCH_PARTS_MAX &&
+		     more <= packed_capacity(fetch) - fetch->packed_n;
 	if (!*ret_noted)
 		return ST_OK;
 	if (fetch->packed == NULL)
@@ -78,9 +86,12 @@ static enum status note_packed(struct fetch *fetch, const struct disk_status *st
 	return st;
 }
 
-enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uint64_t offset, size_t n)
+enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uint64_t offset,
+		      size_t n)
 {
-	struct fetch_part part = { .image = status->image, .offset = status->offset, .at = fetch->n, .n = n };
+	struct fetch_part part = {
+		.image = status->image, .offset = status->offset, .at = fetch->n, .n = n
+	};
 	bool noted = status->zero;
 	enum status st = ST_OK;
 
@@ -89,7 +100,8 @@ enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uin
 	} else if (status->compressed) {
 		part.skip = (size_t)(offset % status->image->cluster_bytes);
 		st = note_packed(fetch, status, &part, &noted);
-	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX && platform_processors_read()) {
+	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
+		   platform_processors_read()) {
 		fetch->part[fetch->n_parts++] = part;
 		noted = true;
 	}
@@ -112,7 +124,9 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from)
 	to->n_parts = from->n_parts;
 	to->packed_n = from->packed_n;
 	memcpy(to->part, from->part, from->n_parts * sizeof *from->part);
-	/* What the other processor writes meanwhile lies in the parts, which are written anew here. */
+	/*
+	 * What the other processor writes meanwhile lies in the parts, which are written anew here.
+	 */
 	memcpy(to->bytes, from->bytes, from->n);
 	if (from->packed_n > 0)
 		memcpy(to->packed, from->packed, from->packed_n);
@@ -120,9 +134,11 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from)
 }
 
 /* Decompresses the cluster of one part. */
-static enum status unpack(const struct fetch *fetch, const struct fetch_part *part, const struct unpacker *unpacker)
+static enum status unpack(const struct fetch *fetch, const struct fetch_part *part,
+			  const struct unpacker *unpacker)
 {
-	struct codec *codec = part->image->compression == CODEC_ZSTD ? unpacker->zstd : unpacker->deflate;
+	struct codec *codec = part->image->compression == CODEC_ZSTD ? unpacker->zstd
+								     : unpacker->deflate;
 	size_t cluster_bytes = part->image->cluster_bytes;
 	bool whole = part->n == cluster_bytes;
 	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->cluster;
@@ -130,7 +146,8 @@ static enum status unpack(const struct fetch *fetch, const struct fetch_part *pa
 
 	if (part->offset >= part->image->file->size)
 		return ST_CORRUPT;
-	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to, cluster_bytes);
+	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to,
+			      cluster_bytes);
 	if (st == ST_OK && !whole)
 		memcpy(fetch->bytes + part->at, to + part->skip, part->n);
 	return st;
@@ -144,7 +161,8 @@ enum status fetch_finish(struct fetch *fetch, const struct unpacker *unpacker)
 		const struct fetch_part *part = &fetch->part[i];
 
 		st = part->packed_bytes > 0 ? unpack(fetch, part, unpacker)
-					    : blk_read_padded(part->image->data, part->offset, fetch->bytes + part->at, part->n);
+					    : blk_read_padded(part->image->data, part->offset,
+							      fetch->bytes + part->at, part->n);
 	}
 	return st;
 }
@@ -156,7 +174,9 @@ enum status unpacker_open(struct unpacker *unpacker, size_t cluster_bytes)
 		.zstd = codec_open(CODEC_ZSTD, CODEC_ONLY_DECOMPRESS),
 		.cluster = mem_alloc(cluster_bytes),
 	};
-	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->cluster != NULL ? ST_OK : ST_NO_MEMORY;
+	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->cluster != NULL
+		       ? ST_OK
+		       : ST_NO_MEMORY;
 }
 
 void unpacker_close(struct unpacker *unpacker)

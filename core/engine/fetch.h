@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "codec/codec.h"
 #include "engine/status.h"
 
 /*
- * Reading a range of a disk in two steps, so that other processors can do the larger part of it: first the boot
- * processor looks up where the bytes are and reads what no other one can read, then any processor does the rest:
- * decompressing, and reading where processors can do that at the same time.
+ * Reading a range of a disk in two steps, so that other processors can do the larger part of it:
+ * first the boot processor looks up where the bytes are and reads what no other one can read, then
+ * any processor does the rest: decompressing, and reading where processors can do that at the same
+ * time.
  */
 
 enum { FETCH_PARTS_MAX = 256 };
@@ -14,22 +16,26 @@ enum { FETCH_PARTS_MAX = 256 };
 /* Consecutive bytes that come from one place. */
 struct fetch_part {
 	struct image *image;
-	uint64_t offset;          /* in image->data; compressed: in image->file */
-	size_t at, n;             /* in the buffer */
-	size_t skip;              /* compressed: what of the cluster is in front of them */
-	uint32_t packed_bytes;    /* 0: not compressed */
-	size_t packed_at;         /* in fetch->packed */
+	uint64_t offset;       /* in image->data; compressed: in image->file */
+	size_t at, n;          /* in the buffer */
+	size_t skip;           /* compressed: what of the cluster is in front of them */
+	uint32_t packed_bytes; /* 0: not compressed */
+	size_t packed_at;      /* in fetch->packed */
 };
 
 struct fetch {
-	uint8_t *bytes;           /* page-aligned, of the size that fetch_open() got */
-	size_t capacity, n;       /* `n` bytes have been asked for so far */
-	uint8_t *packed;          /* what is to be decompressed; NULL until something is */
-	size_t packed_n;          /* so much of it is used */
+	uint8_t *bytes;     /* page-aligned, of the size that fetch_open() got */
+	size_t capacity, n; /* `n` bytes have been asked for so far */
+	uint8_t *packed;    /* what is to be decompressed; NULL until something is */
+	size_t packed_n;    /* so much of it is used */
 	struct {
 		struct image *image;
 		uint64_t offset, end;
-	} run;                    /* of the file, which is to be read into the last bytes of `packed`; empty: nothing */
+		/*
+		 * of the file, which is to be read into the last bytes of `packed`; empty:
+		 * nothing
+		 */
+	} run;
 	struct fetch_part part[FETCH_PARTS_MAX]; /* what is still to be got */
 	size_t n_parts;
 };
@@ -48,19 +54,26 @@ void fetch_close(struct fetch *);
 /* Begins anew, with an empty buffer. */
 void fetch_begin(struct fetch *);
 
-/* Appends what lies at `offset` of the disk, `n` bytes, which `status`, asked there, says of at least so many. Of the boot processor. */
+/*
+ * Appends what lies at `offset` of the disk, `n` bytes, which `status`, asked there, says of at
+ * least so many. Of the boot processor.
+ */
 enum status fetch_add(struct fetch *, const struct disk_status *, uint64_t offset, size_t n);
 
 /* Reads what the boot processor has to read. After it, fetch_finish() is due. */
 enum status fetch_read(struct fetch *);
 
 /*
- * Makes `to`, of the same capacity, what `from` was after fetch_read(), so that fetch_finish() can be done there: a
- * processor that does not answer may be in the middle of it in `from`. Nothing is looked up or read again. ST_NO_MEMORY.
+ * Makes `to`, of the same capacity, what `from` was after fetch_read(), so that fetch_finish() can
+ * be done there: a processor that does not answer may be in the middle of it in `from`. Nothing is
+ * looked up or read again. ST_NO_MEMORY.
  */
 enum status fetch_copy(struct fetch *to, const struct fetch *from);
 
-/* On any processor: fetch->bytes has them then. ST_CORRUPT: they cannot be decompressed; the errors of reading. */
+/*
+ * On any processor: fetch->bytes has them then. ST_CORRUPT: they cannot be decompressed; the errors
+ * of reading.
+ */
 enum status fetch_finish(struct fetch *, const struct unpacker *);
 
 /* For clusters of up to `cluster_bytes`. ST_NO_MEMORY; closed on failure too. */

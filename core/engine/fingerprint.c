@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/fingerprint.h"
 
 #include "base/check.h"
@@ -13,7 +14,8 @@ enum status fingerprint_open(struct fingerprint *print, uint64_t size, struct er
 	*print = (struct fingerprint){ .size = size, .range_bytes = FINGERPRINT_PIECE_BYTES };
 	while (div_up(size, print->range_bytes) > RANGES_MAX)
 		print->range_bytes *= 2;
-	print->n = (size_t)div_up(size, print->range_bytes) + 1; /* the part behind the last piece is nothing, and has a place */
+	/* the part behind the last piece is nothing, and has a place */
+	print->n = (size_t)div_up(size, print->range_bytes) + 1;
 	print->sum = mem_alloc(print->n * sizeof *print->sum);
 	return print->sum != NULL ? ST_OK : fail_no_memory(err);
 }
@@ -24,12 +26,13 @@ void fingerprint_close(struct fingerprint *print)
 	*print = (struct fingerprint){ 0 };
 }
 
-void fingerprint_part(const struct fingerprint *print, uint64_t piece, uint64_t offset, const uint8_t *bytes, size_t n,
-		      uint64_t part[static FINGERPRINT_PARTS])
+void fingerprint_part(const struct fingerprint *print, uint64_t piece, uint64_t offset,
+		      const uint8_t *bytes, size_t n, uint64_t part[static FINGERPRINT_PARTS])
 {
 	uint64_t first = piece / print->range_bytes;
 
-	CHECK(offset % BLOCK_BYTES == 0 && n <= FINGERPRINT_PIECE_BYTES && offset - piece <= FINGERPRINT_PIECE_BYTES - n);
+	CHECK(offset % BLOCK_BYTES == 0 && n <= FINGERPRINT_PIECE_BYTES &&
+	      offset - piece <= FINGERPRINT_PIECE_BYTES - n);
 	for (size_t done = 0, block; done < n; done += block) {
 		uint64_t at = offset + done;
 
@@ -39,7 +42,8 @@ void fingerprint_part(const struct fingerprint *print, uint64_t piece, uint64_t 
 	}
 }
 
-void fingerprint_add(struct fingerprint *print, uint64_t piece, const uint64_t part[static FINGERPRINT_PARTS])
+void fingerprint_add(struct fingerprint *print, uint64_t piece,
+		     const uint64_t part[static FINGERPRINT_PARTS])
 {
 	size_t first = (size_t)(piece / print->range_bytes);
 
@@ -47,7 +51,8 @@ void fingerprint_add(struct fingerprint *print, uint64_t piece, const uint64_t p
 		print->sum[first + i] += part[i];
 }
 
-bool fingerprint_same(const struct fingerprint *a, const struct fingerprint *b, uint64_t *ret_offset, uint64_t *ret_n)
+bool fingerprint_same(const struct fingerprint *a, const struct fingerprint *b,
+		      uint64_t *ret_offset, uint64_t *ret_n)
 {
 	CHECK(a->size == b->size);
 	for (size_t i = 0; i < a->n; i++) {

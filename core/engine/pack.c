@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/pack.h"
 
 #include "base/memory.h"
@@ -5,9 +6,14 @@
 enum status pack_possible(const struct image *image, struct error *err)
 {
 	if (image->format->write_compressed == NULL)
-		return fail(err, ST_UNSUPPORTED, "option -c: %s: images of format %s cannot be compressed", image->name, image->format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option -c: %s: images of format %s cannot be compressed", image->name,
+			    image->format->name);
 	if (image->data_name != NULL)
-		return fail(err, ST_UNSUPPORTED, "option -c: the data of %s is in a data file, which cannot be compressed", image->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "option -c: the data of %s is in a data file, which cannot be "
+			    "compressed",
+			    image->name);
 	return ST_OK;
 }
 
@@ -31,9 +37,11 @@ enum status pack_write(struct pack *pack, uint64_t offset, const uint8_t *bytes,
 {
 	struct image *image = pack->image;
 	size_t packed_bytes, cluster_bytes = image->cluster_bytes;
-	enum status st = codec_compress(pack->codec, bytes, cluster_bytes, pack->packed, cluster_bytes - 1, &packed_bytes);
+	enum status st = codec_compress(pack->codec, bytes, cluster_bytes, pack->packed,
+					cluster_bytes - 1, &packed_bytes);
 
 	if (st == ST_OK)
 		return image->format->write_compressed(image, offset, pack->packed, packed_bytes);
-	return st == ST_NO_SPACE ? blk_write(&image->blk, offset, bytes, n) : st; /* it does not get smaller */
+	/* it does not get smaller */
+	return st == ST_NO_SPACE ? blk_write(&image->blk, offset, bytes, n) : st;
 }

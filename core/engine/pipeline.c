@@ -1,16 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/pipeline.h"
 
 #include "base/check.h"
 #include "platform/processors.h"
 
 /*
- * From how many bytes on, and with how many other processors. Starting them takes the firmware 10 ms, and stopping them up to 100. Where
- * there is only one other, it may be the one that the devices of a virtual machine are made of: checksums then slow those down.
+ * From how many bytes on, and with how many other processors. Starting them takes the firmware 10
+ * ms, and stopping them up to 100. Where there is only one other, it may be the one that the
+ * devices of a virtual machine are made of: checksums then slow those down.
  */
 static const struct {
 	uint64_t bytes;
 	size_t others;
-} worth[] = { [EFFORT_LOOK] = { UINT64_MAX, 1 }, [EFFORT_SUM] = { 1 << 30, 2 }, [EFFORT_PACK] = { 4 << 20, 1 } };
+} worth[] = { [EFFORT_LOOK] = { UINT64_MAX, 1 },
+	      [EFFORT_SUM] = { 1 << 30, 2 },
+	      [EFFORT_PACK] = { 4 << 20, 1 } };
 
 static enum status start_others(struct pipeline *line, enum effort effort)
 {
@@ -23,11 +27,13 @@ static enum status start_others(struct pipeline *line, enum effort effort)
 	return st;
 }
 
-enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes, enum effort effort, struct error *err)
+enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes,
+			   enum effort effort, struct error *err)
 {
 	enum status st;
 
-	*line = (struct pipeline){ .may_start = bytes >= worth[EFFORT_PACK].bytes, .cluster_bytes = cluster_bytes };
+	*line = (struct pipeline){ .may_start = bytes >= worth[EFFORT_PACK].bytes,
+				   .cluster_bytes = cluster_bytes };
 	st = workers_start(&line->workers, err);
 	if (st != ST_OK)
 		return st;
@@ -58,7 +64,8 @@ static void make_slots(struct pipeline *line)
 	}
 }
 
-enum status pipeline_make_slots(struct pipeline *line, const struct slot_ops *ops, void *user, struct error *err)
+enum status pipeline_make_slots(struct pipeline *line, const struct slot_ops *ops, void *user,
+				struct error *err)
 {
 	line->ops = ops;
 	line->user = user;
@@ -92,7 +99,9 @@ enum status pipeline_push(struct pipeline *line)
 
 	CHECK(line->n < line->n_slots);
 	if (slot->has_work && slot->is_hard && line->may_start) {
-		/* So far there was one slot, which is this one, so that others can come behind it. */
+		/*
+		 * So far there was one slot, which is this one, so that others can come behind it.
+		 */
 		if (start_others(line, EFFORT_PACK) != ST_OK)
 			return ST_NO_MEMORY;
 		make_slots(line);

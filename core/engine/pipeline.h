@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "engine/fetch.h"
 #include "engine/workers.h"
 
 /*
- * A ring of slots, which hold pieces of a disk on their way: the boot processor fills one after the other, any
- * processor works on them, and the boot processor takes them up in the same order. Alone, it has one slot, and does one
- * thing after the other.
+ * A ring of slots, which hold pieces of a disk on their way: the boot processor fills one after the
+ * other, any processor works on them, and the boot processor takes them up in the same order.
+ * Alone, it has one slot, and does one thing after the other.
  */
 
 enum {
@@ -24,22 +25,25 @@ struct slot {
 
 /* What a user does with its own. */
 struct slot_ops {
-	struct slot *(*create)(void *user);                           /* NULL: no memory */
-	enum status (*copy)(struct slot *to, const struct slot *from); /* what it was filled with (fetch_copy()); ST_NO_MEMORY */
+	struct slot *(*create)(void *user); /* NULL: no memory */
+	/* what it was filled with (fetch_copy()); ST_NO_MEMORY */
+	enum status (*copy)(struct slot *to, const struct slot *from);
 	void (*free)(struct slot *, void *user);
 };
 
 struct pipeline {
 	struct workers *workers;
-	bool may_start;                                     /* other processors, which was not done so far */
+	/* other processors, which was not done so far */
+	bool may_start;
 	size_t cluster_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
 	const struct slot_ops *ops;
 	void *user;
 	struct slot *slot[PIPELINE_SLOTS_MAX];
-	size_t n_slots;                                     /* as many as there was memory for */
-	size_t first, n;                                    /* of them, those on their way */
-	struct slot *given_up;                              /* processors that do not answer may still use them */
+	size_t n_slots;  /* as many as there was memory for */
+	size_t first, n; /* of them, those on their way */
+	/* processors that do not answer may still use them */
+	struct slot *given_up;
 };
 
 /* What all of the work does with bytes. */
@@ -50,17 +54,20 @@ enum effort {
 };
 
 /*
- * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors are started at once where
- * there is so much of the work that it takes longer than starting and stopping them, or where they can read as well;
- * otherwise with the first hard work. ST_NO_MEMORY; closed on failure too.
+ * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors
+ * are started at once where there is so much of the work that it takes longer than starting and
+ * stopping them, or where they can read as well; otherwise with the first hard work. ST_NO_MEMORY;
+ * closed on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, enum effort, struct error *);
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, enum effort,
+			   struct error *);
 
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);
 
 /* Makes the slots. ST_NO_MEMORY: not even one. */
-enum status pipeline_make_slots(struct pipeline *, const struct slot_ops *, void *user, struct error *);
+enum status pipeline_make_slots(struct pipeline *, const struct slot_ops *, void *user,
+				struct error *);
 
 /* Waits for the processors, and frees all of it. */
 void pipeline_close(struct pipeline *);
@@ -75,8 +82,9 @@ enum status pipeline_push(struct pipeline *);
 struct slot *pipeline_first(const struct pipeline *);
 
 /*
- * Waits until the work on that one is done. Where its processor has stopped answering, the first slot is a new one then,
- * with a copy of what that was filled with, whose work was done here. ST_NO_MEMORY.
+ * Waits until the work on that one is done. Where its processor has stopped answering, the first
+ * slot is a new one then, with a copy of what that was filled with, whose work was done here.
+ * ST_NO_MEMORY.
  */
 enum status pipeline_wait(struct pipeline *);
 

@@ -1,10 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/progress.h"
 
 #include "base/range.h"
 #include "platform/clock.h"
 #include "platform/person.h"
 
-enum { ONE_PERCENT = 100, ALL = 100 * ONE_PERCENT, SECOND = 1000000000, COLUMNS = 79, HOUR = 3600, LOST_MAX = 9999, SPEED_MAX = 99999 };
+enum {
+	ONE_PERCENT = 100,
+	ALL = 100 * ONE_PERCENT,
+	SECOND = 1000000000,
+	COLUMNS = 79,
+	HOUR = 3600,
+	LOST_MAX = 9999,
+	SPEED_MAX = 99999
+};
 
 static bool silent(const struct progress *progress)
 {
@@ -24,7 +33,7 @@ static uint32_t position(const struct progress *progress)
 	return (uint32_t)(done * ALL / total);
 }
 
-/* ---- what stands in the line ---------------------------------------------------------------------------------------- */
+/* ---- what stands in the line ---- */
 
 /* "12.3", of a unit of 2^shift bytes. */
 static void say_number(struct out *out, uint64_t bytes, int shift)
@@ -51,12 +60,17 @@ static void say_bytes(const struct progress *progress, struct out *out)
 	out_printf(out, " %s", units[power]);
 }
 
-/* ", 123 MB/s, 12:34 left", as fast as it went in the last seconds. Nothing while that is not a second. */
+/*
+ * ", 123 MB/s, 12:34 left", as fast as it went in the last seconds. Nothing while that is not a
+ * second.
+ */
 static void say_speed(const struct progress *progress, uint64_t now, struct out *out)
 {
 	size_t oldest = progress->n_marks > PROGRESS_MARKS ? progress->n_marks - PROGRESS_MARKS : 0;
-	uint64_t ns = now - progress->mark[oldest % PROGRESS_MARKS].ns, moved = progress->moved - progress->mark[oldest % PROGRESS_MARKS].moved;
-	uint64_t speed = ns >= SECOND ? moved / (ns / 1000) : 0, per_ms = ns >= SECOND ? moved / (ns / 1000000) : 0, left;
+	uint64_t ns = now - progress->mark[oldest % PROGRESS_MARKS].ns,
+		 moved = progress->moved - progress->mark[oldest % PROGRESS_MARKS].moved;
+	uint64_t speed = ns >= SECOND ? moved / (ns / 1000) : 0,
+		 per_ms = ns >= SECOND ? moved / (ns / 1000000) : 0, left;
 
 	if (progress->n_marks == 0 || ns < SECOND)
 		return;
@@ -88,7 +102,8 @@ static void show(struct progress *progress, uint32_t at)
 		say_speed(progress, now, &line.out);
 	}
 	if (progress->lost > 0)
-		out_printf(&line.out, ", %ju%s lost", min_u64(progress->lost, LOST_MAX), progress->lost > LOST_MAX ? "+" : "");
+		out_printf(&line.out, ", %ju%s lost", min_u64(progress->lost, LOST_MAX),
+			   progress->lost > LOST_MAX ? "+" : "");
 	out_text(progress->out, text);
 	if (line.length < progress->width) /* what stood there */
 		out_spaces(progress->out, progress->width - line.length);
@@ -96,18 +111,19 @@ static void show(struct progress *progress, uint32_t at)
 	progress->width = line.length;
 	progress->shown = at;
 	progress->shown_ns = now;
-	if (progress->n_marks == 0 || now - progress->mark[(progress->n_marks - 1) % PROGRESS_MARKS].ns >= SECOND) {
+	if (progress->n_marks == 0 ||
+	    now - progress->mark[(progress->n_marks - 1) % PROGRESS_MARKS].ns >= SECOND) {
 		progress->mark[progress->n_marks % PROGRESS_MARKS].ns = now;
 		progress->mark[progress->n_marks++ % PROGRESS_MARKS].moved = progress->moved;
 	}
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- */
-
 void progress_begin(struct progress *progress, uint64_t total)
 {
 	if (!silent(progress))
-		*progress = (struct progress){ .out = progress->out, .total = total, .begun = true };
+		*progress = (struct progress){ .out = progress->out,
+					       .total = total,
+					       .begun = true };
 }
 
 void progress_phase(struct progress *progress, const char *phase, uint64_t bytes)
@@ -118,7 +134,8 @@ void progress_phase(struct progress *progress, const char *phase, uint64_t bytes
 	progress->phase_total = bytes;
 	progress->phase_done = 0;
 	progress->n_marks = 0;
-	show(progress, progress->width == 0 ? 0 : position(progress)); /* it begins with nothing, also of nothing */
+	/* it begins with nothing, also of nothing */
+	show(progress, progress->width == 0 ? 0 : position(progress));
 }
 
 /* Moves on, and shows it if it has moved far enough. */
@@ -149,7 +166,8 @@ void progress_skip(struct progress *progress, uint64_t n)
 
 bool progress_cancelled(struct progress *progress)
 {
-	if (!silent(progress) && progress->begun && platform_nanoseconds() - progress->shown_ns >= SECOND)
+	if (!silent(progress) && progress->begun &&
+	    platform_nanoseconds() - progress->shown_ns >= SECOND)
 		show(progress, position(progress));
 	return platform_cancelled();
 }

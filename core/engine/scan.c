@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/scan.h"
 
 #include "base/memory.h"
 #include "base/range.h"
 #include "engine/pipeline.h"
 
-enum { PIECE_BYTES = 1 << 20 }; /* enough for the full speed of every device; more where a cluster is larger */
+/* enough for the full speed of every device; more where a cluster is larger */
+enum { PIECE_BYTES = 1 << 20 };
 
 struct piece {
 	struct slot slot;
@@ -28,16 +30,20 @@ static void work(struct work *its_work, size_t worker)
 
 	piece->st = fetch_finish(&piece->fetch, &piece->scan->line.unpacker[worker]);
 	if (piece->st == ST_OK && job->work != NULL)
-		job->work(job->user, piece->offset, piece->fetch.bytes, piece->fetch.n, piece->result);
+		job->work(job->user, piece->offset, piece->fetch.bytes, piece->fetch.n,
+			  piece->result);
 }
 
 static enum status not_read(const struct piece *piece, enum status st, struct error *err)
 {
-	return fail(err, st, "%s: reading %ju bytes at offset %ju: %s", piece->scan->job->image->name, piece->length, piece->offset,
-		    status_text(st));
+	return fail(err, st, "%s: reading %ju bytes at offset %ju: %s",
+		    piece->scan->job->image->name, piece->length, piece->offset, status_text(st));
 }
 
-/* Gets what lies from `at` on: zeros as far as they go, or data up to the next zeros, the end of a piece or `end`. */
+/*
+ * Gets what lies from `at` on: zeros as far as they go, or data up to the next zeros, the end of a
+ * piece or `end`.
+ */
 static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, struct error *err)
 {
 	struct image *image = piece->scan->job->image;
@@ -53,7 +59,8 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 		if (st == ST_OK)
 			st = disk_status(image, here, end - here, &status);
 		if (st != ST_OK)
-			return fail(err, st, "%s: looking at what is at offset %ju: %s", image->name, here, status_text(st));
+			return fail(err, st, "%s: looking at what is at offset %ju: %s",
+				    image->name, here, status_text(st));
 		status.zero |= piece->scan->job->own && status.depth > 0;
 		if (status.zero && piece->length > 0)
 			break;
@@ -118,7 +125,8 @@ static enum status finish(struct scan *scan, struct error *err)
 	piece = (struct piece *)pipeline_first(&scan->line);
 	if (piece->slot.has_work && piece->st != ST_OK)
 		return not_read(piece, piece->st, err);
-	job->take(job->user, piece->offset, piece->slot.has_work ? piece->fetch.bytes : NULL, piece->length, piece->result);
+	job->take(job->user, piece->offset, piece->slot.has_work ? piece->fetch.bytes : NULL,
+		  piece->length, piece->result);
 	progress_advance(job->progress, piece->length);
 	return ST_OK;
 }
@@ -129,10 +137,12 @@ static enum status run(struct scan *scan, struct error *err)
 	enum status st = ST_OK;
 
 	while (st == ST_OK) {
-		struct piece *piece = at < end ? (struct piece *)pipeline_free_slot(&scan->line) : NULL;
+		struct piece *piece = at < end ? (struct piece *)pipeline_free_slot(&scan->line)
+					       : NULL;
 
 		if (progress_cancelled(scan->job->progress)) {
-			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was read", scan->job->image->name);
+			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was read",
+				  scan->job->image->name);
 		} else if (piece != NULL) {
 			st = read_piece(piece, at, end, err);
 			at += piece->length;
@@ -159,7 +169,8 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes, job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
+	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes,
+			    job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)
 		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);
 	if (st == ST_OK)

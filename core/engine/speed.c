@@ -1,17 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/speed.h"
 
 #include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/person.h"
 
-static enum status request(const struct speed_job *job, uint64_t offset, uint8_t *buf, uint64_t n, struct error *err)
+static enum status request(const struct speed_job *job, uint64_t offset, uint8_t *buf, uint64_t n,
+			   struct error *err)
 {
-	enum status st = job->write ? blk_write(&job->image->blk, offset, buf, job->bytes) : blk_read(&job->image->blk, offset, buf, job->bytes);
+	enum status st = job->write ? blk_write(&job->image->blk, offset, buf, job->bytes)
+				    : blk_read(&job->image->blk, offset, buf, job->bytes);
 
 	if (st == ST_OK && job->flush_every > 0 && (n + 1) % job->flush_every == 0)
 		st = blk_flush(&job->image->blk);
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s %zu bytes at offset %ju: %s", job->image->name, job->write ? "writing" : "reading",
-					  job->bytes, offset, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: %s %zu bytes at offset %ju: %s", job->image->name,
+				  job->write ? "writing" : "reading", job->bytes, offset,
+				  status_text(st));
 }
 
 enum status speed_run(const struct speed_job *job, struct speed *ret, struct error *err)
@@ -21,7 +26,9 @@ enum status speed_run(const struct speed_job *job, struct speed *ret, struct err
 	uint8_t *buf;
 
 	if (job->bytes > size)
-		return fail(err, ST_INVALID, "%s: its disk of %ju bytes is smaller than a request of %zu", job->image->name, size, job->bytes);
+		return fail(err, ST_INVALID,
+			    "%s: its disk of %ju bytes is smaller than a request of %zu",
+			    job->image->name, size, job->bytes);
 	buf = io_alloc(job->bytes);
 	if (buf == NULL)
 		return fail_no_memory(err);
@@ -33,7 +40,8 @@ enum status speed_run(const struct speed_job *job, struct speed *ret, struct err
 		if (at > size - job->bytes)
 			at %= size - job->bytes + 1;
 		if (platform_cancelled())
-			st = fail(err, ST_CANCELLED, "%s: stopped after %ju requests", job->image->name, n);
+			st = fail(err, ST_CANCELLED, "%s: stopped after %ju requests",
+				  job->image->name, n);
 		else
 			st = request(job, at, buf, n, err);
 		at += job->step;

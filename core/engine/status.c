@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/status.h"
 
 #include "base/range.h"
@@ -15,7 +16,8 @@ static enum status look_below(const struct image *image, struct disk_status *sta
 		status->zero = true; /* behind the end */
 		return ST_OK;
 	}
-	st = blk_extent(file, status->offset, min_u64(status->length, file->size - status->offset), &below);
+	st = blk_extent(file, status->offset, min_u64(status->length, file->size - status->offset),
+			&below);
 	if (st != ST_OK)
 		return st;
 	status->length = below.length;
@@ -23,7 +25,8 @@ static enum status look_below(const struct image *image, struct disk_status *sta
 	return ST_OK;
 }
 
-static enum status look(struct image *image, uint64_t offset, uint64_t len, bool sliced, struct disk_status *ret)
+static enum status look(struct image *image, uint64_t offset, uint64_t len, bool sliced,
+			struct disk_status *ret)
 {
 	struct disk_status status = { .length = len };
 
@@ -32,7 +35,8 @@ static enum status look(struct image *image, uint64_t offset, uint64_t len, bool
 		enum status st;
 
 		if (sliced && image->slice_bytes > 0)
-			status.length = min_u64(status.length, image->slice_bytes - offset % image->slice_bytes);
+			status.length = min_u64(status.length,
+						image->slice_bytes - offset % image->slice_bytes);
 		st = blk_extent(&image->blk, offset, status.length, &extent);
 		if (st != ST_OK)
 			return st;
@@ -62,7 +66,8 @@ enum status disk_status(struct image *image, uint64_t offset, uint64_t len, stru
 	return look(image, offset, len, false, ret);
 }
 
-enum status disk_status_sliced(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)
+enum status disk_status_sliced(struct image *image, uint64_t offset, uint64_t len,
+			       struct disk_status *ret)
 {
 	return look(image, offset, len, true, ret);
 }

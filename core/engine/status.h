@@ -1,26 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "format/image.h"
 
 /* What an opened disk says of a range, with all that shows through it. */
 struct disk_status {
-	uint64_t length;           /* bytes, > 0 */
-	size_t depth;              /* how many images behind the first one it was decided */
-	bool present;              /* an image of the chain has it; false: it is zeros because none does */
-	bool zero;                 /* reads as zeros */
+	uint64_t length; /* bytes, > 0 */
+	size_t depth;    /* how many images behind the first one it was decided */
+	/* an image of the chain has it; false: it is zeros because none does */
+	bool present;
+	bool zero; /* reads as zeros */
 	bool data;
 	bool compressed;
 	bool has_offset;
-	uint64_t offset;           /* in the file of that image; for what is compressed too, as struct extent has it */
+	/* in the file of that image; for what is compressed too, as struct extent has it */
+	uint64_t offset;
 	uint32_t packed_bytes;
-	struct image *image;       /* the one at `depth` */
+	struct image *image; /* the one at `depth` */
 };
 
 /*
- * What is at `offset` of the disk whose first image this is (loaded, with its backing images), looking at up to `len`
- * > 0 bytes that lie on the disk. Zeros that only the file system knows of (holes of the file) are seen too.
+ * What is at `offset` of the disk whose first image this is (loaded, with its backing images),
+ * looking at up to `len` > 0 bytes that lie on the disk. Zeros that only the file system knows of
+ * (holes of the file) are seen too.
  */
 enum status disk_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
 
 /* The same, for no more of it than qemu-img would say at once: to call the same disks different. */
-enum status disk_status_sliced(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
+enum status disk_status_sliced(struct image *, uint64_t offset, uint64_t len,
+			       struct disk_status *ret);

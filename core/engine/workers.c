@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/workers.h"
 
 #include "base/check.h"
@@ -16,7 +17,10 @@ struct workers {
 	atomic_bool stop;
 };
 
-/* The next work that nobody does yet, or NULL. A place in the ring is not used again before its work was waited for. */
+/*
+ * The next work that nobody does yet, or NULL. A place in the ring is not used again before its
+ * work was waited for.
+ */
 static struct work *take(struct workers *workers)
 {
 	uint32_t at = atomic_load(&workers->first);
@@ -53,7 +57,8 @@ static void serve(void *arg, size_t worker)
 		if (work != NULL)
 			do_work(workers, work, worker);
 		else
-			(void)platform_word_wait(&workers->news, seen, 0); /* without a limit of time, so it has come */
+			/* without a limit of time, so it has come */
+			(void)platform_word_wait(&workers->news, seen, 0);
 	}
 }
 

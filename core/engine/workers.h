@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdatomic.h>
@@ -8,11 +9,14 @@
 #include "base/error.h"
 
 /*
- * Work from buffer to buffer that other processors do, in the order in which it is submitted. The boot processor does
- * its share while it waits; where it is alone, all of it.
+ * Work from buffer to buffer that other processors do, in the order in which it is submitted. The
+ * boot processor does its share while it waits; where it is alone, all of it.
  */
 struct work {
-	/* `worker` is the processor's number, from 0 (the boot processor) to workers_count(): the key to what only one can use. */
+	/*
+	 * `worker` is the processor's number, from 0 (the boot processor) to workers_count(): the
+	 * key to what only one can use.
+	 */
 	void (*run)(struct work *, size_t worker);
 	atomic_bool done;
 };
@@ -24,7 +28,10 @@ enum { WORK_MAX = 64 }; /* submitted and not waited for */
 /* Without other processors so far. ST_NO_MEMORY. */
 enum status workers_start(struct workers **ret, struct error *);
 
-/* Starts `least` to `most` other processors, where none were started so far; none where there are not so many. */
+/*
+ * Starts `least` to `most` other processors, where none were started so far; none where there are
+ * not so many.
+ */
 void workers_add(struct workers *, size_t least, size_t most);
 
 /* Returns when all are back. What was not begun is never done. NULL is allowed. */
@@ -36,7 +43,7 @@ size_t workers_count(const struct workers *);
 void work_submit(struct workers *, struct work *);
 
 /*
- * Returns when it is done. False: its processor has stopped answering, and only workers_stop() says when it does not
- * use its buffers any more. It is to be done anew, with others.
+ * Returns when it is done. False: its processor has stopped answering, and only workers_stop() says
+ * when it does not use its buffers any more. It is to be done anew, with others.
  */
 bool work_wait(struct workers *, struct work *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/chain.h"
 
 #include "base/memory.h"
@@ -14,7 +15,8 @@ struct writable {
 static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
 
 /* Opens one more link; `name` becomes the chain's. */
-static enum status append(struct storage *storage, enum access_role role, struct chain *chain, char *name, const struct image_format *format,
+static enum status append(struct storage *storage, enum access_role role, struct chain *chain,
+			  char *name, const struct image_format *format,
 			  const struct writable *writable, struct error *err)
 {
 	bool write = chain->n == writable->index[0] || chain->n == writable->index[1];
@@ -23,11 +25,16 @@ static enum status append(struct storage *storage, enum access_role role, struct
 
 	for (size_t i = 0; st == ST_OK && i < chain->n; i++)
 		if (storage_same(storage, chain->link[i].name, name))
-			st = fail(err, ST_CORRUPT, "%s: the chain of backing files is a loop: it comes back to this file", name);
+			st = fail(err, ST_CORRUPT,
+				  "%s: the chain of backing files is a loop: it comes back to this "
+				  "file",
+				  name);
 	if (st == ST_OK && chain->n == CHAIN_LENGTH_MAX)
-		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files", name, CHAIN_LENGTH_MAX);
+		st = fail(err, ST_CORRUPT, "%s: the chain of backing files has more than %d files",
+			  name, CHAIN_LENGTH_MAX);
 	if (st == ST_OK)
-		st = image_open_file(storage, role, name, format, write ? OPEN_WRITE : OPEN_READ, &image, err);
+		st = image_open_file(storage, role, name, format, write ? OPEN_WRITE : OPEN_READ,
+				     &image, err);
 	if (st != ST_OK) {
 		mem_free(name);
 		return st;
@@ -38,14 +45,16 @@ static enum status append(struct storage *storage, enum access_role role, struct
 }
 
 /* The name and the format of an image's backing file; the name is freed by the caller. */
-static enum status find_backing(const struct image *image, char **ret_name, const struct image_format **ret_format, struct error *err)
+static enum status find_backing(const struct image *image, char **ret_name,
+				const struct image_format **ret_format, struct error *err)
 {
 	struct error why;
 	enum status st = ST_OK;
 
 	*ret_format = NULL;
 	if (image->backing_format != NULL)
-		st = image_format_get(image->backing_format, "backing file format", ret_format, &why);
+		st = image_format_get(image->backing_format, "backing file format", ret_format,
+				      &why);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", image->name, why.text);
 	*ret_name = path_relative_to(image->name, image->backing_name);
@@ -53,7 +62,8 @@ static enum status find_backing(const struct image *image, char **ret_name, cons
 }
 
 /* Opens the backing file of the last link. */
-static enum status append_backing(struct storage *storage, struct chain *chain, const struct writable *writable, struct error *err)
+static enum status append_backing(struct storage *storage, struct chain *chain,
+				  const struct writable *writable, struct error *err)
 {
 	const struct image *front = chain->link[chain->n - 1].image;
 	const struct image_format *format;
@@ -67,7 +77,8 @@ static enum status append_backing(struct storage *storage, struct chain *chain, 
 	return st == ST_OK ? ST_OK : fail(err, st, "backing file of %s: %s", front->name, why.text);
 }
 
-static enum status open_links(struct storage *storage, enum access_role role, const char *name, const struct image_format *format, bool whole,
+static enum status open_links(struct storage *storage, enum access_role role, const char *name,
+			      const struct image_format *format, bool whole,
 			      const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
@@ -90,8 +101,9 @@ static enum status open_links(struct storage *storage, enum access_role role, co
 	return ST_OK;
 }
 
-enum status chain_open(struct storage *storage, enum access_role role, const char *name, const struct image_format *format, bool whole,
-		       struct chain *ret, struct error *err)
+enum status chain_open(struct storage *storage, enum access_role role, const char *name,
+		       const struct image_format *format, bool whole, struct chain *ret,
+		       struct error *err)
 {
 	return open_links(storage, role, name, format, whole, &none_writable, ret, err);
 }
@@ -114,13 +126,15 @@ enum status chain_load(struct chain *chain, const size_t *snapshot, struct error
 		struct image *image = chain->link[i].image;
 
 		image->backing = i + 1 < chain->n ? chain->link[i + 1].image : NULL;
-		st = i == 0 && snapshot != NULL ? image_load_snapshot(image, *snapshot, err) : image_load(image, err);
+		st = i == 0 && snapshot != NULL ? image_load_snapshot(image, *snapshot, err)
+						: image_load(image, err);
 	}
 	return st;
 }
 
-static enum status open_disk(struct storage *storage, enum access_role role, const char *name, const struct image_format *format,
-			     const struct writable *writable, struct chain *ret, struct error *err)
+static enum status open_disk(struct storage *storage, enum access_role role, const char *name,
+			     const struct image_format *format, const struct writable *writable,
+			     struct chain *ret, struct error *err)
 {
 	struct chain chain;
 	enum status st = open_links(storage, role, name, format, true, writable, &chain, err);
@@ -136,16 +150,18 @@ static enum status open_disk(struct storage *storage, enum access_role role, con
 	return ST_OK;
 }
 
-enum status chain_open_disk(struct storage *storage, const char *name, const struct image_format *format, struct chain *ret,
-			    struct error *err)
+enum status chain_open_disk(struct storage *storage, const char *name,
+			    const struct image_format *format, struct chain *ret, struct error *err)
 {
 	return open_disk(storage, ROLE_IMAGE, name, format, &none_writable, ret, err);
 }
 
-enum status chain_open_writable(struct storage *storage, const char *name, const struct image_format *format, size_t also,
-				struct chain *ret, struct error *err)
+enum status chain_open_writable(struct storage *storage, const char *name,
+				const struct image_format *format, size_t also, struct chain *ret,
+				struct error *err)
 {
-	return open_disk(storage, ROLE_IMAGE, name, format, &(struct writable){ { 0, also } }, ret, err);
+	return open_disk(storage, ROLE_IMAGE, name, format, &(struct writable){ { 0, also } }, ret,
+			 err);
 }
 
 enum status chain_open_backing(struct image *image, struct chain *ret, struct error *err)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -12,39 +13,45 @@ struct chain {
 	struct {
 		char *name; /* as platform_open() takes it */
 		struct image *image;
-	} *link;
+	} * link;
 	size_t n;
 };
 
 /*
  * Opens `name`, which has that role in the command, and, if `whole`, all of its backing files.
- * `format` (NULL: probed) is that of `name`; its backing files are
- * of the format that the image in front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain
- * that is too long.
+ * `format` (NULL: probed) is that of `name`; its backing files are of the format that the image in
+ * front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain that is too
+ * long.
  */
-enum status chain_open(struct storage *, enum access_role, const char *name, const struct image_format *format, bool whole, struct chain *ret,
+enum status chain_open(struct storage *, enum access_role, const char *name,
+		       const struct image_format *format, bool whole, struct chain *ret,
 		       struct error *);
 void chain_close(struct chain *);
 
 /*
- * Opens `name` and all that is behind it, each showing through the one in front: chain->link[0].image->blk is the
- * disk. Errors: those of chain_open() and image_load().
+ * Opens `name` and all that is behind it, each showing through the one in front:
+ * chain->link[0].image->blk is the disk. Errors: those of chain_open() and image_load().
  */
-enum status chain_open_disk(struct storage *, const char *name, const struct image_format *format, struct chain *ret,
-			    struct error *);
-
-/* As chain_open_disk(), with the first image and that at the index `also` (0: no other) opened for writing. */
-enum status chain_open_writable(struct storage *, const char *name, const struct image_format *format, size_t also,
-				struct chain *ret, struct error *);
+enum status chain_open_disk(struct storage *, const char *name, const struct image_format *format,
+			    struct chain *ret, struct error *);
 
 /*
- * Gets the disk of an opened chain ready, as chain_open_disk() does; `snapshot` is an index into the snapshots of its
- * first image, whose disk as it was then is meant, or NULL. Errors: those of image_load().
+ * As chain_open_disk(), with the first image and that at the index `also` (0: no other) opened for
+ * writing.
+ */
+enum status chain_open_writable(struct storage *, const char *name,
+				const struct image_format *format, size_t also, struct chain *ret,
+				struct error *);
+
+/*
+ * Gets the disk of an opened chain ready, as chain_open_disk() does; `snapshot` is an index into
+ * the snapshots of its first image, whose disk as it was then is meant, or NULL. Errors: those of
+ * image_load().
  */
 enum status chain_load(struct chain *, const size_t *snapshot, struct error *);
 
 /*
- * Opens what is behind an open image and lets it show through; without a backing file, an empty chain. Closed after
- * the image.
+ * Opens what is behind an open image and lets it show through; without a backing file, an empty
+ * chain. Closed after the image.
  */
 enum status chain_open_backing(struct image *, struct chain *ret, struct error *);

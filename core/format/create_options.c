@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/create_options.h"
 
 #include "base/check.h"
@@ -9,16 +10,22 @@
 static const char *type_name(enum create_option_type type)
 {
 	switch (type) {
-	case OPTION_SIZE: return "size";
-	case OPTION_NUMBER: return "num";
-	case OPTION_BOOL: return "bool (on/off)";
-	default: return "str";
+	case OPTION_SIZE:
+		return "size";
+	case OPTION_NUMBER:
+		return "num";
+	case OPTION_BOOL:
+		return "bool (on/off)";
+	default:
+		return "str";
 	}
 }
 
 static enum status parse_bool(const char *name, const char *text, bool *ret, struct error *err)
 {
-	static const char *const words[][2] = { { "off", "on" }, { "no", "yes" }, { "false", "true" }, { "n", "y" } };
+	static const char *const words[][2] = {
+		{ "off", "on" }, { "no", "yes" }, { "false", "true" }, { "n", "y" }
+	};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		for (int on = 0; on < 2; on++)
@@ -29,7 +36,8 @@ static enum status parse_bool(const char *name, const char *text, bool *ret, str
 	return fail(err, ST_INVALID, "option %s: \"%s\" is neither on nor off", name, text);
 }
 
-static enum status parse_choice(const struct create_option *option, const char *text, uint64_t *ret, struct error *err)
+static enum status parse_choice(const struct create_option *option, const char *text, uint64_t *ret,
+				struct error *err)
 {
 	struct out_buffer known;
 	char names[128];
@@ -42,18 +50,20 @@ static enum status parse_choice(const struct create_option *option, const char *
 		}
 		out_printf(&known.out, "%s%s", i > 0 ? ", " : "", option->choices[i]);
 	}
-	return fail(err, ST_INVALID, "option %s: \"%s\" is none of its values, which are %s", option->name, text, names);
+	return fail(err, ST_INVALID, "option %s: \"%s\" is none of its values, which are %s",
+		    option->name, text, names);
 }
 
-static enum status parse_value(const struct create_option *option, const char *text, struct create_value *value,
-			       struct error *err)
+static enum status parse_value(const struct create_option *option, const char *text,
+			       struct create_value *value, struct error *err)
 {
 	switch (option->type) {
 	case OPTION_SIZE:
 		return size_parse(text, option->name, &value->number, err);
 	case OPTION_NUMBER:
 		if (!text_to_u64(text, &value->number))
-			return fail(err, ST_INVALID, "option %s: \"%s\" is not a number", option->name, text);
+			return fail(err, ST_INVALID, "option %s: \"%s\" is not a number",
+				    option->name, text);
 		return ST_OK;
 	case OPTION_BOOL:
 		return parse_bool(option->name, text, &value->on, err);
@@ -64,7 +74,8 @@ static enum status parse_value(const struct create_option *option, const char *t
 	}
 }
 
-static const struct create_option *find_option(const struct create_values *values, const char *name, size_t *ret_index)
+static const struct create_option *find_option(const struct create_values *values, const char *name,
+					       size_t *ret_index)
 {
 	for (size_t i = 0; values->table[i].name != NULL; i++) {
 		CHECK(i < CREATE_OPTIONS_MAX);
@@ -76,7 +87,8 @@ static const struct create_option *find_option(const struct create_values *value
 	return NULL;
 }
 
-enum status create_values_set(struct create_values *values, const char *name, const char *text, struct error *err)
+enum status create_values_set(struct create_values *values, const char *name, const char *text,
+			      struct error *err)
 {
 	size_t i;
 	const struct create_option *option = find_option(values, name, &i);
@@ -95,8 +107,9 @@ enum status create_values_set(struct create_values *values, const char *name, co
 	return ST_OK;
 }
 
-enum status create_values_init(const char *format, const struct create_option *table, enum options_purpose purpose,
-			       struct create_values *ret, struct error *err)
+enum status create_values_init(const char *format, const struct create_option *table,
+			       enum options_purpose purpose, struct create_values *ret,
+			       struct error *err)
 {
 	*ret = (struct create_values){ .format = format, .purpose = purpose, .table = table };
 	for (size_t i = 0; purpose == OPTIONS_CREATE && table[i].name != NULL; i++) {
@@ -120,7 +133,10 @@ void create_values_free(struct create_values *values)
 	*values = (struct create_values){ 0 };
 }
 
-/* Copies the member of the list at `list` to `to`, with ",," made one comma, and returns what follows it. */
+/*
+ * Copies the member of the list at `list` to `to`, with ",," made one comma, and returns what
+ * follows it.
+ */
 static const char *take_member(const char *list, char *to)
 {
 	for (; *list != '\0'; list++) {
@@ -150,7 +166,9 @@ static bool is_well_formed(const char *list)
 /* Why there is no option of that name, where other programs have one; NULL: nobody has. */
 static const char *why_not(const char *name)
 {
-	static const struct { const char *prefix, *why; } others[] = {
+	static const struct {
+		const char *prefix, *why;
+	} others[] = {
 		{ "encrypt", "efi-img cannot make encrypted images" },
 		{ "nocow", "it is for file systems of Linux" },
 		{ "extent_size_hint", "it is for file systems of Linux" },
@@ -171,17 +189,24 @@ static enum status parse_member(struct create_values *values, char *member, stru
 	if (equals != NULL)
 		member[equals - member] = '\0';
 	if (find_option(values, member, &i) == NULL && why_not(member) != NULL)
-		return fail(err, ST_UNSUPPORTED, "option %s is not there: %s", member, why_not(member));
+		return fail(err, ST_UNSUPPORTED, "option %s is not there: %s", member,
+			    why_not(member));
 	if (find_option(values, member, &i) == NULL) {
-		error_set(err, "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those it has", values->format, member,
+		error_set(err,
+			  "format %s has no option \"%s\"; `efi-img %s -f %s -o help` lists those "
+			  "it has",
+			  values->format, member,
 			  values->purpose == OPTIONS_AMEND ? "amend" : "create", values->format);
-		for (const struct create_option *option = values->table; option->name != NULL; option++)
+		for (const struct create_option *option = values->table; option->name != NULL;
+		     option++)
 			nearest_try(&nearest, member, text_length(member), option->name);
 		nearest_say(&nearest, "", err);
 		return ST_INVALID;
 	}
 	if (values->purpose == OPTIONS_AMEND && !values->table[i].amendable)
-		return fail(err, ST_INVALID, "option %s: it can only be chosen when an image is made; convert the image to get another",
+		return fail(err, ST_INVALID,
+			    "option %s: it can only be chosen when an image is made; convert the "
+			    "image to get another",
 			    member);
 	if (equals == NULL && values->table[i].type != OPTION_BOOL)
 		return fail(err, ST_INVALID, "option %s needs a value: %s=%s", member, member,
@@ -195,8 +220,10 @@ enum status create_values_parse(struct create_values *values, const char *list, 
 	enum status st = ST_OK;
 
 	if (!is_well_formed(list))
-		return fail(err, ST_INVALID, "-o \"%s\": a list of options is name=value,name=value, with nothing empty "
-			    "between the commas", list);
+		return fail(err, ST_INVALID,
+			    "-o \"%s\": a list of options is name=value,name=value, with nothing "
+			    "empty between the commas",
+			    list);
 	member = mem_alloc(text_length(list) + 1);
 	if (member == NULL)
 		return fail_no_memory(err);
@@ -230,8 +257,12 @@ bool create_options_want_help(const char *list)
 	return false;
 }
 
-/* The index of the option whose name comes next after `previous` in the alphabet (NULL: the first of all); -1: none. */
-static int next_by_name(const struct create_option *table, enum options_purpose purpose, const char *previous)
+/*
+ * The index of the option whose name comes next after `previous` in the alphabet (NULL: the first
+ * of all); -1: none.
+ */
+static int next_by_name(const struct create_option *table, enum options_purpose purpose,
+			const char *previous)
 {
 	int best = -1;
 
@@ -243,16 +274,23 @@ static int next_by_name(const struct create_option *table, enum options_purpose 
 	return best;
 }
 
-void create_options_explain(const struct create_option *table, const char *format, enum options_purpose purpose, struct out *out)
+void create_options_explain(const struct create_option *table, const char *format,
+			    enum options_purpose purpose, struct out *out)
 {
 	const size_t column = 24;
 	struct out_buffer left, right;
 	char left_text[80], right_text[160];
 
-	out_printf(out, purpose == OPTIONS_AMEND ? "Amend options for '%s':\n" : "Supported %s options:\n", format);
-	for (int i = next_by_name(table, purpose, NULL); i >= 0; i = next_by_name(table, purpose, table[i].name)) {
+	out_printf(out,
+		   purpose == OPTIONS_AMEND ? "Amend options for '%s':\n"
+					    : "Supported %s options:\n",
+		   format);
+	for (int i = next_by_name(table, purpose, NULL); i >= 0;
+	     i = next_by_name(table, purpose, table[i].name)) {
 		const struct create_option *option = &table[i];
-		const char *preset = option->preset == NULL && option->choices != NULL ? option->choices[0] : option->preset;
+		const char *preset = option->preset == NULL && option->choices != NULL
+					     ? option->choices[0]
+					     : option->preset;
 		out_buffer_init(&left, left_text, sizeof left_text);
 		out_printf(&left.out, "  %s=<%s>", option->name, type_name(option->type));
 		out_buffer_init(&right, right_text, sizeof right_text);

@@ -69,8 +69,8 @@ enum kind {
 };
 
 #define QEMU_IMG "convert it to qcow2 with qemu-img first"
-#define UNPACK "unpack it first"
-#define RESTORE "restore it with the program that made it"
+#define UNPACK   "unpack it first"
+#define RESTORE  "restore it with the program that made it"
 
 static const struct foreign kinds[] = {
 	[VMDK] = { "vmdk", "a VMDK image (VMware)", QEMU_IMG },
@@ -288,9 +288,7 @@ static bool is_dmg(const struct image_probe *probe)
 	return false;
 }
 
-/*
- * ---- signatures ---------------------------------------------------------------------------------
- */
+/* ---- signatures ---- */
 
 /* Bytes with NULs among them; a signature is compared without the literal's own. */
 #define BYTES(text) text, sizeof(text) - 1
@@ -299,7 +297,7 @@ static const struct signature {
 	enum kind kind;
 	int32_t at; /* from the beginning; negative: from the end */
 	const char *bytes;
-	size_t n;				  /* 0: the second look alone decides */
+	size_t n;                                 /* 0: the second look alone decides */
 	bool (*fits)(const struct image_probe *); /* the second look; NULL: the bytes are enough */
 } signatures[] = {
 	{ VMDK, 0, BYTES("KDMV"), is_vmdk_sparse },

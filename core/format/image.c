@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/image.h"
 
 #include "base/check.h"
@@ -19,7 +20,8 @@ const struct image_format *image_format_find(const char *name)
 	return NULL;
 }
 
-enum status image_format_get(const char *name, const char *option, const struct image_format **ret, struct error *err)
+enum status image_format_get(const char *name, const char *option, const struct image_format **ret,
+			     struct error *err)
 {
 	const struct image_format *format = image_format_find(name);
 	struct out_buffer known;
@@ -32,7 +34,8 @@ enum status image_format_get(const char *name, const char *option, const struct 
 	out_buffer_init(&known, text, sizeof text);
 	for (size_t i = 0; image_formats[i] != NULL; i++)
 		out_printf(&known.out, " %s", image_formats[i]->name);
-	return fail(err, ST_UNSUPPORTED, "%s %s: there is no such image format; those that efi-img knows are:%s", option,
+	return fail(err, ST_UNSUPPORTED,
+		    "%s %s: there is no such image format; those that efi-img knows are:%s", option,
 		    name, text);
 }
 
@@ -116,8 +119,9 @@ enum status image_foreign(struct storage *storage, const char *name, const struc
 }
 
 /* image_open_blk() with words that do not name the file. */
-static enum status open_on(struct storage *storage, struct blk *file, const char *name, const struct image_format *format,
-			   enum open_mode mode, struct image **ret, struct error *err)
+static enum status open_on(struct storage *storage, struct blk *file, const char *name,
+			   const struct image_format *format, enum open_mode mode,
+			   struct image **ret, struct error *err)
 {
 	struct image *image;
 	enum status st;
@@ -149,8 +153,9 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 	return ST_OK;
 }
 
-enum status image_open_blk(struct storage *storage, struct blk *file, const char *name, const struct image_format *format,
-			   enum open_mode mode, struct image **ret, struct error *err)
+enum status image_open_blk(struct storage *storage, struct blk *file, const char *name,
+			   const struct image_format *format, enum open_mode mode,
+			   struct image **ret, struct error *err)
 {
 	struct error why;
 	enum status st = open_on(storage, file, name, format, mode, ret, &why);
@@ -158,7 +163,10 @@ enum status image_open_blk(struct storage *storage, struct blk *file, const char
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
 }
 
-/* The data file is opened only when the disk is read, but it is in use from here on. It may be missing. */
+/*
+ * The data file is opened only when the disk is read, but it is in use from here on. It may be
+ * missing.
+ */
 static enum status use_data_file(const struct image *image, struct error *err)
 {
 	enum access_use use = image->mode == OPEN_WRITE ? ACCESS_WRITE : ACCESS_READ;
@@ -170,8 +178,9 @@ static enum status use_data_file(const struct image *image, struct error *err)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status image_open_file(struct storage *storage, enum access_role role, const char *name, const struct image_format *format,
-			    enum open_mode mode, struct image **ret, struct error *err)
+enum status image_open_file(struct storage *storage, enum access_role role, const char *name,
+			    const struct image_format *format, enum open_mode mode,
+			    struct image **ret, struct error *err)
 {
 	struct image *image;
 	struct blk *file;
@@ -189,8 +198,8 @@ enum status image_open_file(struct storage *storage, enum access_role role, cons
 	return st;
 }
 
-enum status image_open(struct storage *storage, const char *name, const struct image_format *format, struct image **ret,
-		       struct error *err)
+enum status image_open(struct storage *storage, const char *name, const struct image_format *format,
+		       struct image **ret, struct error *err)
 {
 	return image_open_file(storage, ROLE_IMAGE, name, format, OPEN_READ, ret, err);
 }
@@ -257,10 +266,12 @@ enum status image_flush(struct image *image, struct error *err)
 {
 	enum status st = blk_flush(&image->blk);
 
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: writing it: %s", image->name, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: writing it: %s", image->name, status_text(st));
 }
 
-enum status image_check(struct image *image, struct out *problems, struct check_result *ret, struct error *err)
+enum status image_check(struct image *image, struct out *problems, struct check_result *ret,
+			struct error *err)
 {
 	struct error why;
 	enum status st;
@@ -270,8 +281,8 @@ enum status image_check(struct image *image, struct out *problems, struct check_
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
-enum status image_repair(struct image *image, enum repair what, struct out *problems, struct check_result *ret,
-			 struct error *err)
+enum status image_repair(struct image *image, enum repair what, struct out *problems,
+			 struct check_result *ret, struct error *err)
 {
 	struct error why;
 	enum status st;

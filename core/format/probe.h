@@ -8,7 +8,7 @@
 #include "blk/blk.h"
 
 enum {
-	PROBE_CERTAIN = 100,	  /* what a format says of an image that bears its signature */
+	PROBE_CERTAIN = 100,      /* what a format says of an image that bears its signature */
 	PROBE_SECTOR_BYTES = 512, /* that are read first */
 	PROBE_HEAD_BYTES = 4096,  /* the header of a PE program can begin that far into it */
 	PROBE_TAIL_BYTES = 1024,  /* the trailer of a dmg lies within the last 1023 bytes */
@@ -18,8 +18,8 @@ enum {
  * signature judges. */
 struct image_probe {
 	const char *name; /* as the caller opened it */
-	uint64_t size;	  /* bytes */
-	bool device;	  /* a disk or partition, not a file */
+	uint64_t size;    /* bytes */
+	bool device;      /* a disk or partition, not a file */
 	bool whole; /* all of `head` and `tail` is read; until then they are zeros but for the first
 		       sector */
 	uint8_t head[PROBE_HEAD_BYTES]; /* the first bytes, zeros past the end of a shorter file */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu/ask.h"
 
 #include "base/memory.h"
@@ -15,8 +16,8 @@ enum {
 };
 
 static const char help_keys[] =
-	"\n\nDigits and letters always work; the arrow keys, Page Up and Page Down where "
-	"the keyboard or the terminal has them.\n\n"
+	"\n\nDigits and letters always work; the arrow keys, Page Up and Page Down where the "
+	"keyboard or the terminal has them.\n\n"
 	"  1, 2, 3 ...   choose; where there are more than nine, and then Enter\n"
 	"  n             the next page of what is longer than the screen\n"
 	"  b             back to the screen before\n"
@@ -26,16 +27,22 @@ static const char help_keys[] =
 	"Nothing is written before a screen has said what will be written and where.\n"
 	"While something runs, Ctrl-C asks whether to stop; no other key does.\n";
 
+/* ---- keys ---- */
+
 /*
- * ---- keys -----------------------------------------------------------------------------------------------------------
- *
- * A serial line may bring an arrow key as ESC, '[' and a letter, one after the other, where the firmware has lost patience
- * in between. ESC alone means nothing, so that it can be waited for what follows.
+ * A serial line may bring an arrow key as ESC, '[' and a letter, one after the other, where the
+ * firmware has lost patience in between. ESC alone means nothing, so that it can be waited for what
+ * follows.
  */
 
 static uint32_t after_escape(struct ui *ui)
 {
-	static const struct { char c; uint32_t key; } arrows[] = { { 'A', KEY_UP }, { 'B', KEY_DOWN }, { '5', KEY_PAGE_UP }, { '6', KEY_PAGE_DOWN } };
+	static const struct {
+		char c;
+		uint32_t key;
+	} arrows[] = {
+		{ 'A', KEY_UP }, { 'B', KEY_DOWN }, { '5', KEY_PAGE_UP }, { '6', KEY_PAGE_DOWN }
+	};
 	struct terminal *terminal = ui->screen.terminal;
 	uint32_t key = terminal->key(terminal, ESCAPE_MS);
 
@@ -95,7 +102,8 @@ void show_stop_question(void *ui, bool asked)
 
 static enum way quit(struct ui *ui)
 {
-	return sure(ui, "Leave efi-img? y = yes, any other key = no") || ui->gone ? WAY_QUIT : WAY_AGAIN;
+	return sure(ui, "Leave efi-img? y = yes, any other key = no") || ui->gone ? WAY_QUIT
+										  : WAY_AGAIN;
 }
 
 static void help(struct ui *ui, const char *about)
@@ -106,12 +114,15 @@ static void help(struct ui *ui, const char *about)
 	out_buffer_init(&out, text, sizeof text);
 	out_printf(&out.out, "%s%s", about, help_keys);
 	/* Wherever it leads to, it is back from the help. */
-	(void)page_ask(ui, &(struct page){ .title = "HELP", .step = "", .text = text, .ask = "Press any key to go back.", .help = "", .plain = true });
+	(void)page_ask(ui, &(struct page){ .title = "HELP",
+					   .step = "",
+					   .text = text,
+					   .ask = "Press any key to go back.",
+					   .help = "",
+					   .plain = true });
 }
 
-/*
- * ---- texts ----------------------------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 /* Writes lines of the text, `skip` of them left out; returns how many there are in all. */
 static size_t write_text(struct screen *screen, const char *text, size_t skip, unsigned first_line)
@@ -156,7 +167,9 @@ static void draw_page(struct ui *ui, const struct page *page, size_t skip)
 
 	out_buffer_init(&out, keys, sizeof keys);
 	if (n > lines)
-		out_printf(&out.out, "%s %zu-%zu of %zu   ", page->typed == NULL ? "n/arrows: lines" : "arrows: lines", skip + 1, skip + lines, n);
+		out_printf(&out.out, "%s %zu-%zu of %zu   ",
+			   page->typed == NULL ? "n/arrows: lines" : "arrows: lines", skip + 1,
+			   skip + lines, n);
 	if (page->typed != NULL)
 		out_text(&out.out, "Enter go on   b+Enter back   q+Enter quit   ?+Enter help");
 	else if (!page->plain)
@@ -181,7 +194,8 @@ void page_show(struct ui *ui, const struct page *page)
 /* Goes through a text that is longer than the screen; false: the key is not about that. */
 static bool scroll(struct ui *ui, const struct page *page, uint32_t key, size_t *skip)
 {
-	size_t lines = screen_lines(&ui->screen), n = lines_of(ui, page->text, page->bare), most = n > lines ? n - lines : 0;
+	size_t lines = screen_lines(&ui->screen), n = lines_of(ui, page->text, page->bare),
+	       most = n > lines ? n - lines : 0;
 
 	if (most == 0)
 		return false;
@@ -232,7 +246,8 @@ static bool is_command(const char *typed)
 
 enum way page_ask(struct ui *ui, struct page *page)
 {
-	size_t lines = screen_lines(&ui->screen), n = lines_of(ui, page->text, page->bare), skip = page->last && n > lines ? n - lines : 0;
+	size_t lines = screen_lines(&ui->screen), n = lines_of(ui, page->text, page->bare),
+	       skip = page->last && n > lines ? n - lines : 0;
 
 	for (;;) {
 		enum way way = WAY_NEXT;
@@ -246,7 +261,8 @@ enum way page_ask(struct ui *ui, struct page *page)
 			continue;
 		if (page->typed == NULL && (page->enter ? key != KEY_ENTER : key == KEY_OTHER))
 			continue;
-		if (page->typed == NULL && !page->plain && (lower(key) == 'b' || lower(key) == 'q' || key == '?'))
+		if (page->typed == NULL && !page->plain &&
+		    (lower(key) == 'b' || lower(key) == 'q' || key == '?'))
 			way = way_of(ui, key, page->help);
 		else if (page->typed != NULL && key != KEY_ENTER)
 			type(page, key), way = WAY_AGAIN;
@@ -274,25 +290,24 @@ enum way page_ask_settled(struct ui *ui, struct page *page)
 	return page_ask(ui, page);
 }
 
-/*
- * ---- lists ----------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 /* What list_ask() remembers between keys. */
 struct choosing {
-	size_t first, end;  /* the items that are shown */
+	size_t first, end; /* the items that are shown */
 	int mark;
 	char number[NUMBER_DIGITS + 1];
-	char note[512];     /* what was wrong with the last key; "": nothing */
+	char note[512]; /* what was wrong with the last key; "": nothing */
 };
 
 static const char not_possible[] = "NOT POSSIBLE: ";
 
 /*
- * Draws what stands below an item from `line` on, or only counts its lines, which it returns (screen NULL). `before` comes in
- * front of the first.
+ * Draws what stands below an item from `line` on, or only counts its lines, which it returns
+ * (screen NULL). `before` comes in front of the first.
  */
-static unsigned write_detail(struct screen *screen, unsigned line, enum style style, const char *before, const char *detail)
+static unsigned write_detail(struct screen *screen, unsigned line, enum style style,
+			     const char *before, const char *detail)
 {
 	char text[4 * SCREEN_TEXT_COLUMNS + 1];
 	struct out_buffer out;
@@ -300,7 +315,10 @@ static unsigned write_detail(struct screen *screen, unsigned line, enum style st
 	unsigned n = 0;
 
 	for (; *detail != '\0'; detail = next, n++) {
-		size_t bytes = screen_break(detail, SCREEN_TEXT_COLUMNS - DETAIL_INDENT - (n == 0 ? utf8_columns(before) : 0), &next);
+		size_t bytes = screen_break(detail,
+					    SCREEN_TEXT_COLUMNS - DETAIL_INDENT -
+						    (n == 0 ? utf8_columns(before) : 0),
+					    &next);
 
 		if (screen == NULL || line + n >= screen_lines(screen))
 			continue;
@@ -315,7 +333,8 @@ static unsigned write_detail(struct screen *screen, unsigned line, enum style st
 
 static unsigned item_height(const struct item *item)
 {
-	return 1 + write_detail(NULL, 0, STYLE_PLAIN, "", item->detail) + write_detail(NULL, 0, STYLE_PLAIN, not_possible, item->why);
+	return 1 + write_detail(NULL, 0, STYLE_PLAIN, "", item->detail) +
+	       write_detail(NULL, 0, STYLE_PLAIN, not_possible, item->why);
 }
 
 /* The item behind the last that fits into so many lines, at least one. */
@@ -334,16 +353,20 @@ static size_t page_end(const struct list *list, size_t first, unsigned lines)
 /* The lines that are left for items. */
 static unsigned item_lines(struct ui *ui, const struct list *list)
 {
-	size_t n = screen_lines(&ui->screen), head = list->head[0] != '\0' ? lines_of(ui, list->head, false) + 1 : 0;
+	size_t n = screen_lines(&ui->screen),
+	       head = list->head[0] != '\0' ? lines_of(ui, list->head, false) + 1 : 0;
 
 	head += list->columns[0] != '\0';
 	return (unsigned)(n > head ? n - head : 1);
 }
 
-static void draw_item(struct ui *ui, const struct list *list, const struct choosing *c, size_t index, unsigned *line)
+static void draw_item(struct ui *ui, const struct list *list, const struct choosing *c,
+		      size_t index, unsigned *line)
 {
 	const struct item *item = &list->item[index];
-	enum style style = (int)index == c->mark ? STYLE_CHOSEN : item->why[0] == '\0' ? STYLE_PLAIN : STYLE_DIM;
+	enum style style = (int)index == c->mark  ? STYLE_CHOSEN
+			   : item->why[0] == '\0' ? STYLE_PLAIN
+						  : STYLE_DIM;
 	char text[sizeof item->text + 16];
 	struct out_buffer out;
 
@@ -362,7 +385,11 @@ static void draw_item(struct ui *ui, const struct list *list, const struct choos
 static void list_keys(const struct list *list, const struct choosing *c, struct out *out)
 {
 	if (list->n > 0)
-		out_printf(out, list->n > AT_ONCE ? "1-%zu+Enter choose   " : list->n > 1 ? "1-%zu choose   " : "1 choose   ", list->n);
+		out_printf(out,
+			   list->n > AT_ONCE ? "1-%zu+Enter choose   "
+			   : list->n > 1     ? "1-%zu choose   "
+					     : "1 choose   ",
+			   list->n);
 	if (list->enter)
 		out_text(out, "Enter go on   ");
 	if (c->first > 0 || c->end < list->n)
@@ -395,7 +422,8 @@ static void draw_list(struct ui *ui, const struct list *list, struct choosing *c
 		draw_item(ui, list, c, i, &line);
 	out_buffer_init(&out, text, sizeof text);
 	out_printf(&out.out, "%s %s_", list->ask, c->number);
-	screen_ask(screen, c->note[0] != '\0' ? STYLE_LOUD : STYLE_PLAIN, c->note[0] != '\0' ? c->note : text);
+	screen_ask(screen, c->note[0] != '\0' ? STYLE_LOUD : STYLE_PLAIN,
+		   c->note[0] != '\0' ? c->note : text);
 }
 
 /* Moves the mark, and the page with it. */
@@ -501,11 +529,13 @@ enum way list_ask(struct ui *ui, struct list *list)
 				return WAY_NEXT;
 		} else if (key == KEY_UP || key == KEY_DOWN) {
 			move_mark(list, &c, key == KEY_DOWN, lines);
-		} else if (key == KEY_PAGE_DOWN || key == KEY_PAGE_UP || lower(key) == 'n' || key == ' ') {
+		} else if (key == KEY_PAGE_DOWN || key == KEY_PAGE_UP || lower(key) == 'n' ||
+			   key == ' ') {
 			turn_page(list, &c, key == KEY_PAGE_UP, lines);
 		} else if (lower(key) == 'r') {
 			return WAY_AGAIN;
-		} else if (key > ' ' && key < 0x7f && text_find(list->letters, (char)lower(key)) != NULL) {
+		} else if (key > ' ' && key < 0x7f &&
+			   text_find(list->letters, (char)lower(key)) != NULL) {
 			list->key = (char)lower(key);
 			return WAY_KEY;
 		} else if (lower(key) == 'b' || lower(key) == 'q' || key == '?') {
@@ -517,7 +547,8 @@ enum way list_ask(struct ui *ui, struct list *list)
 			struct out_buffer out;
 
 			out_buffer_init(&out, c.note, sizeof c.note);
-			out_text(&out.out, "That key means nothing here; ? explains those that do.");
+			out_text(&out.out,
+				 "That key means nothing here; ? explains those that do.");
 		}
 	}
 }

@@ -1,8 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "menu/screen.h"
 
-/* Screens that ask: a list to choose from, and a text with something to type, or just a key, below it. */
+/*
+ * Screens that ask: a list to choose from, and a text with something to type, or just a key, below
+ * it.
+ */
 
 /* Where a screen leads to. */
 enum way {
@@ -18,9 +22,7 @@ struct ui {
 	bool gone; /* there is no keyboard any more */
 };
 
-/*
- * ---- lists ----------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 struct item {
 	char text[4 * SCREEN_TEXT_COLUMNS]; /* one line */
@@ -37,39 +39,44 @@ struct list {
 	const char *ask;     /* the question */
 	const char *empty;   /* what stands there without any item */
 	const char *help;
-	const char *letters; /* further keys; "": none */
+	const char *letters;      /* further keys; "": none */
 	const char *letters_help; /* and what stands about them among the keys */
 	struct item *item;
 	size_t n;
-	int chosen;          /* in: where the mark of the arrows stands at first, 0 or LIST_NONE; out: the item */
-	bool first;          /* there is no screen to go back to */
-	bool enter;          /* Enter without a mark is an answer as well, and `chosen` LIST_NONE then */
-	char key;            /* with WAY_KEY */
+	/* in: where the mark of the arrows stands at first, 0 or LIST_NONE; out: the item */
+	int chosen;
+	bool first; /* there is no screen to go back to */
+	/* Enter without a mark is an answer as well, and `chosen` LIST_NONE then */
+	bool enter;
+	char key; /* with WAY_KEY */
 };
 
 enum way list_ask(struct ui *, struct list *);
 
-/*
- * ---- texts ----------------------------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 #define PAGE_LOUD "\1" /* begins a line that stands out */
 
 struct page {
 	const char *title, *step;
-	const char *text;  /* lines, broken as needed */
-	const char *ask;   /* what stands before what is typed; or about the keys, if there is nothing to type */
+	const char *text; /* lines, broken as needed */
+	/* what stands before what is typed; or about the keys, if there is nothing to type */
+	const char *ask;
 	const char *help;
-	char *typed;       /* NULL: any key goes on. In: what stands there at first, ASCII as all that is typed */
+	/* NULL: any key goes on. In: what stands there at first, ASCII as all that is typed */
+	char *typed;
 	size_t capacity;
-	bool last;         /* begins with the end of the text */
-	bool plain;        /* b and q are keys like all others */
-	bool bare;         /* for lines of up to 79 columns */
-	bool loud;         /* `ask` stands out */
-	bool enter;        /* with nothing to type: only Enter continues */
+	bool last;  /* begins with the end of the text */
+	bool plain; /* b and q are keys like all others */
+	bool bare;  /* for lines of up to 79 columns */
+	bool loud;  /* `ask` stands out */
+	bool enter; /* with nothing to type: only Enter continues */
 };
 
-/* Typed is what stands in `typed` when Enter is pressed; b, q and ? alone are what they are everywhere. */
+/*
+ * Typed is what stands in `typed` when Enter is pressed; b, q and ? alone are what they are
+ * everywhere.
+ */
 enum way page_ask(struct ui *, struct page *);
 
 /* Shows a page, and waits for nothing. */

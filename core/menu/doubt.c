@@ -3,7 +3,8 @@
  *
  * The question before a file that does not look like a disk goes onto a whole one: the command line
  * then has --no-table, which lifts the command's own refusal, so that a person has to type other
- * words than the usual ones first. Which files these are is decided in copy/target_contents.c alone.
+ * words than the usual ones first. Which files these are is decided in copy/target_contents.c
+ * alone.
  */
 #include "base/text.h"
 #include "menu/flow.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu/flow.h"
 
 #include "base/memory.h"
@@ -6,9 +7,7 @@
 #include "platform/files.h"
 #include "record/outcome.h"
 
-/*
- * ---- what steps have in common --------------------------------------------------------------------------------------
- */
+/* ---- what steps have in common ---- */
 
 /* Has a pick say what the flow is about. */
 static void prepare(struct menu *m, struct pick *pick, const char *ask)
@@ -30,7 +29,8 @@ static void set_head(struct menu *m, const char *label, const char *name, const 
 
 	out_buffer_init(&out, m->head, sizeof m->head);
 	if (label[0] != '\0')
-		out_printf(&out.out, "%s %s%s%s", label, name, name[0] != '\0' && words[0] != '\0' ? ", " : "", words);
+		out_printf(&out.out, "%s %s%s%s", label, name,
+			   name[0] != '\0' && words[0] != '\0' ? ", " : "", words);
 }
 
 void line_choices(const struct menu *m, struct line *line)
@@ -39,9 +39,7 @@ void line_choices(const struct menu *m, struct line *line)
 		line_option(line, m->flow->choice[i].value[m->value[i]].option);
 }
 
-/*
- * ---- disks and images -----------------------------------------------------------------------------------------------
- */
+/* ---- disks and images ---- */
 
 enum way step_source_disk(struct menu *m)
 {
@@ -90,8 +88,11 @@ static void compose(struct menu *m)
 	m->flow->compose(m, &m->line);
 }
 
-/* What the command says of a candidate, which is put to where the name of what is chosen will be. */
-static bool possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate, char *why, size_t why_bytes)
+/*
+ * What the command says of a candidate, which is put to where the name of what is chosen will be.
+ */
+static bool possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate,
+			char *why, size_t why_bytes)
 {
 	struct out_buffer out;
 
@@ -119,9 +120,7 @@ enum way step_target(struct menu *m)
 	return pick_disk(&m->ui, &m->other);
 }
 
-/*
- * ---- options --------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 static void write_choices(const struct menu *m, struct item item[CHOICES_MAX], size_t n)
 {
@@ -139,8 +138,18 @@ enum way step_choices(struct menu *m)
 {
 	struct item *item = mem_alloc(CHOICES_MAX * sizeof *item);
 	struct list list = {
-		.title = m->flow->title, .step = m->step, .head = m->head, .columns = "", .ask = "A number changes it; Enter goes on.",
-		.empty = "", .help = m->flow->help, .letters = "", .letters_help = "", .item = item, .enter = true, .chosen = LIST_NONE,
+		.title = m->flow->title,
+		.step = m->step,
+		.head = m->head,
+		.columns = "",
+		.ask = "A number changes it; Enter goes on.",
+		.empty = "",
+		.help = m->flow->help,
+		.letters = "",
+		.letters_help = "",
+		.item = item,
+		.enter = true,
+		.chosen = LIST_NONE,
 	};
 	enum way way = WAY_BACK;
 
@@ -158,7 +167,9 @@ enum way step_choices(struct menu *m)
 			break;
 		choice = &m->flow->choice[list.chosen];
 		value = &m->value[list.chosen];
-		*value = *value + 1 < VALUES_MAX && choice->value[*value + 1].words != NULL ? *value + 1 : 0;
+		*value = *value + 1 < VALUES_MAX && choice->value[*value + 1].words != NULL
+				 ? *value + 1
+				 : 0;
 		list.chosen = LIST_NONE;
 	}
 	mem_free(item);
@@ -168,7 +179,12 @@ enum way step_choices(struct menu *m)
 enum way step_size(struct menu *m)
 {
 	struct page page = {
-		.title = m->flow->title, .step = m->step, .help = m->flow->help, .ask = "Size of the disk:", .typed = m->size, .capacity = sizeof m->size,
+		.title = m->flow->title,
+		.step = m->step,
+		.help = m->flow->help,
+		.ask = "Size of the disk:",
+		.typed = m->size,
+		.capacity = sizeof m->size,
 	};
 	struct error err;
 
@@ -179,8 +195,9 @@ enum way step_size(struct menu *m)
 
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
-		out_text(&out.out, "How large is the disk that the image holds?\n\nA number with k, M, G or T behind it (powers of 1024), such as 50G; "
-				   "without one it is bytes.\n");
+		out_text(&out.out,
+			 "How large is the disk that the image holds?\n\nA number with k, M, G or "
+			 "T behind it (powers of 1024), such as 50G; without one it is bytes.\n");
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
 		m->why[0] = '\0';
@@ -192,11 +209,12 @@ enum way step_size(struct menu *m)
 	}
 }
 
-/*
- * ---- a new file -----------------------------------------------------------------------------------------------------
- */
+/* ---- a new file ---- */
 
-/* Whether a new file of that name could be made: in all but the name the command is the one that will run. */
+/*
+ * Whether a new file of that name could be made: in all but the name the command is the one that
+ * will run.
+ */
 static bool place_possible(void *user, const char *candidate, char *why, size_t why_bytes)
 {
 	struct menu *m = user;
@@ -221,10 +239,15 @@ static bool exists(const char *name)
 	return platform_look(name, &place, &err) == ST_OK && place.exists;
 }
 
-/* A name that is free: what the disk is called by, or "disk", with what the format is called by, and a number if need be. */
+/*
+ * A name that is free: what the disk is called by, or "disk", with what the format is called by,
+ * and a number if need be.
+ */
 static void propose_name(struct menu *m)
 {
-	const char *base = text_find(m->source.name, '=') != NULL ? text_find(m->source.name, '=') + 1 : "disk";
+	const char *base = text_find(m->source.name, '=') != NULL
+				   ? text_find(m->source.name, '=') + 1
+				   : "disk";
 	const char *format = m->flow->choice[0].value[m->value[0]].option;
 	char plain[48];
 	size_t n = 0;
@@ -247,7 +270,8 @@ static void propose_name(struct menu *m)
 		if (i > 1)
 			out_printf(&out.out, "-%u", i);
 		out_text(&out.out, format[0] != '\0' ? ".raw" : ".qcow2");
-		if (!path_join(m->place.file, m->place.directory, m->name) || !exists(m->place.file))
+		if (!path_join(m->place.file, m->place.directory, m->name) ||
+		    !exists(m->place.file))
 			return;
 	}
 }
@@ -255,7 +279,12 @@ static void propose_name(struct menu *m)
 enum way step_name(struct menu *m)
 {
 	struct page page = {
-		.title = m->flow->title, .step = m->step, .help = m->flow->help, .ask = "Name of the file:", .typed = m->name, .capacity = sizeof m->name,
+		.title = m->flow->title,
+		.step = m->step,
+		.help = m->flow->help,
+		.ask = "Name of the file:",
+		.typed = m->name,
+		.capacity = sizeof m->name,
 	};
 
 	propose_name(m);
@@ -266,14 +295,18 @@ enum way step_name(struct menu *m)
 
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
-		out_printf(&out.out, "How is the new file to be called, in %s?\n\nAn existing file is never replaced.\n", m->place.directory);
+		out_printf(&out.out,
+			   "How is the new file to be called, in %s?\n\nAn existing file is never "
+			   "replaced.\n",
+			   m->place.directory);
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
 		way = page_ask(&m->ui, &page);
 		if (way != WAY_NEXT)
 			return way;
 		out_buffer_init(&out, m->why, sizeof m->why);
-		if (m->name[0] == '\0' || text_find(m->name, '\\') != NULL || text_find(m->name, '/') != NULL) {
+		if (m->name[0] == '\0' || text_find(m->name, '\\') != NULL ||
+		    text_find(m->name, '/') != NULL) {
 			out_text(&out.out, "A name without \\ and / is wanted.");
 			continue;
 		}
@@ -287,11 +320,12 @@ enum way step_name(struct menu *m)
 	}
 }
 
-/*
- * ---- the plan -------------------------------------------------------------------------------------------------------
- */
+/* ---- the plan ---- */
 
-/* Has the command say what it would do, and puts it into m->plan; false: what speaks against it is there. */
+/*
+ * Has the command say what it would do, and puts it into m->plan; false: what speaks against it is
+ * there.
+ */
 static bool write_plan(struct menu *m)
 {
 	bool possible;
@@ -322,8 +356,13 @@ static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capa
 			 const char *ask)
 {
 	struct page page = {
-		.title = m->flow->title, .step = m->step, .help = m->flow->help, .text = m->plan, .ask = possible ? ask : "Any key goes back.",
-		.typed = possible ? typed : NULL, .capacity = capacity,
+		.title = m->flow->title,
+		.step = m->step,
+		.help = m->flow->help,
+		.text = m->plan,
+		.ask = possible ? ask : "Any key goes back.",
+		.typed = possible ? typed : NULL,
+		.capacity = capacity,
 	};
 	enum way way = page_ask(&m->ui, &page);
 
@@ -386,8 +425,10 @@ enum way step_erase(struct menu *m)
 
 	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
 	if (possible)
-		out_printf(&out.out, "\n" PAGE_LOUD "ALL DATA on %s WILL BE LOST:\n  %s\n", m->other.words,
-			   m->other.contents[0] != '\0' ? m->other.contents : "nothing that is recognised");
+		out_printf(&out.out, "\n" PAGE_LOUD "ALL DATA on %s WILL BE LOST:\n  %s\n",
+			   m->other.words,
+			   m->other.contents[0] != '\0' ? m->other.contents
+							: "nothing that is recognised");
 	add_line(m);
 	way = possible && doubt_concerns(m) ? doubt_ask(m) : WAY_NEXT;
 	if (way != WAY_NEXT)
@@ -397,9 +438,7 @@ enum way step_erase(struct menu *m)
 	return ask_word(m, possible, m->other.word.text, ask);
 }
 
-/*
- * ---- the flow -------------------------------------------------------------------------------------------------------
- */
+/* ---- the flow ---- */
 
 static void run(struct menu *m)
 {
@@ -423,7 +462,8 @@ static void run(struct menu *m)
 	else if (code == OUTCOME_LOST && !m->flow->answers)
 		out_text(&out.out, "DONE, EXCEPT WHAT COULD NOT BE READ");
 	else
-		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE", code);
+		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE",
+			   code);
 	page.title = title;
 	page.step = m->flow->title;
 	out_buffer_init(&out, ask, sizeof ask);

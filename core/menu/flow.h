@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "menu/menu.h"
@@ -5,8 +6,8 @@
 #include "menu/run.h"
 
 /*
- * What one item of the start screen does: some steps that ask, which make a command line, and its run. The person can go
- * back from each step to the one before.
+ * What one item of the start screen does: some steps that ask, which make a command line, and its
+ * run. The person can go back from each step to the one before.
  */
 
 enum { CHOICES_MAX = 4, VALUES_MAX = 3, NAME_BYTES = 128, SIZE_BYTES = 32, PLAN_BYTES = 4096 };
@@ -17,7 +18,7 @@ struct choice {
 	struct {
 		const char *words;
 		const char *option; /* on the command line */
-	} value[VALUES_MAX];   /* ends with a NULL */
+	} value[VALUES_MAX];        /* ends with a NULL */
 };
 
 struct menu;
@@ -29,19 +30,21 @@ struct flow {
 	struct choice choice[CHOICES_MAX];  /* ends with a NULL label */
 	/* Makes the line of what was chosen, as far as it was. */
 	void (*compose)(const struct menu *, struct line *);
-	bool answers;                       /* its exit code is an answer, not a failure */
-	const char *done; /* the title of a good result; NULL: "DONE", the last line says the rest */
+	bool answers; /* its exit code is an answer, not a failure */
+	/* the title of a good result; NULL: "DONE", the last line says the rest */
+	const char *done;
 };
 
 struct menu {
 	struct ui ui;
 	const struct flow *flow;
-	size_t at;                  /* the step */
+	size_t at; /* the step */
 	unsigned value[CHOICES_MAX];
-	struct pick source;         /* the disk or the image that is read */
-	struct pick other;          /* the disk that is written to, or compared with, or the image that is compared with */
-	struct pick place;          /* where a new image comes to be */
-	char name[NAME_BYTES];      /* of it */
+	struct pick source; /* the disk or the image that is read */
+	/* the disk that is written to, or compared with, or the image that is compared with */
+	struct pick other;
+	struct pick place;     /* where a new image comes to be */
+	char name[NAME_BYTES]; /* of it */
 	char size[SIZE_BYTES];
 	char head[PATH_BYTES + WORDS_BYTES];
 	char step[32];
@@ -56,7 +59,10 @@ extern const struct flow flow_create, flow_capture, flow_restore, flow_clone;
 extern const struct flow flow_check, flow_info, flow_compare, flow_compare_disk, flow_list;
 extern const struct flow flow_bench, flow_hash, flow_hash_disk;
 
-/* Goes through the steps, runs what they have made, and shows how it ended. WAY_QUIT, or WAY_BACK: to where it came from. */
+/*
+ * Goes through the steps, runs what they have made, and shows how it ended. WAY_QUIT, or WAY_BACK:
+ * to where it came from.
+ */
 enum way flow_run(struct menu *, const struct flow *);
 
 /* Whether what was chosen is a file that does not look like a disk, for a whole disk. */
@@ -70,8 +76,8 @@ enum way show_log(struct menu *);
 
 /* Steps. */
 enum way step_source_disk(struct menu *);
-enum way step_image(struct menu *);        /* as the source */
-enum way step_any_image(struct menu *);    /* the same, damaged or not */
+enum way step_image(struct menu *);     /* as the source */
+enum way step_any_image(struct menu *); /* the same, damaged or not */
 enum way step_other_image(struct menu *);
 enum way step_other_disk(struct menu *);
 enum way step_target(struct menu *);
@@ -79,8 +85,8 @@ enum way step_choices(struct menu *);
 enum way step_size(struct menu *);
 enum way step_place(struct menu *);
 enum way step_name(struct menu *);
-enum way step_plan(struct menu *);         /* of a new file */
-enum way step_erase(struct menu *);        /* the plan, and the serial number to type */
+enum way step_plan(struct menu *);  /* of a new file */
+enum way step_erase(struct menu *); /* the plan, and the serial number to type */
 
 /* The options that were chosen. */
 void line_choices(const struct menu *, struct line *);

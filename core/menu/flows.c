@@ -1,16 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "menu/flow.h"
 
-/* What the menu can do: for each the steps, the options with the safe ones first, and the command line. */
+/*
+ * What the menu can do: for each the steps, the options with the safe ones first, and the command
+ * line.
+ */
 
 static const char *source_of(const struct menu *m)
 {
 	return m->source.file[0] != '\0' ? m->source.file : m->source.name;
 }
 
-/*
- * ---- new images -----------------------------------------------------------------------------------------------------
- */
+/* ---- new images ---- */
 
 static void compose_create(const struct menu *m, struct line *line)
 {
@@ -22,7 +24,8 @@ static void compose_create(const struct menu *m, struct line *line)
 
 const struct flow flow_create = {
 	.title = "CREATE AN IMAGE",
-	.help = "Makes a new, empty disk image in a file: for a virtual machine, or to copy something into.",
+	.help = "Makes a new, empty disk image in a file: for a virtual machine, or to copy "
+		"something into.",
 	.step = { step_choices, step_size, step_place, step_name, step_plan },
 	.choice = {
 		{ "Format of the image", {
@@ -36,27 +39,37 @@ const struct flow flow_create = {
 };
 
 #define CHOICE_FORMAT \
-	{ "Format of the image", { \
-		{ "qcow2, compressed", "-c -O qcow2" }, \
-		{ "qcow2", "-O qcow2" }, \
-		{ "raw, as large as the disk", "-O raw" }, \
-	} }
+	{ \
+		"Format of the image", \
+		{ \
+			{ "qcow2, compressed", "-c -O qcow2" }, { "qcow2", "-O qcow2" }, \
+				{ "raw, as large as the disk", "-O raw" }, \
+		} \
+	}
 #define CHOICE_BAD \
-	{ "What cannot be read", { \
-		{ "stops the job", "" }, \
-		{ "becomes zeros, and is listed", "--salvage" }, \
-	} }
+	{ \
+		"What cannot be read", \
+		{ \
+			{ "stops the job", "" }, { "becomes zeros, and is listed", "--salvage" }, \
+		} \
+	}
 #define CHOICE_VERIFY \
-	{ "What was written", { \
-		{ "is read back and compared", "" }, \
-		{ "is not read back (faster)", "--no-verify" }, \
-	} }
+	{ \
+		"What was written", \
+		{ \
+			{ "is read back and compared", "" }, \
+				{ "is not read back (faster)", "--no-verify" }, \
+		} \
+	}
 #define CHOICE_GPT \
-	{ "GPT on a larger disk", { \
-		{ "its backup is moved to the end", "" }, \
-		{ "stays as it is", "--gpt=keep" }, \
-		{ "is a reason to refuse", "--gpt=refuse" }, \
-	} }
+	{ \
+		"GPT on a larger disk", \
+		{ \
+			{ "its backup is moved to the end", "" }, \
+				{ "stays as it is", "--gpt=keep" }, \
+				{ "is a reason to refuse", "--gpt=refuse" }, \
+		} \
+	}
 
 static void compose_capture(const struct menu *m, struct line *line)
 {
@@ -68,16 +81,15 @@ static void compose_capture(const struct menu *m, struct line *line)
 
 const struct flow flow_capture = {
 	.title = "CAPTURE A DISK",
-	.help = "Copies all of a disk, or of a partition, into a new image in a file. Nothing is written to the disk. The image cannot lie on the "
-		"disk that is read. Press p in the list of disks to see their partitions.",
+	.help = "Copies all of a disk, or of a partition, into a new image in a file. Nothing is "
+		"written to the disk. The image cannot lie on the disk that is read. Press p in "
+		"the list of disks to see their partitions.",
 	.step = { step_source_disk, step_choices, step_place, step_name, step_plan },
 	.choice = { CHOICE_FORMAT, CHOICE_BAD, CHOICE_VERIFY },
 	.compose = compose_capture,
 };
 
-/*
- * ---- onto a disk ----------------------------------------------------------------------------------------------------
- */
+/* ---- onto a disk ---- */
 
 /* The name of the target once more, as the guard wants it of what has something on it. */
 static void compose_onto(const struct menu *m, struct line *line)
@@ -95,8 +107,9 @@ static void compose_onto(const struct menu *m, struct line *line)
 
 const struct flow flow_restore = {
 	.title = "RESTORE AN IMAGE",
-	.help = "Copies the disk that an image holds onto a disk or a partition. ALL that is on it is lost. Which disks are not possible, and why, is "
-		"said in the list. Press p there to see their partitions.",
+	.help = "Copies the disk that an image holds onto a disk or a partition. ALL that is on it "
+		"is lost. Which disks are not possible, and why, is said in the list. Press p "
+		"there to see their partitions.",
 	.step = { step_image, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_GPT },
 	.compose = compose_onto,
@@ -104,16 +117,15 @@ const struct flow flow_restore = {
 
 const struct flow flow_clone = {
 	.title = "CLONE A DISK",
-	.help = "Copies all of a disk, or of a partition, onto another one. ALL that is on that one is lost. Afterwards both look the same: start "
-		"the machine with one of them only.",
+	.help = "Copies all of a disk, or of a partition, onto another one. ALL that is on that "
+		"one is lost. Afterwards both look the same: start the machine with one of them "
+		"only.",
 	.step = { step_source_disk, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_BAD, CHOICE_GPT },
 	.compose = compose_onto,
 };
 
-/*
- * ---- looking --------------------------------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 static void compose_source(const struct menu *m, struct line *line, const char *command)
 {
@@ -163,7 +175,8 @@ const struct flow flow_check = {
 
 const struct flow flow_info = {
 	.title = "DESCRIBE AN IMAGE",
-	.help = "Says what an image is: its format, its size, and what it needs. Nothing is changed.",
+	.help = "Says what an image is: its format, its size, and what it needs. Nothing is "
+		"changed.",
 	.step = { step_any_image },
 	.compose = compose_info,
 	.answers = true,
@@ -171,7 +184,8 @@ const struct flow flow_info = {
 
 const struct flow flow_compare = {
 	.title = "COMPARE TWO IMAGES",
-	.help = "Whether two images hold the same disk, whatever their formats. Nothing is changed.",
+	.help = "Whether two images hold the same disk, whatever their formats. Nothing is "
+		"changed.",
 	.step = { step_image, step_other_image },
 	.compose = compose_compare,
 	.answers = true,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
@@ -5,7 +6,9 @@
 #include "menu/flow.h"
 #include "platform/files.h"
 
-static const char title[] = "LOGS", help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
+static const char
+	title[] = "LOGS",
+	help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
 
 /* Where logs are, without the separator at the end; unchanged where that is not known. */
 static void begin(char directory[static PATH_BYTES])
@@ -47,12 +50,24 @@ enum way show_log(struct menu *m)
 	enum way way;
 
 	begin(logs);
-	*pick = (struct pick){ .title = title, .step = "", .head = "", .ask = "Which log?", .help = help, .backwards = true, .top = logs };
+	*pick = (struct pick){ .title = title,
+			       .step = "",
+			       .head = "",
+			       .ask = "Which log?",
+			       .help = help,
+			       .backwards = true,
+			       .top = logs };
 	memcpy(pick->directory, logs, sizeof logs);
 	while ((way = pick_file(&m->ui, pick)) == WAY_NEXT) {
-		struct page page = { .title = title, .step = "", .text = m->transcript.text, .ask = pick->file, .help = help, .bare = true };
+		struct page page = { .title = title,
+				     .step = "",
+				     .text = m->transcript.text,
+				     .ask = pick->file,
+				     .help = help,
+				     .bare = true };
 
-		if (read_end(pick->file, m->transcript.text, sizeof m->transcript.text, &err) != ST_OK) {
+		if (read_end(pick->file, m->transcript.text, sizeof m->transcript.text, &err) !=
+		    ST_OK) {
 			pick_failed(&m->ui, title, &err);
 			continue;
 		}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu/menu.h"
 
 #include "base/memory.h"
@@ -7,7 +8,10 @@
 #include "platform/machine.h"
 #include "platform/person.h"
 
-/* An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the menu. */
+/*
+ * An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the
+ * menu.
+ */
 struct entry {
 	const char *text, *detail;
 	const struct flow *flow;
@@ -47,8 +51,17 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
 	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
 	struct list list = {
-		.title = board->title, .step = top ? "efi-img " EFI_IMG_VERSION : "", .head = top ? platform_firmware() : "", .columns = "", .ask = board->ask,
-		.empty = "", .help = board->help, .letters = "", .letters_help = "", .item = item, .chosen = LIST_NONE,
+		.title = board->title,
+		.step = top ? "efi-img " EFI_IMG_VERSION : "",
+		.head = top ? platform_firmware() : "",
+		.columns = "",
+		.ask = board->ask,
+		.empty = "",
+		.help = board->help,
+		.letters = "",
+		.letters_help = "",
+		.item = item,
+		.chosen = LIST_NONE,
 		.first = top,
 	};
 	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
@@ -74,13 +87,25 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 static enum way look(struct menu *m)
 {
 	static const struct board board = {
-		.title = "CHECK, INSPECT, COMPARE", .ask = "Which?", .help = "Nothing here changes anything.",
+		.title = "CHECK, INSPECT, COMPARE",
+		.ask = "Which?",
+		.help = "Nothing here changes anything.",
 		.entry = {
-			{ .text = "Check an image", .detail = "whether it is sound", .flow = &flow_check },
-			{ .text = "Describe an image", .detail = "its format, its size, what it needs", .flow = &flow_info },
-			{ .text = "Compare two images", .detail = "whether they hold the same disk", .flow = &flow_compare },
-			{ .text = "Compare an image with a disk", .detail = "whether the disk has what it holds", .flow = &flow_compare_disk },
-			{ .text = "List the disks", .detail = "with all that is known of them", .flow = &flow_list },
+			{ .text = "Check an image",
+			  .detail = "whether it is sound",
+			  .flow = &flow_check },
+			{ .text = "Describe an image",
+			  .detail = "its format, its size, what it needs",
+			  .flow = &flow_info },
+			{ .text = "Compare two images",
+			  .detail = "whether they hold the same disk",
+			  .flow = &flow_compare },
+			{ .text = "Compare an image with a disk",
+			  .detail = "whether the disk has what it holds",
+			  .flow = &flow_compare_disk },
+			{ .text = "List the disks",
+			  .detail = "with all that is known of them",
+			  .flow = &flow_list },
 		},
 	};
 
@@ -90,15 +115,31 @@ static enum way look(struct menu *m)
 static enum way tools(struct menu *m)
 {
 	static const struct board board = {
-		.title = "TOOLS", .ask = "Which?", .help = "",
+		.title = "TOOLS",
+		.ask = "Which?",
+		.help = "",
 		.entry = {
-			{ .text = "Speed of a disk", .detail = "how fast it is read", .flow = &flow_bench },
-			{ .text = "SHA-256 of an image", .detail = "of the disk that it holds", .flow = &flow_hash },
-			{ .text = "SHA-256 of a disk", .detail = "of all its bytes", .flow = &flow_hash_disk },
-			{ .text = "Logs", .detail = "what was done from here or by a job file, and how it ended", .screen = show_log },
-			{ .text = "UEFI shell", .detail = "for all other commands: efi-img help", .end = MENU_SHELL },
-			{ .text = "Restart the machine", .detail = "", .end = MENU_REBOOT },
-			{ .text = "Switch the machine off", .detail = "", .end = MENU_POWER_OFF },
+			{ .text = "Speed of a disk",
+			  .detail = "how fast it is read",
+			  .flow = &flow_bench },
+			{ .text = "SHA-256 of an image",
+			  .detail = "of the disk that it holds",
+			  .flow = &flow_hash },
+			{ .text = "SHA-256 of a disk",
+			  .detail = "of all its bytes",
+			  .flow = &flow_hash_disk },
+			{ .text = "Logs",
+			  .detail = "what was done from here or by a job file, and how it ended",
+			  .screen = show_log },
+			{ .text = "UEFI shell",
+			  .detail = "for all other commands: efi-img help",
+			  .end = MENU_SHELL },
+			{ .text = "Restart the machine",
+			  .detail = "",
+			  .end = MENU_REBOOT },
+			{ .text = "Switch the machine off",
+			  .detail = "",
+			  .end = MENU_POWER_OFF },
 		},
 	};
 
@@ -106,16 +147,30 @@ static enum way tools(struct menu *m)
 }
 
 static const struct board start = {
-	.title = "DISKS AND DISK IMAGES", .ask = "What is to be done?",
-	.help = "efi-img copies disks into images and back, before any operating system. Each screen asks one thing; the last one says what "
-		"will happen, and the command line that does the same in the UEFI shell or in a script.",
+	.title = "DISKS AND DISK IMAGES",
+	.ask = "What is to be done?",
+	.help = "efi-img copies disks into images and back, before any operating system. Each "
+		"screen asks one thing; the last one says what will happen, and the command line "
+		"that does the same in the UEFI shell or in a script.",
 	.entry = {
-		{ .text = "Create an image", .detail = "a new, empty disk in a file", .flow = &flow_create },
-		{ .text = "Capture a disk", .detail = "copy a disk or a partition into an image", .flow = &flow_capture },
-		{ .text = "Restore an image", .detail = "copy an image onto a disk, which is WRITTEN OVER", .flow = &flow_restore },
-		{ .text = "Clone a disk", .detail = "copy a disk onto another one, which is WRITTEN OVER", .flow = &flow_clone },
-		{ .text = "Check, inspect, compare", .detail = "is an image sound, what is in it, do two have the same?", .screen = look },
-		{ .text = "Tools", .detail = "speed, SHA-256, log, shell, restart, power", .screen = tools },
+		{ .text = "Create an image",
+		  .detail = "a new, empty disk in a file",
+		  .flow = &flow_create },
+		{ .text = "Capture a disk",
+		  .detail = "copy a disk or a partition into an image",
+		  .flow = &flow_capture },
+		{ .text = "Restore an image",
+		  .detail = "copy an image onto a disk, which is WRITTEN OVER",
+		  .flow = &flow_restore },
+		{ .text = "Clone a disk",
+		  .detail = "copy a disk onto another one, which is WRITTEN OVER",
+		  .flow = &flow_clone },
+		{ .text = "Check, inspect, compare",
+		  .detail = "is an image sound, what is in it, do two have the same?",
+		  .screen = look },
+		{ .text = "Tools",
+		  .detail = "speed, SHA-256, log, shell, restart, power",
+		  .screen = tools },
 	},
 };
 

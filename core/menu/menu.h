@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "platform/terminal.h"
 
 /*
- * The program for the person at the machine: screens that ask what is to be done, and make of it a command line, which they
- * show and run. All that is decided is decided by the commands (--dry-run), nothing here.
+ * The program for the person at the machine: screens that ask what is to be done, and make of it a
+ * command line, which they show and run. All that is decided is decided by the commands
+ * (--dry-run), nothing here.
  */
 
 /* What the person wants in the end. */

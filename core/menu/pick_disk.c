@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"
@@ -10,7 +11,8 @@
 
 enum { BUS = 6, MODEL = 24, SERIAL = 20 };
 
-static const char columns[] = "Bus    Model                    Serial                    Size Sector";
+static const char columns[] =
+	"Bus    Model                    Serial                    Size Sector";
 
 void column(struct out *out, const char *text, size_t columns_wide)
 {
@@ -35,10 +37,14 @@ void pick_failed(struct ui *ui, const char *title, const struct error *err)
 {
 	forget_typed(ui);
 	/* Wherever it leads to, it is back. */
-	(void)page_ask(ui, &(struct page){ .title = title, .step = "", .text = err->text, .ask = "Press any key to go on.", .plain = true });
+	(void)page_ask(ui, &(struct page){ .title = title,
+					   .step = "",
+					   .text = err->text,
+					   .ask = "Press any key to go on.",
+					   .plain = true });
 }
 
-/* ---- what stands in the list -------------------------------------------------------------------------------------- */
+/* ---- what stands in the list ---- */
 
 static void say_disk(const struct device *disk, struct item *item)
 {
@@ -63,9 +69,12 @@ static void say_part(const struct inventory_part *part, struct item *item)
 	out_buffer_init(&out, item->text, sizeof item->text);
 	out_text(&out.out, "  partition ");
 	if (part->entry != NULL)
-		out_printf(&out.out, "%u: %s %.36s", part->entry->number, part->entry->type_name, part->entry->label);
+		out_printf(&out.out, "%u: %s %.36s", part->entry->number, part->entry->type_name,
+			   part->entry->label);
 	out_text(&out.out, " ");
-	out_spaces(&out.out, out.length < BUS + MODEL + SERIAL + 3 ? BUS + MODEL + SERIAL + 3 - out.length : 0);
+	out_spaces(&out.out, out.length < BUS + MODEL + SERIAL + 3
+				     ? BUS + MODEL + SERIAL + 3 - out.length
+				     : 0);
 	column_size(&out.out, part->size_bytes);
 }
 
@@ -113,14 +122,17 @@ static void say_detail(const struct inventory *inventory, const struct selection
 }
 
 /* The disks, with their partitions if wanted, as they are numbered. */
-static bool selection_at(const struct inventory *inventory, bool parts, size_t index, struct selection *ret)
+static bool selection_at(const struct inventory *inventory, bool parts, size_t index,
+			 struct selection *ret)
 {
 	for (size_t i = 0; i < inventory->n; i++) {
 		const struct inventory_disk *disk = &inventory->disk[i];
 		size_t n = 1 + (parts ? disk->n : 0);
 
 		if (index < n) {
-			*ret = (struct selection){ .disk = disk, .part = index > 0 ? &disk->part[index - 1] : NULL };
+			*ret = (struct selection){ .disk = disk,
+						   .part = index > 0 ? &disk->part[index - 1]
+								     : NULL };
 			return true;
 		}
 		index -= n;
@@ -128,7 +140,8 @@ static bool selection_at(const struct inventory *inventory, bool parts, size_t i
 	return false;
 }
 
-static void name_of(const struct inventory *inventory, const struct selection *s, char name[static SELECTOR_BYTES])
+static void name_of(const struct inventory *inventory, const struct selection *s,
+		    char name[static SELECTOR_BYTES])
 {
 	struct out_buffer out;
 
@@ -136,7 +149,8 @@ static void name_of(const struct inventory *inventory, const struct selection *s
 	selector_print(inventory, s, &out.out);
 }
 
-static void look_at(struct ui *ui, struct pick *pick, const struct inventory *inventory, const struct selection *s, struct item *item)
+static void look_at(struct ui *ui, struct pick *pick, const struct inventory *inventory,
+		    const struct selection *s, struct item *item)
 {
 	char name[SELECTOR_BYTES];
 	struct out_buffer out;
@@ -158,7 +172,7 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 	}
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------------------------- */
+/* ---- choosing ---- */
 
 static void take(struct pick *pick, const struct inventory *inventory, const struct selection *s)
 {
@@ -173,7 +187,8 @@ static void take(struct pick *pick, const struct inventory *inventory, const str
 	if (pick->word.n_serial == 0)
 		out_printf(&out.out, "disk %zu of %zu: ", (size_t)(s->disk - inventory->disk) + 1,
 			   inventory->n);
-	out_printf(&out.out, "%s%s", disk->model[0] != '\0' ? disk->model : disk->bus, disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
+	out_printf(&out.out, "%s%s", disk->model[0] != '\0' ? disk->model : disk->bus,
+		   disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
 	out_printf(&out.out, "%s, ", pick->name);
 	size_print(&out.out, s->part != NULL ? s->part->size_bytes : disk->size_bytes);
 	pick->whole = s->part == NULL;
@@ -181,13 +196,23 @@ static void take(struct pick *pick, const struct inventory *inventory, const str
 	contents_say(s->disk, s->part, &out.out);
 }
 
-static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *inventory, struct item *item, size_t n)
+static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *inventory,
+		    struct item *item, size_t n)
 {
 	struct list list = {
-		.title = pick->title, .step = pick->step, .head = pick->head, .columns = columns, .ask = pick->ask, .help = pick->help,
-		.empty = "The firmware shows no disk. Check that one is connected, and that its controller is switched on in the "
-			 "firmware's settings and not in a RAID mode.",
-		.letters = "p", .letters_help = pick->parts ? "p disks only   " : "p partitions   ", .item = item, .n = n,
+		.title = pick->title,
+		.step = pick->step,
+		.head = pick->head,
+		.columns = columns,
+		.ask = pick->ask,
+		.help = pick->help,
+		.empty = "The firmware shows no disk. Check that one is connected, and that its "
+			 "controller is switched on in the firmware's settings and not in a RAID "
+			 "mode.",
+		.letters = "p",
+		.letters_help = pick->parts ? "p disks only   " : "p partitions   ",
+		.item = item,
+		.n = n,
 		.chosen = LIST_NONE,
 	};
 	struct selection s;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -24,13 +25,12 @@ bool path_join(char to[static PATH_BYTES], const char *directory, const char *na
 	struct out_buffer out;
 
 	out_buffer_init(&out, to, PATH_BYTES);
-	out_printf(&out.out, "%s%s%s", directory, n > 0 && !is_separator(directory[n - 1]) ? "\\" : "", name);
+	out_printf(&out.out, "%s%s%s", directory,
+		   n > 0 && !is_separator(directory[n - 1]) ? "\\" : "", name);
 	return !out.out.failed;
 }
 
-/*
- * ---- volumes --------------------------------------------------------------------------------------------------------
- */
+/* ---- volumes ---- */
 
 static bool is_volume(const struct device *device)
 {
@@ -42,7 +42,8 @@ static bool root_of(const struct device *device, char to[static PATH_BYTES])
 	return path_join(to, device->names[0], "");
 }
 
-static void say_volume(const struct device_list *devices, const struct device *device, struct item *item)
+static void say_volume(const struct device_list *devices, const struct device *device,
+		       struct item *item)
 {
 	const struct device *disk = device->parent >= 0 ? &devices->device[device->parent] : device;
 	struct out_buffer out;
@@ -63,7 +64,8 @@ static void say_volume(const struct device_list *devices, const struct device *d
 		out_text(&out.out, "; write-protected");
 }
 
-static void look_at_volume(struct ui *ui, const struct pick *pick, const struct device *device, struct item *item)
+static void look_at_volume(struct ui *ui, const struct pick *pick, const struct device *device,
+			   struct item *item)
 {
 	char root[PATH_BYTES], file[PATH_BYTES];
 
@@ -74,13 +76,22 @@ static void look_at_volume(struct ui *ui, const struct pick *pick, const struct 
 	(void)pick->possible(pick->user, file, item->why, sizeof item->why);
 }
 
-static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices, struct item *item)
+static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device_list *devices,
+			   struct item *item)
 {
 	struct list list = {
-		.title = pick->title, .step = pick->step, .head = pick->head, .ask = pick->place ? "On which volume?" : "On which volume is it?",
-		.columns = "Volume   Label                     Size      Free", .help = pick->help,
-		.empty = "There is no volume that the firmware can read files from: it reads FAT. Plug in a stick with FAT, then press r.",
-		.letters = "", .letters_help = "r look again   ", .item = item, .chosen = LIST_NONE,
+		.title = pick->title,
+		.step = pick->step,
+		.head = pick->head,
+		.ask = pick->place ? "On which volume?" : "On which volume is it?",
+		.columns = "Volume   Label                     Size      Free",
+		.help = pick->help,
+		.empty = "There is no volume that the firmware can read files from: it reads FAT. "
+			 "Plug in a stick with FAT, then press r.",
+		.letters = "",
+		.letters_help = "r look again   ",
+		.item = item,
+		.chosen = LIST_NONE,
 	};
 	enum way way;
 
@@ -93,7 +104,8 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 	way = list_ask(ui, &list);
 	for (size_t i = 0, left = (size_t)list.chosen; way == WAY_NEXT && i < devices->n; i++)
 		if (is_volume(&devices->device[i]) && left-- == 0)
-			(void)root_of(&devices->device[i], pick->directory); /* names of volumes are short */
+			/* names of volumes are short */
+			(void)root_of(&devices->device[i], pick->directory);
 	return way == WAY_NEXT ? WAY_AGAIN : way;
 }
 
@@ -124,9 +136,7 @@ static enum way pick_volume(struct ui *ui, struct pick *pick)
 	return way;
 }
 
-/*
- * ---- directories ----------------------------------------------------------------------------------------------------
- */
+/* ---- directories ---- */
 
 static void list_free(struct file_list *list)
 {
@@ -165,7 +175,8 @@ static bool is_wanted(const struct pick *pick, const struct file_entry *entry)
 	return !pick->place && !(pick->images && is_beside_images(entry->name));
 }
 
-static bool is_before(const struct pick *pick, const struct file_entry *a, const struct file_entry *b)
+static bool is_before(const struct pick *pick, const struct file_entry *a,
+		      const struct file_entry *b)
 {
 	int names = compare_names(a->name, b->name);
 
@@ -226,8 +237,8 @@ static void say_unfinished(const struct pick *pick, const char *name, struct ite
 		out_text(&out.out, "unfinished: ");
 		unfinished_print(unfinished, &out.out);
 		if (unfinished->resumes)
-			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the command "
-					   "that completes it");
+			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the "
+					   "command that completes it");
 	}
 	mem_free(unfinished);
 	mem_free(path);
@@ -244,7 +255,8 @@ static void say_foreign(struct ui *ui, const struct pick *pick, const char *name
 	uint64_t bytes;
 
 	tell(ui, "Looking at the files ...");
-	if (storage_begin(&storage, NULL, &ignored) == ST_OK && path != NULL && path_join(path, pick->directory, name) &&
+	if (storage_begin(&storage, NULL, &ignored) == ST_OK && path != NULL &&
+	    path_join(path, pick->directory, name) &&
 	    image_foreign(&storage, path, &foreign, &bytes, &ignored) == ST_OK && foreign != NULL) {
 		out_buffer_init(&out, item->why, sizeof item->why);
 		foreign_print(foreign, &out.out);
@@ -266,7 +278,8 @@ static void say_entry(const struct file_entry *entry, struct item *item)
 	}
 	column_size(&out.out, entry->size_bytes);
 	if (entry->changed.year > 0)
-		out_printf(&out.out, "  %04u-%02u-%02u %02u:%02u", entry->changed.year, entry->changed.month, entry->changed.day, entry->changed.hour,
+		out_printf(&out.out, "  %04u-%02u-%02u %02u:%02u", entry->changed.year,
+			   entry->changed.month, entry->changed.day, entry->changed.hour,
 			   entry->changed.minute);
 }
 
@@ -298,7 +311,8 @@ static bool opens(struct pick *pick, struct error *err)
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (!pick->opens)
 		return true;
-	if (storage_begin(&storage, NULL, err) != ST_OK || chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
+	if (storage_begin(&storage, NULL, err) != ST_OK ||
+	    chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
 		storage_end(&storage);
 		return false;
 	}
@@ -320,7 +334,8 @@ static enum way enter(struct ui *ui, struct pick *pick, const struct file_entry 
 	struct error err;
 
 	if (!path_join(pick->text, pick->directory, entry->name)) {
-		error_set(&err, "%.100s...: its path is longer than %d bytes", entry->name, PATH_BYTES - 1);
+		error_set(&err, "%.100s...: its path is longer than %d bytes", entry->name,
+			  PATH_BYTES - 1);
 		pick_failed(ui, pick->title, &err);
 		return WAY_AGAIN;
 	}
@@ -340,15 +355,24 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 	size_t here = pick->place;
 	struct out_buffer out;
 	struct list list = {
-		.title = pick->title, .step = pick->step, .head = pick->text, .ask = pick->ask, .help = pick->help,
-		.columns = "Name                                          Size  Changed", .empty = "There is nothing in this directory.",
-		.letters = "", .letters_help = "r look again   ", .item = item, .n = shown + here, .chosen = pick->place ? 0 : LIST_NONE,
+		.title = pick->title,
+		.step = pick->step,
+		.head = pick->text,
+		.ask = pick->ask,
+		.help = pick->help,
+		.columns = "Name                                          Size  Changed",
+		.empty = "There is nothing in this directory.",
+		.letters = "",
+		.letters_help = "r look again   ",
+		.item = item,
+		.n = shown + here,
+		.chosen = pick->place ? 0 : LIST_NONE,
 	};
 	enum way way;
 
 	out_buffer_init(&out, pick->text, sizeof pick->text);
-	out_printf(&out.out, "%s%sIn %s%s", pick->head, pick->head[0] != '\0' ? "\n" : "", pick->directory,
-		   files->more ? "  (not all of what is there)" : "");
+	out_printf(&out.out, "%s%sIn %s%s", pick->head, pick->head[0] != '\0' ? "\n" : "",
+		   pick->directory, files->more ? "  (not all of what is there)" : "");
 	if (pick->place) {
 		list.columns = "";
 		out_buffer_init(&out, item[0].text, sizeof item[0].text);

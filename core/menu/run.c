@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu/run.h"
 
 #include "base/memory.h"
@@ -10,9 +11,7 @@
 
 #define REDRAW_NS UINT64_C(50000000)
 
-/*
- * ---- lines ----------------------------------------------------------------------------------------------------------
- */
+/* ---- lines ---- */
 
 void line_begin(struct line *line, const char *command)
 {
@@ -74,15 +73,14 @@ static int run(const struct console *console, const struct line *line, char *log
 	return code;
 }
 
-/*
- * ---- in sight -------------------------------------------------------------------------------------------------------
- */
+/* ---- in sight ---- */
 
 /* Drops the older half of what is behind the head, whole lines of it, and says so there. */
 static void make_room(struct transcript *t)
 {
 	static const char note[] = "(What came first is left out here.)\n\n";
-	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2, n_note = t->is_cut ? 0 : sizeof note - 1;
+	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2,
+	       n_note = t->is_cut ? 0 : sizeof note - 1;
 
 	while (at < t->n && t->text[at - 1] != '\n')
 		at++;
@@ -140,7 +138,8 @@ static void show_question(void *user, bool asked)
 	show(t);
 }
 
-int line_run(struct ui *ui, struct transcript *t, const char *title, const struct line *line, char *log, size_t log_bytes)
+int line_run(struct ui *ui, struct transcript *t, const char *title, const struct line *line,
+	     char *log, size_t log_bytes)
 {
 	struct console console = { .out = &t->out, .err = &t->out };
 	struct page page = { .title = title,
@@ -165,9 +164,7 @@ int line_run(struct ui *ui, struct transcript *t, const char *title, const struc
 	return code;
 }
 
-/*
- * ---- only tried -----------------------------------------------------------------------------------------------------
- */
+/* ---- only tried ---- */
 
 /* The words of the last error, one line of them, without the name that they begin with. */
 static void reason(const char *said, const char *about, char *why, size_t capacity)
@@ -194,7 +191,8 @@ static void drop(struct out *out, const char *bytes, size_t n)
 	(void)n;
 }
 
-bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char *about, char *why, size_t why_bytes)
+bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char *about, char *why,
+		   size_t why_bytes)
 {
 	size_t length = line->out.length;
 	struct out nothing = { .write = drop };

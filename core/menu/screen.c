@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu/screen.h"
 
 #include "base/memory.h"
@@ -30,8 +31,12 @@ unsigned screen_columns(const struct screen *screen)
 	return screen->bare ? SCREEN_COLUMNS : SCREEN_TEXT_COLUMNS;
 }
 
-/* Returns the column after it. What has no place, or is no character of this screen, is left out, or '?'. */
-static unsigned put(struct screen *screen, unsigned row, unsigned column, unsigned end, enum style style, const char *text)
+/*
+ * Returns the column after it. What has no place, or is no character of this screen, is left out,
+ * or '?'.
+ */
+static unsigned put(struct screen *screen, unsigned row, unsigned column, unsigned end,
+		    enum style style, const char *text)
 {
 	char plain[LINE_BYTES];
 	struct out_buffer out;
@@ -45,12 +50,14 @@ static unsigned put(struct screen *screen, unsigned row, unsigned column, unsign
 	while (n > 0 && column < end) {
 		uint32_t c = utf8_next(&s, &n);
 
-		screen->want[row][column++] = (struct cell){ c < UNKNOWN ? (uint16_t)c : '?', (uint8_t)style };
+		screen->want[row][column++] = (struct cell){ c < UNKNOWN ? (uint16_t)c : '?',
+							     (uint8_t)style };
 	}
 	return column;
 }
 
-static void fill(struct screen *screen, unsigned row, unsigned column, unsigned end, char c, enum style style)
+static void fill(struct screen *screen, unsigned row, unsigned column, unsigned end, char c,
+		 enum style style)
 {
 	while (column < end)
 		screen->want[row][column++] = (struct cell){ (uint16_t)c, (uint8_t)style };
@@ -62,7 +69,8 @@ static void border(struct screen *screen, unsigned row)
 	screen->want[row][0].c = screen->want[row][SCREEN_COLUMNS - 1].c = '+';
 }
 
-void screen_begin(struct screen *screen, const char *title, const char *right, const char *keys, bool bare)
+void screen_begin(struct screen *screen, const char *title, const char *right, const char *keys,
+		  bool bare)
 {
 	unsigned n = (unsigned)utf8_columns(right);
 
@@ -77,15 +85,18 @@ void screen_begin(struct screen *screen, const char *title, const char *right, c
 	screen->want[0][2].c = ' ';
 	screen->want[0][put(screen, 0, 3, SCREEN_COLUMNS - 4, STYLE_TITLE, title)].c = ' ';
 	if (n > 0 && n < SCREEN_COLUMNS / 2) {
-		screen->want[0][SCREEN_COLUMNS - 4 - n].c = screen->want[0][SCREEN_COLUMNS - 3].c = ' ';
-		(void)put(screen, 0, SCREEN_COLUMNS - 3 - n, SCREEN_COLUMNS - 3, STYLE_PLAIN, right);
+		screen->want[0][SCREEN_COLUMNS - 4 - n].c = screen->want[0][SCREEN_COLUMNS - 3].c =
+			' ';
+		(void)put(screen, 0, SCREEN_COLUMNS - 3 - n, SCREEN_COLUMNS - 3, STYLE_PLAIN,
+			  right);
 	}
 	(void)put(screen, screen->rows - 1, 2, SCREEN_COLUMNS - 2, STYLE_PLAIN, keys);
 }
 
 void screen_line(struct screen *screen, unsigned line, enum style style, const char *text)
 {
-	unsigned begin = screen->bare ? 0 : 2, end = begin + screen_columns(screen), column = put(screen, line + 1, begin, end, style, text);
+	unsigned begin = screen->bare ? 0 : 2, end = begin + screen_columns(screen),
+		 column = put(screen, line + 1, begin, end, style, text);
 
 	if (style == STYLE_CHOSEN)
 		fill(screen, line + 1, column, end, ' ', style);
@@ -101,7 +112,7 @@ void screen_ask(struct screen *screen, enum style style, const char *text)
 	(void)put(screen, screen->rows - 2, 2, SCREEN_COLUMNS - 2, style, text);
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
+/* ---- printing ---- */
 
 static bool same(const struct cell *a, const struct cell *b)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -6,8 +7,8 @@
 #include "platform/terminal.h"
 
 /*
- * What stands on the screen: a frame with a title, lines in it, below it a line that asks, and a line with the keys. It is
- * composed anew each time, and only what has changed is printed.
+ * What stands on the screen: a frame with a title, lines in it, below it a line that asks, and a
+ * line with the keys. It is composed anew each time, and only what has changed is printed.
  */
 enum {
 	SCREEN_COLUMNS = 79,
@@ -36,14 +37,15 @@ unsigned screen_lines(const struct screen *);
 unsigned screen_columns(const struct screen *);
 
 /*
- * Begins a new one: an empty frame; `bare`: without its sides, for what has lines of up to 79 columns. `right` stands at the
- * end of the title's line.
+ * Begins a new one: an empty frame; `bare`: without its sides, for what has lines of up to 79
+ * columns. `right` stands at the end of the title's line.
  */
-void screen_begin(struct screen *, const char *title, const char *right, const char *keys, bool bare);
+void screen_begin(struct screen *, const char *title, const char *right, const char *keys,
+		  bool bare);
 
 /*
- * A line within the frame, 0 the first; what is longer than the frame ends in "...". The rest of the line has the style
- * too where it is STYLE_CHOSEN.
+ * A line within the frame, 0 the first; what is longer than the frame ends in "...". The rest of
+ * the line has the style too where it is STYLE_CHOSEN.
  */
 void screen_line(struct screen *, unsigned line, enum style, const char *text);
 
@@ -54,7 +56,8 @@ void screen_ask(struct screen *, enum style, const char *text);
 void screen_show(struct screen *);
 
 /*
- * How many bytes of `text` go into one line of so many columns, broken between words where possible; *ret_next is what
- * follows, without the blanks or the end of line that divide them, or the NUL.
+ * How many bytes of `text` go into one line of so many columns, broken between words where
+ * possible; *ret_next is what follows, without the blanks or the end of line that divide them, or
+ * the NUL.
  */
 size_t screen_break(const char *text, size_t columns, const char **ret_next);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-
 /* The machine that the program runs on, and what becomes of it after a script. */
 
 /* What the program runs on, for people: maker and version of the firmware. Never NULL. */
@@ -16,8 +15,14 @@ enum ending {
 	ENDING_POWER_OFF,
 };
 
-/* Does it. It comes back with ENDING_UNSAID and ENDING_SHELL, when a key was pressed, and where it cannot be done. */
+/*
+ * Does it. It comes back with ENDING_UNSAID and ENDING_SHELL, when a key was pressed, and where it
+ * cannot be done.
+ */
 void platform_end(enum ending);
 
-/* Tells whoever runs this virtual machine how a job has ended, who may end it at that. On a real machine it does nothing. */
+/*
+ * Tells whoever runs this virtual machine how a job has ended, who may end it at that. On a real
+ * machine it does nothing.
+ */
 void platform_tell(unsigned exit_code);

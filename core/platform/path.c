@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "platform/path.h"
 
 #include "base/memory.h"
@@ -18,7 +19,8 @@ size_t path_volume_length(const char *path)
 
 bool path_is_selector(const char *name)
 {
-	return text_starts_with(name, "serial=") || text_starts_with(name, "guid=") || text_starts_with(name, "path=");
+	return text_starts_with(name, "serial=") || text_starts_with(name, "guid=") ||
+	       text_starts_with(name, "path=");
 }
 
 const char *path_leaf(const char *path)
@@ -34,7 +36,8 @@ const char *path_leaf(const char *path)
 char *path_directory(const char *path)
 {
 	size_t n = (size_t)(path_leaf(path) - path);
-	bool current = n == 0 || path[n - 1] == ':'; /* of that volume, or of the one the shell stands in */
+	/* of that volume, or of the one the shell stands in */
+	bool current = n == 0 || path[n - 1] == ':';
 	char *ret = mem_alloc(n + sizeof ".");
 
 	if (ret == NULL)
@@ -45,7 +48,10 @@ char *path_directory(const char *path)
 	return ret;
 }
 
-/* The length of what both begin with, up to and with a separator or the colon of a volume. 0: nothing. */
+/*
+ * The length of what both begin with, up to and with a separator or the colon of a volume. 0:
+ * nothing.
+ */
 static size_t common_length(const char *a, const char *b)
 {
 	size_t n = 0, i = 0;

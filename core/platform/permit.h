@@ -9,8 +9,9 @@
 struct file_identity;
 
 /*
- * What may be changed. platform_create(), platform_open() for writing, platform_remove() and platform_open_target() end
- * the program if they are asked to change something that is not permitted: the check that nothing is lost has missed it.
+ * What may be changed. platform_create(), platform_open() for writing, platform_remove() and
+ * platform_open_target() end the program if they are asked to change something that is not
+ * permitted: the check that nothing is lost has missed it.
  */
 struct permit {
 	bool (*allows_file)(const struct permit *, const struct file_identity *);

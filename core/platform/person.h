@@ -8,8 +8,8 @@
 /*
  * True from the moment the person has stopped the work. Cheap enough to be asked once per transfer,
  * on the boot processor. In the UEFI shell and on Linux Ctrl-C stops at once, as it does for every
- * other command there. Where efi-img has the console for itself, Ctrl-C only asks (platform/stop.h),
- * and the work goes on until that is confirmed.
+ * other command there. Where efi-img has the console for itself, Ctrl-C only asks
+ * (platform/stop.h), and the work goes on until that is confirmed.
  */
 bool platform_cancelled(void);
 

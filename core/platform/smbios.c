@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "platform/smbios.h"
 
 #include "base/memory.h"
@@ -14,7 +15,9 @@ static size_t string_bytes(const uint8_t *table, size_t n, size_t at)
 	return 0;
 }
 
-/* A structure: type, length of what is in front of its strings, handle. They end with an empty one. */
+/*
+ * A structure: type, length of what is in front of its strings, handle. They end with an empty one.
+ */
 bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct out *out)
 {
 	size_t n_prefix = text_length(prefix), at = 0;
@@ -32,7 +35,8 @@ bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct o
 			continue;
 		}
 		while ((bytes = string_bytes(table, n, at)) > 1) {
-			if (wanted && bytes > n_prefix && memcmp(table + at, prefix, n_prefix) == 0) {
+			if (wanted && bytes > n_prefix &&
+			    memcmp(table + at, prefix, n_prefix) == 0) {
 				out_printf(out, "%s\n", (const char *)table + at + n_prefix);
 				found = true;
 			}

@@ -93,11 +93,11 @@ static enum status compare(const struct finished_file *file, struct blk *blk, st
 	enum status st = file->read;
 
 	if (blk->size != file->size)
-		return fail(
-			err, ST_MISMATCH,
-			"%s: all %ju bytes were written, but when the file is opened again it has "
-			"%ju: its file system does not keep what it is given; use another volume",
-			file->name, file->size, blk->size);
+		return fail(err, ST_MISMATCH,
+			    "%s: all %ju bytes were written, but when the file is opened again it "
+			    "has %ju: its file system does not keep what it is given; use another "
+			    "volume",
+			    file->name, file->size, blk->size);
 	if (st == ST_UNSUPPORTED)
 		return ST_OK;
 	if (st == ST_OK)
@@ -107,11 +107,12 @@ static enum status compare(const struct finished_file *file, struct blk *blk, st
 			    status_text(st));
 	if (memcmp(head, file->head, BLOCK_BYTES) != 0 ||
 	    memcmp(tail, file->tail, BLOCK_BYTES) != 0)
-		return fail(
-			err, ST_MISMATCH,
-			"%s: when the file is opened again, its %s block is not what was written: "
-			"its file system does not keep what it is given; use another volume",
-			file->name, memcmp(head, file->head, BLOCK_BYTES) != 0 ? "first" : "last");
+		return fail(err, ST_MISMATCH,
+			    "%s: when the file is opened again, its %s block is not what was "
+			    "written: its file system does not keep what it is given; use another "
+			    "volume",
+			    file->name,
+			    memcmp(head, file->head, BLOCK_BYTES) != 0 ? "first" : "last");
 	return ST_OK;
 }
 

@@ -23,33 +23,42 @@
 
 enum { EVERY_SECONDS = 5 };
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
-static enum status differs(const char *name, const char *what, const char *before, const char *now, struct error *err)
+static enum status differs(const char *name, const char *what, const char *before, const char *now,
+			   struct error *err)
 {
-	return fail(err, ST_REFUSED, "%s: --resume: the copy was begun with %s %s, and this is %s: say it as before, or begin again without "
-		    "--resume", name, what, before, now);
+	return fail(err, ST_REFUSED,
+		    "%s: --resume: the copy was begun with %s %s, and this is %s: say it as "
+		    "before, or begin again without --resume",
+		    name, what, before, now);
 }
 
-static enum status check_facts(const struct journal *journal, const char *name, const struct journal_facts *before, struct error *err)
+static enum status check_facts(const struct journal *journal, const char *name,
+			       const struct journal_facts *before, struct error *err)
 {
 	static const char *const direction[] = { "from the disk", "to the disk" };
 	const struct journal_facts *now = &journal->text.facts;
 
 	if (before->to_disk != now->to_disk)
-		return differs(name, "a copy", direction[before->to_disk], direction[now->to_disk], err);
+		return differs(name, "a copy", direction[before->to_disk], direction[now->to_disk],
+			       err);
 	if (!text_equal(before->disk, now->disk))
 		return differs(name, "the disk", before->disk, now->disk, err);
 	if (before->size != now->size)
-		return fail(err, ST_REFUSED, "%s: --resume: the copy was begun with %ju bytes, and the source has %ju now: it is not the same", name,
-			    before->size, now->size);
+		return fail(err, ST_REFUSED,
+			    "%s: --resume: the copy was begun with %ju bytes, and the source has "
+			    "%ju now: it is not the same",
+			    name, before->size, now->size);
 	if (!text_equal(before->options, now->options))
-		return differs(name, "the options", before->options[0] != '\0' ? before->options : "of none",
+		return differs(name, "the options",
+			       before->options[0] != '\0' ? before->options : "of none",
 			       now->options[0] != '\0' ? now->options : "none of them", err);
 	return ST_OK;
 }
 
-enum status journal_parse(struct journal *journal, const char *name, const char *text, size_t n, struct error *err)
+enum status journal_parse(struct journal *journal, const char *name, const char *text, size_t n,
+			  struct error *err)
 {
 	struct journal_text before;
 	enum status st = journal_text_parse(name, text, n, &before, err);
@@ -90,7 +99,7 @@ static enum status read_file(struct journal *journal, struct error *err)
 	return read_one(journal, true, &of_side) == ST_OK && journal->found ? ST_OK : st;
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* The selector of a disk that will still find it when the copy is resumed. "": it has none. */
 static void lasting_selector(const struct inventory *inventory, const struct selection *selection,
@@ -161,7 +170,8 @@ void journal_give_up(struct journal *journal, enum status st, const char *why)
 	error_set(&journal->why, "%s", why);
 }
 
-static enum status open_file(struct journal *journal, struct storage *storage, bool resume, struct error *err)
+static enum status open_file(struct journal *journal, struct storage *storage, bool resume,
+			     struct error *err)
 {
 	enum status st = record_open(&journal->file, journal->name, journal_text_head, err);
 
@@ -169,7 +179,9 @@ static enum status open_file(struct journal *journal, struct storage *storage, b
 		st = record_use(&journal->file, storage, ROLE_JOURNAL, err);
 	if (st != ST_OK)
 		return st;
-	/* Only this program writes the side file: a power cut left old bytes in the first sector. */
+	/*
+	 * Only this program writes the side file: a power cut left old bytes in the first sector.
+	 */
 	if (journal->file.state == RECORD_FOREIGN && journal->file.side_state == RECORD_WHOLE &&
 	    journal->file.size <= MARK_BYTES)
 		journal->file.state = RECORD_EMPTY;
@@ -181,8 +193,8 @@ static enum status open_file(struct journal *journal, struct storage *storage, b
 	return resume ? read_file(journal, err) : ST_OK;
 }
 
-static enum status open_named(struct journal *journal, struct storage *storage, const char *image, bool resume,
-			      struct error *err)
+static enum status open_named(struct journal *journal, struct storage *storage, const char *image,
+			      bool resume, struct error *err)
 {
 	bool to_disk = journal->text.facts.to_disk;
 	enum status st;
@@ -202,8 +214,9 @@ static enum status open_named(struct journal *journal, struct storage *storage, 
 	return st;
 }
 
-enum status journal_open(struct storage *storage, const struct journal_facts *facts, const char *disk, const char *image,
-			 bool resume, struct out *notes, struct journal **ret, struct error *err)
+enum status journal_open(struct storage *storage, const struct journal_facts *facts,
+			 const char *disk, const char *image, bool resume, struct out *notes,
+			 struct journal **ret, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof *journal);
 	struct error why;
@@ -240,7 +253,7 @@ enum status journal_replaces(const struct journal *journal, struct error *err)
 		    journal->file.state == RECORD_WHOLE ? journal->name : journal->file.side_name);
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void print(const void *user, struct out *out)
 {
@@ -275,7 +288,10 @@ enum status journal_checkpoint(struct journal *journal, struct image *target)
 	struct journal_text before = journal->text;
 	enum status st;
 
-	/* Zeros at the end of a flat file are there only when it is so long. The copy has made it so; where not, --resume sees it. */
+	/*
+	 * Zeros at the end of a flat file are there only when it is so long. The copy has made it
+	 * so; where not, --resume sees it.
+	 */
 	st = blk_flush(&target->blk);
 	if (st == ST_OK)
 		st = blk_read_padded(target->file, 0, journal->text.first,
@@ -291,7 +307,8 @@ enum status journal_checkpoint(struct journal *journal, struct image *target)
 
 bool journal_is_due(const struct journal *journal)
 {
-	return journal->st == ST_OK && platform_nanoseconds() - journal->written_ns >= (uint64_t)EVERY_SECONDS * 1000000000;
+	return journal->st == ST_OK &&
+	       platform_nanoseconds() - journal->written_ns >= (uint64_t)EVERY_SECONDS * 1000000000;
 }
 
 void journal_drop(struct journal *journal)
@@ -322,11 +339,13 @@ enum status journal_close(struct journal *journal, const char *target, enum stat
 		why = *err;
 	if (journal->used && st != ST_OK && st != ST_MISMATCH && journal_resumes(journal))
 		error_set(err,
-			  "%s\n%s has %ju of %ju bytes; the same command with --resume goes on from "
-			  "there", why.text, target, journal->text.done, journal->text.facts.size);
+			  "%s\n%s has %ju of %ju bytes; the same command with --resume goes on "
+			  "from there",
+			  why.text, target, journal->text.done, journal->text.facts.size);
 	else if (!journal->used && !journal->found && st == ST_EXISTS &&
 		 journal->file.state == RECORD_WHOLE)
-		error_set(err, "%s; as %s says it is not complete, and --resume goes on with it", why.text, journal->name);
+		error_set(err, "%s; as %s says it is not complete, and --resume goes on with it",
+			  why.text, journal->name);
 	free_all(journal);
 	return st;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "format/image.h"
@@ -7,8 +8,8 @@
 
 /*
  * How far a copy between a disk and an image in a file has come: a file beside the image
- * (record/journal_text.h), from the beginning of the copy until it is complete, so that the copy can
- * be resumed when it is interrupted.
+ * (record/journal_text.h), from the beginning of the copy until it is complete, so that the copy
+ * can be resumed when it is interrupted.
  *
  * What the target had at the last checkpoint is on its medium for certain; what came after it may
  * be, or may not.
@@ -18,14 +19,17 @@ struct journal {
 	struct record file;
 	struct out *notes; /* for what a person is told before the copy begins; the caller's */
 	struct journal_text text; /* `done` and `first`: at the last checkpoint that its file has */
-	bool found;                /* there was one, of this copy, and the copy resumes */
-	bool used;                 /* the copy has begun */
+	bool found;               /* there was one, of this copy, and the copy resumes */
+	bool used;                /* the copy has begun */
 	bool kept; /* a file says how far the copy is: it was written once, or found */
-	uint64_t begin;            /* what is below is written anew whatever there is, because the target keeps it back */
-	uint64_t old;              /* up to here it was copied before: that is compared, not written. 0: nothing was */
-	uint64_t copied;           /* up to here everything is written by now */
-	uint64_t written_ns;       /* when the journal was written */
-	enum status st; /* of writing it, or why there can be none; after a failure it is left alone */
+	/* what is below is written anew whatever there is, because the target keeps it back */
+	uint64_t begin;
+	/* up to here it was copied before: that is compared, not written. 0: nothing was */
+	uint64_t old;
+	uint64_t copied;     /* up to here everything is written by now */
+	uint64_t written_ns; /* when the journal was written */
+	/* of writing it, or why there can be none; after a failure it is left alone */
+	enum status st;
 	struct error why;
 };
 
@@ -44,8 +48,12 @@ enum status journal_open(struct storage *, const struct journal_facts *, const c
 /* The copy will have no journal, and journal_begin() says so, with the reason. */
 void journal_give_up(struct journal *, enum status, const char *why);
 
-/* Takes over what the text of a journal says. `name` is for the words. ST_CORRUPT; ST_REFUSED: it is about another copy, the words say in what. */
-enum status journal_parse(struct journal *, const char *name, const char *text, size_t n, struct error *);
+/*
+ * Takes over what the text of a journal says. `name` is for the words. ST_CORRUPT; ST_REFUSED: it
+ * is about another copy, the words say in what.
+ */
+enum status journal_parse(struct journal *, const char *name, const char *text, size_t n,
+			  struct error *);
 
 /*
  * Whether a copy that begins anew may take the place of the journal there is: ST_EXISTS, unless
@@ -60,7 +68,10 @@ enum status journal_replaces(const struct journal *, struct error *);
  */
 void journal_begin(struct journal *);
 
-/* The target is on its medium as far as it was copied, and the journal says so. Errors: those of flushing and reading. */
+/*
+ * The target is on its medium as far as it was copied, and the journal says so. Errors: those of
+ * flushing and reading.
+ */
 enum status journal_checkpoint(struct journal *, struct image *target);
 
 /* Whether it is time for one. */

@@ -127,10 +127,10 @@ enum status journal_text_parse(const char *name, const char *text, size_t n,
 
 	*ret = (struct journal_text){ 0 };
 	if (!json_read(text, n, &object))
-		return fail(
-			err, ST_CORRUPT,
-			"%s: the journal is damaged: it is not JSON; begin again without --resume",
-			name);
+		return fail(err, ST_CORRUPT,
+			    "%s: the journal is damaged: it is not JSON; begin again without "
+			    "--resume",
+			    name);
 	st = parse_version(name, object, err);
 	if (st != ST_OK)
 		return st;

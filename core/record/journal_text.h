@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -23,9 +24,9 @@ enum { JOURNAL_OPTIONS_BYTES = 512, JOURNAL_TEXT_BYTES_MAX = 1 << 16 };
 
 /* Which copy it is. A journal continues only the very same one. */
 struct journal_facts {
-	char disk[SELECTOR_BYTES]; /* the disk or partition, by its selector */
-	bool to_disk;              /* a restore; otherwise a capture */
-	uint64_t size;             /* bytes that are copied */
+	char disk[SELECTOR_BYTES];           /* the disk or partition, by its selector */
+	bool to_disk;                        /* a restore; otherwise a capture */
+	uint64_t size;                       /* bytes that are copied */
 	char options[JOURNAL_OPTIONS_BYTES]; /* that decide what the target becomes */
 };
 

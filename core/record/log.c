@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/log.h"
 
 #include "base/date.h"
@@ -42,7 +43,8 @@ static char *name_of(const struct naming *naming, unsigned number, const char *e
 	return ret;
 }
 
-static enum status is_there(const struct naming *naming, unsigned number, bool *ret, struct error *err)
+static enum status is_there(const struct naming *naming, unsigned number, bool *ret,
+			    struct error *err)
 {
 	const char *const ending[] = { text_ending, events_ending };
 	struct place place;
@@ -72,7 +74,8 @@ static enum status new_number(const struct naming *naming, unsigned *ret, struct
 		taken = nobodys;
 		nobodys *= 2;
 		if (nobodys > NUMBER_MAX)
-			return fail(err, ST_NO_SPACE, "%s: too many logs; remove old ones", naming->folder);
+			return fail(err, ST_NO_SPACE, "%s: too many logs; remove old ones",
+				    naming->folder);
 	}
 	while (st == ST_OK && nobodys - taken > 1) {
 		unsigned middle = taken + (nobodys - taken) / 2;
@@ -95,7 +98,8 @@ static void take_time(struct naming *naming)
 		return;
 	d = date_of(seconds);
 	out_buffer_init(&text, naming->stem, sizeof naming->stem);
-	out_printf(&text.out, "%04d%02u%02u-%02u%02u%02u", d.year, d.month, d.day, d.hour, d.minute, d.second);
+	out_printf(&text.out, "%04d%02u%02u-%02u%02u%02u", d.year, d.month, d.day, d.hour, d.minute,
+		   d.second);
 }
 
 /* ---- Files ---- */

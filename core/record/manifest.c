@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/manifest.h"
 
 #include "base/hex.h"
@@ -16,9 +17,15 @@
 #include "platform/path.h"
 #include "storage/storage.h"
 
-enum { FORMAT_VERSION = 1, RANGE_BYTES = 64 << 20, RANGES_MAX = 4096, FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 1024 };
+enum {
+	FORMAT_VERSION = 1,
+	RANGE_BYTES = 64 << 20,
+	RANGES_MAX = 4096,
+	FILE_BYTES_MAX = 1 << 20,
+	NAME_BYTES = 1024
+};
 
-/* ---- while copying -------------------------------------------------------------------------------------------------- */
+/* ---- while copying ---- */
 
 enum status manifest_open(struct manifest *manifest, uint64_t size, struct error *err)
 {
@@ -56,7 +63,8 @@ void manifest_add(struct manifest *manifest, const uint8_t *bytes, uint64_t n)
 {
 	add(&manifest->whole, bytes, n);
 	for (uint64_t done = 0, piece; done < n; done += piece) {
-		piece = min_u64(n - done, manifest->range_bytes - manifest->n_bytes % manifest->range_bytes);
+		piece = min_u64(n - done,
+				manifest->range_bytes - manifest->n_bytes % manifest->range_bytes);
 		add(&manifest->range, bytes != NULL ? bytes + done : NULL, piece);
 		manifest->n_bytes += piece;
 		if (manifest->n_bytes % manifest->range_bytes == 0)
@@ -71,9 +79,10 @@ void manifest_end(struct manifest *manifest, uint8_t ret_whole[static SHA256_BYT
 	sha256_end(&manifest->whole, ret_whole);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
-enum status manifest_plan(struct storage *storage, const char *file, bool replace, struct error *err)
+enum status manifest_plan(struct storage *storage, const char *file, bool replace,
+			  struct error *err)
 {
 	struct place place;
 	enum status st = platform_look(file, &place, err);
@@ -81,7 +90,9 @@ enum status manifest_plan(struct storage *storage, const char *file, bool replac
 	if (st == ST_OK)
 		st = storage_use(storage, ROLE_MANIFEST, ACCESS_CREATE, file, err);
 	if (st == ST_OK && place.exists && !replace)
-		return fail(err, ST_EXISTS, "the manifest %s exists; give another name, or --force to overwrite it", file);
+		return fail(err, ST_EXISTS,
+			    "the manifest %s exists; give another name, or --force to overwrite it",
+			    file);
 	return st;
 }
 
@@ -90,7 +101,8 @@ static void describe_source(struct tree *tree, struct storage *storage, const ch
 	const struct inventory *inventory;
 	struct selection found;
 	struct error ignored; /* the name alone is said then */
-	bool known = storage_is_device(name) && storage_inventory(storage, &inventory, &ignored) == ST_OK &&
+	bool known = storage_is_device(name) &&
+		     storage_inventory(storage, &inventory, &ignored) == ST_OK &&
 		     selector_find(inventory, name, &found, &ignored) == ST_OK;
 
 	tree_object(tree, NULL);
@@ -130,7 +142,8 @@ static void hash_text(struct tree *tree, const char *key, const uint8_t hash[sta
 	tree_text(tree, key, text);
 }
 
-static void describe(struct manifest *manifest, const struct manifest_facts *facts, const char *image, struct out *out)
+static void describe(struct manifest *manifest, const struct manifest_facts *facts,
+		     const char *image, struct out *out)
 {
 	uint8_t whole[SHA256_BYTES];
 	struct tree tree;
@@ -158,7 +171,10 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 	tree_end(&tree);
 }
 
-/* The image as it is found from the manifest, wherever a person stands then. A disk has one name from everywhere. */
+/*
+ * The image as it is found from the manifest, wherever a person stands then. A disk has one name
+ * from everywhere.
+ */
 static enum status image_name(const char *image, const char *file, char **ret, struct error *err)
 {
 	char *full = NULL, *of_file = NULL;
@@ -182,8 +198,8 @@ static enum status image_name(const char *image, const char *file, char **ret, s
 	return st;
 }
 
-enum status manifest_write(struct manifest *manifest, const struct manifest_facts *facts, const char *file, bool replace,
-			   struct error *err)
+enum status manifest_write(struct manifest *manifest, const struct manifest_facts *facts,
+			   const char *file, bool replace, struct error *err)
 {
 	struct out_file text;
 	struct error ignored; /* the first failure is what matters */
@@ -206,10 +222,11 @@ enum status manifest_write(struct manifest *manifest, const struct manifest_fact
 	if (st == ST_OK)
 		return ST_OK;
 	(void)platform_remove(file, &ignored);
-	return fail(err, st, "writing the manifest %s: %s; the image itself is complete", file, status_text(st));
+	return fail(err, st, "writing the manifest %s: %s; the image itself is complete", file,
+		    status_text(st));
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 void manifest_claim_free(struct manifest_claim *claim)
 {
@@ -240,10 +257,14 @@ static bool read_ranges(struct json object, struct manifest_claim *claim)
 
 static enum status wrong_field(const char *file, const char *field, struct error *err)
 {
-	return fail(err, ST_CORRUPT, "%s: it is no manifest, or a damaged one: its field \"%s\" is not what it should be", file, field);
+	return fail(err, ST_CORRUPT,
+		    "%s: it is no manifest, or a damaged one: its field \"%s\" is not what it "
+		    "should be",
+		    file, field);
 }
 
-static enum status read_claim(const char *file, struct json object, struct manifest_claim *claim, struct error *err)
+static enum status read_claim(const char *file, struct json object, struct manifest_claim *claim,
+			      struct error *err)
 {
 	char name[NAME_BYTES];
 	struct json value;
@@ -252,16 +273,22 @@ static enum status read_claim(const char *file, struct json object, struct manif
 	if (!json_member(object, "manifest-version", &value) || !json_number(value, &version))
 		return wrong_field(file, "manifest-version", err);
 	if (version != FORMAT_VERSION)
-		return fail(err, ST_UNSUPPORTED, "%s: manifests of version %ju are not known, only %d is", file, version, FORMAT_VERSION);
-	if (!json_member(object, "image", &value) || !json_text(value, name, sizeof name) || name[0] == '\0')
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: manifests of version %ju are not known, only %d is", file, version,
+			    FORMAT_VERSION);
+	if (!json_member(object, "image", &value) || !json_text(value, name, sizeof name) ||
+	    name[0] == '\0')
 		return wrong_field(file, "image", err);
-	if (!json_member(object, "format", &value) || !json_text(value, claim->format, sizeof claim->format))
+	if (!json_member(object, "format", &value) ||
+	    !json_text(value, claim->format, sizeof claim->format))
 		return wrong_field(file, "format", err);
-	if (!json_member(object, "virtual-size", &value) || !json_number(value, &claim->size) || claim->size > SIZE_LIMIT)
+	if (!json_member(object, "virtual-size", &value) || !json_number(value, &claim->size) ||
+	    claim->size > SIZE_LIMIT)
 		return wrong_field(file, "virtual-size", err);
 	if (!json_member(object, "sha256", &value) || !read_hash(value, claim->whole))
 		return wrong_field(file, "sha256", err);
-	if (!json_member(object, "range-size", &value) || !json_number(value, &claim->range_bytes) || claim->range_bytes == 0 ||
+	if (!json_member(object, "range-size", &value) ||
+	    !json_number(value, &claim->range_bytes) || claim->range_bytes == 0 ||
 	    div_up(claim->size, claim->range_bytes) > RANGES_MAX)
 		return wrong_field(file, "range-size", err);
 	claim->n = (size_t)div_up(claim->size, claim->range_bytes);
@@ -283,7 +310,8 @@ enum status manifest_read(const char *file, struct manifest_claim *claim, struct
 	if (st != ST_OK)
 		return st;
 	if (blk->size > FILE_BYTES_MAX) {
-		st = fail(err, ST_CORRUPT, "%s: %ju bytes are too many for a manifest", file, blk->size);
+		st = fail(err, ST_CORRUPT, "%s: %ju bytes are too many for a manifest", file,
+			  blk->size);
 	} else {
 		text = mem_alloc((size_t)blk->size);
 		st = text != NULL ? blk_read(blk, 0, text, (size_t)blk->size) : ST_NO_MEMORY;

@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/sha256.h"
 #include "record/salvage.h"
 
 /*
- * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256 of its disk, as a
- * whole and by ranges, where it came from, and what of it was lost.
+ * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256
+ * of its disk, as a whole and by ranges, where it came from, and what of it was lost.
  */
 struct manifest {
 	struct sha256 whole, range;
 	uint64_t range_bytes;
-	uint64_t n_bytes;                /* so many have been added */
-	uint8_t (*hash)[SHA256_BYTES];   /* of each whole range so far */
+	uint64_t n_bytes;              /* so many have been added */
+	uint8_t (*hash)[SHA256_BYTES]; /* of each whole range so far */
 	size_t n, capacity;
 };
 
@@ -28,10 +29,11 @@ void manifest_end(struct manifest *, uint8_t ret_whole[static SHA256_BYTES]);
 /* What else the file says. Texts are the caller's. */
 struct manifest_facts {
 	struct storage *storage;
-	const char *image, *format;      /* the image's name, as it was given; the file has it relative to itself */
-	char **source;                   /* the names that were read */
+	/* the image's name, as it was given; the file has it relative to itself */
+	const char *image, *format;
+	char **source; /* the names that were read */
 	size_t n_sources;
-	const struct salvage *salvage;   /* NULL: everything could be read */
+	const struct salvage *salvage; /* NULL: everything could be read */
 };
 
 /* Whether the file can be written: refused if it is there, unless `replace`. Changes nothing. */
@@ -41,11 +43,13 @@ enum status manifest_plan(struct storage *, const char *file, bool replace, stru
  * Ends the manifest and writes it, over another file only if `replace`. What cannot be
  * written completely is removed.
  */
-enum status manifest_write(struct manifest *, const struct manifest_facts *, const char *file, bool replace, struct error *);
+enum status manifest_write(struct manifest *, const struct manifest_facts *, const char *file,
+			   bool replace, struct error *);
 
 /* What a manifest says that is to be checked. */
 struct manifest_claim {
-	char *image;                     /* as it is named from here; freed by manifest_claim_free() */
+	/* as it is named from here; freed by manifest_claim_free() */
+	char *image;
 	char format[16];
 	uint64_t size, range_bytes;
 	uint8_t whole[SHA256_BYTES];

@@ -1,38 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/outcome.h"
 
 enum outcome outcome_of(enum status st)
 {
 	switch (st) {
-	case ST_OK: return OUTCOME_DONE;
-	case ST_MISMATCH: return OUTCOME_MISMATCH;
-	case ST_REFUSED: return OUTCOME_REFUSED;
-	case ST_READ_ONLY: return OUTCOME_REFUSED;
-	case ST_NO_SPACE: return OUTCOME_NO_SPACE;
-	case ST_TOO_LARGE: return OUTCOME_NO_SPACE;
-	case ST_NO_MEDIUM: return OUTCOME_MEDIUM_GONE;
-	case ST_MEDIUM_CHANGED: return OUTCOME_MEDIUM_GONE;
-	case ST_CANCELLED: return OUTCOME_STOPPED;
-	case ST_SECTOR_SIZE: return OUTCOME_SECTOR_SIZE;
-	case ST_CORRUPT: return OUTCOME_BAD_INPUT;
-	case ST_IO: return OUTCOME_DEVICE_ERROR;
-	default: return OUTCOME_FAILED;
+	case ST_OK:
+		return OUTCOME_DONE;
+	case ST_MISMATCH:
+		return OUTCOME_MISMATCH;
+	case ST_REFUSED:
+		return OUTCOME_REFUSED;
+	case ST_READ_ONLY:
+		return OUTCOME_REFUSED;
+	case ST_NO_SPACE:
+		return OUTCOME_NO_SPACE;
+	case ST_TOO_LARGE:
+		return OUTCOME_NO_SPACE;
+	case ST_NO_MEDIUM:
+		return OUTCOME_MEDIUM_GONE;
+	case ST_MEDIUM_CHANGED:
+		return OUTCOME_MEDIUM_GONE;
+	case ST_CANCELLED:
+		return OUTCOME_STOPPED;
+	case ST_SECTOR_SIZE:
+		return OUTCOME_SECTOR_SIZE;
+	case ST_CORRUPT:
+		return OUTCOME_BAD_INPUT;
+	case ST_IO:
+		return OUTCOME_DEVICE_ERROR;
+	default:
+		return OUTCOME_FAILED;
 	}
 }
 
 void outcome_print_all(struct out *out)
 {
-	static const struct { enum outcome code; const char *words; } table[] = {
-		{ OUTCOME_DONE, "done: all is written and on the medium, and read back unless --no-verify" },
+	static const struct {
+		enum outcome code;
+		const char *words;
+	} table[] = {
+		{ OUTCOME_DONE,
+		  "done: all is written and on the medium, and read back unless --no-verify" },
 		{ OUTCOME_FAILED, "failed in another way, or a wrong command line" },
 		{ OUTCOME_LOST, "complete except for what --salvage had to leave out" },
 		{ OUTCOME_MISMATCH, "what was read back is not what was written" },
 		{ OUTCOME_REFUSED, "refused to protect data; nothing was written" },
 		{ OUTCOME_NO_SPACE, "no space: the target, or its volume, is too small" },
 		{ OUTCOME_MEDIUM_GONE, "a disk went away, or its medium was exchanged" },
-		{ OUTCOME_STOPPED, "stopped by the person; where --resume can go on, that is said" },
+		{ OUTCOME_STOPPED,
+		  "stopped by the person; where --resume can go on, that is said" },
 		{ OUTCOME_SECTOR_SIZE, "made for sectors of another size; nothing was written" },
 		{ OUTCOME_BAD_INPUT, "the source is damaged" },
-		{ OUTCOME_DEVICE_ERROR, "a device reports an error: a block cannot be read, written or flushed" },
+		{ OUTCOME_DEVICE_ERROR,
+		  "a device reports an error: a block cannot be read, written or flushed" },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

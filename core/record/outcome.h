@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/out.h"
 #include "base/status.h"
 
 /*
- * How a job with a disk on either side ended, as scripts see it: each kind of end that is to be handled in its own way
- * has a code of its own.
+ * How a job with a disk on either side ended, as scripts see it: each kind of end that is to be
+ * handled in its own way has a code of its own.
  */
 enum outcome {
 	OUTCOME_DONE = 0,

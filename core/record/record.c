@@ -23,7 +23,7 @@
 
 static const char side_ending[] = ".new";
 
-/* ---- looking --------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 static enum record_state state_of(const uint8_t first[static MARK_BYTES], uint64_t size,
 				  const char *head)
@@ -65,7 +65,8 @@ static enum status look(const char *name, const char *head, enum record_state *r
 	return ST_OK;
 }
 
-enum status record_open(struct record *record, const char *name, const char *head, struct error *err)
+enum status record_open(struct record *record, const char *name, const char *head,
+			struct error *err)
 {
 	size_t n = text_length(name);
 	uint64_t side_size;
@@ -88,7 +89,8 @@ enum status record_open(struct record *record, const char *name, const char *hea
 	return st;
 }
 
-enum status record_use(const struct record *record, struct storage *storage, enum access_role role, struct error *err)
+enum status record_use(const struct record *record, struct storage *storage, enum access_role role,
+		       struct error *err)
 {
 	enum status st = storage_use(storage, role, ACCESS_CREATE, record->name, err);
 
@@ -101,7 +103,7 @@ void record_close(struct record *record)
 	*record = (struct record){ 0 };
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 enum status record_read(const struct record *record, bool side, size_t most, char **ret_text,
 			size_t *ret_n, struct error *err)
@@ -119,7 +121,8 @@ enum status record_read(const struct record *record, bool side, size_t most, cha
 	if (st != ST_OK)
 		return st;
 	if (blk->size > most)
-		st = fail(err, ST_INVALID, "%s: %ju bytes are too many for a file of its kind", name, blk->size);
+		st = fail(err, ST_INVALID, "%s: %ju bytes are too many for a file of its kind",
+			  name, blk->size);
 	if (st == ST_OK) {
 		*ret_n = (size_t)blk->size;
 		*ret_text = mem_alloc(*ret_n);
@@ -136,7 +139,7 @@ enum status record_read(const struct record *record, bool side, size_t most, cha
 	return st;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static enum status write(const char *name, enum record_state *state,
 			 void (*print)(const void *user, struct out *), const void *user,
@@ -181,7 +184,8 @@ static enum status remove(const char *name, enum record_state *state, struct err
 	return st;
 }
 
-enum status record_write(struct record *record, void (*print)(const void *user, struct out *), const void *user, struct error *err)
+enum status record_write(struct record *record, void (*print)(const void *user, struct out *),
+			 const void *user, struct error *err)
 {
 	struct error why;
 	enum status st = write(record->side_name, &record->side_state, print, user, err);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/error.h"
@@ -26,10 +27,10 @@ enum record_state {
 };
 
 struct record {
-	const char *name;         /* the caller's */
+	const char *name; /* the caller's */
 	char *side_name;
 	enum record_state state, side_state;
-	uint64_t size;            /* of the file, when it was looked at */
+	uint64_t size; /* of the file, when it was looked at */
 };
 
 /*
@@ -40,7 +41,10 @@ struct record {
  */
 enum status record_open(struct record *, const char *name, const char *head, struct error *);
 
-/* Puts both files into the access set: they will be written and removed. Errors: those of storage_use(). */
+/*
+ * Puts both files into the access set: they will be written and removed. Errors: those of
+ * storage_use().
+ */
 enum status record_use(const struct record *, struct storage *, enum access_role, struct error *);
 void record_close(struct record *);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/rescue_map.h"
 
 #include "base/memory.h"
@@ -14,9 +15,7 @@ enum {
 
 static const char title[] = "# Mapfile. Created by efi-img";
 
-/*
- * ---- ranges -------------------------------------------------------------------------------------------------------
- */
+/* ---- ranges ---- */
 
 /* Makes room for one more. */
 static enum status reserve(struct rescue_ranges *ranges)
@@ -83,8 +82,8 @@ bool rescue_map_todo(const struct rescue_map *map, uint64_t *offset, uint64_t *r
 }
 
 /*
- * Where there is no room for another range, the one before it grows over what lies between them: that will be read once
- * more, perhaps.
+ * Where there is no room for another range, the one before it grows over what lies between them:
+ * that will be read once more, perhaps.
  */
 void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
 {
@@ -100,7 +99,9 @@ void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
 	if (reserve(bad) != ST_OK)
 		return; /* what is noted twice, by reading it again */
 	memmove(&bad->range[i + 1], &bad->range[i], (bad->n - i) * sizeof *bad->range);
-	bad->range[i] = (struct rescue_range){ .offset = offset, .end = offset + n, .status = RESCUE_BAD };
+	bad->range[i] = (struct rescue_range){ .offset = offset,
+					       .end = offset + n,
+					       .status = RESCUE_BAD };
 	bad->n++;
 }
 
@@ -108,7 +109,9 @@ void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
 static struct rescue_range at(const struct rescue_map *map, uint64_t offset)
 {
 	size_t i = find(&map->all, offset), k = find(&map->bad, offset);
-	struct rescue_range ret = { .offset = offset, .end = map->all.range[i].end, .status = map->all.range[i].status };
+	struct rescue_range ret = { .offset = offset,
+				    .end = map->all.range[i].end,
+				    .status = map->all.range[i].status };
 
 	if (ret.status != RESCUE_FINISHED) {
 		if (offset < map->done)
@@ -145,9 +148,7 @@ static struct rescue_range run_at(const struct rescue_map *map, uint64_t offset)
 	return ret;
 }
 
-/*
- * ---- text ---------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 /* What is left of the text, the number of its line, and the words for what is wrong in it. */
 struct scanner {
@@ -186,7 +187,9 @@ static bool next_line(struct scanner *s)
 
 static enum status wrong(const struct scanner *s, const char *what)
 {
-	return fail(s->err, ST_INVALID, "%s, line %u: %s; this is not a map that ddrescue or efi-img wrote", s->name, s->line, what);
+	return fail(s->err, ST_INVALID,
+		    "%s, line %u: %s; this is not a map that ddrescue or efi-img wrote", s->name,
+		    s->line, what);
 }
 
 /* A number as in C: decimal, 0x and hexadecimal, 0 and octal. */
@@ -202,7 +205,9 @@ static enum status take_number(struct scanner *s, uint64_t *ret)
 	}
 	for (; s->p < s->end; s->p++, digits++) {
 		char c = text_lower(*s->p);
-		unsigned digit = text_is_digit(c) ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+		unsigned digit = text_is_digit(c)       ? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+							: 16;
 
 		if (digit >= base)
 			break;
@@ -227,7 +232,9 @@ static enum status take_status(struct scanner *s, const char *allowed, char *ret
 static enum status end_line(struct scanner *s)
 {
 	skip_blanks(s);
-	return s->p == s->end || *s->p == '\n' ? ST_OK : wrong(s, "there is more in it than there should be");
+	return s->p == s->end || *s->p == '\n'
+		       ? ST_OK
+		       : wrong(s, "there is more in it than there should be");
 }
 
 /* Where ddrescue was, and what it was doing: it decides nothing. */
@@ -262,8 +269,11 @@ static enum status take_range(struct scanner *s, uint64_t at, struct rescue_rang
 	if (offset != at)
 		return wrong(s, "a range does not begin where the one before it ends");
 	if (n == 0 || offset % SECTOR_BYTES != 0 || n % SECTOR_BYTES != 0)
-		return fail(s->err, ST_UNSUPPORTED, "%s, line %u: the range does not consist of whole sectors of 512 bytes, so that one of them would be "
-			    "finished in part (in ddrescue's options, M is 1000000 bytes, and Mi 1048576)", s->name, s->line);
+		return fail(s->err, ST_UNSUPPORTED,
+			    "%s, line %u: the range does not consist of whole sectors of 512 "
+			    "bytes, so that one of them would be finished in part (in ddrescue's "
+			    "options, M is 1000000 bytes, and Mi 1048576)",
+			    s->name, s->line);
 	if (!add_ok(offset, n, &ret->end) || ret->end > SIZE_LIMIT)
 		return wrong(s, "a range ends behind all disks");
 	ret->offset = offset;
@@ -271,7 +281,8 @@ static enum status take_range(struct scanner *s, uint64_t at, struct rescue_rang
 	return ST_OK;
 }
 
-enum status rescue_map_parse(struct rescue_map *map, const char *name, const char *text, size_t n, struct error *err)
+enum status rescue_map_parse(struct rescue_map *map, const char *name, const char *text, size_t n,
+			     struct error *err)
 {
 	struct scanner s = { .name = name, .p = text, .end = text + n, .line = 1, .err = err };
 	uint64_t end = 0;
@@ -281,15 +292,18 @@ enum status rescue_map_parse(struct rescue_map *map, const char *name, const cha
 	while (st == ST_OK && next_line(&s)) {
 		st = reserve(&map->all);
 		if (st == ST_TOO_LARGE)
-			return fail(err, st, "%s: it has more than %d ranges", name, RESCUE_RANGES_MAX);
+			return fail(err, st, "%s: it has more than %d ranges", name,
+				    RESCUE_RANGES_MAX);
 		if (st != ST_OK)
 			return fail_no_memory(err);
 		st = take_range(&s, end, &map->all.range[map->all.n]);
 		end = map->all.range[map->all.n++].end;
 	}
 	if (st == ST_OK && end != map->size)
-		st = fail(err, ST_UNSUPPORTED, "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is that of another disk, or made for "
-			  "a part of this one", name, end, map->size);
+		st = fail(err, ST_UNSUPPORTED,
+			  "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is "
+			  "that of another disk, or made for a part of this one",
+			  name, end, map->size);
 	if (st != ST_OK)
 		map->all.n = 0;
 	return st;
@@ -297,7 +311,8 @@ enum status rescue_map_parse(struct rescue_map *map, const char *name, const cha
 
 void rescue_map_print(const struct rescue_map *map, struct out *out)
 {
-	static const char order[] = { RESCUE_UNTRIED, RESCUE_UNTRIMMED, RESCUE_UNSCRAPED, RESCUE_BAD, RESCUE_FINISHED };
+	static const char order[] = { RESCUE_UNTRIED, RESCUE_UNTRIMMED, RESCUE_UNSCRAPED,
+				      RESCUE_BAD, RESCUE_FINISHED };
 	size_t state = sizeof order - 1;
 	struct rescue_range range;
 
@@ -308,19 +323,24 @@ void rescue_map_print(const struct rescue_map *map, struct out *out)
 			if (order[i] == (char)range.status)
 				state = i;
 	}
-	out_printf(out, "%s\n# current_pos  current_status  current_pass\n0x%08jX     %c               1\n"
-		   "#      pos        size  status\n", title, map->absent > 0 ? 0 : map->done, order[state]);
+	out_printf(out,
+		   "%s\n# current_pos  current_status  current_pass\n0x%08jX     %c               "
+		   "1\n"
+		   "#      pos        size  status\n",
+		   title, map->absent > 0 ? 0 : map->done, order[state]);
 	for (uint64_t offset = 0; offset < map->size; offset = range.end) {
 		range = run_at(map, offset);
-		out_printf(out, "0x%08jX  0x%08jX  %c\n", offset, range.end - offset, (char)range.status);
+		out_printf(out, "0x%08jX  0x%08jX  %c\n", offset, range.end - offset,
+			   (char)range.status);
 	}
 }
 
-/*
- * ---- files --------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
-/* Reads one of its two files. What is not there, or was cut off while it was written, leaves map->all empty. */
+/*
+ * Reads one of its two files. What is not there, or was cut off while it was written, leaves
+ * map->all empty.
+ */
 static enum status load(struct rescue_map *map, bool beside, struct error *err)
 {
 	const char *name = beside ? map->file.side_name : map->file.name;
@@ -340,12 +360,14 @@ static enum status begin(struct rescue_map *map, struct error *err)
 		return fail_no_memory(err);
 	map->all.n = map->size > 0;
 	if (map->size > 0)
-		map->all.range[0] = (struct rescue_range){ .end = map->size, .status = RESCUE_UNTRIED };
+		map->all.range[0] = (struct rescue_range){ .end = map->size,
+							   .status = RESCUE_UNTRIED };
 	return ST_OK;
 }
 
 /* Where its file was cut off, or is not there yet, the one beside it counts, if that is whole. */
-enum status rescue_map_open(struct rescue_map *map, struct storage *storage, const char *name, uint64_t size, struct error *err)
+enum status rescue_map_open(struct rescue_map *map, struct storage *storage, const char *name,
+			    uint64_t size, struct error *err)
 {
 	enum status st;
 
@@ -359,13 +381,15 @@ enum status rescue_map_open(struct rescue_map *map, struct storage *storage, con
 		st = load(map, false, err);
 	if (st == ST_OK && map->all.n == 0 && map->file.state != RECORD_ABSENT && size > 0)
 		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
-	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) && map->file.side_state != RECORD_ABSENT) {
+	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) &&
+	    map->file.side_state != RECORD_ABSENT) {
 		struct error of_side;
 		enum status beside = load(map, true, &of_side);
 
 		if (beside == ST_OK && map->all.n > 0)
 			st = ST_OK;
-		else if (beside != ST_OK && beside != ST_INVALID) /* otherwise it is not finished either */
+		/* otherwise it is not finished either */
+		else if (beside != ST_OK && beside != ST_INVALID)
 			st = fail(err, beside, "%s", of_side.text);
 	}
 	return st == ST_OK && map->all.n == 0 ? begin(map, err) : st;
@@ -389,7 +413,8 @@ enum status rescue_map_save(struct rescue_map *map, struct error *err)
 	return record_write(&map->file, print, map, err);
 }
 
-enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st, struct error *err)
+enum status rescue_map_end(struct rescue_map *map, const char *target, enum status st,
+			   struct error *err)
 {
 	struct error why, of_map;
 	enum status saved;

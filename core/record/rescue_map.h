@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "record/record.h"
@@ -6,16 +7,21 @@
 #include <stdint.h>
 
 /*
- * Which bytes of a disk a copy of it has, in the file format of GNU ddrescue ("Mapfile structure" in its manual), so
- * that either program goes on from where the other one ended.
+ * Which bytes of a disk a copy of it has, in the file format of GNU ddrescue ("Mapfile structure"
+ * in its manual), so that either program goes on from where the other one ended.
  *
- * What was finished in it when it was opened is neither read nor written again. What becomes of the rest is noted
- * beside it, and becomes part of it only in the file: the ranges that are to be done do not change during the job.
+ * What was finished in it when it was opened is neither read nor written again. What becomes of the
+ * rest is noted beside it, and becomes part of it only in the file: the ranges that are to be done
+ * do not change during the job.
  */
 enum { RESCUE_RANGES_MAX = 1 << 18 }; /* in a file, and that are noted: 4 MiB each */
 
 enum rescue_status {
-	RESCUE_FINISHED = '+', RESCUE_BAD = '-', RESCUE_UNTRIED = '?', RESCUE_UNTRIMMED = '*', RESCUE_UNSCRAPED = '/',
+	RESCUE_FINISHED = '+',
+	RESCUE_BAD = '-',
+	RESCUE_UNTRIED = '?',
+	RESCUE_UNTRIMMED = '*',
+	RESCUE_UNSCRAPED = '/',
 };
 
 struct rescue_range {
@@ -30,23 +36,30 @@ struct rescue_ranges {
 
 struct rescue_map {
 	struct record file;
-	uint64_t size;               /* of the disk, bytes */
-	struct rescue_ranges all;    /* from 0 to `size`, without gaps: as it was opened */
-	struct rescue_ranges bad;    /* noted since then, in the order of the disk */
-	uint64_t done;               /* up to here everything was written by now, except for what is bad */
-	uint64_t absent;             /* up to here the target has nothing, whatever was written */
+	uint64_t size;            /* of the disk, bytes */
+	struct rescue_ranges all; /* from 0 to `size`, without gaps: as it was opened */
+	struct rescue_ranges bad; /* noted since then, in the order of the disk */
+	/* up to here everything was written by now, except for what is bad */
+	uint64_t done;
+	uint64_t absent; /* up to here the target has nothing, whatever was written */
 };
 
 /*
- * Reads the map of a disk of `size` bytes from the file `name`, or begins one where there is no such file. The caller
- * closes it, on failure too. Errors: ST_INVALID, it is no map; ST_UNSUPPORTED, that of another disk, or of parts of
- * sectors; ST_TOO_LARGE; those of record_open() and record_read().
+ * Reads the map of a disk of `size` bytes from the file `name`, or begins one where there is no
+ * such file. The caller closes it, on failure too. Errors: ST_INVALID, it is no map;
+ * ST_UNSUPPORTED, that of another disk, or of parts of sectors; ST_TOO_LARGE; those of
+ * record_open() and record_read().
  */
-enum status rescue_map_open(struct rescue_map *, struct storage *, const char *name, uint64_t size, struct error *);
+enum status rescue_map_open(struct rescue_map *, struct storage *, const char *name, uint64_t size,
+			    struct error *);
 void rescue_map_close(struct rescue_map *);
 
-/* The text of a map, all of it, as rescue_map_open() reads it: sets map->all. `name` is for the words. */
-enum status rescue_map_parse(struct rescue_map *, const char *name, const char *text, size_t n, struct error *);
+/*
+ * The text of a map, all of it, as rescue_map_open() reads it: sets map->all. `name` is for the
+ * words.
+ */
+enum status rescue_map_parse(struct rescue_map *, const char *name, const char *text, size_t n,
+			     struct error *);
 
 /*
  * Makes sure, before the copy begins, that its file can be written when it ends. NULL: there is
@@ -57,7 +70,10 @@ enum status rescue_map_check(const struct rescue_map *, struct error *);
 /* Whether anything below `end` was finished when it was opened. */
 bool rescue_map_began(const struct rescue_map *, uint64_t end);
 
-/* What is to be done next, from *offset on: moves it there, and *ret_end to where that ends. False: nothing. */
+/*
+ * What is to be done next, from *offset on: moves it there, and *ret_end to where that ends. False:
+ * nothing.
+ */
 bool rescue_map_todo(const struct rescue_map *, uint64_t *offset, uint64_t *ret_end);
 
 /* Notes `n` > 0 bytes that cannot be read. */
@@ -70,7 +86,8 @@ void rescue_map_print(const struct rescue_map *, struct out *);
 enum status rescue_map_save(struct rescue_map *, struct error *);
 
 /*
- * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing came of it. Returns `st`,
- * or how that ended.
+ * The copy into `target` ended in `st`, with its words in `err`: the map is saved, unless nothing
+ * came of it. Returns `st`, or how that ended.
  */
-enum status rescue_map_end(struct rescue_map *, const char *target, enum status st, struct error *err);
+enum status rescue_map_end(struct rescue_map *, const char *target, enum status st,
+			   struct error *err);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "record/salvage.h"
 
 #include "base/memory.h"
@@ -10,31 +11,37 @@ bool salvage_is_local(enum status st)
 	return st == ST_IO || st == ST_CORRUPT;
 }
 
-enum status salvage_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret, struct progress *progress)
+enum status salvage_status(struct image *image, uint64_t offset, uint64_t len,
+			   struct disk_status *ret, struct progress *progress)
 {
 	uint64_t unit = max_u64(image->cluster_bytes, BLOCK_BYTES);
 	enum status st;
 
 	for (;;) {
-		st = progress_cancelled(progress) ? ST_CANCELLED : disk_status(image, offset, len, ret);
+		st = progress_cancelled(progress) ? ST_CANCELLED
+						  : disk_status(image, offset, len, ret);
 		if (!salvage_is_local(st))
 			return st;
 		if (len <= unit - offset % unit)
 			break;
 		len = max_u64(len / 2, unit - offset % unit);
 	}
-	*ret = (struct disk_status){ .length = len, .present = true, .data = true, .compressed = true, .image = image };
+	*ret = (struct disk_status){
+		.length = len, .present = true, .data = true, .compressed = true, .image = image
+	};
 	return ST_OK;
 }
 
 static void note(struct salvage *s, const struct salvage_range *range)
 {
-	struct salvage_range *last = &s->range[s->n > 0 ? min_u64(s->n - 1, SALVAGE_RANGES_MAX) : 0];
+	struct salvage_range *last =
+		&s->range[s->n > 0 ? min_u64(s->n - 1, SALVAGE_RANGES_MAX) : 0];
 
 	s->bytes += range->length;
 	if (s->map != NULL)
 		rescue_map_bad(s->map, range->offset, range->length);
-	if (s->n > 0 && last->image == range->image && last->why == range->why && last->offset + last->length == range->offset) {
+	if (s->n > 0 && last->image == range->image && last->why == range->why &&
+	    last->offset + last->length == range->offset) {
 		last->length += range->length;
 		return;
 	}
@@ -51,12 +58,15 @@ struct reading {
 };
 
 /* What cannot be divided any more. */
-static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len, enum status st)
+static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len,
+			     enum status st)
 {
 	struct salvage_range range = { .image = r->image, .offset = offset, .length = len };
 
 	for (int i = 0; i < SALVAGE_RETRIES && st == ST_IO; i++)
-		st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
+		st = progress_cancelled(r->progress)
+			     ? ST_CANCELLED
+			     : blk_read(&r->image->blk, offset, buf, (size_t)len);
 	if (!salvage_is_local(st))
 		return st;
 	range.why = st;
@@ -72,9 +82,12 @@ static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, u
 }
 
 /* One piece of the disk; it is divided at multiples of `block` only. */
-static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len, uint64_t block)
+static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len,
+			      uint64_t block)
 {
-	enum status st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, (size_t)len);
+	enum status st = progress_cancelled(r->progress)
+				 ? ST_CANCELLED
+				 : blk_read(&r->image->blk, offset, buf, (size_t)len);
 	uint64_t half;
 
 	if (!salvage_is_local(st))
@@ -89,7 +102,9 @@ static enum status read_piece(struct reading *r, uint64_t offset, uint8_t *buf, 
 
 static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf, size_t len)
 {
-	enum status st = progress_cancelled(r->progress) ? ST_CANCELLED : blk_read(&r->image->blk, offset, buf, len);
+	enum status st = progress_cancelled(r->progress)
+				 ? ST_CANCELLED
+				 : blk_read(&r->image->blk, offset, buf, len);
 
 	if (!salvage_is_local(st))
 		return st;
@@ -100,7 +115,8 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 		st = salvage_status(r->image, offset + done, len - done, &status, r->progress);
 		if (st != ST_OK)
 			return st;
-		block = status.compressed ? UINT64_MAX : max_u64(status.image->data->block_bytes, BLOCK_BYTES);
+		block = status.compressed ? UINT64_MAX
+					  : max_u64(status.image->data->block_bytes, BLOCK_BYTES);
 		st = read_piece(r, offset + done, buf + done, status.length, block);
 		if (st != ST_OK)
 			return st;
@@ -109,16 +125,19 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 	return ST_OK;
 }
 
-enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct progress *progress)
+enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf,
+			 size_t len, struct progress *progress)
 {
-	return read_pieces(&(struct reading){ .image = image, .salvage = s, .progress = progress }, offset, buf, len);
+	return read_pieces(&(struct reading){ .image = image, .salvage = s, .progress = progress },
+			   offset, buf, len);
 }
 
-enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len, struct progress *progress,
-				  struct salvage_range *ret)
+enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len,
+				  struct progress *progress, struct salvage_range *ret)
 {
 	*ret = (struct salvage_range){ .image = image, .offset = offset };
-	return read_pieces(&(struct reading){ .image = image, .first = ret, .progress = progress }, offset, buf, len);
+	return read_pieces(&(struct reading){ .image = image, .first = ret, .progress = progress },
+			   offset, buf, len);
 }
 
 void salvage_print_place(const struct salvage_range *range, struct out *out)
@@ -140,7 +159,11 @@ void salvage_print(const struct salvage *s, struct out *out, const char *target)
 		out_printf(out, " of the disk could not be read: %s\n", status_text(range->why));
 	}
 	if (s->n > SALVAGE_RANGES_MAX)
-		out_printf(out, "efi-img: and %ju more such ranges behind them\n", s->n - SALVAGE_RANGES_MAX);
+		out_printf(out, "efi-img: and %ju more such ranges behind them\n",
+			   s->n - SALVAGE_RANGES_MAX);
 	if (s->bytes > 0)
-		out_printf(out, "efi-img: %s: %ju bytes of it are zeros because they could not be read\n", target, s->bytes);
+		out_printf(out,
+			   "efi-img: %s: %ju bytes of it are zeros because they could not be "
+			   "read\n",
+			   target, s->bytes);
 }

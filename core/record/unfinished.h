@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "record/journal_text.h"
@@ -7,7 +8,7 @@
  * it.
  */
 struct unfinished {
-	bool resumes; /* its journal is there, and is about this file; otherwise: */
+	bool resumes;                /* its journal is there, and is about this file; otherwise: */
 	struct error why;            /* the reason, in words */
 	struct journal_text journal; /* what it says; only where it `resumes` */
 };

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* ---- what is the same ------------------------------------------------------------------------ */
+/* ---- what is the same ---- */
 
 /* Whether `name` is that of a part of `whole`: ".001" to ".999" after it. */
 static bool is_part_of(const char *whole, const char *name)
@@ -61,7 +61,7 @@ static bool same(const struct access_entry *a, const struct access_entry *b)
 	       (b->has_parts && is_part_of(b->file.entry, a->file.entry));
 }
 
-/* ---- what cannot go together ----------------------------------------------------------------- */
+/* ---- what cannot go together ---- */
 
 const char *access_role_text(enum access_role role)
 {
@@ -145,8 +145,7 @@ static enum status refuse_change_of_source(const struct access_entry *disk,
 {
 	return fail(err, ST_REFUSED,
 		    "%s: it would be on %s, which is read, and would be changed by that; choose "
-		    "another disk "
-		    "for it",
+		    "another disk for it",
 		    file->name, disk->name);
 }
 
@@ -215,7 +214,7 @@ static enum status check_all(const struct access *access, const struct access_en
 	return st;
 }
 
-/* ---- the set --------------------------------------------------------------------------------- */
+/* ---- the set ---- */
 
 static void free_entry(struct access_entry *entry)
 {
@@ -369,7 +368,7 @@ enum status access_inherit(struct access *access, const struct access *from, str
 	return st;
 }
 
-/* ---- printing -------------------------------------------------------------------------------- */
+/* ---- printing ---- */
 
 void access_print_text(const struct access *access, const char *head, struct out *out)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/out.h"
@@ -40,9 +41,9 @@ enum access_role {
 struct access_entry {
 	enum access_role role;
 	enum access_use use;
-	char *name;		   /* as it was given, for messages */
-	bool is_device;		   /* a disk or partition; otherwise a file */
-	bool has_parts;		   /* a file, and all that may become its parts (split.h) */
+	char *name;                /* as it was given, for messages */
+	bool is_device;            /* a disk or partition; otherwise a file */
+	bool has_parts;            /* a file, and all that may become its parts (split.h) */
 	struct file_identity file; /* of a file */
 	bool is_placed; /* `place` is known: of a device always, of a file once there is a device in
 			   the set */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "storage/split.h"
 
 #include "base/memory.h"
@@ -42,12 +43,11 @@ char *split_name(const char *name, unsigned part)
 	return ret;
 }
 
-/*
- * ---- reading and writing ------------------------------------------------------------------------------------------
- */
+/* ---- reading and writing ---- */
 
 /* The piece of a range that lies in one part: which part, and where in it. */
-static size_t piece_of(const struct split *split, uint64_t offset, uint64_t len, size_t *ret_part, uint64_t *ret_at)
+static size_t piece_of(const struct split *split, uint64_t offset, uint64_t len, size_t *ret_part,
+		       uint64_t *ret_at)
 {
 	*ret_part = (size_t)(offset / split->part_bytes);
 	*ret_at = offset % split->part_bytes;
@@ -77,7 +77,9 @@ static enum status add_part(struct split *split)
 {
 	struct error ignored; /* there is no place for words here */
 	char *name = split_name(split->name, (unsigned)split->n);
-	enum status st = name != NULL ? platform_create(name, false, &split->part[split->n].blk, &ignored) : ST_NO_MEMORY;
+	enum status st = name != NULL ? platform_create(name, false, &split->part[split->n].blk,
+							&ignored)
+				      : ST_NO_MEMORY;
 
 	mem_free(name);
 	if (st != ST_OK)
@@ -126,7 +128,8 @@ static enum status split_write(struct blk *blk, uint64_t offset, const void *buf
 			break;
 		split->part[part].dirty = true;
 		st = blk_write(split->part[part].blk, at, from, n);
-		blk->size = max_u64(blk->size, part * split->part_bytes + split->part[part].blk->size);
+		blk->size = max_u64(blk->size,
+				    part * split->part_bytes + split->part[part].blk->size);
 		offset += n;
 		from += n;
 		len -= n;
@@ -151,14 +154,16 @@ static enum status grow(struct split *split, uint64_t size, enum prealloc preall
 {
 	enum status st = add_parts(split, size);
 
-	for (size_t i = (size_t)(split->blk.size / split->part_bytes); st == ST_OK && split->blk.size < size; i++) {
+	for (size_t i = (size_t)(split->blk.size / split->part_bytes);
+	     st == ST_OK && split->blk.size < size; i++) {
 		uint64_t start = i * split->part_bytes;
 
 		st = settle(split, i);
 		if (st != ST_OK)
 			break;
 		split->part[i].dirty = true;
-		st = blk_resize(split->part[i].blk, min_u64(size - start, split->part_bytes), prealloc);
+		st = blk_resize(split->part[i].blk, min_u64(size - start, split->part_bytes),
+				prealloc);
 		split->blk.size = start + split->part[i].blk->size;
 	}
 	return st;
@@ -243,20 +248,27 @@ static void split_close(struct blk *blk)
 	mem_free(split);
 }
 
-/*
- * ---- opening and making -------------------------------------------------------------------------------------------
- */
+/* ---- opening and making ---- */
 
 static const struct blk_ops ops_for_reading = {
-	.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
+	.read = split_read,
+	.extent = split_extent,
+	.allocated = split_allocated,
+	.close = split_close,
 };
 static const struct blk_ops ops_for_writing = {
-	.read = split_read, .extent = split_extent, .allocated = split_allocated, .close = split_close,
-	.write = split_write, .flush = split_flush, .resize = split_resize,
+	.read = split_read,
+	.extent = split_extent,
+	.allocated = split_allocated,
+	.close = split_close,
+	.write = split_write,
+	.flush = split_flush,
+	.resize = split_resize,
 };
 
 /* Takes `first`, on failure too. */
-static enum status make(const char *name, uint64_t part_bytes, struct blk *first, struct split **ret)
+static enum status make(const char *name, uint64_t part_bytes, struct blk *first,
+			struct split **ret)
 {
 	struct split *split = mem_alloc(sizeof *split);
 	struct split_part *part = mem_alloc(SPLIT_PARTS_MAX * sizeof *part);
@@ -270,7 +282,10 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 		return ST_NO_MEMORY;
 	}
 	split->blk = (struct blk){
-		.ops = first->ops->write != NULL ? &ops_for_writing : &ops_for_reading, .size = first->size, .block_bytes = 1, .buffer_align = 1,
+		.ops = first->ops->write != NULL ? &ops_for_writing : &ops_for_reading,
+		.size = first->size,
+		.block_bytes = 1,
+		.buffer_align = 1,
 		.transfer_bytes = first->transfer_bytes,
 	};
 	split->name = copy;
@@ -297,11 +312,15 @@ static enum status open_next(struct split *split, enum open_mode mode, struct er
 	if (st == ST_NOT_FOUND && full) {
 		struct error why = *err;
 
-		st = fail(err, ST_CORRUPT, "%s: its length of %ju bytes says that it is split into parts, and part %s is missing (%s); if it is not "
-			  "split, add a byte to it", split->name, split->part_bytes, name, why.text);
+		st = fail(err, ST_CORRUPT,
+			  "%s: its length of %ju bytes says that it is split into parts, and part "
+			  "%s is missing (%s); if it is not split, add a byte to it",
+			  split->name, split->part_bytes, name, why.text);
 	} else if (st == ST_OK && (part->size > split->part_bytes || (part->size > 0 && !full))) {
-		st = fail(err, ST_CORRUPT, "%s: part %s has %ju bytes, and the one before it %ju: they are not parts of one image, or one is not "
-			  "complete", split->name, name, part->size, before);
+		st = fail(err, ST_CORRUPT,
+			  "%s: part %s has %ju bytes, and the one before it %ju: they are not "
+			  "parts of one image, or one is not complete",
+			  split->name, name, part->size, before);
 		blk_close(part);
 	} else if (st == ST_OK) {
 		split->blk.size += part->size;
@@ -312,7 +331,8 @@ static enum status open_next(struct split *split, enum open_mode mode, struct er
 }
 
 /* Takes `file`, on failure too. */
-static enum status open_parts(const char *name, uint64_t part_bytes, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
+static enum status open_parts(const char *name, uint64_t part_bytes, enum open_mode mode,
+			      struct blk *file, struct blk **ret, struct error *err)
 {
 	struct split *split;
 	enum status st = make(name, part_bytes, file, &split);
@@ -329,7 +349,8 @@ static enum status open_parts(const char *name, uint64_t part_bytes, enum open_m
 	return ST_OK;
 }
 
-enum status split_open(const char *name, enum open_mode mode, struct blk *file, struct blk **ret, struct error *err)
+enum status split_open(const char *name, enum open_mode mode, struct blk *file, struct blk **ret,
+		       struct error *err)
 {
 	*ret = file;
 	if (file->block_bytes != 1 || file->size % SPLIT_UNIT != SPLIT_MARK)
@@ -337,15 +358,19 @@ enum status split_open(const char *name, enum open_mode mode, struct blk *file, 
 	return open_parts(name, file->size, mode, file, ret, err);
 }
 
-enum status split_reopen(const char *name, uint64_t part_bytes, struct blk *file, struct blk **ret, struct error *err)
+enum status split_reopen(const char *name, uint64_t part_bytes, struct blk *file, struct blk **ret,
+			 struct error *err)
 {
 	if (file->size <= part_bytes)
 		return open_parts(name, part_bytes, OPEN_WRITE, file, ret, err);
 	blk_close(file);
-	return fail(err, ST_CORRUPT, "%s: it was begun in parts of %ju bytes, and this one is longer", name, part_bytes);
+	return fail(err, ST_CORRUPT,
+		    "%s: it was begun in parts of %ju bytes, and this one is longer", name,
+		    part_bytes);
 }
 
-enum status split_create(const char *name, uint64_t part_bytes, bool replace, struct blk **ret, struct error *err)
+enum status split_create(const char *name, uint64_t part_bytes, bool replace, struct blk **ret,
+			 struct error *err)
 {
 	struct blk *first;
 	struct split *split;
@@ -365,9 +390,7 @@ enum status split_create(const char *name, uint64_t part_bytes, bool replace, st
 	return fail_no_memory(err);
 }
 
-/*
- * ---- files that are called like parts -----------------------------------------------------------------------------
- */
+/* ---- files that are called like parts ---- */
 
 /* The number of a part, 1 to 999, if `entry` is the name of one beside `leaf`; otherwise 0. */
 static unsigned part_number(const char *leaf, const char *entry)
@@ -378,13 +401,15 @@ static unsigned part_number(const char *leaf, const char *entry)
 	for (size_t i = 0; i < n; i++)
 		if (text_lower(entry[i]) != text_lower(leaf[i]))
 			return 0;
-	if (entry[n] != '.' || text_length(entry + n) != sizeof ".001" - 1 || !text_to_u64(entry + n + 1, &number))
+	if (entry[n] != '.' || text_length(entry + n) != sizeof ".001" - 1 ||
+	    !text_to_u64(entry + n + 1, &number))
 		return 0;
 	return (unsigned)number;
 }
 
 /* Where there are more files than a list can have, each name is looked for. */
-static enum status look_for_each(const char *name, bool found[static SPLIT_PARTS_MAX], struct error *err)
+static enum status look_for_each(const char *name, bool found[static SPLIT_PARTS_MAX],
+				 struct error *err)
 {
 	enum status st = ST_OK;
 
@@ -401,7 +426,8 @@ static enum status look_for_each(const char *name, bool found[static SPLIT_PARTS
 	return st;
 }
 
-static enum status find_parts(const char *name, bool found[static SPLIT_PARTS_MAX], struct error *err)
+static enum status find_parts(const char *name, bool found[static SPLIT_PARTS_MAX],
+			      struct error *err)
 {
 	const char *leaf = path_leaf(name);
 	struct file_list list;
@@ -422,8 +448,9 @@ static enum status find_parts(const char *name, bool found[static SPLIT_PARTS_MA
 	return st == ST_OK && list.more ? look_for_each(name, found, err) : st;
 }
 
-enum status split_each_part(const char *name, enum status (*each)(void *user, const char *part, struct error *), void *user,
-			    struct error *err)
+enum status split_each_part(const char *name,
+			    enum status (*each)(void *user, const char *part, struct error *),
+			    void *user, struct error *err)
 {
 	bool found[SPLIT_PARTS_MAX] = { false };
 	enum status st = find_parts(name, found, err);
@@ -451,7 +478,9 @@ static enum status remove_part(void *user, const char *part, struct error *err)
 {
 	const struct parts_to_remove *parts = user;
 
-	return part_number(path_leaf(parts->name), path_leaf(part)) < parts->end ? platform_remove(part, err) : ST_OK;
+	return part_number(path_leaf(parts->name), path_leaf(part)) < parts->end
+		       ? platform_remove(part, err)
+		       : ST_OK;
 }
 
 enum status split_remove(const char *name, unsigned end, struct error *err)
@@ -488,7 +517,9 @@ static enum status end_of(const char *name, unsigned *ret, struct error *err)
 
 unsigned split_files_of(const struct blk *blk)
 {
-	return blk->ops == &ops_for_reading || blk->ops == &ops_for_writing ? (unsigned)((const struct split *)blk)->n : 1;
+	return blk->ops == &ops_for_reading || blk->ops == &ops_for_writing
+		       ? (unsigned)((const struct split *)blk)->n
+		       : 1;
 }
 
 enum status split_count(const char *name, unsigned *ret, struct error *err)

@@ -17,7 +17,7 @@
 #include "storage/split.h"
 #include "storage/unfinished.h"
 
-/* ---- the access set -------------------------------------------------------------------------- */
+/* ---- the access set ---- */
 
 /* What the shell writes the output of the command to must not be lost either. Both outputs may go
  * to one file. */
@@ -143,8 +143,8 @@ enum status storage_reopen(struct storage *storage, const char *name, enum open_
 
 	if (path_is_selector(name) && mode == OPEN_WRITE)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s is a disk or a partition, which only convert and dd write to, "
-			    "as their target",
+			    "%s is a disk or a partition, which only convert and dd write to, as "
+			    "their target",
 			    name);
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the disks blk0: (sectors of
- * 512 bytes) and blk1: (of 4096). They have no partition devices. After each may come, separated by commas: serial=,
- * model=, holds= (a directory whose files are said to be on it), bad= (5+2: sectors 5 and 6 cannot be read), read-only,
- * started-from, current.
+ * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the
+ * disks blk0: (sectors of 512 bytes) and blk1: (of 4096). They have no partition devices. After
+ * each may come, separated by commas: serial=, model=, holds= (a directory whose files are said to
+ * be on it), bad= (5+2: sectors 5 and 6 cannot be read), read-only, started-from, current.
  */
 
 #include <errno.h>
@@ -24,19 +25,30 @@ enum { SECTOR_BYTES = 512, SECTOR_BYTES_MAX = 65536, BUFFER_ALIGN = 8 };
 
 static bool take_fact(const char *word, struct file_disk *disk)
 {
-	const struct { const char *name; char *to; size_t capacity; } texts[] = {
-		{ "serial=", disk->serial, sizeof disk->serial }, { "model=", disk->model, sizeof disk->model },
+	const struct {
+		const char *name;
+		char *to;
+		size_t capacity;
+	} texts[] = {
+		{ "serial=", disk->serial, sizeof disk->serial },
+		{ "model=", disk->model, sizeof disk->model },
 		{ "holds=", disk->holds, sizeof disk->holds },
 	};
-	const struct { const char *name; bool *to; } flags[] = {
-		{ "read-only", &disk->read_only }, { "started-from", &disk->started_from }, { "current", &disk->current },
+	const struct {
+		const char *name;
+		bool *to;
+	} flags[] = {
+		{ "read-only", &disk->read_only },
+		{ "started-from", &disk->started_from },
+		{ "current", &disk->current },
 	};
 
 	if (sscanf(word, "bad=%ju+%ju", &disk->bad_block, &disk->bad_blocks) == 2)
 		return true;
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (text_starts_with(word, texts[i].name)) {
-			snprintf(texts[i].to, texts[i].capacity, "%s", word + strlen(texts[i].name));
+			snprintf(texts[i].to, texts[i].capacity, "%s",
+				 word + strlen(texts[i].name));
 			return true;
 		}
 	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -81,24 +93,33 @@ bool file_disk_find(const char *name, struct file_disk *ret)
 
 	if (strncasecmp(name, "blk", 3) != 0 || !text_is_digit(name[3]))
 		return false;
-	return sscanf(name + 3, "%4u:%n", &index, &end) == 1 && end > 0 && name[3 + end] == '\0' && disk_at(index, ret);
+	return sscanf(name + 3, "%4u:%n", &index, &end) == 1 && end > 0 && name[3 + end] == '\0' &&
+	       disk_at(index, ret);
 }
 
-enum status file_disk_open(const struct file_disk *disk, bool writable, struct blk **ret, struct error *err)
+enum status file_disk_open(const struct file_disk *disk, bool writable, struct blk **ret,
+			   struct error *err)
 {
 	struct file_blk_kind kind = {
-		.writable = writable, .fixed = true, .block_bytes = disk->block_bytes, .buffer_align = BUFFER_ALIGN,
-		.bad_offset = disk->bad_block * disk->block_bytes, .bad_bytes = disk->bad_blocks * disk->block_bytes,
+		.writable = writable,
+		.fixed = true,
+		.block_bytes = disk->block_bytes,
+		.buffer_align = BUFFER_ALIGN,
+		.bad_offset = disk->bad_block * disk->block_bytes,
+		.bad_bytes = disk->bad_blocks * disk->block_bytes,
 	};
 	int fd = open(disk->path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	enum status st = fd >= 0 ? file_blk_open(fd, &kind, ret) : status_of_errno(errno);
 
 	if (st != ST_OK && fd >= 0)
 		close(fd);
-	return st == ST_OK ? ST_OK : fail(err, st, "cannot open the disk %s: %s", disk->path, status_text(st));
+	return st == ST_OK
+		       ? ST_OK
+		       : fail(err, st, "cannot open the disk %s: %s", disk->path, status_text(st));
 }
 
-static enum status fill(struct device *device, size_t index, const struct file_disk *disk, struct error *err)
+static enum status fill(struct device *device, size_t index, const struct file_disk *disk,
+			struct error *err)
 {
 	char name[16];
 	enum status st;
@@ -120,8 +141,8 @@ static enum status fill(struct device *device, size_t index, const struct file_d
 	device->model = text_copy(disk->model);
 	device->serial = text_copy(disk->serial);
 	device->volume.label = text_copy("");
-	if (device->names == NULL || device->path == NULL || device->model == NULL || device->serial == NULL ||
-	    device->volume.label == NULL)
+	if (device->names == NULL || device->path == NULL || device->model == NULL ||
+	    device->serial == NULL || device->volume.label == NULL)
 		return fail_no_memory(err);
 	device->names[0] = text_copy(name);
 	device->n_names = device->names[0] != NULL;
@@ -158,7 +179,8 @@ static bool same_file(const char *a, const char *b)
 {
 	struct stat of_a, of_b;
 
-	return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+	return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+	       of_a.st_ino == of_b.st_ino;
 }
 
 bool platform_device_of(const char *name, uintptr_t *ret_id)
@@ -168,8 +190,10 @@ bool platform_device_of(const char *name, uintptr_t *ret_id)
 	for (*ret_id = 0; disk_at(*ret_id, &disk); ++*ret_id) {
 		size_t n = strlen(disk.holds);
 
-		if (file_disk_find(name, &named) ? strcmp(named.path, disk.path) == 0
-						 : same_file(name, disk.path) || (n > 0 && strncmp(name, disk.holds, n) == 0))
+		if (file_disk_find(name, &named)
+			    ? strcmp(named.path, disk.path) == 0
+			    : same_file(name, disk.path) ||
+				      (n > 0 && strncmp(name, disk.holds, n) == 0))
 			return true;
 	}
 	return false;

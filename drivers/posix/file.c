@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Files and devices by name. */
 
 #include <dirent.h>
@@ -21,17 +22,25 @@
 #include "platform/permit.h"
 
 static const struct file_blk_kind for_reading = { .block_bytes = 1, .buffer_align = 1 };
-static const struct file_blk_kind for_writing = { .writable = true, .block_bytes = 1, .buffer_align = 1 };
+static const struct file_blk_kind for_writing = { .writable = true,
+						  .block_bytes = 1,
+						  .buffer_align = 1 };
 
 static const char *advice(enum status st)
 {
 	switch (st) {
-	case ST_NOT_FOUND: return "; check the spelling of the name and of its directories";
-	case ST_EXISTS: return "; give another name, or --force to overwrite it";
-	case ST_DENIED: return "; check its permissions and whether it is in use";
-	case ST_READ_ONLY: return "; choose a place that can be written to";
-	case ST_NO_SPACE: return "; free some space or choose another volume";
-	default: return "";
+	case ST_NOT_FOUND:
+		return "; check the spelling of the name and of its directories";
+	case ST_EXISTS:
+		return "; give another name, or --force to overwrite it";
+	case ST_DENIED:
+		return "; check its permissions and whether it is in use";
+	case ST_READ_ONLY:
+		return "; choose a place that can be written to";
+	case ST_NO_SPACE:
+		return "; free some space or choose another volume";
+	default:
+		return "";
 	}
 }
 
@@ -42,8 +51,8 @@ static enum status fail_errno(struct error *err, const char *name, const char *d
 
 	if (number == EISDIR)
 		return fail(err, st, "cannot %s %s: it is a directory; name a file", deed, name);
-	return fail(err, st, "cannot %s %s: %s%s", deed, name, st == ST_IO ? strerror(number) : status_text(st),
-		    advice(st));
+	return fail(err, st, "cannot %s %s: %s%s", deed, name,
+		    st == ST_IO ? strerror(number) : status_text(st), advice(st));
 }
 
 /* Refuses what is neither a regular file nor, for reading, a block device. */
@@ -56,15 +65,19 @@ static enum status check_kind(int fd, const char *name, enum open_mode mode, str
 	if (S_ISREG(about.st_mode))
 		return ST_OK;
 	if (S_ISDIR(about.st_mode))
-		return fail(err, ST_INVALID, "cannot open %s: it is a directory; name a file", name);
+		return fail(err, ST_INVALID, "cannot open %s: it is a directory; name a file",
+			    name);
 	if (!S_ISBLK(about.st_mode))
-		return fail(err, ST_INVALID, "cannot open %s: it is neither a file nor a disk", name);
+		return fail(err, ST_INVALID, "cannot open %s: it is neither a file nor a disk",
+			    name);
 	if (mode == OPEN_WRITE)
-		return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file", name);
+		return fail(err, ST_UNSUPPORTED,
+			    "cannot open %s for writing: it is a device, not a file", name);
 	return ST_OK;
 }
 
-static enum status open_file(const char *name, int flags, enum open_mode mode, struct blk **ret, struct error *err)
+static enum status open_file(const char *name, int flags, enum open_mode mode, struct blk **ret,
+			     struct error *err)
 {
 	/* O_NONBLOCK: opening a pipe must not wait for its other end */
 	int fd = open(name, flags | O_CLOEXEC | O_NONBLOCK, 0666);
@@ -83,7 +96,10 @@ static enum status open_file(const char *name, int flags, enum open_mode mode, s
 	return st;
 }
 
-/* The directory that a file of this name would be in; false: there is no file name, or it is too long. */
+/*
+ * The directory that a file of this name would be in; false: there is no file name, or it is too
+ * long.
+ */
 static bool directory_of(const char *name, char *to, size_t capacity)
 {
 	const char *slash = strrchr(name, '/');
@@ -95,7 +111,7 @@ static bool directory_of(const char *name, char *to, size_t capacity)
 	return true;
 }
 
-/* ---- which file ------------------------------------------------------------------------------------------------------ */
+/* ---- which file ---- */
 
 enum { NAME_BYTES = 1024 };
 
@@ -148,7 +164,8 @@ static enum status identify(const char *name, struct file_identity *ret, struct 
 		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
 	if (stat(directory, &about) != 0)
 		return fail_errno(err, directory, "look into the directory");
-	snprintf(text, sizeof text, "%ju:%ju/%s", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino, slash != NULL ? slash + 1 : name);
+	snprintf(text, sizeof text, "%ju:%ju/%s", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino,
+		 slash != NULL ? slash + 1 : name);
 	ret->entry = text_copy(text);
 	if (ret->entry == NULL)
 		return fail_no_memory(err);
@@ -168,7 +185,8 @@ enum status platform_identify(const char *name, struct file_identity *ret, struc
 
 	*ret = (struct file_identity){ 0 };
 	if (strlen(name) >= sizeof end)
-		return fail(err, ST_INVALID, "%.40s...: the name is longer than %d bytes", name, NAME_BYTES - 1);
+		return fail(err, ST_INVALID, "%.40s...: the name is longer than %d bytes", name,
+			    NAME_BYTES - 1);
 	strcpy(end, name);
 	for (unsigned i = 0; i < LINKS_MAX && follow(end); i++)
 		continue;
@@ -189,7 +207,8 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	n = strlen(real) + strlen(name) + 2;
 	*ret = mem_alloc(n);
 	if (*ret != NULL)
-		snprintf(*ret, n, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash != NULL ? slash + 1 : name);
+		snprintf(*ret, n, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+			 slash != NULL ? slash + 1 : name);
 	free(real);
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
@@ -228,7 +247,8 @@ bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_d
 		path[n > 0 ? n : 0] = '\0';
 		if (!platform_device_of(path, ret_device_id))
 			*ret_device_id = UINTPTR_MAX;
-		*ret = (struct file_identity){ .entry = text_copy(path), .node = node_text(&about) };
+		*ret = (struct file_identity){ .entry = text_copy(path),
+					       .node = node_text(&about) };
 		if (ret->node != NULL && ret->entry != NULL)
 			return true;
 		mem_free(ret->node);
@@ -238,14 +258,15 @@ bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_d
 	return false;
 }
 
-enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret,
+			  struct error *err)
 {
 	struct file_disk disk;
 
 	if (file_disk_find(name, &disk)) {
 		if (mode == OPEN_WRITE)
-			return fail(err, ST_UNSUPPORTED, "cannot open %s for writing: it is a device, not a file",
-				    name);
+			return fail(err, ST_UNSUPPORTED,
+				    "cannot open %s for writing: it is a device, not a file", name);
 		return file_disk_open(&disk, false, ret, err);
 	}
 	if (mode == OPEN_WRITE) {
@@ -287,9 +308,11 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 	if (stat(directory, &about) != 0 || statvfs(directory, &volume) != 0)
 		return fail_errno(err, directory, "look into the directory");
 	if (!S_ISDIR(about.st_mode))
-		return fail(err, ST_NOT_FOUND, "%s is not a directory; check the spelling of the name", directory);
+		return fail(err, ST_NOT_FOUND,
+			    "%s is not a directory; check the spelling of the name", directory);
 	if ((volume.f_flag & ST_RDONLY) != 0)
-		return fail(err, ST_READ_ONLY, "%s is on a write-protected volume; choose another place", directory);
+		return fail(err, ST_READ_ONLY,
+			    "%s is on a write-protected volume; choose another place", directory);
 	place.free_bytes = (uint64_t)volume.f_bavail * volume.f_frsize;
 	place.cluster_bytes = (uint32_t)max_u64(volume.f_frsize, 1);
 	place.volume = about.st_dev;
@@ -307,7 +330,8 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 		st = check_permitted(name, err);
 	if (st != ST_OK)
 		return st;
-	return open_file(name, O_RDWR | O_CREAT | (replace ? O_TRUNC : O_EXCL), OPEN_WRITE, ret, err);
+	return open_file(name, O_RDWR | O_CREAT | (replace ? O_TRUNC : O_EXCL), OPEN_WRITE, ret,
+			 err);
 }
 
 /* POSIX: a write changes what it covers, and nothing else. */
@@ -333,7 +357,8 @@ enum status platform_logs(char **ret, struct error *err)
 	size_t n = folder != NULL ? strlen(folder) : 0;
 
 	if (n == 0)
-		return fail(err, ST_NOT_FOUND, "the environment variable EFI_IMG_LOGS names no folder for it");
+		return fail(err, ST_NOT_FOUND,
+			    "the environment variable EFI_IMG_LOGS names no folder for it");
 	*ret = mem_alloc(n + 2);
 	if (*ret == NULL)
 		return fail_no_memory(err);
@@ -344,7 +369,8 @@ enum status platform_logs(char **ret, struct error *err)
 	return fail_errno(err, folder, "make");
 }
 
-static enum status add_entry(struct file_list *list, const char *directory, const char *name, struct error *err)
+static enum status add_entry(struct file_list *list, const char *directory, const char *name,
+			     struct error *err)
 {
 	struct file_entry *entry = &list->entry[list->n];
 	struct stat about;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A blk over a file descriptor. */
 
 #include <errno.h>
@@ -27,24 +28,35 @@ static struct file_blk *disks; /* all that are open for reading */
 enum status status_of_errno(int number)
 {
 	switch (number) {
-	case 0: return ST_OK;
-	case ENOMEM: return ST_NO_MEMORY;
+	case 0:
+		return ST_OK;
+	case ENOMEM:
+		return ST_NO_MEMORY;
 	case ENOENT:
-	case ENOTDIR: return ST_NOT_FOUND;
-	case EEXIST: return ST_EXISTS;
+	case ENOTDIR:
+		return ST_NOT_FOUND;
+	case EEXIST:
+		return ST_EXISTS;
 	case ENOSPC:
-	case EDQUOT: return ST_NO_SPACE;
-	case EFBIG: return ST_TOO_LARGE;
-	case EROFS: return ST_READ_ONLY;
+	case EDQUOT:
+		return ST_NO_SPACE;
+	case EFBIG:
+		return ST_TOO_LARGE;
+	case EROFS:
+		return ST_READ_ONLY;
 	case EACCES:
 	case EPERM:
 	case EBUSY:
-	case ETXTBSY: return ST_DENIED;
+	case ETXTBSY:
+		return ST_DENIED;
 	case EISDIR:
 	case EINVAL:
-	case ENAMETOOLONG: return ST_INVALID;
-	case ENOMEDIUM: return ST_NO_MEDIUM;
-	default: return ST_IO;
+	case ENAMETOOLONG:
+		return ST_INVALID;
+	case ENOMEDIUM:
+		return ST_NO_MEDIUM;
+	default:
+		return ST_IO;
 	}
 }
 
@@ -84,7 +96,8 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 static void count_write(const struct file_blk *file)
 {
 	for (struct file_blk *disk = disks; disk != NULL; disk = disk->next)
-		disk->writes += disk->about.st_dev == file->about.st_dev && disk->about.st_ino == file->about.st_ino;
+		disk->writes += disk->about.st_dev == file->about.st_dev &&
+				disk->about.st_ino == file->about.st_ino;
 }
 
 static uint64_t disk_writes(struct blk *blk)
@@ -128,7 +141,8 @@ static enum status grow_with_zeros(struct blk *blk, uint64_t size)
 		if (platform_cancelled())
 			st = ST_CANCELLED;
 		else
-			st = file_write(blk, blk->size, zeros, (size_t)min_u64(ZEROS_BYTES, size - blk->size));
+			st = file_write(blk, blk->size, zeros,
+					(size_t)min_u64(ZEROS_BYTES, size - blk->size));
 	}
 	mem_free(zeros);
 	return st;
@@ -166,7 +180,9 @@ static enum status file_extent(struct blk *blk, uint64_t offset, uint64_t len, s
 {
 	off_t data = lseek(fd_of(blk), (off_t)offset, SEEK_DATA), end;
 
-	*ret = (struct extent){ .length = len, .allocated = true, .has_offset = true, .offset = offset };
+	*ret = (struct extent){
+		.length = len, .allocated = true, .has_offset = true, .offset = offset
+	};
 	if (data < 0 && errno != ENXIO) {
 		ret->data = true;
 	} else if (data < 0 || (uint64_t)data > offset) { /* ENXIO: a hole up to the end */
@@ -203,10 +219,15 @@ static const struct blk_ops ops_for_reading = {
 	.close = file_close,
 };
 
-static const struct blk_ops ops_of_disk = { .read = disk_read, .writes = disk_writes, .close = disk_close };
+static const struct blk_ops ops_of_disk = { .read = disk_read,
+					    .writes = disk_writes,
+					    .close = disk_close };
 
 static const struct blk_ops ops_of_target = {
-	.read = disk_read, .write = file_write, .flush = file_flush, .close = file_close,
+	.read = disk_read,
+	.write = file_write,
+	.flush = file_flush,
+	.close = file_close,
 };
 
 static const struct blk_ops ops_for_writing = {

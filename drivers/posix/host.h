@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -14,15 +15,15 @@ enum status status_of_errno(int number);
 
 struct file_blk_kind {
 	bool writable;
-	bool fixed;           /* it keeps its size, and is data everywhere, as a disk is */
+	bool fixed; /* it keeps its size, and is data everywhere, as a disk is */
 	uint32_t block_bytes;
 	uint32_t buffer_align;
 	uint64_t bad_offset, bad_bytes; /* reads that touch these bytes of it fail */
 };
 
 /*
- * A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the caller's. ST_IO,
- * ST_NO_MEMORY.
+ * A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the
+ * caller's. ST_IO, ST_NO_MEMORY.
  */
 enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret);
 
@@ -31,16 +32,20 @@ struct file_disk {
 	char path[1024];
 	uint32_t block_bytes;
 	char model[64], serial[64];
-	char holds[256];  /* a directory whose files are said to be on it; "" */
+	char holds[256]; /* a directory whose files are said to be on it; "" */
 	bool read_only, started_from, current;
 	uint64_t bad_block, bad_blocks; /* these cannot be read */
 };
 
-/* Whether `name` is that of a device ("blk0:", in either case) in the environment variable EFI_IMG_DISKS, and which. */
+/*
+ * Whether `name` is that of a device ("blk0:", in either case) in the environment variable
+ * EFI_IMG_DISKS, and which.
+ */
 bool file_disk_find(const char *name, struct file_disk *ret);
 
 /* Opens it, with a block size and an alignment as devices have them. */
-enum status file_disk_open(const struct file_disk *, bool writable, struct blk **ret, struct error *);
+enum status file_disk_open(const struct file_disk *, bool writable, struct blk **ret,
+			   struct error *);
 
 /* Whether the core has said that it changes the device of that id (platform_permit()). */
 bool device_permitted(uintptr_t id);

@@ -1,4 +1,8 @@
-/* efi-img as a Linux program: the same core and commands, over POSIX. For tests and comparison with qemu-img. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * efi-img as a Linux program: the same core and commands, over POSIX. For tests and comparison with
+ * qemu-img.
+ */
 
 #include <stdio.h>
 
@@ -20,7 +24,8 @@ static void stream_write(struct out *out, const char *bytes, size_t n)
 
 int main(int argc, char **argv)
 {
-	struct stream out = { { .write = stream_write }, stdout }, err = { { .write = stream_write }, stderr };
+	struct stream out = { { .write = stream_write }, stdout },
+		      err = { { .write = stream_write }, stderr };
 	struct console console = { .out = &out.out, .err = &err.out, .progress_in_out = true };
 	int code;
 

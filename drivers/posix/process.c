@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Panic, interruption and clock. */
 
 #include <signal.h>
@@ -46,7 +47,8 @@ void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
 void platform_panic(const char *what, const char *file, int line)
 {
 	fflush(stdout);
-	fprintf(stderr, "efi-img: a mistake in this program: \"%s\" does not hold at %s:%d\n", what, file, line);
+	fprintf(stderr, "efi-img: a mistake in this program: \"%s\" does not hold at %s:%d\n", what,
+		file, line);
 	abort();
 }
 

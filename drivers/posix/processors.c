@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Other processors: threads. */
 
 #include <limits.h>
@@ -32,12 +33,15 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n),
+				 void *arg)
 {
 	cpu_set_t usable;
 	sigset_t all, before;
 	pthread_attr_t attributes;
-	size_t others = sched_getaffinity(0, sizeof usable, &usable) == 0 ? (size_t)CPU_COUNT(&usable) - 1 : 0;
+	size_t others = sched_getaffinity(0, sizeof usable, &usable) == 0
+				? (size_t)CPU_COUNT(&usable) - 1
+				: 0;
 
 	others = (size_t)min_u64(min_u64(most, others), THREADS_MAX);
 	sigfillset(&all);
@@ -84,7 +88,8 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 	while (atomic_load(word) == seen) {
 		struct timespec limit = { left / NANOSECONDS, left % NANOSECONDS };
 
-		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, milliseconds > 0 ? &limit : NULL, NULL, 0);
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, milliseconds > 0 ? &limit : NULL,
+			NULL, 0);
 		left = end - nanoseconds();
 		if (milliseconds > 0 && left <= 0)
 			return atomic_load(word) != seen;

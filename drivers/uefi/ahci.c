@@ -31,7 +31,7 @@ enum {
 static struct {
 	EFI_PCI_IO_PROTOCOL *pci; /* NULL: nothing is counted */
 	EFI_PCI_IO_PROTOCOL_IO_MEM write;
-	uint64_t command_issue;   /* offset of the port's PxCI */
+	uint64_t command_issue; /* offset of the port's PxCI */
 	unsigned n_issued;
 } counted;
 

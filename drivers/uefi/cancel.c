@@ -3,9 +3,9 @@
  *
  * Ctrl-C (platform/platform.h). Under the UEFI shell it is the shell that watches the keyboard, and
  * signals ExecutionBreak (UEFI Shell 2.2, 2.2.2). Without a shell nobody else reads the keys, so
- * they are taken here: Ctrl-C asks whether to stop (platform/stop.h). No other key does, Esc least of
- * all: the terminal driver of EDK2 makes Esc of each sequence that it does not know, F1 and Delete
- * among them.
+ * they are taken here: Ctrl-C asks whether to stop (platform/stop.h). No other key does, Esc least
+ * of all: the terminal driver of EDK2 makes Esc of each sequence that it does not know, F1 and
+ * Delete among them.
  */
 #include <efi.h>
 

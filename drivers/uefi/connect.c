@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 #include <efipciio.h>
 
@@ -10,9 +11,15 @@
 #include "nvme.h"
 
 enum {
-	/* A bus that appears brings handles that want connecting in turn: controller, bus, device, partition, file system. */
+	/*
+	 * A bus that appears brings handles that want connecting in turn: controller, bus, device,
+	 * partition, file system.
+	 */
 	ROUNDS_MAX = 16,
-	/* Offset of the base class in the configuration space, and base classes (PCI Code and ID Assignment, 1). */
+	/*
+	 * Offset of the base class in the configuration space, and base classes (PCI Code and ID
+	 * Assignment, 1).
+	 */
 	PCI_BASE_CLASS = 11,
 	CLASS_NETWORK = 2,
 	CLASS_DISPLAY = 3,
@@ -25,13 +32,17 @@ struct handles {
 
 static bool connected;
 
-/* A network's drivers may wait for a cable, a display's switch the screen over, and no disk is behind either. */
+/*
+ * A network's drivers may wait for a cable, a display's switch the screen over, and no disk is
+ * behind either.
+ */
 static bool is_unwanted(EFI_HANDLE handle)
 {
 	EFI_PCI_IO_PROTOCOL *pci = PROTOCOL(handle, EFI_PCI_IO_PROTOCOL);
 	UINT8 class;
 
-	return pci != NULL && pci->Pci.Read(pci, EfiPciIoWidthUint8, PCI_BASE_CLASS, 1, &class) == EFI_SUCCESS &&
+	return pci != NULL &&
+	       pci->Pci.Read(pci, EfiPciIoWidthUint8, PCI_BASE_CLASS, 1, &class) == EFI_SUCCESS &&
 	       (class == CLASS_NETWORK || class == CLASS_DISPLAY);
 }
 
@@ -60,7 +71,8 @@ static bool connect_new(const struct handles *now, const struct handles *before)
 			continue;
 		if (is_unwanted(handle))
 			left = device_path_of(handle);
-		else if (!nvme_is_complete(handle)) /* Most have no driver that is not connected, so that failure says nothing. */
+		/* Most have no driver that is not connected, so that failure says nothing. */
+		else if (!nvme_is_complete(handle))
 			(void)firmware.services->ConnectController(handle, NULL, NULL, FALSE);
 	}
 	return new;
@@ -74,9 +86,13 @@ void connect_all(void)
 	if (connected)
 		return;
 	connected = true;
-	/* What is no device has no path, and nothing to connect. Without memory, what is connected already will have to do. */
-	for (int round = 0; new && round < ROUNDS_MAX; round++) {
-		if (firmware_handles(&(EFI_GUID)EFI_DEVICE_PATH_PROTOCOL_GUID, &now.handle, &now.n) != ST_OK)
+	/*
+	 * What is no device has no path, and nothing to connect. Without memory, what is connected
+	 * already will have to do.
+	 */
+	for (int round = 0; new &&round < ROUNDS_MAX; round++) {
+		if (firmware_handles(&(EFI_GUID)EFI_DEVICE_PATH_PROTOCOL_GUID, &now.handle,
+				     &now.n) != ST_OK)
 			break;
 		new = connect_new(&now, &before);
 		firmware_free(before.handle);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "console.h"
@@ -13,7 +14,7 @@ enum { LINE_BYTES = 256 };
 #define SECOND UINT64_C(10000000) /* in the 100 ns of timers */
 
 struct sink {
-	struct out out; /* first: a struct out * that comes in is a struct sink * */
+	struct out out;         /* first: a struct out * that comes in is a struct sink * */
 	SHELL_FILE_HANDLE file; /* where the shell wants it; NULL: ConOut */
 	size_t n_held;
 	char held[LINE_BYTES];
@@ -21,7 +22,10 @@ struct sink {
 
 static struct sink standard_output, standard_error;
 
-/* `n` units and the NUL after them: the shell's console takes the text up to the NUL, its files take the size. */
+/*
+ * `n` units and the NUL after them: the shell's console takes the text up to the NUL, its files
+ * take the size.
+ */
 static void write_units(struct sink *sink, CHAR16 *units, size_t n)
 {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
@@ -153,7 +157,8 @@ static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 		return false;
 	events[0] = keyboard->WaitForKey;
 	if (seconds > 0) {
-		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL, &events[1]);
+		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL,
+						     &events[1]);
 		if (efi != EFI_SUCCESS)
 			return false;
 		n = 2;
@@ -164,7 +169,8 @@ static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 	if (efi == EFI_SUCCESS)
 		efi = firmware.services->WaitForEvent(n, events, &which);
 	if (n == 2)
-		(void)firmware.services->CloseEvent(events[1]); /* fails only for what is no event */
+		/* fails only for what is no event */
+		(void)firmware.services->CloseEvent(events[1]);
 	if (efi != EFI_SUCCESS || which != 0)
 		return false;
 	efi = keyboard->ReadKeyStroke(keyboard, ret);
@@ -178,7 +184,8 @@ static void drop_earlier_keys(void)
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 
 	if (keyboard != NULL)
-		(void)keyboard->Reset(keyboard, FALSE); /* if it fails, earlier keys are taken for an answer */
+		/* if it fails, earlier keys are taken for an answer */
+		(void)keyboard->Reset(keyboard, FALSE);
 }
 
 bool console_wait_for_key(const char *prompt, unsigned seconds)
@@ -216,7 +223,8 @@ bool console_countdown(const char *what, unsigned seconds)
 
 	drop_earlier_keys();
 	for (unsigned left = seconds; left > 0 && !key; left -= step) {
-		out_printf(out, "%s begins in %u seconds. Any key stops it.%c", what, left, step == 1 ? '\r' : '\n');
+		out_printf(out, "%s begins in %u seconds. Any key stops it.%c", what, left,
+			   step == 1 ? '\r' : '\n');
 		console_flush();
 		key = key_comes(step, &ignored);
 		if (firmware.system->ConIn == NULL) /* nobody can stop it, but it can be seen */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "device_path.h"
@@ -31,7 +32,8 @@ const EFI_DEVICE_PATH_PROTOCOL *device_path_first(const EFI_DEVICE_PATH_PROTOCOL
 
 const EFI_DEVICE_PATH_PROTOCOL *device_path_next(const EFI_DEVICE_PATH_PROTOCOL *node)
 {
-	return device_path_first((const EFI_DEVICE_PATH_PROTOCOL *)((const uint8_t *)node + node_length(node)));
+	return device_path_first(
+		(const EFI_DEVICE_PATH_PROTOCOL *)((const uint8_t *)node + node_length(node)));
 }
 
 size_t device_path_length(const EFI_DEVICE_PATH_PROTOCOL *path)
@@ -39,11 +41,12 @@ size_t device_path_length(const EFI_DEVICE_PATH_PROTOCOL *path)
 	size_t length = 0;
 
 	FOR_EACH_NODE(node, path)
-		length += node_length(node);
+	length += node_length(node);
 	return length;
 }
 
-bool device_path_is_below(const EFI_DEVICE_PATH_PROTOCOL *path, const EFI_DEVICE_PATH_PROTOCOL *prefix)
+bool device_path_is_below(const EFI_DEVICE_PATH_PROTOCOL *path,
+			  const EFI_DEVICE_PATH_PROTOCOL *prefix)
 {
 	size_t n = device_path_length(prefix);
 
@@ -52,12 +55,14 @@ bool device_path_is_below(const EFI_DEVICE_PATH_PROTOCOL *path, const EFI_DEVICE
 
 uint64_t device_path_field(const EFI_DEVICE_PATH_PROTOCOL *node, size_t offset, size_t n)
 {
-	return offset + n <= node_length(node) ? bytes_from_le((const uint8_t *)node + offset, n) : 0;
+	return offset + n <= node_length(node) ? bytes_from_le((const uint8_t *)node + offset, n)
+					       : 0;
 }
 
 EFI_DEVICE_PATH_PROTOCOL *device_path_copy(const EFI_DEVICE_PATH_PROTOCOL *path, size_t length)
 {
-	static const uint8_t end[HEADER_BYTES] = { TYPE_END, END_ENTIRE_DEVICE_PATH_SUBTYPE, HEADER_BYTES, 0 };
+	static const uint8_t end[HEADER_BYTES] = { TYPE_END, END_ENTIRE_DEVICE_PATH_SUBTYPE,
+						   HEADER_BYTES, 0 };
 	uint8_t *copy = mem_alloc(length + sizeof end);
 
 	if (copy == NULL)
@@ -72,7 +77,7 @@ EFI_DEVICE_PATH_PROTOCOL *device_path_last(const EFI_DEVICE_PATH_PROTOCOL *path)
 	const EFI_DEVICE_PATH_PROTOCOL *last = path;
 
 	FOR_EACH_NODE(node, path)
-		last = node;
+	last = node;
 	return last != NULL ? device_path_copy(last, device_path_length(last)) : NULL;
 }
 
@@ -91,13 +96,17 @@ char *device_path_text(const EFI_DEVICE_PATH_PROTOCOL *path)
 
 EFI_HANDLE device_path_locate(const EFI_DEVICE_PATH_PROTOCOL *path, EFI_GUID *protocol)
 {
-	/* The firmware moves this to the part that is left over; the path itself it does not change. */
+	/*
+	 * The firmware moves this to the part that is left over; the path itself it does not
+	 * change.
+	 */
 	EFI_DEVICE_PATH_PROTOCOL *rest = (EFI_DEVICE_PATH_PROTOCOL *)(uintptr_t)path;
 	EFI_HANDLE handle = NULL;
 
 	if (path == NULL)
 		return NULL;
-	return firmware.services->LocateDevicePath(protocol, &rest, &handle) == EFI_SUCCESS ? handle : NULL;
+	return firmware.services->LocateDevicePath(protocol, &rest, &handle) == EFI_SUCCESS ? handle
+											    : NULL;
 }
 
 bool device_path_is_virtio(const EFI_DEVICE_PATH_PROTOCOL *path)

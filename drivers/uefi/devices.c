@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of the machine's block devices (platform/platform.h). */
 #include <efi.h>
 
@@ -27,43 +28,61 @@ struct found {
 	const struct named_device *names; /* NULL: nameless */
 	struct found *disk;               /* of a partition; NULL for disks */
 	uint64_t start_bytes;
-	size_t index;                     /* in the list of devices, once it is there */
+	size_t index; /* in the list of devices, once it is there */
 };
 
 /* ---- The bus ---- */
 
 /*
- * A vendor's node whose GUID is d487ddb4-008b-11d9-afdc-001083ffca4d is Serial Attached SCSI (UEFI 2.10,
- * 10.3.4.18). Its first eight bytes, as a little-endian number, tell it from others well enough for a name on the
- * screen.
+ * A vendor's node whose GUID is d487ddb4-008b-11d9-afdc-001083ffca4d is Serial Attached SCSI (UEFI
+ * 2.10, 10.3.4.18). Its first eight bytes, as a little-endian number, tell it from others well
+ * enough for a name on the screen.
  */
 #define SAS_GUID_START UINT64_C(0x11d9008bd487ddb4)
 
 /*
- * Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last one counts, as
- * for a USB bridge.
+ * Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last
+ * one counts, as for a USB bridge.
  */
 static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 {
 	switch (node->SubType) {
-	case 1: return "IDE";
-	case 2: return "SCSI";
-	case 3: return "FC";
-	case 4: return "FireWire";
-	case 5: return "USB";
-	case 10: return device_path_field(node, 4, 8) == SAS_GUID_START ? "SAS" : NULL;
-	case 15: return "USB";
-	case 16: return "USB";
-	case 18: return "SATA";
-	case 19: return "iSCSI";
-	case 21: return "FC";
-	case 22: return "SAS";
-	case 23: return "NVMe";
-	case 25: return "UFS";
-	case 26: return "SD";
-	case 29: return "eMMC";
-	case 34: return "NVMe-oF";
-	default: return NULL;
+	case 1:
+		return "IDE";
+	case 2:
+		return "SCSI";
+	case 3:
+		return "FC";
+	case 4:
+		return "FireWire";
+	case 5:
+		return "USB";
+	case 10:
+		return device_path_field(node, 4, 8) == SAS_GUID_START ? "SAS" : NULL;
+	case 15:
+		return "USB";
+	case 16:
+		return "USB";
+	case 18:
+		return "SATA";
+	case 19:
+		return "iSCSI";
+	case 21:
+		return "FC";
+	case 22:
+		return "SAS";
+	case 23:
+		return "NVMe";
+	case 25:
+		return "UFS";
+	case 26:
+		return "SD";
+	case 29:
+		return "eMMC";
+	case 34:
+		return "NVMe-oF";
+	default:
+		return NULL;
 	}
 }
 
@@ -72,8 +91,10 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	enum { MEDIA_RAM_DISK = 9 };
 	const char *bus = NULL;
 
-	FOR_EACH_NODE(node, path) {
-		const char *found = node->Type == MESSAGING_DEVICE_PATH ? messaging_bus(node) : NULL;
+	FOR_EACH_NODE(node, path)
+	{
+		const char *found = node->Type == MESSAGING_DEVICE_PATH ? messaging_bus(node)
+									: NULL;
 
 		if (node->Type == MEDIA_DEVICE_PATH && node->SubType == MEDIA_RAM_DISK)
 			return "RAM";
@@ -88,8 +109,9 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 /* ---- Order and parents ---- */
 
 /*
- * Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at the same offset. A
- * partition inside another, as on the boot image of a CD, has both nodes, and counts from the outer one.
+ * Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at
+ * the same offset. A partition inside another, as on the boot image of a CD, has both nodes, and
+ * counts from the outer one.
  */
 static uint64_t start_of(const struct found *partition)
 {
@@ -97,21 +119,25 @@ static uint64_t start_of(const struct found *partition)
 	uint64_t start = 0;
 
 	FOR_EACH_NODE(node, partition->path)
-		if (node->Type == MEDIA_DEVICE_PATH &&
-		    (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP) &&
-		    !add_ok(start, device_path_field(node, 8, 8), &start))
-			return 0;
+	if (node->Type == MEDIA_DEVICE_PATH &&
+	    (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP) &&
+	    !add_ok(start, device_path_field(node, 8, 8), &start))
+		return 0;
 	return mul_ok(start, disk->io->Media->BlockSize, &start) ? start : 0;
 }
 
-/* A partition belongs to the disk whose path its own begins with. One without such a disk is shown as a disk. */
+/*
+ * A partition belongs to the disk whose path its own begins with. One without such a disk is shown
+ * as a disk.
+ */
 static void find_disks(struct found *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!found[i].io->Media->LogicalPartition)
 			continue;
 		for (size_t k = 0; k < n; k++)
-			if (!found[k].io->Media->LogicalPartition && device_path_is_below(found[i].path, found[k].path))
+			if (!found[k].io->Media->LogicalPartition &&
+			    device_path_is_below(found[i].path, found[k].path))
 				found[i].disk = &found[k];
 		found[i].start_bytes = start_of(&found[i]);
 	}
@@ -137,10 +163,13 @@ static uint64_t blk_number(const struct found *found)
 	return UINT64_MAX;
 }
 
-/* Disks in the order of their names, each followed by its partitions in the order of their place. */
+/*
+ * Disks in the order of their names, each followed by its partitions in the order of their place.
+ */
 static bool goes_before(const struct found *a, const struct found *b)
 {
-	const struct found *disk_a = a->disk != NULL ? a->disk : a, *disk_b = b->disk != NULL ? b->disk : b;
+	const struct found *disk_a = a->disk != NULL ? a->disk : a,
+			   *disk_b = b->disk != NULL ? b->disk : b;
 	uint64_t number_a, number_b;
 
 	if (disk_a == disk_b) {
@@ -221,7 +250,8 @@ struct in_use {
 
 static struct in_use find_in_use(void)
 {
-	struct in_use in_use = { .start = firmware.loaded != NULL ? firmware.loaded->DeviceHandle : NULL };
+	struct in_use in_use = { .start = firmware.loaded != NULL ? firmware.loaded->DeviceHandle
+								  : NULL };
 	const CHAR16 *directory = firmware.shell != NULL ? firmware.shell->GetCurDir(NULL) : NULL;
 	char *name = directory != NULL ? text16_to_utf8(directory) : NULL, *volume = NULL;
 
@@ -242,10 +272,12 @@ static bool is_on(EFI_HANDLE handle, const struct found *found)
 		return false;
 	if (handle == found->handle)
 		return true;
-	return !found->io->Media->LogicalPartition && device_path_is_below(device_path_of(handle), found->path);
+	return !found->io->Media->LogicalPartition &&
+	       device_path_is_below(device_path_of(handle), found->path);
 }
 
-static enum status describe(const struct found *found, const struct in_use *in_use, struct device *ret)
+static enum status describe(const struct found *found, const struct in_use *in_use,
+			    struct device *ret)
 {
 	const EFI_BLOCK_IO_MEDIA *media = found->io->Media;
 	enum status st;
@@ -289,7 +321,8 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 
 /* ---- All of them ---- */
 
-static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names, struct device_list *ret)
+static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names,
+			struct device_list *ret)
 {
 	struct found *found = mem_alloc((n_handles + 1) * sizeof *found), **order = NULL;
 	struct in_use in_use = find_in_use();
@@ -343,7 +376,8 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 	firmware_free(handles);
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
-	return st == ST_OK ? ST_OK : fail(err, st, "the list of block devices: %s", status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "the list of block devices: %s", status_text(st));
 }
 
 enum status platform_open_device(const struct device *device, struct blk **ret, struct error *err)
@@ -366,7 +400,8 @@ bool platform_device_of(const char *name, uintptr_t *ret_id)
 
 	/* A file system may stand on a handle above that of its blocks. */
 	if (location_find(name, &location, &ignored) == ST_OK)
-		device = device_path_locate(device_path_of(location.device), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+		device = device_path_locate(device_path_of(location.device),
+					    &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
 	location_free(&location);
 	io = PROTOCOL(device, EFI_BLOCK_IO_PROTOCOL);
 	*ret_id = (uintptr_t)device;

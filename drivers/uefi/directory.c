@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -18,10 +19,12 @@ static enum status add_entry(struct file_list *list, const EFI_FILE_INFO *info, 
 	struct file_entry *entry = &list->entry[list->n];
 	const EFI_TIME *time = &info->ModificationTime;
 
-	entry->name = text16_to_utf8_n(info->FileName, (bytes - SIZE_OF_EFI_FILE_INFO) / sizeof(CHAR16));
+	entry->name = text16_to_utf8_n(info->FileName,
+				       (bytes - SIZE_OF_EFI_FILE_INFO) / sizeof(CHAR16));
 	if (entry->name == NULL)
 		return ST_NO_MEMORY;
-	if (entry->name[0] == '\0' || text_equal(entry->name, ".") || text_equal(entry->name, "..")) {
+	if (entry->name[0] == '\0' || text_equal(entry->name, ".") ||
+	    text_equal(entry->name, "..")) {
 		mem_free(entry->name);
 		entry->name = NULL;
 		return ST_OK;
@@ -37,7 +40,9 @@ static enum status add_entry(struct file_list *list, const EFI_FILE_INFO *info, 
 	return ST_OK;
 }
 
-/* A name that is longer than any file system has them ends it: nothing that follows could be read. */
+/*
+ * A name that is longer than any file system has them ends it: nothing that follows could be read.
+ */
 static enum status read_entries(EFI_FILE_PROTOCOL *directory, struct file_list *list)
 {
 	EFI_FILE_INFO *info = mem_alloc(INFO_BYTES);
@@ -63,7 +68,8 @@ static enum status read_entries(EFI_FILE_PROTOCOL *directory, struct file_list *
 	return st;
 }
 
-static enum status list_directory(EFI_FILE_PROTOCOL *directory, const struct location *location, struct file_list *ret, struct error *err)
+static enum status list_directory(EFI_FILE_PROTOCOL *directory, const struct location *location,
+				  struct file_list *ret, struct error *err)
 {
 	EFI_FILE_INFO *info;
 	enum status st = file_info(directory, &info);
@@ -101,7 +107,8 @@ enum status platform_list(const char *name, struct file_list *ret, struct error 
 	*ret = (struct file_list){ 0 };
 	st = location_find(name, &location, err);
 	if (st == ST_OK && location.path == NULL)
-		st = fail(err, ST_INVALID, "%s is a device; a directory is wanted here", location.full);
+		st = fail(err, ST_INVALID, "%s is a device; a directory is wanted here",
+			  location.full);
 	else if (st == ST_OK && (st = open_directory(&location, &directory)) != ST_OK)
 		error_set(err, "%s: %s", location.full, status_text(st));
 	else if (st == ST_OK) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "disk.h"
@@ -21,19 +22,21 @@ struct disk {
 	EFI_HANDLE handle;
 	EFI_BLOCK_IO_PROTOCOL *io; /* no longer there when the device is gone */
 	uint32_t media_id;         /* of the medium that was opened */
-	uint64_t good;             /* offset of a block that could be read; UINT64_MAX: none so far */
-	uint64_t writes;           /* to it, by this program */
+	/* offset of a block that could be read; UINT64_MAX: none so far */
+	uint64_t good;
+	uint64_t writes; /* to it, by this program */
 	struct disk *next;
 };
 
 static struct disk *opened; /* all that are open */
 
 /*
- * OVMF's driver of SATA disks says that a read went well of which the drive has reported an error, and the buffer is as
- * it was before. So each block is marked there, by something else each time: a block that has the mark afterwards was
- * not read.
+ * OVMF's driver of SATA disks says that a read went well of which the drive has reported an error,
+ * and the buffer is as it was before. So each block is marked there, by something else each time: a
+ * block that has the mark afterwards was not read.
  */
-EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint64_t lba, void *buf, size_t len)
+EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id,
+			uint64_t lba, void *buf, size_t len)
 {
 	static uint64_t next = 0x9e3779b97f4a7c15;
 	uint32_t block_bytes = io->Media->BlockSize;
@@ -55,7 +58,8 @@ EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t
 	return efi;
 }
 
-EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32_t block_bytes, uint64_t offset, void *buf, size_t len)
+EFI_STATUS disk_read_blocks(EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id, uint32_t block_bytes,
+			    uint64_t offset, void *buf, size_t len)
 {
 	return disk_read_by(io->ReadBlocks, io, media_id, offset / block_bytes, buf, len);
 }
@@ -68,7 +72,8 @@ bool disk_answers(EFI_HANDLE handle, uint64_t offset)
 	bool answers = true;
 
 	if (block != NULL)
-		answers = disk_read_blocks(io, io->Media->MediaId, n, offset, block, n) == EFI_SUCCESS;
+		answers = disk_read_blocks(io, io->Media->MediaId, n, offset, block, n) ==
+			  EFI_SUCCESS;
 	io_free(block, n);
 	return answers;
 }
@@ -86,7 +91,8 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 		return ST_NO_MEDIUM;
 	if (io->Media->MediaId != disk->media_id)
 		return ST_MEDIUM_CHANGED;
-	st = status_from_efi(disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
+	st = status_from_efi(
+		disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
 	if (st == ST_OK)
 		disk->good = offset;
 	else if (st == ST_IO && disk->good != UINT64_MAX && !disk_answers(disk->handle, disk->good))
@@ -154,10 +160,11 @@ EFI_HANDLE disk_whole(EFI_HANDLE device)
 
 	if (io == NULL || !io->Media->LogicalPartition)
 		return io != NULL ? device : NULL;
-	FOR_EACH_NODE(node, path) {
+	FOR_EACH_NODE(node, path)
+	{
 		if (node->Type == MEDIA_DEVICE_PATH) {
-			above = device_path_copy(
-				path, (size_t)((const uint8_t *)node - (const uint8_t *)path));
+			above = device_path_copy(path, (size_t)((const uint8_t *)node -
+								(const uint8_t *)path));
 			break;
 		}
 	}
@@ -189,7 +196,8 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	if (io == NULL)
 		return ST_MEDIUM_CHANGED;
 	media = io->Media;
-	align = media->IoAlign > 1 ? media->IoAlign : 1; /* 0 and 1 both mean any (UEFI 2.10, 13.9) */
+	/* 0 and 1 both mean any (UEFI 2.10, 13.9) */
+	align = media->IoAlign > 1 ? media->IoAlign : 1;
 	if (!media->MediaPresent)
 		return ST_NO_MEDIUM;
 	if (!disk_is_usable(media))

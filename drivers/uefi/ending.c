@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What becomes of the machine after a job (platform/platform.h). */
 #include <efi.h>
 
@@ -19,10 +20,12 @@ void platform_end(enum ending ending)
 									   is no waiting */
 	if (!off && ending != ENDING_REBOOT)
 		return;
-	out_text(console_out(), off ? "\nThe machine is switched off.\n" : "\nThe machine starts again.\n");
+	out_text(console_out(),
+		 off ? "\nThe machine is switched off.\n" : "\nThe machine starts again.\n");
 	console_flush();
 	sata_finish();
-	firmware.system->RuntimeServices->ResetSystem(off ? EfiResetShutdown : EfiResetCold, EFI_SUCCESS, 0, NULL);
+	firmware.system->RuntimeServices->ResetSystem(off ? EfiResetShutdown : EfiResetCold,
+						      EFI_SUCCESS, 0, NULL);
 	/* It does not come back where the firmware can do it. */
 	out_text(console_err(), "efi-img: the firmware does not do it\n");
 }
@@ -33,5 +36,8 @@ void platform_tell(unsigned exit_code)
 	if (!virtual_machine())
 		return;
 	console_flush();
-	virtual_machine_port(DEBUG_EXIT_PORT, (uint8_t)(exit_code <= DEBUG_EXIT_MAX - DEBUG_EXIT_DONE ? DEBUG_EXIT_DONE + exit_code : DEBUG_EXIT_MAX));
+	virtual_machine_port(DEBUG_EXIT_PORT,
+			     (uint8_t)(exit_code <= DEBUG_EXIT_MAX - DEBUG_EXIT_DONE
+					       ? DEBUG_EXIT_DONE + exit_code
+					       : DEBUG_EXIT_MAX));
 }

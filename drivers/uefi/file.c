@@ -25,7 +25,8 @@
 #include "rewrite.h"
 #include "status.h"
 
-enum { TRANSFER_BYTES = 1 << 20 }; /* four to six times faster than 64 KiB; larger gains little and delays a break */
+/* four to six times faster than 64 KiB; larger gains little and delays a break */
+enum { TRANSFER_BYTES = 1 << 20 };
 
 #define POSITION_UNKNOWN UINT64_MAX
 
@@ -36,12 +37,16 @@ struct file {
 	uint64_t position; /* where the firmware stands in it */
 };
 
-/* File systems call it an error of the device when that is gone. Their first block was read when they were mounted. */
+/*
+ * File systems call it an error of the device when that is gone. Their first block was read when
+ * they were mounted.
+ */
 static enum status status_of(const struct file *file, EFI_STATUS efi)
 {
 	enum status st = status_from_efi(efi);
 
-	if (st == ST_IO && (PROTOCOL(file->volume, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL) == NULL || !disk_answers(file->volume, 0)))
+	if (st == ST_IO && (PROTOCOL(file->volume, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL) == NULL ||
+			    !disk_answers(file->volume, 0)))
 		st = ST_MEDIUM_CHANGED;
 	return st;
 }
@@ -101,7 +106,8 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 	}
 	file->position = POSITION_UNKNOWN;
 	if (efi == EFI_SUCCESS)
-		return ST_NO_SPACE; /* short without an error (13.5, Write): as much as there was room for */
+		/* short without an error (13.5, Write): as much as there was room for */
+		return ST_NO_SPACE;
 	/* FAT says "unsupported" to a file of 4 GiB. */
 	return efi == EFI_UNSUPPORTED ? ST_TOO_LARGE : status_of(file, efi);
 }
@@ -123,8 +129,8 @@ enum status file_info(EFI_FILE_PROTOCOL *file, EFI_FILE_INFO **ret)
 
 	if (st != ST_OK)
 		return st;
-	if (bytes < SIZE_OF_EFI_FILE_INFO + sizeof *info->FileName || ((uint8_t *)info)[bytes - 1] != 0 ||
-	    ((uint8_t *)info)[bytes - 2] != 0) {
+	if (bytes < SIZE_OF_EFI_FILE_INFO + sizeof *info->FileName ||
+	    ((uint8_t *)info)[bytes - 1] != 0 || ((uint8_t *)info)[bytes - 2] != 0) {
 		mem_free(info);
 		return ST_IO;
 	}
@@ -140,7 +146,8 @@ enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
 	if (st != ST_OK)
 		return st;
 	info->FileSize = size;
-	st = status_from_efi(file->SetInfo(file, &(EFI_GUID)EFI_FILE_INFO_ID, (UINTN)info->Size, info));
+	st = status_from_efi(
+		file->SetInfo(file, &(EFI_GUID)EFI_FILE_INFO_ID, (UINTN)info->Size, info));
 	mem_free(info);
 	/* What would stay after the new end would become part of what is written next. */
 	if (st == ST_OK)
@@ -152,7 +159,9 @@ enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
 	return st;
 }
 
-/* Every way of preallocating is the same here: FAT has no holes, so new bytes are always written. */
+/*
+ * Every way of preallocating is the same here: FAT has no holes, so new bytes are always written.
+ */
 static enum status file_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct file *file = (struct file *)blk;
@@ -206,7 +215,8 @@ static const struct blk_ops writing = {
 	.close = file_close,
 };
 
-struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, EFI_HANDLE volume, uint64_t size, enum open_mode mode)
+struct blk *file_blk(EFI_FILE_PROTOCOL *efi_file, EFI_HANDLE volume, uint64_t size,
+		     enum open_mode mode)
 {
 	struct file *file = mem_alloc(sizeof *file);
 

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "blk/blk.h"
 #include "platform/files.h"
 
 /*
- * An open file on `volume` as a blk, which owns it from then on: blk_close() closes it. For OPEN_READ the blk has no
- * write, resize or flush. When the volume has been pulled out, it all ends in ST_MEDIUM_CHANGED. NULL: no memory, and the
- * file still belongs to the caller.
+ * An open file on `volume` as a blk, which owns it from then on: blk_close() closes it. For
+ * OPEN_READ the blk has no write, resize or flush. When the volume has been pulled out, it all ends
+ * in ST_MEDIUM_CHANGED. NULL: no memory, and the file still belongs to the caller.
  */
 struct blk *file_blk(EFI_FILE_PROTOCOL *, EFI_HANDLE volume, uint64_t size, enum open_mode);
 

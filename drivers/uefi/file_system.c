@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "file_system.h"
@@ -27,7 +28,10 @@ enum status file_get_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, void **ret, s
 	*ret_bytes = 0;
 	if (info == NULL)
 		return ST_NO_MEMORY;
-	/* With a buffer from the start: of a volume that was written to, each call may cost the firmware much. */
+	/*
+	 * With a buffer from the start: of a volume that was written to, each call may cost the
+	 * firmware much.
+	 */
 	efi = file->GetInfo(file, type, &size, info);
 	if (efi == EFI_BUFFER_TOO_SMALL && size <= INFO_MAX) {
 		mem_free(info);
@@ -60,12 +64,13 @@ static uint32_t fat_cluster_bytes(const uint8_t sector[static SECTOR_BYTES])
 {
 	struct fat_boot_sector fat;
 
-	return fat_recognise(sector, &fat) ? (uint32_t)bytes_from_le(sector + 11, 2) * sector[13] : 0;
+	return fat_recognise(sector, &fat) ? (uint32_t)bytes_from_le(sector + 11, 2) * sector[13]
+					   : 0;
 }
 
 /*
- * The firmware does not say which file system it has mounted, and only FAT has a limit that matters: the boot
- * sector tells.
+ * The firmware does not say which file system it has mounted, and only FAT has a limit that
+ * matters: the boot sector tells.
  */
 static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *ret)
 {
@@ -98,7 +103,8 @@ static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *re
 /* The drivers of volumes that cannot be written to say so in one of these ways. */
 static bool nothing_to_write(EFI_STATUS efi)
 {
-	return efi == EFI_SUCCESS || efi == EFI_WRITE_PROTECTED || efi == EFI_ACCESS_DENIED || efi == EFI_UNSUPPORTED;
+	return efi == EFI_SUCCESS || efi == EFI_WRITE_PROTECTED || efi == EFI_ACCESS_DENIED ||
+	       efi == EFI_UNSUPPORTED;
 }
 
 enum status file_system_settle(EFI_HANDLE device)
@@ -106,13 +112,15 @@ enum status file_system_settle(EFI_HANDLE device)
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(device);
 	EFI_HANDLE *handles = NULL;
 	size_t n;
-	enum status st = firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &handles, &n);
+	enum status st = firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &handles,
+					  &n);
 
 	for (size_t i = 0; st == ST_OK && i < n; i++) {
 		EFI_FILE_PROTOCOL *root;
 		EFI_STATUS efi;
 
-		if (handles[i] != device && (path == NULL || !device_path_is_below(device_path_of(handles[i]), path)))
+		if (handles[i] != device &&
+		    (path == NULL || !device_path_is_below(device_path_of(handles[i]), path)))
 			continue;
 		if (file_system_root(handles[i], &root) != ST_OK)
 			continue; /* it is not mounted */
@@ -146,7 +154,8 @@ enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct 
 		.free_bytes = info->FreeSpace,
 		.file_limit_bytes = SIZE_LIMIT,
 		.cluster_bytes = info->BlockSize > 0 ? info->BlockSize : SECTOR_BYTES,
-		.label = text16_to_utf8_n(info->VolumeLabel, (bytes - SIZE_OF_EFI_FILE_SYSTEM_INFO) / sizeof(CHAR16)),
+		.label = text16_to_utf8_n(info->VolumeLabel,
+					  (bytes - SIZE_OF_EFI_FILE_SYSTEM_INFO) / sizeof(CHAR16)),
 	};
 	mem_free(info);
 	/* Not every file system asks the medium. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The part of platform/platform.h that deals with files and devices by their names. */
 #include <efi.h>
 
@@ -16,22 +17,29 @@
 #include "text16.h"
 
 #define MODE_READ ((uint64_t)EFI_FILE_MODE_READ)
-#define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE) /* the file system drivers allow no writing without reading */
+/* The file system drivers allow no writing without reading. */
+#define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE)
 
 /* ---- Errors ---- */
 
-/* Says what could not be done with the file or device, and what to do about it where there is something. */
-static void say_failed(const struct location *location, const char *what, enum status st, struct error *err)
+/*
+ * Says what could not be done with the file or device, and what to do about it where there is
+ * something.
+ */
+static void say_failed(const struct location *location, const char *what, enum status st,
+		       struct error *err)
 {
 	const char *full = location->full, *volume = location->volume;
-	const char *colon = location->path != NULL ? ":" : ""; /* the name of a device has one already */
+	/* the name of a device has one already */
+	const char *colon = location->path != NULL ? ":" : "";
 
 	switch (st) {
 	case ST_NO_MEMORY:
 		(void)fail_no_memory(err);
 		break;
 	case ST_INVALID:
-		error_set(err, "%s%s cannot %s: the file system does not accept this name", full, colon, what);
+		error_set(err, "%s%s cannot %s: the file system does not accept this name", full,
+			  colon, what);
 		break;
 	case ST_READ_ONLY:
 		error_set(err, "%s%s cannot %s: %s is write-protected", full, colon, what, volume);
@@ -40,17 +48,23 @@ static void say_failed(const struct location *location, const char *what, enum s
 		error_set(err, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
 		break;
 	case ST_DENIED:
-		error_set(err, "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes that) or in use",
+		error_set(err,
+			  "%s%s cannot %s: it is read-only (\"attrib -r\" in the shell changes "
+			  "that) or in use",
 			  full, colon, what);
 		break;
 	case ST_CORRUPT:
-		error_set(err, "%s%s cannot %s: the file system of %s is damaged; repair it from another system", full,
-			  colon, what, volume);
+		error_set(err,
+			  "%s%s cannot %s: the file system of %s is damaged; repair it from "
+			  "another system",
+			  full, colon, what, volume);
 		break;
 	case ST_IO:
 		/* After one error, FAT drivers refuse a volume until it is mounted anew. */
-		error_set(err, "%s%s cannot %s: the device reports an error; if %s stays like this, take the medium out and "
-			  "in again, or restart", full, colon, what, volume);
+		error_set(err,
+			  "%s%s cannot %s: the device reports an error; if %s stays like this, "
+			  "take the medium out and in again, or restart",
+			  full, colon, what, volume);
 		break;
 	default:
 		error_set(err, "%s%s cannot %s: %s", full, colon, what, status_text(st));
@@ -62,7 +76,8 @@ static void say_failed(const struct location *location, const char *what, enum s
 
 static enum status is_directory(const struct location *location, struct error *err)
 {
-	return fail(err, ST_INVALID, "%s is a directory; a file name is wanted here", location->full);
+	return fail(err, ST_INVALID, "%s is a directory; a file name is wanted here",
+		    location->full);
 }
 
 /* ---- The way to a file ---- */
@@ -70,7 +85,8 @@ static enum status is_directory(const struct location *location, struct error *e
 void file_path_close(struct file_path *target)
 {
 	if (target->root != NULL)
-		(void)target->root->Close(target->root); /* a directory that was only read has nothing to lose */
+		/* a directory that was only read has nothing to lose */
+		(void)target->root->Close(target->root);
 	target->root = NULL;
 	location_free(&target->location);
 }
@@ -82,11 +98,14 @@ static enum status open_root(struct file_path *target, struct error *err)
 	enum status st;
 
 	if (location->path == NULL)
-		return fail(err, ST_INVALID, "%s is a device; a file name is wanted here", location->full);
+		return fail(err, ST_INVALID, "%s is a device; a file name is wanted here",
+			    location->full);
 	st = file_system_root(location->device, &target->root);
 	if (st == ST_UNSUPPORTED)
-		return fail(err, ST_NOT_FOUND, "%s: on %s there is no file system that the firmware can read (it "
-					       "reads FAT)", location->full, location->volume);
+		return fail(err, ST_NOT_FOUND,
+			    "%s: on %s there is no file system that the firmware can read (it "
+			    "reads FAT)",
+			    location->full, location->volume);
 	if (st != ST_OK)
 		return failed(location, "open its volume", st, err);
 	if (location->path[text_length(location->path) - 1] == '\\')
@@ -104,8 +123,8 @@ enum status file_path_open(const char *name, struct file_path *ret, struct error
 }
 
 /* Opens the first `length` bytes of `path` from the root. */
-static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
-			     EFI_FILE_PROTOCOL **ret)
+static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length,
+			     uint64_t mode, EFI_FILE_PROTOCOL **ret)
 {
 	char *part = text_copy_n(path, length);
 	CHAR16 *name = part != NULL ? text16_from_utf8(part) : NULL;
@@ -119,7 +138,7 @@ static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t l
 }
 
 enum status file_path_look(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
-				 EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info)
+			   EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info)
 {
 	EFI_FILE_PROTOCOL *file;
 	enum status st = open_path(root, path, length, mode, &file);
@@ -128,7 +147,8 @@ enum status file_path_look(EFI_FILE_PROTOCOL *root, const char *path, size_t len
 		return st;
 	st = file_info(file, ret_info);
 	if (st != ST_OK) {
-		(void)file->Close(file); /* always succeeds (UEFI 2.10, 13.5), and nothing was written */
+		/* always succeeds (UEFI 2.10, 13.5), and nothing was written */
+		(void)file->Close(file);
 		return st;
 	}
 	*ret = file;
@@ -150,29 +170,30 @@ enum status file_path_check_directories(const struct file_path *target, struct e
 			continue;
 		st = file_path_look(target->root, path, i, MODE_READ, &file, &info);
 		if (st == ST_NOT_FOUND)
-			return fail(err, st, "%s: there is no directory %s%.*s", location->full, location->volume,
-				    (int)i, path);
+			return fail(err, st, "%s: there is no directory %s%.*s", location->full,
+				    location->volume, (int)i, path);
 		if (st != ST_OK)
 			return failed(location, "look at its directory", st, err);
 		directory = (info->Attribute & EFI_FILE_DIRECTORY) != 0;
 		mem_free(info);
 		(void)file->Close(file); /* always succeeds, and nothing was written */
 		if (!directory)
-			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory", location->full,
-				    location->volume, (int)i, path);
+			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory",
+				    location->full, location->volume, (int)i, path);
 	}
 	return ST_OK;
 }
 
 /*
- * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there is no such
- * file". Directories are refused.
+ * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there
+ * is no such file". Directories are refused.
  */
 static enum status open_file(const struct file_path *target, uint64_t mode, EFI_FILE_PROTOCOL **ret,
 			     EFI_FILE_INFO **ret_info, struct error *err)
 {
 	const struct location *location = &target->location;
-	enum status st = file_path_look(target->root, location->path, text_length(location->path), mode, ret, ret_info);
+	enum status st = file_path_look(target->root, location->path, text_length(location->path),
+					mode, ret, ret_info);
 
 	if (st == ST_NOT_FOUND) {
 		st = file_path_check_directories(target, err);
@@ -181,7 +202,8 @@ static enum status open_file(const struct file_path *target, uint64_t mode, EFI_
 		return fail(err, ST_NOT_FOUND, "%s: there is no such file", location->full);
 	}
 	if (st != ST_OK)
-		return failed(location, mode == MODE_READ ? "open it" : "open it for writing", st, err);
+		return failed(location, mode == MODE_READ ? "open it" : "open it for writing", st,
+			      err);
 	if (((*ret_info)->Attribute & EFI_FILE_DIRECTORY) == 0)
 		return ST_OK;
 	mem_free(*ret_info);
@@ -190,8 +212,8 @@ static enum status open_file(const struct file_path *target, uint64_t mode, EFI_
 }
 
 /* Makes the blk of an open file, or closes it. */
-static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct file_path *target, uint64_t size, enum open_mode mode, struct blk **ret,
-			    struct error *err)
+static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct file_path *target, uint64_t size,
+			    enum open_mode mode, struct blk **ret, struct error *err)
 {
 	*ret = file_blk(file, target->location.device, size, mode);
 	if (*ret != NULL)
@@ -202,26 +224,29 @@ static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct file_path *tar
 
 /* ---- platform.h ---- */
 
-static enum status open_device(const struct location *location, enum open_mode mode, struct blk **ret,
-			       struct error *err)
+static enum status open_device(const struct location *location, enum open_mode mode,
+			       struct blk **ret, struct error *err)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(location->device, EFI_BLOCK_IO_PROTOCOL);
 	enum status st;
 
 	if (mode == OPEN_WRITE)
-		return fail(err, ST_UNSUPPORTED, "%s is a device, which only convert and dd write to, as their target",
+		return fail(err, ST_UNSUPPORTED,
+			    "%s is a device, which only convert and dd write to, as their target",
 			    location->full);
 	if (io == NULL)
-		return fail(err, ST_INVALID, "%s is a volume without a disk of its own; name a file on it",
+		return fail(err, ST_INVALID,
+			    "%s is a volume without a disk of its own; name a file on it",
 			    location->full);
 	st = disk_open(location->device, ret);
 	if (st == ST_UNSUPPORTED)
-		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read", location->full,
-			    (unsigned)io->Media->BlockSize);
+		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read",
+			    location->full, (unsigned)io->Media->BlockSize);
 	return st == ST_OK ? ST_OK : failed(location, "open it", st, err);
 }
 
-enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret,
+			  struct error *err)
 {
 	struct file_path target = { 0 };
 	EFI_FILE_PROTOCOL *file;
@@ -238,7 +263,8 @@ enum status platform_open(const char *name, enum open_mode mode, struct blk **re
 	if (st == ST_OK && mode == OPEN_WRITE)
 		st = file_path_permitted(&target, err);
 	if (st == ST_OK)
-		st = open_file(&target, mode == OPEN_WRITE ? MODE_WRITE : MODE_READ, &file, &info, err);
+		st = open_file(&target, mode == OPEN_WRITE ? MODE_WRITE : MODE_READ, &file, &info,
+			       err);
 	if (st == ST_OK) {
 		st = give_blk(file, &target, info->FileSize, mode, ret, err);
 		mem_free(info);
@@ -248,7 +274,8 @@ done:
 	return st;
 }
 
-static enum status look_at_volume(const struct file_path *target, struct place *ret, struct error *err)
+static enum status look_at_volume(const struct file_path *target, struct place *ret,
+				  struct error *err)
 {
 	const struct location *location = &target->location;
 	struct out_buffer out;
@@ -286,8 +313,8 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 		st = look_at_volume(&target, ret, err);
 	if (st != ST_OK)
 		goto done;
-	st = file_path_look(target.root, target.location.path, text_length(target.location.path), MODE_READ, &file,
-			   &info);
+	st = file_path_look(target.root, target.location.path, text_length(target.location.path),
+			    MODE_READ, &file, &info);
 	if (st == ST_NOT_FOUND) {
 		st = file_path_check_directories(&target, err);
 		goto done;
@@ -308,11 +335,11 @@ done:
 }
 
 /*
- * Opens the existing file of that name, emptied, if there is one and it may be replaced. ST_NOT_FOUND: there is
- * none, and no words.
+ * Opens the existing file of that name, emptied, if there is one and it may be replaced.
+ * ST_NOT_FOUND: there is none, and no words.
  */
-static enum status open_to_replace(const struct file_path *target, bool replace, EFI_FILE_PROTOCOL **ret,
-				   struct error *err)
+static enum status open_to_replace(const struct file_path *target, bool replace,
+				   EFI_FILE_PROTOCOL **ret, struct error *err)
 {
 	const struct location *location = &target->location;
 	EFI_FILE_PROTOCOL *file;
@@ -321,7 +348,7 @@ static enum status open_to_replace(const struct file_path *target, bool replace,
 	enum status st;
 
 	st = file_path_look(target->root, location->path, text_length(location->path),
-			   replace ? MODE_WRITE : MODE_READ, &file, &info);
+			    replace ? MODE_WRITE : MODE_READ, &file, &info);
 	if (st == ST_NOT_FOUND)
 		return st;
 	if (st != ST_OK)
@@ -381,7 +408,8 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 		st = file_path_check_directories(&target, err);
 		if (st != ST_OK)
 			goto done;
-		st = open_path(target.root, path, text_length(path), MODE_WRITE | EFI_FILE_MODE_CREATE, &file);
+		st = open_path(target.root, path, text_length(path),
+			       MODE_WRITE | EFI_FILE_MODE_CREATE, &file);
 		st = st == ST_OK ? check_new(&target.location, file, err)
 				 : failed(&target.location, "make it", st, err);
 	}
@@ -409,8 +437,8 @@ static enum status check_rewrite(const struct file_path *target, struct error *e
 	mem_free(directory);
 	if (name[0] != '\0')
 		return fail(err, st,
-			    "%s: %s%s, with which efi-img has tried how it can be written, "
-			    "could not be removed (%s); remove it",
+			    "%s: %s%s, with which efi-img has tried how it can be written, could "
+			    "not be removed (%s); remove it",
 			    location->full, location->volume, name, status_text(st));
 	if (st == ST_NO_SPACE) /* the one that has the fault does not say so of a full volume */
 		return ST_OK;
@@ -450,7 +478,10 @@ enum status platform_remove(const char *name, struct error *err)
 		st = open_file(&target, MODE_WRITE, &file, &info, err);
 	if (st == ST_OK) {
 		mem_free(info);
-		/* Delete() closes the file whatever happens, and says that it failed by a warning (UEFI 2.10, 13.5). */
+		/*
+		 * Delete() closes the file whatever happens, and says that it failed by a warning
+		 * (UEFI 2.10, 13.5).
+		 */
 		st = status_from_efi(file->Delete(file));
 		if (st != ST_OK)
 			st = failed(&target.location, "delete it", st, err);
@@ -463,10 +494,12 @@ enum status platform_remove(const char *name, struct error *err)
 static enum status make_directory(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 {
 	EFI_FILE_PROTOCOL *directory;
-	EFI_STATUS efi = root->Open(root, &directory, name, MODE_WRITE | EFI_FILE_MODE_CREATE, EFI_FILE_DIRECTORY);
+	EFI_STATUS efi = root->Open(root, &directory, name, MODE_WRITE | EFI_FILE_MODE_CREATE,
+				    EFI_FILE_DIRECTORY);
 
 	if (efi == EFI_SUCCESS)
-		(void)directory->Close(directory); /* always succeeds, and nothing was written through it */
+		/* always succeeds, and nothing was written through it */
+		(void)directory->Close(directory);
 	return status_from_efi(efi);
 }
 

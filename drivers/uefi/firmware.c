@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "firmware.h"
@@ -68,8 +69,8 @@ enum status firmware_handles(EFI_GUID *guid, EFI_HANDLE **ret, size_t *ret_n)
 void firmware_free(void *pool)
 {
 	/*
-	 * It can only fail for a pointer that is not the firmware's, and there is nothing better to do then than to
-	 * keep it.
+	 * It can only fail for a pointer that is not the firmware's, and there is nothing better to
+	 * do then than to keep it.
 	 */
 	if (pool != NULL)
 		(void)firmware.services->FreePool(pool);
@@ -79,24 +80,35 @@ const char *platform_firmware(void)
 {
 	static char text[128];
 	struct out_buffer buffer;
-	char *vendor = text16_to_utf8(firmware.system->FirmwareVendor != NULL ? firmware.system->FirmwareVendor : (const CHAR16 *)L"");
+	char *vendor = text16_to_utf8(firmware.system->FirmwareVendor != NULL
+					      ? firmware.system->FirmwareVendor
+					      : (const CHAR16 *)L"");
 
 	out_buffer_init(&buffer, text, sizeof text);
-	out_printf(&buffer.out, "UEFI %u.%u, %s 0x%08x", (unsigned)firmware.system->Hdr.Revision >> 16,
-		   (unsigned)(firmware.system->Hdr.Revision & 0xffff) / 10, vendor != NULL ? vendor : "", (unsigned)firmware.system->FirmwareRevision);
+	out_printf(&buffer.out, "UEFI %u.%u, %s 0x%08x",
+		   (unsigned)firmware.system->Hdr.Revision >> 16,
+		   (unsigned)(firmware.system->Hdr.Revision & 0xffff) / 10,
+		   vendor != NULL ? vendor : "", (unsigned)firmware.system->FirmwareRevision);
 	mem_free(vendor);
 	return text;
 }
 
 void platform_panic(const char *what, const char *file, int line)
 {
-	/* Another processor cannot say it. When it is not heard of any more, its work is done again by one that can. */
+	/*
+	 * Another processor cannot say it. When it is not heard of any more, its work is done again
+	 * by one that can.
+	 */
 	while (!processors_is_boot())
 		;
-	out_printf(console_err(), "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file, line,
-		   what);
+	out_printf(console_err(),
+		   "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file,
+		   line, what);
 	console_flush();
-	/* Comes back only if the firmware refuses; going on with a broken assumption is never an option. */
+	/*
+	 * Comes back only if the firmware refuses; going on with a broken assumption is never an
+	 * option.
+	 */
 	sata_finish();
 	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);
 	for (;;)

@@ -160,5 +160,7 @@ bool flush_reaches(EFI_HANDLE disk)
 
 	/* The drivers for NVMe and virtio do flush. */
 	return PROTOCOL(disk, EFI_SCSI_IO_PROTOCOL) != NULL || ata_controller_of(path) != NULL ||
-	       device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID) != NULL || device_path_is_virtio(path);
+	       device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID) !=
+		       NULL ||
+	       device_path_is_virtio(path);
 }

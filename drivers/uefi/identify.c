@@ -141,7 +141,7 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	return st;
 }
 
-/* ---- What may be changed --------------------------------------------------------------------- */
+/* ---- What may be changed ---- */
 
 static const struct permit *permitted;
 
@@ -172,7 +172,7 @@ void device_permitted(uintptr_t id)
 		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 }
 
-/* ---- What the output goes to ----------------------------------------------------------------- */
+/* ---- What the output goes to ---- */
 
 /* A volume, as it describes itself. NULL: it does not. */
 static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
@@ -272,8 +272,9 @@ bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_d
 		*ret = (struct file_identity){ .any_directory = true };
 		if (name != NULL && find_volume(file, &index, &volume)) {
 			ret->entry = entry_of(volume, name);
-			*ret_device_id = (uintptr_t)device_path_locate(
-				device_path_of(volume), &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
+			*ret_device_id = (uintptr_t)
+				device_path_locate(device_path_of(volume),
+						   &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
 			mem_free(name);
 			return ret->entry != NULL;
 		}

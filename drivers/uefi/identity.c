@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "identity.h"
@@ -29,8 +30,8 @@ struct identity {
 /* ---- Text ---- */
 
 /*
- * Appends `n` bytes as a device gave them: other bytes than printable ASCII become blanks, and blanks around them
- * go.
+ * Appends `n` bytes as a device gave them: other bytes than printable ASCII become blanks, and
+ * blanks around them go.
  */
 static void append(char to[static TEXT_BYTES], const uint8_t *bytes, size_t n)
 {
@@ -106,7 +107,8 @@ static void ask_disk_info(EFI_HANDLE disk, struct identity *identity)
 	} else if (guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_SCSI_INTERFACE_GUID) ||
 		   guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_USB_INTERFACE_GUID) ||
 		   guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_UFS_INTERFACE_GUID)) {
-		size = 96; /* some drivers refuse another size than that of the standard answer's buffer */
+		/* some drivers refuse another size than that of the standard answer's buffer */
+		size = 96;
 		if (info->Inquiry(info, answer, &size) == EFI_SUCCESS)
 			append_inquiry(identity->model, answer);
 	}
@@ -149,13 +151,15 @@ static void ask_scsi(EFI_HANDLE disk, struct identity *identity)
 		return;
 	memset(answer, 0, ANSWER_BYTES);
 	packet.InDataBuffer = answer;
-	if (scsi->ExecuteScsiCommand(scsi, &packet, NULL) == EFI_SUCCESS && packet.TargetStatus == 0 &&
-	    answer[1] == PAGE_SERIAL)
-		append(identity->serial, answer + 4, answer[3] < ANSWER_BYTES - 4 ? answer[3] : ANSWER_BYTES - 4);
+	if (scsi->ExecuteScsiCommand(scsi, &packet, NULL) == EFI_SUCCESS &&
+	    packet.TargetStatus == 0 && answer[1] == PAGE_SERIAL)
+		append(identity->serial, answer + 4,
+		       answer[3] < ANSWER_BYTES - 4 ? answer[3] : ANSWER_BYTES - 4);
 	io_free(answer, ANSWER_BYTES);
 }
 
-static void append_usb_string(char to[static TEXT_BYTES], EFI_USB_IO_PROTOCOL *usb, UINT16 language, UINT8 number)
+static void append_usb_string(char to[static TEXT_BYTES], EFI_USB_IO_PROTOCOL *usb, UINT16 language,
+			      UINT8 number)
 {
 	CHAR16 *text = NULL;
 
@@ -166,8 +170,8 @@ static void append_usb_string(char to[static TEXT_BYTES], EFI_USB_IO_PROTOCOL *u
 }
 
 /*
- * The serial number of a USB device is one of its strings; its product name serves where no INQUIRY answer was to
- * be had.
+ * The serial number of a USB device is one of its strings; its product name serves where no INQUIRY
+ * answer was to be had.
  */
 static void ask_usb(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
@@ -178,7 +182,8 @@ static void ask_usb(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *ident
 
 	if (usb == NULL || usb->UsbGetDeviceDescriptor(usb, &descriptor) != EFI_SUCCESS)
 		return;
-	if (usb->UsbGetSupportedLanguages(usb, &languages, &size) != EFI_SUCCESS || size < sizeof *languages)
+	if (usb->UsbGetSupportedLanguages(usb, &languages, &size) != EFI_SUCCESS ||
+	    size < sizeof *languages)
 		return;
 	append_usb_string(identity->serial, usb, languages[0], descriptor.StrSerialNumber);
 	if (identity->model[0] == '\0')
@@ -212,7 +217,8 @@ static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 	EFI_HANDLE parent;
 	size_t length = 0;
 
-	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path), *next; node != NULL; node = next) {
+	for (const EFI_DEVICE_PATH_PROTOCOL *node = device_path_first(path), *next; node != NULL;
+	     node = next) {
 		next = device_path_next(node);
 		if (next != NULL)
 			length = (size_t)((const uint8_t *)next - (const uint8_t *)path);
@@ -226,22 +232,26 @@ static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 }
 
 /*
- * Only bus drivers are asked, about their children. Those on the disk's own handle name themselves: "FAT File
- * System".
+ * Only bus drivers are asked, about their children. Those on the disk's own handle name themselves:
+ * "FAT File System".
  */
-static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
+static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path,
+			   struct identity *identity)
 {
 	EFI_HANDLE parent = parent_of(path), *drivers;
 	size_t n;
 
-	if (parent == NULL || firmware_handles(&(EFI_GUID)EFI_COMPONENT_NAME2_PROTOCOL_GUID, &drivers, &n) != ST_OK)
+	if (parent == NULL ||
+	    firmware_handles(&(EFI_GUID)EFI_COMPONENT_NAME2_PROTOCOL_GUID, &drivers, &n) != ST_OK)
 		return;
 	for (size_t i = 0; i < n && identity->model[0] == '\0'; i++) {
-		EFI_COMPONENT_NAME2_PROTOCOL *driver = PROTOCOL(drivers[i], EFI_COMPONENT_NAME2_PROTOCOL);
+		EFI_COMPONENT_NAME2_PROTOCOL *driver = PROTOCOL(drivers[i],
+								EFI_COMPONENT_NAME2_PROTOCOL);
 		CHAR16 *name = NULL; /* the driver's own: not to be freed (UEFI 2.10, 11.5) */
 		CHAR8 language[16];
 
-		if (driver == NULL || !english(driver->SupportedLanguages, language, sizeof language))
+		if (driver == NULL ||
+		    !english(driver->SupportedLanguages, language, sizeof language))
 			continue;
 		if (driver->GetControllerName(driver, parent, disk, language, &name) == EFI_SUCCESS)
 			append_text16(identity->model, name != NULL ? name : L"");

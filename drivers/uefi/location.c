@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "location.h"
@@ -21,8 +22,8 @@ static bool is_separator(char c)
 /* ---- What a relative name is relative to ---- */
 
 /*
- * The shell's current directory, "FS0:\dir": of a volume ("fs0:"), or with NULL the one it stands in. `*ret` is
- * freed by the caller, NULL: there is none.
+ * The shell's current directory, "FS0:\dir": of a volume ("fs0:"), or with NULL the one it stands
+ * in. `*ret` is freed by the caller, NULL: there is none.
  */
 static enum status shell_directory(const char *volume, char **ret, struct error *err)
 {
@@ -51,7 +52,8 @@ enum status location_home(char **ret, struct error *err)
 	if (st != ST_OK)
 		st = fail_no_memory(err);
 	else if (device == NULL)
-		st = fail(err, ST_NOT_FOUND, "the volume that efi-img was started from has no name");
+		st = fail(err, ST_NOT_FOUND,
+			  "the volume that efi-img was started from has no name");
 	else if ((*ret = text_copy(device->names[0])) == NULL)
 		st = fail_no_memory(err);
 	names_free(&names);
@@ -63,15 +65,19 @@ static enum status started_volume(const char *name, char **ret, struct error *er
 {
 	enum status st = location_home(ret, err);
 
-	return st != ST_NOT_FOUND ? st : fail(err, st, "%s: which volume? There is no current one; name it, as in fs0:\\%s", name, name);
+	return st != ST_NOT_FOUND
+		       ? st
+		       : fail(err, st,
+			      "%s: which volume? There is no current one; name it, as in fs0:\\%s",
+			      name, name);
 }
 
 /*
- * Finds out the volume's name, and in `*ret_directory` what comes before a relative path ("\dir" or ""). `rest`:
- * the name without its volume. Both are freed by the caller, on failure too.
+ * Finds out the volume's name, and in `*ret_directory` what comes before a relative path ("\dir" or
+ * ""). `rest`: the name without its volume. Both are freed by the caller, on failure too.
  */
-static enum status start_of(const char *name, const char *rest, char **ret_volume, char **ret_directory,
-			    struct error *err)
+static enum status start_of(const char *name, const char *rest, char **ret_volume,
+			    char **ret_directory, struct error *err)
 {
 	size_t length = path_volume_length(name);
 	char *current = NULL;
@@ -100,8 +106,8 @@ static enum status start_of(const char *name, const char *rest, char **ret_volum
 /* ---- Paths ---- */
 
 /*
- * Appends the components of `from` to the path that is `n` bytes long, taking care of "." and ".."; returns its new
- * length.
+ * Appends the components of `from` to the path that is `n` bytes long, taking care of "." and "..";
+ * returns its new length.
  */
 static size_t append_components(char *path, size_t n, const char *from)
 {
@@ -128,8 +134,8 @@ static size_t append_components(char *path, size_t n, const char *from)
 }
 
 /*
- * A name that ends in a separator keeps it: it can only mean a directory, and is refused as one where a file is
- * wanted.
+ * A name that ends in a separator keeps it: it can only mean a directory, and is refused as one
+ * where a file is wanted.
  */
 static char *join(const char *directory, const char *rest)
 {
@@ -146,14 +152,19 @@ static char *join(const char *directory, const char *rest)
 	return path;
 }
 
-/* FAT and UDF agree on these (FAT specification 1.03, 7; UEFI 2.10, 13.5 leaves it to the file system). */
+/*
+ * FAT and UDF agree on these (FAT specification 1.03, 7; UEFI 2.10, 13.5 leaves it to the file
+ * system).
+ */
 static enum status check_characters(const struct location *location, struct error *err)
 {
 	for (const char *s = location->path; *s != '\0'; s++) {
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return fail(err, ST_INVALID, "the name %s has a control character in it", location->full);
+			return fail(err, ST_INVALID, "the name %s has a control character in it",
+				    location->full);
 		if (text_find("\"*:<>?|", *s) != NULL)
-			return fail(err, ST_INVALID, "%s: no file name may have a %c in it", location->full, *s);
+			return fail(err, ST_INVALID, "%s: no file name may have a %c in it",
+				    location->full, *s);
 	}
 	return ST_OK;
 }
@@ -177,8 +188,10 @@ static enum status no_such_device(const struct location *location, struct error 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	if (out.length == 0)
-		return fail(err, ST_NOT_FOUND, "%s is not a %s; there is no %s", location->volume, what, what);
-	return fail(err, ST_NOT_FOUND, "%s is not a %s; the %ss are%s%s", location->volume, what, what, list,
+		return fail(err, ST_NOT_FOUND, "%s is not a %s; there is no %s", location->volume,
+			    what, what);
+	return fail(err, ST_NOT_FOUND, "%s is not a %s; the %ss are%s%s", location->volume, what,
+		    what, list,
 		    firmware.shell != NULL ? " (the shell names new ones after \"map -r\")" : "");
 }
 
@@ -212,7 +225,8 @@ enum status location_find(const char *name, struct location *ret, struct error *
 		*s = text_lower(*s);
 	if (rest[0] != '\0') {
 		ret->path = join(directory, rest);
-		ret->full = mem_alloc(text_length(ret->volume) + text_length(ret->path != NULL ? ret->path : "") + 1);
+		ret->full = mem_alloc(text_length(ret->volume) +
+				      text_length(ret->path != NULL ? ret->path : "") + 1);
 	} else {
 		ret->full = text_copy(ret->volume);
 	}

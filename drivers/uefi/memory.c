@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -5,7 +6,10 @@
 #include "base/range.h"
 #include "firmware.h"
 
-/* These loops are memcpy and memset; gcc must not recognise them and put a call of the function into itself. */
+/*
+ * These loops are memcpy and memset; gcc must not recognise them and put a call of the function
+ * into itself.
+ */
 #ifndef __clang__
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
@@ -46,7 +50,9 @@ void *memmove(void *to, const void *from, size_t n)
 	uint8_t *t = to;
 	const uint8_t *f = from;
 
-	/* Forwards would overwrite what is still to be read if the target begins inside the source. */
+	/*
+	 * Forwards would overwrite what is still to be read if the target begins inside the source.
+	 */
 	if ((uintptr_t)t - (uintptr_t)f >= n) {
 		copy_forwards(t, f, n);
 		return to;
@@ -92,8 +98,8 @@ int memcmp(const void *a, const void *b, size_t n)
 }
 
 /*
- * The firmware's pool is aligned to 8 (UEFI 2.10, 7.2), C's types want 16: the pool's own address is kept in front
- * of ours.
+ * The firmware's pool is aligned to 8 (UEFI 2.10, 7.2), C's types want 16: the pool's own address
+ * is kept in front of ours.
  */
 void *mem_alloc(size_t n)
 {
@@ -122,7 +128,8 @@ void *io_alloc(size_t n)
 {
 	EFI_PHYSICAL_ADDRESS address = 0;
 	UINTN pages = (UINTN)div_up(n, PAGE_BYTES);
-	EFI_STATUS efi = firmware.services->AllocatePages(AllocateAnyPages, EfiLoaderData, pages, &address);
+	EFI_STATUS efi = firmware.services->AllocatePages(AllocateAnyPages, EfiLoaderData, pages,
+							  &address);
 
 	return efi == EFI_SUCCESS ? (void *)(uintptr_t)address : NULL;
 }
@@ -130,8 +137,8 @@ void *io_alloc(size_t n)
 void io_free(void *p, size_t n)
 {
 	/*
-	 * It can only fail for pages that were not allocated, and there is nothing better to do then than to keep
-	 * them.
+	 * It can only fail for pages that were not allocated, and there is nothing better to do
+	 * then than to keep them.
 	 */
 	if (p != NULL)
 		(void)firmware.services->FreePages((uintptr_t)p, (UINTN)div_up(n, PAGE_BYTES));

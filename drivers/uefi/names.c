@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "names.h"
@@ -125,10 +126,11 @@ static bool goes_before(const char *a, const char *b)
 }
 
 /*
- * Numbers handles as the shell does when it starts: sorted by the text of their device paths, those without a path
- * first, which take a number although the shell then leaves them out.
+ * Numbers handles as the shell does when it starts: sorted by the text of their device paths, those
+ * without a path first, which take a number although the shell then leaves them out.
  */
-static enum status number_all(struct names *names, EFI_HANDLE *handles, size_t n, const char *prefix)
+static enum status number_all(struct names *names, EFI_HANDLE *handles, size_t n,
+			      const char *prefix)
 {
 	char **text = mem_alloc((n + 1) * sizeof *text);
 	enum status st = text != NULL ? ST_OK : ST_NO_MEMORY;
@@ -182,7 +184,8 @@ static void sort(struct names *names)
 		struct named_device device = names->device[i];
 		size_t at = i;
 
-		for (; at > 0 && sorts_before(device.names[0], names->device[at - 1].names[0]); at--)
+		for (; at > 0 && sorts_before(device.names[0], names->device[at - 1].names[0]);
+		     at--)
 			names->device[at] = names->device[at - 1];
 		names->device[at] = device;
 	}
@@ -197,7 +200,8 @@ enum status names_load(struct names *ret)
 	*ret = (struct names){ 0 };
 	if (firmware.shell == NULL)
 		connect_all();
-	st = firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &volumes, &n_volumes);
+	st = firmware_handles(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, &volumes,
+			      &n_volumes);
 	if (st == ST_OK)
 		st = firmware_handles(&(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &blocks, &n_blocks);
 	if (st != ST_OK)
@@ -239,12 +243,17 @@ void names_free(struct names *names)
 static EFI_HANDLE find_in_shell(const CHAR16 *name)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = firmware.shell->GetDevicePathFromMap(name);
-	EFI_HANDLE handle = device_path_locate(path, &(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID);
+	EFI_HANDLE handle = device_path_locate(path,
+					       &(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID);
 
-	if (handle == NULL || device_path_length(device_path_of(handle)) != device_path_length(path))
+	if (handle == NULL ||
+	    device_path_length(device_path_of(handle)) != device_path_length(path))
 		handle = device_path_locate(path, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
 	/* What is nearest may be a device above it: then this one is gone. */
-	return handle != NULL && device_path_length(device_path_of(handle)) == device_path_length(path) ? handle : NULL;
+	return handle != NULL && device_path_length(device_path_of(handle)) ==
+					 device_path_length(path)
+		       ? handle
+		       : NULL;
 }
 
 enum status names_find(const char *name, EFI_HANDLE *ret)

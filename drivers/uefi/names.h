@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -6,9 +7,9 @@
 #include "base/status.h"
 
 /*
- * The map names of devices and volumes: the UEFI shell's own ("fs0:", "blk1:", and its "consistent" ones), or
- * without a shell those that it would give. In lower case and with their colon, the best one first. A device that
- * was connected after the shell made its map has none.
+ * The map names of devices and volumes: the UEFI shell's own ("fs0:", "blk1:", and its "consistent"
+ * ones), or without a shell those that it would give. In lower case and with their colon, the best
+ * one first. A device that was connected after the shell made its map has none.
  */
 struct named_device {
 	EFI_HANDLE handle;
@@ -23,8 +24,8 @@ struct names {
 };
 
 /*
- * Without a shell this connects all devices first, because the numbers depend on how many there are. The caller
- * frees, on failure too.
+ * Without a shell this connects all devices first, because the numbers depend on how many there
+ * are. The caller frees, on failure too.
  */
 [[nodiscard]] enum status names_load(struct names *ret);
 void names_free(struct names *);

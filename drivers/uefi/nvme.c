@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "nvme.h"
@@ -16,7 +17,8 @@ enum {
 
 static EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *controller_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
-	EFI_HANDLE controller = device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID);
+	EFI_HANDLE controller =
+		device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID);
 
 	return PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
 }
@@ -34,12 +36,16 @@ static enum status execute(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, uint32_t na
 	return st == ST_OK && (packet->NvmeCompletion->DW3 >> 17 & 0x7ff) != 0 ? ST_IO : st;
 }
 
-enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 }; /* CNS of the command Identify (figure 244) */
+/* CNS of the command Identify (figure 244) */
+enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 };
 
-static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what, uint32_t namespace_id, uint8_t *answer)
+static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what,
+		     uint32_t namespace_id, uint8_t *answer)
 {
 	enum { IDENTIFY = 6 };
-	EFI_NVM_EXPRESS_COMMAND command = { .Cdw0 = IDENTIFY, .Flags = NVME_CDW10_VALID, .Nsid = namespace_id, .Cdw10 = what };
+	EFI_NVM_EXPRESS_COMMAND command = {
+		.Cdw0 = IDENTIFY, .Flags = NVME_CDW10_VALID, .Nsid = namespace_id, .Cdw10 = what
+	};
 	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
 	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
 		.CommandTimeout = TIMEOUT_5_S,
@@ -61,7 +67,8 @@ bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
 }
 
 /* Whether one of the handles is that namespace, on the controller with that path. */
-static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *controller, const EFI_HANDLE handle[], size_t n)
+static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *controller,
+		       const EFI_HANDLE handle[], size_t n)
 {
 	enum { NVME_NAMESPACE = 23 }; /* UEFI 2.10, 10.3.4.21 */
 
@@ -70,8 +77,10 @@ static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *co
 
 		if (!device_path_is_below(path, controller))
 			continue;
-		node = (const EFI_DEVICE_PATH_PROTOCOL *)((const uint8_t *)path + device_path_length(controller));
-		if (node->Type == MESSAGING_DEVICE_PATH && node->SubType == NVME_NAMESPACE && device_path_field(node, 4, 4) == namespace_id)
+		node = (const EFI_DEVICE_PATH_PROTOCOL *)((const uint8_t *)path +
+							  device_path_length(controller));
+		if (node->Type == MESSAGING_DEVICE_PATH && node->SubType == NVME_NAMESPACE &&
+		    device_path_field(node, 4, 4) == namespace_id)
 			return true;
 	}
 	return false;
@@ -79,7 +88,8 @@ static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *co
 
 bool nvme_is_complete(EFI_HANDLE controller)
 {
-	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = PROTOCOL(controller, EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = PROTOCOL(controller,
+							    EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
 	uint8_t *answer = nvme != NULL ? io_alloc(NVME_IDENTIFY_BYTES) : NULL;
 	EFI_HANDLE *handle = NULL;
 	bool complete = false;
@@ -91,7 +101,8 @@ bool nvme_is_complete(EFI_HANDLE controller)
 		size_t at = 0;
 
 		/* A list that is full, without a 0 at its end, may go on. */
-		while ((id = at < NVME_IDENTIFY_BYTES ? (uint32_t)bytes_from_le(answer + at, 4) : UINT32_MAX) != 0 &&
+		while ((id = at < NVME_IDENTIFY_BYTES ? (uint32_t)bytes_from_le(answer + at, 4)
+						      : UINT32_MAX) != 0 &&
 		       has_handle(id, device_path_of(controller), handle, n))
 			at += 4;
 		complete = id == 0;
@@ -102,7 +113,8 @@ bool nvme_is_complete(EFI_HANDLE controller)
 }
 
 /* The namespace that a path leads to, not further. 0: to none. */
-static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, const EFI_DEVICE_PATH_PROTOCOL *path)
+static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme,
+			     const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	EFI_DEVICE_PATH_PROTOCOL *last = device_path_last(path);
 	uint32_t id = 0;
@@ -116,19 +128,27 @@ static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, const EFI
 struct nvme_zeroing nvme_zeroing_of(EFI_HANDLE disk)
 {
 	enum {
-		ONCS = 520, ONCS_WRITE_ZEROES = 1 << 3,     /* of Identify Controller: "optional NVM command support" */
-		DLFEAT = 33, DLFEAT_MASK = 0x0f, ZEROS = 9, /* of Identify Namespace: what is deallocated so reads as zeros */
+		/* of Identify Controller: "optional NVM command support" */
+		ONCS = 520,
+		ONCS_WRITE_ZEROES = 1 << 3,
+		/* of Identify Namespace: what is deallocated so reads as zeros */
+		DLFEAT = 33,
+		DLFEAT_MASK = 0x0f,
+		ZEROS = 9,
 	};
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(disk);
 	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = controller_of(path);
-	struct nvme_zeroing zeroing = { .namespace_id = nvme != NULL ? namespace_of(nvme, path) : 0 };
+	struct nvme_zeroing zeroing = { .namespace_id = nvme != NULL ? namespace_of(nvme, path)
+								     : 0 };
 	uint8_t *answer = zeroing.namespace_id != 0 ? io_alloc(NVME_IDENTIFY_BYTES) : NULL;
 
 	if (answer == NULL)
 		return zeroing;
-	if (identify(nvme, CONTROLLER, 0, answer) && (bytes_from_le(answer + ONCS, 2) & ONCS_WRITE_ZEROES) != 0)
+	if (identify(nvme, CONTROLLER, 0, answer) &&
+	    (bytes_from_le(answer + ONCS, 2) & ONCS_WRITE_ZEROES) != 0)
 		zeroing.protocol = nvme;
-	zeroing.deallocates = identify(nvme, NAMESPACE, zeroing.namespace_id, answer) && (answer[DLFEAT] & DLFEAT_MASK) == ZEROS;
+	zeroing.deallocates = identify(nvme, NAMESPACE, zeroing.namespace_id, answer) &&
+			      (answer[DLFEAT] & DLFEAT_MASK) == ZEROS;
 	io_free(answer, NVME_IDENTIFY_BYTES);
 	return zeroing;
 }

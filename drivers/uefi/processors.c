@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other processors (PI 1.7, volume 2, chapter 13). Each is started once and stays in run() until the job is done: a
- * start takes 10 ms and more, and that one has returned is noticed by a timer of 100 ms. Firmware without the protocol,
- * or that starts nobody after boot devices are connected, leaves the boot processor alone.
+ * The other processors (PI 1.7, volume 2, chapter 13). Each is started once and stays in run()
+ * until the job is done: a start takes 10 ms and more, and that one has returned is noticed by a
+ * timer of 100 ms. Firmware without the protocol, or that starts nobody after boot devices are
+ * connected, leaves the boot processor alone.
  */
 #include <efi.h>
 
@@ -16,8 +18,8 @@ enum { OTHERS_MAX = 16, STEP_US = 20, RETURN_SECONDS = 5, SECOND_US = 1000000 };
 static EFI_MP_SERVICES_PROTOCOL *services;
 static UINTN boot_processor;
 static struct other {
-	UINTN number;       /* as the firmware counts */
-	size_t n;           /* as run() is told */
+	UINTN number; /* as the firmware counts */
+	size_t n;     /* as run() is told */
 	EFI_EVENT returned;
 	void (*run)(void *arg, size_t n);
 	void *arg;
@@ -37,7 +39,8 @@ static bool is_usable(UINTN number)
 	UINT32 flags = PROCESSOR_AS_BSP_BIT | PROCESSOR_ENABLED_BIT | PROCESSOR_HEALTH_STATUS_BIT;
 	EFI_STATUS efi = services->GetProcessorInfo(services, number, &info);
 
-	return efi == EFI_SUCCESS && (info.StatusFlag & flags) == (PROCESSOR_ENABLED_BIT | PROCESSOR_HEALTH_STATUS_BIT);
+	return efi == EFI_SUCCESS &&
+	       (info.StatusFlag & flags) == (PROCESSOR_ENABLED_BIT | PROCESSOR_HEALTH_STATUS_BIT);
 }
 
 /* Whether it has begun to run `other`. */
@@ -47,26 +50,32 @@ static bool start(struct other *other)
 
 	if (efi != EFI_SUCCESS)
 		return false;
-	efi = services->StartupThisAP(services, enter, other->number, other->returned, 0, other, NULL);
+	efi = services->StartupThisAP(services, enter, other->number, other->returned, 0, other,
+				      NULL);
 	if (efi == EFI_SUCCESS)
 		return true;
-	(void)firmware.services->CloseEvent(other->returned); /* it fails for what is no event only */
+	/* it fails for what is no event only */
+	(void)firmware.services->CloseEvent(other->returned);
 	return false;
 }
 
-size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n),
+				 void *arg)
 {
 	UINTN all = 0, enabled = 0;
 
 	n_others = 0;
 	services = LOCATE(EFI_MP_SERVICES_PROTOCOL);
-	if (services == NULL || services->GetNumberOfProcessors(services, &all, &enabled) != EFI_SUCCESS ||
+	if (services == NULL ||
+	    services->GetNumberOfProcessors(services, &all, &enabled) != EFI_SUCCESS ||
 	    enabled <= least || services->WhoAmI(services, &boot_processor) != EFI_SUCCESS)
 		return 0;
 	for (UINTN number = 0; number < all && n_others < most && n_others < OTHERS_MAX; number++) {
 		struct other *other = &others[n_others];
 
-		*other = (struct other){ .number = number, .n = n_others + 1, .run = run, .arg = arg };
+		*other = (struct other){
+			.number = number, .n = n_others + 1, .run = run, .arg = arg
+		};
 		if (is_usable(number) && start(other))
 			n_others++;
 	}
@@ -88,8 +97,12 @@ void platform_processors_stop(void)
 	while (n_others > 0) {
 		struct other *other = &others[--n_others];
 
-		/* Switching it off and on resets it; nothing is left to be done if the firmware cannot do that. */
-		if (!has_returned(other) && services->EnableDisableAP(services, other->number, FALSE, NULL) == EFI_SUCCESS)
+		/*
+		 * Switching it off and on resets it; nothing is left to be done if the firmware
+		 * cannot do that.
+		 */
+		if (!has_returned(other) &&
+		    services->EnableDisableAP(services, other->number, FALSE, NULL) == EFI_SUCCESS)
 			(void)services->EnableDisableAP(services, other->number, TRUE, NULL);
 		(void)firmware.services->CloseEvent(other->returned);
 	}
@@ -99,7 +112,8 @@ bool processors_is_boot(void)
 {
 	UINTN number;
 
-	return n_others == 0 || (services->WhoAmI(services, &number) == EFI_SUCCESS && number == boot_processor);
+	return n_others == 0 ||
+	       (services->WhoAmI(services, &number) == EFI_SUCCESS && number == boot_processor);
 }
 
 /* The drivers of the firmware are for one processor. */
@@ -109,8 +123,9 @@ bool platform_processors_read(void)
 }
 
 /*
- * Some microseconds between two looks, in which little of what processors share is used. No PAUSE: QEMU's emulation (TCG)
- * takes the lock for each that its devices need as well, and copies took twice as long.
+ * Some microseconds between two looks, in which little of what processors share is used. No PAUSE:
+ * QEMU's emulation (TCG) takes the lock for each that its devices need as well, and copies took
+ * twice as long.
  */
 static void breathe(void)
 {

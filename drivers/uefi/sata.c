@@ -33,7 +33,8 @@ static struct watched {
 
 static size_t n_watched;
 
-static EFI_STATUS EFIAPI read_checked(EFI_BLOCK_IO_PROTOCOL *io, UINT32 media_id, EFI_LBA lba, UINTN len, VOID *buf)
+static EFI_STATUS EFIAPI read_checked(EFI_BLOCK_IO_PROTOCOL *io, UINT32 media_id, EFI_LBA lba,
+				      UINTN len, VOID *buf)
 {
 	for (size_t i = 0; i < n_watched; i++)
 		if (watched[i].io == io)
@@ -77,14 +78,17 @@ static EFI_HANDLE sata_disk(EFI_HANDLE volume)
 	EFI_HANDLE disk;
 	bool behind = false;
 
-	FOR_EACH_NODE(node, path) {
+	FOR_EACH_NODE(node, path)
+	{
 		if (behind && above == NULL)
-			above = device_path_copy(path, (size_t)((const uint8_t *)node - (const uint8_t *)path));
+			above = device_path_copy(path, (size_t)((const uint8_t *)node -
+								(const uint8_t *)path));
 		behind |= node->Type == MESSAGING_DEVICE_PATH && node->SubType == SATA;
 	}
 	if (!behind)
 		return NULL;
-	disk = above != NULL ? device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID) : volume;
+	disk = above != NULL ? device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID)
+			     : volume;
 	mem_free(above);
 	return disk;
 }
@@ -127,7 +131,8 @@ void sata_finish(void)
 		const struct watched *last = &watched[n_watched - 1];
 
 		/* A disk that has gone has taken its protocol with it. */
-		if (PROTOCOL(last->disk, EFI_BLOCK_IO_PROTOCOL) == last->io && last->io->ReadBlocks == read_checked)
+		if (PROTOCOL(last->disk, EFI_BLOCK_IO_PROTOCOL) == last->io &&
+		    last->io->ReadBlocks == read_checked)
 			last->io->ReadBlocks = last->read;
 	}
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "serial.h"
@@ -20,7 +21,8 @@ static bool send(EFI_SERIAL_IO_PROTOCOL *port, const char *bytes, size_t n)
 	while (n > 0) {
 		UINTN piece = (UINTN)min_u64(n, PIECE_BYTES), sent = piece;
 
-		if (port->Write(port, &sent, (VOID *)(uintptr_t)bytes) != EFI_SUCCESS || sent != piece)
+		if (port->Write(port, &sent, (VOID *)(uintptr_t)bytes) != EFI_SUCCESS ||
+		    sent != piece)
 			return false;
 		bytes += piece;
 		n -= piece;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "shell.h"
@@ -9,14 +10,22 @@
 
 enum { MEDIA = 4, FILE_PATH = 4, FIRMWARE_FILE = 6, HEADER_BYTES = 4, PATH_END_BYTES = 4 };
 
-/* Where the shell is by the specification of PI firmware (the name of its file in EDK II), and where people put it. */
-static const EFI_GUID built_in = { 0x7c04a583, 0x9e3e, 0x4f1c, { 0xad, 0x65, 0xe0, 0x52, 0x68, 0xd0, 0xb4, 0xd1 } };
-static const CHAR16 *const usual[] = { L"\\shellx64.efi", L"\\efi\\tools\\shellx64.efi", L"\\efi\\boot\\shellx64.efi" };
+/*
+ * Where the shell is by the specification of PI firmware (the name of its file in EDK II), and
+ * where people put it.
+ */
+static const EFI_GUID built_in = {
+	0x7c04a583, 0x9e3e, 0x4f1c, { 0xad, 0x65, 0xe0, 0x52, 0x68, 0xd0, 0xb4, 0xd1 }
+};
+static const CHAR16 *const usual[] = { L"\\shellx64.efi", L"\\efi\\tools\\shellx64.efi",
+				       L"\\efi\\boot\\shellx64.efi" };
 
 /* Without it the shell would wait five seconds, and run a startup.nsh that was not asked for. */
 static CHAR16 load_options[] = L"shell.efi -nostartup";
 
-static EFI_GUID firmware_volume = { 0x220e73b6, 0x6bdb, 0x4413, { 0x84, 0x05, 0xb9, 0x74, 0xb1, 0x08, 0x61, 0x9a } };
+static EFI_GUID firmware_volume = {
+	0x220e73b6, 0x6bdb, 0x4413, { 0x84, 0x05, 0xb9, 0x74, 0xb1, 0x08, 0x61, 0x9a }
+};
 
 /* Starts what is behind the path of a device and one more node; false: nothing is. */
 static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t n)
@@ -34,10 +43,12 @@ static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t 
 	if (path == NULL)
 		return false;
 	memcpy(path, base, length);
-	memcpy(path + length, (uint8_t[]){ MEDIA, subtype, (uint8_t)node, (uint8_t)(node >> 8) }, HEADER_BYTES);
+	memcpy(path + length, (uint8_t[]){ MEDIA, subtype, (uint8_t)node, (uint8_t)(node >> 8) },
+	       HEADER_BYTES);
 	memcpy(path + length + HEADER_BYTES, bytes, n);
 	memcpy(path + length + node, (uint8_t[]){ 0x7f, 0xff, PATH_END_BYTES, 0 }, PATH_END_BYTES);
-	efi = firmware.services->LoadImage(FALSE, firmware.image, (EFI_DEVICE_PATH_PROTOCOL *)path, NULL, 0, &image);
+	efi = firmware.services->LoadImage(FALSE, firmware.image, (EFI_DEVICE_PATH_PROTOCOL *)path,
+					   NULL, 0, &image);
 	mem_free(path);
 	if (efi == EFI_SUCCESS) {
 		loaded = PROTOCOL(image, EFI_LOADED_IMAGE_PROTOCOL);
@@ -45,7 +56,8 @@ static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t 
 			loaded->LoadOptions = load_options;
 			loaded->LoadOptionsSize = sizeof load_options;
 		}
-		(void)firmware.services->StartImage(image, NULL, NULL); /* how a shell ends is its person's business */
+		/* how a shell ends is its person's business */
+		(void)firmware.services->StartImage(image, NULL, NULL);
 	} else if (image != NULL) {
 		(void)firmware.services->UnloadImage(image); /* loaded, but not to be started */
 	}
@@ -69,7 +81,8 @@ static bool start_from(EFI_GUID *protocol, uint8_t subtype, const void *bytes, s
 bool shell_start(void)
 {
 	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
-		if (start_from(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, FILE_PATH, usual[i], (text16_length(usual[i]) + 1) * sizeof(CHAR16)))
+		if (start_from(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, FILE_PATH, usual[i],
+			       (text16_length(usual[i]) + 1) * sizeof(CHAR16)))
 			return true;
 	return start_from(&firmware_volume, FIRMWARE_FILE, &built_in, sizeof built_in);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "status.h"
@@ -21,7 +22,8 @@ enum status status_from_efi(EFI_STATUS efi)
 		{ EFI_WRITE_PROTECTED, ST_READ_ONLY },
 		{ EFI_ACCESS_DENIED, ST_DENIED },
 		{ EFI_SECURITY_VIOLATION, ST_DENIED },
-		{ EFI_WARN_DELETE_FAILURE, ST_DENIED }, /* a warning, although the file is still there */
+		{ EFI_WARN_DELETE_FAILURE,
+		  ST_DENIED }, /* a warning, although the file is still there */
 		{ EFI_NO_MEDIA, ST_NO_MEDIUM },
 		{ EFI_MEDIA_CHANGED, ST_MEDIUM_CHANGED },
 		{ EFI_VOLUME_CORRUPTED, ST_CORRUPT },

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A disk or partition that is written over (platform/platform.h). */
 #include <efi.h>
 
@@ -19,9 +20,9 @@
 #include "status.h"
 
 /*
- * The medium, the path and the size are held against those of the beginning at every write. Asking for the serial
- * number takes commands to the drive, so it is done at every flush, which is also what comes right before the first
- * bytes are written, and after so much in between.
+ * The medium, the path and the size are held against those of the beginning at every write. Asking
+ * for the serial number takes commands to the drive, so it is done at every flush, which is also
+ * what comes right before the first bytes are written, and after so much in between.
  */
 enum { BYTES_BETWEEN_SERIALS = 32 << 20, ZERO_BYTES_MIN = 1 << 20 };
 
@@ -51,7 +52,8 @@ static bool same_path(const struct target *target)
 static bool same_serial(struct target *target)
 {
 	char *model, *serial;
-	bool same = identity_of(target->disk, &model, &serial) == ST_OK && text_equal(serial, target->serial);
+	bool same = identity_of(target->disk, &model, &serial) == ST_OK &&
+		    text_equal(serial, target->serial);
 
 	mem_free(model);
 	mem_free(serial);
@@ -59,7 +61,10 @@ static bool same_serial(struct target *target)
 	return same;
 }
 
-/* Drivers of removable media may take the protocol away and bring another: the one that was opened counts. */
+/*
+ * Drivers of removable media may take the protocol away and bring another: the one that was opened
+ * counts.
+ */
 static enum status check_same(struct target *target, bool serial)
 {
 	const EFI_BLOCK_IO_MEDIA *media;
@@ -67,7 +72,8 @@ static enum status check_same(struct target *target, bool serial)
 	if (target->gone || PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) != target->io)
 		goto gone;
 	media = target->io->Media;
-	if (!media->MediaPresent || media->MediaId != target->medium_id || media->BlockSize != target->blk.block_bytes ||
+	if (!media->MediaPresent || media->MediaId != target->medium_id ||
+	    media->BlockSize != target->blk.block_bytes ||
 	    disk_size(target->io) != target->blk.size || !same_path(target))
 		goto gone;
 	if (serial && !same_serial(target))
@@ -78,7 +84,10 @@ gone:
 	return ST_MEDIUM_CHANGED;
 }
 
-/* What became of a transfer. An error may be the first sign of a device that is gone: then it does not say any more who it is. */
+/*
+ * What became of a transfer. An error may be the first sign of a device that is gone: then it does
+ * not say any more who it is.
+ */
 static enum status status_of(struct target *target, EFI_STATUS efi)
 {
 	enum status st = status_from_efi(efi);
@@ -99,7 +108,8 @@ static enum status target_read(struct blk *blk, uint64_t offset, void *buf, size
 	enum status st = check_same(target, false);
 
 	if (st == ST_OK || st == ST_READ_ONLY)
-		st = status_of(target, disk_read_blocks(target->io, target->medium_id, blk->block_bytes, offset, buf, len));
+		st = status_of(target, disk_read_blocks(target->io, target->medium_id,
+							blk->block_bytes, offset, buf, len));
 	return st;
 }
 
@@ -114,26 +124,30 @@ static enum status target_write(struct blk *blk, uint64_t offset, const void *bu
 	if (st != ST_OK)
 		return st;
 	disk_count_write(target->handle);
-	return status_of(target, target->io->WriteBlocks(target->io, target->medium_id, offset / blk->block_bytes, len, bytes));
+	return status_of(target, target->io->WriteBlocks(target->io, target->medium_id,
+							 offset / blk->block_bytes, len, bytes));
 }
 
 /* Whether a block is zeros now. */
 static bool is_zero_block(struct target *target, uint64_t offset, void *block)
 {
-	return target_read(&target->blk, offset, block, target->blk.block_bytes) == ST_OK && is_zero(block, target->blk.block_bytes);
+	return target_read(&target->blk, offset, block, target->blk.block_bytes) == ST_OK &&
+	       is_zero(block, target->blk.block_bytes);
 }
 
 /*
- * Has the drive make zeros. Drives are known that say no more than that they did: so the blocks at both ends are looked
- * at.
+ * Has the drive make zeros. Drives are known that say no more than that they did: so the blocks at
+ * both ends are looked at.
  */
 static enum status zero_blocks(struct target *target, uint64_t offset, uint64_t len)
 {
 	uint32_t n = target->blk.block_bytes;
 	uint8_t *block = io_alloc(n);
-	bool done = block != NULL && nvme_zero(&target->zeroing, offset / n, (uint32_t)(len / n)) == ST_OK;
+	bool done = block != NULL &&
+		    nvme_zero(&target->zeroing, offset / n, (uint32_t)(len / n)) == ST_OK;
 
-	done = done && is_zero_block(target, offset, block) && is_zero_block(target, offset + len - n, block);
+	done = done && is_zero_block(target, offset, block) &&
+	       is_zero_block(target, offset + len - n, block);
 	io_free(block, n);
 	return done ? ST_OK : ST_UNSUPPORTED;
 }
@@ -145,12 +159,15 @@ static enum status target_zero(struct blk *blk, uint64_t offset, uint64_t len)
 	uint64_t end = offset + len, n;
 	enum status st = ST_OK;
 
-	if (target->zeroing.protocol == NULL || len < ZERO_BYTES_MIN || (offset | len) % blk->block_bytes != 0)
+	if (target->zeroing.protocol == NULL || len < ZERO_BYTES_MIN ||
+	    (offset | len) % blk->block_bytes != 0)
 		return ST_UNSUPPORTED;
 	for (; st == ST_OK && offset < end; offset += n) {
 		n = min_u64(end - offset, NVME_ZERO_BLOCKS_MAX * (uint64_t)blk->block_bytes);
 		target->since_serial += n;
-		st = platform_cancelled() ? ST_CANCELLED : check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
+		st = platform_cancelled()
+			     ? ST_CANCELLED
+			     : check_same(target, target->since_serial > BYTES_BETWEEN_SERIALS);
 		if (st != ST_OK)
 			return st;
 		disk_count_write(target->handle);
@@ -183,7 +200,9 @@ static void target_close(struct blk *blk)
 	struct target *target = (struct target *)blk;
 
 	/* It fails if the device has gone, and the opening with it. */
-	(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
+	(void)firmware.services->CloseProtocol(target->handle,
+					       &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
+					       firmware.image, NULL);
 	reconnect(target->handle);
 	mem_free(target->serial);
 	mem_free(target->path);
@@ -208,8 +227,10 @@ static enum status take_identity(struct target *target, const struct device *dev
 	target->blk.zero_bytes = target->zeroing.protocol != NULL ? ZERO_BYTES_MIN : 0;
 	if (st != ST_OK || text == NULL)
 		st = ST_NO_MEMORY;
-	else if (!text_equal(text, device->path) || target->blk.size != device->size_bytes || target->blk.block_bytes != device->block_bytes ||
-		 (device->parent == DEVICE_NO_PARENT && !text_equal(target->serial, device->serial)))
+	else if (!text_equal(text, device->path) || target->blk.size != device->size_bytes ||
+		 target->blk.block_bytes != device->block_bytes ||
+		 (device->parent == DEVICE_NO_PARENT &&
+		  !text_equal(target->serial, device->serial)))
 		st = ST_MEDIUM_CHANGED;
 	mem_free(text);
 	return st == ST_OK ? check_same(target, false) : st;
@@ -218,7 +239,11 @@ static enum status take_identity(struct target *target, const struct device *dev
 static enum status open_exclusively(struct target *target)
 {
 	static const struct blk_ops ops = {
-		.read = target_read, .write = target_write, .zero = target_zero, .flush = target_flush, .close = target_close,
+		.read = target_read,
+		.write = target_write,
+		.zero = target_zero,
+		.flush = target_flush,
+		.close = target_close,
 	};
 	VOID *interface = NULL;
 	struct blk *reading;
@@ -229,10 +254,11 @@ static enum status open_exclusively(struct target *target)
 		return ST_MEDIUM_CHANGED;
 	sata_watch(target->handle);
 	/*
-	 * This takes the drivers off that have opened it: the disk's partitions and their volumes. DisconnectController()
-	 * could take the disk itself away.
+	 * This takes the drivers off that have opened it: the disk's partitions and their volumes.
+	 * DisconnectController() could take the disk itself away.
 	 */
-	efi = firmware.services->OpenProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &interface, firmware.image, NULL,
+	efi = firmware.services->OpenProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
+					      &interface, firmware.image, NULL,
 					      EFI_OPEN_PROTOCOL_EXCLUSIVE);
 	if (efi != EFI_SUCCESS)
 		return status_from_efi(efi);
@@ -240,7 +266,9 @@ static enum status open_exclusively(struct target *target)
 	/* What it takes to write to it is what it takes to read from it. */
 	st = disk_open(target->handle, &reading);
 	if (st != ST_OK) {
-		(void)firmware.services->CloseProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, firmware.image, NULL);
+		(void)firmware.services->CloseProtocol(target->handle,
+						       &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
+						       firmware.image, NULL);
 		return st;
 	}
 	target->blk = *reading;
@@ -268,9 +296,11 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 			target_close(&target->blk);
 	}
 	if (st == ST_DENIED)
-		return fail(err, st, "%s: a driver of the firmware does not let go of it", device->path);
+		return fail(err, st, "%s: a driver of the firmware does not let go of it",
+			    device->path);
 	if (st != ST_OK)
-		return fail(err, st, "%s: it cannot be opened for writing: %s", device->path, status_text(st));
+		return fail(err, st, "%s: it cannot be opened for writing: %s", device->path,
+			    status_text(st));
 	*ret = &target->blk;
 	return ST_OK;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <efi.h>
 
 #include "terminal.h"
@@ -19,10 +20,13 @@ enum {
 	KEYS_MAX = 256, /* that wait, should a keyboard never run out of them */
 };
 
-#define MILLISECOND UINT64_C(10000) /* in the 100 ns of timers */
+#define MILLISECOND    UINT64_C(10000) /* in the 100 ns of timers */
 #define MILLISECOND_NS UINT64_C(1000000)
 
-/* Bright and less bright only, besides the title: what a terminal makes of other colours is not known. */
+/*
+ * Bright and less bright only, besides the title: what a terminal makes of other colours is not
+ * known.
+ */
 static const UINTN attributes[N_STYLES] = {
 	[STYLE_PLAIN] = EFI_WHITE | EFI_BACKGROUND_BLACK,
 	[STYLE_TITLE] = EFI_WHITE | EFI_BACKGROUND_BLUE,
@@ -44,7 +48,8 @@ static void clear(struct terminal *terminal)
 	(void)screen->EnableCursor(screen, FALSE);
 }
 
-static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style, const char *text)
+static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style,
+		  const char *text)
 {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
 	size_t n = text_length(text), length = utf16_length_of_utf8(text, n);
@@ -68,30 +73,41 @@ static bool wait(SIMPLE_INPUT_INTERFACE *keyboard, unsigned milliseconds)
 	EFI_STATUS efi = EFI_SUCCESS;
 
 	if (milliseconds > 0) {
-		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL, &events[1]);
+		efi = firmware.services->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL,
+						     &events[1]);
 		if (efi != EFI_SUCCESS)
 			return false;
 		n = 2;
-		efi = firmware.services->SetTimer(events[1], TimerRelative, milliseconds * MILLISECOND);
+		efi = firmware.services->SetTimer(events[1], TimerRelative,
+						  milliseconds * MILLISECOND);
 	}
 	if (efi == EFI_SUCCESS)
 		efi = firmware.services->WaitForEvent(n, events, &which);
 	if (n == 2)
-		(void)firmware.services->CloseEvent(events[1]); /* fails only for what is no event */
+		/* fails only for what is no event */
+		(void)firmware.services->CloseEvent(events[1]);
 	return efi == EFI_SUCCESS && which == 0;
 }
 
 static uint32_t key_of(const EFI_INPUT_KEY *key)
 {
 	switch (key->ScanCode) {
-	case SCAN_NULL: return key->UnicodeChar != 0 ? key->UnicodeChar : KEY_OTHER;
-	case SCAN_UP: return KEY_UP;
-	case SCAN_DOWN: return KEY_DOWN;
-	case SCAN_PAGE_UP: return KEY_PAGE_UP;
-	case SCAN_PAGE_DOWN: return KEY_PAGE_DOWN;
-	case SCAN_ESC: return KEY_ESCAPE;
-	case SCAN_DELETE: return KEY_BACKSPACE;
-	default: return KEY_OTHER;
+	case SCAN_NULL:
+		return key->UnicodeChar != 0 ? key->UnicodeChar : KEY_OTHER;
+	case SCAN_UP:
+		return KEY_UP;
+	case SCAN_DOWN:
+		return KEY_DOWN;
+	case SCAN_PAGE_UP:
+		return KEY_PAGE_UP;
+	case SCAN_PAGE_DOWN:
+		return KEY_PAGE_DOWN;
+	case SCAN_ESC:
+		return KEY_ESCAPE;
+	case SCAN_DELETE:
+		return KEY_BACKSPACE;
+	default:
+		return KEY_OTHER;
 	}
 }
 
@@ -108,7 +124,8 @@ static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 		efi = keyboard->ReadKeyStroke(keyboard, &key);
 		if (efi == EFI_SUCCESS)
 			return key_of(&key);
-		if (efi != EFI_NOT_READY) /* the signal was of something that was no key after all */
+		/* the signal was of something that was no key after all */
+		if (efi != EFI_NOT_READY)
 			return KEY_GONE;
 	}
 }
@@ -132,9 +149,10 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 }
 
 /*
- * Whether a screen of 80 columns can be had. Wider modes are left for the first one, 80 by 25, which every console has (UEFI
- * 2.10, 12.4): with several consoles, not each of them reaches further columns, whatever the mode says. So are longer ones where
- * all there is is a serial line: the window behind it is most often as long as that of the first mode.
+ * Whether a screen of 80 columns can be had. Wider modes are left for the first one, 80 by 25,
+ * which every console has (UEFI 2.10, 12.4): with several consoles, not each of them reaches
+ * further columns, whatever the mode says. So are longer ones where all there is is a serial line:
+ * the window behind it is most often as long as that of the first mode.
  */
 static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *terminal)
 {
@@ -144,7 +162,8 @@ static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *ter
 		return false;
 	if (columns != COLUMNS || (rows > USUAL_ROWS && !console_has_screen())) {
 		mode_before = screen->Mode->Mode;
-		if (screen->SetMode(screen, 0) != EFI_SUCCESS || screen->QueryMode(screen, 0, &columns, &rows) != EFI_SUCCESS)
+		if (screen->SetMode(screen, 0) != EFI_SUCCESS ||
+		    screen->QueryMode(screen, 0, &columns, &rows) != EFI_SUCCESS)
 			return false;
 	}
 	terminal->columns = COLUMNS;
@@ -154,10 +173,13 @@ static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *ter
 
 struct terminal *terminal_open(void)
 {
-	static struct terminal terminal = { .clear = clear, .print = print, .key = next_key, .forget_keys = forget_keys };
+	static struct terminal terminal = {
+		.clear = clear, .print = print, .key = next_key, .forget_keys = forget_keys
+	};
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
 
-	if (screen == NULL || firmware.system->ConIn == NULL || screen->Mode == NULL || !take_mode(screen, &terminal))
+	if (screen == NULL || firmware.system->ConIn == NULL || screen->Mode == NULL ||
+	    !take_mode(screen, &terminal))
 		return NULL;
 	return &terminal;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <cpuid.h>
 #include <efi.h>
 
@@ -10,8 +11,17 @@
 #include "firmware.h"
 #include "platform/smbios.h"
 
-/* fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for come from the other. */
-enum { SELECT_PORT = 0x510, DATA_PORT = 0x511, KEY_SIGNATURE = 0x0000, KEY_FILES = 0x0019, FILES_MAX = 1024 };
+/*
+ * fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for
+ * come from the other.
+ */
+enum {
+	SELECT_PORT = 0x510,
+	DATA_PORT = 0x511,
+	KEY_SIGNATURE = 0x0000,
+	KEY_FILES = 0x0019,
+	FILES_MAX = 1024
+};
 
 struct fw_cfg_file {
 	uint8_t size[4], key[2], reserved[2];
@@ -25,7 +35,9 @@ bool virtual_machine(void)
 {
 	unsigned a, b, c, d;
 
-	/* Bit 31 is 0 on every processor, and 1 under every hypervisor that does not hide (leaf 1). */
+	/*
+	 * Bit 31 is 0 on every processor, and 1 under every hypervisor that does not hide (leaf 1).
+	 */
 	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31) != 0;
 }
 
@@ -34,7 +46,7 @@ void virtual_machine_port(uint16_t port, uint8_t value)
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
-/* ---- fw_cfg -------------------------------------------------------------------------------------------------------- */
+/* ---- fw_cfg ---- */
 
 static void fw_cfg_select(uint16_t key)
 {
@@ -77,12 +89,13 @@ static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
 	return ST_NOT_FOUND;
 }
 
-/* ---- SMBIOS -------------------------------------------------------------------------------------------------------- */
+/* ---- SMBIOS ---- */
 
 static const void *configuration_table(const EFI_GUID *guid)
 {
 	for (UINTN i = 0; i < firmware.system->NumberOfTableEntries; i++)
-		if (memcmp(&firmware.system->ConfigurationTable[i].VendorGuid, guid, sizeof *guid) == 0)
+		if (memcmp(&firmware.system->ConfigurationTable[i].VendorGuid, guid,
+			   sizeof *guid) == 0)
 			return firmware.system->ConfigurationTable[i].VendorTable;
 	return NULL;
 }
@@ -90,8 +103,12 @@ static const void *configuration_table(const EFI_GUID *guid)
 /* The table of structures, by its entry point (SMBIOS 3.6, 5.2). NULL: there is none. */
 static const uint8_t *smbios_table(size_t *ret_n)
 {
-	static const EFI_GUID of_3 = { 0xf2fd1544, 0x9794, 0x4a2c, { 0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 } };
-	static const EFI_GUID of_2 = { 0xeb9d2d31, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
+	static const EFI_GUID of_3 = {
+		0xf2fd1544, 0x9794, 0x4a2c, { 0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 }
+	};
+	static const EFI_GUID of_2 = {
+		0xeb9d2d31, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d }
+	};
 	const uint8_t *entry = configuration_table(&of_3);
 
 	if (entry != NULL && memcmp(entry, "_SM3_", 5) == 0) {
@@ -123,16 +140,17 @@ static enum status from_smbios(size_t most, char **ret, size_t *ret_n)
 	return ST_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- */
-
 static bool secure_boot(void)
 {
 	uint8_t value = 0;
 	UINTN size = sizeof value;
 	EFI_GUID global = EFI_GLOBAL_VARIABLE;
-	EFI_STATUS efi = firmware.system->RuntimeServices->GetVariable((CHAR16 *)L"SecureBoot", &global, NULL, &size, &value);
+	EFI_STATUS efi = firmware.system->RuntimeServices->GetVariable((CHAR16 *)L"SecureBoot",
+								       &global, NULL, &size,
+								       &value);
 
-	return efi != EFI_NOT_FOUND && (efi != EFI_SUCCESS || value != 0); /* what cannot be found out counts as on */
+	/* what cannot be found out counts as on */
+	return efi != EFI_NOT_FOUND && (efi != EFI_SUCCESS || value != 0);
 }
 
 enum status virtual_machine_job(size_t most, const char **ret_from, char **ret, size_t *ret_n)

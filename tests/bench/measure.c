@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a program and says what it needed: a small process of its own, because Linux counts the memory that a process had before
- * exec() as the program's.
+ * Runs a program and says what it needed: a small process of its own, because Linux counts the
+ * memory that a process had before exec() as the program's.
  *
- * Usage: measure PROGRAM ARGUMENT...
- * Prints to standard output, where the program prints nothing: exit code, wall ns, user and system us, peak KiB of memory.
+ * Usage: measure PROGRAM ARGUMENT... Prints to standard output, where the program prints nothing:
+ * exit code, wall ns, user and system us, peak KiB of memory.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ int main(int argc, char **argv)
 	}
 	if (wait4(child, &status, 0, &used) != child)
 		return 1;
-	printf("%d %lld %lld %ld\n", WIFEXITED(status) ? WEXITSTATUS(status) : 255, now_ns() - begin, us(used.ru_utime) + us(used.ru_stime),
-	       used.ru_maxrss);
+	printf("%d %lld %lld %ld\n", WIFEXITED(status) ? WEXITSTATUS(status) : 255,
+	       now_ns() - begin, us(used.ru_utime) + us(used.ru_stime), used.ru_maxrss);
 	return 0;
 }

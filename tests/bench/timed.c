@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * efi-img with a stopwatch: runs one command, as efi-img.efi would, and prints how long it took. What is measured has no loading of
- * the program in it, and no typing.
+ * efi-img with a stopwatch: runs one command, as efi-img.efi would, and prints how long it took.
+ * What is measured has no loading of the program in it, and no typing.
  *
  * Usage: timed.efi COMMAND WORD...
  */
@@ -32,7 +33,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	start = platform_nanoseconds();
 	if (arguments_find(&way, &words, &err) == ST_OK)
 		code = command_run(&console, (int)words.n, words.word);
-	out_printf(console.out, "exit code %d after %ju ns\n", code, platform_nanoseconds() - start);
+	out_printf(console.out, "exit code %d after %ju ns\n", code,
+		   platform_nanoseconds() - start);
 	words_free(&words);
 	cancel_finish();
 	sata_finish();

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Measures, in one boot and alternating, what the firmware's file system driver needs for the bare writes, and what efi-img needs for
- * the same result: a UEFI application for the shell. Prints one line per run: the name of what was measured, and ticks.
+ * Measures, in one boot and alternating, what the firmware's file system driver needs for the bare
+ * writes, and what efi-img needs for the same result: a UEFI application for the shell. Prints one
+ * line per run: the name of what was measured, and ticks.
  *
  * Usage: bench.efi  (on the volume to be measured, beside efi-img.efi)
  */
@@ -29,7 +31,8 @@ static void must(EFI_STATUS efi, const char *what)
 
 static EFI_FILE_PROTOCOL *open_root(void)
 {
-	EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *volume = PROTOCOL(firmware.loaded->DeviceHandle, EFI_SIMPLE_FILE_SYSTEM_PROTOCOL);
+	EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *volume = PROTOCOL(firmware.loaded->DeviceHandle,
+							   EFI_SIMPLE_FILE_SYSTEM_PROTOCOL);
 	EFI_FILE_PROTOCOL *root;
 
 	must(volume->OpenVolume(volume, &root), "opening the volume");
@@ -40,7 +43,9 @@ static EFI_FILE_PROTOCOL *create(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 {
 	EFI_FILE_PROTOCOL *file;
 
-	must(root->Open(root, &file, name, EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE | EFI_FILE_MODE_CREATE, 0), "creating a file");
+	must(root->Open(root, &file, name,
+			EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE | EFI_FILE_MODE_CREATE, 0),
+	     "creating a file");
 	return file;
 }
 
@@ -69,7 +74,7 @@ static void write_qcow2(EFI_FILE_PROTOCOL *file, void *zeros)
 	put(file, zeros, 512);
 }
 
-static void delete(CHAR16 *name)
+static void delete (CHAR16 *name)
 {
 	EFI_FILE_PROTOCOL *root = open_root(), *file = create(root, name);
 
@@ -88,30 +93,36 @@ static uint64_t measure_bare(void (*write)(EFI_FILE_PROTOCOL *, void *), void *z
 	must(file->Close(file), "closing");
 	end = clock_ticks();
 	must(root->Close(root), "closing the volume");
-	delete((CHAR16 *)L"bare");
+	delete ((CHAR16 *)L"bare");
 	return end - start;
 }
 
 /* A command, in this very program, which is efi-img but for its entry point. */
 static uint64_t measure_command(const char *format, const char *size)
 {
-	char *words[] = { (char *)"create", (char *)"-q", (char *)"-f", (char *)(uintptr_t)format, (char *)"a", (char *)(uintptr_t)size };
+	char *words[] = { (char *)"create",          (char *)"-q", (char *)"-f",
+			  (char *)(uintptr_t)format, (char *)"a",  (char *)(uintptr_t)size };
 	struct console both = { .out = console, .err = console_err() };
 	uint64_t start = clock_ticks(), end;
 
 	must(command_run(&both, 6, words) == EXIT_OK ? EFI_SUCCESS : EFI_ABORTED, "create");
 	end = clock_ticks();
-	delete((CHAR16 *)L"a");
+	delete ((CHAR16 *)L"a");
 	return end - start;
 }
 
-/* What comes before any command that is typed at the shell: finding, loading and starting the program. */
+/*
+ * What comes before any command that is typed at the shell: finding, loading and starting the
+ * program.
+ */
 static uint64_t measure_start(void)
 {
 	EFI_STATUS status = EFI_SUCCESS;
 	uint64_t start = clock_ticks();
 
-	must(firmware.shell->Execute(&firmware.image, (CHAR16 *)L"efi-img.efi version", NULL, &status), "starting efi-img");
+	must(firmware.shell->Execute(&firmware.image, (CHAR16 *)L"efi-img.efi version", NULL,
+				     &status),
+	     "starting efi-img");
 	must(status, "efi-img");
 	return clock_ticks() - start;
 }
@@ -132,7 +143,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	memset(zeros, 0, MIB);
 	for (int i = 0; i < RUNS; i++) {
 		print("start", measure_start());
-		for (int j = 0; j < SHORT_RUNS; j++) { /* they are over so soon that chance has more of a part in them */
+		/* they are over so soon that chance has more of a part in them */
+		for (int j = 0; j < SHORT_RUNS; j++) {
 			print("qcow2-bare", measure_bare(write_qcow2, zeros));
 			print("qcow2", measure_command("qcow2", "50G"));
 		}

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver for the shell's `load`: from then on, NVMe drives that are asked to make blocks zeros (Write Zeroes) say that they
- * did, and leave them as they are.
+ * A driver for the shell's `load`: from then on, NVMe drives that are asked to make blocks zeros
+ * (Write Zeroes) say that they did, and leave them as they are.
  */
 #include <efi.h>
 
@@ -10,8 +11,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static typeof(((EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *)NULL)->PassThru) honest;
 
-static EFI_STATUS EFIAPI lying(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, UINT32 namespace_id, EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET *packet,
-			       EFI_EVENT event)
+static EFI_STATUS EFIAPI lying(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, UINT32 namespace_id,
+			       EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET *packet, EFI_EVENT event)
 {
 	enum { WRITE_ZEROES = 8 };
 

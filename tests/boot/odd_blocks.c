@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for the shell's `load`: devices with Block I/O and blocks of lengths that no disk has,
  * such as iPXE's virtual volume, and one with blocks as they should be, to tell them from. All are
@@ -8,7 +9,13 @@
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
-#define VENDOR { 0x6d2e1c35, 0x9b0e, 0x4d1c, { 0xa3, 0x5c, 0x1f, 0x0f, 0x0d, 0x0d, 0xb1, 0x0c } }
+#define VENDOR \
+	{ \
+		0x6d2e1c35, 0x9b0e, 0x4d1c, \
+		{ \
+			0xa3, 0x5c, 0x1f, 0x0f, 0x0d, 0x0d, 0xb1, 0x0c \
+		} \
+	}
 
 static const UINT32 lengths[] = { 0, 1, 256, 768, 2352, 4 << 20, 512 };
 
@@ -77,8 +84,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 			.WriteBlocks = transfer,
 			.FlushBlocks = flush,
 		};
-		efi = system->BootServices->InstallMultipleProtocolInterfaces(
-			&handle, &block_io_guid, &block_io[i], &path_guid, &path[i], NULL);
+		efi = system->BootServices->InstallMultipleProtocolInterfaces(&handle,
+									      &block_io_guid,
+									      &block_io[i],
+									      &path_guid, &path[i],
+									      NULL);
 	}
 	return efi;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for the shell's `load`: the first flushes that SCSI drives are then sent are refused,
  * each in another way in which EFI_EXT_SCSI_PASS_THRU_PROTOCOL can say that (UEFI 2.10, 15.7;
@@ -9,7 +10,12 @@
 #include "protocol/scsi_io.h"
 
 #define EFI_EXT_SCSI_PASS_THRU_PROTOCOL_GUID \
-	{ 0x143b7632, 0xb81b, 0x4cb7, { 0xab, 0xd3, 0xb6, 0x25, 0xa5, 0xb9, 0xbf, 0xfe } }
+	{ \
+		0x143b7632, 0xb81b, 0x4cb7, \
+		{ \
+			0xab, 0xd3, 0xb6, 0x25, 0xa5, 0xb9, 0xbf, 0xfe \
+		} \
+	}
 
 typedef struct EFI_EXT_SCSI_PASS_THRU_PROTOCOL EFI_EXT_SCSI_PASS_THRU_PROTOCOL;
 
@@ -27,13 +33,13 @@ static const struct answer {
 	UINT8 adapter, target, sense[18];
 } answers[] = {
 	{ 0, 2, { 0x70, 0, 3, [7] = 10, 0x00, 0, 0, 0, 0x0c } }, /* MEDIUM ERROR */
-	{ 0, 2, { 0x72, 3, 0x15 } },				 /* with descriptors, ASC 15h */
+	{ 0, 2, { 0x72, 3, 0x15 } },                             /* with descriptors, ASC 15h */
 	{ 0, 2, { 0x71, 0, 5, [7] = 10, 0x00, 0, 0, 0, 0x20 } }, /* of an earlier command */
 	{ 0, 2, { 0x70, 0, 5, [7] = 10, 0x00, 0, 0, 0, 0x24 } }, /* a field that it does not like */
-	{ 0x7f, 0, { 0 } },					 /* the adapter's */
-	{ 0, 8, { 0 } },					 /* BUSY, without sense data */
+	{ 0x7f, 0, { 0 } },                                      /* the adapter's */
+	{ 0, 8, { 0 } },                                         /* BUSY, without sense data */
 	{ 0, 2, { 0x70, 0, 5, [7] = 10, 0x00, 0, 0, 0, 0x20 } }, /* it does not know the command */
-	{ 0, 2, { 0x72, 5, 0x20 } },				 /* the same, with descriptors */
+	{ 0, 2, { 0x72, 5, 0x20 } },                             /* the same, with descriptors */
 };
 
 static struct hooked {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver for the shell's `load`: FAT volumes that do something else than they are told.
  *
@@ -97,7 +98,7 @@ static EFI_STATUS EFIAPI close(EFI_FILE_PROTOCOL *file)
 	return fat.Close(file);
 }
 
-static EFI_STATUS EFIAPI delete(EFI_FILE_PROTOCOL *file)
+static EFI_STATUS EFIAPI delete (EFI_FILE_PROTOCOL *file)
 {
 	struct file *known = find(file);
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Preloaded into the host program: at the N-th write to a file whose path ends so, it is killed (KILL=/name,N) or gets
- * the signal of Ctrl-C (STOP=/name,N) before that write.
+ * Preloaded into the host program: at the N-th write to a file whose path ends so, it is killed
+ * (KILL=/name,N) or gets the signal of Ctrl-C (STOP=/name,N) before that write.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,7 +14,8 @@
 
 static int is_due(const char *variable, int fd, int *count)
 {
-	const char *wanted = getenv(variable), *comma = wanted != NULL ? strrchr(wanted, ',') : NULL;
+	const char *wanted = getenv(variable),
+		   *comma = wanted != NULL ? strrchr(wanted, ',') : NULL;
 	char link[64], path[4096];
 	ssize_t n;
 	size_t n_wanted;
@@ -34,7 +36,7 @@ static ssize_t write_at(int fd, const void *bytes, size_t n, off_t offset)
 	static int to_kill, to_stop;
 
 	if (real == NULL)
-		real = (ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
+		real = (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
 	if (is_due("KILL", fd, &to_kill))
 		raise(SIGKILL);
 	if (is_due("STOP", fd, &to_stop))

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An image of any bytes, changed. Behind its last whole sector the input has up to 16 bytes that say which changes, one
- * after the other: the lower five bits what, the upper ones where.
+ * An image of any bytes, changed. Behind its last whole sector the input has up to 16 bytes that
+ * say which changes, one after the other: the lower five bits what, the upper ones where.
  *
  * What was sound before must be sound after, and what `check -r all` calls repaired, must be.
  */
@@ -17,10 +18,22 @@ enum { SECTOR = 512, CHANGES_MAX = 16, PIECE = 3000 };
 enum { CLUSTER_BITS_AT = 23, CLUSTER_BITS_MAX = 12, GROWS_CLUSTERS = 1024 };
 
 static const char *const commands[] = {
-	"snapshot -c a image", "snapshot -c b image", "snapshot -a 1 image", "snapshot -d 1 image", "snapshot -d a image",
-	"resize image +300k", "resize --shrink image 20k", "resize image 2M", "rebase -u -b @ image", "commit image",
-	"bitmap --add -g 512 image b", "bitmap --merge b --clear image b", "bitmap --remove image b",
-	"amend -o compat=0.10,refcount_bits=16 image", "amend -o compat=1.1,refcount_bits=1 image", "amend -o refcount_bits=64 image",
+	"snapshot -c a image",
+	"snapshot -c b image",
+	"snapshot -a 1 image",
+	"snapshot -d 1 image",
+	"snapshot -d a image",
+	"resize image +300k",
+	"resize --shrink image 20k",
+	"resize image 2M",
+	"rebase -u -b @ image",
+	"commit image",
+	"bitmap --add -g 512 image b",
+	"bitmap --merge b --clear image b",
+	"bitmap --remove image b",
+	"amend -o compat=0.10,refcount_bits=16 image",
+	"amend -o compat=1.1,refcount_bits=1 image",
+	"amend -o refcount_bits=64 image",
 	"check -r leaks image",
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -38,7 +51,8 @@ static void change_disk(enum blk_change change, unsigned where)
 	uint64_t offset;
 	enum status st;
 
-	if (storage_begin(&storage, NULL, &err) != ST_OK || chain_open_writable(&storage, "image", NULL, 0, &chain, &err) != ST_OK) {
+	if (storage_begin(&storage, NULL, &err) != ST_OK ||
+	    chain_open_writable(&storage, "image", NULL, 0, &chain, &err) != ST_OK) {
 		storage_end(&storage);
 		return;
 	}
@@ -46,13 +60,15 @@ static void change_disk(enum blk_change change, unsigned where)
 	offset = where * (blk->size / 8);
 	memset(bytes, change == ZERO ? 0 : (int)where + 1, sizeof bytes);
 	if (blk->size - offset >= PIECE) {
-		st = change == ZERO ? blk_write_zeros(blk, offset, PIECE) : blk_write(blk, offset, bytes, PIECE);
+		st = change == ZERO ? blk_write_zeros(blk, offset, PIECE)
+				    : blk_write(blk, offset, bytes, PIECE);
 		if (st == ST_OK && change == WRITE_TWICE)
 			st = blk_write(blk, offset / 2, bytes, PIECE);
 		if (st == ST_OK)
 			st = image_flush(chain.link[0].image, &err);
 		if (st == ST_OK) {
-			MUST(blk_read(blk, change == WRITE_TWICE ? offset / 2 : offset, back, PIECE) == ST_OK);
+			MUST(blk_read(blk, change == WRITE_TWICE ? offset / 2 : offset, back,
+				      PIECE) == ST_OK);
 			MUST(memcmp(bytes, back, PIECE) == 0);
 		}
 	}
@@ -92,8 +108,8 @@ static void change(uint8_t what)
 }
 
 /*
- * Whether it is sound now and stays so when the file grows: refcounts of clusters behind its end are seen by nobody. Of
- * images with large clusters that is not asked, for speed.
+ * Whether it is sound now and stays so when the file grows: refcounts of clusters behind its end
+ * are seen by nobody. Of images with large clusters that is not asked, for speed.
  */
 static bool is_sound(const uint8_t *image, size_t n)
 {

@@ -1,4 +1,8 @@
-/* Compressed data of any bytes: the first byte says which codec, the second how much is to come out. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Compressed data of any bytes: the first byte says which codec, the second how much is to come
+ * out.
+ */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -22,7 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	packed = malloc(length);
 	codec = codec_open(kind, kind == CODEC_ZSTD ? 1 : CODEC_DEFLATE_LEVEL);
 	MUST(codec != NULL);
-	/* What can be had from the input, and the input itself, come back from what they are compressed to. */
+	/*
+	 * What can be had from the input, and the input itself, come back from what they are
+	 * compressed to.
+	 */
 	if (codec_decompress(codec, data + 2, n - 2, out, length) != ST_OK) {
 		memset(out, 0, length);
 		memcpy(out, data, n < length ? n : length);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -13,7 +14,8 @@ struct capture fuzz_out, fuzz_err;
 
 void fuzz_failed(const char *what, const char *file, int line)
 {
-	fprintf(stderr, "%s:%d: does not hold: %s\n%s%s", file, line, what, fuzz_out.text != NULL ? fuzz_out.text : "",
+	fprintf(stderr, "%s:%d: does not hold: %s\n%s%s", file, line, what,
+		fuzz_out.text != NULL ? fuzz_out.text : "",
 		fuzz_err.text != NULL ? fuzz_err.text : "");
 	abort();
 }

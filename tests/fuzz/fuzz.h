@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +22,10 @@ _Noreturn void fuzz_failed(const char *what, const char *file, int line);
 /* A volume with 16 MiB of room and one file on it, and nothing else. */
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n);
 
-/* Runs a command line, its words divided by blanks; returns its exit code. What it printed is in these until the next. */
+/*
+ * Runs a command line, its words divided by blanks; returns its exit code. What it printed is in
+ * these until the next.
+ */
 int fuzz_run(const char *line);
 extern struct capture fuzz_out, fuzz_err;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What people and scripts type: the first byte says which parser reads the rest. */
 #include "fuzz.h"
 
@@ -35,7 +36,8 @@ static void parse_create_options(const char *text, const char *format)
 	struct create_values values;
 	struct error err;
 
-	MUST(create_values_init(format, found->create_options, OPTIONS_CREATE, &values, &err) == ST_OK);
+	MUST(create_values_init(format, found->create_options, OPTIONS_CREATE, &values, &err) ==
+	     ST_OK);
 	(void)create_options_want_help(text);
 	if (create_values_parse(&values, text, &err) == ST_OK) {
 		struct capture shown;
@@ -111,8 +113,9 @@ static void parse_manifest(const uint8_t *text, size_t n)
 /* The journal of a copy of that disk, or of another one. */
 static void parse_journal(const char *text, size_t n)
 {
-	struct journal journal = { .text.facts = { .disk = "serial=D", .size = 3149824,
-						   .options = "-O qcow2" } };
+	struct journal journal = {
+		.text.facts = { .disk = "serial=D", .size = 3149824, .options = "-O qcow2" }
+	};
 	struct error err;
 
 	if (journal_parse(&journal, "j", text, n, &err) == ST_OK)
@@ -154,7 +157,8 @@ static void run_line(const char *text)
 		return;
 	capture_init(&out);
 	capture_init(&err_text);
-	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n, words.word);
+	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n,
+			  words.word);
 	capture_free(&err_text);
 	capture_free(&out);
 	words_free(&words);

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A disk of any bytes, with a tail of zeros: its partition tables, its file systems, and how `list` shows them. The lowest
- * bits of the first byte say how long its blocks are, and whether the checksums of its GPT are to be right.
+ * A disk of any bytes, with a tail of zeros: its partition tables, its file systems, and how `list`
+ * shows them. The lowest bits of the first byte say how long its blocks are, and whether the
+ * checksums of its GPT are to be right.
  */
 #include "fuzz.h"
 
@@ -20,8 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct sim_device disk = {
 		.names = "blk0:",
 		.device = {
-			.path = (char *)(uintptr_t)"Disk", .model = (char *)(uintptr_t)"", .serial = (char *)(uintptr_t)"",
-			.bus = "", .parent = DEVICE_NO_PARENT, .block_bytes = block_bytes, .medium = true,
+			.path = (char *)(uintptr_t)"Disk",
+			.model = (char *)(uintptr_t)"",
+			.serial = (char *)(uintptr_t)"",
+			.bus = "",
+			.parent = DEVICE_NO_PARENT,
+			.block_bytes = block_bytes,
+			.medium = true,
 			.volume = { .label = (char *)(uintptr_t)"" },
 		},
 	};

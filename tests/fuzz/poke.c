@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How image targets mutate their input: half of the time as libFuzzer does, otherwise by setting a big-endian field to a
- * value that tables could have. Bytes alone would take long to make one cluster refer to another.
+ * How image targets mutate their input: half of the time as libFuzzer does, otherwise by setting a
+ * big-endian field to a value that tables could have. Bytes alone would take long to make one
+ * cluster refer to another.
  */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* An image of any bytes, looked at by every command that only reads. */
 #include "fuzz.h"
 
@@ -7,14 +8,17 @@
 #include "volume.h"
 
 static const char *const commands[] = {
-	"info --output=json image", "info image", "check --output=json image", "check image", "map --output=json image",
-	"map image", "measure -O qcow2 image", "snapshot -l image", "compare image image",
+	"info --output=json image", "info image", "check --output=json image", "check image",
+	"map --output=json image",  "map image",  "measure -O qcow2 image",    "snapshot -l image",
+	"compare image image",
 };
 
 /* The contents are read where that is over soon. */
 static bool is_small(void)
 {
-	const char *size = fuzz_run("info --output=json image") == 0 ? strstr(fuzz_out.text, "\"virtual-size\": ") : NULL;
+	const char *size = fuzz_run("info --output=json image") == 0
+				   ? strstr(fuzz_out.text, "\"virtual-size\": ")
+				   : NULL;
 
 	return size != NULL && strtoull(size + strlen("\"virtual-size\": "), NULL, 10) <= 4 << 20;
 }

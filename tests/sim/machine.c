@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "machine.h"
 
 #include "base/check.h"
@@ -83,7 +84,9 @@ static void lent_close(struct blk *blk)
 
 static bool lend(struct blk **to, struct blk *disk)
 {
-	static const struct blk_ops ops = { .read = lent_read, .flush = lent_flush, .writes = lent_writes, .close = lent_close };
+	static const struct blk_ops ops = {
+		.read = lent_read, .flush = lent_flush, .writes = lent_writes, .close = lent_close
+	};
 	struct lent_blk *lent;
 
 	if (disk == NULL)
@@ -127,11 +130,12 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		to->blk = NULL;
 		to->id = i;
 		to->bus = from->bus != NULL ? from->bus : "";
-		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) || !copy(&to->model, from->model) ||
-		    !copy(&to->serial, from->serial) || !copy(&to->volume.label, from->volume.label) ||
-		    !lend(&to->blk, from->blk))
+		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) ||
+		    !copy(&to->model, from->model) || !copy(&to->serial, from->serial) ||
+		    !copy(&to->volume.label, from->volume.label) || !lend(&to->blk, from->blk))
 			return fail_no_memory(err);
-		if (files[i].file != NULL && sim_disk_open(files[i].file, false, from->block_bytes, &to->blk) != ST_OK)
+		if (files[i].file != NULL &&
+		    sim_disk_open(files[i].file, false, from->block_bytes, &to->blk) != ST_OK)
 			return fail_no_memory(err);
 	}
 	return ST_OK;
@@ -158,7 +162,8 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 	if (!sim_device_permitted(device->id))
 		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 	const char *file = files[device->id].file;
-	enum status st = file != NULL ? sim_disk_open(file, true, device->block_bytes, ret) : ST_MEDIUM_CHANGED;
+	enum status st = file != NULL ? sim_disk_open(file, true, device->block_bytes, ret)
+				      : ST_MEDIUM_CHANGED;
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory_blk.h"
 
 #include <stdlib.h>
@@ -24,7 +25,8 @@ static enum status next_status(struct memory_blk *m)
 	return m->status;
 }
 
-static void check_contract(struct blk *blk, uint64_t offset, const void *buf, size_t len, uint64_t limit)
+static void check_contract(struct blk *blk, uint64_t offset, const void *buf, size_t len,
+			   uint64_t limit)
 {
 	CHECK(offset % blk->block_bytes == 0 && len % blk->block_bytes == 0);
 	CHECK((uintptr_t)buf % blk->buffer_align == 0);
@@ -104,13 +106,24 @@ static void memory_close(struct blk *blk)
 
 static const struct blk_ops for_reading = { .read = memory_read, .close = memory_close };
 static const struct blk_ops of_fixed_size = {
-	.read = memory_read, .write = memory_write, .flush = memory_flush, .close = memory_close,
+	.read = memory_read,
+	.write = memory_write,
+	.flush = memory_flush,
+	.close = memory_close,
 };
 static const struct blk_ops zeroing = {
-	.read = memory_read, .write = memory_write, .zero = memory_zero, .flush = memory_flush, .close = memory_close,
+	.read = memory_read,
+	.write = memory_write,
+	.zero = memory_zero,
+	.flush = memory_flush,
+	.close = memory_close,
 };
 static const struct blk_ops growing = {
-	.read = memory_read, .write = memory_write, .flush = memory_flush, .resize = memory_resize, .close = memory_close,
+	.read = memory_read,
+	.write = memory_write,
+	.flush = memory_flush,
+	.resize = memory_resize,
+	.close = memory_close,
 };
 
 struct memory_blk *memory_blk_new(const struct memory_blk_kind *kind)
@@ -118,7 +131,10 @@ struct memory_blk *memory_blk_new(const struct memory_blk_kind *kind)
 	struct memory_blk *m = calloc(1, sizeof *m);
 	uint64_t capacity = max_u64(kind->size, kind->limit);
 
-	m->blk.ops = !kind->writable ? &for_reading : kind->limit > 0 ? &growing : kind->zero_bytes > 0 ? &zeroing : &of_fixed_size;
+	m->blk.ops = !kind->writable        ? &for_reading
+		     : kind->limit > 0      ? &growing
+		     : kind->zero_bytes > 0 ? &zeroing
+					    : &of_fixed_size;
 	m->blk.zero_bytes = kind->zero_bytes;
 	m->blk.size = kind->size;
 	m->blk.block_bytes = kind->block_bytes > 0 ? kind->block_bytes : 1;

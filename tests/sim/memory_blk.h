@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "blk/blk.h"
@@ -9,8 +10,9 @@ struct memory_blk_kind {
 	uint32_t buffer_align;   /* 0: 1 */
 	uint32_t transfer_bytes; /* 0: 64 KiB */
 	bool writable;
-	uint32_t zero_bytes;     /* > 0: of fixed size, it makes so many zeros, and more, without getting them */
-	uint64_t limit;          /* > 0: it can be resized up to this; beyond it is ST_NO_SPACE */
+	/* > 0: of fixed size, it makes so many zeros, and more, without getting them */
+	uint32_t zero_bytes;
+	uint64_t limit; /* > 0: it can be resized up to this; beyond it is ST_NO_SPACE */
 };
 
 struct memory_blk {

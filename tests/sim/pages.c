@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "pages.h"
 
 #include <sanitizer/asan_interface.h>
@@ -10,7 +11,8 @@ enum {
 	N_CLASSES = 40,         /* powers of two, from that on */
 	N_KEPT = 32,            /* of a class at most */
 	KEPT_BYTES = 128 << 20, /* of all together */
-	N_RESTING = 4,          /* so many of them are not used again yet: whoever still has them is caught */
+	/* so many of them are not used again yet: whoever still has them is caught */
+	N_RESTING = 4,
 };
 
 /* What is free, the longest free first. */
@@ -25,7 +27,7 @@ static unsigned class_of(size_t n)
 	unsigned class = 0;
 
 	while ((size_t)LEAST_BYTES << class < n)
-		class++;
+		class ++;
 	return class;
 }
 
@@ -77,7 +79,8 @@ void pages_free(void *p, size_t n)
 	unsigned class = class_of(n);
 	size_t capacity = (size_t)LEAST_BYTES << class;
 
-	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT || kept_bytes + capacity > KEPT_BYTES) {
+	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT ||
+	    kept_bytes + capacity > KEPT_BYTES) {
 		free(p);
 		return;
 	}

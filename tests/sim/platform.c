@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory, panic, cancellation and clock for unit tests. */
 
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "powercut.h"
 
 #include <stdio.h>
@@ -9,9 +10,10 @@
 /* What becomes of the changes that were not flushed. */
 enum loss { NOTHING_LOST, ALL_LOST, ONE_LOST, ONE_KEPT, ONE_TORN, ONE_STALE, MIXTURE, N_LOSSES };
 
-static const char *const loss_names[N_LOSSES] = { "nothing", "all", "lost", "kept", "torn", "stale", "mixture" };
+static const char *const loss_names[N_LOSSES] = { "nothing", "all",   "lost",   "kept",
+						  "torn",    "stale", "mixture" };
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static void *keep(const void *bytes, size_t n)
 {
@@ -57,7 +59,7 @@ void sim_files_restore(const struct sim_volume_kind *kind, const struct sim_file
 		sim_file_put(files->file[i].name, files->file[i].bytes, files->file[i].size);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------------ */
+/* ---- changes ---- */
 
 /* A torn write ends half-way, between two sectors: these are written whole or not at all. */
 static uint64_t torn_end(const struct sim_change *change)
@@ -68,12 +70,14 @@ static uint64_t torn_end(const struct sim_change *change)
 }
 
 /*
- * How much of a change arrives: all, nothing, the first half, or of a write that makes the file longer only that, so
- * that what was in these clusters of the volume before shows.
+ * How much of a change arrives: all, nothing, the first half, or of a write that makes the file
+ * longer only that, so that what was in these clusters of the volume before shows.
  */
 enum arrival { WHOLE, LOST, TORN, STALE, N_ARRIVALS };
 
-/* What a dropped write would have filled is whatever the volume had there; a resize writes zeros. */
+/*
+ * What a dropped write would have filled is whatever the volume had there; a resize writes zeros.
+ */
 static void set_size(struct sim_files *files, size_t i, uint64_t size, int filler)
 {
 	uint64_t before = files->file[i].size;
@@ -118,27 +122,40 @@ static uint32_t mix(uint32_t a, uint32_t b)
 	return a ^ a >> 15;
 }
 
-/* What becomes of change `i`, which was not flushed; `which` is the one change that is meant, or the seed. */
+/*
+ * What becomes of change `i`, which was not flushed; `which` is the one change that is meant, or
+ * the seed.
+ */
 static enum arrival arrival_of(enum loss loss, size_t which, size_t i, size_t cut)
 {
 	switch (loss) {
-	case ALL_LOST: return LOST;
-	case ONE_LOST: return i == which ? LOST : WHOLE;
-	case ONE_KEPT: return i == which ? WHOLE : LOST;
-	case ONE_TORN: return i == which ? TORN : WHOLE;
-	case ONE_STALE: return i == which ? STALE : WHOLE;
-	case MIXTURE: return (enum arrival)(mix(mix(mix(1, (uint32_t)which), (uint32_t)cut), (uint32_t)i) % N_ARRIVALS);
-	default: return WHOLE;
+	case ALL_LOST:
+		return LOST;
+	case ONE_LOST:
+		return i == which ? LOST : WHOLE;
+	case ONE_KEPT:
+		return i == which ? WHOLE : LOST;
+	case ONE_TORN:
+		return i == which ? TORN : WHOLE;
+	case ONE_STALE:
+		return i == which ? STALE : WHOLE;
+	case MIXTURE:
+		return (enum arrival)(
+			mix(mix(mix(1, (uint32_t)which), (uint32_t)cut), (uint32_t)i) % N_ARRIVALS);
+	default:
+		return WHOLE;
 	}
 }
 
-static struct sim_files files_after(const struct sim_files *before, const struct sim_change *journal, size_t cut,
-				    enum loss loss, size_t which)
+static struct sim_files files_after(const struct sim_files *before,
+				    const struct sim_change *journal, size_t cut, enum loss loss,
+				    size_t which)
 {
 	struct sim_files files = copy(before);
 
 	for (size_t i = 0; i < cut; i++)
-		apply(&files, &journal[i], is_flushed(journal, i, cut) ? WHOLE : arrival_of(loss, which, i, cut));
+		apply(&files, &journal[i],
+		      is_flushed(journal, i, cut) ? WHOLE : arrival_of(loss, which, i, cut));
 	return files;
 }
 
@@ -192,7 +209,8 @@ static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t 
 	struct powercut state = { .cut = cut };
 	struct sim_files files;
 
-	snprintf(state.name, sizeof state.name, loss < ONE_LOST ? "cut%zu/%s" : "cut%zu/%s%zu", cut, loss_names[loss], which);
+	snprintf(state.name, sizeof state.name, loss < ONE_LOST ? "cut%zu/%s" : "cut%zu/%s%zu", cut,
+		 loss_names[loss], which);
 	if (!is_possible(e->journal, cut, loss, which) || !e->wanted(&state, e->arg))
 		return;
 	files = files_after(e->before, e->journal, cut, loss, which);
@@ -201,7 +219,8 @@ static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t 
 	e->check(&state, e->arg);
 }
 
-size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before, const struct powercut_plan *plan,
+size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before,
+		     const struct powercut_plan *plan,
 		     bool (*wanted)(const struct powercut *, void *arg),
 		     void (*check)(const struct powercut *, void *arg), void *arg)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdint.h>
@@ -30,16 +31,17 @@ struct powercut {
 struct powercut_plan {
 	unsigned seed, n_seeds; /* for each cut, so many mixtures of what is lost */
 	bool only_mixtures;
-	unsigned sample;        /* only one of so many cuts; 1: each */
+	unsigned sample; /* only one of so many cuts; 1: each */
 };
 
 /*
- * The power goes after each change of the journal, which began with the files `before`. Of what was not flushed then,
- * nothing is lost, all, each change alone, all but each, the second half of each, or of each write all but that the file
- * is longer: stale contents of the volume show there; or, by seed, each change comes to its own end. Calls `check` for
- * every such state that `wanted` does not leave out, with the volume as it is found then. Returns how many changes there
- * are.
+ * The power goes after each change of the journal, which began with the files `before`. Of what was
+ * not flushed then, nothing is lost, all, each change alone, all but each, the second half of each,
+ * or of each write all but that the file is longer: stale contents of the volume show there; or, by
+ * seed, each change comes to its own end. Calls `check` for every such state that `wanted` does not
+ * leave out, with the volume as it is found then. Returns how many changes there are.
  */
-size_t powercut_each(const struct sim_volume_kind *, const struct sim_files *before, const struct powercut_plan *,
+size_t powercut_each(const struct sim_volume_kind *, const struct sim_files *before,
+		     const struct powercut_plan *,
 		     bool (*wanted)(const struct powercut *, void *arg),
 		     void (*check)(const struct powercut *, void *arg), void *arg);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "processors.h"
 
 #include <pthread.h>
@@ -63,7 +64,8 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n), void *arg)
+size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n),
+				 void *arg)
 {
 	atomic_store(&stopping, false);
 	if (n_wanted < least)

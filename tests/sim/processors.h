@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -14,11 +15,17 @@ void sim_processors_read(bool);
 /* How many were started since the last time that somebody asked. */
 size_t sim_processors_started(void);
 
-/* The one that takes the `n`-th piece of work from now on (1: the next) stops in the middle of it, until the others are stopped. */
+/*
+ * The one that takes the `n`-th piece of work from now on (1: the next) stops in the middle of it,
+ * until the others are stopped.
+ */
 void sim_processor_stops(unsigned n);
 
 /* Is called when one is given up since it does not answer; NULL: nothing is. */
 void sim_processor_given_up(void (*act)(void));
 
-/* What a processor does in the middle of its work says so: the volume that it reads, or what a test puts into its way. */
+/*
+ * What a processor does in the middle of its work says so: the volume that it reads, or what a test
+ * puts into its way.
+ */
 void sim_processor_works(void);

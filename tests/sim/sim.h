@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +8,10 @@
 #include "base/out.h"
 #include "platform/machine.h"
 
-/* The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text that is kept. */
+/*
+ * The platform that unit tests run on: memory that can run out, a person who can press Ctrl-C, text
+ * that is kept.
+ */
 
 /* Makes the `n`-th allocation from now on fail (1: the next one), and only that; 0: none. */
 void sim_fail_allocation(unsigned n);
@@ -37,13 +41,16 @@ const char *sim_pressed_left(void); /* those that nobody has taken */
 /* What platform_time() says from now on; 0 seconds: that the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
-/* What platform_end() was called with last, and platform_tell() since this was asked last; -1: it was not. */
+/*
+ * What platform_end() was called with last, and platform_tell() since this was asked last; -1: it
+ * was not.
+ */
 enum ending sim_ending(void);
 int sim_told(void);
 
 /*
- * platform_nanoseconds() goes on by so much each time that somebody looks (a millisecond, unless a test says something
- * else), and once by so much.
+ * platform_nanoseconds() goes on by so much each time that somebody looks (a millisecond, unless a
+ * test says something else), and once by so much.
  */
 void sim_clock_step(uint64_t nanoseconds);
 void sim_clock_pass(uint64_t nanoseconds);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "tables.h"
 
 #include <string.h>
@@ -5,13 +6,16 @@
 #include "base/crc32.h"
 
 const uint8_t sim_esp[16] = {
-	0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b,
+	0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
+	0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b,
 };
 const uint8_t sim_basic_data[16] = {
-	0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7,
+	0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44,
+	0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7,
 };
 const uint8_t sim_linux[16] = {
-	0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4,
+	0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47,
+	0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4,
 };
 
 enum { ENTRY_BYTES = 128, N_ENTRIES = 128, HEADER_BYTES = 92 };
@@ -45,7 +49,8 @@ void sim_gpt_seal(struct memory_blk *m, uint64_t header_lba)
 		sim_put(m, header + 16, crc32(0, m->bytes + header, header_bytes), 4);
 }
 
-static void put_header(struct memory_blk *m, uint64_t lba, uint64_t other_lba, uint64_t entries_lba, uint64_t n_array)
+static void put_header(struct memory_blk *m, uint64_t lba, uint64_t other_lba, uint64_t entries_lba,
+		       uint64_t n_array)
 {
 	uint64_t at = lba * m->blk.block_bytes, n_lbas = m->blk.size / m->blk.block_bytes;
 
@@ -79,12 +84,14 @@ void sim_gpt(struct memory_blk *m, const struct sim_part *parts, size_t n)
 		for (size_t k = 0; parts[i].label != NULL && k < strlen(parts[i].label); k++)
 			sim_put(m, at + 56 + 2 * k, (uint8_t)parts[i].label[k], 2);
 	}
-	memcpy(m->bytes + (n_lbas - 1 - n_array) * block_bytes, m->bytes + 2 * block_bytes, n_array * block_bytes);
+	memcpy(m->bytes + (n_lbas - 1 - n_array) * block_bytes, m->bytes + 2 * block_bytes,
+	       n_array * block_bytes);
 	put_header(m, 1, n_lbas - 1, 2, n_array);
 	put_header(m, n_lbas - 1, 1, n_lbas - 1 - n_array, n_array);
 }
 
-void sim_mbr_record(struct memory_blk *m, uint64_t table_lba, unsigned index, uint8_t type, uint32_t first_lba, uint32_t n_lbas)
+void sim_mbr_record(struct memory_blk *m, uint64_t table_lba, unsigned index, uint8_t type,
+		    uint32_t first_lba, uint32_t n_lbas)
 {
 	uint64_t table = table_lba * m->blk.block_bytes, at = table + 446 + 16 * index;
 

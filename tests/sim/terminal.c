@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "terminal.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static void clear(struct terminal *terminal)
 	memset(sim.cell, ' ', sizeof sim.cell);
 }
 
-static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style, const char *text)
+static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style,
+		  const char *text)
 {
 	size_t n = strlen(text);
 
@@ -34,7 +36,8 @@ static void print(struct terminal *terminal, unsigned column, unsigned row, enum
 
 static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 {
-	static const uint32_t others[] = { 0, KEY_UP, KEY_DOWN, KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_OTHER, KEY_NONE };
+	static const uint32_t others[] = { 0,         KEY_UP,  KEY_DOWN, KEY_PAGE_UP, KEY_PAGE_DOWN,
+					   KEY_OTHER, KEY_NONE };
 	unsigned char key;
 
 	(void)terminal;
@@ -63,7 +66,11 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 
 struct terminal *sim_terminal(unsigned rows, const char *keys, void (*look)(void *), void *user)
 {
-	sim.terminal = (struct terminal){ .columns = SIM_COLUMNS, .rows = rows, .clear = clear, .print = print, .key = next_key,
+	sim.terminal = (struct terminal){ .columns = SIM_COLUMNS,
+					  .rows = rows,
+					  .clear = clear,
+					  .print = print,
+					  .key = next_key,
 					  .forget_keys = forget_keys };
 	sim.keys = keys;
 	sim.look = look;

@@ -1,10 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stddef.h>
 
 #include "platform/terminal.h"
 
-/* A screen in memory, and a person whose keys are written down. It holds those who print to the contract of struct terminal. */
+/*
+ * A screen in memory, and a person whose keys are written down. It holds those who print to the
+ * contract of struct terminal.
+ */
 
 enum { SIM_COLUMNS = 80, SIM_ROWS_MAX = 64 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "verdict.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@ struct verdict {
 	uint64_t size, cluster_bytes, n_clusters, reftable;
 	unsigned cluster_bits, order;
 	bool extended, data_file;
-	uint32_t *count;  /* references to each cluster */
+	uint32_t *count; /* references to each cluster */
 	bool sound;
 	char *why;
 };
@@ -35,18 +36,21 @@ static uint64_t refcount(const struct verdict *v, uint64_t cluster)
 {
 	uint64_t per_block = v->cluster_bytes * 8 >> v->order;
 	bool in_table = cluster / per_block < get(v, 56, 4) * v->cluster_bytes / 8;
-	uint64_t block = in_table ? get(v, v->reftable + cluster / per_block * 8, 8) : 0, index = cluster % per_block;
+	uint64_t block = in_table ? get(v, v->reftable + cluster / per_block * 8, 8) : 0,
+		 index = cluster % per_block;
 
 	if (block == 0)
 		return 0;
 	if (v->order >= 3)
 		return get(v, block + (index << (v->order - 3)), (size_t)1 << (v->order - 3));
-	return get(v, block + (index >> (3 - v->order)), 1) >> ((index << v->order) & 7) & ((1u << (1u << v->order)) - 1);
+	return get(v, block + (index >> (3 - v->order)), 1) >> ((index << v->order) & 7) &
+	       ((1u << (1u << v->order)) - 1);
 }
 
 static void refer(struct verdict *v, uint64_t offset, uint64_t bytes)
 {
-	for (uint64_t i = offset / v->cluster_bytes; bytes > 0 && i <= (offset + bytes - 1) / v->cluster_bytes; i++) {
+	for (uint64_t i = offset / v->cluster_bytes;
+	     bytes > 0 && i <= (offset + bytes - 1) / v->cluster_bytes; i++) {
 		if (i >= v->n_clusters) {
 			complain(v, "a reference far behind the end", i, 0);
 			return;
@@ -61,7 +65,8 @@ static void refer_entry(struct verdict *v, uint64_t entry)
 		unsigned bits = 62 - (v->cluster_bits - 8);
 		uint64_t offset = entry & ((UINT64_C(1) << bits) - 1);
 
-		refer(v, offset, (((entry & ((UINT64_C(1) << 62) - 1)) >> bits) + 1) * 512 - offset % 512);
+		refer(v, offset,
+		      (((entry & ((UINT64_C(1) << 62) - 1)) >> bits) + 1) * 512 - offset % 512);
 	} else if ((entry & OFFSET_MASK) != 0 && !v->data_file) {
 		refer(v, entry & OFFSET_MASK, v->cluster_bytes);
 	}
@@ -97,7 +102,8 @@ static void refer_snapshots(struct verdict *v)
 static void look_at_tail(struct verdict *v, uint64_t entry)
 {
 	uint64_t granularity_bits = get(v, entry + 17, 1), per_cluster = v->cluster_bytes * 8;
-	uint64_t n_bits = (get(v, 24, 8) + (UINT64_C(1) << granularity_bits) - 1) >> granularity_bits;
+	uint64_t n_bits = (get(v, 24, 8) + (UINT64_C(1) << granularity_bits) - 1) >>
+			  granularity_bits;
 	uint64_t cluster = get(v, get(v, entry, 8) + n_bits / per_cluster * 8, 8) & OFFSET_MASK;
 
 	if ((get(v, entry + 12, 4) & 1) != 0 || cluster == 0 || n_bits % per_cluster == 0)
@@ -142,7 +148,8 @@ static void look_at_copied(struct verdict *v, uint64_t entry, bool exact)
 	if ((entry & OFFSET_MASK) == 0 || cluster >= v->n_clusters || (v->data_file && !copied))
 		return;
 	if (copied && v->count[cluster] != 1)
-		complain(v, "a cluster that is said to be the disk's own has other users", cluster, v->count[cluster]);
+		complain(v, "a cluster that is said to be the disk's own has other users", cluster,
+			 v->count[cluster]);
 	if (exact && copied != (refcount(v, cluster) == 1))
 		complain(v, "COPIED does not fit to the refcount", cluster, refcount(v, cluster));
 }
@@ -211,9 +218,11 @@ bool verdict_qcow2(const uint8_t *bytes, uint64_t size, enum verdict_on on, char
 		refer_bitmaps(&v);
 	for (uint64_t i = 0; i < v.n_clusters; i++) {
 		if (v.count[i] > refcount(&v, i))
-			complain(&v, "a cluster has more users than its refcount", i, refcount(&v, i));
+			complain(&v, "a cluster has more users than its refcount", i,
+				 refcount(&v, i));
 		if (v.count[i] < refcount(&v, i) &&
-		    (on == VERDICT_NOTHING_LOST || (on == VERDICT_CLEAN && i < (size + v.cluster_bytes - 1) / v.cluster_bytes)))
+		    (on == VERDICT_NOTHING_LOST ||
+		     (on == VERDICT_CLEAN && i < (size + v.cluster_bytes - 1) / v.cluster_bytes)))
 			complain(&v, "a cluster is lost", i, refcount(&v, i));
 	}
 	look_at_all_copied(&v, on != VERDICT_SOUND);

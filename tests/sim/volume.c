@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "volume.h"
 
 #include <pthread.h>
@@ -98,7 +99,8 @@ unsigned sim_volume_bad_reads(void)
 static bool is_bad(const struct sim_file *file, uint64_t offset, size_t len)
 {
 	for (unsigned i = 0; i < n_bad; i++)
-		if (strcmp(bad[i].name, file->name) == 0 && offset < bad[i].end && bad[i].offset < offset + len)
+		if (strcmp(bad[i].name, file->name) == 0 && offset < bad[i].end &&
+		    bad[i].offset < offset + len)
 			return true;
 	return false;
 }
@@ -141,7 +143,8 @@ static enum status call(void)
 	return st;
 }
 
-static void record(enum sim_change_kind kind, const struct sim_file *file, uint64_t offset, const void *bytes, size_t n)
+static void record(enum sim_change_kind kind, const struct sim_file *file, uint64_t offset,
+		   const void *bytes, size_t n)
 {
 	struct sim_change *change;
 
@@ -150,7 +153,9 @@ static void record(enum sim_change_kind kind, const struct sim_file *file, uint6
 		journal = realloc(journal, journal_capacity * sizeof *journal);
 	}
 	change = &journal[n_journal++];
-	*change = (struct sim_change){ .kind = kind, .file = strdup(file->name), .offset = offset, .n = n };
+	*change = (struct sim_change){
+		.kind = kind, .file = strdup(file->name), .offset = offset, .n = n
+	};
 	if (bytes != NULL) {
 		change->bytes = pages_new(n + 1);
 		memcpy(change->bytes, bytes, n);
@@ -211,7 +216,9 @@ static enum status set_size(struct sim_file *file, uint64_t size)
 {
 	if (size > volume.file_limit_bytes)
 		return ST_TOO_LARGE;
-	if (used_bytes() - round_up(file->size, volume.cluster_bytes) + round_up(size, volume.cluster_bytes) > volume.free_bytes)
+	if (used_bytes() - round_up(file->size, volume.cluster_bytes) +
+		    round_up(size, volume.cluster_bytes) >
+	    volume.free_bytes)
 		return ST_NO_SPACE;
 	file->bytes = pages_resize(file->bytes, room_for(file->size), room_for(size));
 	file->size = size;
@@ -230,9 +237,7 @@ void sim_file_put(const char *name, const void *bytes, uint64_t n)
 	memcpy(file->bytes, bytes, n);
 }
 
-/*
- * ---- the blk ------------------------------------------------------------------------------------------------------
- */
+/* ---- the blk ---- */
 
 static struct sim_file *file_of(struct blk *blk)
 {
@@ -351,7 +356,12 @@ static enum status sim_extent(struct blk *blk, uint64_t offset, uint64_t len, st
 
 	while (end < offset + len && is_hole(file, end) == hole)
 		end += 512;
-	*ret = (struct extent){ .length = end - offset, .allocated = true, .data = !hole, .zero = hole, .has_offset = true, .offset = offset };
+	*ret = (struct extent){ .length = end - offset,
+				.allocated = true,
+				.data = !hole,
+				.zero = hole,
+				.has_offset = true,
+				.offset = offset };
 	return call();
 }
 
@@ -370,23 +380,38 @@ static void sim_close(struct blk *blk)
 	mem_free(blk);
 }
 
-static enum status open_blk(struct sim_file *file, bool writable, struct blk **ret, struct error *err)
+static enum status open_blk(struct sim_file *file, bool writable, struct blk **ret,
+			    struct error *err)
 {
 	static const struct blk_ops read_ops = { .read = sim_read, .close = sim_close };
 	static const struct blk_ops write_ops = {
-		.read = sim_read, .write = sim_write, .flush = sim_flush, .resize = sim_resize, .close = sim_close,
+		.read = sim_read,
+		.write = sim_write,
+		.flush = sim_flush,
+		.resize = sim_resize,
+		.close = sim_close,
 	};
-	static const struct blk_ops holes_read_ops = { .read = sim_read, .extent = sim_extent, .allocated = sim_allocated, .close = sim_close };
+	static const struct blk_ops holes_read_ops = { .read = sim_read,
+						       .extent = sim_extent,
+						       .allocated = sim_allocated,
+						       .close = sim_close };
 	static const struct blk_ops holes_write_ops = {
-		.read = sim_read, .write = sim_write, .extent = sim_extent, .flush = sim_flush, .resize = sim_resize,
-		.allocated = sim_allocated, .close = sim_close,
+		.read = sim_read,
+		.write = sim_write,
+		.extent = sim_extent,
+		.flush = sim_flush,
+		.resize = sim_resize,
+		.allocated = sim_allocated,
+		.close = sim_close,
 	};
 	struct sim_blk *blk = mem_alloc(sizeof *blk);
 
 	if (blk == NULL)
 		return fail_no_memory(err);
 	blk->blk = (struct blk){
-		.ops = volume.has_holes ? (writable ? &holes_write_ops : &holes_read_ops) : writable ? &write_ops : &read_ops,
+		.ops = volume.has_holes ? (writable ? &holes_write_ops : &holes_read_ops)
+		       : writable       ? &write_ops
+					: &read_ops,
 		.size = file->size,
 		.block_bytes = 1,
 		.buffer_align = 1,
@@ -403,15 +428,24 @@ static uint64_t sim_disk_writes(struct blk *blk)
 	uint64_t n = 0;
 
 	for (size_t i = ((struct sim_blk *)blk)->since; i < n_journal; i++)
-		n += journal[i].kind == SIM_WRITE && strcmp(journal[i].file, file_of(blk)->name) == 0;
+		n += journal[i].kind == SIM_WRITE &&
+		     strcmp(journal[i].file, file_of(blk)->name) == 0;
 	return n;
 }
 
 enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret)
 {
-	static const struct blk_ops read_ops = { .read = sim_read, .writes = sim_disk_writes, .close = sim_close };
-	static const struct blk_ops write_ops = { .read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close };
-	static const struct blk_ops zeroing_ops = { .read = sim_read, .write = sim_write, .zero = sim_zero, .flush = sim_flush, .close = sim_close };
+	static const struct blk_ops read_ops = { .read = sim_read,
+						 .writes = sim_disk_writes,
+						 .close = sim_close };
+	static const struct blk_ops write_ops = {
+		.read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close
+	};
+	static const struct blk_ops zeroing_ops = { .read = sim_read,
+						    .write = sim_write,
+						    .zero = sim_zero,
+						    .flush = sim_flush,
+						    .close = sim_close };
 	struct error ignored;
 	enum status st = open_blk(find(name), writable, ret, &ignored);
 
@@ -424,16 +458,15 @@ enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes,
 	return ST_OK;
 }
 
-/*
- * ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* Begins a call with the name of a file. */
 static enum status call_for(const char *name)
 {
 	enum status st = call();
 
-	return st != ST_OK || (name[0] != '\0' && strlen(name) < sizeof files->name) ? st : ST_INVALID;
+	return st != ST_OK || (name[0] != '\0' && strlen(name) < sizeof files->name) ? st
+										     : ST_INVALID;
 }
 
 enum status platform_full_name(const char *name, char **ret, struct error *err)
@@ -466,7 +499,8 @@ bool sim_device_permitted(uintptr_t id)
 	return permitted == NULL || permitted->allows_device(permitted, id);
 }
 
-enum status platform_open(const char *name, enum open_mode mode, struct blk **ret, struct error *err)
+enum status platform_open(const char *name, enum open_mode mode, struct blk **ret,
+			  struct error *err)
 {
 	struct sim_file *file = find(name);
 	enum status st = call_for(name);
@@ -613,9 +647,11 @@ enum status platform_list(const char *name, struct file_list *ret, struct error 
 			continue;
 		rest += n > 0 && name[n - 1] != '\\' && *rest == '\\';
 		slash = strchr(rest, '\\');
-		if (*rest == '\0' || has_entry(ret, rest, slash != NULL ? (size_t)(slash - rest) : strlen(rest)))
+		if (*rest == '\0' ||
+		    has_entry(ret, rest, slash != NULL ? (size_t)(slash - rest) : strlen(rest)))
 			continue;
-		entry->name = text_copy_n(rest, slash != NULL ? (size_t)(slash - rest) : strlen(rest));
+		entry->name = text_copy_n(rest,
+					  slash != NULL ? (size_t)(slash - rest) : strlen(rest));
 		if (entry->name == NULL)
 			return fail_no_memory(err);
 		entry->directory = slash != NULL;

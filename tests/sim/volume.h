@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -7,9 +8,9 @@
 #include "base/status.h"
 
 /*
- * A volume with files in memory behind platform_open(), platform_create() and so on. It counts every call that could
- * reach a medium, fails the one that the test asks for, and keeps a journal, from which a test builds what a power
- * cut would leave.
+ * A volume with files in memory behind platform_open(), platform_create() and so on. It counts
+ * every call that could reach a medium, fails the one that the test asks for, and keeps a journal,
+ * from which a test builds what a power cut would leave.
  */
 
 enum { SIM_FILES_MAX = 24, SIM_NAME_BYTES = 1100 /* more than the menu takes */ };
@@ -19,38 +20,49 @@ struct sim_volume_kind {
 	uint64_t file_limit_bytes; /* 0: none */
 	uint32_t cluster_bytes;    /* 0: 512 */
 	bool read_only;
-	bool has_holes;            /* blocks of zeros in a file take no space, and what is a hole can be asked, which can fail */
-	uint32_t zero_bytes;       /* > 0: its disks make so many zeros, and more, without getting them */
+	/*
+	 * blocks of zeros in a file take no space, and what is a hole can be asked, which can fail
+	 */
+	bool has_holes;
+	/* > 0: its disks make so many zeros, and more, without getting them */
+	uint32_t zero_bytes;
 	bool truncates; /* a write in the middle of a file cuts it off after what was written */
-	bool hides;                /* ... and platform_check_rewrite() does not find that */
+	bool hides;     /* ... and platform_check_rewrite() does not find that */
 };
 
 /* Empties the volume and its journal. */
 void sim_volume(const struct sim_volume_kind *);
 
 /*
- * Makes the `n`-th call from now on (1: the next) end in `status`; a write or resize does half of its work before. 0:
- * none.
+ * Makes the `n`-th call from now on (1: the next) end in `status`; a write or resize does half of
+ * its work before. 0: none.
  */
 void sim_volume_fail(unsigned n, enum status status);
 /* From the `n`-th call on (1: the next) all end in `status`: the medium is gone. 0: none. */
 void sim_volume_leave(unsigned n, enum status status);
 
-/* The `n`-th write from now on (1: the next) that makes no file longer says that all went well, and stores nothing; 0: none. */
+/*
+ * The `n`-th write from now on (1: the next) that makes no file longer says that all went well, and
+ * stores nothing; 0: none.
+ */
 void sim_volume_lose(unsigned n);
 bool sim_volume_lost(void); /* whether that has happened */
 
 bool sim_volume_failed(void); /* whether that has happened */
 
-/* Reads that touch these bytes of a file end in ST_IO, until sim_volume(); up to SIM_BAD_MAX such places. */
+/*
+ * Reads that touch these bytes of a file end in ST_IO, until sim_volume(); up to SIM_BAD_MAX such
+ * places.
+ */
 enum { SIM_BAD_MAX = 256 };
 void sim_volume_bad(const char *name, uint64_t offset, uint64_t n);
 unsigned sim_volume_bad_reads(void); /* that there were */
 
 void sim_file_put(const char *name, const void *bytes, uint64_t n);
 /*
- * A file as a disk with blocks of that size: of fixed size, with whole blocks in aligned buffers, and a flush that
- * counts. Its calls fail, and are in the journal, like those of files. ST_NO_MEMORY.
+ * A file as a disk with blocks of that size: of fixed size, with whole blocks in aligned buffers,
+ * and a flush that counts. Its calls fail, and are in the journal, like those of files.
+ * ST_NO_MEMORY.
  */
 struct blk;
 enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret);
@@ -69,8 +81,8 @@ enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
 struct sim_change {
 	enum sim_change_kind kind;
 	char *file;
-	uint64_t offset;    /* of a write; the new size of a resize */
-	uint8_t *bytes;     /* of a write */
+	uint64_t offset; /* of a write; the new size of a resize */
+	uint8_t *bytes;  /* of a write */
 	size_t n;
 };
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "contents.h"
 
 #include "format/chain.h"
 #include "run.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 bool is_qcow2(const char *name)
 {
@@ -23,7 +24,8 @@ static void open_chain(struct storage *storage, const char *name, bool whole, st
 	struct error why;
 
 	if (storage_begin(storage, NULL, &why) != ST_OK ||
-	    chain_open(storage, ROLE_IMAGE, name, image_format_find("qcow2"), whole, chain, &why) != ST_OK)
+	    chain_open(storage, ROLE_IMAGE, name, image_format_find("qcow2"), whole, chain, &why) !=
+		    ST_OK)
 		wrong("%s does not open: %s", name, why.text);
 }
 
@@ -44,11 +46,13 @@ static void read_disk(const char *name, const size_t *snapshot, struct disk *dis
 	open_chain(&storage, name, true, &chain);
 	image = chain.link[0].image;
 	if (snapshot != NULL)
-		snprintf(disk->snapshot, sizeof disk->snapshot, "%s", image->snapshots[*snapshot].name);
+		snprintf(disk->snapshot, sizeof disk->snapshot, "%s",
+			 image->snapshots[*snapshot].name);
 	if (chain_load(&chain, snapshot, &why) == ST_OK) {
 		disk->size = image->size;
 		disk->bytes = test_malloc(disk->size + 1);
-		if (disk->size > 0 && blk_read(&image->blk, 0, disk->bytes, (size_t)disk->size) != ST_OK) {
+		if (disk->size > 0 &&
+		    blk_read(&image->blk, 0, disk->bytes, (size_t)disk->size) != ST_OK) {
 			test_free(disk->bytes);
 			disk->bytes = NULL;
 		}
@@ -93,7 +97,8 @@ static void read_image(const char *name, struct picture *picture)
 	/* A damaged one can say that it has more. */
 	n_snapshots = image->n_snapshots < SNAPSHOTS_MAX ? image->n_snapshots : SNAPSHOTS_MAX;
 	assert_true(image->n_bitmaps <= BITMAPS_MAX);
-	snprintf(picture->backing, sizeof picture->backing, "%s", image->backing_name != NULL ? image->backing_name : "");
+	snprintf(picture->backing, sizeof picture->backing, "%s",
+		 image->backing_name != NULL ? image->backing_name : "");
 	if (image->n_bitmaps > 0 && image_load(image, &why) == ST_OK)
 		for (size_t i = 0; i < image->n_bitmaps; i++)
 			read_bitmap(image, i, &picture->bitmap[picture->n_bitmaps++]);
@@ -111,7 +116,8 @@ struct contents contents_read(void)
 	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++) {
 		struct picture *picture = &contents.file[contents.n];
 
-		if (strcmp(name, "d") == 0 || is_record(name)) /* a data file is looked at through its image */
+		/* a data file is looked at through its image */
+		if (strcmp(name, "d") == 0 || is_record(name))
 			continue;
 		contents.n++;
 		snprintf(picture->name, sizeof picture->name, "%s", name);
@@ -164,15 +170,16 @@ static const struct marks *find_bitmap(const struct picture *picture, const char
 	return NULL;
 }
 
-/* ---- what must hold ----------------------------------------------------------------------------------------------- */
+/* ---- what must hold ---- */
 
 static bool same_disk(const struct disk *a, const struct disk *b)
 {
-	return a != NULL && b != NULL && (a->bytes == NULL) == (b->bytes == NULL) && a->size == b->size &&
-	       (a->bytes == NULL || memcmp(a->bytes, b->bytes, a->size) == 0);
+	return a != NULL && b != NULL && (a->bytes == NULL) == (b->bytes == NULL) &&
+	       a->size == b->size && (a->bytes == NULL || memcmp(a->bytes, b->bytes, a->size) == 0);
 }
 
-void assert_mixed(const struct disk *before, const struct disk *after, const struct disk *now, size_t cut)
+void assert_mixed(const struct disk *before, const struct disk *after, const struct disk *now,
+		  size_t cut)
 {
 	uint64_t least = before->size < after->size ? before->size : after->size;
 
@@ -180,7 +187,8 @@ void assert_mixed(const struct disk *before, const struct disk *after, const str
 	if (now->size < least)
 		wrong("there are only %zu bytes", (size_t)now->size);
 	for (uint64_t i = 0; i < now->size && i < before->size; i++)
-		if (now->bytes[i] != before->bytes[i] && (i >= after->size || now->bytes[i] != after->bytes[i]))
+		if (now->bytes[i] != before->bytes[i] &&
+		    (i >= after->size || now->bytes[i] != after->bytes[i]))
 			wrong("byte %zu is 0x%02x, neither old nor new", (size_t)i, now->bytes[i]);
 }
 
@@ -194,8 +202,8 @@ bool is_mixed(const char *mixed, const char *name)
 	return false;
 }
 
-static void assert_disk(const struct expectation *e, const struct picture *before, const struct picture *after,
-			const struct picture *now)
+static void assert_disk(const struct expectation *e, const struct picture *before,
+			const struct picture *after, const struct picture *now)
 {
 	const struct disk *old = &before->disk[0], *new = &after->disk[0], *disk = &now->disk[0];
 	bool mixed = is_mixed(e->mixed, now->name);
@@ -214,7 +222,8 @@ static void assert_disk(const struct expectation *e, const struct picture *befor
 		assert_mixed(old, new, disk, e->cut);
 }
 
-static void assert_snapshots(const struct picture *before, const struct picture *after, const struct picture *now)
+static void assert_snapshots(const struct picture *before, const struct picture *after,
+			     const struct picture *now)
 {
 	const char *name = now->name;
 
@@ -229,17 +238,20 @@ static void assert_snapshots(const struct picture *before, const struct picture 
 	for (size_t i = 1; i < now->n_disks; i++)
 		if (find_disk(before, now->disk[i].snapshot) == NULL &&
 		    !same_disk(&now->disk[i], find_disk(after, now->disk[i].snapshot)))
-			wrong("%s: the new snapshot %s is not what it should be", name, now->disk[i].snapshot);
+			wrong("%s: the new snapshot %s is not what it should be", name,
+			      now->disk[i].snapshot);
 }
 
 /* Whether what a bit stands for was changed. */
-static bool changed(const struct picture *before, const struct picture *now, uint64_t from, uint64_t n)
+static bool changed(const struct picture *before, const struct picture *now, uint64_t from,
+		    uint64_t n)
 {
 	uint64_t end = from + n;
 
 	end = end < now->disk[0].size ? end : now->disk[0].size;
 	end = end < before->disk[0].size ? end : before->disk[0].size;
-	return from < end && memcmp(before->disk[0].bytes + from, now->disk[0].bytes + from, end - from) != 0;
+	return from < end &&
+	       memcmp(before->disk[0].bytes + from, now->disk[0].bytes + from, end - from) != 0;
 }
 
 static bool bit_of(const struct marks *marks, uint64_t i)
@@ -247,17 +259,22 @@ static bool bit_of(const struct marks *marks, uint64_t i)
 	return marks != NULL && i < marks->n && marks->bit[i] != 0;
 }
 
-/* What a bitmap that is not in use says is true: nothing is set that never should, and all that was written is noted. */
-static void assert_bitmap(const struct picture *before, const struct picture *after, const struct picture *now,
-			  const struct marks *marks)
+/*
+ * What a bitmap that is not in use says is true: nothing is set that never should, and all that was
+ * written is noted.
+ */
+static void assert_bitmap(const struct picture *before, const struct picture *after,
+			  const struct picture *now, const struct marks *marks)
 {
-	const struct marks *old = find_bitmap(before, marks->name), *new = find_bitmap(after, marks->name);
+	const struct marks *old = find_bitmap(before, marks->name),
+			   *new = find_bitmap(after, marks->name);
 
 	if (old == NULL && new == NULL)
 		wrong("%s: where does bitmap %s come from?", now->name, marks->name);
 	for (uint64_t i = 0; i < marks->n; i++) {
 		if (marks->bit[i] && !bit_of(old, i) && !bit_of(new, i))
-			wrong("%s: bit %zu of %s is set, but never should", now->name, (size_t)i, marks->name);
+			wrong("%s: bit %zu of %s is set, but never should", now->name, (size_t)i,
+			      marks->name);
 		if (!marks->bit[i] && bit_of(old, i) && bit_of(new, i))
 			wrong("%s: bit %zu of %s is lost", now->name, (size_t)i, marks->name);
 		if (!marks->bit[i] && old != NULL && old->automatic &&
@@ -269,12 +286,14 @@ static void assert_bitmap(const struct picture *before, const struct picture *af
 void assert_old_or_new(const struct expectation *e, const struct contents *now)
 {
 	for (size_t i = 0; i < e->before->n; i++) {
-		const struct picture *before = &e->before->file[i], *after = contents_find(e->after, before->name);
+		const struct picture *before = &e->before->file[i],
+				     *after = contents_find(e->after, before->name);
 		const struct picture *p = contents_find(now, before->name);
 
 		if (p == NULL || p->is_qcow2 != before->is_qcow2 || after == NULL)
 			wrong("%s is not there any more", before->name);
-		if (strcmp(p->backing, before->backing) != 0 && strcmp(p->backing, after->backing) != 0)
+		if (strcmp(p->backing, before->backing) != 0 &&
+		    strcmp(p->backing, after->backing) != 0)
 			wrong("%s: its backing file is \"%s\"", p->name, p->backing);
 		assert_disk(e, before, after, p);
 		assert_snapshots(before, after, p);
@@ -293,15 +312,17 @@ void assert_same_contents(const struct contents *before, const struct contents *
 	for (size_t i = 0; i < before->n; i++) {
 		const struct picture *old = &before->file[i], *new = contents_find(now, old->name);
 
-		if (new == NULL || new->n_disks != old->n_disks || new->n_bitmaps != old->n_bitmaps ||
-		    strcmp(new->backing, old->backing) != 0)
+		if (new == NULL || new->n_disks != old->n_disks ||
+		    new->n_bitmaps != old->n_bitmaps || strcmp(new->backing, old->backing) != 0)
 			wrong("%s has lost something", old->name);
 		for (size_t k = 0; k < old->n_disks; k++)
 			if (old->disk[k].bytes != NULL && !same_disk(&old->disk[k], &new->disk[k]))
-				wrong("%s: disk %zu (%s) has changed", old->name, k, old->disk[k].snapshot);
+				wrong("%s: disk %zu (%s) has changed", old->name, k,
+				      old->disk[k].snapshot);
 		for (size_t k = 0; k < old->n_bitmaps; k++)
 			if (old->bitmap[k].in_use != new->bitmap[k].in_use ||
-			    (!old->bitmap[k].in_use && memcmp(old->bitmap[k].bit, new->bitmap[k].bit, old->bitmap[k].n) != 0))
+			    (!old->bitmap[k].in_use &&
+			     memcmp(old->bitmap[k].bit, new->bitmap[k].bit, old->bitmap[k].n) != 0))
 				wrong("%s: bitmap %s has changed", old->name, old->bitmap[k].name);
 	}
 }
@@ -310,13 +331,16 @@ void assert_same_snapshots(const struct picture *before, const struct picture *n
 {
 	for (size_t i = 1; i < before->n_disks; i++)
 		if (!same_disk(&before->disk[i], find_disk(now, before->disk[i].snapshot)))
-			wrong("%s: snapshot %s has changed", before->name, before->disk[i].snapshot);
+			wrong("%s: snapshot %s has changed", before->name,
+			      before->disk[i].snapshot);
 }
 
 void assert_same_beginning(const struct picture *before, const struct picture *now)
 {
 	const struct disk *a = &before->disk[0], *b = &now->disk[0];
 
-	if (a->bytes != NULL && (b->bytes == NULL || memcmp(a->bytes, b->bytes, a->size < b->size ? a->size : b->size) != 0))
+	if (a->bytes != NULL &&
+	    (b->bytes == NULL ||
+	     memcmp(a->bytes, b->bytes, a->size < b->size ? a->size : b->size) != 0))
 		wrong("%s: its disk has changed", before->name);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -38,10 +39,16 @@ struct contents {
 
 bool is_qcow2(const char *name);
 
-/* Whether a file is a rescue map, or what is written before it: these follow the copy and are no contents. */
+/*
+ * Whether a file is a rescue map, or what is written before it: these follow the copy and are no
+ * contents.
+ */
 bool is_record(const char *name);
 
-/* An image that does not open fails the test; disks and bitmaps that cannot be read are in it as such. */
+/*
+ * An image that does not open fails the test; disks and bitmaps that cannot be read are in it as
+ * such.
+ */
 struct contents contents_read(void);
 void contents_free(struct contents *);
 
@@ -51,8 +58,10 @@ const struct picture *contents_find(const struct contents *, const char *name);
 /* What holds after the change of `before` into `after` was cut. */
 struct expectation {
 	const struct contents *before, *after;
-	const char *mixed; /* the files whose disks `mixture` looks at; the others are as a whole as before or after */
-	void (*mixture)(const struct disk *before, const struct disk *after, const struct disk *now, size_t cut);
+	/* the files whose disks `mixture` looks at; the others are as a whole as before or after */
+	const char *mixed;
+	void (*mixture)(const struct disk *before, const struct disk *after, const struct disk *now,
+			size_t cut);
 	size_t cut;
 };
 
@@ -60,7 +69,8 @@ struct expectation {
 bool is_mixed(const char *mixed, const char *name);
 
 /* Each byte that there was is as before or after. */
-void assert_mixed(const struct disk *before, const struct disk *after, const struct disk *now, size_t cut);
+void assert_mixed(const struct disk *before, const struct disk *after, const struct disk *now,
+		  size_t cut);
 
 void assert_old_or_new(const struct expectation *, const struct contents *now);
 

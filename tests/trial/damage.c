@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Mistakes in the image "a", which a repair mends or says that it cannot. */
 #include "operation.h"
 
@@ -107,4 +108,3 @@ void dirty(const struct bytes *b)
 	put(b, 72, 8, 1);
 	low_refcounts(b);
 }
-

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "guest.h"
 
 #include "format/chain.h"
@@ -41,15 +42,18 @@ static enum status flush(struct image *image, struct error *why)
 	return st;
 }
 
-static enum status write_and_flush(struct image *image, unsigned n, uint32_t seed, struct error *why)
+static enum status write_and_flush(struct image *image, unsigned n, uint32_t seed,
+				   struct error *why)
 {
 	enum status st = ST_OK;
 
 	for (unsigned i = 0; st == ST_OK && i < n; i++) {
 		struct step *step = &steps[n_steps++];
 
-		*step = (struct step){ .fill = dice(&seed) % 4 == 0 ? 0 : (uint8_t)(i + 1), .journal = journal_length() };
-		step->n = (dice(&seed) % 3 == 0 ? 512 * (1 + dice(&seed) % 16) : 1 + dice(&seed) % PIECE_MAX);
+		*step = (struct step){ .fill = dice(&seed) % 4 == 0 ? 0 : (uint8_t)(i + 1),
+				       .journal = journal_length() };
+		step->n = (dice(&seed) % 3 == 0 ? 512 * (1 + dice(&seed) % 16)
+						: 1 + dice(&seed) % PIECE_MAX);
 		step->offset = dice(&seed) % (image->size - step->n);
 		if (dice(&seed) % 2 == 0)
 			step->offset = step->offset / 4096 * 4096;
@@ -64,7 +68,7 @@ static enum status write_and_flush(struct image *image, unsigned n, uint32_t see
 
 int guest_run(unsigned n, uint32_t seed)
 {
-	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
+	struct console console = { .out = &out.out, .err = &err.out, .progress_in_out = true };
 	struct storage storage;
 	struct chain chain;
 	struct error why;
@@ -76,7 +80,8 @@ int guest_run(unsigned n, uint32_t seed)
 	capture_clear(&err);
 	st = storage_begin(&storage, NULL, &why);
 	if (st == ST_OK)
-		st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why);
+		st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain,
+					 &why);
 	if (st == ST_OK) {
 		st = write_and_flush(chain.link[0].image, n, seed, &why);
 		chain_close(&chain);
@@ -94,7 +99,8 @@ size_t guest_flushes(size_t cut)
 	return n;
 }
 
-void guest_assert(const struct disk *before, const struct disk *after, const struct disk *now, size_t cut)
+void guest_assert(const struct disk *before, const struct disk *after, const struct disk *now,
+		  size_t cut)
 {
 	uint8_t *flushed = test_malloc(now->size);
 	bool *good = test_calloc(now->size, 1);
@@ -112,12 +118,13 @@ void guest_assert(const struct disk *before, const struct disk *after, const str
 	for (uint64_t at = 0; at < now->size; at++)
 		good[at] = now->bytes[at] == flushed[at];
 	for (size_t i = last; i < n_steps; i++)
-		for (uint64_t at = steps[i].offset; steps[i].journal <= cut && at < steps[i].offset + steps[i].n; at++)
+		for (uint64_t at = steps[i].offset;
+		     steps[i].journal <= cut && at < steps[i].offset + steps[i].n; at++)
 			good[at] |= now->bytes[at] == steps[i].fill;
 	for (uint64_t at = 0; at < now->size; at++)
 		if (!good[at])
-			wrong("byte %zu is 0x%02x: not 0x%02x as flushed, nor written since", (size_t)at, now->bytes[at],
-			      flushed[at]);
+			wrong("byte %zu is 0x%02x: not 0x%02x as flushed, nor written since",
+			      (size_t)at, now->bytes[at], flushed[at]);
 	test_free(flushed);
 	test_free(good);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "contents.h"
@@ -11,4 +12,5 @@ int guest_run(unsigned n, uint32_t seed);
 size_t guest_flushes(size_t cut);
 
 /* Each byte is what it was at the last flush before the cut, or what was written to it since. */
-void guest_assert(const struct disk *before, const struct disk *after, const struct disk *now, size_t cut);
+void guest_assert(const struct disk *before, const struct disk *after, const struct disk *now,
+		  size_t cut);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "run.h"
@@ -12,17 +13,20 @@ struct bytes {
 };
 
 struct operation {
-	const char *name;                       /* "resize/grow": figures are of all of a group, which comes first */
-	const char *setup[SETUP][WORDS];        /* make the images, of the files in operation_files() */
-	void (*damage)(const struct bytes *);   /* of the image "a" thereafter */
-	const char *words[WORDS];               /* the operation */
-	unsigned guest;                         /* > 0: instead, a guest writes to "a" so often */
-	int code;                               /* the exit code, if nothing fails */
-	const char *says;                       /* printed only then */
-	int repaired;                           /* that of a repair thereafter */
-	const char *mixed;                      /* files whose bytes are old or new each by itself; NULL: none */
-	bool replaces;                          /* the disk is another one thereafter */
-	bool large;                             /* not for a cut at every change */
+	/* "resize/grow": figures are of all of a group, which comes first */
+	const char *name;
+	/* make the images, of the files in operation_files() */
+	const char *setup[SETUP][WORDS];
+	void (*damage)(const struct bytes *); /* of the image "a" thereafter */
+	const char *words[WORDS];             /* the operation */
+	unsigned guest;                       /* > 0: instead, a guest writes to "a" so often */
+	int code;                             /* the exit code, if nothing fails */
+	const char *says;                     /* printed only then */
+	int repaired;                         /* that of a repair thereafter */
+	/* files whose bytes are old or new each by itself; NULL: none */
+	const char *mixed;
+	bool replaces; /* the disk is another one thereafter */
+	bool large;    /* not for a cut at every change */
 };
 
 extern const struct operation operations[];
@@ -32,7 +36,8 @@ extern const size_t n_operations;
 void operation_files(void);
 
 /* What is wrong with images that are repaired (damage.c). */
-void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *), no_blocks(const struct bytes *),
-	block_twice(const struct bytes *), not_copied(const struct bytes *), reserved_places(const struct bytes *),
+void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *),
+	no_blocks(const struct bytes *), block_twice(const struct bytes *),
+	not_copied(const struct bytes *), reserved_places(const struct bytes *),
 	incomplete(const struct bytes *), lost(const struct bytes *), dirty(const struct bytes *),
 	unknown_features(const struct bytes *), block_nowhere(const struct bytes *);

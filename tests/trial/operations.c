@@ -1,59 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "operation.h"
 
-#define NEW(options, from) { "convert", "-O", "qcow2", "-o", options, from, "a" }
-#define NEW_PACKED(options) { "convert", "-c", "-O", "qcow2", "-o", options, "random", "a" }
-#define WRITE(from, to) { "convert", "-n", "-f", "raw", "-O", "qcow2", from, to }
-#define WRITE_MAPPED(from, to) { "convert", "-n", "--map=m", "-f", "raw", "-O", "qcow2", from, to }
-#define PACK(from, to) { "convert", "-c", "-n", "-f", "raw", "-O", "qcow2", from, to }
-#define OVER(base, format, ...) { "create", "-q", "-f", "qcow2", "-b", base, "-F", format, __VA_ARGS__ }
-#define TAKE(name, image) { "snapshot", "-c", name, image }
-#define ADD(...) { "bitmap", "--add", __VA_ARGS__ }
+#define NEW(options, from) \
+	{ \
+		"convert", "-O", "qcow2", "-o", options, from, "a" \
+	}
+#define NEW_PACKED(options) \
+	{ \
+		"convert", "-c", "-O", "qcow2", "-o", options, "random", "a" \
+	}
+#define WRITE(from, to) \
+	{ \
+		"convert", "-n", "-f", "raw", "-O", "qcow2", from, to \
+	}
+#define WRITE_MAPPED(from, to) \
+	{ \
+		"convert", "-n", "--map=m", "-f", "raw", "-O", "qcow2", from, to \
+	}
+#define PACK(from, to) \
+	{ \
+		"convert", "-c", "-n", "-f", "raw", "-O", "qcow2", from, to \
+	}
+#define OVER(base, format, ...) \
+	{ \
+		"create", "-q", "-f", "qcow2", "-b", base, "-F", format, __VA_ARGS__ \
+	}
+#define TAKE(name, image) \
+	{ \
+		"snapshot", "-c", name, image \
+	}
+#define ADD(...) \
+	{ \
+		"bitmap", "--add", __VA_ARGS__ \
+	}
 
 /* "on" has noted some, and "off" as much. */
 #define NOTED(options) \
-	NEW(options, "random"), ADD("-g", "512", "a", "on"), ADD("-g", "2k", "--disable", "a", "off"), WRITE("few", "a"), \
+	NEW(options, "random"), ADD("-g", "512", "a", "on"), \
+		ADD("-g", "2k", "--disable", "a", "off"), WRITE("few", "a"), \
 		{ "bitmap", "--merge", "on", "a", "off" }, ADD("a", "new")
 
 /* Three disks behind each other, with snapshots s0 and s1 between them. */
 #define TAKEN(options, fill) \
-	{ NEW(options, "random"), fill("few", "a"), TAKE("s0", "a"), fill("other", "a"), TAKE("s1", "a"), fill("random", "a") }
+	{ \
+		NEW(options, "random"), fill("few", "a"), TAKE("s0", "a"), fill("other", "a"), \
+			TAKE("s1", "a"), fill("random", "a") \
+	}
 /* The disk has changed half of what it shares with s0. */
-#define SHARED(options, fill)                                             \
-	{                                                                 \
+#define SHARED(options, fill) \
+	{ \
 		NEW(options, "random"), TAKE("s0", "a"), fill("few", "a") \
 	}
-#define SNAPSHOTS(name, options, fill)                                                            \
-	{ name "/create", TAKEN(options, fill), .words = { "snapshot", "-c", "new", "a" } },      \
+#define SNAPSHOTS(name, options, fill) \
+	{ name "/create", TAKEN(options, fill), .words = { "snapshot", "-c", "new", "a" } }, \
 		{ name "/apply0", TAKEN(options, fill), .words = { "snapshot", "-a", "s0", "a" }, \
-		  .replaces = true },                                                             \
+		  .replaces = true }, \
 		{ name "/apply1", TAKEN(options, fill), .words = { "snapshot", "-a", "s1", "a" }, \
-		  .replaces = true },                                                             \
-		{ name "/delete0", TAKEN(options, fill),                                          \
-		  .words = { "snapshot", "-d", "s0", "a" } },                                     \
-		{ name "/delete1", TAKEN(options, fill),                                          \
-		  .words = { "snapshot", "-d", "s1", "a" } },                                     \
-		{ name "/create-again", SHARED(options, fill),                                    \
-		  .words = { "snapshot", "-c", "new", "a" } },                                    \
-		{ name "/apply-shared", SHARED(options, fill),                                    \
-		  .words = { "snapshot", "-a", "s0", "a" }, .replaces = true },                   \
-	{                                                                                         \
-		name "/delete-shared", SHARED(options, fill), .words = {                          \
-			"snapshot",                                                               \
-			"-d",                                                                     \
-			"s0",                                                                     \
-			"a"                                                                       \
-		}                                                                                 \
+		  .replaces = true }, \
+		{ name "/delete0", TAKEN(options, fill), \
+		  .words = { "snapshot", "-d", "s0", "a" } }, \
+		{ name "/delete1", TAKEN(options, fill), \
+		  .words = { "snapshot", "-d", "s1", "a" } }, \
+		{ name "/create-again", SHARED(options, fill), \
+		  .words = { "snapshot", "-c", "new", "a" } }, \
+		{ name "/apply-shared", SHARED(options, fill), \
+		  .words = { "snapshot", "-a", "s0", "a" }, .replaces = true }, \
+	{ \
+		name "/delete-shared", SHARED(options, fill), .words = { \
+			"snapshot", \
+			"-d", \
+			"s0", \
+			"a" \
+		} \
 	}
 
 /* Its refcount table is full but for a few entries. */
-#define FULL_TABLE { "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64,preallocation=full", "a", "1970k" }
+#define FULL_TABLE \
+	{ \
+		"create", "-q", "-f", "qcow2", "-o", \
+			"cluster_size=512,refcount_bits=64,preallocation=full", "a", "1970k" \
+	}
 
 /* There are clusters that nothing uses any more, with what was in them. */
-#define USED(options) NEW(options, "random"), TAKE("s", "a"), WRITE("other", "a"), { "snapshot", "-d", "s", "a" }
+#define USED(options) \
+	NEW(options, "random"), TAKE("s", "a"), WRITE("other", "a"), \
+	{ \
+		"snapshot", "-d", "s", "a" \
+	}
 
-#define DAMAGED(options) { { "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, WRITE("dense", "a") }
+#define DAMAGED(options) \
+	{ \
+		{ "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, WRITE("dense", "a") \
+	}
 #define DAMAGED_TAKEN(options) \
-	{ { "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, WRITE("dense", "a"), TAKE("s0", "a"), WRITE("dense2", "a") }
+	{ \
+		{ "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, WRITE("dense", "a"), \
+			TAKE("s0", "a"), WRITE("dense2", "a") \
+	}
 #define REPAIR .words = { "check", "-r", "all", "a" }
 
 const struct operation operations[] = {
@@ -409,9 +452,12 @@ const size_t n_operations = N_OF(operations);
 
 void operation_files(void)
 {
-	/* of "other": pieces that begin and end inside clusters, with whole clusters between them */
-	static const char map[] = "# Mapfile.\n0x0 ? 1\n0x0 0x600 +\n0x600 0x400 ?\n0xa00 0x2000 +\n0x2a00 0x1c00 ?\n"
-				  "0x4600 0x7c00 +\n0xc200 0x200 ?\n0xc400 0x7c00 +\n";
+	/*
+	 * of "other": pieces that begin and end inside clusters, with whole clusters between them
+	 */
+	static const char map[] =
+		"# Mapfile.\n0x0 ? 1\n0x0 0x600 +\n0x600 0x400 ?\n0xa00 0x2000 +\n0x2a00 0x1c00 ?\n"
+		"0x4600 0x7c00 +\n0xc200 0x200 ?\n0xc400 0x7c00 +\n";
 	enum { DISK = 90 << 10, DENSE = 40 << 10 };
 	static uint8_t bytes[DISK];
 	uint32_t state = 1;

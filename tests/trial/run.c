@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "run.h"
 
 #include <stdarg.h>
@@ -7,7 +8,7 @@ static char tried_now[128];
 
 int run(const char *const words[])
 {
-	struct console console = { .out = &out.out, .err = &err.out , .progress_in_out = true };
+	struct console console = { .out = &out.out, .err = &err.out, .progress_in_out = true };
 	char *argv[WORDS];
 	int argc = 0;
 
@@ -40,9 +41,13 @@ void put_raw(const char *name, uint32_t seed, size_t n, size_t same)
 	uint32_t state = seed;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t s = i / 7000 % 5 < same ? 1 : seed, kind = ((uint32_t)i / 3000 + s) % 4, random = dice(&state);
+		uint32_t s = i / 7000 % 5 < same ? 1 : seed, kind = ((uint32_t)i / 3000 + s) % 4,
+			 random = dice(&state);
 
-		bytes[i] = kind == 0 ? 0 : kind == 1 ? (uint8_t)(random >> 16) : kind == 2 ? 'a' : (uint8_t)('a' + s);
+		bytes[i] = kind == 0   ? 0
+			   : kind == 1 ? (uint8_t)(random >> 16)
+			   : kind == 2 ? 'a'
+				       : (uint8_t)('a' + s);
 	}
 	sim_file_put(name, bytes, n);
 	test_free(bytes);

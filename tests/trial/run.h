@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "cli/command.h"
@@ -18,12 +19,16 @@ int run(const char *const words[]);
 void must(const char *const words[]);
 #define MUST(...) must((const char *const[WORDS]){ __VA_ARGS__ })
 
-/* Bytes of all kinds, which differ with `seed`; of each 35000, the first `same` * 7000 are as with seed 1. */
+/*
+ * Bytes of all kinds, which differ with `seed`; of each 35000, the first `same` * 7000 are as with
+ * seed 1.
+ */
 void put_raw(const char *name, uint32_t seed, size_t n, size_t same);
 
 /*
- * What is tried now has this name, which a failure is told with. False: it is not to be tried, since ONLY in the
- * environment says another name; ONLY=resize is all whose names begin with "resize/".
+ * What is tried now has this name, which a failure is told with. False: it is not to be tried,
+ * since ONLY in the environment says another name; ONLY=resize is all whose names begin with
+ * "resize/".
  */
 bool trying(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "trial.h"
 
 #include "blk/mark.h"
@@ -30,7 +31,7 @@ static int operate(const struct trial *t)
 	return t->op->guest > 0 ? guest_run(t->op->guest, t->seed) : run(t->op->words);
 }
 
-/* ---- one state ---------------------------------------------------------------------------------------------------- */
+/* ---- one state ---- */
 
 static bool seen(struct trial *t, uint64_t more)
 {
@@ -79,7 +80,10 @@ static void assert_verdicts(enum verdict_on on)
 		assert_verdict(name, on);
 }
 
-/* How many clusters have a refcount lower than their users: what is written next could destroy these. */
+/*
+ * How many clusters have a refcount lower than their users: what is written next could destroy
+ * these.
+ */
 static unsigned endangered(void)
 {
 	unsigned n = 0;
@@ -167,15 +171,19 @@ static bool untouched(const struct trial *t, const char *name)
 
 	for (size_t i = 0; i < t->files.n; i++)
 		if (strcmp(t->files.file[i].name, name) == 0)
-			return t->files.file[i].size == size && memcmp(t->files.file[i].bytes, bytes, size) == 0;
+			return t->files.file[i].size == size &&
+			       memcmp(t->files.file[i].bytes, bytes, size) == 0;
 	return false;
 }
 
 static struct contents assert_state(const struct trial *t, size_t cut)
 {
 	const struct expectation expected = {
-		.before = &t->before, .after = &t->after, .mixed = t->op->mixed,
-		.mixture = t->op->guest > 0 ? guest_assert : assert_mixed, .cut = cut,
+		.before = &t->before,
+		.after = &t->after,
+		.mixed = t->op->mixed,
+		.mixture = t->op->guest > 0 ? guest_assert : assert_mixed,
+		.cut = cut,
 	};
 	struct contents now;
 
@@ -213,12 +221,14 @@ static void assert_works(const struct trial *t, const struct contents *now)
 	if (name == NULL || t->op->damage != NULL || untouched(t, name))
 		return;
 	if (storage_begin(&storage, NULL, &why) != ST_OK ||
-	    chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+	    chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) !=
+		    ST_OK)
 		wrong("it cannot be worked with: %s", why.text);
 	blk = &chain.link[0].image->blk;
 	n = blk->size < PIECE ? (size_t)blk->size : PIECE;
 	memset(piece, 'w', n);
-	if (blk_write(blk, 0, piece, n) != ST_OK || blk_write(blk, blk->size - n, piece, n) != ST_OK ||
+	if (blk_write(blk, 0, piece, n) != ST_OK ||
+	    blk_write(blk, blk->size - n, piece, n) != ST_OK ||
 	    image_flush(chain.link[0].image, &why) != ST_OK || blk_read(blk, 0, back, n) != ST_OK ||
 	    memcmp(piece, back, n) != 0)
 		wrong("it cannot be written to");
@@ -241,12 +251,20 @@ static void repair(const struct trial *t, const char *name)
 
 	if (RUN("check", "-r", "all", name) != code)
 		wrong("%s cannot be repaired: %s%s", name, out.text, err.text);
-	/* Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut leaves none either. */
+	/*
+	 * Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut
+	 * leaves none either.
+	 */
 	if (code == EXIT_OK)
-		assert_verdict(name, t->op->damage != NULL && is_command(t->op, "check") ? VERDICT_NOTHING_LOST : VERDICT_CLEAN);
+		assert_verdict(name, t->op->damage != NULL && is_command(t->op, "check")
+					     ? VERDICT_NOTHING_LOST
+					     : VERDICT_CLEAN);
 }
 
-/* A repair makes it clean, and changes nothing that can be read; a second one changes nothing at all. */
+/*
+ * A repair makes it clean, and changes nothing that can be read; a second one changes nothing at
+ * all.
+ */
 static void assert_finishes(const struct trial *t, const struct contents *now)
 {
 	struct sim_files repaired;
@@ -268,7 +286,8 @@ static void assert_finishes(const struct trial *t, const struct contents *now)
 		if (is_qcow2(name) && (t->op->damage != NULL || !untouched(t, name)))
 			repair(t, name);
 		bytes = sim_file(name, &size);
-		if (size != repaired.file[i].size || memcmp(bytes, repaired.file[i].bytes, size) != 0)
+		if (size != repaired.file[i].size ||
+		    memcmp(bytes, repaired.file[i].bytes, size) != 0)
 			wrong("%s: repairing it once more changes it", name);
 	}
 	sim_files_drop(&repaired);
@@ -291,7 +310,7 @@ static void assert_all(struct trial *t, size_t cut)
 	contents_free(&now);
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ---- */
 
 static struct sim_files prepare(const struct operation *op)
 {
@@ -309,7 +328,9 @@ static struct sim_files prepare(const struct operation *op)
 	return files;
 }
 
-/* What the operation does when nothing fails is what is expected; the volume is then as after it. */
+/*
+ * What the operation does when nothing fails is what is expected; the volume is then as after it.
+ */
 static struct trial begin(const struct operation *op, struct figures *figures)
 {
 	struct trial t = { .op = op, .figures = figures, .seed = setting("SEED", 0) };
@@ -333,7 +354,8 @@ static struct trial begin(const struct operation *op, struct figures *figures)
 	t.final = sim_files_keep();
 	for (size_t i = 0; !op->replaces && op->guest == 0 && i < t.before.n; i++)
 		if (!is_mixed(op->mixed, t.before.file[i].name))
-			assert_same_beginning(&t.before.file[i], contents_find(&t.after, t.before.file[i].name));
+			assert_same_beginning(&t.before.file[i],
+					      contents_find(&t.after, t.before.file[i].name));
 	figures->operations++;
 	return t;
 }
@@ -348,7 +370,7 @@ static void end(struct trial *t)
 	free(t->words);
 }
 
-/* ---- cuts --------------------------------------------------------------------------------------------------------- */
+/* ---- cuts ---- */
 
 static bool wanted(const struct powercut *cut, void *arg)
 {
@@ -370,7 +392,8 @@ void trial_cut(const struct operation *op, struct figures *figures)
 	const struct powercut_plan plan = {
 		.seed = setting("SEED", 0),
 		.n_seeds = setting("SEEDS", 2),
-		.only_mixtures = op->large || setting("SEED", 0) > 0, /* the others are the same for each seed */
+		.only_mixtures = op->large ||
+				 setting("SEED", 0) > 0, /* the others are the same for each seed */
 		.sample = op->large ? 7 : 1,
 	};
 	struct trial t = begin(op, figures);
@@ -379,7 +402,7 @@ void trial_cut(const struct operation *op, struct figures *figures)
 	end(&t);
 }
 
-/* ---- failures ----------------------------------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 enum { FAILURES_MAX = 20000 }; /* where ONLY leaves out most */
 
@@ -390,21 +413,26 @@ static const char *const victims[] = { "allocation", "io", "space", "cancel" };
 static void arm(enum victim victim, unsigned n)
 {
 	sim_fail_allocation(victim == ALLOCATION ? n : 0);
-	sim_volume_fail(victim == CALL_IO || victim == CALL_NO_SPACE ? n : 0, victim == CALL_IO ? ST_IO : ST_NO_SPACE);
+	sim_volume_fail(victim == CALL_IO || victim == CALL_NO_SPACE ? n : 0,
+			victim == CALL_IO ? ST_IO : ST_NO_SPACE);
 	sim_cancel(victim == CANCEL ? n : 0);
 }
 
 static bool has_failed(enum victim victim)
 {
-	return victim == ALLOCATION ? sim_allocation_failed() : victim == CANCEL ? sim_was_cancelled() : sim_volume_failed();
+	return victim == ALLOCATION ? sim_allocation_failed()
+	       : victim == CANCEL   ? sim_was_cancelled()
+				    : sim_volume_failed();
 }
 
 /* A status that says what happened, and no result beside it. */
 static void assert_failure(const struct operation *op, int code)
 {
-	bool misused = strstr(err.text, "Try 'efi-img help ") != NULL, compares = is_command(op, "compare") && !misused;
+	bool misused = strstr(err.text, "Try 'efi-img help ") != NULL,
+	     compares = is_command(op, "compare") && !misused;
 
-	if (strstr(err.text, "efi-img: ") == NULL || (op->says != NULL && strstr(out.text, op->says) != NULL))
+	if (strstr(err.text, "efi-img: ") == NULL ||
+	    (op->says != NULL && strstr(out.text, op->says) != NULL))
 		wrong("exit code %d; it said: %s%s", code, out.text, err.text);
 	if (compares ? code < 2 || code > 4 : code != EXIT_ERROR)
 		wrong("exit code %d: %s", code, err.text);
@@ -494,7 +522,7 @@ void trial_fail(const struct operation *op, struct figures *figures)
 	end(&t);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------------------- */
+/* ---- all of them ---- */
 
 static void add(struct figures *sum, const struct figures *figures)
 {
@@ -508,8 +536,8 @@ static void add(struct figures *sum, const struct figures *figures)
 
 static void print(const struct figures *f)
 {
-	print_message("| %-9s | %4u | %6u | %7u | %7u | %6u |\n", f->group, f->operations, f->changes, f->states, f->distinct,
-		      f->failures);
+	print_message("| %-9s | %4u | %6u | %7u | %7u | %6u |\n", f->group, f->operations,
+		      f->changes, f->states, f->distinct, f->failures);
 }
 
 /* Whether the name of an operation begins with that of the group. */

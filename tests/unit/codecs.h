@@ -1,4 +1,8 @@
-/* Bytes of all kinds, and calls of codecs with everything around them looked at: for test_codec, test_deflate and test_zstd. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bytes of all kinds, and calls of codecs with everything around them looked at: for test_codec,
+ * test_deflate and test_zstd.
+ */
 #pragma once
 
 #include "unit.h"
@@ -29,8 +33,8 @@ enum data { ZEROS, NOISE, WORDS, PERIOD_4000, PERIOD_32000, MIXED, N_DATA };
 
 static inline void fill(uint8_t *bytes, size_t n, enum data kind)
 {
-	static const char *const words[] = { "the ", "cluster ", "of ", "an ", "image ", "is ", "described\n", "by ",
-		"0x", "entry, " };
+	static const char *const words[] = { "the ", "cluster ",    "of ", "an ", "image ",
+					     "is ",  "described\n", "by ", "0x",  "entry, " };
 	size_t period = kind == PERIOD_4000 ? 4000 : 32000, length;
 
 	for (size_t i = 0; i < n; i++) {
@@ -67,7 +71,10 @@ static inline void flip_a_bit(uint8_t *bytes, size_t n)
 
 /* ---- calls with everything around them looked at ---- */
 
-/* Inputs are copied into memory of just their size, so that the sanitizer sees what is read behind them. */
+/*
+ * Inputs are copied into memory of just their size, so that the sanitizer sees what is read behind
+ * them.
+ */
 static inline uint8_t *copy_of(const void *bytes, size_t n)
 {
 	uint8_t *copy = malloc(n > 0 ? n : 1);
@@ -75,14 +82,15 @@ static inline uint8_t *copy_of(const void *bytes, size_t n)
 	return memcpy(copy, bytes, n);
 }
 
-static inline enum status decompress(struct codec *codec, const void *in, size_t in_len, uint8_t *out, size_t out_len)
+static inline enum status decompress(struct codec *codec, const void *in, size_t in_len,
+				     uint8_t *out, size_t out_len)
 {
 	uint8_t *from = copy_of(in, in_len), *to = malloc(out_len + 2 * GUARD);
 	enum status st;
 
 	memset(to, GUARD_BYTE, out_len + 2 * GUARD);
-	st = codec != NULL ? codec_decompress(codec, from, in_len, to + GUARD, out_len) :
-		inflate_prefix(from, in_len, to + GUARD, out_len);
+	st = codec != NULL ? codec_decompress(codec, from, in_len, to + GUARD, out_len)
+			   : inflate_prefix(from, in_len, to + GUARD, out_len);
 	for (size_t i = 0; i < GUARD; i++)
 		assert_true(to[i] == GUARD_BYTE && to[GUARD + out_len + i] == GUARD_BYTE);
 	if (out != NULL)
@@ -92,8 +100,8 @@ static inline enum status decompress(struct codec *codec, const void *in, size_t
 	return st;
 }
 
-static inline enum status compress_into(struct codec *codec, const void *in, size_t in_len, uint8_t *out, size_t capacity,
-	size_t *ret_len)
+static inline enum status compress_into(struct codec *codec, const void *in, size_t in_len,
+					uint8_t *out, size_t capacity, size_t *ret_len)
 {
 	uint8_t *from = copy_of(in, in_len), *to = malloc(capacity + 2 * GUARD);
 	enum status st;
@@ -111,7 +119,8 @@ static inline enum status compress_into(struct codec *codec, const void *in, siz
 	return st;
 }
 
-static inline void assert_fills(struct codec *codec, const void *in, size_t in_len, const uint8_t *expected, size_t n)
+static inline void assert_fills(struct codec *codec, const void *in, size_t in_len,
+				const uint8_t *expected, size_t n)
 {
 	uint8_t *out = test_malloc(n);
 
@@ -120,7 +129,8 @@ static inline void assert_fills(struct codec *codec, const void *in, size_t in_l
 	test_free(out);
 }
 
-#define assert_corrupt(codec, in, in_len, n) assert_int_equal(decompress(codec, in, in_len, NULL, n), ST_CORRUPT)
+#define assert_corrupt(codec, in, in_len, n) \
+	assert_int_equal(decompress(codec, in, in_len, NULL, n), ST_CORRUPT)
 
 static inline size_t roomy(size_t n)
 {
@@ -128,5 +138,6 @@ static inline size_t roomy(size_t n)
 }
 
 /* Of what is compressed. */
-static const size_t sizes[] = { 1, 2, 3, 7, 40, 511, 512, 513, 4096, 65535, CLUSTER, CLUSTER + 1, 200000, MIB,
-	CODEC_INPUT_MAX };
+static const size_t sizes[] = { 1,       2,           3,      7,    40,
+				511,     512,         513,    4096, 65535,
+				CLUSTER, CLUSTER + 1, 200000, MIB,  CODEC_INPUT_MAX };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "machine.h"
@@ -8,29 +9,75 @@
 #include "volume.h"
 
 /*
- * The menu, driven by keys. What stands on the screen at each \7 is compared with tests/unit/screens/NAME.txt; with
- * UPDATE_SCREENS=1 in the environment it is written there instead, to be read.
+ * The menu, driven by keys. What stands on the screen at each \7 is compared with
+ * tests/unit/screens/NAME.txt; with UPDATE_SCREENS=1 in the environment it is written there
+ * instead, to be read.
  */
 
 enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = MIB };
 
-#define L "\7"  /* look */
+#define L  "\7" /* look */
 #define CR "\r"
 
 static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 
-/* The stick, a disk with something on it, a blank one, one with other sectors, and a drive without a medium. */
+/*
+ * The stick, a disk with something on it, a blank one, one with other sectors, and a drive without
+ * a medium.
+ */
 static const struct sim_device machine[] = {
-	{ "fs0: blk0:", { .path = (char *)"Usb(0x1)", .parent = DEVICE_NO_PARENT, .bus = "USB", .model = (char *)"SanDisk Ultra",
-			  .serial = (char *)"4C530001", .size_bytes = MIB, .block_bytes = 512, .medium = true, .removable = true, .started_from = true,
-			  .flushes = true, .volume = { .present = true, .label = (char *)"STICK", .size_bytes = 64 * MIB, .free_bytes = 60 * MIB } } },
-	{ "blk1:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"Samsung SSD 980",
-		     .serial = (char *)"S4X9R12", .size_bytes = DISK, .block_bytes = 512, .medium = true, .flushes = true } },
-	{ "blk2:", { .path = (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "SATA", .model = (char *)"WDC WD10EZEX-08WN4A0",
-		     .serial = (char *)"WD-WCC3F77", .size_bytes = DISK, .block_bytes = 512, .medium = true, .flushes = true } },
-	{ "blk3:", { .path = (char *)"Pci(0x3)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"KIOXIA", .serial = (char *)"Y0F1230A",
-		     .size_bytes = DISK, .block_bytes = 4096, .medium = true, .flushes = true } },
-	{ "blk4:", { .path = (char *)"Pci(0x4)", .parent = DEVICE_NO_PARENT, .bus = "SATA", .model = (char *)"DVD", .removable = true } },
+	{ "fs0: blk0:",
+	  { .path = (char *)"Usb(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "USB",
+	    .model = (char *)"SanDisk Ultra",
+	    .serial = (char *)"4C530001",
+	    .size_bytes = MIB,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .removable = true,
+	    .started_from = true,
+	    .flushes = true,
+	    .volume = { .present = true,
+			.label = (char *)"STICK",
+			.size_bytes = 64 * MIB,
+			.free_bytes = 60 * MIB } } },
+	{ "blk1:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .model = (char *)"Samsung SSD 980",
+	    .serial = (char *)"S4X9R12",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
+	{ "blk2:",
+	  { .path = (char *)"Pci(0x2)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "SATA",
+	    .model = (char *)"WDC WD10EZEX-08WN4A0",
+	    .serial = (char *)"WD-WCC3F77",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
+	{ "blk3:",
+	  { .path = (char *)"Pci(0x3)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .model = (char *)"KIOXIA",
+	    .serial = (char *)"Y0F1230A",
+	    .size_bytes = DISK,
+	    .block_bytes = 4096,
+	    .medium = true,
+	    .flushes = true } },
+	{ "blk4:",
+	  { .path = (char *)"Pci(0x4)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "SATA",
+	    .model = (char *)"DVD",
+	    .removable = true } },
 };
 
 static uint8_t source[DISK];
@@ -65,9 +112,11 @@ static inline void plug_in_many(void)
 /* A disk with a GPT and data, and an image of it in a raw file. */
 static void set_up(void)
 {
-	static const struct sim_part parts[] = { { sim_esp, 40, 500, "EFI system" }, { sim_linux, 501, 2000, "root" } };
+	static const struct sim_part parts[] = { { sim_esp, 40, 500, "EFI system" },
+						 { sim_linux, 501, 2000, "root" } };
 	static const uint8_t zeros[DISK];
-	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SOURCE, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = SOURCE, .block_bytes = 512 });
 
 	sim_volume(&kind);
 	for (size_t i = 300 * 512; i < SOURCE - 40 * 512; i++)
@@ -94,9 +143,7 @@ static void tear_down(void)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/*
- * ---- what is looked at ----------------------------------------------------------------------------------------------
- */
+/* ---- what is looked at ---- */
 
 struct watch {
 	struct capture text;

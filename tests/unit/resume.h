@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "machine.h"
@@ -16,18 +17,34 @@ static const uint64_t always = 10000000000, never = 1;
 static uint8_t bytes[DISK];
 
 static const struct sim_device machine[] = {
-	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
-	{ "blk1:", { .path = (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"E", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk0:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"D",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
+	{ "blk1:",
+	  { .path = (char *)"Pci(0x2)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"E",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
 };
 
 static const char *const capture[] = { "convert", "-O", "qcow2", "serial=D", "t", NULL };
-static const char *const capture_packed[] = { "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "serial=D", "t", NULL };
+static const char *const capture_packed[] = { "convert",  "-c", "-O",
+					      "qcow2",    "-o", "compression_type=zstd",
+					      "serial=D", "t",  NULL };
 static const char *const capture_raw[] = { "convert", "serial=D", "t", NULL };
 static const char *const capture_split[] = { "convert", "--split=2M", "serial=D", "t", NULL };
-static const char *const restore[] = { "convert", "--no-table", "-n",	     "-f", "raw",
-				       "source",  "serial=E",	"--erase=E", NULL };
+static const char *const restore[] = { "convert", "--no-table", "-n",        "-f", "raw",
+				       "source",  "serial=E",   "--erase=E", NULL };
 
 static const struct row {
 	const char *name;
@@ -114,7 +131,8 @@ static void assert_whole(const struct row *row, const char *where)
 	} else {
 		if (RUN("compare", "t", "serial=D") != EXIT_OK)
 			wrong("%s: %s%s", where, out.text, err.text);
-		if (row->words != capture_raw && row->words != capture_split && RUN("check", "t") != EXIT_OK)
+		if (row->words != capture_raw && row->words != capture_split &&
+		    RUN("check", "t") != EXIT_OK)
 			wrong("%s: %s%s", where, out.text, err.text);
 	}
 	if (sim_file(row->journal, &n) != NULL)

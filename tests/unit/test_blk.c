@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -16,8 +17,8 @@ static void fill(struct memory_blk *m)
 }
 
 /*
- * Reads every interesting range through every kind of blk, into buffers of every alignment. memory_blk checks its
- * contract.
+ * Reads every interesting range through every kind of blk, into buffers of every alignment.
+ * memory_blk checks its contract.
  */
 static void test_read(void **state)
 {
@@ -32,7 +33,8 @@ static void test_read(void **state)
 		{ .size = 512, .block_bytes = 512, .buffer_align = 16 },
 	};
 	static const uint64_t marks[] = {
-		0, 1, 511, 512, 513, 4095, 4096, 4097, 65535, 65536, 65537, 65536 + 512, 131072, 131073, 3 * 65536 - 1, 3 * 65536,
+		0,     1,     511,   512,         513,    4095,   4096,          4097,
+		65535, 65536, 65537, 65536 + 512, 131072, 131073, 3 * 65536 - 1, 3 * 65536,
 	};
 
 	(void)state;
@@ -48,8 +50,10 @@ static void test_read(void **state)
 				uint8_t *buf = malloc(shift + len + 1);
 
 				buf[shift + len] = 0x5c;
-				if ((blk_read(&m->blk, marks[a], buf + shift, len) == ST_OK) != inside)
-					fail_msg("kind %zu: %ju to %ju", k, (uintmax_t)marks[a], (uintmax_t)marks[b]);
+				if ((blk_read(&m->blk, marks[a], buf + shift, len) == ST_OK) !=
+				    inside)
+					fail_msg("kind %zu: %ju to %ju", k, (uintmax_t)marks[a],
+						 (uintmax_t)marks[b]);
 				for (uint64_t i = 0; inside && i < len; i++)
 					assert_true(buf[shift + i] == pattern(marks[a] + i));
 				assert_int_equal(buf[shift + len], 0x5c);
@@ -64,7 +68,8 @@ static void test_read(void **state)
 /* What fits the device goes to it in one transfer, without a copy in between. */
 static void test_no_needless_bounce(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 8192, .block_bytes = 512, .buffer_align = 8 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 8192, .block_bytes = 512, .buffer_align = 8 });
 	uint8_t *buf = io_alloc(4096);
 
 	(void)state;
@@ -80,7 +85,8 @@ static void test_no_needless_bounce(void **state)
 
 static void test_read_failure(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 4 * 65536, .block_bytes = 512 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 4 * 65536, .block_bytes = 512 });
 	uint8_t *buf = malloc(4 * 65536);
 
 	(void)state;
@@ -100,8 +106,9 @@ static void test_read_padded(void **state)
 		uint64_t offset;
 		size_t len, inside;
 	} rows[] = {
-		{ 0, 100, 100 }, { 0, 1000, 1000 }, { 0, 1001, 1000 }, { 999, 10, 1 }, { 1000, 10, 0 }, { 5000, 10, 0 },
-		{ UINT64_MAX, 10, 0 }, { 10, 0, 0 }, { 500, 2000, 500 },
+		{ 0, 100, 100 },       { 0, 1000, 1000 }, { 0, 1001, 1000 },
+		{ 999, 10, 1 },        { 1000, 10, 0 },   { 5000, 10, 0 },
+		{ UINT64_MAX, 10, 0 }, { 10, 0, 0 },      { 500, 2000, 500 },
 	};
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 1000 });
 
@@ -113,7 +120,8 @@ static void test_read_padded(void **state)
 		memset(buf, 0x5c, rows[i].len + 1);
 		assert_row(blk_read_padded(&m->blk, rows[i].offset, buf, rows[i].len) == ST_OK, i);
 		for (size_t k = 0; k < rows[i].len; k++)
-			assert_row(buf[k] == (k < rows[i].inside ? pattern(rows[i].offset + k) : 0), i);
+			assert_row(buf[k] == (k < rows[i].inside ? pattern(rows[i].offset + k) : 0),
+				   i);
 		assert_row(buf[rows[i].len] == 0x5c, i);
 		free(buf);
 	}
@@ -123,7 +131,8 @@ static void test_read_padded(void **state)
 /* A file grows as it is written, and a gap reads as zeros, not as what was there before. */
 static void test_write_grows(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 10, .writable = true, .limit = 400000 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 10, .writable = true, .limit = 400000 });
 	uint8_t *data = malloc(200000);
 
 	(void)state;
@@ -149,7 +158,10 @@ static void test_write_grows(void **state)
 	blk_close(&m->blk);
 }
 
-/* Any range from any buffer into any device: what is around it stays, and memory_blk checks its contract. */
+/*
+ * Any range from any buffer into any device: what is around it stays, and memory_blk checks its
+ * contract.
+ */
 static void test_write(void **state)
 {
 	static const struct memory_blk_kind kinds[] = {
@@ -159,7 +171,9 @@ static void test_write(void **state)
 		{ .size = 3 * 65536, .block_bytes = 65536, .buffer_align = 16 },
 		{ .size = 512, .block_bytes = 512, .buffer_align = 16 },
 	};
-	static const uint64_t marks[] = { 0, 1, 511, 512, 513, 4095, 4096, 4097, 65535, 65536, 65537, 131072, 131073, 3 * 65536 - 1, 3 * 65536 };
+	static const uint64_t marks[] = { 0,     1,      511,    512,           513,
+					  4095,  4096,   4097,   65535,         65536,
+					  65537, 131072, 131073, 3 * 65536 - 1, 3 * 65536 };
 
 	(void)state;
 	for (size_t k = 0; k < N_OF(kinds); k++) {
@@ -177,10 +191,15 @@ static void test_write(void **state)
 
 				fill(m);
 				memset(buf, 0xee, shift + len + 1);
-				if ((blk_write(&m->blk, marks[a], buf + shift, len) == ST_OK) != inside)
-					fail_msg("kind %zu: %ju to %ju", k, (uintmax_t)marks[a], (uintmax_t)marks[b]);
+				if ((blk_write(&m->blk, marks[a], buf + shift, len) == ST_OK) !=
+				    inside)
+					fail_msg("kind %zu: %ju to %ju", k, (uintmax_t)marks[a],
+						 (uintmax_t)marks[b]);
 				for (uint64_t i = 0; i < m->blk.size; i++)
-					assert_true(m->bytes[i] == (inside && i >= marks[a] && i < marks[b] ? 0xee : pattern(i)));
+					assert_true(m->bytes[i] ==
+						    (inside && i >= marks[a] && i < marks[b]
+							     ? 0xee
+							     : pattern(i)));
 				free(buf);
 			}
 		}
@@ -194,12 +213,14 @@ static void test_write_failure(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= 5; n++) {
-		struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 3 * 65536, .block_bytes = 512, .writable = true });
+		struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){
+			.size = 3 * 65536, .block_bytes = 512, .writable = true });
 		uint8_t *buf = calloc(1, 100000);
 
 		m->calls_to_failure = n;
 		m->status = ST_IO;
-		assert_int_equal(blk_write(&m->blk, 100, buf, 100000), n <= 4 ? ST_IO : ST_OK); /* head, whole, tail, whole */
+		/* head, whole, tail, whole */
+		assert_int_equal(blk_write(&m->blk, 100, buf, 100000), n <= 4 ? ST_IO : ST_OK);
 		free(buf);
 		blk_close(&m->blk);
 	}
@@ -209,7 +230,8 @@ static void test_write_failure(void **state)
 static void test_write_refused(void **state)
 {
 	struct memory_blk *reading = memory_blk_new(&(struct memory_blk_kind){ .size = 512 });
-	struct memory_blk *fixed = memory_blk_new(&(struct memory_blk_kind){ .size = 512, .writable = true });
+	struct memory_blk *fixed = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 512, .writable = true });
 
 	(void)state;
 	assert_int_equal(blk_write(&reading->blk, 0, "x", 1), ST_READ_ONLY);
@@ -228,7 +250,8 @@ static void test_write_refused(void **state)
 
 static void test_no_memory(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 1024, .block_bytes = 512, .writable = true });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 1024, .block_bytes = 512, .writable = true });
 
 	(void)state;
 	sim_fail_allocation(1);
@@ -240,20 +263,24 @@ static void test_no_memory(void **state)
 
 static void test_extent_refused(void **state)
 {
-	static const struct { uint64_t offset, len; } rows[] = { { 0, 0 }, { 0, 513 }, { 512, 1 }, { UINT64_MAX, 2 } };
+	static const struct {
+		uint64_t offset, len;
+	} rows[] = { { 0, 0 }, { 0, 513 }, { 512, 1 }, { UINT64_MAX, 2 } };
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 512 });
 	struct extent extent;
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++)
-		assert_row(blk_extent(&m->blk, rows[i].offset, rows[i].len, &extent) == ST_INVALID, i);
+		assert_row(blk_extent(&m->blk, rows[i].offset, rows[i].len, &extent) == ST_INVALID,
+			   i);
 	assert_ok(blk_extent(&m->blk, 511, 1, &extent));
 	blk_close(&m->blk);
 }
 
 static void test_zeros(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 100, .writable = true, .limit = 8 << 20 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 100, .writable = true, .limit = 8 << 20 });
 
 	(void)state;
 	fill(m);
@@ -272,7 +299,8 @@ static void test_zeros(void **state)
 /* What it does not do itself is written, and so is all of what it has begun and cannot. */
 static void test_zeros_by_the_device(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 64 << 10, .block_bytes = 512, .writable = true, .zero_bytes = 8192 });
+	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){
+		.size = 64 << 10, .block_bytes = 512, .writable = true, .zero_bytes = 8192 });
 
 	(void)state;
 	fill(m);
@@ -293,7 +321,8 @@ static void test_zeros_by_the_device(void **state)
 
 static void test_zeros_cancelled(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .writable = true, .limit = 8 << 20 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .writable = true, .limit = 8 << 20 });
 
 	(void)state;
 	sim_cancel(3);

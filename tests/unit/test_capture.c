@@ -1,4 +1,8 @@
-/* What a capture writes, and in which order: the file from its front to its end, and hardly anything but data. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a capture writes, and in which order: the file from its front to its end, and hardly
+ * anything but data.
+ */
 #include "machine.h"
 #include "powercut.h"
 #include "record/outcome.h"
@@ -12,8 +16,14 @@ static const struct sim_volume_kind kind = { .free_bytes = 128 * MIB };
 static void make_disk(size_t size)
 {
 	static struct sim_device machine = {
-		"blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .block_bytes = 512,
-			   .medium = true, .flushes = true },
+		"blk0:",
+		{ .path = (char *)"Pci(0x1)",
+		  .parent = DEVICE_NO_PARENT,
+		  .bus = "NVMe",
+		  .serial = (char *)"D",
+		  .block_bytes = 512,
+		  .medium = true,
+		  .flushes = true },
 	};
 	uint8_t *bytes = malloc(size);
 	uint32_t dice = 1;
@@ -88,10 +98,14 @@ static struct writes capture(size_t size, const char *options)
 	return count();
 }
 
-/* From the first to the last of the data nothing else is written; with more data nothing else becomes more. */
+/*
+ * From the first to the last of the data nothing else is written; with more data nothing else
+ * becomes more.
+ */
 static void data_only(void **state)
 {
-	static const char *const options[] = { "cluster_size=64k", "cluster_size=2M", "extended_l2=on,cluster_size=64k", "compat=0.10" };
+	static const char *const options[] = { "cluster_size=64k", "cluster_size=2M",
+					       "extended_l2=on,cluster_size=64k", "compat=0.10" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(options); i++) {
@@ -119,15 +133,16 @@ static void in_parts(void **state)
 	(void)state;
 	make_disk(SMALL);
 	assert_int_equal(RUN("convert", "--dry-run", "--split=2M", "serial=D", "t"), EXIT_OK);
-	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes, in files of at most 2097152 bytes\n"));
+	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes, in "
+					 "files of at most 2097152 bytes\n"));
 	assert_int_equal(RUN("convert", "--dry-run", "serial=D", "t"), EXIT_OK);
 	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes\n"));
 	sim_machine(NULL, 0);
 }
 
 /*
- * A write of metadata that the drive says it has done, and has not: refcounts too, which nothing of the disk is read through. What is
- * called good is good all through.
+ * A write of metadata that the drive says it has done, and has not: refcounts too, which nothing of
+ * the disk is read through. What is called good is good all through.
  */
 static void every_lost_write(void **state)
 {
@@ -155,7 +170,10 @@ static void every_lost_write(void **state)
 	assert_true(noticed > 2);
 }
 
-/* Where there is no memory to count the references, it is said that this was left out; the image is good without it. */
+/*
+ * Where there is no memory to count the references, it is said that this was left out; the image is
+ * good without it.
+ */
 static void tables_without_memory(void **state)
 {
 	unsigned n, said = 0;
@@ -171,7 +189,8 @@ static void tables_without_memory(void **state)
 			break;
 		if (code != EXIT_OK)
 			continue;
-		said += strstr(err.text, "warning: t: the disk in it was read back, but there is no memory") != NULL;
+		said += strstr(err.text, "warning: t: the disk in it was read back, but there is "
+					 "no memory") != NULL;
 		assert_int_equal(RUN("check", "t"), EXIT_OK);
 		assert_int_equal(RUN("compare", "serial=D", "t"), EXIT_OK);
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Deflate and zstd alike. */
 #include "codecs.h"
 
@@ -40,12 +41,14 @@ static void test_levels(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		for (int level = 1; level <= (kind == CODEC_DEFLATE ? CODEC_DEFLATE_LEVEL_MAX : CODEC_ZSTD_LEVEL_MAX); level++) {
+		for (int level = 1; level <= (kind == CODEC_DEFLATE ? CODEC_DEFLATE_LEVEL_MAX
+								    : CODEC_ZSTD_LEVEL_MAX);
+		     level++) {
 			struct codec *codec = codec_open(kind, level);
 
 			/*
-			 * Between these sizes zstd changes its parameters; what memory it needs does not depend on the
-			 * data.
+			 * Between these sizes zstd changes its parameters; what memory it needs
+			 * does not depend on the data.
 			 */
 			round_trips(codec, 16384, MIXED);
 			round_trips(codec, CLUSTER, WORDS);
@@ -73,7 +76,10 @@ static void test_zeros_are_no_stream(void **state)
 	}
 }
 
-/* Whatever the capacity, the result fits or ST_NO_SPACE says that it does not, and nothing is written behind it. */
+/*
+ * Whatever the capacity, the result fits or ST_NO_SPACE says that it does not, and nothing is
+ * written behind it.
+ */
 static void test_capacity(void **state)
 {
 	enum { SLACK = 8 };
@@ -89,18 +95,22 @@ static void test_capacity(void **state)
 
 			assert_ok(compress_into(codec, bytes, N, packed, sizeof packed, &needed));
 			for (size_t capacity = 0; capacity < needed + SLACK;
-				capacity += capacity + 1000 < needed ? 31 : 1) {
-				enum status st = compress_into(codec, bytes, N, packed, capacity, &n);
+			     capacity += capacity + 1000 < needed ? 31 : 1) {
+				enum status st = compress_into(codec, bytes, N, packed, capacity,
+							       &n);
 
 				assert_true(st == ST_OK || st == ST_NO_SPACE);
 				if (st == ST_OK)
 					assert_fills(codec, packed, n, bytes, N);
 				else
-					assert_true(capacity < needed + (kind == CODEC_DEFLATE ? SLACK + 1 : SLACK));
+					assert_true(capacity < needed + (kind == CODEC_DEFLATE
+										 ? SLACK + 1
+										 : SLACK));
 			}
 			assert_ok(compress_into(codec, bytes, N, packed, needed + SLACK + 1, &n));
 			if (data == NOISE)
-				assert_int_equal(compress_into(codec, bytes, N, packed, N - 1, &n), ST_NO_SPACE);
+				assert_int_equal(compress_into(codec, bytes, N, packed, N - 1, &n),
+						 ST_NO_SPACE);
 			test_free(bytes);
 		}
 		codec_close(codec);
@@ -128,7 +138,8 @@ static void test_no_memory(void **state)
 				assert_int_equal(sim_allocations(), 0);
 			}
 			assert_int_equal(sim_allocations(), 0);
-			assert_int_equal(n, level == CODEC_ONLY_DECOMPRESS ? 3 : 4); /* all that failed, and the one that did not come */
+			/* all that failed, and the one that did not come */
+			assert_int_equal(n, level == CODEC_ONLY_DECOMPRESS ? 3 : 4);
 		}
 	}
 	sim_fail_allocation(0);
@@ -138,7 +149,8 @@ static void test_no_memory(void **state)
 /* A worker may not ask the firmware for memory. */
 static void test_works_without_memory(void **state)
 {
-	uint8_t *bytes = data_new(CODEC_INPUT_MAX, MIXED), *packed = test_malloc(roomy(CODEC_INPUT_MAX));
+	uint8_t *bytes = data_new(CODEC_INPUT_MAX, MIXED),
+		*packed = test_malloc(roomy(CODEC_INPUT_MAX));
 
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
@@ -171,7 +183,8 @@ static void *work(void *arg)
 
 	for (size_t len = CLUSTER; len > CLUSTER - ROUNDS; len--)
 		failures += codec_compress(codec, shared, len, packed, CLUSTER * 2, &n) != ST_OK ||
-			codec_decompress(codec, packed, n, back, len) != ST_OK || memcmp(shared, back, len) != 0;
+			    codec_decompress(codec, packed, n, back, len) != ST_OK ||
+			    memcmp(shared, back, len) != 0;
 	free(packed);
 	free(back);
 	return (void *)failures;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/text.h"
@@ -137,9 +138,7 @@ static void begin(struct made *m)
 	m->inventory = (struct inventory){ .disk = m->disk, .devices.device = m->device };
 }
 
-/*
- * ---- what must hold ----------------------------------------------------------------------------
- */
+/* ---- what must hold ---- */
 
 struct named {
 	struct selection selection;
@@ -217,9 +216,9 @@ static void check_machine(const struct made *m)
 					   m->disk[i].device->serial, m->disk[i].table.kind);
 	for (size_t i = 0; i < m->inventory.n; i++)
 		for (size_t k = 0; k <= m->disk[i].n; k++) {
-			named[n].selection =
-				(struct selection){ &m->disk[i],
-						    k > 0 ? &m->disk[i].part[k - 1] : NULL };
+			named[n].selection = (struct selection){ &m->disk[i],
+								 k > 0 ? &m->disk[i].part[k - 1]
+								       : NULL };
 			check_one(&m->inventory, &named[n++], what);
 		}
 	for (size_t i = 0; i < n; i++)
@@ -239,9 +238,7 @@ static void check_machine(const struct made *m)
 		}
 }
 
-/*
- * ---- the machines ------------------------------------------------------------------------------
- */
+/* ---- the machines ---- */
 
 static void test_machines_of_two(void **state)
 {
@@ -296,9 +293,7 @@ static void test_larger_machines(void **state)
 	}
 }
 
-/*
- * ---- some of them ------------------------------------------------------------------------------
- */
+/* ---- some of them ---- */
 
 static void test_words(void **state)
 {

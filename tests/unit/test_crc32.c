@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/crc32.h"
@@ -18,7 +19,8 @@ static void test_pieces(void **state)
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)(i * 37);
 	for (size_t cut = 0; cut <= sizeof bytes; cut++)
-		assert_int_equal(crc32(crc32(0, bytes, cut), bytes + cut, sizeof bytes - cut), crc32(0, bytes, sizeof bytes));
+		assert_int_equal(crc32(crc32(0, bytes, cut), bytes + cut, sizeof bytes - cut),
+				 crc32(0, bytes, sizeof bytes));
 }
 
 int main(void)

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Images with bytes of all kinds in their tables: `check` has a verdict, what could be read before a repair can be read
- * after it, and a second repair changes nothing.
+ * Images with bytes of all kinds in their tables: `check` has a verdict, what could be read before
+ * a repair can be read after it, and a second repair changes nothing.
  */
 #include "contents.h"
 #include "operation.h"
@@ -9,8 +10,16 @@
 static const struct sim_volume_kind roomy = { .free_bytes = 16 << 20 };
 
 /* How the images are made, of the files "dense" and "dense2". */
-#define IMAGE(options) { "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, { "convert", "-n", "-O", "qcow2", "dense", "a" }
-#define TAKEN { "snapshot", "-c", "s", "a" }, { "convert", "-n", "-O", "qcow2", "dense2", "a" }
+#define IMAGE(options) \
+	{ "create", "-q", "-f", "qcow2", "-o", options, "a", "48k" }, \
+	{ \
+		"convert", "-n", "-O", "qcow2", "dense", "a" \
+	}
+#define TAKEN \
+	{ "snapshot", "-c", "s", "a" }, \
+	{ \
+		"convert", "-n", "-O", "qcow2", "dense2", "a" \
+	}
 
 static const struct kind {
 	const char *name, *setup[4][WORDS];
@@ -20,7 +29,9 @@ static const struct kind {
 	{ "one-bit", { IMAGE("cluster_size=512,refcount_bits=1") } },
 	{ "version-2", { IMAGE("cluster_size=1k,compat=0.10"), TAKEN } },
 	{ "data-file", { IMAGE("cluster_size=512,data_file=d,data_file_raw=on") } },
-	{ "empty", { { "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,preallocation=metadata,refcount_bits=64", "a", "400k" } } },
+	{ "empty",
+	  { { "create", "-q", "-f", "qcow2", "-o",
+	      "cluster_size=512,preallocation=metadata,refcount_bits=64", "a", "400k" } } },
 };
 
 static struct sim_files prepare(const struct kind *kind, struct bytes *ret_image)
@@ -46,7 +57,9 @@ static void damage(const struct bytes *image, uint32_t seed)
 	for (uint32_t i = 0, n = 1 + seed % 4; i < n; i++) {
 		/* the header, or the first clusters, or any */
 		uint64_t range = i == 0 ? 80 : dice(&state) % 2 == 0 ? 8192 : image->size - 24;
-		uint8_t *at = &image->at[24 + dice(&state) % (range < image->size - 24 ? range : image->size - 24)];
+		uint8_t *at = &image->at[24 + dice(&state) % (range < image->size - 24
+								      ? range
+								      : image->size - 24)];
 
 		if (dice(&state) % 2 == 0)
 			*at ^= (uint8_t)(1u << dice(&state) % 8);
@@ -76,7 +89,8 @@ static int assert_repairs(uint32_t seed)
 	if (RUN("check", "-r", what, "a") != code || sim_allocations() != 0)
 		wrong("exit code %d the first time, then another: %s", code, err.text);
 	for (size_t i = 0; i < repaired.n; i++)
-		if (memcmp(sim_file(repaired.file[i].name, &size), repaired.file[i].bytes, repaired.file[i].size) != 0 ||
+		if (memcmp(sim_file(repaired.file[i].name, &size), repaired.file[i].bytes,
+			   repaired.file[i].size) != 0 ||
 		    size != repaired.file[i].size)
 			wrong("repairing it once more changes it");
 	sim_files_drop(&repaired);
@@ -107,21 +121,27 @@ static void random_bytes(void **state)
 		test_free(sound);
 		sim_files_drop(&files);
 	}
-	print_message("| damaged images | sound %u | not checked %u | corrupt %u | leaks %u |\n", seen[0], seen[1], seen[2],
-		      seen[3]);
-	assert_true(getenv("ONLY") != NULL || (seen[0] > 50 && seen[1] > 10 && seen[2] > 30 && seen[3] > 0));
+	print_message("| damaged images | sound %u | not checked %u | corrupt %u | leaks %u |\n",
+		      seen[0], seen[1], seen[2], seen[3]);
+	assert_true(getenv("ONLY") != NULL ||
+		    (seen[0] > 50 && seen[1] > 10 && seen[2] > 30 && seen[3] > 0));
 }
 
-/* A header alone that claims the largest tables there can be, all of them behind the end of the file. */
+/*
+ * A header alone that claims the largest tables there can be, all of them behind the end of the
+ * file.
+ */
 static void large_tables_behind_the_end(void **state)
 {
 	struct bytes image;
 	struct sim_files files = prepare(&kinds[5], &image);
 
 	(void)state;
-	memcpy(image.at + 36, (const uint8_t[]){ 0x00, 0x01, 0x00, 0x00 }, 4); /* entries of the L1 table */
+	/* entries of the L1 table */
+	memcpy(image.at + 36, (const uint8_t[]){ 0x00, 0x01, 0x00, 0x00 }, 4);
 	image.at[42] = 0x10; /* far away */
-	memcpy(image.at + 56, (const uint8_t[]){ 0x00, 0x00, 0x40, 0x00 }, 4); /* 8 MiB of refcount table */
+	/* 8 MiB of refcount table */
+	memcpy(image.at + 56, (const uint8_t[]){ 0x00, 0x00, 0x40, 0x00 }, 4);
 	sim_files_restore(&roomy, &files);
 	assert_int_equal(RUN("check", "a"), 2);
 	assert_non_null(strstr(err.text, "behind the end of the file"));

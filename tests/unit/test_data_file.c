@@ -44,7 +44,7 @@ static void assert_disk(uint64_t size, bool raw)
 
 static void grown(void **state)
 {
-	static const uint64_t lengths[] = { DISK,     DISK + 1,	    DISK + 5 * KIB, 2 * DISK - 1,
+	static const uint64_t lengths[] = { DISK,     DISK + 1,     DISK + 5 * KIB, 2 * DISK - 1,
 					    2 * DISK, 2 * DISK + 1, 4 * DISK };
 
 	(void)state;

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Deflate, beside zlib as QEMU uses it. */
 #include "codecs.h"
 
 #include <zlib.h>
 
-static size_t zlib_compress(const void *in, size_t in_len, void *out, size_t capacity, int level, int window_bits,
-	int strategy)
+static size_t zlib_compress(const void *in, size_t in_len, void *out, size_t capacity, int level,
+			    int window_bits, int strategy)
 {
 	z_stream z = { 0 };
 	size_t n;
@@ -21,7 +22,8 @@ static size_t zlib_compress(const void *in, size_t in_len, void *out, size_t cap
 }
 
 /* How many bytes it produces, at most `n`, and what it says then. */
-static size_t zlib_decompress(const void *in, size_t in_len, uint8_t *out, size_t n, int *ret_verdict)
+static size_t zlib_decompress(const void *in, size_t in_len, uint8_t *out, size_t n,
+			      int *ret_verdict)
 {
 	z_stream z = { 0 };
 
@@ -44,7 +46,6 @@ static bool qemu_inflates(const void *in, size_t in_len, uint8_t *out, size_t n,
 	return *ret_produced && (verdict == Z_STREAM_END || verdict == Z_BUF_ERROR);
 }
 
-
 static void test_zlib_reads_ours(void **state)
 {
 	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_PRESET);
@@ -53,7 +54,8 @@ static void test_zlib_reads_ours(void **state)
 	for (size_t i = 0; i < N_OF(sizes); i++) {
 		for (enum data data = 0; data < N_DATA; data++) {
 			size_t n = sizes[i], packed_len;
-			uint8_t *bytes = data_new(n, data), *packed = test_malloc(roomy(n)), *back = test_malloc(n);
+			uint8_t *bytes = data_new(n, data), *packed = test_malloc(roomy(n)),
+				*back = test_malloc(n);
 			bool produced;
 
 			assert_ok(compress_into(codec, bytes, n, packed, roomy(n), &packed_len));
@@ -72,9 +74,11 @@ static void test_reads_zlib(void **state)
 	static const struct {
 		int level, window_bits, strategy;
 	} rows[] = {
-		{ -1, -12, Z_DEFAULT_STRATEGY }, { -1, -15, Z_DEFAULT_STRATEGY }, { 1, -15, Z_DEFAULT_STRATEGY },
-		{ 9, -15, Z_DEFAULT_STRATEGY }, { 0, -12, Z_DEFAULT_STRATEGY }, { 6, -12, Z_FIXED },
-		{ 6, -12, Z_HUFFMAN_ONLY }, { 6, -15, Z_RLE }, { 6, -9, Z_FILTERED },
+		{ -1, -12, Z_DEFAULT_STRATEGY }, { -1, -15, Z_DEFAULT_STRATEGY },
+		{ 1, -15, Z_DEFAULT_STRATEGY },  { 9, -15, Z_DEFAULT_STRATEGY },
+		{ 0, -12, Z_DEFAULT_STRATEGY },  { 6, -12, Z_FIXED },
+		{ 6, -12, Z_HUFFMAN_ONLY },      { 6, -15, Z_RLE },
+		{ 6, -9, Z_FILTERED },
 	};
 	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
 
@@ -85,8 +89,10 @@ static void test_reads_zlib(void **state)
 			uint8_t *bytes = data_new(n, data), *packed = test_malloc(roomy(n));
 
 			for (size_t row = 0; row < (n <= CLUSTER ? N_OF(rows) : 2); row++) {
-				size_t packed_len = zlib_compress(bytes, n, packed, roomy(n), rows[row].level,
-					rows[row].window_bits, rows[row].strategy);
+				size_t packed_len = zlib_compress(bytes, n, packed, roomy(n),
+								  rows[row].level,
+								  rows[row].window_bits,
+								  rows[row].strategy);
 
 				assert_fills(codec, packed, packed_len, bytes, n);
 				assert_fills(codec, packed, packed_len + 500, bytes, n);
@@ -94,8 +100,8 @@ static void test_reads_zlib(void **state)
 					assert_fills(NULL, packed, packed_len, bytes, n);
 				assert_corrupt(codec, packed, packed_len, n + 1);
 				/*
-				 * A stream of more than a cluster is cut, in the middle of a match or of a stored block
-				 * too.
+				 * A stream of more than a cluster is cut, in the middle of a match
+				 * or of a stored block too.
 				 */
 				for (size_t cut = 1; cut < n && n <= CLUSTER; cut *= 7)
 					assert_fills(codec, packed, packed_len, bytes, n - cut);
@@ -108,8 +114,8 @@ static void test_reads_zlib(void **state)
 }
 
 /*
- * Beside zlib: what QEMU accepts is accepted with the same bytes; inflate_prefix() alone tells also whether zlib filled
- * the cluster.
+ * Beside zlib: what QEMU accepts is accepted with the same bytes; inflate_prefix() alone tells also
+ * whether zlib filled the cluster.
  */
 static void beside_zlib(struct codec *codec, const uint8_t *in, size_t in_len, size_t n)
 {
@@ -158,14 +164,17 @@ static void test_deflate_malformed(void **state)
 		size_t in_len;
 	} rows[] = {
 		{ { 0 }, 0 },
-		{ { 0x78, 0xda, 0x63, 0x00, 0x00 }, 5 },       /* a header of zlib */
-		{ { 0x07 }, 1 },                               /* a block of type 3 */
-		{ { 0x01, 0x04, 0x00, 0xfb, 0xfe, 1, 2 }, 7 }, /* stored, but the complement of the length is not one */
-		{ { 0x01, 0x04, 0x00, 0xfb, 0xff, 1, 2 }, 7 }, /* stored, but shorter than it says */
-		{ { 0x03, 0x02, 0x00 }, 3 },                   /* fixed: a match from before the output */
-		{ { 0x03, 0x00 }, 2 },                         /* an empty block, the last one */
+		{ { 0x78, 0xda, 0x63, 0x00, 0x00 }, 5 }, /* a header of zlib */
+		{ { 0x07 }, 1 },                         /* a block of type 3 */
+		{ { 0x01, 0x04, 0x00, 0xfb, 0xfe, 1, 2 },
+		  7 }, /* stored, but the complement of the length is not one */
+		{ { 0x01, 0x04, 0x00, 0xfb, 0xff, 1, 2 },
+		  7 },                       /* stored, but shorter than it says */
+		{ { 0x03, 0x02, 0x00 }, 3 }, /* fixed: a match from before the output */
+		{ { 0x03, 0x00 }, 2 },       /* an empty block, the last one */
 		{ { 0x05, 0xe0, 0x81, 0x08, 0, 0, 0, 0 }, 8 }, /* dynamic, ends inside its codes */
-		{ { 0x05, 0, 0x12, 0, 0, 0, 0, 0 }, 8 },       /* dynamic, its first length is that of the one before */
+		{ { 0x05, 0, 0x12, 0, 0, 0, 0, 0 },
+		  8 }, /* dynamic, its first length is that of the one before */
 		{ { 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 8 },
 	};
 	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
@@ -178,11 +187,16 @@ static void test_deflate_malformed(void **state)
 	codec_close(codec);
 }
 
-/* A code of one distance may leave half of its bits without a meaning, which then must not come: dynamic, an A, and three more. */
+/*
+ * A code of one distance may leave half of its bits without a meaning, which then must not come:
+ * dynamic, an A, and three more.
+ */
 static void test_deflate_no_such_code(void **state)
 {
-	static const uint8_t good[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20, 0xb6, 0xfc, 0xa5, 0x3e, 0x0b, 0x00, 0x00, 0x00, 0x00 };
-	static const uint8_t bad[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20, 0xb6, 0xfc, 0xa5, 0x3e, 0x0f, 0x00, 0x00, 0x00, 0x00 };
+	static const uint8_t good[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20,
+					0xb6, 0xfc, 0xa5, 0x3e, 0x0b, 0x00, 0x00, 0x00, 0x00 };
+	static const uint8_t bad[] = { 0x0d, 0xc0, 0x81, 0x00, 0x00, 0x00, 0x00, 0x80, 0x20,
+				       0xb6, 0xfc, 0xa5, 0x3e, 0x0f, 0x00, 0x00, 0x00, 0x00 };
 	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS);
 	uint8_t four[4];
 
@@ -209,8 +223,9 @@ static void test_deflate_damaged(void **state)
 		if (round % 4 == 0) {
 			fill(packed, packed_len, NOISE);
 		} else {
-			packed_len = zlib_compress(bytes, n, packed, sizeof packed, (int)random_below(10), -15,
-				(int)random_below(5));
+			packed_len = zlib_compress(bytes, n, packed, sizeof packed,
+						   (int)random_below(10), -15,
+						   (int)random_below(5));
 			for (uint32_t i = random_below(4); i > 0; i--)
 				flip_a_bit(packed, packed_len);
 		}

@@ -1,8 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * An image of which a change has failed: it can be read, flushed and closed, and nothing else. That each failure of each
- * operation leaves a sound image is enumerated in test_failures.c; here is what the open image answers.
+ * An image of which a change has failed: it can be read, flushed and closed, and nothing else. That
+ * each failure of each operation leaves a sound image is enumerated in test_failures.c; here is
+ * what the open image answers.
  */
 #include "contents.h"
 #include "format/chain.h"
@@ -27,7 +28,8 @@ static void open_shared(void)
 	MUST("bitmap", "--add", "-g", "4k", "a", "on");
 	MUST("snapshot", "-c", "s", "a");
 	if (storage_begin(&storage, NULL, &why) != ST_OK ||
-	    chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why) != ST_OK)
+	    chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain, &why) !=
+		    ST_OK)
 		fail_msg("%s", why.text);
 	image = chain.link[0].image;
 }
@@ -73,17 +75,22 @@ static void changes_are_refused_after_a_failed_write(void **state)
 		failed = fail_write(n);
 		sim_volume_fail(0, ST_OK);
 		assert_int_equal(blk_write(&image->blk, 0, "w", 1), failed ? ST_NO_SPACE : ST_OK);
-		assert_int_equal(blk_write_zeros(&image->blk, 8 * CLUSTER, CLUSTER), failed ? ST_NO_SPACE : ST_OK);
-		assert_int_equal(blk_resize(&image->blk, 2 * DISK, PREALLOC_OFF), failed ? ST_NO_SPACE : ST_OK);
-		assert_int_equal(image->format->snapshots->create(image, "t", &why), failed ? ST_NO_SPACE : ST_OK);
+		assert_int_equal(blk_write_zeros(&image->blk, 8 * CLUSTER, CLUSTER),
+				 failed ? ST_NO_SPACE : ST_OK);
+		assert_int_equal(blk_resize(&image->blk, 2 * DISK, PREALLOC_OFF),
+				 failed ? ST_NO_SPACE : ST_OK);
+		assert_int_equal(image->format->snapshots->create(image, "t", &why),
+				 failed ? ST_NO_SPACE : ST_OK);
 		if (failed)
 			assert_non_null(strstr(why.text, "a change before this one has failed"));
-		assert_int_equal(image->format->bitmaps->clear(image, 0, &why), failed ? ST_NO_SPACE : ST_OK);
+		assert_int_equal(image->format->bitmaps->clear(image, 0, &why),
+				 failed ? ST_NO_SPACE : ST_OK);
 		assert_int_equal(image->format->make_empty(image), failed ? ST_NO_SPACE : ST_OK);
 		assert_ok(blk_read(&image->blk, 5 * CLUSTER, &byte, 1));
 		if (failed)
 			assert_int_equal(byte, before[0]);
-		n_flushed += image_flush(image, &why) == ST_OK; /* not if it was a flush that failed */
+		/* not if it was a flush that failed */
+		n_flushed += image_flush(image, &why) == ST_OK;
 		close_sound();
 	}
 	assert_true(n > 4 && n_flushed == n - 2);

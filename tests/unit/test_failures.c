@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each allocation and each call to the volume of an operation fails, and a person stops it at every moment: what must hold
- * then is in trial/trial.h.
+ * Each allocation and each call to the volume of an operation fails, and a person stops it at every
+ * moment: what must hold then is in trial/trial.h.
  */
 #include "trial.h"
 
@@ -9,13 +10,18 @@
 void __real_image_close(struct image *);
 void __wrap_image_close(struct image *);
 
-/* What an operation does with an image that it could not change as a whole: closes it, or flushes it and closes it. */
+/*
+ * What an operation does with an image that it could not change as a whole: closes it, or flushes
+ * it and closes it.
+ */
 void __wrap_image_close(struct image *image)
 {
 	struct error why;
 
-	if (trial_wants_flush() && image != NULL && image->mode == OPEN_WRITE && image->blk.ops != NULL)
-		(void)image_flush(image, &why); /* it may fail again: what is on the medium counts */
+	if (trial_wants_flush() && image != NULL && image->mode == OPEN_WRITE &&
+	    image->blk.ops != NULL)
+		/* it may fail again: what is on the medium counts */
+		(void)image_flush(image, &why);
 	__real_image_close(image);
 }
 
@@ -41,18 +47,21 @@ static void compare_names_the_file(void **state)
 	sim_cancel(1);
 	assert_int_equal(RUN("compare", "one", "two"), 4);
 	sim_cancel(0);
-	assert_string_equal(err.text, "efi-img: stopped at offset 0; what is in front of it is the same\n");
+	assert_string_equal(err.text,
+			    "efi-img: stopped at offset 0; what is in front of it is the same\n");
 	assert_int_equal(RUN("compare", "one", "none"), 2);
 	assert_non_null(strstr(err.text, "none"));
 	sim_volume_bad("one", 70 << 10, 512);
 	assert_int_equal(RUN("compare", "one", "two"), 4);
-	assert_string_equal(err.text, "efi-img: one: reading 102400 bytes at offset 0: the device reports an error\n");
+	assert_string_equal(err.text, "efi-img: one: reading 102400 bytes at offset 0: the device "
+				      "reports an error\n");
 	sim_volume(&roomy);
 	put_raw("one", 1, 100 << 10, 0);
 	put_raw("two", 1, 100 << 10, 0);
 	sim_volume_bad("two", 70 << 10, 512);
 	assert_int_equal(RUN("compare", "one", "two"), 4);
-	assert_string_equal(err.text, "efi-img: two: reading 102400 bytes at offset 0: the device reports an error\n");
+	assert_string_equal(err.text, "efi-img: two: reading 102400 bytes at offset 0: the device "
+				      "reports an error\n");
 }
 
 int main(void)

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "disk/fat.h"
 
 /* Fields of a boot sector by their offsets in the specification. */
 struct bpb {
-	uint32_t sector_bytes, cluster_sectors, n_reserved, n_fats, n_root_entries, n_sectors_16, media, fat_sectors_16, n_sectors_32,
-		fat_sectors_32;
+	uint32_t sector_bytes, cluster_sectors, n_reserved, n_fats, n_root_entries, n_sectors_16,
+		media, fat_sectors_16, n_sectors_32, fat_sectors_32;
 };
 
 static void put(uint8_t *sector, size_t offset, uint32_t value, size_t n)

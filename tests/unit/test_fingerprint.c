@@ -1,4 +1,8 @@
-/* A fingerprint is the same for the same disk, however it is divided, and says where another one differs. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A fingerprint is the same for the same disk, however it is divided, and says where another one
+ * differs.
+ */
 #include "unit.h"
 
 #include "engine/fingerprint.h"
@@ -7,7 +11,8 @@ enum { DISK_BYTES = 9 << 20 };
 
 static uint8_t disk[DISK_BYTES];
 
-static void fill(struct fingerprint *print, const uint8_t *bytes, size_t n, size_t step, bool backwards)
+static void fill(struct fingerprint *print, const uint8_t *bytes, size_t n, size_t step,
+		 bool backwards)
 {
 	struct error err;
 	size_t pieces = (n + step - 1) / step;

@@ -21,9 +21,9 @@ struct mark {
 	size_t n;
 };
 
-#define MARK(at, text)                                                                             \
-	{                                                                                          \
-		at, text, sizeof(text) - 1                                                         \
+#define MARK(at, text) \
+	{ \
+		at, text, sizeof(text) - 1 \
 	}
 
 /* The sum of a tar header is made when the file is. */

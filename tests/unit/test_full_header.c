@@ -1,4 +1,8 @@
-/* Headers with so much in them that they cannot be changed in one sector: an extension that is not known here must stay. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Headers with so much in them that they cannot be changed in one sector: an extension that is not
+ * known here must stay.
+ */
 #include "run.h"
 
 #include "base/bytes.h"
@@ -41,7 +45,8 @@ static void nothing_is_changed(void **state)
 	MUST("create", "-f", "qcow2", "a", "1M", NULL);
 	memcpy(before, put_unknown(0), HEAD_BYTES);
 	assert_int_equal(RUN("rebase", "-u", "-F", "raw", "-b", "b", "a"), EXIT_ERROR);
-	assert_non_null(strstr(err.text, "its header is too full to be changed in a way that no power failure can harm"));
+	assert_non_null(strstr(err.text, "its header is too full to be changed in a way that no "
+					 "power failure can harm"));
 	assert_memory_equal(sim_file("a", &(uint64_t){ 0 }), before, HEAD_BYTES);
 	MUST("check", "a", NULL);
 }

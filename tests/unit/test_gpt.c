@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "disk/part.h"
@@ -14,7 +15,9 @@ static const struct sim_part three[] = {
 static struct memory_blk *make(uint32_t block_bytes)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){
-		.size = (uint64_t)N_LBAS * block_bytes, .block_bytes = block_bytes, .buffer_align = 8,
+		.size = (uint64_t)N_LBAS * block_bytes,
+		.block_bytes = block_bytes,
+		.buffer_align = 8,
 	});
 
 	sim_gpt(m, three, N_OF(three));
@@ -23,7 +26,8 @@ static struct memory_blk *make(uint32_t block_bytes)
 
 static void check_three(const struct part_table *table, uint32_t block_bytes)
 {
-	static const char *const names[] = { "EFI system", "Microsoft basic data", "Linux file system" };
+	static const char *const names[] = { "EFI system", "Microsoft basic data",
+					     "Linux file system" };
 	char type[PART_TYPE_TEXT];
 
 	assert_int_equal(table->kind, PART_GPT);
@@ -33,7 +37,8 @@ static void check_three(const struct part_table *table, uint32_t block_bytes)
 
 		assert_int_equal(part->number, i + 1);
 		assert_int_equal(part->start_bytes, three[i].first_lba * block_bytes);
-		assert_int_equal(part->size_bytes, (three[i].last_lba - three[i].first_lba + 1) * block_bytes);
+		assert_int_equal(part->size_bytes,
+				 (three[i].last_lba - three[i].first_lba + 1) * block_bytes);
 		assert_memory_equal(part->type.b, three[i].type, 16);
 		assert_int_equal(part->guid.b[7], i + 1);
 		assert_string_equal(part->type_name, names[i]);
@@ -83,7 +88,8 @@ static void test_of_a_file(void **state)
 /* The protective MBR is all that there is. */
 static void test_of_one_block(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 512, .block_bytes = 512 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 512, .block_bytes = 512 });
 	struct part_table table;
 	struct error err;
 
@@ -91,14 +97,15 @@ static void test_of_one_block(void **state)
 	sim_mbr_record(m, 0, 0, 0xee, 1, UINT32_MAX);
 	assert_ok(part_table_read(&m->blk, &table, &err));
 	assert_int_equal(table.n, 0);
-	assert_non_null(strstr(table.note, "the GPT is damaged: there is no LBA 1; its backup, too: there is no header at LBA 0"));
+	assert_non_null(strstr(table.note, "the GPT is damaged: there is no LBA 1; its backup, "
+					   "too: there is no header at LBA 0"));
 	part_table_free(&table);
 	blk_close(&m->blk);
 }
 
 /*
- * One field changed; where it is a header's, its CRCs are right again, so that the field itself is what must be
- * noticed.
+ * One field changed; where it is a header's, its CRCs are right again, so that the field itself is
+ * what must be noticed.
  */
 static void test_poked(void **state)
 {
@@ -124,12 +131,15 @@ static void test_poked(void **state)
 		{ HEADER + 32, 150, 8, true, PRIMARY, 3, "made for a smaller disk" },
 		{ HEADER + 32, 300, 8, true, PRIMARY, 3, "made for a larger disk" },
 		{ HEADER + 40, 200, 8, true, BACKUP, 3, "first usable LBA" },
-		{ HEADER + 40, 50, 8, true, PRIMARY, 3, "partition 1 (LBA 40 to 59) lies outside of the usable range" },
-		{ HEADER + 48, 99, 8, true, PRIMARY, 3, "partition 3 (LBA 61 to 100) lies outside of the usable range" },
+		{ HEADER + 40, 50, 8, true, PRIMARY, 3,
+		  "partition 1 (LBA 40 to 59) lies outside of the usable range" },
+		{ HEADER + 48, 99, 8, true, PRIMARY, 3,
+		  "partition 3 (LBA 61 to 100) lies outside of the usable range" },
 		{ HEADER + 72, 0, 8, true, BACKUP, 3, "entries at LBA 0" },
 		{ HEADER + 72, 1, 8, true, BACKUP, 3, "entries at LBA 1" },
 		{ HEADER + 72, 169, 8, true, BACKUP, 3, "entries at LBA 169" },
-		{ HEADER + 72, UINT64_MAX, 8, true, BACKUP, 3, "entries at LBA 18446744073709551615" },
+		{ HEADER + 72, UINT64_MAX, 8, true, BACKUP, 3,
+		  "entries at LBA 18446744073709551615" },
 		{ HEADER + 80, 4097, 4, true, BACKUP, 3, "4097 entries" },
 		{ HEADER + 80, 0xffffffff, 4, true, BACKUP, 3, "4294967295 entries" },
 		{ HEADER + 80, 4096, 4, true, BACKUP, 3, "entries at LBA 2" },
@@ -144,9 +154,12 @@ static void test_poked(void **state)
 		{ HEADER + 88, 0, 4, false, BACKUP, 3, "header's CRC" },
 		{ ENTRY_0 + 56, 'x', 2, false, BACKUP, 3, "entries' CRC" },
 		{ ENTRY_0 + 32, 60, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, UINT64_MAX, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, N_LBAS, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, N_LBAS - 1, 8, true, PRIMARY, 3, "outside of the usable range, LBA 34 to 166; partitions 1 and 2 overlap" },
+		{ ENTRY_0 + 40, UINT64_MAX, 8, true, PRIMARY, 2,
+		  "partition 1 does not lie on the disk" },
+		{ ENTRY_0 + 40, N_LBAS, 8, true, PRIMARY, 2,
+		  "partition 1 does not lie on the disk" },
+		{ ENTRY_0 + 40, N_LBAS - 1, 8, true, PRIMARY, 3,
+		  "outside of the usable range, LBA 34 to 166; partitions 1 and 2 overlap" },
 		{ ENTRY_0 + 40, 60, 8, true, PRIMARY, 3, "partitions 1 and 2 overlap" },
 		{ ENTRY_0 + 48, 4, 8, true, PRIMARY, 3, "" },
 		{ ENTRY_2 + 32, 59, 8, true, PRIMARY, 3, "partitions 1 and 3 overlap" },
@@ -168,7 +181,8 @@ static void test_poked(void **state)
 		assert_ok(part_table_read(&m->blk, &table, &err));
 		if (table.n != rows[i].n || strstr(table.note, rows[i].note) == NULL ||
 		    (rows[i].note[0] == '\0' && table.note[0] != '\0') ||
-		    (rows[i].result == BACKUP) != (strstr(table.note, "this is its backup") != NULL))
+		    (rows[i].result == BACKUP) !=
+			    (strstr(table.note, "this is its backup") != NULL))
 			fail_msg("row %zu: %zu partitions, \"%s\"", i, table.n, table.note);
 		part_table_free(&table);
 		blk_close(&m->blk);
@@ -197,7 +211,8 @@ static void test_both_damaged(void **state)
 /* The disk has grown: the backup is where the good header says, not at the end. */
 static void test_backup_elsewhere(void **state)
 {
-	struct memory_blk *m = make(512), *larger = memory_blk_new(&(struct memory_blk_kind){ .size = 300 * 512, .block_bytes = 512 });
+	struct memory_blk *m = make(512), *larger = memory_blk_new(&(struct memory_blk_kind){
+						  .size = 300 * 512, .block_bytes = 512 });
 	struct part_table table;
 	struct error err;
 
@@ -222,8 +237,10 @@ static void test_smaller_disk(void **state)
 	m->blk.size = 60 * 512;
 	assert_ok(part_table_read(&m->blk, &table, &err));
 	assert_int_equal(table.n, 1);
-	assert_string_equal(table.note, "the GPT was made for a larger disk: its backup should be at LBA 199, the disk ends at LBA 59; "
-			    "2 partitions, from number 2 on, do not lie on the disk and are left out");
+	assert_string_equal(table.note, "the GPT was made for a larger disk: its backup should be "
+					"at LBA 199, the disk ends at LBA 59; "
+					"2 partitions, from number 2 on, do not lie on the disk "
+					"and are left out");
 	part_table_free(&table);
 	blk_close(&m->blk);
 }
@@ -291,7 +308,8 @@ static void test_read_errors(void **state)
 		st = part_table_read(&m->blk, &table, &err);
 		assert_int_equal(st, n == 1 ? ST_IO : ST_OK);
 		if (n == 1)
-			assert_string_equal(err.text, "the first block cannot be read: the device reports an error");
+			assert_string_equal(err.text, "the first block cannot be read: the device "
+						      "reports an error");
 		else
 			assert_int_equal(table.n, 0);
 		part_table_free(&table);
@@ -343,19 +361,24 @@ static void test_random(void **state)
 		struct error err;
 
 		for (int k = 0; k < 1 + i % 5; k++) {
-			static const uint32_t spans[][2] = { { 446, 66 }, { 512 + 8, 84 }, { 1024, 400 } };
+			static const uint32_t spans[][2] = { { 446, 66 },
+							     { 512 + 8, 84 },
+							     { 1024, 400 } };
 			uint32_t span = (random >> 8) % 3;
 
 			random = random * 1664525 + 1013904223;
-			m->bytes[spans[span][0] + (random >> 4) % spans[span][1]] = (uint8_t)(random >> 24);
+			m->bytes[spans[span][0] + (random >> 4) % spans[span][1]] =
+				(uint8_t)(random >> 24);
 			random = random * 1664525 + 1013904223;
 		}
 		if (i % 2 == 0)
 			sim_gpt_seal(m, 1);
 		assert_ok(part_table_read(&m->blk, &table, &err));
 		for (size_t k = 0; k < table.n; k++)
-			assert_true(table.part[k].size_bytes > 0 && table.part[k].start_bytes < m->blk.size &&
-				    table.part[k].size_bytes <= m->blk.size - table.part[k].start_bytes);
+			assert_true(table.part[k].size_bytes > 0 &&
+				    table.part[k].start_bytes < m->blk.size &&
+				    table.part[k].size_bytes <=
+					    m->blk.size - table.part[k].start_bytes);
 		part_table_free(&table);
 		blk_close(&m->blk);
 	}
@@ -365,18 +388,12 @@ static void test_random(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_of_a_file),
-		cmocka_unit_test(test_of_one_block),
-		cmocka_unit_test(test_poked),
-		cmocka_unit_test(test_both_damaged),
-		cmocka_unit_test(test_backup_elsewhere),
-		cmocka_unit_test(test_smaller_disk),
-		cmocka_unit_test(test_other_block_size),
-		cmocka_unit_test(test_labels),
-		cmocka_unit_test(test_read_errors),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_good),         cmocka_unit_test(test_of_a_file),
+		cmocka_unit_test(test_of_one_block), cmocka_unit_test(test_poked),
+		cmocka_unit_test(test_both_damaged), cmocka_unit_test(test_backup_elsewhere),
+		cmocka_unit_test(test_smaller_disk), cmocka_unit_test(test_other_block_size),
+		cmocka_unit_test(test_labels),       cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

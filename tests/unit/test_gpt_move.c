@@ -1,9 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "disk/gpt_move.h"
 #include "tables.h"
 
-/* The GPT of a disk that was copied onto a larger one: judged byte by byte, from tables made independently of core/part/. */
+/*
+ * The GPT of a disk that was copied onto a larger one: judged byte by byte, from tables made
+ * independently of core/part/.
+ */
 
 enum { OLD = 200, HYBRID = 1 };
 
@@ -21,11 +25,17 @@ static uint64_t get(const struct memory_blk *m, uint64_t offset, size_t n)
 	return value;
 }
 
-/* A disk of n_lbas blocks that begins with a good GPT for the first `old` of them, and garbage behind. */
+/*
+ * A disk of n_lbas blocks that begins with a good GPT for the first `old` of them, and garbage
+ * behind.
+ */
 static struct memory_blk *make(uint32_t block_bytes, uint64_t old, uint64_t n_lbas)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){
-		.size = n_lbas * block_bytes, .block_bytes = block_bytes, .buffer_align = 8, .writable = true,
+		.size = n_lbas * block_bytes,
+		.block_bytes = block_bytes,
+		.buffer_align = 8,
+		.writable = true,
 	});
 
 	memset(m->bytes + old * block_bytes, 0xb5, (n_lbas - old) * block_bytes);
@@ -47,7 +57,8 @@ static void assert_fit(struct memory_blk *m, uint64_t n_lbas, enum gpt_fit fit, 
 }
 
 /* What is to be there after the move. */
-static void check_moved(const struct memory_blk *m, const uint8_t *before, uint64_t old, uint64_t n_lbas)
+static void check_moved(const struct memory_blk *m, const uint8_t *before, uint64_t old,
+			uint64_t n_lbas)
 {
 	uint64_t b = m->blk.block_bytes, array = 128 * 128 / b, last = n_lbas - 1;
 	const uint8_t *now = m->bytes;
@@ -79,7 +90,9 @@ static void check_moved(const struct memory_blk *m, const uint8_t *before, uint6
 
 static void test_sizes(void **state)
 {
-	static const uint64_t larger[] = { 201, 202, 205, 230, 232, 233, 234, 235, 300, 1000, 5000 };
+	static const uint64_t larger[] = {
+		201, 202, 205, 230, 232, 233, 234, 235, 300, 1000, 5000
+	};
 	static const uint32_t blocks[] = { 512, 4096 };
 
 	(void)state;
@@ -105,7 +118,10 @@ static void test_sizes(void **state)
 /* The record of the MBR becomes larger only where it says how large the disk is. */
 static void test_mbr(void **state)
 {
-	static const struct { uint32_t n; uint32_t expected; } cases[] = { { OLD - 1, 999 }, { UINT32_MAX, 999 }, { 39, 39 } };
+	static const struct {
+		uint32_t n;
+		uint32_t expected;
+	} cases[] = { { OLD - 1, 999 }, { UINT32_MAX, 999 }, { 39, 39 } };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(cases); i++) {
@@ -117,7 +133,8 @@ static void test_mbr(void **state)
 		assert_ok(gpt_move(&m->blk, (uint64_t)OLD * 512, 512, &err));
 		assert_int_equal(get(m, 446 + 12, 4), cases[i].expected);
 		assert_int_equal(get(m, 446 + 16 + 12, 4), 40);
-		assert_int_equal(get(m, 446 + 5, 3), cases[i].expected == cases[i].n ? 0 : 0xffffff);
+		assert_int_equal(get(m, 446 + 5, 3),
+				 cases[i].expected == cases[i].n ? 0 : 0xffffff);
 		blk_close(&m->blk);
 	}
 }
@@ -165,8 +182,13 @@ static void test_odd(void **state)
 /* Both copies agree that the usable range goes over the backup's entries, or over the primary's. */
 static void test_overlaps(void **state)
 {
-	static const struct { size_t field; uint64_t lba; const char *words; } cases[] = {
-		{ 48, 170, "backup entries do not lie between" }, { 40, 30, "primary entries lie in" },
+	static const struct {
+		size_t field;
+		uint64_t lba;
+		const char *words;
+	} cases[] = {
+		{ 48, 170, "backup entries do not lie between" },
+		{ 40, 30, "primary entries lie in" },
 	};
 
 	(void)state;
@@ -196,7 +218,8 @@ static void test_other_tables(void **state)
 		memset(m->bytes + 512, 0, (first - 1) * 512);
 		memset(m->bytes + (old - 1 - array) * 512, 0, (array + 1) * 512);
 		for (uint64_t k = 0; k < 2; k++) {
-			uint64_t lba = k == 0 ? 1 : old - 1, at = lba * 512, entries = k == 0 ? 2 : old - 1 - array;
+			uint64_t lba = k == 0 ? 1 : old - 1, at = lba * 512,
+				 entries = k == 0 ? 2 : old - 1 - array;
 
 			memcpy(m->bytes + at, "EFI PART", 8);
 			sim_put(m, at + 8, 0x10000, 4);
@@ -216,7 +239,8 @@ static void test_other_tables(void **state)
 		assert_fit(m, old, GPT_WHOLE, "");
 		assert_ok(gpt_move(&m->blk, old * 512, 512, &err));
 		assert_fit(m, n_lbas, GPT_WHOLE, "");
-		assert_memory_equal(m->bytes + 1024, m->bytes + (n_lbas - 1 - array) * 512, array * 512);
+		assert_memory_equal(m->bytes + 1024, m->bytes + (n_lbas - 1 - array) * 512,
+				    array * 512);
 		assert_int_equal(get(m, 512 + 48, 8), n_lbas - 2 - array);
 		blk_close(&m->blk);
 	}
@@ -259,12 +283,9 @@ static void test_failures(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_mbr),
-		cmocka_unit_test(test_odd),
-		cmocka_unit_test(test_overlaps),
-		cmocka_unit_test(test_other_tables),
-		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_sizes),        cmocka_unit_test(test_mbr),
+		cmocka_unit_test(test_odd),          cmocka_unit_test(test_overlaps),
+		cmocka_unit_test(test_other_tables), cmocka_unit_test(test_failures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

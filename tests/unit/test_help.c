@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the program says of itself. */
 #include "run.h"
 
@@ -23,7 +24,8 @@ static void each_command_is_explained(void **state)
 
 		assert_int_equal(RUN("help"), EXIT_OK);
 		check_width();
-		snprintf(line, sizeof line, "\n  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		snprintf(line, sizeof line, "\n  %-10s %s\n", commands[i]->name,
+			 commands[i]->summary);
 		assert_non_null(strstr(out.text, line));
 		assert_int_equal(RUN("help", commands[i]->name), EXIT_OK);
 		check_width();
@@ -34,7 +36,8 @@ static void each_command_is_explained(void **state)
 	assert_int_equal(RUN("help", "exit-codes"), EXIT_OK);
 	check_width();
 	for (size_t i = 0; image_formats[i] != NULL; i++) {
-		assert_int_equal(RUN("create", "-f", image_formats[i]->name, "-o", "help"), EXIT_OK);
+		assert_int_equal(RUN("create", "-f", image_formats[i]->name, "-o", "help"),
+				 EXIT_OK);
 		check_width();
 	}
 	assert_int_equal(RUN("version"), EXIT_OK);
@@ -62,7 +65,7 @@ static void each_way_to_ask(void **state)
 /* What was not written, or what a person has stopped at the end of a screenful, is no success. */
 static void output_that_fails(void **state)
 {
-	char *words[] = { (char *)(uintptr_t)"help" }, text[8];
+	char *words[] = { (char *)(uintptr_t) "help" }, text[8];
 	struct out_buffer full;
 	struct console console = { .out = &full.out, .err = &err.out };
 
@@ -79,13 +82,23 @@ static void output_that_fails(void **state)
 	assert_string_equal(err.text, "efi-img: stopped\n");
 }
 
-/* Options that have a value, but none when they are not given: what they are about is not there then, or must be given. */
+/*
+ * Options that have a value, but none when they are not given: what they are about is not there
+ * then, or must be given.
+ */
 static bool needs_no_preset(const struct option *option)
 {
-	static const char *const names[] = { "options", "target-format-options", "backing", "backing-format", "erase", "manifest", "map",
-					     "merge", "source-file", "check", "create", "apply", "delete", "size", "image" };
+	static const char *const names[] = { "options",     "target-format-options",
+					     "backing",     "backing-format",
+					     "erase",       "manifest",
+					     "map",         "merge",
+					     "source-file", "check",
+					     "create",      "apply",
+					     "delete",      "size",
+					     "image" };
 
-	if (strstr(option->help, "accepted as in qemu-img") != NULL || strcmp(option->help, "the same") == 0)
+	if (strstr(option->help, "accepted as in qemu-img") != NULL ||
+	    strcmp(option->help, "the same") == 0)
 		return true;
 	for (size_t i = 0; i < N_OF(names); i++)
 		if (option->name != NULL && strcmp(option->name, names[i]) == 0)
@@ -97,9 +110,12 @@ static void each_option_says_its_preset(void **state)
 {
 	(void)state;
 	for (size_t i = 0; commands[i] != NULL; i++)
-		for (const struct option *o = commands[i]->options; o != NULL && (o->letter != 0 || o->name != NULL); o++)
-			if (o->value != NULL && !needs_no_preset(o) && strstr(o->help, "preset") == NULL)
-				fail_msg("%s: --%s: what without it? \"%s\"", commands[i]->name, o->name, o->help);
+		for (const struct option *o = commands[i]->options;
+		     o != NULL && (o->letter != 0 || o->name != NULL); o++)
+			if (o->value != NULL && !needs_no_preset(o) &&
+			    strstr(o->help, "preset") == NULL)
+				fail_msg("%s: --%s: what without it? \"%s\"", commands[i]->name,
+					 o->name, o->help);
 }
 
 static void what_is_mistyped(void **state)
@@ -110,11 +126,15 @@ static void what_is_mistyped(void **state)
 		{ { "conver" }, "there is no command \"conver\"; did you mean convert?\n" },
 		{ { "help", "chekc" }, "there is no command \"chekc\"; did you mean check?\n" },
 		{ { "nothing" }, "there is no command \"nothing\"\n" },
-		{ { "convert", "--target-formt=raw" }, "unknown option --target-formt; did you mean --target-format?\n" },
-		{ { "check", "--ouptut", "json", "a" }, "unknown option --ouptut; did you mean --output?\n" },
+		{ { "convert", "--target-formt=raw" },
+		  "unknown option --target-formt; did you mean --target-format?\n" },
+		{ { "check", "--ouptut", "json", "a" },
+		  "unknown option --ouptut; did you mean --output?\n" },
 		{ { "create", "--partition" }, "unknown option --partition\n" },
-		{ { "create", "-f", "qcow2", "-o", "cluser_size=4k", "a", "1M" }, "lists those it has; did you mean cluster_size?\n" },
-		{ { "create", "-f", "qcow2", "-o", "sectors=4k", "a", "1M" }, "lists those it has\n" },
+		{ { "create", "-f", "qcow2", "-o", "cluser_size=4k", "a", "1M" },
+		  "lists those it has; did you mean cluster_size?\n" },
+		{ { "create", "-f", "qcow2", "-o", "sectors=4k", "a", "1M" },
+		  "lists those it has\n" },
 	};
 
 	(void)state;
@@ -135,7 +155,8 @@ static void page(void)
 static void pages_where_asked(void **state)
 {
 	struct console console = { .out = &out.out, .err = &err.out, .page = page };
-	char *argv[] = { (char *)(uintptr_t)"help", (char *)(uintptr_t)"-b", (char *)(uintptr_t)"list" };
+	char *argv[] = { (char *)(uintptr_t) "help", (char *)(uintptr_t) "-b",
+			 (char *)(uintptr_t) "list" };
 
 	(void)state;
 	assert_int_equal(RUN("help", "-b"), EXIT_OK); /* nothing to page */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -33,10 +34,14 @@ static void assert_extent(struct blk *blk, uint64_t offset, uint64_t len, uint64
 
 	assert_ok(blk_extent(blk, offset, len, &extent));
 	assert_int_equal(extent.length, expected);
-	assert_true(extent.allocated && extent.data && !extent.zero && extent.has_offset && extent.offset == offset);
+	assert_true(extent.allocated && extent.data && !extent.zero && extent.has_offset &&
+		    extent.offset == offset);
 }
 
-/* What was at the beginning is gone at once, and what will be there comes last, however it was written. */
+/*
+ * What was at the beginning is gone at once, and what will be there comes last, however it was
+ * written.
+ */
 static void test_disk(void **state)
 {
 	struct memory_blk *m = disk();
@@ -52,14 +57,16 @@ static void test_disk(void **state)
 	assert_ok(blk_write(held, HELD - 500, data, 1000));
 	assert_ok(blk_write_zeros(held, DISK - 4096, 4096));
 	assert_ok(blk_flush(held));
-	assert_true(all(m->bytes, 0, HELD) && all(m->bytes + HELD, 0x22, 500) && all(m->bytes + HELD + 500, 0x11, 1000));
+	assert_true(all(m->bytes, 0, HELD) && all(m->bytes + HELD, 0x22, 500) &&
+		    all(m->bytes + HELD + 500, 0x11, 1000));
 	assert_ok(blk_read(held, HELD - 500, seen, 1000));
 	assert_memory_equal(seen, data, 1000);
 	assert_ok(blk_read(held, 0, seen, 10));
 	assert_memory_equal(seen, "\0\0\0\0\0\x22\x22\x22\x22\x22", 10);
 	assert_int_equal(blk_write(held, DISK - 1, data, 2), ST_INVALID);
 	assert_ok(hold_release(held));
-	assert_true(all(m->bytes, 0, 5) && all(m->bytes + 5, 0x22, 1000) && all(m->bytes + 1005, 0, HELD - 1505));
+	assert_true(all(m->bytes, 0, 5) && all(m->bytes + 5, 0x22, 1000) &&
+		    all(m->bytes + 1005, 0, HELD - 1505));
 	assert_ok(blk_write(held, 0, data, 5));
 	assert_int_equal(m->bytes[0], 0x22);
 	m->bytes[1] = 0x44;
@@ -69,10 +76,14 @@ static void test_disk(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* What a disk makes zeros itself is kept back like what is written, and the beginning is written even so: it shows whether it can be. */
+/*
+ * What a disk makes zeros itself is kept back like what is written, and the beginning is written
+ * even so: it shows whether it can be.
+ */
 static void test_zeroing_disk(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .writable = true, .zero_bytes = 4096 });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = DISK, .writable = true, .zero_bytes = 4096 });
 	uint8_t data[8192], seen[8192];
 	struct blk *held, *window;
 
@@ -81,16 +92,20 @@ static void test_zeroing_disk(void **state)
 	memset(data, 0x22, sizeof data);
 	assert_ok(hold_open(&m->blk, &zeros, &held));
 	assert_true(m->n_zeros == 0 && all(m->bytes, 0, HELD));
-	window = window_open(held, &(struct window_kind){ .start = 4096, .size = DISK - 4096, .limit = DISK - 4096 });
+	window = window_open(held, &(struct window_kind){ .start = 4096,
+							  .size = DISK - 4096,
+							  .limit = DISK - 4096 });
 	assert_int_equal(window->zero_bytes, 4096);
 	assert_ok(blk_write(held, HELD - 8192, data, 8192));
 	assert_ok(blk_write_zeros(window, HELD - 8192, 12 * KIB));
 	assert_int_equal(m->n_zeros, 1);
-	assert_true(all(m->bytes + HELD, 0, 8 * KIB) && all(m->bytes + HELD + 8 * KIB, 0x11, DISK - HELD - 8 * KIB));
+	assert_true(all(m->bytes + HELD, 0, 8 * KIB) &&
+		    all(m->bytes + HELD + 8 * KIB, 0x11, DISK - HELD - 8 * KIB));
 	assert_ok(blk_read(held, HELD - 8192, seen, 8192));
 	assert_true(all(seen, 0x22, 4096) && all(seen + 4096, 0, 4096));
 	assert_ok(hold_release(held));
-	assert_true(all(m->bytes + HELD - 8192, 0x22, 4096) && all(m->bytes + HELD - 4096, 0, 4096));
+	assert_true(all(m->bytes + HELD - 8192, 0x22, 4096) &&
+		    all(m->bytes + HELD - 4096, 0, 4096));
 	blk_close(window);
 	blk_close(held);
 	assert_int_equal(sim_allocations(), 0);
@@ -99,7 +114,8 @@ static void test_zeroing_disk(void **state)
 /* Of what can grow: what is kept back is data, and ends where the file's begins. */
 static void test_extents(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .writable = true, .limit = DISK });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = DISK, .writable = true, .limit = DISK });
 	struct blk *held;
 
 	(void)state;
@@ -130,7 +146,10 @@ static void test_small_disk(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* Until the release has succeeded, there is nothing but zeros; what fails leaves the caller with the disk. */
+/*
+ * Until the release has succeeded, there is nothing but zeros; what fails leaves the caller with
+ * the disk.
+ */
 static void test_failures(void **state)
 {
 	(void)state;
@@ -170,7 +189,10 @@ static enum status fail_to_flush(struct blk *blk)
 	return --flushes_to_failure == 0 ? ST_IO : ST_OK;
 }
 
-/* Whatever fails, a disk that was not released has no beginning; where not even zeros can be written any more, that is said. */
+/*
+ * Whatever fails, a disk that was not released has no beginning; where not even zeros can be
+ * written any more, that is said.
+ */
 static void test_failures_of_release(void **state)
 {
 	unsigned unknown = 0;
@@ -209,7 +231,10 @@ static enum status lose(struct blk *blk, uint64_t offset, const void *buf, size_
 	return ST_OK;
 }
 
-/* A driver that hides that a write has failed: what was at the beginning would stay there, before something else. */
+/*
+ * A driver that hides that a write has failed: what was at the beginning would stay there, before
+ * something else.
+ */
 static void test_lost_writes(void **state)
 {
 	(void)state;
@@ -336,11 +361,21 @@ static void test_resumed(void **state)
 		assert_ok(blk_read(held, HELD, seen, sizeof seen));
 		assert_true(hold_untouched(held) && all(m->bytes, 0x11, DISK));
 		switch (how) {
-		case 0: assert_ok(blk_write(held, HELD - 500, data, sizeof data)); break;
-		case 1: assert_ok(blk_write_zeros(held, HELD, 4096)); break;
-		case 2: assert_ok(hold_release(held)); break;
-		case 3: assert_ok(blk_resize(held, DISK - 1, PREALLOC_OFF)); break;
-		default: assert_ok(blk_write(held, DISK - 1, data, 2)); break;
+		case 0:
+			assert_ok(blk_write(held, HELD - 500, data, sizeof data));
+			break;
+		case 1:
+			assert_ok(blk_write_zeros(held, HELD, 4096));
+			break;
+		case 2:
+			assert_ok(hold_release(held));
+			break;
+		case 3:
+			assert_ok(blk_resize(held, DISK - 1, PREALLOC_OFF));
+			break;
+		default:
+			assert_ok(blk_write(held, DISK - 1, data, 2));
+			break;
 		}
 		assert_true(!hold_untouched(held) && all(m->bytes, 0, 10));
 		if (how != 2)
@@ -379,7 +414,9 @@ static void test_resumed_fails(void **state)
 static void test_window(void **state)
 {
 	struct memory_blk *m = disk();
-	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 8192, .size = 8192, .limit = 8192 });
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 8192,
+									 .size = 8192,
+									 .limit = 8192 });
 	uint8_t data[8193];
 
 	(void)state;
@@ -388,18 +425,24 @@ static void test_window(void **state)
 	assert_int_equal(blk_read(window, 8192, data, 1), ST_INVALID);
 	assert_ok(blk_write(window, 1, data, 8191));
 	assert_ok(blk_flush(window));
-	assert_true(all(m->bytes, 0x11, 8193) && all(m->bytes + 8193, 0x33, 8191) && all(m->bytes + 16384, 0x11, 8192));
+	assert_true(all(m->bytes, 0x11, 8193) && all(m->bytes + 8193, 0x33, 8191) &&
+		    all(m->bytes + 16384, 0x11, 8192));
 	assert_int_equal(blk_resize(window, 9000, PREALLOC_OFF), ST_UNSUPPORTED);
 	blk_close(window);
 	blk_close(&m->blk);
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* A place for an image: it grows like a file, gaps are zeros whatever was on the disk, and its end is the end of the volume. */
+/*
+ * A place for an image: it grows like a file, gaps are zeros whatever was on the disk, and its end
+ * is the end of the volume.
+ */
 static void test_growing_window(void **state)
 {
 	struct memory_blk *m = disk();
-	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 4096, .limit = 16384, .owns = true });
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 4096,
+									 .limit = 16384,
+									 .owns = true });
 	uint8_t data[100];
 
 	(void)state;
@@ -407,10 +450,12 @@ static void test_growing_window(void **state)
 	assert_int_equal(window->size, 0);
 	assert_ok(blk_write(window, 1000, data, 100));
 	assert_int_equal(window->size, 1100);
-	assert_true(all(m->bytes, 0x11, 4096) && all(m->bytes + 4096, 0, 1000) && all(m->bytes + 5096, 0x33, 100));
+	assert_true(all(m->bytes, 0x11, 4096) && all(m->bytes + 4096, 0, 1000) &&
+		    all(m->bytes + 5096, 0x33, 100));
 	assert_ok(blk_resize(window, 500, PREALLOC_OFF));
 	assert_ok(blk_resize(window, 16384, PREALLOC_FULL));
-	assert_true(all(m->bytes + 4096 + 500, 0, 16384 - 500) && all(m->bytes + 4096 + 16384, 0x11, 100));
+	assert_true(all(m->bytes + 4096 + 500, 0, 16384 - 500) &&
+		    all(m->bytes + 4096 + 16384, 0x11, 100));
 	assert_int_equal(blk_write(window, 16300, data, 100), ST_NO_SPACE);
 	assert_int_equal(blk_resize(window, 16385, PREALLOC_OFF), ST_NO_SPACE);
 	m->calls_to_failure = 1;
@@ -422,8 +467,12 @@ static void test_growing_window(void **state)
 
 static void test_window_for_reading(void **state)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = 8192, .block_bytes = 512 });
-	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 512, .size = 512, .limit = 512, .owns = true });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 8192, .block_bytes = 512 });
+	struct blk *window = window_open(&m->blk, &(struct window_kind){ .start = 512,
+									 .size = 512,
+									 .limit = 512,
+									 .owns = true });
 
 	(void)state;
 	assert_null(window->ops->write);
@@ -438,20 +487,13 @@ static void test_window_for_reading(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_zeroing_disk),
-		cmocka_unit_test(test_extents),
-		cmocka_unit_test(test_small_disk),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_failures_of_release),
-		cmocka_unit_test(test_lost_writes),
-		cmocka_unit_test(test_marked_file),
-		cmocka_unit_test(test_short_file),
-		cmocka_unit_test(test_resumed),
-		cmocka_unit_test(test_resumed_fails),
-		cmocka_unit_test(test_window),
-		cmocka_unit_test(test_growing_window),
-		cmocka_unit_test(test_window_for_reading),
+		cmocka_unit_test(test_disk),           cmocka_unit_test(test_zeroing_disk),
+		cmocka_unit_test(test_extents),        cmocka_unit_test(test_small_disk),
+		cmocka_unit_test(test_failures),       cmocka_unit_test(test_failures_of_release),
+		cmocka_unit_test(test_lost_writes),    cmocka_unit_test(test_marked_file),
+		cmocka_unit_test(test_short_file),     cmocka_unit_test(test_resumed),
+		cmocka_unit_test(test_resumed_fails),  cmocka_unit_test(test_window),
+		cmocka_unit_test(test_growing_window), cmocka_unit_test(test_window_for_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

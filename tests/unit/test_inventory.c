@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "cli/list.h"
@@ -18,10 +19,13 @@ static void make_nvme(struct machine *m)
 		{ sim_esp, 256, 1279, "EFI system partition" },
 		{ sim_basic_data, 1280, 1535, "Data \x1b[1m" },
 		{ sim_linux, 1536, 1791, "root" },
-		{ (const uint8_t *)"\x90\xfc\xaf\x37\x7d\xef\x96\x4e\x91\xc3\x2d\x7a\xe0\x55\xb1\x74", 1792, 1800, "" },
+		{ (const uint8_t
+			   *)"\x90\xfc\xaf\x37\x7d\xef\x96\x4e\x91\xc3\x2d\x7a\xe0\x55\xb1\x74",
+		  1792, 1800, "" },
 	};
 
-	m->nvme = memory_blk_new(&(struct memory_blk_kind){ .size = 8 * MIB, .block_bytes = 4096, .buffer_align = 4 });
+	m->nvme = memory_blk_new(&(struct memory_blk_kind){
+		.size = 8 * MIB, .block_bytes = 4096, .buffer_align = 4 });
 	sim_gpt(m->nvme, parts, N_OF(parts));
 	memcpy(m->nvme->bytes + 1280 * 4096 + 3, "NTFS    ", 8);
 	memcpy(m->nvme->bytes + 1536 * 4096 + 1080, "\x53\xef", 2);
@@ -31,8 +35,8 @@ static void make_nvme(struct machine *m)
 static void make_stick(struct machine *m)
 {
 	static const uint8_t boot_sector[] = {
-		0xeb, 0x3c, 0x90, 'm', 'k', 'f', 's', '.', 'f', 'a', 't', 0x00, 0x02, 0x04, 0x01, 0x00, 0x02, 0x00, 0x02, 0x00, 0x20, 0xf8,
-		0x06, 0x00,
+		0xeb, 0x3c, 0x90, 'm',  'k',  'f',  's',  '.',  'f',  'a',  't',  0x00,
+		0x02, 0x04, 0x01, 0x00, 0x02, 0x00, 0x02, 0x00, 0x20, 0xf8, 0x06, 0x00,
 	};
 
 	m->stick = memory_blk_new(&(struct memory_blk_kind){ .size = 4 * MIB, .block_bytes = 512 });
@@ -43,7 +47,8 @@ static void make_stick(struct machine *m)
 /* Its second block cannot be read, nor anything after. */
 static void make_dead(struct machine *m)
 {
-	m->dead = memory_blk_new(&(struct memory_blk_kind){ .size = MIB, .block_bytes = 512, .buffer_align = 1 });
+	m->dead = memory_blk_new(
+		&(struct memory_blk_kind){ .size = MIB, .block_bytes = 512, .buffer_align = 1 });
 	sim_mbr_record(m->dead, 0, 0, 0xee, 1, 2047);
 }
 
@@ -53,37 +58,92 @@ static void set_up(struct machine *m)
 	make_nvme(m);
 	make_stick(m);
 	make_dead(m);
-	m->device[0] = (struct sim_device){ "blk0:", {
-		.path = "PciRoot(0x0)/Pci(0x4,0x0)/NVMe(0x1,00-00-00-00-00-00-00-00)", .parent = DEVICE_NO_PARENT, .bus = "NVMe",
-		.model = "KIOXIA KXG60ZNV512G", .serial = "Y0F1230A", .size_bytes = 8 * MIB, .block_bytes = 4096, .medium = true,
-		.blk = &m->nvme->blk,
-	} };
-	m->device[1] = (struct sim_device){ "fs0: blk1: HD0a1:", {
-		.path = "HD(1)", .parent = 0, .bus = "NVMe", .start_bytes = 256 * 4096, .size_bytes = 1024 * 4096, .block_bytes = 4096,
-		.medium = true, .started_from = true,
-		.volume = { .present = true, .label = (char *)"SYSTEM", .size_bytes = 4 * MIB, .free_bytes = 3 * MIB },
-	} };
-	m->device[2] = (struct sim_device){ "blk2:", {
-		.path = "HD(2)", .parent = 0, .bus = "NVMe", .start_bytes = 1280 * 4096, .size_bytes = 256 * 4096, .block_bytes = 4096,
-		.medium = true,
-	} };
-	m->device[3] = (struct sim_device){ "blk3:", { /* of another size than the table says */
-		.path = "HD(3)", .parent = 0, .bus = "NVMe", .start_bytes = 1536 * 4096, .size_bytes = 255 * 4096, .block_bytes = 4096,
-		.medium = true,
-	} };
-	m->device[4] = (struct sim_device){ "fs1: blk4:", {
-		.path = "PciRoot(0x0)/USB(0x1,0x0)", .parent = DEVICE_NO_PARENT, .bus = "USB", .model = "Ultra\x1b[2J", .serial = "4C530001",
-		.size_bytes = 4 * MIB, .block_bytes = 512, .removable = true, .medium = true, .blk = &m->stick->blk,
-		.volume = { .present = true, .read_only = true, .size_bytes = 4 * MIB, .free_bytes = 0 },
-	} };
-	m->device[5] = (struct sim_device){ "blk5:", {
-		.path = "PciRoot(0x0)/Sata(0x1)", .parent = DEVICE_NO_PARENT, .bus = "SATA", .model = "HL-DT-ST DVDRAM GT80N",
-		.block_bytes = 2048, .removable = true, .read_only = true,
-	} };
-	m->device[6] = (struct sim_device){ "", {
-		.path = "PciRoot(0x0)/Scsi(0x0,0x0)", .parent = DEVICE_NO_PARENT, .size_bytes = MIB, .block_bytes = 512, .medium = true,
-		.blk = &m->dead->blk,
-	} };
+	m->device[0] = (struct sim_device){
+		"blk0:",
+		{
+			.path = "PciRoot(0x0)/Pci(0x4,0x0)/NVMe(0x1,00-00-00-00-00-00-00-00)",
+			.parent = DEVICE_NO_PARENT,
+			.bus = "NVMe",
+			.model = "KIOXIA KXG60ZNV512G",
+			.serial = "Y0F1230A",
+			.size_bytes = 8 * MIB,
+			.block_bytes = 4096,
+			.medium = true,
+			.blk = &m->nvme->blk,
+		}
+	};
+	m->device[1] = (struct sim_device){ "fs0: blk1: HD0a1:",
+					    {
+						    .path = "HD(1)",
+						    .parent = 0,
+						    .bus = "NVMe",
+						    .start_bytes = 256 * 4096,
+						    .size_bytes = 1024 * 4096,
+						    .block_bytes = 4096,
+						    .medium = true,
+						    .started_from = true,
+						    .volume = { .present = true,
+								.label = (char *)"SYSTEM",
+								.size_bytes = 4 * MIB,
+								.free_bytes = 3 * MIB },
+					    } };
+	m->device[2] = (struct sim_device){ "blk2:",
+					    {
+						    .path = "HD(2)",
+						    .parent = 0,
+						    .bus = "NVMe",
+						    .start_bytes = 1280 * 4096,
+						    .size_bytes = 256 * 4096,
+						    .block_bytes = 4096,
+						    .medium = true,
+					    } };
+	m->device[3] = (struct sim_device){ "blk3:",
+					    {
+						    /* of another size than the table says */
+						    .path = "HD(3)",
+						    .parent = 0,
+						    .bus = "NVMe",
+						    .start_bytes = 1536 * 4096,
+						    .size_bytes = 255 * 4096,
+						    .block_bytes = 4096,
+						    .medium = true,
+					    } };
+	m->device[4] = (struct sim_device){ "fs1: blk4:",
+					    {
+						    .path = "PciRoot(0x0)/USB(0x1,0x0)",
+						    .parent = DEVICE_NO_PARENT,
+						    .bus = "USB",
+						    .model = "Ultra\x1b[2J",
+						    .serial = "4C530001",
+						    .size_bytes = 4 * MIB,
+						    .block_bytes = 512,
+						    .removable = true,
+						    .medium = true,
+						    .blk = &m->stick->blk,
+						    .volume = { .present = true,
+								.read_only = true,
+								.size_bytes = 4 * MIB,
+								.free_bytes = 0 },
+					    } };
+	m->device[5] = (struct sim_device){ "blk5:",
+					    {
+						    .path = "PciRoot(0x0)/Sata(0x1)",
+						    .parent = DEVICE_NO_PARENT,
+						    .bus = "SATA",
+						    .model = "HL-DT-ST DVDRAM GT80N",
+						    .block_bytes = 2048,
+						    .removable = true,
+						    .read_only = true,
+					    } };
+	m->device[6] = (struct sim_device){ "",
+					    {
+						    .path = "PciRoot(0x0)/Scsi(0x0,0x0)",
+						    .parent = DEVICE_NO_PARENT,
+						    .size_bytes = MIB,
+						    .block_bytes = 512,
+						    .medium = true,
+						    .blk = &m->dead->blk,
+					    } };
 	sim_machine(m->device, N_DEVICES);
 }
 
@@ -178,7 +238,8 @@ static void test_width(void **state)
 	assert_ok(inventory_read(&inventory, &err));
 	inventory_print_text(&inventory, &capture.out);
 	inventory_free(&inventory);
-	for (line = strtok_r(capture.text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+	for (line = strtok_r(capture.text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		size_t columns = 0;
 
 		for (const char *p = line; *p != '\0'; p++)
@@ -227,8 +288,10 @@ static void test_no_disk(void **state)
 	capture_init(&capture);
 	assert_ok(inventory_read(&inventory, &err));
 	inventory_print_text(&inventory, &capture.out);
-	assert_string_equal(capture.text, "The firmware shows no disk. Check that one is connected, and that its\n"
-					  "controller is switched on in the firmware's settings and not in a RAID mode.\n");
+	assert_string_equal(capture.text, "The firmware shows no disk. Check that one is "
+					  "connected, and that its\n"
+					  "controller is switched on in the firmware's settings "
+					  "and not in a RAID mode.\n");
 	capture_clear(&capture);
 	inventory_print_json(&inventory, &capture.out);
 	assert_string_equal(capture.text, "[\n]\n");
@@ -250,7 +313,8 @@ static void test_unreadable(void **state)
 	machine.dead->status = ST_MEDIUM_CHANGED;
 	assert_ok(inventory_read(&inventory, &err));
 	assert_int_equal(inventory.n, 4);
-	assert_string_equal(inventory.disk[3].table.note, "the first block cannot be read: the medium was changed or removed");
+	assert_string_equal(inventory.disk[3].table.note,
+			    "the first block cannot be read: the medium was changed or removed");
 	inventory_free(&inventory);
 	tear_down(&machine);
 }
@@ -287,12 +351,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_width),
-		cmocka_unit_test(test_joined),
-		cmocka_unit_test(test_no_disk),
-		cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_text),       cmocka_unit_test(test_width),
+		cmocka_unit_test(test_joined),     cmocka_unit_test(test_no_disk),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

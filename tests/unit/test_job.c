@@ -1,4 +1,8 @@
-/* Job files: mistakes are found before anything is done, and a job ends at the first command that fails. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Job files: mistakes are found before anything is done, and a job ends at the first command that
+ * fails.
+ */
 #include "unit.h"
 
 #include "cli/script.h"
@@ -51,23 +55,35 @@ static void a_mistake_in_each_place(void **state)
 	} rows[] = {
 		{ "", "job, line 1: a job begins with the line \"#efi-img job 1\"" },
 		{ "create made 1M\n", "job, line 1: a job begins" },
-		{ "#efi-img job 2\ncreate made 1M\n", "job, line 1: \"#efi-img job 2\": this efi-img knows jobs of version 1" },
+		{ "#efi-img job 2\ncreate made 1M\n",
+		  "job, line 1: \"#efi-img job 2\": this efi-img knows jobs of version 1" },
 		{ "#efi-img job 11\ncreate made 1M\n", "job, line 1: \"#efi-img job 11\"" },
 		{ "\n" HEAD "create made 1M\n", "job, line 1: a job begins" },
 		{ HEAD "# nothing\n\n", "job: there is no command in it" },
-		{ HEAD "create made 1M\n\n# c\nconvrt a b\n", "job, line 5: there is no command \"convrt\"" },
-		{ HEAD "create made 1M\ncreate --nothing b 1M", "job, line 3: unknown option --nothing" },
+		{ HEAD "create made 1M\n\n# c\nconvrt a b\n",
+		  "job, line 5: there is no command \"convrt\"" },
+		{ HEAD "create made 1M\ncreate --nothing b 1M",
+		  "job, line 3: unknown option --nothing" },
 		{ HEAD "create made 1M\ncreate -f", "job, line 3: option -f needs a value (FMT)" },
-		{ HEAD "create made 1M\ncreate \"a b 1M\n", "job, line 3: a quotation mark in the command line is not closed" },
-		{ HEAD "create made 1M\r\n  efi-img  \r\n", "job, line 3: there is no command \"efi-img\"" },
+		{ HEAD "create made 1M\ncreate \"a b 1M\n",
+		  "job, line 3: a quotation mark in the command line is not closed" },
+		{ HEAD "create made 1M\r\n  efi-img  \r\n",
+		  "job, line 3: there is no command \"efi-img\"" },
 		{ HEAD "create made 1M\nrun other", "job, line 3: a job cannot run another one" },
-		{ HEAD "create made 1M\nefi-img run other", "job, line 3: a job cannot run another one" },
-		{ HEAD "create made 1M\n--plain version", "job, line 3: there is no command \"--plain\"" },
-		{ HEAD "create made 1M\non-success", "job, line 3: on-success is followed by one of poweroff, reboot, shell, wait" },
-		{ HEAD "create made 1M\non-success halt", "job, line 3: on-success is followed by" },
-		{ HEAD "create made 1M\non-failure poweroff now", "job, line 3: on-failure is followed by" },
-		{ HEAD "on-failure wait\ncreate made 1M\non-failure wait", "job, line 4: on-failure is there a second time" },
-		{ HEAD "create made 1M\nexit-code 3", "job, line 3: exit-code stands alone in its line" },
+		{ HEAD "create made 1M\nefi-img run other",
+		  "job, line 3: a job cannot run another one" },
+		{ HEAD "create made 1M\n--plain version",
+		  "job, line 3: there is no command \"--plain\"" },
+		{ HEAD "create made 1M\non-success",
+		  "job, line 3: on-success is followed by one of poweroff, reboot, shell, wait" },
+		{ HEAD "create made 1M\non-success halt",
+		  "job, line 3: on-success is followed by" },
+		{ HEAD "create made 1M\non-failure poweroff now",
+		  "job, line 3: on-failure is followed by" },
+		{ HEAD "on-failure wait\ncreate made 1M\non-failure wait",
+		  "job, line 4: on-failure is there a second time" },
+		{ HEAD "create made 1M\nexit-code 3",
+		  "job, line 3: exit-code stands alone in its line" },
 		{ HEAD "create made 1M\n\1", "job, line 3: there is no command" },
 	};
 
@@ -94,14 +110,19 @@ static void the_first_failure_ends_it(void **state)
 
 	(void)state;
 	set_up();
-	put(HEAD "on-success poweroff\ncreate one 64k\n# none\ninfo none\ncreate two 64k\nexit-code\non-failure reboot\n");
+	put(HEAD "on-success poweroff\ncreate one 64k\n# none\ninfo none\ncreate two "
+		 "64k\nexit-code\non-failure reboot\n");
 	assert_int_equal(RUN("run", "job"), EXIT_ERROR);
 	assert_true(is_file("one") && !is_file("two"));
-	assert_non_null(strstr(out.text, "The job has ended at line 5 of job, with exit code 1.\n"));
+	assert_non_null(
+		strstr(out.text, "The job has ended at line 5 of job, with exit code 1.\n"));
 	assert_int_equal(sim_ending(), ENDING_REBOOT);
 	assert_int_equal(sim_told(), 1);
-	assert_non_null(strstr((const char *)sim_file("logs\\0001.jsonl", &n), "\"event\": \"end\",\"time\": null,\"exit\": 1,\"line\": 5,\"message\": null}\n"));
-	put(HEAD "create one 64k --force\ncreate two 64k\ncompare one two\ncreate 3 128k\ncompare one 3 -s");
+	assert_non_null(strstr((const char *)sim_file("logs\\0001.jsonl", &n),
+			       "\"event\": \"end\",\"time\": null,\"exit\": 1,\"line\": "
+			       "5,\"message\": null}\n"));
+	put(HEAD "create one 64k --force\ncreate two 64k\ncompare one two\ncreate 3 128k\ncompare "
+		 "one 3 -s");
 	assert_int_equal(RUN("run", "job"), 1); /* "different", as any other code, is no success */
 	assert_int_equal(sim_ending(), ENDING_UNSAID);
 	assert_int_equal(sim_told(), -1);
@@ -110,14 +131,19 @@ static void the_first_failure_ends_it(void **state)
 
 static void all_of_it_is_done(void **state)
 {
-	static const char *const endings[] = { "", "on-success shell", "on-success wait\n", "on-success reboot", "on-success poweroff\r\n#x" };
-	static const enum ending wanted[] = { ENDING_UNSAID, ENDING_SHELL, ENDING_WAIT, ENDING_REBOOT, ENDING_POWER_OFF };
+	static const char *const endings[] = { "", "on-success shell", "on-success wait\n",
+					       "on-success reboot", "on-success poweroff\r\n#x" };
+	static const enum ending wanted[] = { ENDING_UNSAID, ENDING_SHELL, ENDING_WAIT,
+					      ENDING_REBOOT, ENDING_POWER_OFF };
 	char job[256];
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(endings); i++) {
 		set_up();
-		snprintf(job, sizeof job, "\xef\xbb\xbf" HEAD "  create \"a b\" 64k \r\n\tefi-img create b 64k\nexit-code\n%s", endings[i]);
+		snprintf(job, sizeof job,
+			 "\xef\xbb\xbf" HEAD
+			 "  create \"a b\" 64k \r\n\tefi-img create b 64k\nexit-code\n%s",
+			 endings[i]);
 		put(job);
 		assert_int_equal(RUN("run", "--check", "job"), EXIT_OK);
 		assert_string_equal(out.text, "job: 2 commands, no mistakes\n");
@@ -148,17 +174,20 @@ static void it_is_stopped(void **state)
 {
 	(void)state;
 	set_up();
-	put(HEAD "create a 64k\ncreate b 64k\ncompare a b\non-failure poweroff\non-success poweroff\n");
+	put(HEAD
+	    "create a 64k\ncreate b 64k\ncompare a b\non-failure poweroff\non-success poweroff\n");
 	sim_cancel(1);
 	assert_int_equal(RUN("run", "job"), 4);
-	assert_int_equal(sim_ending(), ENDING_UNSAID); /* whoever stopped it is there, and wants to see */
+	/* whoever stopped it is there, and wants to see */
+	assert_int_equal(sim_ending(), ENDING_UNSAID);
 	tear_down();
 }
 
 static void what_the_shells_editor_writes(void **state)
 {
-	static const uint16_t units[] = { 0xfeff, '#', 'e', 'f', 'i', '-', 'i', 'm', 'g', ' ', 'j', 'o', 'b', ' ', '1', '\r', '\n', 'c', 'r',
-					  'e', 'a', 't', 'e', ' ', 0xe4, ' ', '6', '4', 'k' };
+	static const uint16_t units[] = { 0xfeff, '#', 'e', 'f', 'i',  '-',  'i',  'm', 'g', ' ',
+					  'j',    'o', 'b', ' ', '1',  '\r', '\n', 'c', 'r', 'e',
+					  'a',    't', 'e', ' ', 0xe4, ' ',  '6',  '4', 'k' };
 
 	bool failed = true;
 
@@ -171,8 +200,11 @@ static void what_the_shells_editor_writes(void **state)
 		sim_fail_allocation(n);
 		code = RUN("run", "job");
 		failed = sim_allocation_failed();
-		assert_row(is_file("\xc3\xa4") == (code == EXIT_OK) && (failed || code == EXIT_OK), n);
-		assert_row(code == EXIT_OK || strstr(err.text, "not enough memory") != NULL || strstr(out.text, "not enough memory") != NULL, n);
+		assert_row(is_file("\xc3\xa4") == (code == EXIT_OK) && (failed || code == EXIT_OK),
+			   n);
+		assert_row(code == EXIT_OK || strstr(err.text, "not enough memory") != NULL ||
+				   strstr(out.text, "not enough memory") != NULL,
+			   n);
 		tear_down();
 	}
 }
@@ -226,13 +258,16 @@ static void failures(void **state)
 static void oem_strings(void **state)
 {
 	/* Type, length, handle, and what the structure has; strings. */
-	static const uint8_t table[] =
-		"\x00\x06\x00\x00\x01\x00" "a=vendor\0\0"
-		"\x7e\x04\x01\x00\0\0"
-		"\x0b\x05\x02\x00\x02" "a=one\0b=two\0a=\0xa=\0\0"
-		"\x0b\x05\x03\x00\x01" "a=#3\0\0"
-		"\x7f\x04\x04\x00\0\0"
-		"\x0b\x05\x05\x00\x01" "a=behind the end\0\0";
+	static const uint8_t table[] = "\x00\x06\x00\x00\x01\x00"
+				       "a=vendor\0\0"
+				       "\x7e\x04\x01\x00\0\0"
+				       "\x0b\x05\x02\x00\x02"
+				       "a=one\0b=two\0a=\0xa=\0\0"
+				       "\x0b\x05\x03\x00\x01"
+				       "a=#3\0\0"
+				       "\x7f\x04\x04\x00\0\0"
+				       "\x0b\x05\x05\x00\x01"
+				       "a=behind the end\0\0";
 	struct capture text;
 
 	(void)state;
@@ -240,7 +275,8 @@ static void oem_strings(void **state)
 	assert_true(smbios_strings(table, sizeof table - 1, "a=", &text.out));
 	assert_string_equal(text.text, "one\n\n#3\n");
 	assert_false(smbios_strings(table, sizeof table - 1, "c=", &text.out));
-	for (size_t n = 0; n < sizeof table; n++) { /* wherever it is cut off, nothing is read behind it */
+	/* wherever it is cut off, nothing is read behind it */
+	for (size_t n = 0; n < sizeof table; n++) {
 		uint8_t *cut = test_malloc(n);
 
 		memcpy(cut, table, n);

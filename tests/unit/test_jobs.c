@@ -1,4 +1,8 @@
-/* What jobs say when they cannot go on: refusals, manifests, formats that can do less than others, each failure of a call. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What jobs say when they cannot go on: refusals, manifests, formats that can do less than others,
+ * each failure of a call.
+ */
 #include "copy/commit.h"
 #include "copy/convert.h"
 #include "edit/measure.h"
@@ -14,13 +18,26 @@
 
 enum { MIB = 1 << 20, DISK = 100 << 10 };
 
-static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB }, with_holes = { .free_bytes = 64 * MIB, .has_holes = true };
+static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB },
+				    with_holes = { .free_bytes = 64 * MIB, .has_holes = true };
 
 static const struct sim_device machine[] = {
-	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
-	{ "blk1:", { .path = (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "USB", .serial = (char *)"E", .block_bytes = 512,
-		     .removable = true } },
+	{ "blk0:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"D",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
+	{ "blk1:",
+	  { .path = (char *)"Pci(0x2)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "USB",
+	    .serial = (char *)"E",
+	    .block_bytes = 512,
+	    .removable = true } },
 };
 
 static int set_up(void **state)
@@ -44,21 +61,38 @@ static int tear_down(void **state)
 	return sim_allocations() != 0;
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---- */
 
 static void refused(void **state)
 {
-	static const struct { int code; const char *says, *words[WORDS]; } rows[] = {
-		{ 1, "options -o and -B are for a new image", { "convert", "-f", "raw", "-o", "size=1M", "raw", "serial=D", "--erase=D" } },
-		{ 1, "-O none: there is no such image format", { "convert", "-O", "none", "-o", "help" } },
-		{ OUTCOME_MEDIUM_GONE, "serial=E: there is no medium in the drive", { "convert", "-n", "-f", "raw", "raw", "serial=E" } },
-		{ 1, "more than a disk can have", { "resize", "-f", "raw", "raw", "+9223372036854775807" } },
-		{ 1, "is more than any image can have", { "create", "new", "9223372036854775807" } },
+	static const struct {
+		int code;
+		const char *says, *words[WORDS];
+	} rows[] = {
+		{ 1,
+		  "options -o and -B are for a new image",
+		  { "convert", "-f", "raw", "-o", "size=1M", "raw", "serial=D", "--erase=D" } },
+		{ 1,
+		  "-O none: there is no such image format",
+		  { "convert", "-O", "none", "-o", "help" } },
+		{ OUTCOME_MEDIUM_GONE,
+		  "serial=E: there is no medium in the drive",
+		  { "convert", "-n", "-f", "raw", "raw", "serial=E" } },
+		{ 1,
+		  "more than a disk can have",
+		  { "resize", "-f", "raw", "raw", "+9223372036854775807" } },
+		{ 1,
+		  "is more than any image can have",
+		  { "create", "new", "9223372036854775807" } },
 		{ 1, "none: no such file", { "bench", "none" } },
 		{ 1, "the name of an image is expected", { "hash" } },
-		{ 1, "the name of one image is expected, or none", { "hash", "--check=m", "raw", "disk" } },
+		{ 1,
+		  "the name of one image is expected, or none",
+		  { "hash", "--check=m", "raw", "disk" } },
 		{ 1, "m: no such file", { "hash", "--check=m" } },
-		{ 1, "u: the target would be replaced, but it is the same file as u (map)", { "convert", "-f", "raw", "--map=u", "raw", "u" } },
+		{ 1,
+		  "u: the target would be replaced, but it is the same file as u (map)",
+		  { "convert", "-f", "raw", "--map=u", "raw", "u" } },
 	};
 
 	(void)state;
@@ -72,18 +106,24 @@ static void refused(void **state)
 	}
 }
 
-/* ---- manifests ------------------------------------------------------------------------------------------------------ */
+/* ---- manifests ---- */
 
 static void manifest_texts(void **state)
 {
-	static const struct { const char *text, *says; } rows[] = {
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
 		{ "{}", "its field \"manifest-version\"" },
 		{ "{\"manifest-version\": 1, \"image\": \"raw\"}", "its field \"format\"" },
-		{ "{\"manifest-version\": 1, \"image\": \"raw\", \"format\": \"raw\", \"virtual-size\": 512, \"sha256\": "
-		  "\"00000000000000000000000000000000000000000000000000000000000000ff\", \"range-size\": 67108864}",
+		{ "{\"manifest-version\": 1, \"image\": \"raw\", \"format\": \"raw\", "
+		  "\"virtual-size\": 512, \"sha256\": "
+		  "\"00000000000000000000000000000000000000000000000000000000000000ff\", "
+		  "\"range-size\": 67108864}",
 		  "its field \"ranges\"" },
-		{ "{\"manifest-version\": 1, \"image\": \"raw\", \"format\": \"raw\", \"virtual-size\": 512, \"sha256\": "
-		  "\"00000000000000000000000000000000000000000000000000000000000000ff\", \"range-size\": 512, \"ranges\": "
+		{ "{\"manifest-version\": 1, \"image\": \"raw\", \"format\": \"raw\", "
+		  "\"virtual-size\": 512, \"sha256\": "
+		  "\"00000000000000000000000000000000000000000000000000000000000000ff\", "
+		  "\"range-size\": 512, \"ranges\": "
 		  "[ \"00000000000000000000000000000000000000000000000000000000000000ff\" ]}",
 		  "m: ranges of 512 bytes are not known for a disk of this size" },
 	};
@@ -117,7 +157,8 @@ static void manifest_ranges(void **state)
 static void manifest_of_partition(void **state)
 {
 	static const struct sim_part parts[] = { { sim_linux, 40, 100, "root" } };
-	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
 	uint64_t n;
 
 	(void)state;
@@ -128,7 +169,7 @@ static void manifest_of_partition(void **state)
 	assert_non_null(strstr((const char *)sim_file("m", &n), "\"partition-start\": 20480"));
 }
 
-/* ---- plans ---------------------------------------------------------------------------------------------------------- */
+/* ---- plans ---- */
 
 /* An image on a disk, not the bytes of one. */
 static void plan_of_image_on_disk(void **state)
@@ -138,15 +179,22 @@ static void plan_of_image_on_disk(void **state)
 	(void)state;
 	sim_file_put("small", "", 0);
 	MUST("create", "--force", "-f", "qcow2", "small", "16k");
-	MUST("convert", "--dry-run", "-O", "qcow2", "-o", "cluster_size=512", "small", "serial=D", "--erase=D");
-	assert_non_null(strstr(out.text, "writes:  a qcow2 image of a disk of 16384 bytes, from its beginning on"));
+	MUST("convert", "--dry-run", "-O", "qcow2", "-o", "cluster_size=512", "small", "serial=D",
+	     "--erase=D");
+	assert_non_null(
+		strstr(out.text,
+		       "writes:  a qcow2 image of a disk of 16384 bytes, from its beginning on"));
 	assert_true(sim_file("disk", &n) != NULL && n == DISK);
 }
 
-/* ---- failures ------------------------------------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
-/* Fails each call (k = 0) and each allocation: none is taken for a success, and all that is to be said is said. */
-static void every_failure_on(const struct sim_volume_kind *volume, const char *const words[], const char *const says[], size_t n_says, bool (*done)(void))
+/*
+ * Fails each call (k = 0) and each allocation: none is taken for a success, and all that is to be
+ * said is said.
+ */
+static void every_failure_on(const struct sim_volume_kind *volume, const char *const words[],
+			     const char *const says[], size_t n_says, bool (*done)(void))
 {
 	struct sim_files files = sim_files_keep();
 	bool said[8] = { false };
@@ -167,9 +215,11 @@ static void every_failure_on(const struct sim_volume_kind *volume, const char *c
 			for (size_t i = 0; i < n_says; i++)
 				said[i] |= code != EXIT_OK && strstr(err.text, says[i]) != NULL;
 			if (code == EXIT_OK && !done())
-				fail_msg("%s, kind %u, failure %u: %s%s", words[0], k, n, out.text, err.text);
+				fail_msg("%s, kind %u, failure %u: %s%s", words[0], k, n, out.text,
+					 err.text);
 			if (sim_allocations() != 0)
-				fail_msg("%s, kind %u, failure %u leaves allocations: %s", words[0], k, n, err.text);
+				fail_msg("%s, kind %u, failure %u leaves allocations: %s", words[0],
+					 k, n, err.text);
 		}
 	}
 	for (size_t i = 0; i < n_says; i++)
@@ -178,7 +228,8 @@ static void every_failure_on(const struct sim_volume_kind *volume, const char *c
 	sim_files_drop(&files);
 }
 
-static void every_failure(const char *const words[], const char *const says[], size_t n_says, bool (*done)(void))
+static void every_failure(const char *const words[], const char *const says[], size_t n_says,
+			  bool (*done)(void))
 {
 	every_failure_on(&kind, words, says, n_says, done);
 }
@@ -200,18 +251,24 @@ static bool always(void)
 
 static void failures(void **state)
 {
-	static const char *const make[WORDS] = { "convert", "-O", "qcow2", "--manifest=m", "raw", "new" };
-	static const char *const of_make[] = { "writing the manifest m: the device reports an error; the image itself is complete" };
+	static const char *const make[WORDS] = { "convert",      "-O",  "qcow2",
+						 "--manifest=m", "raw", "new" };
+	static const char *const of_make[] = {
+		"writing the manifest m: the device reports an error; the image itself is complete"
+	};
 	static const char *const check[WORDS] = { "hash", "--check=m" };
-	static const char *const of_check[] = { "m: reading it: the device reports an error", "m: the device reports an error", "memory" };
+	static const char *const of_check[] = { "m: reading it: the device reports an error",
+						"m: the device reports an error", "memory" };
 	static const char *const bench[WORDS] = { "bench", "-c", "3", "-f", "raw", "raw" };
 	static const char *const of_bench[] = { "memory" };
 	static const char *const split[WORDS] = { "convert", "--force", "--split=1M", "raw", "s" };
 
-	static const char *const map[WORDS] = { "convert", "--force", "-f", "raw", "--map=map", "raw", "copy" };
+	static const char *const map[WORDS] = { "convert",   "--force", "-f",  "raw",
+						"--map=map", "raw",     "copy" };
 	static const char *const of_map[] = { "map.new: reading it: the device reports an error" };
 	static const char *const rebase[WORDS] = { "rebase", "-b", "other", "-F", "qcow2", "top" };
-	static const char *const of_rebase[] = { "base: reading at offset", "other: reading at offset" };
+	static const char *const of_rebase[] = { "base: reading at offset",
+						 "other: reading at offset" };
 
 	(void)state;
 	MUST("convert", "-O", "qcow2", "raw", "base");
@@ -234,7 +291,9 @@ static void failures(void **state)
 /* A volume that is asked what is a hole of a file, and cannot say it. */
 static void holes(void **state)
 {
-	static const char *const info[WORDS] = { "info", "sparse" }, *const of_info[] = { "asking how much space it takes: the device reports" };
+	static const char *const info[WORDS] = { "info", "sparse" }, *const of_info[] = {
+		"asking how much space it takes: the device reports"
+	};
 	static const char *const map[WORDS] = { "map", "sparse" };
 
 	(void)state;
@@ -259,7 +318,7 @@ static void noise(void **state)
 	MUST("check", "top");
 }
 
-/* ---- what a format leaves out --------------------------------------------------------------------------------------- */
+/* ---- what a format leaves out ---- */
 
 static void lesser_format(void **state)
 {
@@ -268,7 +327,8 @@ static void lesser_format(void **state)
 	__typeof__(*(struct chain){ 0 }.link) link = { .name = (char *)"i", .image = &image };
 	struct chain chain = { .link = &link, .n = 1 };
 	const struct commit_job commit = { .chain = &chain };
-	const struct create_values options = { .table = (const struct create_option[]){ { .name = NULL } } };
+	const struct create_values options = { .table = (const struct create_option[]){
+						       { .name = NULL } } };
 	struct measure_result measured;
 	struct error why;
 
@@ -278,11 +338,20 @@ static void lesser_format(void **state)
 	assert_int_equal(pack_possible(&image, &why), ST_UNSUPPORTED);
 	assert_string_equal(why.text, "option -c: i: images of format lesser cannot be compressed");
 	assert_int_equal(commit_run(&commit, &why), ST_UNSUPPORTED);
-	assert_string_equal(why.text, "i: images of format lesser cannot be emptied; -d leaves it as it is");
-	assert_int_equal(measure_run(&(struct measure_job){ .format = &lesser, .options = &options }, &measured, &why), ST_UNSUPPORTED);
+	assert_string_equal(why.text,
+			    "i: images of format lesser cannot be emptied; -d leaves it as it is");
+	assert_int_equal(measure_run(&(struct measure_job){ .format = &lesser,
+							    .options = &options },
+				     &measured, &why),
+			 ST_UNSUPPORTED);
 	assert_string_equal(why.text, "images of format lesser cannot be measured");
 	image.size = UINT64_C(1) << 62;
-	assert_int_equal(convert_run(&(struct convert_job){ .source = (const struct chain[]){ chain, chain }, .n_sources = 2 }, &why), ST_TOO_LARGE);
+	assert_int_equal(convert_run(&(struct convert_job){ .source =
+								    (const struct chain[]){ chain,
+											    chain },
+							    .n_sources = 2 },
+				     &why),
+			 ST_TOO_LARGE);
 	assert_string_equal(why.text, "i: together the sources are more than a disk can have");
 }
 
@@ -290,10 +359,17 @@ static void lesser_format(void **state)
 static void largest_need(void **state)
 {
 	static const struct place place[2] = {
-		{ .free_bytes = MIB, .file_limit_bytes = UINT64_MAX, .cluster_bytes = 512, .volume_name = "fs0:" },
-		{ .free_bytes = MIB, .file_limit_bytes = UINT64_MAX, .cluster_bytes = 512, .volume_name = "fs0:" },
+		{ .free_bytes = MIB,
+		  .file_limit_bytes = UINT64_MAX,
+		  .cluster_bytes = 512,
+		  .volume_name = "fs0:" },
+		{ .free_bytes = MIB,
+		  .file_limit_bytes = UINT64_MAX,
+		  .cluster_bytes = 512,
+		  .volume_name = "fs0:" },
 	};
-	static const struct place_need need[2] = { { .name = "a", .size = UINT64_C(1) << 63 }, { .name = "b", .size = UINT64_C(1) << 63 } };
+	static const struct place_need need[2] = { { .name = "a", .size = UINT64_C(1) << 63 },
+						   { .name = "b", .size = UINT64_C(1) << 63 } };
 	struct error why;
 
 	(void)state;

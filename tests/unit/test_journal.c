@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Going on with a capture or a restore that was interrupted: at every power cut, failure and moment of being stopped, what
- * is left is no image, and --resume makes it the one that it was to be, or says why not.
+ * Going on with a capture or a restore that was interrupted: at every power cut, failure and moment
+ * of being stopped, what is left is no image, and --resume makes it the one that it was to be, or
+ * says why not.
  */
 #include "resume.h"
 
 /* It begins as it is to begin. */
 static bool has_beginning(const struct row *row)
 {
-	bool raw =
-		row->words == capture_raw || row->words == capture_split || row->words == restore;
+	bool raw = row->words == capture_raw || row->words == capture_split ||
+		   row->words == restore;
 	uint64_t n;
 	const uint8_t *file = sim_file(row->target, &n);
 
@@ -69,7 +71,8 @@ static void every_stop(void **state)
 			if (code != OUTCOME_STOPPED)
 				wrong("%s: %d %s", where, code, err.text);
 			has_journal = sim_file(rows[i].journal, &size) != NULL;
-			if (has_journal != (strstr(err.text, "--resume goes on from there") != NULL))
+			if (has_journal !=
+			    (strstr(err.text, "--resume goes on from there") != NULL))
 				wrong("%s: %s", where, err.text);
 			assert_no_image(&rows[i], where);
 			continued += has_journal;
@@ -106,15 +109,19 @@ static void every_failure(void **state)
 				happened = k == 0 ? sim_volume_failed() : sim_allocation_failed();
 				sim_volume_fail(0, ST_OK);
 				sim_fail_allocation(0);
-				snprintf(where, sizeof where, "%s, kind %zu, failure %u", rows[i].name, k, n);
+				snprintf(where, sizeof where, "%s, kind %zu, failure %u",
+					 rows[i].name, k, n);
 				tried++;
 				if (code == 0) {
-					sim_file_put(rows[i].journal, "", 0); /* one that could not be removed was said to be left */
+					/* one that could not be removed was said to be left */
+					sim_file_put(rows[i].journal, "", 0);
 					continue;
 				}
 				assert_no_image(&rows[i], where);
 				code = go_on_with(&rows[i]);
-				/* One that could not even be removed has no journal, and is named. */
+				/*
+				 * One that could not even be removed has no journal, and is named.
+				 */
 				if (code == 1 && strstr(err.text, "exists already") != NULL)
 					continue;
 				if (code != EXIT_OK)
@@ -154,8 +161,10 @@ static void check_cut(const struct powercut *cut, void *arg)
 	int code;
 
 	cuts->states++;
-	if (has_beginning(cuts->row) && cuts->row->words != restore && RUN("compare", "t", "serial=D") != EXIT_OK)
-		wrong("%s: it begins like an image, and is none: %s%s", cut->name, out.text, err.text);
+	if (has_beginning(cuts->row) && cuts->row->words != restore &&
+	    RUN("compare", "t", "serial=D") != EXIT_OK)
+		wrong("%s: it begins like an image, and is none: %s%s", cut->name, out.text,
+		      err.text);
 	sim_clock_step(never);
 	code = go_on_with(cuts->row);
 	/* Old contents of the volume in the side file: the person removes it, as the words say. */
@@ -203,10 +212,15 @@ static void every_cut(void **state)
 	}
 	assert_true(getenv("ONLY") != NULL || continued > 100);
 }
-/* Going on fails at every call, and without memory, too: what was done stays, and can be gone on with. */
+/*
+ * Going on fails at every call, and without memory, too: what was done stays, and can be gone on
+ * with.
+ */
 static void going_on_fails(void **state)
 {
-	static const char *const says[] = { "reading what it has at offset", "cannot be made an image again", "cutting off what came last" };
+	static const char *const says[] = { "reading what it has at offset",
+					    "cannot be made an image again",
+					    "cutting off what came last" };
 	bool said[N_OF(says)] = { false };
 	unsigned tried = 0;
 
@@ -234,7 +248,8 @@ static void going_on_fails(void **state)
 				happened = k == 0 ? sim_volume_failed() : sim_allocation_failed();
 				sim_volume_fail(0, ST_OK);
 				sim_fail_allocation(0);
-				snprintf(where, sizeof where, "%s, kind %u, failure %u", rows[i].name, k, n);
+				snprintf(where, sizeof where, "%s, kind %u, failure %u",
+					 rows[i].name, k, n);
 				for (size_t j = 0; j < N_OF(says); j++)
 					said[j] |= strstr(err.text, says[j]) != NULL;
 				tried++;
@@ -256,8 +271,9 @@ static void going_on_fails(void **state)
 }
 
 /*
- * The medium is pulled out at any call and stays away. What begins like an image then is one, since the beginning is
- * written last of all, and nobody says of it that it has none; what could not be removed is named.
+ * The medium is pulled out at any call and stays away. What begins like an image then is one, since
+ * the beginning is written last of all, and nobody says of it that it has none; what could not be
+ * removed is named.
  */
 static void volume_gone(void **state)
 {
@@ -279,17 +295,22 @@ static void volume_gone(void **state)
 			if (!sim_volume_failed())
 				break;
 			sim_volume_fail(0, ST_OK);
-			/* Once all is done, the size of the new files may still be asked for, to be told. */
+			/*
+			 * Once all is done, the size of the new files may still be asked for, to be
+			 * told.
+			 */
 			if (code == EXIT_OK && strstr(err.text, "could not be removed") == NULL &&
 			    strstr(out.text, " of file") != NULL)
 				wrong("%s, call %u: %s", rows[i].name, n, err.text);
-			named |= strstr(err.text, "and the incomplete file could not be removed") != NULL;
+			named |= strstr(err.text, "and the incomplete file could not be removed") !=
+				 NULL;
 			if (code == EXIT_OK || !begins_with_something(&rows[i]))
 				continue;
 			begun++;
 			unknown = strstr(err.text, "written last, is not known") != NULL;
-			if (rows[i].words == restore ? !unknown || memcmp(sim_file("other", &size), bytes, DISK) != 0
-						     : RUN("compare", "t", "serial=D") != EXIT_OK)
+			if (rows[i].words == restore
+				    ? !unknown || memcmp(sim_file("other", &size), bytes, DISK) != 0
+				    : RUN("compare", "t", "serial=D") != EXIT_OK)
 				wrong("%s, call %u: %s%s", rows[i].name, n, out.text, err.text);
 		}
 	/*

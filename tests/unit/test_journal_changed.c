@@ -1,4 +1,8 @@
-/* Going on with a capture or a restore where something is not as it was: what is refused, and what is found and mended. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Going on with a capture or a restore where something is not as it was: what is refused, and what
+ * is found and mended.
+ */
 #include "resume.h"
 #include "tables.h"
 
@@ -14,7 +18,8 @@ static void assert_refused(const char *const *words, int code, const char *said)
 	if (run(words) != code || strstr(err.text, said) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", said, err.text);
 }
-#define REFUSED(code, said, ...) assert_refused((const char *const[WORDS]){ __VA_ARGS__ }, code, said)
+#define REFUSED(code, said, ...) \
+	assert_refused((const char *const[WORDS]){ __VA_ARGS__ }, code, said)
 
 /* What is not the same any more is found wherever it is, and nothing is lost by that. */
 static void changed(void **state)
@@ -67,9 +72,12 @@ static void others(void **state)
 {
 	(void)state;
 	interrupt(&rows[0]);
-	REFUSED(12, "begun with the disk serial=D, and this is serial=E", "convert", "--resume", "-O", "qcow2", "serial=E", "t");
-	REFUSED(12, "the options -O qcow2, and this is -O qcow2 -c", "convert", "--resume", "-c", "-O", "qcow2", "serial=D", "t");
-	REFUSED(1, "or replace it?", "convert", "--resume", "--force", "-O", "qcow2", "serial=D", "t");
+	REFUSED(12, "begun with the disk serial=D, and this is serial=E", "convert", "--resume",
+		"-O", "qcow2", "serial=E", "t");
+	REFUSED(12, "the options -O qcow2, and this is -O qcow2 -c", "convert", "--resume", "-c",
+		"-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "or replace it?", "convert", "--resume", "--force", "-O", "qcow2", "serial=D",
+		"t");
 	REFUSED(1, "--resume goes on with it", "convert", "-O", "qcow2", "serial=D", "t");
 	REFUSED(1, "option --resume: it is for", "convert", "--resume", "source", "u");
 	REFUSED(1, "option --resume: it is for", "convert", "--resume", "-n", "serial=D", "source");
@@ -80,7 +88,9 @@ static void others(void **state)
 	REFUSED(1, "it is something else", "convert", "-O", "qcow2", "serial=D", "u");
 }
 
-/* Takes the journal of the first row as it is: text with a NUL behind it, which the caller frees. */
+/*
+ * Takes the journal of the first row as it is: text with a NUL behind it, which the caller frees.
+ */
 static char *take_journal(uint64_t *ret_n)
 {
 	const uint8_t *bytes_of = sim_file("t.resume", ret_n);
@@ -102,7 +112,8 @@ static void stale(void **state)
 	for (unsigned k = 0; k < 2; k++) {
 		if (k == 1) /* one of which nothing was done yet */
 			memcpy(strstr(text, "\"done\": 2097152") + 8, "0      ", 7);
-		assert_int_equal(RUN("convert", "--force", "-O", "qcow2", "serial=D", "t"), EXIT_OK);
+		assert_int_equal(RUN("convert", "--force", "-O", "qcow2", "serial=D", "t"),
+				 EXIT_OK);
 		sim_file_put("t.resume", text, size);
 		REFUSED(1, "this is not the unfinished image of the journal", "convert", "--resume",
 			"-O", "qcow2", "serial=D", "t");
@@ -127,7 +138,10 @@ static char *with(const char *text, const char *field, const char *value)
 
 static void damaged(void **state)
 {
-	static const struct { const char *field, *value; int code; const char *says;
+	static const struct {
+		const char *field, *value;
+		int code;
+		const char *says;
 	} fields[] = {
 		{ "\"journal-version\": ", "\"1\"", 17, "its field \"journal-version\" is not" },
 		{ "\"journal-version\": ", "1", 1, "an older efi-img has written this journal" },
@@ -160,14 +174,16 @@ static void damaged(void **state)
 
 		sim_file_put("t.resume", other, strlen(other));
 		free(other);
-		REFUSED(fields[i].code, fields[i].says, "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+		REFUSED(fields[i].code, fields[i].says, "convert", "--resume", "-O", "qcow2",
+			"serial=D", "t");
 	}
 	sim_file_put("t.resume", text, size / 2);
 	REFUSED(17, "it is not JSON", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
 	memset(long_one, ' ', sizeof long_one);
 	memcpy(long_one, text, (size_t)size);
 	sim_file_put("t.resume", long_one, sizeof long_one);
-	REFUSED(1, "t.resume: 65537 bytes are too many", "convert", "--resume", "-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "t.resume: 65537 bytes are too many", "convert", "--resume", "-O", "qcow2",
+		"serial=D", "t");
 	sim_file_put("t.resume", text, size);
 	free(text);
 	assert_int_equal(go_on_with(&rows[0]), EXIT_OK);
@@ -190,7 +206,9 @@ static void no_target(void **state)
 /* Zeros that the source does not even have as data are proven as well. */
 static void zeros_of_an_image(void **state)
 {
-	static const char *const words[] = { "convert", "-n", "image", "serial=E", "--erase=E", NULL };
+	static const char *const words[] = {
+		"convert", "-n", "image", "serial=E", "--erase=E", NULL
+	};
 	static const struct row row = { "restore-image", words, "other", "image.restore-d07c4eb6" };
 	enum { AMONG_ZEROS = 1100000 };
 	const char *has;
@@ -219,7 +237,8 @@ static void zeros_of_an_image(void **state)
 /* What cannot be written down is said, and the copy is made. */
 static void no_journal(void **state)
 {
-	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB, .read_only = true };
+	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB,
+							  .read_only = true };
 	struct sim_files files;
 
 	(void)state;
@@ -227,7 +246,8 @@ static void no_journal(void **state)
 	sim_files_restore(&read_only, &files);
 	assert_int_equal(run(restore), EXIT_OK);
 	assert_non_null(strstr(err.text, "without a journal"));
-	REFUSED(OUTCOME_REFUSED, "t.resume: write-protected", "convert", "-O", "qcow2", "serial=D", "t");
+	REFUSED(OUTCOME_REFUSED, "t.resume: write-protected", "convert", "-O", "qcow2", "serial=D",
+		"t");
 	sim_files_drop(&files);
 }
 
@@ -281,10 +301,11 @@ static void no_name_that_lasts(void **state)
 			    sim_file("other", &(uint64_t){ 0 })[DISK - 1] == 0);
 	}
 	sim_cancel(0);
-	assert_non_null(strstr(err.text, "blk1:: this disk has nothing that it could be found again "
-					 "by; without a journal"));
-	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "--no-table", "-f", "raw",
-		"--resume", "source", "blk1:");
+	assert_non_null(strstr(err.text,
+			       "blk1:: this disk has nothing that it could be found again "
+			       "by; without a journal"));
+	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "--no-table",
+		"-f", "raw", "--resume", "source", "blk1:");
 }
 
 /*
@@ -293,13 +314,15 @@ static void no_name_that_lasts(void **state)
  */
 static int restore_by_path(const char *resume, unsigned stop)
 {
-	const char *words[WORDS] = { "convert", "-n", "--no-table", "-f", "raw", "source", "path=Pci(0x2)", resume };
+	const char *words[WORDS] = { "convert", "-n",     "--no-table",    "-f",
+				     "raw",     "source", "path=Pci(0x2)", resume };
 	const char *add;
 	char erase[600];
 	int code;
 
 	sim_cancel(0);
-	if (RUN("convert", "-n", "--dry-run", "--no-table", "-f", "raw", "source", "path=Pci(0x2)") != EXIT_OK) {
+	if (RUN("convert", "-n", "--dry-run", "--no-table", "-f", "raw", "source",
+		"path=Pci(0x2)") != EXIT_OK) {
 		add = strstr(err.text, "--erase=");
 		assert_non_null(add);
 		snprintf(erase, sizeof erase, "%.*s", (int)strcspn(add, "\n"), add);
@@ -318,8 +341,8 @@ static int restore_by_path(const char *resume, unsigned stop)
 static void guid_of_the_target(void **state)
 {
 	static const struct sim_part parts[] = { { sim_linux, 40, 500, "old" } };
-	struct memory_blk *disk =
-		memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
 	uint64_t size;
 
 	(void)state;

@@ -1,16 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* JSON is read as RFC 8259 says it, and everything else is refused. */
 #include "unit.h"
 
 #include "base/json.h"
 
 static const char *const good[] = {
-	"{}", "[]", " [ ] ", "{\"a\":1}", "[1,2 , 3]", "0", "-0", "-1.5e+10", "1E5", "true", "false", "null", "\"\"", "\"a\\u00e4\\n\"",
-	"\"\\ud83d\\ude00\"", "\"\\u20AC\"", "{\"a\":{\"b\":[{},[],\"x\"]}}", "\t\r\n 1 ",
+	"{}",
+	"[]",
+	" [ ] ",
+	"{\"a\":1}",
+	"[1,2 , 3]",
+	"0",
+	"-0",
+	"-1.5e+10",
+	"1E5",
+	"true",
+	"false",
+	"null",
+	"\"\"",
+	"\"a\\u00e4\\n\"",
+	"\"\\ud83d\\ude00\"",
+	"\"\\u20AC\"",
+	"{\"a\":{\"b\":[{},[],\"x\"]}}",
+	"\t\r\n 1 ",
 };
 
 static const char *const bad[] = {
-	"", " ", "{", "[", "[1", "[1,]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "-", "+1", "1e", "tru", "nulll",
-	"\"", "\"\\x\"", "\"\\u12\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\\udc00\"", "\"a\nb\"", "1 2", "[1 2]", "[}", "\"a\" \"b\"",
+	"",
+	" ",
+	"{",
+	"[",
+	"[1",
+	"[1,]",
+	"{,}",
+	"{\"a\"}",
+	"{\"a\":}",
+	"{\"a\":1,}",
+	"{a:1}",
+	"01",
+	"1.",
+	".5",
+	"-",
+	"+1",
+	"1e",
+	"tru",
+	"nulll",
+	"\"",
+	"\"\\x\"",
+	"\"\\u12\"",
+	"\"\\ud83d\"",
+	"\"\\ud83dx\"",
+	"\"\\udc00\"",
+	"\"a\nb\"",
+	"1 2",
+	"[1 2]",
+	"[}",
+	"\"a\" \"b\"",
 };
 
 static void syntax(void **state)
@@ -34,12 +79,16 @@ static void syntax(void **state)
 /* What is no object has no members, nor has what is broken in front of them. */
 static void broken_members(void **state)
 {
-	static const char *const texts[] = { "[\"b\"]", "{}", "{\"a\" 1,\"b\":2}", "{\"a\":,\"b\":2}", "{\"a\":1 \"b\":2}", "{\"b\"", "{\"b\":" };
+	static const char *const texts[] = {
+		"[\"b\"]", "{}",     "{\"a\" 1,\"b\":2}", "{\"a\":,\"b\":2}", "{\"a\":1 \"b\":2}",
+		"{\"b\"",  "{\"b\":"
+	};
 	struct json value;
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(texts); i++)
-		assert_row(!json_member((struct json){ texts[i], strlen(texts[i]) }, "b", &value), i);
+		assert_row(!json_member((struct json){ texts[i], strlen(texts[i]) }, "b", &value),
+			   i);
 }
 
 /* Nothing behind the end is looked at. */
@@ -61,8 +110,11 @@ static void every_end(void **state)
 
 static void values(void **state)
 {
-	static const char text[] = "{ \"size\" : 18446744073709551615, \"name\": \"fs0:\\\\a \\u00fc\\ud83d\\ude00\", \"list\": [ 1, [2], {} ], \"size\": 1, "
-				   "\"big\": 18446744073709551616, \"minus\": -1, \"half\": 1.5, \"nul\": \"\\u0000\", \"euro\": \"\\u20AC\" }";
+	static const char text[] =
+		"{ \"size\" : 18446744073709551615, \"name\": \"fs0:\\\\a \\u00fc\\ud83d\\ude00\", "
+		"\"list\": [ 1, [2], {} ], \"size\": 1, "
+		"\"big\": 18446744073709551616, \"minus\": -1, \"half\": 1.5, \"nul\": "
+		"\"\\u0000\", \"euro\": \"\\u20AC\" }";
 	struct json object, value;
 	uint64_t number;
 	char name[32];
@@ -87,7 +139,8 @@ static void values(void **state)
 	}
 	assert_true(json_member(object, "nul", &value));
 	assert_false(json_text(value, name, sizeof name));
-	assert_false(json_member(object, "siz", &value) || json_member(object, "sizes", &value) || json_next(object, &at, &value));
+	assert_false(json_member(object, "siz", &value) || json_member(object, "sizes", &value) ||
+		     json_next(object, &at, &value));
 	assert_true(json_member(object, "list", &object));
 	while (json_next(object, &at, &value))
 		n++;

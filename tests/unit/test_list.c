@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "cli/command.h"
@@ -163,18 +164,44 @@ static const char json[] =
 static void test_json(void **state)
 {
 	static const struct sim_part esp = { sim_esp, 40, 59, "boot" };
-	struct memory_blk *gpt = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
-	struct memory_blk *mbr = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+	struct memory_blk *gpt = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+	struct memory_blk *mbr = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
 	const struct sim_device devices[] = {
-		{ "blk0:", { .path = (char *)"Pci(0x1,0x0)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .model = (char *)"A \"model\"",
-			     .serial = (char *)"S1", .size_bytes = 102400, .block_bytes = 512, .medium = true, .blk = &gpt->blk } },
-		{ "fs0: blk1:", { .path = (char *)"Pci(0x1,0x0)/HD(1)", .parent = 0, .start_bytes = 20480, .size_bytes = 10240,
-				  .medium = true, .started_from = true,
-				  .volume = { true, false, (char *)"ESP", 10000, 9000 } } },
-		{ "", { .parent = DEVICE_NO_PARENT, .size_bytes = 102400, .block_bytes = 512, .removable = true, .read_only = true,
-			.medium = true, .blk = &mbr->blk } },
-		{ "blk3:", { .parent = 2, .start_bytes = 51200, .size_bytes = 512, .medium = true } },
-		{ "blk4:", { .parent = DEVICE_NO_PARENT, .bus = "SATA", .block_bytes = 2048, .removable = true } },
+		{ "blk0:",
+		  { .path = (char *)"Pci(0x1,0x0)",
+		    .parent = DEVICE_NO_PARENT,
+		    .bus = "NVMe",
+		    .model = (char *)"A \"model\"",
+		    .serial = (char *)"S1",
+		    .size_bytes = 102400,
+		    .block_bytes = 512,
+		    .medium = true,
+		    .blk = &gpt->blk } },
+		{ "fs0: blk1:",
+		  { .path = (char *)"Pci(0x1,0x0)/HD(1)",
+		    .parent = 0,
+		    .start_bytes = 20480,
+		    .size_bytes = 10240,
+		    .medium = true,
+		    .started_from = true,
+		    .volume = { true, false, (char *)"ESP", 10000, 9000 } } },
+		{ "",
+		  { .parent = DEVICE_NO_PARENT,
+		    .size_bytes = 102400,
+		    .block_bytes = 512,
+		    .removable = true,
+		    .read_only = true,
+		    .medium = true,
+		    .blk = &mbr->blk } },
+		{ "blk3:",
+		  { .parent = 2, .start_bytes = 51200, .size_bytes = 512, .medium = true } },
+		{ "blk4:",
+		  { .parent = DEVICE_NO_PARENT,
+		    .bus = "SATA",
+		    .block_bytes = 2048,
+		    .removable = true } },
 	};
 	char *argv[] = { "list", "--output=json" };
 	struct run r;
@@ -215,11 +242,16 @@ static void test_human(void **state)
 	}
 }
 
-/* Disks that cannot be told apart by their serial show it as a fact, and where they are plugged in; labels that say more than the type are shown. */
+/*
+ * Disks that cannot be told apart by their serial show it as a fact, and where they are plugged in;
+ * labels that say more than the type are shown.
+ */
 static void test_serials_and_labels(void **state)
 {
 	static const struct sim_part parts[] = {
-		{ sim_esp, 40, 49, "My partition" }, { sim_esp, 50, 54, "A very unusual system partition" }, { sim_linux, 55, 59, "b" },
+		{ sim_esp, 40, 49, "My partition" },
+		{ sim_esp, 50, 54, "A very unusual system partition" },
+		{ sim_linux, 55, 59, "b" },
 	};
 	struct memory_blk *disk[2];
 	struct sim_device devices[2];
@@ -228,16 +260,27 @@ static void test_serials_and_labels(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		disk[i] = memory_blk_new(&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+		disk[i] = memory_blk_new(
+			&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
 		devices[i] = (struct sim_device){ i == 0 ? "blk0:" : "blk1:",
-			{ .path = i == 0 ? (char *)"Pci(0x1)" : (char *)"Pci(0x2)", .parent = DEVICE_NO_PARENT, .bus = "USB", .serial = (char *)"0001",
-			  .size_bytes = 102400, .block_bytes = 512, .medium = true, .blk = &disk[i]->blk } };
+						  { .path = i == 0 ? (char *)"Pci(0x1)"
+								   : (char *)"Pci(0x2)",
+						    .parent = DEVICE_NO_PARENT,
+						    .bus = "USB",
+						    .serial = (char *)"0001",
+						    .size_bytes = 102400,
+						    .block_bytes = 512,
+						    .medium = true,
+						    .blk = &disk[i]->blk } };
 	}
 	sim_gpt(disk[0], parts, N_OF(parts));
 	sim_machine(devices, 2);
 	run(&r, 1, argv);
-	for (const char *const *want = (const char *const[]){ "serial 0001, PCI 1.0, GPT", "serial 0001, PCI 2.0,", "no partition table", "\"My partition\"",
-							      "\"A very unusual system partition\"", "\"b\"", NULL }; *want != NULL; want++)
+	for (const char *const *want =
+		     (const char *const[]){ "serial 0001, PCI 1.0, GPT", "serial 0001, PCI 2.0,",
+					    "no partition table", "\"My partition\"",
+					    "\"A very unusual system partition\"", "\"b\"", NULL };
+	     *want != NULL; want++)
 		if (strstr(r.out.text, *want) == NULL)
 			fail_msg("\"%s\" is not in %s", *want, r.out.text);
 	assert_null(strstr(r.out.text, "serial=0001"));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The first sector of a file that is not complete (blk/mark.h). */
 #include "unit.h"
 
@@ -66,7 +67,8 @@ static void test_no_magic(void **state)
 			assert_row((mark[i] >= ' ' && mark[i] < 0x7f) || mark[i] == '\n', i);
 		assert_int_equal(mark[MARK_BYTES - 1], '\n');
 		for (size_t i = 0; image_formats[i] != NULL; i++)
-			assert_row(image_formats[i]->flat || image_formats[i]->probe(&probe) == 0, i);
+			assert_row(image_formats[i]->flat || image_formats[i]->probe(&probe) == 0,
+				   i);
 	}
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "disk/part.h"
@@ -7,10 +8,13 @@ enum { N_LBAS = 1000 };
 
 static struct memory_blk *make(uint32_t block_bytes)
 {
-	return memory_blk_new(&(struct memory_blk_kind){ .size = (uint64_t)N_LBAS * block_bytes, .block_bytes = block_bytes });
+	return memory_blk_new(&(struct memory_blk_kind){ .size = (uint64_t)N_LBAS * block_bytes,
+							 .block_bytes = block_bytes });
 }
 
-/* Two primary partitions, an extended one with a chain of three tables, and a free record between. */
+/*
+ * Two primary partitions, an extended one with a chain of three tables, and a free record between.
+ */
 static struct memory_blk *make_chain(uint32_t block_bytes)
 {
 	struct memory_blk *m = make(block_bytes);
@@ -36,12 +40,9 @@ static void test_good(void **state)
 		uint8_t type;
 		const char *name;
 	} rows[] = {
-		{ 1, 10, 90, 0x0c, "FAT32 (LBA)" },
-		{ 3, 200, 500, 0x05, "extended" },
-		{ 4, 700, 300, 0x83, "Linux" },
-		{ 5, 201, 49, 0x83, "Linux" },
-		{ 6, 502, 50, 0x82, "Linux swap" },
-		{ 7, 301, 99, 0x07, "NTFS or exFAT" },
+		{ 1, 10, 90, 0x0c, "FAT32 (LBA)" }, { 3, 200, 500, 0x05, "extended" },
+		{ 4, 700, 300, 0x83, "Linux" },     { 5, 201, 49, 0x83, "Linux" },
+		{ 6, 502, 50, 0x82, "Linux swap" }, { 7, 301, 99, 0x07, "NTFS or exFAT" },
 	};
 	static const uint32_t sizes[] = { 512, 4096 };
 
@@ -63,7 +64,9 @@ static void test_good(void **state)
 			assert_row(part->number == rows[i].number, i);
 			assert_row(part->start_bytes == rows[i].first_lba * sizes[s], i);
 			assert_row(part->size_bytes == rows[i].n_lbas * sizes[s], i);
-			assert_row(part->mbr_type == rows[i].type && strcmp(part->type_name, rows[i].name) == 0, i);
+			assert_row(part->mbr_type == rows[i].type &&
+					   strcmp(part->type_name, rows[i].name) == 0,
+				   i);
 			assert_row(part->label[0] == '\0' && part->bootable == (i == 0), i);
 		}
 		part_type_print(PART_MBR, &table.part[0], type);
@@ -100,11 +103,13 @@ static void test_poked(void **state)
 		{ EBR_200 + 510, 0, 2, 3, PART_MBR, "breaks at LBA 200: there is no table" },
 		{ EBR_500 + 510, 0, 2, 4, PART_MBR, "breaks at LBA 500: there is no table" },
 		{ EBR_200 + LINK + 8, 500, 4, 4, PART_MBR, "leaves the extended one, to LBA 700" },
-		{ EBR_200 + LINK + 8, 0xffffffff, 4, 4, PART_MBR, "leaves the extended one, to LBA 4294967495" },
+		{ EBR_200 + LINK + 8, 0xffffffff, 4, 4, PART_MBR,
+		  "leaves the extended one, to LBA 4294967495" },
 		{ EBR_200 + LINK + 4, 0, 1, 4, PART_MBR, "" },
 		{ EBR_200 + LINK + 12, 0, 4, 4, PART_MBR, "" },
 		{ EBR_200 + 446 + 4, 0, 1, 5, PART_MBR, "" },
-		{ EBR_200 + 446 + 12, 5000, 4, 5, PART_MBR, "partition 5 does not lie on the disk" },
+		{ EBR_200 + 446 + 12, 5000, 4, 5, PART_MBR,
+		  "partition 5 does not lie on the disk" },
 	};
 
 	(void)state;
@@ -115,9 +120,11 @@ static void test_poked(void **state)
 
 		sim_put(m, rows[i].offset, rows[i].value, rows[i].n_bytes);
 		assert_ok(part_table_read(&m->blk, &table, &err));
-		if (table.kind != rows[i].kind || table.n != rows[i].n || strstr(table.note, rows[i].note) == NULL ||
+		if (table.kind != rows[i].kind || table.n != rows[i].n ||
+		    strstr(table.note, rows[i].note) == NULL ||
 		    (rows[i].note[0] == '\0' && table.note[0] != '\0'))
-			fail_msg("row %zu: kind %d, %zu partitions, \"%s\"", i, (int)table.kind, table.n, table.note);
+			fail_msg("row %zu: kind %d, %zu partitions, \"%s\"", i, (int)table.kind,
+				 table.n, table.note);
 		part_table_free(&table);
 		blk_close(&m->blk);
 	}
@@ -137,7 +144,8 @@ static void test_circle(void **state)
 
 		sim_mbr_record(m, 300, 1, 0x05, back_to[i], 100);
 		assert_ok(part_table_read(&m->blk, &table, &err));
-		assert_non_null(strstr(table.note, "the chain of logical partitions runs in a circle"));
+		assert_non_null(
+			strstr(table.note, "the chain of logical partitions runs in a circle"));
 		assert_int_equal(table.n, 6);
 		part_table_free(&table);
 		blk_close(&m->blk);
@@ -171,12 +179,14 @@ static void test_read_errors(void **state)
 	struct error err;
 
 	(void)state;
-	m->calls_to_failure = 3; /* the first block, the second (a GPT?), the first table of the chain */
+	/* the first block, the second (a GPT?), the first table of the chain */
+	m->calls_to_failure = 3;
 	m->status = ST_IO;
 	m->blk.buffer_align = 1;
 	assert_ok(part_table_read(&m->blk, &table, &err));
 	assert_int_equal(table.n, 3);
-	assert_string_equal(table.note, "the chain of logical partitions breaks at LBA 200: the device reports an error");
+	assert_string_equal(table.note, "the chain of logical partitions breaks at LBA 200: the "
+					"device reports an error");
 	part_table_free(&table);
 	blk_close(&m->blk);
 }
@@ -204,7 +214,10 @@ static void test_empty(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* An image made for both uses, in an optical drive: its MBR counts in other units, and is left alone. */
+/*
+ * An image made for both uses, in an optical drive: its MBR counts in other units, and is left
+ * alone.
+ */
 static void test_optical(void **state)
 {
 	struct memory_blk *m = make_chain(2048);
@@ -266,8 +279,10 @@ static void test_random(void **state)
 		}
 		assert_ok(part_table_read(&m->blk, &table, &err));
 		for (size_t k = 0; k < table.n; k++)
-			assert_true(table.part[k].size_bytes > 0 && table.part[k].start_bytes < m->blk.size &&
-				    table.part[k].size_bytes <= m->blk.size - table.part[k].start_bytes);
+			assert_true(table.part[k].size_bytes > 0 &&
+				    table.part[k].start_bytes < m->blk.size &&
+				    table.part[k].size_bytes <=
+					    m->blk.size - table.part[k].start_bytes);
 		part_table_free(&table);
 		blk_close(&m->blk);
 	}
@@ -277,14 +292,10 @@ static void test_random(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_poked),
-		cmocka_unit_test(test_circle),
-		cmocka_unit_test(test_long_chain),
-		cmocka_unit_test(test_read_errors),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_optical),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_good),        cmocka_unit_test(test_poked),
+		cmocka_unit_test(test_circle),      cmocka_unit_test(test_long_chain),
+		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_optical),     cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_random),
 	};
 

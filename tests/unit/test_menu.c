@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu.h"
 #include "menu/run.h"
 #include "base/words.h"
@@ -24,7 +25,10 @@ static bool is_blank(const char *name)
 	return true;
 }
 
-/* What a restore to it may leave at any time: what was there, the whole image, or nothing that begins with anything. */
+/*
+ * What a restore to it may leave at any time: what was there, the whole image, or nothing that
+ * begins with anything.
+ */
 static void check_target(void)
 {
 	static const uint8_t zeros[512];
@@ -34,15 +38,17 @@ static void check_target(void)
 		assert_memory_equal(bytes + 300 * 512, source + 300 * 512, SOURCE - 340 * 512);
 }
 
-/*
- * ---- the paths ------------------------------------------------------------------------------------------------------
- */
+/* ---- the paths ---- */
 
 static void test_leave(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("start", 24, L "z" L "0" L "b" L "?" L "x" "q" L "n" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("start", 24,
+			       L "z" L "0" L "b" L "?" L "x"
+				 "q" L "n" L "qy",
+			       NULL),
+			 MENU_LEAVE);
 	assert_int_equal(drive("start-50-rows", 50, L "qy", NULL), MENU_LEAVE);
 	tear_down();
 }
@@ -68,7 +74,11 @@ static void test_create(void **state)
 			 MENU_LEAVE);
 	MUST("check", "fs0:\\disk.qcow2", NULL);
 	/* Once more: the name is taken; and by hand, one that is there. */
-	assert_int_equal(drive("create-again", 24, "111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b" "small.raw" CR L "\b\b\b\b\b\b\b\b\b" "b" CR L "bbb" L "\b\bb" CR L "bqy", NULL),
+	assert_int_equal(drive("create-again", 24,
+			       "111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b"
+			       "small.raw" CR L "\b\b\b\b\b\b\b\b\b"
+			       "b" CR L "bbb" L "\b\bb" CR L "bqy",
+			       NULL),
 			 MENU_LEAVE);
 	tear_down();
 }
@@ -92,7 +102,8 @@ static void test_capture_partition(void **state)
 	assert_int_equal(drive("capture-partition", 24,
 			       "2p" L "4" L "11" L CR "11" L CR L "y" CR L CR "qy", NULL),
 			 MENU_LEAVE);
-	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512, 512 * 1500);
+	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512,
+			    512 * 1500);
 	tear_down();
 }
 
@@ -100,7 +111,11 @@ static void test_restore(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("restore", 24, "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L "r12" CR L "?" CR L "x" "b" CR L "qy", NULL),
+	assert_int_equal(drive("restore", 24,
+			       "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L
+			       "r12" CR L "?" CR L "x"
+			       "b" CR L "qy",
+			       NULL),
 			 MENU_LEAVE);
 	assert_true(is_blank("sata"));
 	assert_int_equal(drive("restore-done", 24,
@@ -133,8 +148,13 @@ static void capture_half(void)
 static void test_unfinished(void **state)
 {
 	static const char *const beside[] = {
-		"pc.raw.restore-0123abcd", "PC.RAW.RESTORE-0123ABCD.NEW", "half.raw.resume.new", "a.log", "a.jsonl",
-		"efi-img.efi", "pc.raw.restore-x",
+		"pc.raw.restore-0123abcd",
+		"PC.RAW.RESTORE-0123ABCD.NEW",
+		"half.raw.resume.new",
+		"a.log",
+		"a.jsonl",
+		"efi-img.efi",
+		"pc.raw.restore-x",
 	};
 	struct error why;
 
@@ -147,10 +167,19 @@ static void test_unfinished(void **state)
 		snprintf(name, sizeof name, "fs0:\\%s", beside[i]);
 		sim_file_put(name, "", 0);
 	}
-	assert_int_equal(drive("unfinished", 24, "31" L "2" L "b" "b" "521" L "2" L CR "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("unfinished", 24,
+			       "31" L "2" L "b"
+			       "b"
+			       "521" L "2" L CR "bqy",
+			       NULL),
+			 MENU_LEAVE);
 	assert_ok(platform_remove("fs0:\\half.raw.resume", &why));
 	assert_ok(platform_remove("fs0:\\half.raw.resume.new", &why));
-	assert_int_equal(drive("unfinished-alone", 24, "31" L "2" L "x" "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("unfinished-alone", 24,
+			       "31" L "2" L "x"
+			       "qy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -188,16 +217,18 @@ static void test_look(void **state)
 	tear_down();
 }
 
-/*
- * ---- lists ----------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 static void test_no_disks(void **state)
 {
 	(void)state;
 	set_up();
 	sim_machine(NULL, 0);
-	assert_int_equal(drive("empty", 24, "2" L "1" L "\r" L "\2" L "r" L "b" "3" L "1bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("empty", 24,
+			       "2" L "1" L "\r" L "\2" L "r" L "b"
+			       "3" L "1bqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -206,7 +237,11 @@ static void test_arrows(void **state)
 	(void)state;
 	set_up();
 	/* As keys, and as what a serial line makes of them; ESC alone, and what is cut off. */
-	assert_int_equal(drive("arrows", 24, "\2" L "\2\2" L "\033[A" L "\033OB" L "\033\6" L "\033[\6" L "\033[5~" L "\1\1\1\1\1\1\1" L "\r" L "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("arrows", 24,
+			       "\2" L "\2\2" L "\033[A" L "\033OB" L "\033\6" L "\033[\6" L
+			       "\033[5~" L "\1\1\1\1\1\1\1" L "\r" L "bqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -215,14 +250,19 @@ static void test_forty(void **state)
 	(void)state;
 	set_up();
 	plug_in_many();
-	assert_int_equal(drive("forty", 24, "2" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L "999999" L "\b\b\b\b\b" "3x" L CR L "b" "4\b" "40" CR L
-			       "b" "\2\2\2\2\2\2\2\2\2\2" L "\1" L CR L "bbqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("forty", 24,
+			       "2" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L
+			       "999999" L "\b\b\b\b\b"
+			       "3x" L CR L "b"
+			       "4\b"
+			       "40" CR L "b"
+			       "\2\2\2\2\2\2\2\2\2\2" L "\1" L CR L "bbqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
-/*
- * ---- what goes wrong ------------------------------------------------------------------------------------------------
- */
+/* ---- what goes wrong ---- */
 
 static void pull_sata(unsigned at)
 {
@@ -261,7 +301,8 @@ static void test_file_gone(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("file-gone", 24, "31" L "2" L "x" L "bbqy", remove_image), MENU_LEAVE);
+	assert_int_equal(drive("file-gone", 24, "31" L "2" L "x" L "bbqy", remove_image),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -310,17 +351,19 @@ static void test_no_memory(void **state)
 	without_memory("22" CR "11" CR "y" CR CR "qy", 2);
 	without_memory("4223" CR "3f77" CR CR "qy", 3);
 	without_memory("1" CR "1M" CR "11" CR "y" CR CR "qy", 4);
-	without_memory("511" "2" CR "5" CR "bqy", 5);
+	without_memory("511"
+		       "2" CR "5" CR "bqy",
+		       5);
 }
 
-/*
- * ---- its parts ------------------------------------------------------------------------------------------------------
- */
+/* ---- its parts ---- */
 
 /* What is run is what is shown, taken apart as the shell would. */
 static void test_lines(void **state)
 {
-	static const char *const words[] = { "fs0:\\a.qcow2", "fs0:\\my disk.raw", "a^b", "a\"b c", "", "--erase=X Y" };
+	static const char *const words[] = {
+		"fs0:\\a.qcow2", "fs0:\\my disk.raw", "a^b", "a\"b c", "", "--erase=X Y"
+	};
 	static struct line line;
 	struct words split;
 	struct error error;

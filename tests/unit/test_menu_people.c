@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu.h"
 #include "platform/stop.h"
 
@@ -6,8 +7,8 @@
  * result page, and which word confirms what.
  */
 
-#define CTRL_C "\3"
-#define RESTORE "3123" CR "3f77" CR /* of fs0:\pc.raw onto the SATA disk */
+#define CTRL_C      "\3"
+#define RESTORE     "3123" CR "3f77" CR /* of fs0:\pc.raw onto the SATA disk */
 #define EARLY(keys) "\16" keys "\17"
 
 static struct watch *watch;
@@ -81,9 +82,7 @@ static bool restore(const char *name, const char *keys, void (*look_by)(void *))
 	return whole;
 }
 
-/*
- * ---- stopping ----------------------------------------------------------------------------------
- */
+/* ---- stopping ---- */
 
 /* trial A3: Esc, and what a terminal makes of F1, F5, Delete and Alt-x. */
 static void test_only_ctrl_c_asks(void **state)
@@ -146,9 +145,7 @@ static void test_stop_looking(void **state)
 	tear_down();
 }
 
-/*
- * ---- keys that come too early ------------------------------------------------------------------
- */
+/* ---- keys that come too early ---- */
 
 /* After a run: none of them leads away from the result, nor does any other key than Enter
  * afterwards. */
@@ -181,15 +178,14 @@ static void test_screens_that_took_long(void **state)
 	tear_down();
 }
 
-/*
- * ---- disks that look alike ---------------------------------------------------------------------
- */
+/* ---- disks that look alike ---- */
 
 /* Two virtio disks without serial numbers, two namespaces of one NVMe disk, two USB bridges of one
  * make, and the stick. */
 static void plug_in_twins(void)
 {
-	static const struct { const char *names, *path, *bus, *model, *serial, *file;
+	static const struct {
+		const char *names, *path, *bus, *model, *serial, *file;
 	} disks[] = {
 		{ "fs0: blk0:", "PciRoot(0x0)/Pci(0x1,0x0)/USB(0x0,0x0)", "USB", "SanDisk Ultra",
 		  "4C530001", "stick" },
@@ -228,7 +224,8 @@ static void plug_in_twins(void)
 /* trial A4: the word of one disk starts nothing on another one. */
 static void test_twins(void **state)
 {
-	static const struct { const char *number, *word, *file;
+	static const struct {
+		const char *number, *word, *file;
 	} rows[] = {
 		{ "2", "DISK2", "nvme" }, { "3", "DISK3", "sata" }, { "4", "DISK4", "kioxia" },
 		{ "5", "DISK5", "twin" }, { "6", "DISK6", "usb2" }, { "7", "DISK7", "usb3" },

@@ -1,17 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "menu.h"
 #include "menu/run.h"
 #include "base/bytes.h"
 
-/* What is rare in the menu: keyboards, texts and names of other kinds, and what goes away meanwhile. */
+/*
+ * What is rare in the menu: keyboards, texts and names of other kinds, and what goes away
+ * meanwhile.
+ */
 
 enum { LONG = 1010 };
 
 #define BACKSPACES "\b\b\b\b\b\b\b\b\b\b" /* as many as "disk.qcow2" has characters */
-#define TEN "0123456789"
+#define TEN        "0123456789"
 
-/*
- * ---- screens and keys -----------------------------------------------------------------------------------------------
- */
+/* ---- screens and keys ---- */
 
 /* More rows than a screen is kept of: what is below them stays free. */
 static void test_many_rows(void **state)
@@ -27,7 +29,11 @@ static void test_other_terminals(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("other-terminals", 24, "1\n" "12" L "\177" L "\177\177" L "1M\n" L "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("other-terminals", 24,
+			       "1\n"
+			       "12" L "\177" L "\177\177" L "1M\n" L "qy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -37,7 +43,8 @@ static void test_mark_moves_the_page(void **state)
 	(void)state;
 	set_up();
 	plug_in_many();
-	assert_int_equal(drive("up", 24, "2n" L "\1\1\1\1\1\1\1\1\1" L "\1" L "\1\1" L "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("up", 24, "2n" L "\1\1\1\1\1\1\1\1\1" L "\1" L "\1\1" L "bqy", NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -50,9 +57,7 @@ static void test_options_once_more(void **state)
 	tear_down();
 }
 
-/*
- * ---- long texts -----------------------------------------------------------------------------------------------------
- */
+/* ---- long texts ---- */
 
 /* An image whose check has more to say than is kept: no cluster is counted. */
 static void put_miscounted(const char *name)
@@ -64,31 +69,42 @@ static void put_miscounted(const char *name)
 	bytes = (uint8_t *)(uintptr_t)sim_file(name, &n);
 	table = bytes_from_be(bytes + 48, 8);
 	assert_true(table > 0 && table < n);
-	for (size_t i = 0; i < 512 / 8 && (block = bytes_from_be(bytes + table + i * 8, 8)) > 0; i++)
+	for (size_t i = 0; i < 512 / 8 && (block = bytes_from_be(bytes + table + i * 8, 8)) > 0;
+	     i++)
 		memset(bytes + block, 0, 512);
 }
 
-/* The line that was run stays, the middle goes, in whole lines; and how a text of several screens is gone through. */
+/*
+ * The line that was run stays, the middle goes, in whole lines; and how a text of several screens
+ * is gone through.
+ */
 static void test_long_text(void **state)
 {
 	(void)state;
 	set_up();
 	put_miscounted("fs0:\\bad.qcow2");
-	assert_int_equal(drive("long-text", 24, "5112" L "n" L "\2" L "\1\1" L "\3" L "\3" L "\1\5" L
-			       " \4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4" L "n" L
-			       "n" L CR "bqy", NULL),
+	assert_int_equal(drive("long-text", 24,
+			       "5112" L "n" L "\2" L "\1\1" L "\3" L "\3" L "\1\5" L
+			       " \4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4" L "n" L "n" L CR
+			       "bqy",
+			       NULL),
 			 MENU_LEAVE);
 	tear_down();
 }
 
-/* Below a long text something is typed: then letters are letters, and the end of a long line shows. */
+/*
+ * Below a long text something is typed: then letters are letters, and the end of a long line shows.
+ */
 static void test_long_name(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("long-name", 24, "1" CR "1M" CR "11" BACKSPACES TEN TEN TEN TEN TEN "n" L TEN L "\b" L "?" L
-			       BACKSPACES L
-			       BACKSPACES BACKSPACES BACKSPACES BACKSPACES BACKSPACES BACKSPACES "q" CR "y", NULL), MENU_LEAVE);
+	assert_int_equal(drive("long-name", 24,
+			       "1" CR "1M" CR "11" BACKSPACES TEN TEN TEN TEN TEN "n" L TEN L "\b" L
+			       "?" L BACKSPACES L BACKSPACES BACKSPACES BACKSPACES BACKSPACES
+				       BACKSPACES BACKSPACES "q" CR "y",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -122,21 +138,26 @@ static void test_long_line(void **state)
 	tear_down();
 }
 
-/*
- * ---- names ----------------------------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static void test_names(void **state)
 {
 	(void)state;
 	set_up();
 	sim_file_put("fs0:\\disk.qcow2", "x", 1);
-	assert_int_equal(drive("names", 24, "1" CR "1M" CR "11" L "\b\b\b\b\b\b" "\\" CR L BACKSPACES "a/b" CR L "\b\b\b" CR L "new" CR L "q" CR "y", NULL), MENU_LEAVE);
+	assert_int_equal(drive("names", 24,
+			       "1" CR "1M" CR "11" L "\b\b\b\b\b\b"
+			       "\\" CR L BACKSPACES "a/b" CR L "\b\b\b" CR L "new" CR L "q" CR "y",
+			       NULL),
+			 MENU_LEAVE);
 	assert_int_equal(sim_files(), 7);
 	tear_down();
 }
 
-/* Directories may lie so deep that a name in them is longer than anything that is worth being typed. */
+/*
+ * Directories may lie so deep that a name in them is longer than anything that is worth being
+ * typed.
+ */
 static void test_long_paths(void **state)
 {
 	static char name[LONG + 64];
@@ -147,14 +168,20 @@ static void test_long_paths(void **state)
 	memcpy(name, "fs0:\\", 5);
 	strcpy(name + LONG, "\\image-with-a-name.raw");
 	sim_file_put(name, "x", 1);
-	assert_int_equal(drive("long-paths", 24, "5111" L "1" L "x" L "b" "bbbqy", NULL), MENU_LEAVE);
-	assert_int_equal(drive("long-new-path", 24, "1" CR "1M" CR "12" "1" L TEN TEN CR L BACKSPACES BACKSPACES BACKSPACES "q" CR "y", NULL), MENU_LEAVE);
+	assert_int_equal(drive("long-paths", 24,
+			       "5111" L "1" L "x" L "b"
+			       "bbbqy",
+			       NULL),
+			 MENU_LEAVE);
+	assert_int_equal(drive("long-new-path", 24,
+			       "1" CR "1M" CR "12"
+			       "1" L TEN TEN CR L BACKSPACES BACKSPACES BACKSPACES "q" CR "y",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
-/*
- * ---- machines -------------------------------------------------------------------------------------------------------
- */
+/* ---- machines ---- */
 
 /* A card that is write-protected with a volume on it, and a disk that nothing tells from others. */
 static void test_protected(void **state)
@@ -171,7 +198,11 @@ static void test_protected(void **state)
 	sim_machine_files(0, "stick", "fs0:");
 	sim_machine_files(1, "nvme", NULL);
 	sim_machine_files(2, "sata", NULL);
-	assert_int_equal(drive("protected", 24, "2" L "3" L "b" "3" L "12" L "bbqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("protected", 24,
+			       "2" L "3" L "b"
+			       "3" L "12" L "bbqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
@@ -201,13 +232,12 @@ static void test_stick_gone(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("stick-gone", 24, "51" L "1" L "x" L "bbqy", pull_stick), MENU_LEAVE);
+	assert_int_equal(drive("stick-gone", 24, "51" L "1" L "x" L "bbqy", pull_stick),
+			 MENU_LEAVE);
 	tear_down();
 }
 
-/*
- * ---- logs -----------------------------------------------------------------------------------------------------------
- */
+/* ---- logs ---- */
 
 static void remove_log(unsigned at)
 {
@@ -235,7 +265,8 @@ static void test_logs(void **state)
 /* Where there can be none, other places may have some. */
 static void test_no_place_for_logs(void **state)
 {
-	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB, .read_only = true };
+	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB,
+							  .read_only = true };
 
 	(void)state;
 	set_up();
@@ -245,13 +276,15 @@ static void test_no_place_for_logs(void **state)
 	sim_machine_files(2, NULL, NULL);
 	sim_machine_files(3, NULL, NULL);
 	sim_file_put("fs0:\\old.log", "It ended well.\n", 15);
-	assert_int_equal(drive("logs-elsewhere", 24, "64" L "1" L "1" L "b" "bbbqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("logs-elsewhere", 24,
+			       "64" L "1" L "1" L "b"
+			       "bbbqy",
+			       NULL),
+			 MENU_LEAVE);
 	tear_down();
 }
 
-/*
- * ---- memory ---------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static char seen[2][4096];
 static unsigned fails;
@@ -282,7 +315,8 @@ static void list_without_memory(const char *keys)
 			fail_msg("allocation %u: %s", fails, seen[1]);
 		tear_down();
 	}
-	assert_int_equal(told, fails - 2); /* the list itself comes last; the last round has not failed */
+	/* the list itself comes last; the last round has not failed */
+	assert_int_equal(told, fails - 2);
 }
 
 static void test_lists_without_memory(void **state)

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/nearest.h"
 
-static const char *const names[] = { "check", "commit", "compare", "convert", "create", "dd", "info", "list", "source-format" };
+static const char *const names[] = { "check", "commit", "compare", "convert",      "create",
+				     "dd",    "info",   "list",    "source-format" };
 
 static const char *find(const char *word, size_t n)
 {
@@ -19,21 +21,21 @@ static void test_found(void **state)
 		const char *word, *name; /* NULL: none */
 	} rows[] = {
 		{ "convert", "convert" },
-		{ "conver", "convert" },           /* one less */
-		{ "convertt", "convert" },         /* one more */
-		{ "comvert", "convert" },          /* another one */
-		{ "covnert", "convert" },          /* exchanged */
-		{ "ovnert", "convert" },           /* both */
+		{ "conver", "convert" },   /* one less */
+		{ "convertt", "convert" }, /* one more */
+		{ "comvert", "convert" },  /* another one */
+		{ "covnert", "convert" },  /* exchanged */
+		{ "ovnert", "convert" },   /* both */
 		{ "chekc", "check" },
 		{ "lst", "list" },
 		{ "ilst", "list" },
 		{ "inof", "info" },
-		{ "conv", "convert" },             /* abbreviated */
-		{ "soruce", "source-format" },     /* and mistyped */
+		{ "conv", "convert" },         /* abbreviated */
+		{ "soruce", "source-format" }, /* and mistyped */
 		{ "comp", "compare" },
-		{ "com", "commit" },               /* goes on least */
+		{ "com", "commit" }, /* goes on least */
 		{ "compareall", "compare" },
-		{ "ls", NULL },                    /* too short to tell */
+		{ "ls", NULL }, /* too short to tell */
 		{ "", NULL },
 		{ "delete", NULL },
 		{ "partition", NULL },
@@ -44,7 +46,8 @@ static void test_found(void **state)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		const char *found = find(rows[i].word, strlen(rows[i].word));
 
-		if ((found == NULL) != (rows[i].name == NULL) || (found != NULL && strcmp(found, rows[i].name) != 0))
+		if ((found == NULL) != (rows[i].name == NULL) ||
+		    (found != NULL && strcmp(found, rows[i].name) != 0))
 			fail_msg("\"%s\": %s instead of %s", rows[i].word, found, rows[i].name);
 	}
 }

@@ -1,21 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "cli/options.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "" },
-	{ 'o', NULL, "OPTIONS", "" },
-	{ 'q', NULL, NULL, "" },
-	{ 'u', NULL, NULL, "" },
-	{ 0, "output", "OFMT", "" },
-	{ 0, "force", NULL, "" },
-	{ 0, "force-share", NULL, "" },
-	{ 'F', "format", "FMT", "" },
-	{ 'f', "kind", "FMT", "" },
-	{ 0 },
+	{ 'f', "format", "FMT", "" },   { 'o', NULL, "OPTIONS", "" },
+	{ 'q', NULL, NULL, "" },        { 'u', NULL, NULL, "" },
+	{ 0, "output", "OFMT", "" },    { 0, "force", NULL, "" },
+	{ 0, "force-share", NULL, "" }, { 'F', "format", "FMT", "" },
+	{ 'f', "kind", "FMT", "" },     { 0 },
 };
 
-static const struct option refused[] = { { 0, "image-opts", NULL, "for a reason" }, { 0, "object", NULL, "for another" }, { 0 } };
+static const struct option refused[] = { { 0, "image-opts", NULL, "for a reason" },
+					 { 0, "object", NULL, "for another" },
+					 { 0 } };
 
 enum { ARGS = 8 };
 
@@ -57,7 +55,8 @@ static void test_good(void **state)
 		{ { "a", "b" }, "| a b" },
 		{ { "-f", "qcow2", "a" }, "f=qcow2 | a" },
 		{ { "-fqcow2", "a" }, "f=qcow2 | a" },
-		{ { "-F", "qcow2", "-qFraw", "--format", "x", "--form=y", "--kind=z" }, "f=qcow2 q f=raw f=x f=y f=z |" },
+		{ { "-F", "qcow2", "-qFraw", "--format", "x", "--form=y", "--kind=z" },
+		  "f=qcow2 q f=raw f=x f=y f=z |" },
 		{ { "-qf", "raw", "a" }, "q f=raw | a" },
 		{ { "-quf", "raw" }, "q u f=raw |" },
 		{ { "-qufraw" }, "q u f=raw |" },
@@ -97,7 +96,8 @@ static void test_good(void **state)
 		capture_clear(&capture);
 		describe(&a, &capture.out);
 		if (strcmp(capture.text, rows[i].result) != 0)
-			fail_msg("row %zu: \"%s\" instead of \"%s\"", i, capture.text, rows[i].result);
+			fail_msg("row %zu: \"%s\" instead of \"%s\"", i, capture.text,
+				 rows[i].result);
 		arguments_free(&a);
 	}
 	capture_free(&capture);
@@ -151,7 +151,8 @@ static void test_values(void **state)
 
 	(void)state;
 	assert_ok(arguments_parse(options, refused, N_OF(argv), argv, &a, &err));
-	assert_true(arguments_has(&a, "f") && arguments_has(&a, "format") && arguments_has(&a, "q"));
+	assert_true(arguments_has(&a, "f") && arguments_has(&a, "format") &&
+		    arguments_has(&a, "q"));
 	assert_false(arguments_has(&a, "u") || arguments_has(&a, "force"));
 	assert_string_equal(arguments_value(&a, "f"), "qcow2");
 	assert_string_equal(arguments_value(&a, "output"), "json");
@@ -203,10 +204,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_without_options),
+		cmocka_unit_test(test_good),      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_values),    cmocka_unit_test(test_without_options),
 		cmocka_unit_test(test_no_memory),
 	};
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/out_memory.h"
@@ -6,7 +7,10 @@
 
 #include "base/out.h"
 
-/* Both results of one format, compared. The formats are the point of the test, so they cannot be literals. */
+/*
+ * Both results of one format, compared. The formats are the point of the test, so they cannot be
+ * literals.
+ */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
 static void compare(const char *format, ...)
@@ -26,7 +30,8 @@ static void compare(const char *format, ...)
 		fail_msg("\"%s\": \"%s\" instead of \"%s\"", format, ours, theirs);
 }
 
-static void compare_number(const char *flags, const char *width, const char *precision, char conversion, int64_t value)
+static void compare_number(const char *flags, const char *width, const char *precision,
+			   char conversion, int64_t value)
 {
 	char format[64];
 
@@ -49,7 +54,8 @@ static void test_numbers(void **state)
 	static const char *const widths[] = { "", "1", "7", "40" };
 	static const char *const precisions[] = { "", ".", ".0", ".1", ".5", ".30" };
 	static const char conversions[] = "diuxX";
-	static const int64_t values[] = { 0, 1, -1, 9, 10, 255, -12345, INT_MAX, INT_MIN, LONG_MAX, LONG_MIN };
+	static const int64_t values[] = { 0,      1,       -1,      9,        10,      255,
+					  -12345, INT_MAX, INT_MIN, LONG_MAX, LONG_MIN };
 
 	(void)state;
 	for (size_t f = 0; f < N_OF(flags); f++)
@@ -57,15 +63,18 @@ static void test_numbers(void **state)
 			for (size_t p = 0; p < N_OF(precisions); p++)
 				for (const char *c = conversions; *c != '\0'; c++)
 					for (size_t v = 0; v < N_OF(values); v++)
-						compare_number(flags[f], widths[w], precisions[p], *c, values[v]);
+						compare_number(flags[f], widths[w], precisions[p],
+							       *c, values[v]);
 }
 
 static void test_texts(void **state)
 {
 	static const char *const formats[] = {
-		"%s", "[%10s]", "[%-10s]", "[%.2s]", "[%10.3s]", "[%-10.0s]", "[%.s]", "%s%%", "100%% of %s!", "[%.40s]",
+		"%s",        "[%10s]", "[%-10s]", "[%.2s]",       "[%10.3s]",
+		"[%-10.0s]", "[%.s]",  "%s%%",    "100%% of %s!", "[%.40s]",
 	};
-	static const char *const values[] = { "", "a", "abc", "longer than ten", "\xc3\xa4\xe2\x82\xac" };
+	static const char *const values[] = { "", "a", "abc", "longer than ten",
+					      "\xc3\xa4\xe2\x82\xac" };
 
 	(void)state;
 	for (size_t f = 0; f < N_OF(formats); f++)

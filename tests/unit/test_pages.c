@@ -1,4 +1,8 @@
-/* Memory of the tests themselves: what is in it stays, and the sanitizer knows which bytes of it are nobody's. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory of the tests themselves: what is in it stays, and the sanitizer knows which bytes of it
+ * are nobody's.
+ */
 #include "unit.h"
 
 #include "pages.h"
@@ -15,8 +19,13 @@ static void assert_nobodys(const uint8_t *p, bool expected)
 	assert_int_equal(IS_NOBODYS(p), expected);
 }
 
-/* Below and above what is kept, and from one power of two to another; each smaller and larger than the one before. */
-static const size_t sizes[] = { 100, 70000, 66000, 131072, 131073, 65536, 65535, 1 << 20, 3 << 20, 1 };
+/*
+ * Below and above what is kept, and from one power of two to another; each smaller and larger than
+ * the one before.
+ */
+static const size_t sizes[] = {
+	100, 70000, 66000, 131072, 131073, 65536, 65535, 1 << 20, 3 << 20, 1
+};
 
 static void resized(void **state)
 {

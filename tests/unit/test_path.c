@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -9,7 +10,8 @@ static void test_volume(void **state)
 		const char *path;
 		size_t n;
 	} rows[] = {
-		{ "", 0 }, { "a", 0 }, { "fs0:", 4 }, { "fs0:\\a", 4 }, { "fs0:a/b:c", 4 }, { "a/b:c", 0 }, { "\\fs0:", 0 }, { ":", 1 },
+		{ "", 0 },          { "a", 0 },     { "fs0:", 4 },   { "fs0:\\a", 4 },
+		{ "fs0:a/b:c", 4 }, { "a/b:c", 0 }, { "\\fs0:", 0 }, { ":", 1 },
 	};
 
 	(void)state;
@@ -20,8 +22,10 @@ static void test_volume(void **state)
 static void test_selector(void **state)
 {
 	(void)state;
-	assert_true(path_is_selector("serial=S1") && path_is_selector("guid=") && path_is_selector("path=a\\b"));
-	assert_false(path_is_selector("serial") || path_is_selector(".\\serial=S1") || path_is_selector("blk0:") || path_is_selector("Serial=S1"));
+	assert_true(path_is_selector("serial=S1") && path_is_selector("guid=") &&
+		    path_is_selector("path=a\\b"));
+	assert_false(path_is_selector("serial") || path_is_selector(".\\serial=S1") ||
+		     path_is_selector("blk0:") || path_is_selector("Serial=S1"));
 }
 
 static void test_relative(void **state)

@@ -1,13 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Images of which one field says something absurd: each command ends with an exit code of its own and words that name the
- * file, in a bounded time and memory. The fields are found in the image by this file itself.
+ * Images of which one field says something absurd: each command ends with an exit code of its own
+ * and words that name the file, in a bounded time and memory. The fields are found in the image by
+ * this file itself.
  */
 #include "powercut.h"
 #include "run.h"
 
-enum { READING = 7 /* of the lines: those that change nothing */, SETUP = 4, NAME = 48, FIELDS_MAX = 400, SAMPLES = 3 };
+enum {
+	READING = 7 /* of the lines: those that change nothing */,
+	SETUP = 4,
+	NAME = 48,
+	FIELDS_MAX = 400,
+	SAMPLES = 3
+};
 
-/* The most memory that any field may make a command take: an L1 table of 32 MiB, as it is and as it is read. */
+/*
+ * The most memory that any field may make a command take: an L1 table of 32 MiB, as it is and as it
+ * is read.
+ */
 #define MEMORY_MAX ((size_t)80 << 20)
 
 static const struct sim_volume_kind roomy = { .free_bytes = 2 << 20 };
@@ -16,16 +27,33 @@ static const struct sim_volume_kind roomy = { .free_bytes = 2 << 20 };
 static const struct {
 	const char *name, *setup[SETUP][WORDS];
 } images[] = {
-	{ "small-clusters", { { "convert", "-O", "qcow2", "-o", "cluster_size=512", "random", "a" }, { "snapshot", "-c", "one", "a" },
+	{ "small-clusters",
+	  { { "convert", "-O", "qcow2", "-o", "cluster_size=512", "random", "a" },
+	    { "snapshot", "-c", "one", "a" },
 	    { "snapshot", "-c", "two", "a" } } },
-	{ "version-2", { { "convert", "-O", "qcow2", "-o", "cluster_size=1k,compat=0.10", "random", "a" }, { "snapshot", "-c", "one", "a" } } },
-	{ "compressed", { { "convert", "-c", "-O", "qcow2", "-o", "cluster_size=4k,refcount_bits=1", "random", "a" } } },
-	{ "zstd", { { "convert", "-c", "-O", "qcow2", "-o", "cluster_size=4k,compression_type=zstd,lazy_refcounts=on", "random", "a" } } },
-	{ "subclusters", { { "convert", "-O", "qcow2", "-o", "cluster_size=16k,extended_l2=on,refcount_bits=64", "random", "a" } } },
-	{ "backing", { { "convert", "-O", "qcow2", "-B", "random", "-F", "raw", "-o", "cluster_size=512", "other", "a" } } },
-	{ "data-file", { { "convert", "-O", "qcow2", "-o", "cluster_size=512,data_file=d,data_file_raw=on", "random", "a" } } },
-	{ "bitmaps", { { "convert", "-O", "qcow2", "-o", "cluster_size=512", "random", "a" }, { "bitmap", "--add", "-g", "512", "a", "one" },
-	    { "bitmap", "--add", "--disable", "a", "two" }, { "convert", "-n", "-O", "qcow2", "other", "a" } } },
+	{ "version-2",
+	  { { "convert", "-O", "qcow2", "-o", "cluster_size=1k,compat=0.10", "random", "a" },
+	    { "snapshot", "-c", "one", "a" } } },
+	{ "compressed",
+	  { { "convert", "-c", "-O", "qcow2", "-o", "cluster_size=4k,refcount_bits=1", "random",
+	      "a" } } },
+	{ "zstd",
+	  { { "convert", "-c", "-O", "qcow2", "-o",
+	      "cluster_size=4k,compression_type=zstd,lazy_refcounts=on", "random", "a" } } },
+	{ "subclusters",
+	  { { "convert", "-O", "qcow2", "-o", "cluster_size=16k,extended_l2=on,refcount_bits=64",
+	      "random", "a" } } },
+	{ "backing",
+	  { { "convert", "-O", "qcow2", "-B", "random", "-F", "raw", "-o", "cluster_size=512",
+	      "other", "a" } } },
+	{ "data-file",
+	  { { "convert", "-O", "qcow2", "-o", "cluster_size=512,data_file=d,data_file_raw=on",
+	      "random", "a" } } },
+	{ "bitmaps",
+	  { { "convert", "-O", "qcow2", "-o", "cluster_size=512", "random", "a" },
+	    { "bitmap", "--add", "-g", "512", "a", "one" },
+	    { "bitmap", "--add", "--disable", "a", "two" },
+	    { "convert", "-n", "-O", "qcow2", "other", "a" } } },
 };
 
 /* What is run on it: of what changes the image, one for each value in turn. */
@@ -51,7 +79,7 @@ static const char *const lines[][WORDS] = {
 	{ "bitmap", "--remove", "a", "one" },
 };
 
-/* ---- the fields of an image --------------------------------------------------------------------------------------- */
+/* ---- the fields of an image ---- */
 
 struct field {
 	char name[NAME];
@@ -87,7 +115,8 @@ static void add(struct fields *f, const char *name, unsigned index, uint64_t off
 }
 
 /* Some entries of a table: the first ones that are not 0, and the first one that is. */
-static void add_table(struct fields *f, const char *name, uint64_t table, uint64_t n, unsigned width)
+static void add_table(struct fields *f, const char *name, uint64_t table, uint64_t n,
+		      unsigned width)
 {
 	unsigned samples = 0;
 	bool zero = false;
@@ -163,7 +192,8 @@ static void add_bitmaps(struct fields *f)
 
 static void find_fields(struct fields *f)
 {
-	uint64_t cluster = UINT64_C(1) << get(f, 20, 4), l1 = get(f, 40, 8), reftable = get(f, 48, 8);
+	uint64_t cluster = UINT64_C(1) << get(f, 20, 4), l1 = get(f, 40, 8),
+		 reftable = get(f, 48, 8);
 	unsigned entry = get(f, 4, 4) == 3 && (get(f, 72, 8) & 16) != 0 ? 16 : 8;
 
 	add_header(f);
@@ -183,7 +213,7 @@ static void find_fields(struct fields *f)
 		add_bitmaps(f);
 }
 
-/* ---- trying them -------------------------------------------------------------------------------------------------- */
+/* ---- trying them ---- */
 
 static void prepare(size_t image)
 {
@@ -219,8 +249,8 @@ static void try_line(const char *const words[])
 	sim_peak_restart();
 	code = run(words);
 	if (!is_answer(words[0], code) || sim_allocations() != 0 || sim_peak_bytes() > MEMORY_MAX)
-		wrong("%s %s: code %d, %zu allocations left, %zu bytes at most: %s", words[0], words[1], code, sim_allocations(),
-		      sim_peak_bytes(), err.text);
+		wrong("%s %s: code %d, %zu allocations left, %zu bytes at most: %s", words[0],
+		      words[1], code, sim_allocations(), sim_peak_bytes(), err.text);
 }
 
 /* After a repair of all that can be repaired, there is nothing left that can be. */
@@ -234,7 +264,8 @@ static void try_repair(void)
 	repaired = sim_files_keep();
 	try_line(words);
 	for (size_t i = 0; i < repaired.n; i++)
-		if (memcmp(sim_file(repaired.file[i].name, &size), repaired.file[i].bytes, repaired.file[i].size) != 0 ||
+		if (memcmp(sim_file(repaired.file[i].name, &size), repaired.file[i].bytes,
+			   repaired.file[i].size) != 0 ||
 		    size != repaired.file[i].size)
 			wrong("repairing it once more changes it");
 	sim_files_drop(&repaired);
@@ -275,14 +306,24 @@ static unsigned poke_each(size_t image)
 	for (size_t i = 0; i < fields->n; i++) {
 		const struct field *field = &fields->field[i];
 		const uint64_t old = get(fields, field->offset, field->width);
-		const uint64_t values[] = { 0, UINT64_MAX, 1, old + 1, old ^ (UINT64_C(1) << 62), old ^ (UINT64_C(1) << 63),
-					    UINT64_C(1) << 31, UINT64_C(1) << 55, (fields->size + 511) / 512 * 512, 512 };
+		const uint64_t values[] = { 0,
+					    UINT64_MAX,
+					    1,
+					    old + 1,
+					    old ^ (UINT64_C(1) << 62),
+					    old ^ (UINT64_C(1) << 63),
+					    UINT64_C(1) << 31,
+					    UINT64_C(1) << 55,
+					    (fields->size + 511) / 512 * 512,
+					    512 };
 
 		for (size_t k = 0; k < N_OF(values); k++) {
 			memcpy(poked, bytes, fields->size);
 			for (unsigned b = 0; b < field->width; b++)
-				poked[field->offset + b] = (uint8_t)(values[k] >> 8 * (field->width - 1 - b));
-			if (trying("poked/%s/%s/0x%zx", images[image].name, field->name, (size_t)values[k])) {
+				poked[field->offset + b] = (uint8_t)(values[k] >>
+								     8 * (field->width - 1 - b));
+			if (trying("poked/%s/%s/0x%zx", images[image].name, field->name,
+				   (size_t)values[k])) {
 				try(&files, poked, fields->size);
 				tried++;
 			}

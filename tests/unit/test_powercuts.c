@@ -1,4 +1,8 @@
-/* The power goes at every change of a file that an operation makes: what must hold then is in trial/trial.h. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The power goes at every change of a file that an operation makes: what must hold then is in
+ * trial/trial.h.
+ */
 #include "trial.h"
 
 static void every_cut(void **state)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/printable.h"
@@ -13,15 +14,26 @@ static void test_table(void **state)
 		{ "plain ~", 10, "plain ~" },
 		{ "W\xc3\xb6rk \xf0\x9f\x92\xbe", 10, "W\xc3\xb6rk \xf0\x9f\x92\xbe" },
 		{ "\x1b[31mred\n\r\t\x7f", 20, "?[31mred????" },
-		{ "\xc2\x9b" "31m", 10, "?31m" },          /* CSI of the C1 controls */
-		{ "\x9b" "31m", 10, "?31m" },              /* the same as a raw byte */
-		{ "a\xe2\x80\xae" "b", 10, "a?b" },        /* right-to-left override */
-		{ "a\xe2\x80\xa8" "b", 10, "a?b" },        /* line separator */
-		{ "a\xe2\x81\xa6" "b", 10, "a?b" },        /* isolate */
+		{ "\xc2\x9b"
+		  "31m",
+		  10, "?31m" }, /* CSI of the C1 controls */
+		{ "\x9b"
+		  "31m",
+		  10, "?31m" }, /* the same as a raw byte */
+		{ "a\xe2\x80\xae"
+		  "b",
+		  10, "a?b" }, /* right-to-left override */
+		{ "a\xe2\x80\xa8"
+		  "b",
+		  10, "a?b" }, /* line separator */
+		{ "a\xe2\x81\xa6"
+		  "b",
+		  10, "a?b" }, /* isolate */
 		{ "\xff\xfe", 10, "??" },
 		{ "12345", 5, "12345" },
 		{ "123456", 5, "12..." },
-		{ "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 5, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" },
+		{ "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 5,
+		  "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" },
 		{ "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 5, "\xc3\xa4\xc3\xa4..." },
 	};
 	struct capture capture;

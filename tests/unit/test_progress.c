@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "engine/progress.h"
@@ -21,9 +22,11 @@ static void assert_shown(uint64_t total, uint64_t step, const char *expected)
 static void shows_each_percent(void **state)
 {
 	(void)state;
-	assert_shown(3, 1, "    (0.00/100%)\r    (33.33/100%)\r    (66.66/100%)\r    (100.00/100%)\r\n");
+	assert_shown(3, 1,
+		     "    (0.00/100%)\r    (33.33/100%)\r    (66.66/100%)\r    (100.00/100%)\r\n");
 	assert_shown(1000, 995, "    (0.00/100%)\r    (99.50/100%)\r    (100.00/100%)\r\n");
-	assert_shown(UINT64_C(1) << 62, UINT64_C(3) << 60, "    (0.00/100%)\r    (75.00/100%)\r    (100.00/100%)\r\n");
+	assert_shown(UINT64_C(1) << 62, UINT64_C(3) << 60,
+		     "    (0.00/100%)\r    (75.00/100%)\r    (100.00/100%)\r\n");
 	assert_shown(UINT64_MAX, UINT64_MAX, "    (0.00/100%)\r    (100.00/100%)\r\n");
 }
 
@@ -43,7 +46,8 @@ static void small_steps_are_not_shown(void **state)
 	for (const char *at = out.text; (at = strchr(at, '\r')) != NULL; at++)
 		n++;
 	assert_in_range(n, 95, 101);
-	assert_string_equal(out.text + strlen(out.text) - strlen("    (100.00/100%)\r"), "    (100.00/100%)\r");
+	assert_string_equal(out.text + strlen(out.text) - strlen("    (100.00/100%)\r"),
+			    "    (100.00/100%)\r");
 	capture_free(&out);
 }
 
@@ -134,10 +138,15 @@ static void phases(void **state)
 	capture_free(&out);
 }
 
-/* Whatever the numbers are, it is one line of a screen of 80 columns, and nothing of an earlier one is left in it. */
+/*
+ * Whatever the numbers are, it is one line of a screen of 80 columns, and nothing of an earlier one
+ * is left in it.
+ */
 static void one_line(void **state)
 {
-	static const uint64_t totals[] = { 1, 999, 1000, 999999, (uint64_t)1 << 40, INT64_MAX / 2, INT64_MAX };
+	static const uint64_t totals[] = {
+		1, 999, 1000, 999999, (uint64_t)1 << 40, INT64_MAX / 2, INT64_MAX
+	};
 	struct capture out;
 	struct progress progress = { .out = &out.out };
 	char screen[80];
@@ -178,10 +187,8 @@ static void one_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shows_each_percent),
-		cmocka_unit_test(small_steps_are_not_shown),
-		cmocka_unit_test(nothing_to_do),
-		cmocka_unit_test(phases),
+		cmocka_unit_test(shows_each_percent), cmocka_unit_test(small_steps_are_not_shown),
+		cmocka_unit_test(nothing_to_do),      cmocka_unit_test(phases),
 		cmocka_unit_test(one_line),
 	};
 

@@ -1,4 +1,8 @@
-/* Clusters where they come to an end: of the refcount table, of what a file can have, of the cache, of what users one can have. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clusters where they come to an end: of the refcount table, of what a file can have, of the cache,
+ * of what users one can have.
+ */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -7,9 +11,11 @@
 
 enum { FILE_BYTES = 2 << 20, REFTABLE_MAX = QCOW2_REFTABLE_BYTES_MAX / 8 };
 
-static struct memory_blk *open_image(struct qcow2_image *q, unsigned cluster_bits, unsigned order, uint64_t n_reftable, uint64_t next)
+static struct memory_blk *open_image(struct qcow2_image *q, unsigned cluster_bits, unsigned order,
+				     uint64_t n_reftable, uint64_t next)
 {
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = FILE_BYTES, .writable = true });
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = FILE_BYTES, .writable = true });
 
 	*q = (struct qcow2_image){ 0 };
 	q->header.version = 3;
@@ -45,7 +51,8 @@ static void test_ends(void **state)
 		{ 9, 6, 64, 64, 1, ST_OK, 64 },
 		{ 9, 6, 64, 64 * 64, 1, ST_OK, 128 },
 		{ 9, 6, 64, 64 * 200, 1, ST_OK, 256 }, /* far behind the end: in whole clusters */
-		{ 9, 6, 600000, 64 * 600000, 1, ST_OK, REFTABLE_MAX }, /* twice as long would be too long */
+		{ 9, 6, 600000, 64 * 600000, 1, ST_OK,
+		  REFTABLE_MAX }, /* twice as long would be too long */
 		{ 9, 6, 64, UINT64_C(64) * (REFTABLE_MAX - 1), 62, ST_OK, REFTABLE_MAX },
 		{ 9, 6, 64, UINT64_C(64) * (REFTABLE_MAX - 1), 64, ST_TOO_LARGE, REFTABLE_MAX },
 		{ 9, 6, 64, UINT64_C(64) * REFTABLE_MAX, 1, ST_TOO_LARGE, 64 },
@@ -59,9 +66,12 @@ static void test_ends(void **state)
 		struct qcow2_image q;
 		uint64_t offset;
 
-		open_image(&q, rows[i].cluster_bits, rows[i].order, rows[i].n_reftable, rows[i].next);
+		open_image(&q, rows[i].cluster_bits, rows[i].order, rows[i].n_reftable,
+			   rows[i].next);
 		assert_row(qcow2_alloc(&q, rows[i].n, &offset) == rows[i].st, i);
-		assert_row(rows[i].st != ST_OK || offset == (rows[i].next + 1) << rows[i].cluster_bits, i);
+		assert_row(rows[i].st != ST_OK || offset == (rows[i].next + 1)
+								    << rows[i].cluster_bits,
+			   i);
 		assert_row(q.n_reftable == rows[i].n_grown, i);
 		close_image(&q);
 	}

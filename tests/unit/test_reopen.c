@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A new image that an earlier job has left, opened again to resume it (create_reopen()). */
 #include "unit.h"
 
@@ -37,7 +38,8 @@ static void at_every_failure(void **state)
 		failed = sim_volume_failed();
 		sim_volume_fail(0, ST_OK);
 		assert_row(st == (failed ? ST_IO : ST_OK), n);
-		at_the_beginning |= failed && strstr(why.text, "t: reading its beginning: ") != NULL;
+		at_the_beginning |= failed &&
+				    strstr(why.text, "t: reading its beginning: ") != NULL;
 		if (st == ST_OK) {
 			uint8_t seen[HOLD_IMAGE_BYTES];
 
@@ -69,7 +71,11 @@ static void something_else(void **state)
 	static const uint8_t first[HOLD_IMAGE_BYTES] = { 0 },
 			     ext4[2048] = { [1080] = 0x53, [1081] = 0xef };
 	uint8_t mark_of_other[MARK_BYTES], record[MARK_BYTES];
-	const struct { const void *bytes; size_t n; const char *says; } files[] = {
+	const struct {
+		const void *bytes;
+		size_t n;
+		const char *says;
+	} files[] = {
 		{ "something", 9, "not the unfinished image of the journal" },
 		{ "", 0, "not the unfinished image of the journal" },
 		{ ext4, sizeof ext4, "not the unfinished image of the journal" },

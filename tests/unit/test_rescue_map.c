@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Maps as ddrescue has them, and copies that keep one: whatever fails, and whenever the power goes, the map never says of
- * the target what it has not, and what was finished in it is not touched.
+ * Maps as ddrescue has them, and copies that keep one: whatever fails, and whenever the power goes,
+ * the map never says of the target what it has not, and what was finished in it is not touched.
  */
 #include "unit.h"
 
@@ -15,7 +16,8 @@
 #include "volume.h"
 
 /* As a command of its own does, which has no other files. */
-static enum status open_map(struct rescue_map *map, const char *name, uint64_t size, struct error *err)
+static enum status open_map(struct rescue_map *map, const char *name, uint64_t size,
+			    struct error *err)
 {
 	struct storage storage;
 	enum status st = storage_begin(&storage, NULL, err);
@@ -35,13 +37,20 @@ static struct capture out, err_text;
 static uint8_t source[DISK];
 
 static const struct sim_device machine[] = {
-	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk0:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"D",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
 };
 
 static int run(const char *const *words)
 {
-	struct console console = { .out = &out.out, .err = &err_text.out , .progress_in_out = true };
+	struct console console = { .out = &out.out, .err = &err_text.out, .progress_in_out = true };
 	int argc = 0;
 
 	while (words[argc] != NULL)
@@ -80,7 +89,10 @@ static void put_map(const char *text)
 	sim_file_put("m", text, strlen(text));
 }
 
-/* The map as the next run would find it, in the words of its file, without the comments and the numbers' zeros. */
+/*
+ * The map as the next run would find it, in the words of its file, without the comments and the
+ * numbers' zeros.
+ */
 static const char *map_text(uint64_t size)
 {
 	static char text[4096];
@@ -91,20 +103,28 @@ static const char *map_text(uint64_t size)
 	if (open_map(&map, "m", size, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < map.all.n && i < 100; i++)
-		out_printf(&out.out, "%ju-%ju%c ", map.all.range[i].offset / 512, map.all.range[i].end / 512, (char)map.all.range[i].status);
+		out_printf(&out.out, "%ju-%ju%c ", map.all.range[i].offset / 512,
+			   map.all.range[i].end / 512, (char)map.all.range[i].status);
 	rescue_map_close(&map);
 	snprintf(text, sizeof text, "%s", out.text);
 	return text;
 }
 
-/* ---- the format ----------------------------------------------------------------------------------------------------- */
+/* ---- the format ---- */
 
 static void formats(void **state)
 {
-	static const struct { const char *text; uint64_t size; const char *map; } table[] = {
+	static const struct {
+		const char *text;
+		uint64_t size;
+		const char *map;
+	} table[] = {
 		{ "0 ? 1\n0 1024 +\n", 1024, "0-2+ " },
-		{ "# a comment\n\n0x00000000     ?               1\n#      pos        size  status\n0x0 0x200 +\n0x200 0x200 -\n", 1024, "0-1+ 1-2- " },
-		{ "0x400 * 2\r\n  0 512 ?\r\n512 512 *\r\n1024 512 /\r\n1536 512 +", 2048, "0-1? 1-2* 2-3/ 3-4+ " },
+		{ "# a comment\n\n0x00000000     ?               1\n#      pos        size  "
+		  "status\n0x0 0x200 +\n0x200 0x200 -\n",
+		  1024, "0-1+ 1-2- " },
+		{ "0x400 * 2\r\n  0 512 ?\r\n512 512 *\r\n1024 512 /\r\n1536 512 +", 2048,
+		  "0-1? 1-2* 2-3/ 3-4+ " },
 		{ "0 -\n0 01000 -\n", 512, "0-1- " },
 		{ "0 G 1\n0 0x7ffffffffffffe00 ?\n", 0x7ffffffffffffe00, "0-18014398509481983? " },
 		{ "0 ? 1\n0 512 +\n512 512 +\n", 1024, "0-1+ 1-2+ " },
@@ -141,10 +161,13 @@ static void formats(void **state)
 	for (size_t i = 0; i < N_OF(table); i++) {
 		struct rescue_map map = { .size = table[i].size };
 		struct error err = { { 0 } };
-		enum status st = rescue_map_parse(&map, "m", table[i].text, strlen(table[i].text), &err);
+		enum status st = rescue_map_parse(&map, "m", table[i].text, strlen(table[i].text),
+						  &err);
 
 		rescue_map_close(&map);
-		assert_row((st == ST_OK) == (table[i].map != NULL) && (st == ST_OK) == (err.text[0] == '\0'), i);
+		assert_row((st == ST_OK) == (table[i].map != NULL) &&
+				   (st == ST_OK) == (err.text[0] == '\0'),
+			   i);
 		if (table[i].map == NULL || table[i].size == 0)
 			continue;
 		put_map(table[i].text);
@@ -162,7 +185,8 @@ static void noted(void **state)
 	(void)state;
 	put_map("0 ? 1\n0 2048 +\n2048 2048 ?\n4096 1024 -\n5120 1024 +\n6144 2048 *\n");
 	assert_ok(open_map(&map, "m", 8192, &err));
-	assert_true(rescue_map_began(&map, 1) && rescue_map_began(&map, 8192) && rescue_map_todo(&map, &at, &end));
+	assert_true(rescue_map_began(&map, 1) && rescue_map_began(&map, 8192) &&
+		    rescue_map_todo(&map, &at, &end));
 	assert_true(at == 2048 && end == 5120);
 	at = 5120;
 	assert_true(rescue_map_todo(&map, &at, &end) && at == 6144 && end == 8192);
@@ -175,14 +199,19 @@ static void noted(void **state)
 	map.done = 4608;
 	capture_clear(&out);
 	rescue_map_print(&map, &out.out);
-	assert_string_equal(out.text, "# Mapfile. Created by efi-img\n# current_pos  current_status  current_pass\n0x00001200     *               1\n"
-			    "#      pos        size  status\n0x00000000  0x00000A00  +\n0x00000A00  0x00000400  -\n0x00000E00  0x00000400  +\n"
-			    "0x00001200  0x00000200  -\n0x00001400  0x00000400  +\n0x00001800  0x00000200  *\n0x00001A00  0x00000200  -\n"
+	assert_string_equal(out.text,
+			    "# Mapfile. Created by efi-img\n# current_pos  current_status  "
+			    "current_pass\n0x00001200     *               1\n"
+			    "#      pos        size  status\n0x00000000  0x00000A00  +\n0x00000A00 "
+			    " 0x00000400  -\n0x00000E00  0x00000400  +\n"
+			    "0x00001200  0x00000200  -\n0x00001400  0x00000400  +\n0x00001800  "
+			    "0x00000200  *\n0x00001A00  0x00000200  -\n"
 			    "0x00001C00  0x00000400  *\n");
 	map.absent = 2048;
 	assert_ok(rescue_map_save(&map, &err));
 	rescue_map_close(&map);
-	assert_string_equal(map_text(8192), "0-4? 4-5+ 5-7- 7-9+ 9-10- 10-12+ 12-13* 13-14- 14-16* ");
+	assert_string_equal(map_text(8192),
+			    "0-4? 4-5+ 5-7- 7-9+ 9-10- 10-12+ 12-13* 13-14- 14-16* ");
 	assert_int_equal(sim_files(), 2);
 }
 
@@ -199,7 +228,8 @@ static void many(void **state)
 		rescue_map_bad(&map, i * 1024, 512);
 	assert_int_equal(map.bad.n, RESCUE_RANGES_MAX);
 	assert_int_equal(map.bad.range[map.bad.n - 1].end, (uint64_t)(N - 1) * 1024 + 512);
-	rescue_map_bad(&map, 600, 100); /* between them there is no room either: it will be read again */
+	/* between them there is no room either: it will be read again */
+	rescue_map_bad(&map, 600, 100);
 	assert_int_equal(map.bad.n, RESCUE_RANGES_MAX);
 	assert_true(map.bad.range[0].end == 512 && map.bad.range[1].offset == 1024);
 	rescue_map_close(&map);
@@ -222,7 +252,7 @@ static void too_many(void **state)
 	capture_free(&text);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static void other_files(void **state)
 {
@@ -263,7 +293,8 @@ static void other_files(void **state)
 		}
 	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 1024 -\n", 45);
 	assert_int_equal(open_map(&map, "m", 512, &err), ST_UNSUPPORTED);
-	assert_string_equal(err.text, "m.new: it is the map of a disk of 1024 bytes, and this one has 512: it is that of another disk, or made for a "
+	assert_string_equal(err.text, "m.new: it is the map of a disk of 1024 bytes, and this one "
+				      "has 512: it is that of another disk, or made for a "
 				      "part of this one");
 	rescue_map_close(&map);
 }
@@ -286,9 +317,11 @@ static void refused(void **state)
 	assert_int_equal(sim_files(), 3);
 }
 
-/* ---- copies --------------------------------------------------------------------------------------------------------- */
+/* ---- copies ---- */
 
-/* Without --salvage it ends at the first block; with it, it goes on; both note exactly what is bad. */
+/*
+ * Without --salvage it ends at the first block; with it, it goes on; both note exactly what is bad.
+ */
 static void bad_blocks(void **state)
 {
 	uint64_t n;
@@ -299,9 +332,11 @@ static void bad_blocks(void **state)
 	sim_volume_bad("s", 1114112 + 700, 1);
 	sim_volume_bad("s", 1114112 + 5000, 1000);
 	assert_int_equal(RUN("convert", "-n", "--map=m", "-f", "raw", "s", "t"), EXIT_ERROR);
-	assert_string_equal(err_text.text, "efi-img: s: 512 bytes at offset 1114624 of the disk cannot be read: the device reports an error\n");
+	assert_string_equal(err_text.text, "efi-img: s: 512 bytes at offset 1114624 of the disk "
+					   "cannot be read: the device reports an error\n");
 	assert_non_null(strstr(map_text(DISK), "2177-2178- 2178-2560? "));
-	assert_int_equal(RUN("convert", "-n", "--salvage", "--map=m", "-f", "raw", "s", "t"), OUTCOME_LOST);
+	assert_int_equal(RUN("convert", "-n", "--salvage", "--map=m", "-f", "raw", "s", "t"),
+			 OUTCOME_LOST);
 	assert_string_equal(map_text(DISK), "0-2177+ 2177-2178- 2178-2185+ 2185-2188- 2188-2560+ ");
 	assert_int_equal(memcmp(sim_file("t", &n), source, BAD), 0);
 }
@@ -313,7 +348,9 @@ static void removed_target(void **state)
 	sim_volume_bad("s", 1114112, 1);
 	assert_int_equal(RUN("convert", "--map=m", "-f", "raw", "s", "t"), EXIT_ERROR);
 	assert_string_equal(map_text(DISK), "0-2176? 2176-2177- 2177-2560? ");
-	assert_int_equal(RUN("convert", "--salvage", "--map=m", "-O", "qcow2", "-f", "raw", "s", "t"), OUTCOME_LOST);
+	assert_int_equal(RUN("convert", "--salvage", "--map=m", "-O", "qcow2", "-f", "raw", "s",
+			     "t"),
+			 OUTCOME_LOST);
 	assert_string_equal(map_text(DISK), "0-2176+ 2176-2177- 2177-2560+ ");
 }
 
@@ -335,8 +372,8 @@ static void transient(void **state)
 }
 
 /*
- * What the map says of the target must be so. Of the file beside the map a power cut may leave what cannot be told from
- * somebody else's: then the map is not lost when that is removed.
+ * What the map says of the target must be so. Of the file beside the map a power cut may leave what
+ * cannot be told from somebody else's: then the map is not lost when that is removed.
  */
 static void check_truth(const char *where, const char *name)
 {
@@ -358,19 +395,26 @@ static void check_truth(const char *where, const char *name)
 		const struct rescue_range *range = &map.all.range[i];
 
 		if (range->status == RESCUE_FINISHED &&
-		    (target == NULL || range->end > n || memcmp(target + range->offset, sim_file("s", &m) + range->offset, range->end - range->offset) != 0))
-			fail_msg("%s: %ju to %ju are said to be there, and are not", where, range->offset, range->end);
+		    (target == NULL || range->end > n ||
+		     memcmp(target + range->offset, sim_file("s", &m) + range->offset,
+			    range->end - range->offset) != 0))
+			fail_msg("%s: %ju to %ju are said to be there, and are not", where,
+				 range->offset, range->end);
 		if (range->status == RESCUE_BAD && (range->offset > BAD || range->end < BAD + 512))
-			fail_msg("%s: %ju to %ju are said to be bad", where, range->offset, range->end);
+			fail_msg("%s: %ju to %ju are said to be bad", where, range->offset,
+				 range->end);
 	}
 	rescue_map_close(&map);
 }
 
-static const char *const to_file[] = { "convert", "-n", "--salvage", "--map=m", "-f", "raw", "s", "t", NULL };
-static const char *const to_disk[] = { "convert", "--no-table", "-n", "--salvage",
-				       "--map=m", "-f", "raw", "s", "serial=D", "--erase=D", NULL };
-static const char *const to_disk_strict[] = { "convert", "--no-table", "-n", "--map=m",
-					"-f", "raw", "s", "serial=D", "--erase=D", NULL };
+static const char *const to_file[] = { "convert", "-n", "--salvage", "--map=m", "-f",
+				       "raw",     "s",  "t",         NULL };
+static const char *const to_disk[] = { "convert",  "--no-table", "-n",  "--salvage",
+				       "--map=m",  "-f",         "raw", "s",
+				       "serial=D", "--erase=D",  NULL };
+static const char *const to_disk_strict[] = { "convert",   "--no-table", "-n", "--map=m",
+					      "-f",        "raw",        "s",  "serial=D",
+					      "--erase=D", NULL };
 
 static const struct row {
 	const char *name;
@@ -378,10 +422,12 @@ static const struct row {
 	const char *map; /* before; NULL: none */
 	int code;
 } rows[] = {
-	{ "a file, begun", to_file, "0 ? 1\n0 524288 +\n524288 589824 ?\n1114112 4096 -\n1118208 192512 +\n", OUTCOME_LOST },
+	{ "a file, begun", to_file,
+	  "0 ? 1\n0 524288 +\n524288 589824 ?\n1114112 4096 -\n1118208 192512 +\n", OUTCOME_LOST },
 	{ "a disk, new", to_disk, NULL, OUTCOME_LOST },
 	{ "a disk, new, strictly", to_disk_strict, NULL, OUTCOME_DEVICE_ERROR },
-	{ "a disk, its beginning missing", to_disk, "0 ? 1\n0 1048576 ?\n1048576 65536 +\n1114112 196608 ?\n", OUTCOME_LOST },
+	{ "a disk, its beginning missing", to_disk,
+	  "0 ? 1\n0 1048576 ?\n1048576 65536 +\n1114112 196608 ?\n", OUTCOME_LOST },
 	{ "a disk, begun", to_disk, "0 ? 1\n0 1048576 +\n1048576 262144 ?\n", OUTCOME_LOST },
 };
 
@@ -401,7 +447,8 @@ static struct sim_files set_up_row(const struct row *row)
 		assert_ok(rescue_map_parse(&map, "m", row->map, strlen(row->map), &err));
 		for (size_t i = 0; i < map.all.n; i++)
 			if (map.all.range[i].status == RESCUE_FINISHED)
-				memcpy(target + map.all.range[i].offset, source + map.all.range[i].offset,
+				memcpy(target + map.all.range[i].offset,
+				       source + map.all.range[i].offset,
 				       map.all.range[i].end - map.all.range[i].offset);
 		rescue_map_close(&map);
 		put_map(row->map);
@@ -437,7 +484,8 @@ static void every_cut(void **state)
 		check_truth(rows[i].name, "t");
 		if (code == OUTCOME_LOST)
 			assert_string_equal(map_text(DISK), "0-2177+ 2177-2178- 2178-2560+ ");
-		print_message("%s: %zu changes\n", rows[i].name, powercut_each(&kind, &files, &plan, every_state, check_cut, NULL));
+		print_message("%s: %zu changes\n", rows[i].name,
+			      powercut_each(&kind, &files, &plan, every_state, check_cut, NULL));
 		sim_files_drop(&files);
 	}
 }
@@ -449,7 +497,8 @@ static void every_failure(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++)
-		for (size_t k = 0; k < 3; k++) /* no memory, being stopped, failures of the volume in turns */
+		/* no memory, being stopped, failures of the volume in turns */
+		for (size_t k = 0; k < 3; k++)
 			for (unsigned n = 1;; n++) {
 				struct sim_files files = set_up_row(&rows[i]);
 				char where[100];
@@ -461,21 +510,27 @@ static void every_failure(void **state)
 				sim_cancel(k == 1 ? n : 0);
 				sim_volume_fail(k == 2 ? n : 0, failures[(n + i) % N_OF(failures)]);
 				code = run(rows[i].words);
-				happened = k == 0 ? sim_allocation_failed() : k == 1 ? code == OUTCOME_STOPPED || code == EXIT_ERROR : sim_volume_failed();
+				happened = k == 0   ? sim_allocation_failed()
+					   : k == 1 ? code == OUTCOME_STOPPED || code == EXIT_ERROR
+						    : sim_volume_failed();
 				sim_fail_allocation(0);
 				sim_cancel(0);
 				sim_volume_fail(0, ST_OK);
-				snprintf(where, sizeof where, "%s, kind %zu, failure %u", rows[i].name, k, n);
+				snprintf(where, sizeof where, "%s, kind %zu, failure %u",
+					 rows[i].name, k, n);
 				check_truth(where, "t");
 				if (k == 1 && strstr(err_text.text, "writing it") != NULL)
 					fail_msg("%s: no map: %s", where, err_text.text);
 				if (code == EXIT_OK)
-					fail_msg("%s: it should not have gone well: %s", where, err_text.text);
+					fail_msg("%s: it should not have gone well: %s", where,
+						 err_text.text);
 				/* Afterwards it can be gone on with. */
-				if (happened && n % 4 == 1 && rows[i].words != to_disk_strict && run(rows[i].words) != OUTCOME_LOST)
+				if (happened && n % 4 == 1 && rows[i].words != to_disk_strict &&
+				    run(rows[i].words) != OUTCOME_LOST)
 					fail_msg("%s: then: %s", where, err_text.text);
 				if (happened && n % 4 == 1 && rows[i].words != to_disk_strict)
-					assert_string_equal(map_text(DISK), "0-2177+ 2177-2178- 2178-2560+ ");
+					assert_string_equal(map_text(DISK),
+							    "0-2177+ 2177-2178- 2178-2560+ ");
 				check_truth(where, "t");
 				tried++;
 				if (!happened)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -10,8 +11,8 @@ enum { SIZE = 1 << 20 };
 static void put_fat(struct memory_blk *m, uint64_t at, uint64_t sector_bytes)
 {
 	static const uint8_t boot_sector[] = {
-		0xeb, 0x3c, 0x90, 'm', 'k', 'f', 's', '.', 'f', 'a', 't', 0x00, 0x02, 0x04, 0x01, 0x00, 0x02, 0x00, 0x02, 0x00, 0x20, 0xf8,
-		0x06, 0x00,
+		0xeb, 0x3c, 0x90, 'm',  'k',  'f',  's',  '.',  'f',  'a',  't',  0x00,
+		0x02, 0x04, 0x01, 0x00, 0x02, 0x00, 0x02, 0x00, 0x20, 0xf8, 0x06, 0x00,
 	};
 
 	memcpy(m->bytes + at, boot_sector, sizeof boot_sector);
@@ -24,10 +25,24 @@ static void put_ntfs(struct memory_blk *m, uint64_t at)
 	memcpy(m->bytes + at, "\xeb\x52\x90NTFS    ", 11);
 }
 
-/* What the table was made for does not depend on the blk that it is on: an image has blocks of one byte. */
+/*
+ * What the table was made for does not depend on the blk that it is on: an image has blocks of one
+ * byte.
+ */
 static void test_sector_bytes(void **state)
 {
-	enum { NOTHING, GPT_512, GPT_4096, MBR_512, MBR_4096, MBR_BARE, MBR_FAR, FAT_512, FAT_4096, N_KINDS };
+	enum {
+		NOTHING,
+		GPT_512,
+		GPT_4096,
+		MBR_512,
+		MBR_4096,
+		MBR_BARE,
+		MBR_FAR,
+		FAT_512,
+		FAT_4096,
+		N_KINDS
+	};
 	static const uint32_t expected[N_KINDS] = { 0, 512, 4096, 512, 4096, 512, 512, 512, 4096 };
 
 	(void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/text.h"
@@ -11,8 +12,8 @@ static struct storage storage;
 enum { MIB = 1 << 20 };
 
 /*
- * Four disks: one with a GPT; two of the same serial number, one of which has a GPT of its own; and one without serial
- * number and GPT, whose serial number's place a colon and digits would fit.
+ * Four disks: one with a GPT; two of the same serial number, one of which has a GPT of its own; and
+ * one without serial number and GPT, whose serial number's place a colon and digits would fit.
  */
 struct machine {
 	struct sim_device device[5];
@@ -21,8 +22,10 @@ struct machine {
 
 static struct memory_blk *disk(size_t n_parts)
 {
-	static const struct sim_part parts[] = { { sim_esp, 40, 99, "one" }, { sim_linux, 100, 299, "two" } };
-	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = MIB, .block_bytes = 512 });
+	static const struct sim_part parts[] = { { sim_esp, 40, 99, "one" },
+						 { sim_linux, 100, 299, "two" } };
+	struct memory_blk *m = memory_blk_new(
+		&(struct memory_blk_kind){ .size = MIB, .block_bytes = 512 });
 
 	if (n_parts > 0)
 		sim_gpt(m, parts, n_parts);
@@ -38,12 +41,25 @@ static void set_up(struct machine *m)
 	memcpy(m->gpt->bytes + 100 * 512, "partition two", 13);
 	sim_mbr_record(m->bare, 0, 0, 0x83, 10, 90);
 #define DISK(memory, ...) \
-	.parent = DEVICE_NO_PARENT, .bus = "NVMe", .size_bytes = MIB, .block_bytes = 512, .medium = true, .blk = &(memory)->blk, __VA_ARGS__
-	m->device[0] = (struct sim_device){ "blk0:", { DISK(m->gpt, .path = (char *)"Pci(0x1)", .serial = (char *)"S4X9:1", .model = (char *)"Fast") } };
-	m->device[1] = (struct sim_device){ "fs0: blk1:", { .parent = 0, .path = (char *)"Pci(0x1)/HD(1)", .start_bytes = 40 * 512, .size_bytes = 60 * 512 } };
-	m->device[2] = (struct sim_device){ "blk2:", { DISK(m->twin, .path = (char *)"Pci(0x2)", .serial = (char *)"TWIN") } };
-	m->device[3] = (struct sim_device){ "blk3:", { DISK(m->other, .path = (char *)"Pci(0x3)", .serial = (char *)"TWIN") } };
-	m->device[4] = (struct sim_device){ "blk4:", { DISK(m->bare, .path = (char *)"Usb(0x1)") } };
+	.parent = DEVICE_NO_PARENT, .bus = "NVMe", .size_bytes = MIB, .block_bytes = 512, \
+	.medium = true, .blk = &(memory)->blk, __VA_ARGS__
+	m->device[0] = (struct sim_device){ "blk0:",
+					    { DISK(m->gpt, .path = (char *)"Pci(0x1)",
+						   .serial = (char *)"S4X9:1",
+						   .model = (char *)"Fast") } };
+	m->device[1] = (struct sim_device){ "fs0: blk1:",
+					    { .parent = 0,
+					      .path = (char *)"Pci(0x1)/HD(1)",
+					      .start_bytes = 40 * 512,
+					      .size_bytes = 60 * 512 } };
+	m->device[2] = (struct sim_device){
+		"blk2:", { DISK(m->twin, .path = (char *)"Pci(0x2)", .serial = (char *)"TWIN") }
+	};
+	m->device[3] = (struct sim_device){
+		"blk3:", { DISK(m->other, .path = (char *)"Pci(0x3)", .serial = (char *)"TWIN") }
+	};
+	m->device[4] = (struct sim_device){ "blk4:",
+					    { DISK(m->bare, .path = (char *)"Usb(0x1)") } };
 	sim_machine(m->device, N_OF(m->device));
 }
 
@@ -72,10 +88,13 @@ static void test_find(void **state)
 		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "no partition 3" },
 		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "serial=S4X9:1:2  (100 KiB)" },
 		{ "serial=S4X9:1:", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
-		{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
+		{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
+		  "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
+		{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
+		  "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "2 are called so" },
-		{ "serial=TWIN", ST_INVALID, 0, 0, "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
+		{ "serial=TWIN", ST_INVALID, 0, 0,
+		  "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
 		{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 are called so" },
 		{ "serial=", ST_INVALID, 0, 0, "not complete" },
@@ -84,7 +103,8 @@ static void test_find(void **state)
 		{ "guid=d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1:1", ST_OK, 0, 1, NULL },
 		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", ST_OK, 1, 0, NULL },
 		{ "guid=02020202-0202-0202-0202-020202020202", ST_OK, 0, 2, NULL },
-		{ "guid=02020202-0202-0202-0202-020202020202:1", ST_NOT_FOUND, 0, 0, "no such disk" },
+		{ "guid=02020202-0202-0202-0202-020202020202:1", ST_NOT_FOUND, 0, 0,
+		  "no such disk" },
 		{ "guid=02020202", ST_NOT_FOUND, 0, 0, "no such disk" },
 		{ "path=Pci(0x1)/HD(1)", ST_OK, 0, 1, NULL },
 		{ "path=pci(0X1):2", ST_OK, 0, 2, NULL },
@@ -112,7 +132,10 @@ static void test_find(void **state)
 			fail_msg("row %zu: %s", i, err.text);
 		if (st == ST_OK) {
 			assert_row(found.disk == &inventory.disk[rows[i].disk], i);
-			assert_row(found.part == (rows[i].part > 0 ? &found.disk->part[rows[i].part - 1] : NULL), i);
+			assert_row(found.part == (rows[i].part > 0
+							  ? &found.disk->part[rows[i].part - 1]
+							  : NULL),
+				   i);
 		}
 	}
 	inventory_free(&inventory);
@@ -124,7 +147,8 @@ static void test_best_name(void **state)
 {
 	static const char *const names[4][3] = {
 		{ "serial=S4X9:1", "serial=S4X9:1:1", "serial=S4X9:1:2" },
-		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1:1" },
+		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1",
+		  "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1:1" },
 		{ "path=Pci(0x3)" },
 		{ "path=Usb(0x1)", "path=Usb(0x1):1" },
 	};
@@ -137,7 +161,10 @@ static void test_best_name(void **state)
 	assert_ok(inventory_read(&inventory, &err));
 	for (size_t i = 0; i < inventory.n; i++)
 		for (size_t k = 0; k <= inventory.disk[i].n; k++) {
-			struct selection selection = { &inventory.disk[i], k > 0 ? &inventory.disk[i].part[k - 1] : NULL }, found;
+			struct selection selection = { &inventory.disk[i],
+						       k > 0 ? &inventory.disk[i].part[k - 1]
+							     : NULL },
+					 found;
 			char text[SELECTOR_BYTES];
 			struct out_buffer out;
 
@@ -159,14 +186,20 @@ static void test_place(void **state)
 		const char *a, *b;
 		bool overlap;
 	} rows[] = {
-		{ "serial=S4X9:1", "serial=S4X9:1", true }, { "serial=S4X9:1", "part/file", true },
+		{ "serial=S4X9:1", "serial=S4X9:1", true },
+		{ "serial=S4X9:1", "part/file", true },
 		{ "guid=02020202-0202-0202-0202-020202020202", "serial=S4X9:1", true },
-		{ "part/file", "serial=S4X9:1:1", true }, { "serial=S4X9:1:1", "serial=S4X9:1:2", false },
-		{ "serial=S4X9:1:2", "serial=S4X9:1:1", false }, { "serial=S4X9:1:1", "path=across", true },
-		{ "path=across", "serial=S4X9:1:2", true }, { "serial=S4X9:1", "disk/file", false }, { "part/file", "disk/file", false },
+		{ "part/file", "serial=S4X9:1:1", true },
+		{ "serial=S4X9:1:1", "serial=S4X9:1:2", false },
+		{ "serial=S4X9:1:2", "serial=S4X9:1:1", false },
+		{ "serial=S4X9:1:1", "path=across", true },
+		{ "path=across", "serial=S4X9:1:2", true },
+		{ "serial=S4X9:1", "disk/file", false },
+		{ "part/file", "disk/file", false },
 		{ "disk/file", "path=Usb(0x1):1", true },
 	};
-	static const char *const nowhere[] = { "inner/file", "file", "serial=none", "serial=S4X9:1:3" };
+	static const char *const nowhere[] = { "inner/file", "file", "serial=none",
+					       "serial=S4X9:1:3" };
 	struct sim_device device[8];
 	struct selection a, b;
 	struct inventory inventory;
@@ -177,26 +210,39 @@ static void test_place(void **state)
 	set_up(&machine);
 	memcpy(device, machine.device, sizeof machine.device);
 	device[5] = (struct sim_device){ "fs1:", { .parent = 1, .path = (char *)"inner" } };
-	device[6] = (struct sim_device){ "fs2:", { .parent = 0, .path = (char *)"across", .start_bytes = 50 * 512, .size_bytes = 100 * 512 } };
-	device[7] = (struct sim_device){ "fs3:", { .parent = 0, .path = (char *)"beyond", .start_bytes = 2 * MIB, .size_bytes = MIB } };
+	device[6] = (struct sim_device){ "fs2:",
+					 { .parent = 0,
+					   .path = (char *)"across",
+					   .start_bytes = 50 * 512,
+					   .size_bytes = 100 * 512 } };
+	device[7] = (struct sim_device){
+		"fs3:",
+		{ .parent = 0, .path = (char *)"beyond", .start_bytes = 2 * MIB, .size_bytes = MIB }
+	};
 	sim_machine(device, N_OF(device));
 	sim_machine_files(1, NULL, "part/");
 	sim_machine_files(4, NULL, "disk/");
 	sim_machine_files(5, NULL, "inner/");
 	assert_ok(inventory_read(&inventory, &err));
 	for (size_t i = 0; i < N_OF(rows); i++) {
-		assert_row(selector_place(&inventory, rows[i].a, &a) && selector_place(&inventory, rows[i].b, &b), i);
+		assert_row(selector_place(&inventory, rows[i].a, &a) &&
+				   selector_place(&inventory, rows[i].b, &b),
+			   i);
 		assert_row(selector_overlap(&a, &b) == rows[i].overlap, i);
 	}
 	for (size_t i = 0; i < N_OF(nowhere); i++)
 		assert_row(!selector_place(&inventory, nowhere[i], &a), i);
-	assert_true(selector_place(&inventory, "path=beyond", &a)); /* what the firmware says of a disk can be wrong */
+	/* what the firmware says of a disk can be wrong */
+	assert_true(selector_place(&inventory, "path=beyond", &a));
 	assert_string_equal(a.part->volume.type, "");
 	inventory_free(&inventory);
 	tear_down(&machine);
 }
 
-/* Disks that cannot be told apart: their partitions can, if the firmware has a name for them. And what is said where there is little. */
+/*
+ * Disks that cannot be told apart: their partitions can, if the firmware has a name for them. And
+ * what is said where there is little.
+ */
 static void test_little_known(void **state)
 {
 	struct inventory inventory;
@@ -250,18 +296,23 @@ static void test_open(void **state)
 	assert_int_equal(blk->size, MIB);
 	assert_null(blk->ops->write);
 	blk_close(blk);
-	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1", OPEN_WRITE, &blk, &err), ST_UNSUPPORTED);
-	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=none", OPEN_READ, &blk, &err), ST_NOT_FOUND);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1", OPEN_WRITE, &blk,
+				      &err),
+			 ST_UNSUPPORTED);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=none", OPEN_READ, &blk, &err),
+			 ST_NOT_FOUND);
 	assert_true(storage_same(&storage, "serial=S4X9:1:1", "path=Pci(0x1)/HD(1)"));
 	assert_true(storage_same(&storage, "serial=S4X9:1", "blk0:"));
 	assert_false(storage_same(&storage, "serial=S4X9:1", "serial=S4X9:1:1"));
 	assert_false(storage_same(&storage, "serial=none", "serial=none"));
 	storage_end(&storage); /* the machine is looked at once for a command: the next one */
 	machine.device[4].device.blk = NULL;
-	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_IO);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err),
+			 ST_IO);
 	storage_end(&storage);
 	machine.device[4].device.medium = false;
-	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err), ST_NO_MEDIUM);
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "path=Usb(0x1)", OPEN_READ, &blk, &err),
+			 ST_NO_MEDIUM);
 	tear_down(&machine);
 }
 
@@ -280,7 +331,8 @@ static void test_no_memory(void **state)
 		sim_fail_allocation(n);
 		st = storage_open(&storage, ROLE_IMAGE, "serial=S4X9:1:2", OPEN_READ, &blk, &err);
 		failed = sim_allocation_failed();
-		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY)); /* looking for a GPT on another disk may fail */
+		/* looking for a GPT on another disk may fail */
+		assert_true(st == ST_OK || (failed && st == ST_NO_MEMORY));
 		if (st == ST_OK)
 			blk_close(blk);
 		storage_end(&storage);
@@ -303,15 +355,23 @@ static void test_many(void **state)
 	(void)state;
 	for (size_t i = 0; i < N; i++) {
 		snprintf(serials[i], sizeof serials[i], "SER%zu", i);
-		devices[i] = (struct sim_device){ "blk:", { DISK(blk, .path = serials[i], .serial = serials[i], .model = (char *)"A model with a long name") } };
+		devices[i] = (struct sim_device){
+			"blk:",
+			{ DISK(blk, .path = serials[i], .serial = serials[i],
+			       .model = (char *)"A model with a long name") }
+		};
 	}
 	sim_machine(devices, N);
-	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=NO", OPEN_READ, &ignored, &err), ST_NOT_FOUND);
-	for (const char *at = strstr(err.text, "\n  serial="); at != NULL; at = strstr(at + 1, "\n  serial=")) {
+	assert_int_equal(storage_open(&storage, ROLE_IMAGE, "serial=NO", OPEN_READ, &ignored, &err),
+			 ST_NOT_FOUND);
+	for (const char *at = strstr(err.text, "\n  serial="); at != NULL;
+	     at = strstr(at + 1, "\n  serial=")) {
 		assert_int_equal(strcspn(at + 1, ")"), strcspn(at + 1, "\n") - 1);
 		lines++;
 	}
-	assert_int_equal(sscanf(strstr(err.text, "\n  and "), "\n  and %u more, which list shows", &more), 1);
+	assert_int_equal(sscanf(strstr(err.text, "\n  and "), "\n  and %u more, which list shows",
+				&more),
+			 1);
 	assert_int_equal(lines + more, N);
 	storage_end(&storage);
 	sim_machine(NULL, 0);
@@ -321,12 +381,9 @@ static void test_many(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_best_name),
-		cmocka_unit_test(test_place),
-		cmocka_unit_test(test_little_known),
-		cmocka_unit_test(test_open),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_find),  cmocka_unit_test(test_best_name),
+		cmocka_unit_test(test_place), cmocka_unit_test(test_little_known),
+		cmocka_unit_test(test_open),  cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_many),
 	};
 

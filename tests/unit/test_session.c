@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Command lines with a log: what is in it, whatever fails while it is kept. */
 #include "unit.h"
 
@@ -14,8 +15,15 @@ enum { MIB = 1 << 20 };
 
 static const struct sim_volume_kind roomy = { .free_bytes = 8 * MIB };
 static const struct sim_device machine[] = {
-	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = MIB,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk0:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"D",
+	    .size_bytes = MIB,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
 };
 static struct capture serial;
 
@@ -41,10 +49,14 @@ static void tear_down(void)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* Runs the command lines, each ending in NULL, until an empty one; the code of the last one, or -1. */
+/*
+ * Runs the command lines, each ending in NULL, until an empty one; the code of the last one, or -1.
+ */
 static int run_all(bool plain, const char *const words[][WORDS])
 {
-	const struct console console = { .out = &out.out, .err = &err.out, .events = &serial.out, .plain = plain };
+	const struct console console = {
+		.out = &out.out, .err = &err.out, .events = &serial.out, .plain = plain
+	};
 	struct session *session;
 	struct error why;
 	int code = -1;
@@ -84,14 +96,17 @@ static void assert_lines_are_json(const char *text)
 	for (const char *end; *text != '\0'; text = end + 1) {
 		end = strchr(text, '\n');
 		assert_non_null(end);
-		assert_true(json_read(text, (size_t)(end - text), &value) && json_member(value, "event", &event));
+		assert_true(json_read(text, (size_t)(end - text), &value) &&
+			    json_member(value, "event", &event));
 	}
 }
 
 static void it_is_in_the_log(void **state)
 {
 	static const char *const lines[][WORDS] = {
-		{ "create", "-f", "qcow2", "a b", "1M" }, { "info", "none" }, { NULL },
+		{ "create", "-f", "qcow2", "a b", "1M" },
+		{ "info", "none" },
+		{ NULL },
 	};
 
 	(void)state;
@@ -99,14 +114,23 @@ static void it_is_in_the_log(void **state)
 	assert_int_equal(run_all(false, lines), EXIT_ERROR);
 	assert_string_equal(file("logs\\20261123-075039.jsonl"), serial.text);
 	assert_lines_are_json(serial.text);
-	assert_non_null(strstr(serial.text, "{\"schema\": 1,\"event\": \"session\",\"time\": \"2026-11-23T07:50:39Z\",\"version\": \""));
+	assert_non_null(strstr(serial.text, "{\"schema\": 1,\"event\": \"session\",\"time\": "
+					    "\"2026-11-23T07:50:39Z\",\"version\": \""));
 	assert_non_null(strstr(serial.text, "\"log\": \"logs\\\\20261123-075039.log\"}\n"));
-	assert_non_null(strstr(serial.text, "\"number\": 1,\"command\": \"create\",\"line\": \"create -f qcow2 \\\"a b\\\" 1M\",\"words\": [\"create\",\"-f\","));
-	assert_non_null(strstr(serial.text, "\"number\": 1,\"command\": \"create\",\"exit\": 0,\"message\": null,"));
-	assert_non_null(strstr(serial.text, "\"number\": 2,\"command\": \"info\",\"exit\": 1,\"message\": \"none: no such file\",\"seconds\": 0,\"writes\": []}\n"));
+	assert_non_null(strstr(serial.text,
+			       "\"number\": 1,\"command\": \"create\",\"line\": \"create -f "
+			       "qcow2 \\\"a b\\\" 1M\",\"words\": [\"create\",\"-f\","));
+	assert_non_null(
+		strstr(serial.text,
+		       "\"number\": 1,\"command\": \"create\",\"exit\": 0,\"message\": null,"));
+	assert_non_null(strstr(serial.text,
+			       "\"number\": 2,\"command\": \"info\",\"exit\": 1,\"message\": "
+			       "\"none: no such file\",\"seconds\": 0,\"writes\": []}\n"));
 	assert_non_null(strstr(file("logs\\20261123-075039.log"), "2026-11-23 07:50:39 UTC"));
-	assert_non_null(strstr(file("logs\\20261123-075039.log"), "---- 1: create -f qcow2 \"a b\" 1M\ntarget:  a b (a new file; "));
-	assert_non_null(strstr(file("logs\\20261123-075039.log"), "\nefi-img: none: no such file\n---- exit code 1 after 0 s\n"));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"),
+			       "---- 1: create -f qcow2 \"a b\" 1M\ntarget:  a b (a new file; "));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"),
+			       "\nefi-img: none: no such file\n---- exit code 1 after 0 s\n"));
 	assert_non_null(strstr(file("logs\\20261123-075039.log"), "\nFormatting 'a b', fmt=qcow2"));
 	assert_non_null(strstr(out.text, "Formatting"));
 	assert_null(strstr(out.text, "target:"));
@@ -117,7 +141,8 @@ static void it_is_in_the_log(void **state)
 static void what_is_plain_is_the_same_each_time(void **state)
 {
 	static const char *const lines[][WORDS] = {
-		{ "convert", "-p", "-f", "raw", "-O", "qcow2", "source", "serial=D", "--erase=D" }, { NULL },
+		{ "convert", "-p", "-f", "raw", "-O", "qcow2", "source", "serial=D", "--erase=D" },
+		{ NULL },
 	};
 	static uint8_t bytes[MIB];
 	static char log[2][64 << 10], events[2][64 << 10];
@@ -143,10 +168,14 @@ static void what_is_plain_is_the_same_each_time(void **state)
 		assert_non_null(strstr(log[i], "\n    (0.00/100%) copying\n"));
 		assert_non_null(strstr(log[i], "\n    (100.00/100%) verifying\n"));
 		assert_null(strstr(log[i], "MB/s"));
-		assert_non_null(strstr(serial.text, "\"percent\": 100,\"phase\": \"verifying\"}\n"));
-		assert_non_null(strstr(serial.text, "\"event\": \"plan\",\"time\": null,\"number\": 1,\"plan\": {\"sources\": [{\"filename\": \"source\""));
+		assert_non_null(
+			strstr(serial.text, "\"percent\": 100,\"phase\": \"verifying\"}\n"));
+		assert_non_null(strstr(serial.text,
+				       "\"event\": \"plan\",\"time\": null,\"number\": 1,\"plan\": "
+				       "{\"sources\": [{\"filename\": \"source\""));
 		assert_null(strstr(serial.text, "\"device\": \"serial=D\",\"writes\": 0}"));
-		assert_non_null(strstr(serial.text, "\"seconds\": null,\"writes\": [{\"device\": \"serial=D\",\"writes\": "));
+		assert_non_null(strstr(serial.text, "\"seconds\": null,\"writes\": [{\"device\": "
+						    "\"serial=D\",\"writes\": "));
 		strcpy(events[i], serial.text);
 		tear_down();
 	}
@@ -157,7 +186,8 @@ static void what_is_plain_is_the_same_each_time(void **state)
 
 static void a_plan_that_is_refused(void **state)
 {
-	static const char *const lines[][WORDS] = { { "dd", "if=source", "of=serial=D" }, { NULL } };
+	static const char *const lines[][WORDS] = { { "dd", "if=source", "of=serial=D" },
+						    { NULL } };
 	static const uint8_t bytes[MIB] = { [510] = 0x55, 0xaa };
 
 	(void)state;
@@ -169,7 +199,8 @@ static void a_plan_that_is_refused(void **state)
 	assert_int_equal(run_all(false, lines), 12);
 	assert_lines_are_json(serial.text);
 	assert_non_null(strstr(serial.text, "\"exit-code\": 12,\"refused\": \""));
-	assert_non_null(strstr(serial.text, "\"command\": \"dd\",\"exit\": 12,\"message\": \"serial=D"));
+	assert_non_null(
+		strstr(serial.text, "\"command\": \"dd\",\"exit\": 12,\"message\": \"serial=D"));
 	assert_non_null(strstr(serial.text, "\"device\": \"serial=D\",\"writes\": 0}"));
 	assert_non_null(strstr(file("logs\\20261123-075039.log"), "Refused: "));
 	tear_down();
@@ -178,8 +209,11 @@ static void a_plan_that_is_refused(void **state)
 static void names_do_not_collide(void **state)
 {
 	static const char *const lines[][WORDS] = { { "version" }, { NULL } };
-	static const char *const names[] = { "logs\\20261123-075039.log", "logs\\20261123-075039-2.log", "logs\\20261123-075039-3.log" };
-	static const char *const numbers[] = { "logs\\0001.log", "logs\\0002.log", "logs\\0003.log", "logs\\0004.log", "logs\\0005.log" };
+	static const char *const names[] = { "logs\\20261123-075039.log",
+					     "logs\\20261123-075039-2.log",
+					     "logs\\20261123-075039-3.log" };
+	static const char *const numbers[] = { "logs\\0001.log", "logs\\0002.log", "logs\\0003.log",
+					       "logs\\0004.log", "logs\\0005.log" };
 
 	(void)state;
 	set_up(&roomy);
@@ -209,7 +243,9 @@ static void names_do_not_collide(void **state)
 /* Where the firmware does not say what there is, commands that need no disk go on. */
 static void nobody_knows_the_machine(void **state)
 {
-	static const char *const lines[][WORDS] = { { "create", "a", "64k" }, { "list" }, { NULL } };
+	static const char *const lines[][WORDS] = { { "create", "a", "64k" },
+						    { "list" },
+						    { NULL } };
 	uint64_t n;
 
 	(void)state;
@@ -218,11 +254,15 @@ static void nobody_knows_the_machine(void **state)
 	assert_int_equal(run_all(false, lines), EXIT_ERROR);
 	assert_non_null(sim_file("a", &n));
 	assert_string_equal(err.text, "efi-img: the devices: the device reports an error\n");
-	assert_non_null(strstr(file("logs\\20261123-075039.log"), "efi-img: the devices: the device reports an error\n"));
+	assert_non_null(strstr(file("logs\\20261123-075039.log"),
+			       "efi-img: the devices: the device reports an error\n"));
 	tear_down();
 }
 
-/* Numbers that are looked at by doubling: where all of those are taken, there is no log, which is said. */
+/*
+ * Numbers that are looked at by doubling: where all of those are taken, there is no log, which is
+ * said.
+ */
 static void no_number_is_left(void **state)
 {
 	static const char *const lines[][WORDS] = { { "version" }, { NULL } };
@@ -238,7 +278,8 @@ static void no_number_is_left(void **state)
 		sim_file_put(name, "x", 1);
 	}
 	assert_int_equal(run_all(false, lines), EXIT_OK);
-	assert_string_equal(err.text, "efi-img: there is no log: logs\\: too many logs; remove old ones\n");
+	assert_string_equal(err.text,
+			    "efi-img: there is no log: logs\\: too many logs; remove old ones\n");
 	assert_int_equal(sim_files(), n);
 	tear_down();
 }
@@ -246,7 +287,9 @@ static void no_number_is_left(void **state)
 /* So that a disk with the log on it can be copied by a command. */
 static void it_is_not_written_meanwhile(void **state)
 {
-	static const char *const lines[][WORDS] = { { "convert", "-p", "-f", "raw", "-O", "qcow2", "source", "copy" }, { NULL } };
+	static const char *const lines[][WORDS] = {
+		{ "convert", "-p", "-f", "raw", "-O", "qcow2", "source", "copy" }, { NULL }
+	};
 	static uint8_t bytes[MIB];
 	const struct sim_change *change;
 	size_t n, first = 0, last = 0, log = 0;
@@ -289,7 +332,8 @@ static void nothing_depends_on_the_log(void **state)
 	kind = (struct sim_volume_kind){ .free_bytes = 512 };
 	set_up(&kind);
 	assert_int_equal(run_all(false, lines), EXIT_OK);
-	assert_non_null(strstr(err.text, "efi-img: from here on there is no log: logs\\20261123-075039.jsonl: writing it: "));
+	assert_non_null(strstr(err.text, "efi-img: from here on there is no log: "
+					 "logs\\20261123-075039.jsonl: writing it: "));
 	tear_down();
 	do {
 		set_up(&roomy);
@@ -297,7 +341,8 @@ static void nothing_depends_on_the_log(void **state)
 		sim_volume_fail(n, n % 2 ? ST_IO : ST_NO_SPACE);
 		assert_int_equal(run_all(false, lines), EXIT_OK);
 		if (sim_volume_failed() && strstr(err.text, "there is no log: ") == NULL)
-			assert_non_null(strstr(serial.text, "\"exit\": 0")); /* the last one, after which there is nobody to be told */
+			/* the last one, after which there is nobody to be told */
+			assert_non_null(strstr(serial.text, "\"exit\": 0"));
 		failed = sim_volume_failed();
 		tear_down();
 	} while (failed);
@@ -306,7 +351,9 @@ static void nothing_depends_on_the_log(void **state)
 
 static void memory_runs_out(void **state)
 {
-	static const char *const lines[][WORDS] = { { "version" }, { "dd", "if=source", "of=serial=D", "--erase=D" }, { NULL } };
+	static const char *const lines[][WORDS] = {
+		{ "version" }, { "dd", "if=source", "of=serial=D", "--erase=D" }, { NULL }
+	};
 	static const uint8_t bytes[4096];
 	bool failed;
 
@@ -335,11 +382,17 @@ static void lines_that_are_written_over(void **state)
 		{ "a\nb", "a\nb" },
 		{ "a\r\nb\r\n\r\nc\n\nd\n", "a\nb\nc\n\nd\n" },
 		{ "    (0.00/100%)\r    (3.00/100%)\r    (12.34/100%)\r    (100.00/100%)\r\nthen\n",
-		  "    (0.00/100%)\n    (10.00/100%)\n    (20.00/100%)\n    (30.00/100%)\n    (40.00/100%)\n    (50.00/100%)\n    (60.00/100%)\n"
-		  "    (70.00/100%)\n    (80.00/100%)\n    (90.00/100%)\n    (100.00/100%)\nthen\n" },
-		{ "    (0.00/100%) copying 0.0/1.0 GiB\r    (0.50/100%) copying 0.5/1.0 GiB, 3 MB/s\r    (10.00/100%) verifying\r    (0.00/100%) copying  \r",
-		  "    (0.00/100%) copying\n    (10.00/100%) verifying\n    (0.00/100%) copying\n" },
-		{ "    (20.00/100%) a\r    (0.00/100%) b\r", "    (0.00/100%) a\n    (10.00/100%) a\n    (20.00/100%) a\n    (0.00/100%) b\n" },
+		  "    (0.00/100%)\n    (10.00/100%)\n    (20.00/100%)\n    (30.00/100%)\n    "
+		  "(40.00/100%)\n    (50.00/100%)\n    (60.00/100%)\n"
+		  "    (70.00/100%)\n    (80.00/100%)\n    (90.00/100%)\n    "
+		  "(100.00/100%)\nthen\n" },
+		{ "    (0.00/100%) copying 0.0/1.0 GiB\r    (0.50/100%) copying 0.5/1.0 GiB, 3 "
+		  "MB/s\r    (10.00/100%) verifying\r    (0.00/100%) copying  \r",
+		  "    (0.00/100%) copying\n    (10.00/100%) verifying\n    (0.00/100%) "
+		  "copying\n" },
+		{ "    (20.00/100%) a\r    (0.00/100%) b\r",
+		  "    (0.00/100%) a\n    (10.00/100%) a\n    (20.00/100%) a\n    (0.00/100%) "
+		  "b\n" },
 		{ "    (x\n    (1/2)\n    (5.5/100%\n", "    (x\n    (1/2)\n    (5.5/100%\n" },
 	};
 	struct capture capture;
@@ -355,7 +408,8 @@ static void lines_that_are_written_over(void **state)
 			capture_clear(&capture);
 			out_plain_init(&plain, &capture.out);
 			for (size_t at = 0; at < n; at += piece)
-				plain.out.write(&plain.out, rows[i].text + at, at + piece < n ? piece : n - at);
+				plain.out.write(&plain.out, rows[i].text + at,
+						at + piece < n ? piece : n - at);
 			out_plain_end(&plain);
 			if (strcmp(capture.text, rows[i].plain) != 0)
 				fail_msg("row %zu: \"%s\"", i, capture.text);
@@ -381,7 +435,8 @@ static void plain_before_the_command(void **state)
 	assert_int_equal(RUN("--plain", "convert", "-p", "a", "b"), EXIT_OK);
 	sim_clock_step(1000000);
 	assert_null(strchr(out.text, '\r'));
-	assert_true(strncmp(out.text, "    (0.00/100%) copying\n    (10.00/100%) copying\n", 40) == 0);
+	assert_true(strncmp(out.text, "    (0.00/100%) copying\n    (10.00/100%) copying\n", 40) ==
+		    0);
 	assert_int_equal(RUN("--plain", "convrt"), EXIT_ERROR);
 	assert_int_equal(RUN("--plain"), EXIT_ERROR);
 	sim_fail_allocation(1);

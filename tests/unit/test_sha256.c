@@ -1,4 +1,8 @@
-/* SHA-256: the examples of FIPS 180-4's test vectors, every length and division, and both ways of computing it alike. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SHA-256: the examples of FIPS 180-4's test vectors, every length and division, and both ways of
+ * computing it alike.
+ */
 #include "unit.h"
 
 #include "base/hex.h"
@@ -25,7 +29,8 @@ static void known(void **state)
 	assert_hash("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	assert_hash("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
 		    "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-	assert_hash("a", 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+	assert_hash("a", 1000000,
+		    "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 static void hash_of(const uint8_t *bytes, size_t n, size_t step, uint8_t ret[static SHA256_BYTES])

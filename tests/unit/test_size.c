@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include <math.h>
@@ -52,9 +53,34 @@ static void test_parse(void **state)
 static void test_refused(void **state)
 {
 	static const char *const rows[] = {
-		"", " ", " 1", "1 ", "-1", "+1", "k", ".5k", "1.5", "1.5b", "1kk", "1kB", "1x", "0x", "0xg", "0x1k.", "1,5k", "1e3",
-		"9223372036854775808", "8E", "99999999999999999999", "0x8000000000000000", "0x10000000000000000", "16777216T",
-		"1.2.3k", "--1", "nan", "1\xc3\xa4",
+		"",
+		" ",
+		" 1",
+		"1 ",
+		"-1",
+		"+1",
+		"k",
+		".5k",
+		"1.5",
+		"1.5b",
+		"1kk",
+		"1kB",
+		"1x",
+		"0x",
+		"0xg",
+		"0x1k.",
+		"1,5k",
+		"1e3",
+		"9223372036854775808",
+		"8E",
+		"99999999999999999999",
+		"0x8000000000000000",
+		"0x10000000000000000",
+		"16777216T",
+		"1.2.3k",
+		"--1",
+		"nan",
+		"1\xc3\xa4",
 	};
 
 	(void)state;
@@ -70,7 +96,10 @@ static void test_refused(void **state)
 	}
 }
 
-/* The rule of qemu-img: the unit by the binary logarithm after scaling by 1.024, then three significant digits. */
+/*
+ * The rule of qemu-img: the unit by the binary logarithm after scaling by 1.024, then three
+ * significant digits.
+ */
 static void print_like_qemu(uint64_t bytes, char *to, size_t capacity)
 {
 	static const char *const units[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };

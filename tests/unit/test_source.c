@@ -1,4 +1,8 @@
-/* Disks as sources: what the firmware holds of their volumes is written out first, nothing is written to them, and that is counted. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Disks as sources: what the firmware holds of their volumes is written out first, nothing is
+ * written to them, and that is counted.
+ */
 #include "machine.h"
 #include "record/outcome.h"
 #include "run.h"
@@ -38,13 +42,23 @@ static int set_up(void **state)
 	static uint8_t bytes[BYTES];
 
 	(void)state;
-	disk.blk = (struct blk){ .ops = &disk_ops, .size = BYTES, .block_bytes = 512, .buffer_align = 1, .transfer_bytes = 1 << 20 };
+	disk.blk = (struct blk){ .ops = &disk_ops,
+				 .size = BYTES,
+				 .block_bytes = 512,
+				 .buffer_align = 1,
+				 .transfer_bytes = 1 << 20 };
 	disk.flushes = 0;
 	disk.st = ST_OK;
 	for (size_t i = 0; i < N_OF(machine); i++)
-		machine[i] = (struct sim_device){ i == 0 ? "blk0:" : "blk1:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT,
-			.serial = (char *)(i == 0 ? "A" : "B"), .size_bytes = BYTES, .block_bytes = 512, .medium = true, .flushes = true,
-			.blk = i == 0 ? &disk.blk : NULL } };
+		machine[i] = (struct sim_device){ i == 0 ? "blk0:" : "blk1:",
+						  { .path = (char *)"Pci(0x1)",
+						    .parent = DEVICE_NO_PARENT,
+						    .serial = (char *)(i == 0 ? "A" : "B"),
+						    .size_bytes = BYTES,
+						    .block_bytes = 512,
+						    .medium = true,
+						    .flushes = true,
+						    .blk = i == 0 ? &disk.blk : NULL } };
 	sim_volume(&kind);
 	memset(bytes, 7, sizeof bytes);
 	sim_file_put("disk", bytes, BYTES);
@@ -87,7 +101,9 @@ static void settled_first(void **state)
 			    "efi-img: serial=A: 0 writes to the source\nefi-img: u: verified, "
 			    "identical to serial=A; 64 KiB of disk in 64 KiB of file\n");
 	disk.flushes = 0;
-	assert_int_equal(RUN("convert", "-n", "--dry-run", "-f", "raw", "serial=A", "serial=B", "--erase=B"), 0);
+	assert_int_equal(RUN("convert", "-n", "--dry-run", "-f", "raw", "serial=A", "serial=B",
+			     "--erase=B"),
+			 0);
 	assert_int_equal(disk.flushes, 0);
 }
 
@@ -97,13 +113,18 @@ static void cannot_be_settled(void **state)
 	(void)state;
 	disk.st = ST_IO;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=A", "t"), OUTCOME_DEVICE_ERROR);
-	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of the volumes on it"));
+	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of "
+					 "the volumes on it"));
 	assert_null(sim_file("t", &(uint64_t){ 0 }));
 	assert_int_equal(RUN("convert", "--salvage", "-f", "raw", "serial=A", "t"), 0);
-	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of the volumes on it"));
+	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of "
+					 "the volumes on it"));
 }
 
-/* The sentence is measured: here the source is written to, in a way that only a simulation has. It is said after a failure too. */
+/*
+ * The sentence is measured: here the source is written to, in a way that only a simulation has. It
+ * is said after a failure too.
+ */
 static void writes_are_counted(void **state)
 {
 	(void)state;
@@ -114,10 +135,9 @@ static void writes_are_counted(void **state)
 	assert_int_equal(RUN("convert", "-q", "--force", "-f", "raw", "serial=B", "t"), 0);
 	assert_string_equal(out.text, "");
 	assert_int_equal(RUN("convert", "--no-verify", "-n", "-f", "raw", "serial=B", "disk"), 0);
-	assert_string_equal(
-		out.text,
-		"efi-img: serial=B: 1 write to the source\n"
-		"efi-img: disk: not verified (--no-verify); 64 KiB of disk in 64 KiB of file\n");
+	assert_string_equal(out.text, "efi-img: serial=B: 1 write to the source\n"
+				      "efi-img: disk: not verified (--no-verify); 64 KiB of disk "
+				      "in 64 KiB of file\n");
 	sim_volume_bad("disk", 0, 1);
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=B", "u"), OUTCOME_DEVICE_ERROR);
 	assert_string_equal(out.text, "efi-img: serial=B: 0 writes to the source\n");
@@ -129,17 +149,24 @@ static void writes_are_counted(void **state)
 static void not_onto_the_source(void **state)
 {
 	static const char *const lines[][10] = {
-		{ "convert", "-f", "raw", "serial=B", "on-b.raw" }, { "convert", "--force", "-f", "raw", "serial=b", "on-b.raw" },
-		{ "convert", "-f", "raw", "--map=on-b.map", "serial=B", "t" }, { "convert", "-f", "raw", "--manifest=on-b.json", "serial=B", "t" },
-		{ "convert", "-f", "raw", "-O", "qcow2", "-o", "data_file=on-b.data", "serial=B", "t" },
-		{ "convert", "-f", "raw", "serial=A", "serial=B", "on-b.raw" }, { "dd", "-f", "raw", "if=serial=B", "of=on-b.raw" },
-		{ "convert", "-n", "-f", "raw", "--map=on-b.map", "serial=B", "serial=A", "--erase=A" },
+		{ "convert", "-f", "raw", "serial=B", "on-b.raw" },
+		{ "convert", "--force", "-f", "raw", "serial=b", "on-b.raw" },
+		{ "convert", "-f", "raw", "--map=on-b.map", "serial=B", "t" },
+		{ "convert", "-f", "raw", "--manifest=on-b.json", "serial=B", "t" },
+		{ "convert", "-f", "raw", "-O", "qcow2", "-o", "data_file=on-b.data", "serial=B",
+		  "t" },
+		{ "convert", "-f", "raw", "serial=A", "serial=B", "on-b.raw" },
+		{ "dd", "-f", "raw", "if=serial=B", "of=on-b.raw" },
+		{ "convert", "-n", "-f", "raw", "--map=on-b.map", "serial=B", "serial=A",
+		  "--erase=A" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(lines); i++) {
 		assert_row(run(lines[i]) == OUTCOME_REFUSED, i);
-		assert_row(strstr(err.text, "on-b") != NULL && strstr(err.text, "which is read") != NULL, i);
+		assert_row(strstr(err.text, "on-b") != NULL &&
+				   strstr(err.text, "which is read") != NULL,
+			   i);
 		assert_row(sim_files() == 1, i);
 	}
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=A", "on-b.raw"), 0);

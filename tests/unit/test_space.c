@@ -1,4 +1,8 @@
-/* Volumes without the space that a command needs: that is found before the first change, or said when it is. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Volumes without the space that a command needs: that is found before the first change, or said
+ * when it is.
+ */
 #include "powercut.h"
 #include "run.h"
 
@@ -8,13 +12,18 @@ static const struct line {
 } lines[] = {
 	{ { "create", "a.raw", "100k" } },
 	{ { "create", "-f", "qcow2", "a.raw", "1M" } },
-	{ { "create", "-f", "qcow2", "-o", "cluster_size=512,preallocation=metadata", "a.raw", "100k" } },
-	{ { "create", "-f", "qcow2", "-o", "cluster_size=16k,extended_l2=on,preallocation=full,refcount_bits=1", "a.raw", "100k" } },
-	{ { "create", "-f", "qcow2", "-o", "cluster_size=512,data_file=d.raw,data_file_raw=on", "a.raw", "100k" } },
+	{ { "create", "-f", "qcow2", "-o", "cluster_size=512,preallocation=metadata", "a.raw",
+	    "100k" } },
+	{ { "create", "-f", "qcow2", "-o",
+	    "cluster_size=16k,extended_l2=on,preallocation=full,refcount_bits=1", "a.raw",
+	    "100k" } },
+	{ { "create", "-f", "qcow2", "-o", "cluster_size=512,data_file=d.raw,data_file_raw=on",
+	    "a.raw", "100k" } },
 	{ { "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "a.raw" } },
 	{ { "convert", "-O", "qcow2", "-o", "cluster_size=512", "source", "a.raw" } },
 	{ { "convert", "-O", "qcow2", "-c", "source", "a.raw" } },
-	{ { "convert", "-O", "qcow2", "-o", "cluster_size=16k,extended_l2=on,refcount_bits=64", "base.qcow2", "source", "a.raw" } },
+	{ { "convert", "-O", "qcow2", "-o", "cluster_size=16k,extended_l2=on,refcount_bits=64",
+	    "base.qcow2", "source", "a.raw" } },
 };
 
 enum { PREPARED_FILES = 2, SOURCE_BYTES = 70000 };
@@ -24,7 +33,9 @@ static const struct sim_volume_kind roomy = { .free_bytes = 16 << 20 };
 /* An empty volume with the backing file and the source that some lines need. */
 static void prepare(const struct sim_volume_kind *kind)
 {
-	static const char *const base[WORDS] = { "create", "-q", "-f", "qcow2", "base.qcow2", "3M" };
+	static const char *const base[WORDS] = {
+		"create", "-q", "-f", "qcow2", "base.qcow2", "3M"
+	};
 	const uint8_t *bytes;
 	uint64_t n;
 	void *copy;
@@ -39,7 +50,9 @@ static void prepare(const struct sim_volume_kind *kind)
 	test_free(copy);
 	copy = test_malloc(SOURCE_BYTES);
 	for (size_t i = 0; i < SOURCE_BYTES; i++)
-		((uint8_t *)copy)[i] = (uint8_t)(i / 5000 % 3 == 0 ? 0 : i / 5000 % 3 == 1 ? i * i >> 7 : 'a');
+		((uint8_t *)copy)[i] = (uint8_t)(i / 5000 % 3 == 0   ? 0
+						 : i / 5000 % 3 == 1 ? i * i >> 7
+								     : 'a');
 	sim_file_put("source", copy, SOURCE_BYTES);
 	test_free(copy);
 }
@@ -58,7 +71,8 @@ static void space_is_counted(void **state)
 		prepare(&kind);
 		assert_int_equal(run(lines[line].words), EXIT_OK);
 		for (size_t i = 0; i < 4; i++) {
-			static const char *const names[] = { "a.raw", "d.raw", "base.qcow2", "source" };
+			static const char *const names[] = { "a.raw", "d.raw", "base.qcow2",
+							     "source" };
 
 			if (sim_file(names[i], &n) != NULL)
 				used += (n + 511) / 512 * 512;
@@ -72,7 +86,8 @@ static void space_is_counted(void **state)
 		prepare(&kind);
 		assert_int_equal(run(lines[line].words), EXIT_ERROR);
 		sim_journal(&n);
-		assert_row(n == 0 && sim_files() == PREPARED_FILES, line); /* refused before the first change */
+		/* refused before the first change */
+		assert_row(n == 0 && sim_files() == PREPARED_FILES, line);
 		assert_non_null(strstr(err.text, "are free on fs0:"));
 	}
 }
@@ -89,21 +104,32 @@ static uint64_t measured(const char *const *words, const char *key)
 }
 
 /*
- * A conversion that stores everything and cannot fit is refused before the first change; one that fits is done, and one that
- * leaves out zeros might fit until it does not.
+ * A conversion that stores everything and cannot fit is refused before the first change; one that
+ * fits is done, and one that leaves out zeros might fit until it does not.
  */
 static void what_cannot_fit(void **state)
 {
-	static const struct { const char *format, *options; } rows[] = {
-		{ "raw", "preallocation=off" }, { "qcow2", "preallocation=off" }, { "qcow2", "cluster_size=512" },
-		{ "qcow2", "cluster_size=512,refcount_bits=64" }, { "qcow2", "cluster_size=4k,refcount_bits=1" },
-		{ "qcow2", "cluster_size=16k,extended_l2=on" }, { "qcow2", "compat=0.10" },
+	static const struct {
+		const char *format, *options;
+	} rows[] = {
+		{ "raw", "preallocation=off" },
+		{ "qcow2", "preallocation=off" },
+		{ "qcow2", "cluster_size=512" },
+		{ "qcow2", "cluster_size=512,refcount_bits=64" },
+		{ "qcow2", "cluster_size=4k,refcount_bits=1" },
+		{ "qcow2", "cluster_size=16k,extended_l2=on" },
+		{ "qcow2", "compat=0.10" },
 	};
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
-		const char *const dense[WORDS] = { "convert", "-S", "0", "-O", rows[i].format, "-o", rows[i].options, "source", "a.raw" };
-		const char *const sparse[WORDS] = { "convert", "-O", rows[i].format, "-o", rows[i].options, "source", "a.raw" };
-		const char *const measure[WORDS] = { "measure", "-O", rows[i].format, "-o", rows[i].options, "source" };
+		const char *const dense[WORDS] = {
+			"convert",       "-S",     "0",    "-O", rows[i].format, "-o",
+			rows[i].options, "source", "a.raw"
+		};
+		const char *const sparse[WORDS] = { "convert",       "-O",     rows[i].format, "-o",
+						    rows[i].options, "source", "a.raw" };
+		const char *const measure[WORDS] = { "measure",       "-O",    rows[i].format, "-o",
+						     rows[i].options, "source" };
 		struct sim_volume_kind kind = roomy;
 		uint64_t others, full, n;
 		size_t n_changes;
@@ -126,9 +152,13 @@ static void what_cannot_fit(void **state)
 		assert_row(n_changes == 0 && sim_files() == PREPARED_FILES, i);
 		assert_non_null(strstr(err.text, " bytes are needed, but only "));
 		if (run(sparse) != EXIT_OK && i > 0)
-			assert_non_null(strstr(err.text, "the volume is full; an image that has all of it takes "));
+			assert_non_null(
+				strstr(err.text,
+				       "the volume is full; an image that has all of it takes "));
 		else
-			assert_row(i > 0 || strstr(err.text, " bytes are needed, but only ") != NULL, i);
+			assert_row(i > 0 ||
+					   strstr(err.text, " bytes are needed, but only ") != NULL,
+				   i);
 	}
 }
 
@@ -141,7 +171,8 @@ static void limits_are_named(void **state)
 	(void)state;
 	prepare(&kind);
 	assert_int_equal(run(words), EXIT_ERROR);
-	assert_non_null(strstr(err.text, "a.raw: 1048576 bytes are more than a file on fs0: can have (1048575 bytes)"));
+	assert_non_null(strstr(err.text, "a.raw: 1048576 bytes are more than a file on fs0: can "
+					 "have (1048575 bytes)"));
 	sim_journal(&n);
 	assert_int_equal(n, 0);
 	kind = (struct sim_volume_kind){ .free_bytes = 16 << 20 };
@@ -155,7 +186,8 @@ static void limits_are_named(void **state)
 static void space_is_looked_at_first(void **state)
 {
 	static const char *const grow_raw[WORDS] = { "resize", "-f", "raw", "random", "+100k" };
-	static const char *const grow_full[WORDS] = { "resize", "--preallocation=full", "a", "+100k" };
+	static const char *const grow_full[WORDS] = { "resize", "--preallocation=full", "a",
+						      "+100k" };
 	static const char *const make[WORDS] = { "create", "-q", "-f", "qcow2", "a", "1M" };
 	struct sim_volume_kind small = { .free_bytes = 460 << 10 }, limited = roomy;
 	struct sim_files files;

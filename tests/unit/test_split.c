@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -7,7 +8,10 @@
 #include "storage/split.h"
 #include "volume.h"
 
-/* An image in several files: what is taken for one, and that it stays one whatever happens while it grows or shrinks. */
+/*
+ * An image in several files: what is taken for one, and that it stays one whatever happens while it
+ * grows or shrinks.
+ */
 
 enum { MIB = 1 << 20, PART = SPLIT_MARK, MOST = 4 * MIB };
 
@@ -31,7 +35,8 @@ static void check_prefix(const char *where, const uint8_t *expected, uint64_t at
 	if (st != ST_OK)
 		fail_msg("%s: %s", where, err.text);
 	if (blk->size < at_least)
-		fail_msg("%s: %llu bytes of %llu", where, (unsigned long long)blk->size, (unsigned long long)at_least);
+		fail_msg("%s: %llu bytes of %llu", where, (unsigned long long)blk->size,
+			 (unsigned long long)at_least);
 	assert_ok(blk_read(blk, 0, seen, at_least));
 	if (memcmp(seen, expected, at_least) != 0)
 		fail_msg("%s: other bytes", where);
@@ -58,9 +63,17 @@ static struct blk *create(uint64_t size)
 
 static void test_part_bytes(void **state)
 {
-	static const struct { uint64_t limit, bytes; } cases[] = {
-		{ 0, 0 }, { PART - 1, 0 }, { PART, PART }, { MIB, PART }, { MIB + PART - 1, PART }, { MIB + PART, MIB + PART },
-		{ UINT32_MAX, 4095ULL * MIB + PART }, { 4096ULL * MIB, 4095ULL * MIB + PART },
+	static const struct {
+		uint64_t limit, bytes;
+	} cases[] = {
+		{ 0, 0 },
+		{ PART - 1, 0 },
+		{ PART, PART },
+		{ MIB, PART },
+		{ MIB + PART - 1, PART },
+		{ MIB + PART, MIB + PART },
+		{ UINT32_MAX, 4095ULL * MIB + PART },
+		{ 4096ULL * MIB, 4095ULL * MIB + PART },
 	};
 
 	(void)state;
@@ -68,7 +81,10 @@ static void test_part_bytes(void **state)
 		assert_row(split_part_bytes(cases[i].limit) == cases[i].bytes, i);
 }
 
-/* Writes, growth, zeros and cuts at random, beside the same in memory; closed and opened in between. */
+/*
+ * Writes, growth, zeros and cuts at random, beside the same in memory; closed and opened in
+ * between.
+ */
 static void test_like_one_file(void **state)
 {
 	struct blk *blk = create(0);
@@ -77,7 +93,8 @@ static void test_like_one_file(void **state)
 	(void)state;
 	srand(5);
 	for (unsigned i = 0; i < 200; i++) {
-		uint64_t at = (uint64_t)rand() % (3 * MIB + MIB / 2), len = (uint64_t)rand() % (MIB / 3);
+		uint64_t at = (uint64_t)rand() % (3 * MIB + MIB / 2),
+			 len = (uint64_t)rand() % (MIB / 3);
 
 		if (rand() % 8 == 0)
 			at = (uint64_t)(rand() % 4) * PART; /* exactly full */
@@ -97,7 +114,8 @@ static void test_like_one_file(void **state)
 		if (rand() % 4 == 0) {
 			blk_close(blk);
 			assert_ok(open_it(OPEN_WRITE, &blk));
-			if (size < PART) { /* whole: from now on it is one file, which cannot grow into parts */
+			/* whole: from now on it is one file, which cannot grow into parts */
+			if (size < PART) {
 				blk_close(blk);
 				blk = create(size = 3000);
 			}
@@ -121,17 +139,28 @@ static void test_like_one_file(void **state)
 static void test_what_is_a_set(void **state)
 {
 	enum { GONE = -1 };
-	static const struct { int64_t part[4]; enum status st; uint64_t size; const char *words; } cases[] = {
+	static const struct {
+		int64_t part[4];
+		enum status st;
+		uint64_t size;
+		const char *words;
+	} cases[] = {
 		{ { PART, PART, 5, GONE }, ST_OK, 2 * PART + 5, "" },
 		{ { PART, 0, GONE, GONE }, ST_OK, PART, "" },
 		{ { PART, 5, 0, GONE }, ST_OK, PART + 5, "" },
-		{ { PART - 8, PART, 5, GONE }, ST_OK, PART - 8, "" }, /* whole, with others beside it */
+		{ { PART - 8, PART, 5, GONE },
+		  ST_OK,
+		  PART - 8,
+		  "" }, /* whole, with others beside it */
 		{ { MIB, 5, GONE, GONE }, ST_OK, MIB, "" },
 		{ { 0, PART, GONE, GONE }, ST_OK, 0, "" },
 		{ { PART, GONE, GONE, GONE }, ST_CORRUPT, 0, "part i.001 is missing" },
 		{ { PART, PART, GONE, GONE }, ST_CORRUPT, 0, "part i.002 is missing" },
 		{ { PART, PART, GONE, 5 }, ST_CORRUPT, 0, "part i.002 is missing" },
-		{ { PART, 5, 5, GONE }, ST_CORRUPT, 0, "part i.002 has 5 bytes, and the one before it 5" },
+		{ { PART, 5, 5, GONE },
+		  ST_CORRUPT,
+		  0,
+		  "part i.002 has 5 bytes, and the one before it 5" },
 		{ { PART, PART + 1, GONE, GONE }, ST_CORRUPT, 0, "part i.001 has" },
 	};
 
@@ -308,7 +337,10 @@ static void test_every_failure(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* One that cannot be begun leaves no file; one that was begun otherwise is not gone on with; and the numbers of the parts come to an end. */
+/*
+ * One that cannot be begun leaves no file; one that was begun otherwise is not gone on with; and
+ * the numbers of the parts come to an end.
+ */
 static void test_begun(void **state)
 {
 	struct blk *blk, *file;
@@ -331,20 +363,24 @@ static void test_begun(void **state)
 	assert_int_equal(split_reopen("i", PART - 2, file, &blk, &err), ST_CORRUPT);
 	assert_non_null(strstr(err.text, "begun in parts of"));
 	blk = create(5);
-	assert_int_equal(blk_resize(blk, (uint64_t)SPLIT_PARTS_MAX * PART, PREALLOC_OFF), ST_TOO_LARGE);
+	assert_int_equal(blk_resize(blk, (uint64_t)SPLIT_PARTS_MAX * PART, PREALLOC_OFF),
+			 ST_TOO_LARGE);
 	assert_int_equal(blk->size, 5);
 	assert_int_equal(sim_files(), 1);
 	blk_close(blk);
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* A conversion that fails, or is stopped, leaves nothing behind; one that is repeated leaves no old parts. */
+/*
+ * A conversion that fails, or is stopped, leaves nothing behind; one that is repeated leaves no old
+ * parts.
+ */
 static void test_converted(void **state)
 {
 	static const char *const words[] = { "convert", "-f", "raw", "source", "source", "i" };
 	static const char *const again[] = { "convert", "--force", "-f", "raw", "small", "i" };
 	struct capture out, errors;
-	struct console console = { .out = &out.out, .err = &errors.out , .progress_in_out = true };
+	struct console console = { .out = &out.out, .err = &errors.out, .progress_in_out = true };
 	struct sim_files files;
 	unsigned old_parts = 0;
 	int code = 1;
@@ -365,7 +401,8 @@ static void test_converted(void **state)
 		if (!sim_volume_failed())
 			break;
 		sim_volume_fail(0, ST_OK);
-		if (code != 0 && sim_files() != 2 && strstr(errors.text, "could not be removed") == NULL)
+		if (code != 0 && sim_files() != 2 &&
+		    strstr(errors.text, "could not be removed") == NULL)
 			fail_msg("call %u: %zu files: %s", n, sim_files(), errors.text);
 		code = 1;
 	}

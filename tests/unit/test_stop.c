@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "platform/stop.h"
@@ -141,9 +142,12 @@ static void test_forget(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_only_ctrl_c_asks), cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_keys_of_the_same_look), cmocka_unit_test(test_endless_keys),
-		cmocka_unit_test(test_no_answer), cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_only_ctrl_c_asks),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_keys_of_the_same_look),
+		cmocka_unit_test(test_endless_keys),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_forget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,10 +80,10 @@ static void write_and_compare(uint32_t allocated, size_t skip, size_t n)
 
 static void every_part(void **state)
 {
-	static const uint32_t bitmaps[] = { 1,		2,	    0x7,	0xff0, 0x55555555,
+	static const uint32_t bitmaps[] = { 1,          2,          0x7,        0xff0, 0x55555555,
 					    0x80000001, 0xfffffffe, 0xffffffff, 0 };
 	static const size_t skips[] = { 0, 1, 256, UNIT, UNIT + 256, 3 * UNIT - 1, 31 * UNIT };
-	static const size_t lengths[] = { 1,	    255,      256,	    257,    UNIT,
+	static const size_t lengths[] = { 1,        255,      256,          257,    UNIT,
 					  UNIT + 1, 2 * UNIT, 5 * UNIT + 7, CLUSTER };
 	struct sim_files files;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 
 #include "machine.h"
@@ -8,8 +9,9 @@
 #include "volume.h"
 
 /*
- * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory, being stopped at
- * every moment. What is on the disk is what it was, or what it is to be, or nothing that begins with anything.
+ * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory,
+ * being stopped at every moment. What is on the disk is what it was, or what it is to be, or
+ * nothing that begins with anything.
  */
 
 enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024, SMALLER = MIB + (MIB >> 2) };
@@ -18,15 +20,23 @@ static struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 static uint8_t before[DISK], after[DISK];
 
 static const struct sim_device machine[] = {
-	{ "blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = DISK,
-		     .block_bytes = 512, .medium = true, .flushes = true } },
+	{ "blk0:",
+	  { .path = (char *)"Pci(0x1)",
+	    .parent = DEVICE_NO_PARENT,
+	    .bus = "NVMe",
+	    .serial = (char *)"D",
+	    .size_bytes = DISK,
+	    .block_bytes = 512,
+	    .medium = true,
+	    .flushes = true } },
 };
 
 /* A source that is a smaller disk with a GPT. */
 static void put_gpt(const uint8_t *bytes)
 {
 	static const struct sim_part parts[] = { { sim_linux, 40, 2000, "root" } };
-	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
 
 	memcpy(disk->bytes, bytes, SMALLER);
 	memset(disk->bytes, 0, 512);
@@ -65,21 +75,27 @@ static void tear_down(struct sim_files *files)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-static const char *const restore[] = { "convert", "--no-table", "-n",	     "-f", "raw",
-				       "source",  "serial=D",	"--erase=D", NULL };
-static const char *const restore_gpt[] = { "convert", "-n", "-f", "raw", "gpt", "serial=D", "--erase=D", NULL };
-static const char *const restore_map[] = { "convert", "--no-table", "-n",	  "-f",	      "raw",
-					   "--map=m", "source",	    "serial=D", "--erase=D", NULL };
-static const char *const image[] = { "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "serial=D", "--erase=D", NULL };
+static const char *const restore[] = { "convert", "--no-table", "-n",        "-f", "raw",
+				       "source",  "serial=D",   "--erase=D", NULL };
+static const char *const restore_gpt[] = { "convert", "-n",       "-f",        "raw",
+					   "gpt",     "serial=D", "--erase=D", NULL };
+static const char *const restore_map[] = { "convert", "--no-table", "-n",       "-f",        "raw",
+					   "--map=m", "source",     "serial=D", "--erase=D", NULL };
+static const char *const image[] = {
+	"convert",         "-f",     "raw",      "-O",        "qcow2", "-o",
+	"cluster_size=4k", "source", "serial=D", "--erase=D", NULL
+};
 
-static const char *const restore_sparse[] = { "convert", "-n", "sparse", "serial=D", "--erase=D", NULL };
+static const char *const restore_sparse[] = { "convert",  "-n",        "sparse",
+					      "serial=D", "--erase=D", NULL };
 
 static struct sim_files set_up_for(const char *const *words)
 {
 	struct sim_files files = set_up();
 
 	if (words == restore_sparse) {
-		MUST("convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source", "sparse", NULL);
+		MUST("convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4k", "source",
+		     "sparse", NULL);
 		sim_files_drop(&files);
 		files = sim_files_keep();
 	}
@@ -204,8 +220,12 @@ static void every_failure(const char *const *words, enum status status, int code
 		got = run(words);
 		failed = sim_volume_failed();
 		sim_volume_fail(0, ST_OK);
-		/* What is on a disk that cannot be read is not known, and needs to be erased all the more. */
-		if (failed && got != code && !(got == 0 && memcmp(sim_file("disk", &size), whole, DISK) == 0))
+		/*
+		 * What is on a disk that cannot be read is not known, and needs to be erased all
+		 * the more.
+		 */
+		if (failed && got != code &&
+		    !(got == 0 && memcmp(sim_file("disk", &size), whole, DISK) == 0))
 			fail_msg("call %u: code %d: %s", n, got, err.text);
 		check_disk(err.text, whole);
 		if (got == 0)
@@ -329,8 +349,8 @@ static void test_map_after_a_failure(void **state)
 static void test_write_protected_below(void **state)
 {
 	static const struct sim_part parts[] = { { sim_linux, 64, 1063, "root" } };
-	struct memory_blk *disk =
-		memory_blk_new(&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
 	struct sim_files files = set_up();
 	struct sim_device with_part[] = {
 		machine[0],
@@ -370,7 +390,10 @@ static void test_write_protected_below(void **state)
 	tear_down(&files);
 }
 
-/* A drive that says it has written what it has not: unless it makes no difference, it is noticed, and the disk has no beginning. */
+/*
+ * A drive that says it has written what it has not: unless it makes no difference, it is noticed,
+ * and the disk has no beginning.
+ */
 static void every_lost_write(const char *const *words)
 {
 	struct sim_files files = set_up();
@@ -393,7 +416,8 @@ static void every_lost_write(const char *const *words)
 		if (code != OUTCOME_MISMATCH)
 			fail_msg("write %u: code %d: %s", n, code, err.text);
 		noticed++;
-		if (memcmp(sim_file("disk", &size), whole, 512) == 0 && memcmp(sim_file("disk", &size), whole, MIB) == 0)
+		if (memcmp(sim_file("disk", &size), whole, 512) == 0 &&
+		    memcmp(sim_file("disk", &size), whole, MIB) == 0)
 			fail_msg("write %u: %s: it has a beginning", n, err.text);
 	} while (sim_volume_lost());
 	sim_volume_lose(0);
@@ -412,16 +436,23 @@ static void test_every_lost_write(void **state)
 
 static void adversary_5_dd_is_read_back(void **state)
 {
-	static const char *const words[] = { "dd", "-f", "raw", "--no-table", "bs=64k", "if=source", "of=serial=D", "--erase=D", NULL };
+	static const char *const words[] = { "dd",          "-f",        "raw",
+					     "--no-table",  "bs=64k",    "if=source",
+					     "of=serial=D", "--erase=D", NULL };
 
 	(void)state;
 	every_lost_write(words);
 }
 
-/* Where a lost write leaves what cannot be decompressed, it is the target that is wrong, and no image that is read. */
+/*
+ * Where a lost write leaves what cannot be decompressed, it is the target that is wrong, and no
+ * image that is read.
+ */
 static void test_lost_packed(void **state)
 {
-	static const char *const words[] = { "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=16k", "source", "serial=D", "--erase=D", NULL };
+	static const char *const words[] = { "convert", "-c",       "-f",        "raw",
+					     "-O",      "qcow2",    "-o",        "cluster_size=16k",
+					     "source",  "serial=D", "--erase=D", NULL };
 	static uint8_t noise[DISK - (96 << 10)];
 	struct sim_files files = set_up();
 	unsigned n = 0, damaged = 0;
@@ -442,8 +473,12 @@ static void test_lost_packed(void **state)
 		code = run(words);
 		lost = sim_volume_lost();
 		sim_volume_lose(0);
-		damaged += strstr(err.text, "efi-img: reading back what was written: serial=D: reading ") != NULL;
-		if (code != OUTCOME_MISMATCH && (code != 0 || RUN("compare", "-f", "raw", "-F", "qcow2", "source", "serial=D") != 0))
+		damaged += strstr(err.text,
+				  "efi-img: reading back what was written: serial=D: reading ") !=
+			   NULL;
+		if (code != OUTCOME_MISMATCH &&
+		    (code != 0 ||
+		     RUN("compare", "-f", "raw", "-F", "qcow2", "source", "serial=D") != 0))
 			fail_msg("write %u: code %d: %s%s", n, code, out.text, err.text);
 	} while (lost);
 	assert_true(damaged > 0);
@@ -468,7 +503,8 @@ static void without_memory(const char *const *words)
 		failed = sim_allocation_failed();
 		sim_fail_allocation(0);
 		check_disk("no memory", whole);
-		assert_true(code == 0 || code == 1 || code == OUTCOME_REFUSED || code == OUTCOME_DEVICE_ERROR);
+		assert_true(code == 0 || code == 1 || code == OUTCOME_REFUSED ||
+			    code == OUTCOME_DEVICE_ERROR);
 	}
 	assert_true(n > 40);
 	tear_down(&files);
@@ -484,7 +520,8 @@ static void test_no_memory(void **state)
 /* Going on by a map does not take the GPT that was moved before for one that fits no more. */
 static void test_gpt_and_map(void **state)
 {
-	static const char *const words[] = { "convert", "-n", "-f", "raw", "--map=m", "gpt", "serial=D", "--erase=D", NULL };
+	static const char *const words[] = { "convert", "-n",       "-f",        "raw", "--map=m",
+					     "gpt",     "serial=D", "--erase=D", NULL };
 	struct sim_files files = set_up();
 	static uint8_t whole[DISK];
 	uint64_t size;
@@ -502,11 +539,18 @@ static void test_gpt_and_map(void **state)
 /* A disk whose only name is a serial number that many disks share cannot be confirmed by it. */
 static void test_nothing_to_confirm_by(void **state)
 {
-	static const struct sim_device nameless = { "", {
-		.parent = DEVICE_NO_PARENT, .bus = "USB", .serial = (char *)"000000000000", .size_bytes = SMALLER, .block_bytes = 512,
-		.medium = true, .flushes = true,
-	} };
-	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
+	static const struct sim_device nameless = { "",
+						    {
+							    .parent = DEVICE_NO_PARENT,
+							    .bus = "USB",
+							    .serial = (char *)"000000000000",
+							    .size_bytes = SMALLER,
+							    .block_bytes = 512,
+							    .medium = true,
+							    .flushes = true,
+						    } };
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
 	struct sim_files files = set_up();
 	uint64_t size;
 
@@ -516,8 +560,11 @@ static void test_nothing_to_confirm_by(void **state)
 	sim_file_put("small", before, 512);
 	sim_machine(&nameless, 1);
 	sim_machine_files(0, "disk", NULL);
-	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=000000000000", "--erase=000000000000"), OUTCOME_REFUSED);
-	assert_string_equal(err.text, "efi-img: serial=000000000000: there is XFS on it, and nothing to name it by a second time\n");
+	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=000000000000",
+			     "--erase=000000000000"),
+			 OUTCOME_REFUSED);
+	assert_string_equal(err.text, "efi-img: serial=000000000000: there is XFS on it, and "
+				      "nothing to name it by a second time\n");
 	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
 	blk_close(&disk->blk);
 	tear_down(&files);
@@ -527,9 +574,16 @@ static void test_nothing_to_confirm_by(void **state)
 static void test_confirmed_by_its_guid(void **state)
 {
 	static const struct sim_device nameless = {
-		"", { .parent = DEVICE_NO_PARENT, .bus = "NVMe", .size_bytes = SMALLER, .block_bytes = 512, .medium = true, .flushes = true },
+		"",
+		{ .parent = DEVICE_NO_PARENT,
+		  .bus = "NVMe",
+		  .size_bytes = SMALLER,
+		  .block_bytes = 512,
+		  .medium = true,
+		  .flushes = true },
 	};
-	struct memory_blk *disk = memory_blk_new(&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
 	struct sim_files files = set_up();
 	uint64_t size;
 
@@ -545,7 +599,9 @@ static void test_confirmed_by_its_guid(void **state)
 	sim_file_put("small", before, 512);
 	sim_machine(&nameless, 1);
 	sim_machine_files(0, "disk", NULL);
-	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "guid=01010101-0101-0101-0101-010101010101", "--erase=D"), OUTCOME_REFUSED);
+	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small",
+			     "guid=01010101-0101-0101-0101-010101010101", "--erase=D"),
+			 OUTCOME_REFUSED);
 	assert_non_null(strstr(err.text, "it is --erase=01010101-0101-0101-0101-010101010101\n"));
 	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
 	blk_close(&disk->blk);
@@ -564,7 +620,8 @@ static void test_cannot_be_flushed(void **state)
 	sim_machine(&cached, 1);
 	sim_machine_files(0, "disk", NULL);
 	assert_int_equal(run(restore), 0);
-	assert_non_null(strstr(err.text, "efi-img: serial=D: everything is written, but the firmware cannot tell this drive to empty its own cache"));
+	assert_non_null(strstr(err.text, "efi-img: serial=D: everything is written, but the "
+					 "firmware cannot tell this drive to empty its own cache"));
 	assert_memory_equal(sim_file("disk", &size), after, DISK);
 	tear_down(&files);
 }
@@ -623,5 +680,6 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests_name("target", tests, NULL, NULL);
 
-	return failed + cmocka_run_group_tests_name("target that makes zeros", zeroing_tests, zeroing, NULL);
+	return failed +
+	       cmocka_run_group_tests_name("target that makes zeros", zeroing_tests, zeroing, NULL);
 }

@@ -118,8 +118,9 @@ static void test_trial_a2_no_table(void **state)
 	assert_int_equal(RUN("convert", "-n", "--no-table", "s", "serial=D"), OUTCOME_REFUSED);
 	assert_non_null(strstr(err.text, "--erase=D"));
 	assert_disk_untouched();
-	assert_int_equal(
-		RUN("convert", "-n", "--dry-run", "--no-table", "s", "serial=D", "--erase=D"), 0);
+	assert_int_equal(RUN("convert", "-n", "--dry-run", "--no-table", "s", "serial=D",
+			     "--erase=D"),
+			 0);
 	assert_non_null(strstr(out.text, doubt));
 	assert_int_equal(RUN("convert", "-n", "--no-table", "s", "serial=D", "--erase=D"), 0);
 	assert_memory_equal(sim_file("disk", &n), bytes, SOURCE);
@@ -152,14 +153,14 @@ struct look {
 static void test_what_is_a_disk(void **state)
 {
 	static const struct look looks[] = {
-		{ "", 0, 0, true },					     /* a boot sector */
+		{ "", 0, 0, true },                                          /* a boot sector */
 		{ "\x80\1\1\0\x83\1\1\1\1\0\0\0\x40\0\0\0", 446, 16, true }, /* an MBR */
 		{ "\0\1\1\0\xee\1\1\1\1\0\0\0\xff\0\0\0", 446, 16, true },   /* of a damaged GPT */
-		{ "CD001", 0x8001, 5, true },				     /* a hybrid ISO */
+		{ "CD001", 0x8001, 5, true },                                /* a hybrid ISO */
 		{ "NTFS    ", 3, 8, false },
 		{ "XFSB", 0, 4, false },
 		{ "\x53\xef", 1080, 2, false }, /* ext */
-		{ "LABELONE", 512, 8, false },	/* LVM */
+		{ "LABELONE", 512, 8, false },  /* LVM */
 	};
 
 	(void)state;
@@ -234,8 +235,9 @@ static void test_parts_and_several(void **state)
 	sim_file_put("other", bytes + 512, 4096);
 	assert_int_equal(RUN("dd", "--dry-run", "if=s", "of=serial=D", "--erase=D"), 0);
 	assert_refused(RUN("dd", "bs=512", "skip=1", "if=s", "of=serial=D", "--erase=D"));
-	assert_int_equal(
-		RUN("dd", "--dry-run", "bs=512", "count=1", "if=s", "of=serial=D", "--erase=D"), 0);
+	assert_int_equal(RUN("dd", "--dry-run", "bs=512", "count=1", "if=s", "of=serial=D",
+			     "--erase=D"),
+			 0);
 	assert_int_equal(RUN("convert", "-n", "--dry-run", "s", "other", "serial=D", "--erase=D"),
 			 0);
 	assert_int_equal(RUN("convert", "-n", "other", "s", "serial=D", "--erase=D"),
@@ -269,9 +271,9 @@ static void test_every_failure(void **state)
 	assert_int_equal(RUN("convert", "-n", "s", "serial=D", "--erase=D"), OUTCOME_DEVICE_ERROR);
 	assert_non_null(strstr(err.text, "s: reading its beginning: "));
 	assert_disk_untouched();
-	assert_int_equal(
-		RUN("convert", "-n", "--salvage", "--no-table", "s", "serial=D", "--erase=D"),
-		OUTCOME_LOST);
+	assert_int_equal(RUN("convert", "-n", "--salvage", "--no-table", "s", "serial=D",
+			     "--erase=D"),
+			 OUTCOME_LOST);
 }
 
 int main(void)

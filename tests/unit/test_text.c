@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/memory.h"
@@ -9,7 +10,8 @@ static void test_compare(void **state)
 		const char *a, *b;
 		int order;
 	} rows[] = {
-		{ "", "", 0 }, { "a", "a", 0 }, { "a", "b", -1 }, { "ab", "a", 1 }, { "", "a", -1 }, { "\xc3\xa4", "z", 1 },
+		{ "", "", 0 },    { "a", "a", 0 }, { "a", "b", -1 },
+		{ "ab", "a", 1 }, { "", "a", -1 }, { "\xc3\xa4", "z", 1 },
 	};
 
 	(void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/tree.h"
@@ -31,23 +32,22 @@ static void test_json(void **state)
 	capture_init(&capture);
 	tree_init(&tree, &capture.out, TREE_JSON);
 	write_tree(&tree);
-	assert_string_equal(capture.text,
-		"{\n"
-		"    \"file-name\": \"a \\\"b\\\"\\\\\\t\\u0001\",\n"
-		"    \"size\": 18446744073709551615,\n"
-		"    \"dirty\": false,\n"
-		"    \"nothing\": null,\n"
-		"    \"empty\": [\n"
-		"    ],\n"
-		"    \"list\": [\n"
-		"        1,\n"
-		"        {\n"
-		"            \"lazy-refcounts\": true\n"
-		"        },\n"
-		"        {\n"
-		"        }\n"
-		"    ]\n"
-		"}\n");
+	assert_string_equal(capture.text, "{\n"
+					  "    \"file-name\": \"a \\\"b\\\"\\\\\\t\\u0001\",\n"
+					  "    \"size\": 18446744073709551615,\n"
+					  "    \"dirty\": false,\n"
+					  "    \"nothing\": null,\n"
+					  "    \"empty\": [\n"
+					  "    ],\n"
+					  "    \"list\": [\n"
+					  "        1,\n"
+					  "        {\n"
+					  "            \"lazy-refcounts\": true\n"
+					  "        },\n"
+					  "        {\n"
+					  "        }\n"
+					  "    ]\n"
+					  "}\n");
 	capture_free(&capture);
 }
 
@@ -65,7 +65,10 @@ static void test_empty_array(void **state)
 	capture_free(&capture);
 }
 
-/* ASCII only, whatever the text holds: pairs of surrogates beyond U+FFFF, and U+FFFD for what is malformed. */
+/*
+ * ASCII only, whatever the text holds: pairs of surrogates beyond U+FFFF, and U+FFFD for what is
+ * malformed.
+ */
 static void test_json_text(void **state)
 {
 	static const struct {
@@ -77,7 +80,9 @@ static void test_json_text(void **state)
 		{ "\x1b\x7f", "\"\\u001B\\u007F\"" },
 		{ "\xc3\xa4", "\"\\u00E4\"" },
 		{ "\xf0\x9f\x92\xbe", "\"\\uD83D\\uDCBE\"" },
-		{ "\xff" "a", "\"\\uFFFDa\"" },
+		{ "\xff"
+		  "a",
+		  "\"\\uFFFDa\"" },
 	};
 	struct capture capture;
 
@@ -112,13 +117,12 @@ static void test_lines(void **state)
 	tree_end(&tree);
 	tree_bool(&tree, "corrupt", false);
 	tree_end(&tree);
-	assert_string_equal(capture.text,
-		"Format specific information:\n"
-		"    compression type: zlib\n"
-		"    bitmaps:\n"
-		"        [0]:\n"
-		"            granularity: 65536\n"
-		"    corrupt: false\n");
+	assert_string_equal(capture.text, "Format specific information:\n"
+					  "    compression type: zlib\n"
+					  "    bitmaps:\n"
+					  "        [0]:\n"
+					  "            granularity: 65536\n"
+					  "    corrupt: false\n");
 	capture_free(&capture);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/utf.h"
@@ -32,7 +33,9 @@ static void test_good(void **state)
 
 		assert_row(n_units == rows[i].n_units, i);
 		utf16_from_utf8(units, rows[i].utf8, n);
-		assert_row(memcmp(units, rows[i].utf16, n_units * sizeof *units) == 0 && units[n_units] == 0, i);
+		assert_row(memcmp(units, rows[i].utf16, n_units * sizeof *units) == 0 &&
+				   units[n_units] == 0,
+			   i);
 		assert_row(utf8_length_of_utf16(units, n_units) == n, i);
 		text = malloc(n + 1);
 		utf8_from_utf16(text, units, n_units);
@@ -81,7 +84,9 @@ static void test_malformed(void **state)
 		assert_row(n == strlen(rows[i].shown), i);
 		utf16_from_utf8(units, exact, rows[i].n);
 		for (size_t k = 0; k < n; k++)
-			assert_row(units[k] == (rows[i].shown[k] == '?' ? 0xfffd : rows[i].shown[k]), i);
+			assert_row(units[k] ==
+					   (rows[i].shown[k] == '?' ? 0xfffd : rows[i].shown[k]),
+				   i);
 		free(exact);
 	}
 }
@@ -95,7 +100,10 @@ static void test_lone_surrogates(void **state)
 	} rows[] = {
 		{ { 0xd800 }, 1, "\xef\xbf\xbd" },
 		{ { 0xdc00 }, 1, "\xef\xbf\xbd" },
-		{ { 0xd800, 'a' }, 2, "\xef\xbf\xbd" "a" },
+		{ { 0xd800, 'a' },
+		  2,
+		  "\xef\xbf\xbd"
+		  "a" },
 		{ { 0xdc00, 0xd800 }, 2, "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ { 0xd800, 0xd83d, 0xdcbe }, 3, "\xef\xbf\xbd\xf0\x9f\x92\xbe" },
 	};
@@ -104,7 +112,8 @@ static void test_lone_surrogates(void **state)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		char text[16];
 
-		assert_row(utf8_length_of_utf16(rows[i].units, rows[i].n) == strlen(rows[i].text), i);
+		assert_row(utf8_length_of_utf16(rows[i].units, rows[i].n) == strlen(rows[i].text),
+			   i);
 		utf8_from_utf16(text, rows[i].units, rows[i].n);
 		assert_row(strcmp(text, rows[i].text) == 0, i);
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "disk/volume.h"
@@ -29,7 +30,8 @@ static void test_types(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
-		struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = START + SIZE, .block_bytes = 4096 });
+		struct memory_blk *m = memory_blk_new(
+			&(struct memory_blk_kind){ .size = START + SIZE, .block_bytes = 4096 });
 		struct volume volume;
 
 		memcpy(m->bytes + START + rows[i].offset, rows[i].magic, strlen(rows[i].magic));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
 #include "base/words.h"
@@ -39,7 +40,8 @@ static void test_good(void **state)
 		for (size_t k = 0; k < words.n; k++)
 			out_printf(&capture.out, "<%s>", words.word[k]);
 		if (strcmp(capture.text, rows[i].words) != 0)
-			fail_msg("row %zu: \"%s\" instead of \"%s\"", i, capture.text, rows[i].words);
+			fail_msg("row %zu: \"%s\" instead of \"%s\"", i, capture.text,
+				 rows[i].words);
 		capture_clear(&capture);
 		words_print(words.word, words.n, &capture.out); /* and back */
 		words_free(&words);

@@ -1,4 +1,8 @@
-/* Work on several processors: all of it is done, what comes out is the same as with one, and one that stops answering costs nothing. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Work on several processors: all of it is done, what comes out is the same as with one, and one
+ * that stops answering costs nothing.
+ */
 #include "engine/workers.h"
 #include "machine.h"
 #include "processors.h"
@@ -7,7 +11,7 @@
 
 enum { DISK_BYTES = 5 << 20, TRIALS = 4 };
 
-/* ---- the queue ------------------------------------------------------------------------------------------------------ */
+/* ---- the queue ---- */
 
 struct sum {
 	struct work work;
@@ -35,7 +39,7 @@ static void each_once(void **state)
 
 		sim_processors(others);
 		assert_ok(workers_start(&workers, &error));
-	workers_add(workers, 1, 3);
+		workers_add(workers, 1, 3);
 		assert_int_equal(workers_count(workers), others < 3 ? others : 3);
 		for (size_t i = 0; i < N_OF(sums); i++) {
 			sums[i] = (struct sum){ .work.run = add };
@@ -69,7 +73,7 @@ static void stopped(void **state)
 	assert_int_equal(sum.times, 0);
 }
 
-/* ---- converting ----------------------------------------------------------------------------------------------------- */
+/* ---- converting ---- */
 
 static int set_up(void **state)
 {
@@ -82,13 +86,17 @@ static int set_up(void **state)
 	/* By turns noise, words, and zeros, which begin and end anywhere. */
 	for (size_t i = 0; i < DISK_BYTES; i++) {
 		dice = dice * 1664525 + 1013904223;
-		disk[i] = (uint8_t)(i / 300000 % 3 == 0 ? dice >> 24 : i / 300000 % 3 == 1 ? dice >> 30 : 0);
+		disk[i] = (uint8_t)(i / 300000 % 3 == 0   ? dice >> 24
+				    : i / 300000 % 3 == 1 ? dice >> 30
+							  : 0);
 	}
 	sim_processors(0);
 	sim_file_put("raw", disk, DISK_BYTES);
 	free(disk);
 	assert_int_equal(RUN("convert", "-c", "-O", "qcow2", "raw", "zlib"), EXIT_OK);
-	assert_int_equal(RUN("convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd,cluster_size=32k", "raw", "zstd"), EXIT_OK);
+	assert_int_equal(RUN("convert", "-c", "-O", "qcow2", "-o",
+			     "compression_type=zstd,cluster_size=32k", "raw", "zstd"),
+			 EXIT_OK);
 	return 0;
 }
 
@@ -152,7 +160,10 @@ static void same_image(void **state)
 	}
 }
 
-/* Where only the boot processor can read, the others are for what takes longer than reading: packing and unpacking. */
+/*
+ * Where only the boot processor can read, the others are for what takes longer than reading:
+ * packing and unpacking.
+ */
 static void started_for_hard_work_only(void **state)
 {
 	(void)state;
@@ -178,8 +189,15 @@ static void started_for_hard_work_only(void **state)
 static void started_for_many_sums(void **state)
 {
 	static const struct sim_device machine = {
-		"blk0:", { .path = (char *)"Pci(0x1)", .parent = DEVICE_NO_PARENT, .bus = "NVMe", .serial = (char *)"D", .size_bytes = 2 * DISK_BYTES,
-			   .block_bytes = 512, .medium = true, .flushes = true },
+		"blk0:",
+		{ .path = (char *)"Pci(0x1)",
+		  .parent = DEVICE_NO_PARENT,
+		  .bus = "NVMe",
+		  .serial = (char *)"D",
+		  .size_bytes = 2 * DISK_BYTES,
+		  .block_bytes = 512,
+		  .medium = true,
+		  .flushes = true },
 	};
 	uint8_t *disk = calloc(2, DISK_BYTES);
 
@@ -195,11 +213,17 @@ static void started_for_many_sums(void **state)
 	assert_int_equal(RUN("convert", "-O", "qcow2", "large", "serial=D"), EXIT_OK);
 	assert_int_equal(sim_processors_started(), 0);
 	assert_int_equal(RUN("resize", "large", "1G"), EXIT_OK);
-	assert_int_equal(RUN("convert", "-O", "qcow2", "--no-verify", "large", "serial=D", "--erase=D"), EXIT_OK);
+	assert_int_equal(RUN("convert", "-O", "qcow2", "--no-verify", "large", "serial=D",
+			     "--erase=D"),
+			 EXIT_OK);
 	assert_int_equal(sim_processors_started(), 0);
 	assert_int_equal(RUN("convert", "-O", "qcow2", "large", "serial=D", "--erase=D"), EXIT_OK);
 	assert_int_equal(sim_processors_started(), 4);
-	sim_processors(1); /* the devices of a virtual machine need it more; it is taken where there is something to unpack */
+	/*
+	 * the devices of a virtual machine need it more; it is taken where there is something to
+	 * unpack
+	 */
+	sim_processors(1);
 	assert_int_equal(RUN("convert", "-O", "qcow2", "large", "serial=D", "--erase=D"), EXIT_OK);
 	assert_int_equal(sim_processors_started(), 0);
 	assert_int_equal(RUN("resize", "zlib", "1G"), EXIT_OK);
@@ -225,9 +249,12 @@ static void one_stops(void **state)
 }
 
 /* Compressing is in the middle of a processor's work, too. */
-enum status __real_codec_compress(struct codec *, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len);
-enum status __wrap_codec_compress(struct codec *, const void *in, size_t in_len, void *out, size_t capacity, size_t *ret_len);
-enum status __wrap_codec_compress(struct codec *codec, const void *in, size_t in_len, void *to, size_t capacity, size_t *ret_len)
+enum status __real_codec_compress(struct codec *, const void *in, size_t in_len, void *out,
+				  size_t capacity, size_t *ret_len);
+enum status __wrap_codec_compress(struct codec *, const void *in, size_t in_len, void *out,
+				  size_t capacity, size_t *ret_len);
+enum status __wrap_codec_compress(struct codec *codec, const void *in, size_t in_len, void *to,
+				  size_t capacity, size_t *ret_len)
 {
 	sim_processor_works();
 	return __real_codec_compress(codec, in, in_len, to, capacity, ret_len);
@@ -240,13 +267,17 @@ static void one_stops_while_salvaging(void **state)
 	sim_processors(0);
 	sim_volume_bad("zlib", 400000, 3000);
 	sim_volume_bad("zlib", 700000, 1);
-	assert_int_equal(RUN("convert", "--salvage", "-c", "-O", "qcow2", "zlib", "alone"), OUTCOME_LOST);
+	assert_int_equal(RUN("convert", "--salvage", "-c", "-O", "qcow2", "zlib", "alone"),
+			 OUTCOME_LOST);
 	for (unsigned n = 1; n <= TRIALS; n++) {
 		sim_processors(2);
 		sim_processor_stops(n);
-		assert_int_equal(RUN("convert", "--force", "--salvage", "-c", "-O", "qcow2", "zlib", "together"), OUTCOME_LOST);
+		assert_int_equal(RUN("convert", "--force", "--salvage", "-c", "-O", "qcow2", "zlib",
+				     "together"),
+				 OUTCOME_LOST);
 		assert_same("alone", "together", n);
-		assert_non_null(strstr(err.text, "efi-img: together: 69120 bytes of it are zeros")); /* 3584 and a cluster */
+		/* 3584 and a cluster */
+		assert_non_null(strstr(err.text, "efi-img: together: 69120 bytes of it are zeros"));
 	}
 }
 
@@ -265,7 +296,8 @@ static void read_again(void **state)
 			assert_same("alone", "together", n);
 			again++;
 		} else {
-			assert_non_null(strstr(err.text, "efi-img: together: ")); /* it was a write */
+			/* it was a write */
+			assert_non_null(strstr(err.text, "efi-img: together: "));
 		}
 	}
 	assert_true(again > 0);
@@ -332,7 +364,10 @@ static void one_stops_without_memory(void **state)
 	char sum[128];
 
 	(void)state;
-	/* Noise and words in each piece: whichever is lost, another processor was reading in it, and there is something to be decompressed. */
+	/*
+	 * Noise and words in each piece: whichever is lost, another processor was reading in it,
+	 * and there is something to be decompressed.
+	 */
 	for (size_t i = 0; i < DISK_BYTES; i++) {
 		dice = dice * 1664525 + 1013904223;
 		disk[i] = (uint8_t)((i >> 16) % 2 == 0 ? dice >> 24 : dice >> 30);
@@ -345,17 +380,27 @@ static void one_stops_without_memory(void **state)
 	snprintf(sum, sizeof sum, "%s", out.text);
 	sim_processors(2);
 	sim_processor_given_up(fail_allocation);
-	/* The piece, its buffers, and what was read to be decompressed; then, the last look at the new file. */
-	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "convert", "--force", "zlib", "together" }), 7);
+	/*
+	 * The piece, its buffers, and what was read to be decompressed; then, the last look at the
+	 * new file.
+	 */
+	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "convert", "--force",
+									 "zlib", "together" }),
+			 7);
 	assert_same("raw", "together", 0);
 	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "hash", "zlib" }), 3);
 	assert_string_equal(out.text, sum);
-	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "compare", "zlib", "raw" }), 4);
+	assert_int_equal(lost_without_memory(
+				 (const char *const[WORDS]){ "compare", "zlib", "raw" }),
+			 4);
 	assert_string_equal(out.text, "Images are identical.\n");
 	assert_int_equal(sim_files(), 4);
 }
 
-/* Disks are compared as one processor would: the first place that differs is named, and what can be read in front of a bad one counts. */
+/*
+ * Disks are compared as one processor would: the first place that differs is named, and what can be
+ * read in front of a bad one counts.
+ */
 static void same_verdict(void **state)
 {
 	char expected[64];
@@ -380,7 +425,8 @@ static void same_verdict(void **state)
 		bytes = (uint8_t *)(uintptr_t)sim_file("copy", &n);
 		bytes[place] ^= 1;
 		bytes[place + 512] ^= 1;
-		snprintf(expected, sizeof expected, "Content mismatch at offset %ju!\n", (uintmax_t)(place / 512 * 512));
+		snprintf(expected, sizeof expected, "Content mismatch at offset %ju!\n",
+			 (uintmax_t)(place / 512 * 512));
 		assert_int_equal(RUN("compare", "zlib", "copy"), 1);
 		assert_string_equal(out.text, expected);
 		bytes[place] ^= 1;
@@ -393,7 +439,10 @@ static void same_verdict(void **state)
 	assert_int_equal(RUN("compare", "zlib", "copy"), 1);
 }
 
-/* Each allocation fails once; with less memory there are fewer slots, but what is said to be done is whole. */
+/*
+ * Each allocation fails once; with less memory there are fewer slots, but what is said to be done
+ * is whole.
+ */
 static void little_memory(void **state)
 {
 	unsigned n = 0;
@@ -442,7 +491,9 @@ static void little_memory_later(void **state)
 
 		sim_fail_allocation(++n);
 		whole = RUN("hash", "zlib") == EXIT_OK;
-		assert_row(whole || (sim_allocation_failed() && strstr(err.text, "not enough memory") != NULL && out.n == 0), n);
+		assert_row(whole || (sim_allocation_failed() &&
+				     strstr(err.text, "not enough memory") != NULL && out.n == 0),
+			   n);
 	} while (sim_allocation_failed());
 	sim_fail_allocation(0);
 }
@@ -454,7 +505,8 @@ static void bad_source(void **state)
 	sim_processors(3);
 	sim_volume_bad("raw", 3 << 20, 1);
 	assert_int_equal(RUN("convert", "-O", "qcow2", "raw", "t"), EXIT_ERROR);
-	assert_string_equal(err.text, "efi-img: raw: 512 bytes at offset 3145728 of the disk cannot be read: the device reports an error\n");
+	assert_string_equal(err.text, "efi-img: raw: 512 bytes at offset 3145728 of the disk "
+				      "cannot be read: the device reports an error\n");
 	assert_int_equal(sim_files(), 3);
 }
 

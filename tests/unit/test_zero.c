@@ -1,4 +1,8 @@
-/* Looking for zeros: each byte counts, at each place and in ranges of each length, wherever they begin. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looking for zeros: each byte counts, at each place and in ranges of each length, wherever they
+ * begin.
+ */
 #include "unit.h"
 
 #include "base/zero.h"

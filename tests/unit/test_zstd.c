@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* zstd, beside the system's library, which is of another build, and as QEMU uses it. */
 #include "codecs.h"
 
@@ -28,10 +29,14 @@ static bool load_libzstd(void)
 		void *function;
 		const char *name;
 	} rows[] = {
-		{ &theirs.compressor, "ZSTD_createCCtx" }, { &theirs.decompressor, "ZSTD_createDCtx" },
-		{ &theirs.set, "ZSTD_CCtx_setParameter" }, { &theirs.compress, "ZSTD_compress2" },
-		{ &theirs.decompress_some, "ZSTD_decompressStream" }, { &theirs.is_error, "ZSTD_isError" },
-		{ &theirs.free_compressor, "ZSTD_freeCCtx" }, { &theirs.free_decompressor, "ZSTD_freeDCtx" },
+		{ &theirs.compressor, "ZSTD_createCCtx" },
+		{ &theirs.decompressor, "ZSTD_createDCtx" },
+		{ &theirs.set, "ZSTD_CCtx_setParameter" },
+		{ &theirs.compress, "ZSTD_compress2" },
+		{ &theirs.decompress_some, "ZSTD_decompressStream" },
+		{ &theirs.is_error, "ZSTD_isError" },
+		{ &theirs.free_compressor, "ZSTD_freeCCtx" },
+		{ &theirs.free_decompressor, "ZSTD_freeDCtx" },
 	};
 
 	for (size_t i = 0; library != NULL && i < N_OF(rows); i++) {
@@ -43,8 +48,8 @@ static bool load_libzstd(void)
 	return library != NULL;
 }
 
-static size_t their_frame(const void *in, size_t in_len, void *out, size_t capacity, int level, int window_log,
-	bool checksum)
+static size_t their_frame(const void *in, size_t in_len, void *out, size_t capacity, int level,
+			  int window_log, bool checksum)
 {
 	void *compressor = theirs.compressor();
 	size_t n;
@@ -80,7 +85,6 @@ static bool qemu_unzstds(const void *in, size_t in_len, uint8_t *out, size_t n)
 	return left == 0;
 }
 
-
 static void test_libzstd_reads_ours(void **state)
 {
 	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
@@ -91,7 +95,8 @@ static void test_libzstd_reads_ours(void **state)
 	for (size_t i = 0; i < N_OF(sizes); i++) {
 		for (enum data data = 0; data < N_DATA; data++) {
 			size_t n = sizes[i], packed_len;
-			uint8_t *bytes = data_new(n, data), *packed = test_malloc(roomy(n)), *back = test_malloc(n);
+			uint8_t *bytes = data_new(n, data), *packed = test_malloc(roomy(n)),
+				*back = test_malloc(n);
 
 			assert_ok(compress_into(codec, bytes, n, packed, roomy(n), &packed_len));
 			memset(packed + packed_len, 0, 511);
@@ -112,8 +117,8 @@ static void test_reads_libzstd(void **state)
 		int level, window_log;
 		bool checksum;
 	} rows[] = {
-		{ 3, 0, false }, { 1, 0, true }, { 19, 0, true }, { 22, 0, false }, { -5, 0, false }, { 3, 27, true },
-		{ 3, 10, false },
+		{ 3, 0, false },  { 1, 0, true },  { 19, 0, true },  { 22, 0, false },
+		{ -5, 0, false }, { 3, 27, true }, { 3, 10, false },
 	};
 	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_ONLY_DECOMPRESS);
 
@@ -123,10 +128,11 @@ static void test_reads_libzstd(void **state)
 	for (size_t i = 0; i < N_OF(sizes); i++) {
 		for (size_t row = 0; row < (sizes[i] <= CLUSTER ? N_OF(rows) : 2); row++) {
 			size_t n = sizes[i], packed_len;
-			uint8_t *bytes = data_new(n, row % 2 ? WORDS : MIXED), *packed = test_malloc(roomy(n));
+			uint8_t *bytes = data_new(n, row % 2 ? WORDS : MIXED),
+				*packed = test_malloc(roomy(n));
 
-			packed_len = their_frame(bytes, n, packed, roomy(n), rows[row].level, rows[row].window_log,
-				rows[row].checksum);
+			packed_len = their_frame(bytes, n, packed, roomy(n), rows[row].level,
+						 rows[row].window_log, rows[row].checksum);
 			assert_fills(codec, packed, packed_len, bytes, n);
 			assert_fills(codec, packed, packed_len + 511, bytes, n);
 			assert_corrupt(codec, packed, packed_len, n + 1);
@@ -146,7 +152,8 @@ static void test_reads_libzstd(void **state)
 static void test_zstd_frames(void **state)
 {
 	enum { N = 4096, HALF = N / 2, SKIPPABLE = 8 + 5 };
-	static const uint8_t skippable[SKIPPABLE] = { 0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 'h', 'e', 'l', 'l', 'o' };
+	static const uint8_t skippable[SKIPPABLE] = { 0x53, 0x2a, 0x4d, 0x18, 5,   0,  0,
+						      0,    'h',  'e',  'l',  'l', 'o' };
 	static const uint8_t endless[8] = { 0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0xff };
 	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
 	uint8_t *bytes = data_new(N, WORDS), packed[4 * N];
@@ -156,7 +163,8 @@ static void test_zstd_frames(void **state)
 	for (size_t half = 0; half < 2; half++) {
 		memcpy(packed + n, skippable, SKIPPABLE);
 		n += SKIPPABLE;
-		assert_ok(compress_into(codec, bytes + half * HALF, HALF, packed + n, sizeof packed - n, &len));
+		assert_ok(compress_into(codec, bytes + half * HALF, HALF, packed + n,
+					sizeof packed - n, &len));
 		n += len;
 	}
 	assert_fills(codec, packed, n, bytes, N);
@@ -226,10 +234,8 @@ static void test_zstd_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_libzstd_reads_ours),
-		cmocka_unit_test(test_reads_libzstd),
-		cmocka_unit_test(test_zstd_frames),
-		cmocka_unit_test(test_zstd_truncated),
+		cmocka_unit_test(test_libzstd_reads_ours), cmocka_unit_test(test_reads_libzstd),
+		cmocka_unit_test(test_zstd_frames),        cmocka_unit_test(test_zstd_truncated),
 		cmocka_unit_test(test_zstd_damaged),
 	};
 

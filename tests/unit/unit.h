@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 /* What every unit test includes first: cmocka wants these before it. */
@@ -36,7 +37,10 @@
 			fail_msg("row %zu: %s", (size_t)(row), #condition); \
 	} while (0)
 
-/* TEST_FILTER=every_cut build/test/test_NAME runs that test of a program alone; * and ? stand for others. */
+/*
+ * TEST_FILTER=every_cut build/test/test_NAME runs that test of a program alone; * and ? stand for
+ * others.
+ */
 __attribute__((constructor)) static void take_filter(void)
 {
 	if (getenv("TEST_FILTER") != NULL)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 /* What zstd wants of <assert.h>: its assertions are off, as in every release build of it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading bitmaps: section "Bitmaps". Changing them: bitmap_write.c. */
 #include "base/memory.h"
 #include "base/range.h"
@@ -5,7 +6,7 @@
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
 
-/* ---- the directory ------------------------------------------------------------------------------------------------ */
+/* ---- the directory ---- */
 
 static enum status read_failed(struct error *err, enum status st)
 {
@@ -22,7 +23,8 @@ static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, stru
 	enum status st;
 
 	if (!range_ok(*at, sizeof disk, end))
-		return fail(err, ST_CORRUPT, "the bitmap directory is too short for the bitmaps it should have");
+		return fail(err, ST_CORRUPT,
+			    "the bitmap directory is too short for the bitmaps it should have");
 	st = blk_read_padded(file, *at, &disk, sizeof disk);
 	if (st != ST_OK)
 		return read_failed(err, st);
@@ -32,11 +34,16 @@ static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, stru
 	inner->extra_bytes = be32_get(disk.extra_bytes);
 	rest = (uint64_t)inner->extra_bytes + name_bytes;
 	if (name_bytes == 0 || name_bytes > QCOW2_BITMAP_NAME_MAX || !range_ok(*at, rest, end))
-		return fail(err, ST_CORRUPT, "the bitmap directory has an entry with a name of %zu and extra data of %u bytes",
+		return fail(err, ST_CORRUPT,
+			    "the bitmap directory has an entry with a name of %zu and extra data "
+			    "of %u bytes",
 			    name_bytes, inner->extra_bytes);
-	if (disk.type != QCOW2_BITMAP_TYPE_DIRTY || disk.granularity_bits < QCOW2_GRANULARITY_BITS_MIN ||
+	if (disk.type != QCOW2_BITMAP_TYPE_DIRTY ||
+	    disk.granularity_bits < QCOW2_GRANULARITY_BITS_MIN ||
 	    disk.granularity_bits > QCOW2_GRANULARITY_BITS_MAX)
-		return fail(err, ST_CORRUPT, "the bitmap directory has an entry of type %u with a granularity of 2^%u bytes",
+		return fail(err, ST_CORRUPT,
+			    "the bitmap directory has an entry of type %u with a granularity of "
+			    "2^%u bytes",
 			    disk.type, disk.granularity_bits);
 	bitmap->name = mem_alloc(name_bytes + 1);
 	if (bitmap->name == NULL)
@@ -69,7 +76,8 @@ enum status qcow2_bitmaps_read(struct qcow2_image *q, struct error *err)
 		return fail_no_memory(err);
 	while (image->n_bitmaps < place->n) {
 		struct bitmap *bitmap = &image->bitmaps[image->n_bitmaps];
-		enum status st = read_entry(image->file, &at, end, bitmap, &q->bitmaps[image->n_bitmaps++], err);
+		enum status st = read_entry(image->file, &at, end, bitmap,
+					    &q->bitmaps[image->n_bitmaps++], err);
 
 		if (st != ST_OK)
 			return st;
@@ -85,24 +93,28 @@ uint64_t qcow2_bitmaps_bytes(const struct image *image, uint64_t cluster_bytes)
 
 	for (size_t i = 0; i < image->n_bitmaps; i++) {
 		const struct bitmap *bitmap = &image->bitmaps[i];
-		uint64_t n_clusters = div_up(div_up(qcow2_bitmap_bits(bitmap, image->size), 8), cluster_bytes);
+		uint64_t n_clusters = div_up(div_up(qcow2_bitmap_bits(bitmap, image->size), 8),
+					     cluster_bytes);
 
 		if (bitmap->in_use) /* nobody knows whether it is complete: it is not copied */
 			continue;
 		bytes += n_clusters * cluster_bytes + round_up(n_clusters * 8, cluster_bytes);
-		directory_bytes += round_up(sizeof(struct qcow2_disk_bitmap) + text_length(bitmap->name), 8);
+		directory_bytes += round_up(sizeof(struct qcow2_disk_bitmap) +
+						    text_length(bitmap->name),
+					    8);
 	}
 	return bytes + round_up(directory_bytes, cluster_bytes);
 }
 
-/* ---- their bits --------------------------------------------------------------------------------------------------- */
+/* ---- their bits ---- */
 
 uint64_t qcow2_bitmap_bits(const struct bitmap *bitmap, uint64_t disk_bytes)
 {
 	return div_up(disk_bytes, bitmap->granularity_bytes);
 }
 
-uint64_t qcow2_bitmap_entries(const struct qcow2_image *q, const struct bitmap *bitmap, uint64_t disk_bytes)
+uint64_t qcow2_bitmap_entries(const struct qcow2_image *q, const struct bitmap *bitmap,
+			      uint64_t disk_bytes)
 {
 	return div_up(qcow2_bitmap_bits(bitmap, disk_bytes), qcow2_cluster_bytes(&q->header) * 8);
 }
@@ -112,22 +124,28 @@ enum status qcow2_bitmap_check(const struct image *image, size_t index, struct e
 	const struct qcow2_image *q = (const struct qcow2_image *)image;
 	const struct bitmap *bitmap = &image->bitmaps[index];
 	const struct qcow2_bitmap *inner = &q->bitmaps[index];
-	uint64_t cluster_bytes = image->cluster_bytes, needed = qcow2_bitmap_entries(q, bitmap, bitmap->disk_bytes);
+	uint64_t cluster_bytes = image->cluster_bytes,
+		 needed = qcow2_bitmap_entries(q, bitmap, bitmap->disk_bytes);
 
 	if (inner->extra_bytes > 0 || (inner->flags & ~(uint32_t)QCOW2_BITMAP_FLAGS_KNOWN) != 0)
-		return fail(err, ST_UNSUPPORTED, "its bitmap \"%s\" has extra data or flags that are not known here", bitmap->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "its bitmap \"%s\" has extra data or flags that are not known here",
+			    bitmap->name);
 	if (inner->table_offset == 0 || inner->table_offset % cluster_bytes != 0 ||
 	    inner->table_offset >= image->file->size || inner->table_entries == 0 ||
 	    inner->table_entries > QCOW2_BITMAP_BYTES_MAX / cluster_bytes ||
 	    (!bitmap->in_use && inner->table_entries < needed))
-		return fail(err, ST_CORRUPT, "the table of its bitmap \"%s\" cannot be at 0x%jx, with %u entries (%ju are needed)",
+		return fail(err, ST_CORRUPT,
+			    "the table of its bitmap \"%s\" cannot be at 0x%jx, with %u entries "
+			    "(%ju are needed)",
 			    bitmap->name, inner->table_offset, inner->table_entries, needed);
 	return ST_OK;
 }
 
 enum status qcow2_bitmap_entry(struct qcow2_image *q, size_t bitmap, uint64_t index, uint64_t *ret)
 {
-	uint64_t cluster_bytes = q->image.cluster_bytes, at = q->bitmaps[bitmap].table_offset + index * 8, entry;
+	uint64_t cluster_bytes = q->image.cluster_bytes,
+		 at = q->bitmaps[bitmap].table_offset + index * 8, entry;
 	/* New clusters may be in memory only. */
 	uint64_t end = max_u64(q->image.file->size, q->next_cluster << q->header.cluster_bits);
 	uint8_t *table;
@@ -140,7 +158,8 @@ enum status qcow2_bitmap_entry(struct qcow2_image *q, size_t bitmap, uint64_t in
 	if (st != ST_OK)
 		return st;
 	entry = bytes_from_be(table + at % cluster_bytes, 8);
-	if ((entry & QCOW2_BITMAP_TABLE_RESERVED) != 0 || (entry & QCOW2_ENTRY_OFFSET) % cluster_bytes != 0 ||
+	if ((entry & QCOW2_BITMAP_TABLE_RESERVED) != 0 ||
+	    (entry & QCOW2_ENTRY_OFFSET) % cluster_bytes != 0 ||
 	    (entry & QCOW2_ENTRY_OFFSET) >= end ||
 	    ((entry & QCOW2_ENTRY_OFFSET) != 0 && (entry & QCOW2_BITMAP_TABLE_ONES) != 0))
 		return ST_CORRUPT;
@@ -166,12 +185,16 @@ static uint64_t count_alike(const uint8_t *bytes, uint64_t first, uint64_t end, 
 	return min_u64(bit, end) - first;
 }
 
-enum status qcow2_bitmap_run(struct image *image, size_t index, uint64_t offset, bool *ret_set, uint64_t *ret_bytes)
+enum status qcow2_bitmap_run(struct image *image, size_t index, uint64_t offset, bool *ret_set,
+			     uint64_t *ret_bytes)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	const struct bitmap *bitmap = &image->bitmaps[index];
-	uint64_t per_cluster = qcow2_cluster_bytes(&q->header) * 8, bit = offset / bitmap->granularity_bytes;
-	uint64_t n = min_u64(per_cluster - bit % per_cluster, qcow2_bitmap_bits(bitmap, bitmap->disk_bytes) - bit), entry;
+	uint64_t per_cluster = qcow2_cluster_bytes(&q->header) * 8,
+		 bit = offset / bitmap->granularity_bytes;
+	uint64_t n = min_u64(per_cluster - bit % per_cluster,
+			     qcow2_bitmap_bits(bitmap, bitmap->disk_bytes) - bit),
+		 entry;
 	uint8_t *bytes;
 	enum status st = qcow2_bitmap_entry(q, index, bit / per_cluster, &entry);
 
@@ -183,6 +206,7 @@ enum status qcow2_bitmap_run(struct image *image, size_t index, uint64_t offset,
 			n = count_alike(bytes, bit % per_cluster, bit % per_cluster + n, ret_set);
 	}
 	if (st == ST_OK)
-		*ret_bytes = min_u64((bit + n) * bitmap->granularity_bytes, bitmap->disk_bytes) - offset;
+		*ret_bytes = min_u64((bit + n) * bitmap->granularity_bytes, bitmap->disk_bytes) -
+			     offset;
 	return st;
 }

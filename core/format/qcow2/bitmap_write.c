@@ -1,14 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changing bitmaps: section "Bitmaps". Their clusters and tables are changed where they are, in a cache of
- * QCOW2_CACHE_BYTES however large they are; commit.c writes them after the refcounts of what is new.
+ * Changing bitmaps: section "Bitmaps". Their clusters and tables are changed where they are, in a
+ * cache of QCOW2_CACHE_BYTES however large they are; commit.c writes them after the refcounts of
+ * what is new.
  *
- * A bitmap that is about to change is marked in_use in the directory first, in place, and that is on the medium before
- * anything else; qcow2_bitmaps_store() takes the mark away when all of the bitmap, and all of what it is to note, is on
- * the medium. When the power goes between, the mark says that the bitmap is worth nothing: it is never wrong and
- * believed. Those that do not change are not marked.
+ * A bitmap that is about to change is marked in_use in the directory first, in place, and that is
+ * on the medium before anything else; qcow2_bitmaps_store() takes the mark away when all of the
+ * bitmap, and all of what it is to note, is on the medium. When the power goes between, the mark
+ * says that the bitmap is worth nothing: it is never wrong and believed. Those that do not change
+ * are not marked.
  *
- * Adding, removing, clearing and another size of the disk make a new directory (and new tables) at a new place; the
- * header's switch to it is the moment at which all is as it will be, and then the old ones are given up: commit.c.
+ * Adding, removing, clearing and another size of the disk make a new directory (and new tables) at
+ * a new place; the header's switch to it is the moment at which all is as it will be, and then the
+ * old ones are given up: commit.c.
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -24,9 +28,11 @@ static uint64_t bits_per_cluster(const struct qcow2_image *q)
 	return qcow2_cluster_bytes(&q->header) * 8;
 }
 
-/* ---- tables and clusters ------------------------------------------------------------------------------------------ */
+/* ---- tables and clusters ---- */
 
-/* What is written in place must have one user; otherwise the refcounts are wrong, or the bitmap is. */
+/*
+ * What is written in place must have one user; otherwise the refcounts are wrong, or the bitmap is.
+ */
 static enum status is_own(struct qcow2_image *q, uint64_t offset)
 {
 	uint64_t refcount;
@@ -35,7 +41,10 @@ static enum status is_own(struct qcow2_image *q, uint64_t offset)
 	return st == ST_OK && refcount != 1 ? ST_CORRUPT : st;
 }
 
-/* Before tables or clusters are changed. Nothing may have been given up that the medium still refers to. */
+/*
+ * Before tables or clusters are changed. Nothing may have been given up that the medium still
+ * refers to.
+ */
 static enum status make_room(struct qcow2_image *q)
 {
 	if (q->bitmap_cache.slot == NULL)
@@ -53,7 +62,8 @@ static enum status new_table(struct qcow2_image *q, uint64_t n_entries, uint64_t
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
 		st = make_room(q);
 		if (st == ST_OK)
-			st = qcow2_cache_make(&q->bitmap_cache, *ret_offset + i * q->image.cluster_bytes, &bytes);
+			st = qcow2_cache_make(&q->bitmap_cache,
+					      *ret_offset + i * q->image.cluster_bytes, &bytes);
 	}
 	return st;
 }
@@ -80,16 +90,19 @@ static void set_bits(uint8_t *bytes, uint64_t first, uint64_t end, bool set)
 			memset(bytes + first / 8, set ? 0xff : 0, (size_t)(end - first) / 8);
 			first = round_down(end, 8);
 		} else {
-			bytes[first / 8] = (uint8_t)((bytes[first / 8] & ~(1u << first % 8)) | (unsigned)set << first % 8);
+			bytes[first / 8] = (uint8_t)((bytes[first / 8] & ~(1u << first % 8)) |
+						     (unsigned)set << first % 8);
 			first++;
 		}
 	}
 }
 
 /* The cluster that a table entry stands for, which is changed then; a new one if it has none. */
-static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t index, uint8_t **ret)
+static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t index,
+				  uint8_t **ret)
 {
-	uint64_t n_bits = qcow2_bitmap_bits(&q->image.bitmaps[bitmap], q->image.bitmaps[bitmap].disk_bytes);
+	uint64_t n_bits = qcow2_bitmap_bits(&q->image.bitmaps[bitmap],
+					    q->image.bitmaps[bitmap].disk_bytes);
 	uint64_t entry, offset;
 	enum status st = make_room(q);
 
@@ -109,16 +122,24 @@ static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t
 	st = qcow2_alloc(q, 1, &offset);
 	if (st == ST_OK)
 		st = qcow2_cache_make(&q->bitmap_cache, offset, ret);
-	if (st == ST_OK) /* a table must not refer to what is behind the end of the file, even if this cluster is lost with the power */
+	/*
+	 * a table must not refer to what is behind the end of the file, even if this cluster is
+	 * lost with the power
+	 */
+	if (st == ST_OK)
 		st = blk_write(q->image.file, offset, *ret, q->image.cluster_bytes);
 	if (st == ST_OK)
 		st = set_entry(q, q->bitmaps[bitmap].table_offset, index, offset);
 	if (st == ST_OK && (entry & QCOW2_BITMAP_TABLE_ONES) != 0)
-		set_bits(*ret, 0, min_u64(bits_per_cluster(q), n_bits - index * bits_per_cluster(q)), true);
+		set_bits(*ret, 0,
+			 min_u64(bits_per_cluster(q), n_bits - index * bits_per_cluster(q)), true);
 	return st;
 }
 
-/* Gives up what the entries of a bitmap from `first` on refer to; `look`: only says whether that can be done. */
+/*
+ * Gives up what the entries of a bitmap from `first` on refer to; `look`: only says whether that
+ * can be done.
+ */
 static enum status drop_clusters(struct qcow2_image *q, size_t bitmap, uint64_t first, bool look)
 {
 	uint64_t entry;
@@ -136,10 +157,11 @@ static enum status drop_clusters(struct qcow2_image *q, size_t bitmap, uint64_t 
 
 static enum status drop_table(struct qcow2_image *q, size_t bitmap)
 {
-	return qcow2_unref(q, q->bitmaps[bitmap].table_offset, (uint64_t)q->bitmaps[bitmap].table_entries * 8);
+	return qcow2_unref(q, q->bitmaps[bitmap].table_offset,
+			   (uint64_t)q->bitmaps[bitmap].table_entries * 8);
 }
 
-/* ---- the directory ------------------------------------------------------------------------------------------------ */
+/* ---- the directory ---- */
 
 static uint64_t entry_bytes(const char *name)
 {
@@ -159,7 +181,8 @@ static uint32_t flags(const struct qcow2_image *q, size_t i)
 {
 	const struct bitmap *bitmap = &q->image.bitmaps[i];
 
-	return (q->bitmaps[i].flags & ~(uint32_t)(QCOW2_BITMAP_FLAG_AUTO | QCOW2_BITMAP_FLAG_IN_USE)) |
+	return (q->bitmaps[i].flags &
+		~(uint32_t)(QCOW2_BITMAP_FLAG_AUTO | QCOW2_BITMAP_FLAG_IN_USE)) |
 	       (bitmap->automatic ? QCOW2_BITMAP_FLAG_AUTO : 0) |
 	       (bitmap->in_use || q->bitmaps[i].changing ? QCOW2_BITMAP_FLAG_IN_USE : 0);
 }
@@ -184,7 +207,8 @@ static void encode_entry(const struct qcow2_image *q, size_t i, uint8_t *to)
 enum status qcow2_bitmaps_write_directory(struct qcow2_image *q, struct qcow2_bitmaps_place *ret)
 {
 	struct qcow2_bitmaps_place place = {
-		.n = (uint32_t)q->image.n_bitmaps, .directory_bytes = directory_bytes(&q->image),
+		.n = (uint32_t)q->image.n_bitmaps,
+		.directory_bytes = directory_bytes(&q->image),
 	};
 	uint8_t *directory, *at;
 	enum status st;
@@ -197,9 +221,11 @@ enum status qcow2_bitmaps_write_directory(struct qcow2_image *q, struct qcow2_bi
 		return ST_NO_MEMORY;
 	for (size_t i = 0; i < place.n; at += entry_bytes(q->image.bitmaps[i].name), i++)
 		encode_entry(q, i, at);
-	st = qcow2_alloc(q, div_up(place.directory_bytes, q->image.cluster_bytes), &ret->directory_offset);
+	st = qcow2_alloc(q, div_up(place.directory_bytes, q->image.cluster_bytes),
+			 &ret->directory_offset);
 	if (st == ST_OK)
-		st = blk_write(q->image.file, ret->directory_offset, directory, (size_t)place.directory_bytes);
+		st = blk_write(q->image.file, ret->directory_offset, directory,
+			       (size_t)place.directory_bytes);
 	mem_free(directory);
 	return st;
 }
@@ -229,9 +255,12 @@ static enum status write_flags(struct qcow2_image *q, size_t i)
 	return st;
 }
 
-/* ---- in use ------------------------------------------------------------------------------------------------------- */
+/* ---- in use ---- */
 
-/* Marks a bitmap that is about to change, if it is not yet. *marked: that has to get onto the medium. */
+/*
+ * Marks a bitmap that is about to change, if it is not yet. *marked: that has to get onto the
+ * medium.
+ */
 static enum status begin_one(struct qcow2_image *q, size_t i, bool *marked)
 {
 	if (q->image.bitmaps[i].in_use || q->bitmaps[i].changing)
@@ -259,9 +288,11 @@ enum status qcow2_bitmaps_store(struct qcow2_image *q)
 enum status qcow2_bitmaps_load(struct qcow2_image *q, struct error *err)
 {
 	const struct qcow2_bitmaps_place none = { 0 };
-	enum status st = q->header.has_stale_bitmaps ? qcow2_set_bitmaps(q, &none, true, err) : ST_OK;
+	enum status st = q->header.has_stale_bitmaps ? qcow2_set_bitmaps(q, &none, true, err)
+						     : ST_OK;
 
-	if (st == ST_UNSUPPORTED) /* the header is too full for it: they may stay, since they do not count */
+	/* the header is too full for it: they may stay, since they do not count */
+	if (st == ST_UNSUPPORTED)
 		st = ST_OK;
 	if (st == ST_OK && q->directory_rest > 0)
 		return fail(err, ST_CORRUPT,
@@ -273,11 +304,12 @@ enum status qcow2_bitmaps_load(struct qcow2_image *q, struct error *err)
 	return st;
 }
 
-/* ---- marking ------------------------------------------------------------------------------------------------------ */
+/* ---- marking ---- */
 
 static enum status mark(struct qcow2_image *q, size_t i, uint64_t offset, uint64_t len)
 {
-	uint64_t granularity = q->image.bitmaps[i].granularity_bytes, per_cluster = bits_per_cluster(q);
+	uint64_t granularity = q->image.bitmaps[i].granularity_bytes,
+		 per_cluster = bits_per_cluster(q);
 	uint64_t bit = offset / granularity, end = (offset + len - 1) / granularity + 1, next;
 	enum status st = ST_OK;
 
@@ -324,14 +356,18 @@ enum status qcow2_bitmaps_note(struct qcow2_image *q, uint64_t offset, uint64_t 
 	return st;
 }
 
-/* ---- add, remove, clear, enable ----------------------------------------------------------------------------------- */
+/* ---- add, remove, clear, enable ---- */
 
-static enum status failed(const struct qcow2_image *q, size_t i, enum status st, const char *what, struct error *err)
+static enum status failed(const struct qcow2_image *q, size_t i, enum status st, const char *what,
+			  struct error *err)
 {
 	if (st == ST_CORRUPT)
-		return fail(err, st, "%s the bitmap \"%s\": its table refers to clusters that are not its own; check the image",
+		return fail(err, st,
+			    "%s the bitmap \"%s\": its table refers to clusters that are not its "
+			    "own; check the image",
 			    what, q->image.bitmaps[i].name);
-	return fail(err, st, "%s the bitmap \"%s\": %s", what, q->image.bitmaps[i].name, status_text(st));
+	return fail(err, st, "%s the bitmap \"%s\": %s", what, q->image.bitmaps[i].name,
+		    status_text(st));
 }
 
 static enum status check_new(struct qcow2_image *q, const struct bitmap *new, struct error *err)
@@ -340,20 +376,28 @@ static enum status check_new(struct qcow2_image *q, const struct bitmap *new, st
 	struct qcow2_bitmaps_place place = { .n = 1 };
 
 	if (q->header.version < 3)
-		return fail(err, ST_UNSUPPORTED, "version 2 of the format (compat 0.10) has no bitmaps");
+		return fail(err, ST_UNSUPPORTED,
+			    "version 2 of the format (compat 0.10) has no bitmaps");
 	if (image->size == 0)
 		return fail(err, ST_INVALID, "its disk of 0 bytes cannot have bitmaps");
 	if (*new->name == '\0' || text_length(new->name) > QCOW2_BITMAP_NAME_MAX)
-		return fail(err, ST_INVALID, "the name of a bitmap has 1 to %d bytes, not %zu", QCOW2_BITMAP_NAME_MAX,
-			    text_length(new->name));
-	if (!is_power_of_two(new->granularity_bytes) || new->granularity_bytes < UINT64_C(1) << QCOW2_GRANULARITY_BITS_MIN ||
+		return fail(err, ST_INVALID, "the name of a bitmap has 1 to %d bytes, not %zu",
+			    QCOW2_BITMAP_NAME_MAX, text_length(new->name));
+	if (!is_power_of_two(new->granularity_bytes) ||
+	    new->granularity_bytes < UINT64_C(1) << QCOW2_GRANULARITY_BITS_MIN ||
 	    new->granularity_bytes > UINT64_C(1) << QCOW2_GRANULARITY_BITS_MAX)
-		return fail(err, ST_INVALID, "the granularity %ju is not a power of two from 512 to 2G", new->granularity_bytes);
+		return fail(err, ST_INVALID,
+			    "the granularity %ju is not a power of two from 512 to 2G",
+			    new->granularity_bytes);
 	if (div_up(qcow2_bitmap_bits(new, image->size), 8) > QCOW2_BITMAP_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "with a granularity of %ju bytes a bitmap of the disk of %ju would be larger than %d "
-			    "bytes; use a larger one", new->granularity_bytes, image->size, QCOW2_BITMAP_BYTES_MAX);
-	if (image->n_bitmaps >= QCOW2_BITMAPS_MAX || directory_bytes(image) + entry_bytes(new->name) > DIRECTORY_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "it has %zu bitmaps, and can have no more", image->n_bitmaps);
+		return fail(err, ST_TOO_LARGE,
+			    "with a granularity of %ju bytes a bitmap of the disk of %ju would be "
+			    "larger than %d bytes; use a larger one",
+			    new->granularity_bytes, image->size, QCOW2_BITMAP_BYTES_MAX);
+	if (image->n_bitmaps >= QCOW2_BITMAPS_MAX ||
+	    directory_bytes(image) + entry_bytes(new->name) > DIRECTORY_BYTES_MAX)
+		return fail(err, ST_TOO_LARGE, "it has %zu bitmaps, and can have no more",
+			    image->n_bitmaps);
 	for (size_t i = 0; i < image->n_bitmaps; i++)
 		if (text_equal(image->bitmaps[i].name, new->name))
 			return fail(err, ST_EXISTS, "it has a bitmap \"%s\" already", new->name);
@@ -361,7 +405,8 @@ static enum status check_new(struct qcow2_image *q, const struct bitmap *new, st
 }
 
 /* Puts one more at the end of both lists. */
-static enum status append(struct qcow2_image *q, const struct bitmap *bitmap, const struct qcow2_bitmap *inner)
+static enum status append(struct qcow2_image *q, const struct bitmap *bitmap,
+			  const struct qcow2_bitmap *inner)
 {
 	size_t n = q->image.n_bitmaps;
 	struct bitmap *bitmaps = mem_alloc((n + 1) * sizeof *bitmaps);
@@ -389,8 +434,8 @@ static enum status append(struct qcow2_image *q, const struct bitmap *bitmap, co
 	return ST_OK;
 }
 
-enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t granularity_bytes, bool automatic,
-			     bool write, struct error *err)
+enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t granularity_bytes,
+			     bool automatic, bool write, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	struct bitmap bitmap = {
@@ -469,7 +514,8 @@ enum status qcow2_bitmap_clear(struct image *image, size_t index, struct error *
 	return qcow2_changed(q, st) == ST_OK ? ST_OK : failed(q, index, st, "clearing", err);
 }
 
-enum status qcow2_bitmap_set_automatic(struct image *image, size_t index, bool automatic, struct error *err)
+enum status qcow2_bitmap_set_automatic(struct image *image, size_t index, bool automatic,
+				       struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	enum status st = qcow2_may_change(q, err);
@@ -483,23 +529,29 @@ enum status qcow2_bitmap_set_automatic(struct image *image, size_t index, bool a
 	return qcow2_changed(q, st) == ST_OK ? ST_OK : failed(q, index, st, "changing", err);
 }
 
-/* ---- another size of the disk ------------------------------------------------------------------------------------- */
+/* ---- another size of the disk ---- */
 
-enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *q, uint64_t disk_bytes, uint64_t *ret_clusters,
-				      struct error *err)
+enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *q, uint64_t disk_bytes,
+				      uint64_t *ret_clusters, struct error *err)
 {
 	*ret_clusters = 0;
 	for (size_t i = 0; i < q->image.n_bitmaps; i++) {
 		const struct bitmap *bitmap = &q->image.bitmaps[i];
 
 		if (bitmap->in_use)
-			return fail(err, ST_CORRUPT, "its bitmap \"%s\" was not stored when it should have been, and cannot get another "
-				    "size; `efi-img bitmap --remove` deletes it", bitmap->name);
+			return fail(err, ST_CORRUPT,
+				    "its bitmap \"%s\" was not stored when it should have been, "
+				    "and cannot get another size; `efi-img bitmap --remove` "
+				    "deletes it",
+				    bitmap->name);
 		if (div_up(qcow2_bitmap_bits(bitmap, disk_bytes), 8) > QCOW2_BITMAP_BYTES_MAX)
-			return fail(err, ST_TOO_LARGE, "for a disk of %ju bytes its bitmap \"%s\" would be larger than %d bytes; delete "
-				    "it, or add it anew with a larger granularity", disk_bytes, bitmap->name,
-				    QCOW2_BITMAP_BYTES_MAX);
-		*ret_clusters += 1 + div_up(qcow2_bitmap_entries(q, bitmap, disk_bytes) * 8, q->image.cluster_bytes);
+			return fail(err, ST_TOO_LARGE,
+				    "for a disk of %ju bytes its bitmap \"%s\" would be larger "
+				    "than %d bytes; delete it, or add it anew with a larger "
+				    "granularity",
+				    disk_bytes, bitmap->name, QCOW2_BITMAP_BYTES_MAX);
+		*ret_clusters += 1 + div_up(qcow2_bitmap_entries(q, bitmap, disk_bytes) * 8,
+					    q->image.cluster_bytes);
 	}
 	return ST_OK;
 }
@@ -514,14 +566,19 @@ enum status qcow2_bitmaps_begin_resize(struct qcow2_image *q)
 	return st == ST_OK && marked ? qcow2_barrier(q) : st;
 }
 
-/* Makes the unused bits of the last cluster that stays zeros, as they must be, and new ones have to be. */
+/*
+ * Makes the unused bits of the last cluster that stays zeros, as they must be, and new ones have to
+ * be.
+ */
 static enum status clear_tail(struct qcow2_image *q, size_t i, uint64_t disk_bytes)
 {
 	const struct bitmap *bitmap = &q->image.bitmaps[i];
 	uint64_t per_cluster = bits_per_cluster(q), entry;
-	uint64_t n = min_u64(qcow2_bitmap_bits(bitmap, bitmap->disk_bytes), qcow2_bitmap_bits(bitmap, disk_bytes));
+	uint64_t n = min_u64(qcow2_bitmap_bits(bitmap, bitmap->disk_bytes),
+			     qcow2_bitmap_bits(bitmap, disk_bytes));
 	uint8_t *bytes;
-	enum status st = n % per_cluster != 0 ? qcow2_bitmap_entry(q, i, n / per_cluster, &entry) : ST_OK;
+	enum status st = n % per_cluster != 0 ? qcow2_bitmap_entry(q, i, n / per_cluster, &entry)
+					      : ST_OK;
 
 	if (st != ST_OK || n % per_cluster == 0 || entry == 0)
 		return st;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/qcow2/cache.h"
 
 #include "base/check.h"
@@ -11,7 +12,8 @@ enum status qcow2_cache_init(struct qcow2_cache *cache, struct blk *file, size_t
 	*cache = (struct qcow2_cache){
 		.file = file,
 		.table_bytes = table_bytes,
-		.n_slots = (size_t)min_u64(max_u64(n, QCOW2_CACHE_SLOTS_MIN), QCOW2_CACHE_SLOTS_MAX),
+		.n_slots = (size_t)min_u64(max_u64(n, QCOW2_CACHE_SLOTS_MIN),
+					   QCOW2_CACHE_SLOTS_MAX),
 	};
 	cache->slot = mem_alloc(cache->n_slots * sizeof *cache->slot);
 	return cache->slot != NULL ? ST_OK : ST_NO_MEMORY;
@@ -25,7 +27,10 @@ void qcow2_cache_free(struct qcow2_cache *cache)
 	*cache = (struct qcow2_cache){ 0 };
 }
 
-/* The slot that has the table, or else the one to be used for it: the longest unused without changes. */
+/*
+ * The slot that has the table, or else the one to be used for it: the longest unused without
+ * changes.
+ */
 static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
 {
 	size_t oldest = cache->n_slots;
@@ -35,7 +40,9 @@ static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
 	for (size_t i = 0; i < cache->n_slots; i++) {
 		if (cache->slot[i].offset == offset)
 			return i;
-		if (!cache->slot[i].changed && (oldest == cache->n_slots || cache->slot[i].last_use < cache->slot[oldest].last_use))
+		if (!cache->slot[i].changed &&
+		    (oldest == cache->n_slots ||
+		     cache->slot[i].last_use < cache->slot[oldest].last_use))
 			oldest = i;
 	}
 	CHECK(oldest < cache->n_slots);
@@ -148,7 +155,8 @@ enum status qcow2_cache_write(struct qcow2_cache *cache)
 
 	while (cache->n_changed > 0) {
 		size_t i = next_changed(cache, offset);
-		enum status st = blk_write(cache->file, cache->slot[i].offset, cache->slot[i].bytes, cache->table_bytes);
+		enum status st = blk_write(cache->file, cache->slot[i].offset, cache->slot[i].bytes,
+					   cache->table_bytes);
 
 		if (st != ST_OK)
 			return st;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdbool.h>
@@ -7,15 +8,19 @@
 #include "blk/blk.h"
 
 /*
- * A bounded cache of the tables of an image (L2 tables, refcount blocks), one cluster each. The longest unused goes first, but a changed
- * table stays until qcow2_cache_write(): when that may be is a matter of order, which commit.c decides.
+ * A bounded cache of the tables of an image (L2 tables, refcount blocks), one cluster each. The
+ * longest unused goes first, but a changed table stays until qcow2_cache_write(): when that may be
+ * is a matter of order, which commit.c decides.
  */
 enum {
-	QCOW2_CACHE_BYTES = 16 << 20, /* at most, for each of its caches; with 64 KiB clusters that maps 128 GiB */
-	QCOW2_CACHE_SLOTS_MIN = 8,    /* also of tables of 2 MiB */
+	/* at most, for each of its caches; with 64 KiB clusters that maps 128 GiB */
+	QCOW2_CACHE_BYTES = 16 << 20,
+	QCOW2_CACHE_SLOTS_MIN = 8, /* also of tables of 2 MiB */
 	QCOW2_CACHE_SLOTS_MAX = 1024,
-	QCOW2_CACHE_TRIES = 8,        /* to read a table, for those who go on with others: reading bad places takes long */
-	QCOW2_CACHE_CLEAN_MIN = 4,    /* slots that must be free of changes, so that an operation never runs out of them */
+	/* to read a table, for those who go on with others: reading bad places takes long */
+	QCOW2_CACHE_TRIES = 8,
+	/* slots that must be free of changes, so that an operation never runs out of them */
+	QCOW2_CACHE_CLEAN_MIN = 4,
 };
 
 struct qcow2_cache {
@@ -24,25 +29,27 @@ struct qcow2_cache {
 	size_t n_slots, n_changed;
 	uint64_t clock;
 	struct {
-		uint64_t offset;  /* of the table that could not be read last time, */
-		unsigned n;       /* and how often that was; QCOW2_CACHE_TRIES: it is not tried again */
+		uint64_t offset; /* of the table that could not be read last time, */
+		/* and how often that was; QCOW2_CACHE_TRIES: it is not tried again */
+		unsigned n;
 		enum status status;
 	} failed;
-	size_t recent;            /* the slot that was used last: mostly the one that is wanted next */
+	/* the slot that was used last: mostly the one that is wanted next */
+	size_t recent;
 	struct {
-		uint8_t *bytes;   /* allocated when the slot is first used */
-		uint64_t offset;  /* in the file; 0: empty */
+		uint8_t *bytes;  /* allocated when the slot is first used */
+		uint64_t offset; /* in the file; 0: empty */
 		uint64_t last_use;
 		bool changed;
-	} *slot;
+	} * slot;
 };
 
 enum status qcow2_cache_init(struct qcow2_cache *, struct blk *file, size_t table_bytes);
 void qcow2_cache_free(struct qcow2_cache *); /* half-initialised ones as well */
 
 /*
- * The table at `offset` > 0 of the file, read if need be; what lies behind the end of the file is zeros. *ret is valid until the
- * cache is asked for QCOW2_CACHE_CLEAN_MIN - 1 other tables.
+ * The table at `offset` > 0 of the file, read if need be; what lies behind the end of the file is
+ * zeros. *ret is valid until the cache is asked for QCOW2_CACHE_CLEAN_MIN - 1 other tables.
  */
 enum status qcow2_cache_get(struct qcow2_cache *, uint64_t offset, uint8_t **ret);
 

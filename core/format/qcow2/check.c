@@ -1,15 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checking an image: every reference to a cluster of the file is counted, and compared with the refcounts of the file.
+ * Checking an image: every reference to a cluster of the file is counted, and compared with the
+ * refcounts of the file.
  *
- * Nothing that an image says decides how much memory or time that takes, only the length of its file:
- * - Memory: for each cluster of the file as many bits as a refcount has, and four (what it is used as). With clusters
- *   of 64 KiB and refcounts of 16 bits that is 40 MiB per TiB of file. Besides, one cluster, and QCOW2_CHECK_PIECE
- *   entries of a table.
- * - Tables end, for us, where the file ends. In a sound image L1 and bitmap tables do not overlap, so that all of them
- *   together are no longer than the file; and an L1 table has no more L2 tables than the file has clusters. What goes
- *   beyond is corrupt and not walked.
+ * Nothing that an image says decides how much memory or time that takes, only the length of its
+ * file:
+ * - Memory: for each cluster of the file as many bits as a refcount has, and four (what it is used
+ *   as). With clusters of 64 KiB and refcounts of 16 bits that is 40 MiB per TiB of file. Besides,
+ *   one cluster, and QCOW2_CHECK_PIECE entries of a table.
+ * - Tables end, for us, where the file ends. In a sound image L1 and bitmap tables do not overlap,
+ *   so that all of them together are no longer than the file; and an L1 table has no more L2 tables
+ *   than the file has clusters. What goes beyond is corrupt and not walked.
  *
- * Problems are counted as qemu-img counts them; check_references.c and check_refcounts.c say what it does not see.
+ * Problems are counted as qemu-img counts them; check_references.c and check_refcounts.c say what
+ * it does not see.
  */
 #include "format/qcow2/check.h"
 
@@ -17,22 +21,23 @@
 #include "base/range.h"
 #include "platform/person.h"
 
-/* ---- problems ----------------------------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
-__attribute__((format(printf, 3, 0)))
-static void tell(struct qcow2_check *c, const char *kind, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void tell(struct qcow2_check *c, const char *kind,
+						       const char *format, va_list args)
 {
 	c->n_problems++;
 	if (c->problems == NULL)
 		return;
 	if (c->n_problems == CHECK_PROBLEMS_MAX + 1)
-		out_printf(c->problems, "These are %d problems; the others are only counted.\n", CHECK_PROBLEMS_MAX);
+		out_printf(c->problems, "These are %d problems; the others are only counted.\n",
+			   CHECK_PROBLEMS_MAX);
 	if (c->n_problems > CHECK_PROBLEMS_MAX)
 		return;
 	out_printf(c->problems, "%s: ", kind);
 	if (c->place.table != NULL)
-		out_printf(c->problems, "%s at 0x%jx, entry %ju (0x%jx): ", c->place.table, c->place.offset, c->place.index,
-			   c->place.value);
+		out_printf(c->problems, "%s at 0x%jx, entry %ju (0x%jx): ", c->place.table,
+			   c->place.offset, c->place.index, c->place.value);
 	out_vprintf(c->problems, format, args);
 	out_text(c->problems, "\n");
 }
@@ -67,16 +72,19 @@ void qcow2_check_unknown(struct qcow2_check *c, uint64_t n, const char *format, 
 	c->result.check_errors += n;
 }
 
-/* ---- reading tables ----------------------------------------------------------------------------------------------- */
+/* ---- reading tables ---- */
 
-static enum status read_some(struct qcow2_check *c, const char *what, uint64_t offset, void *buf, size_t n)
+static enum status read_some(struct qcow2_check *c, const char *what, uint64_t offset, void *buf,
+			     size_t n)
 {
 	enum status st;
 
 	if (platform_cancelled())
 		return fail(c->err, ST_CANCELLED, "%s", status_text(ST_CANCELLED));
 	st = blk_read_padded(c->file, offset, buf, n);
-	return st == ST_OK ? ST_OK : fail(c->err, st, "reading the %s at 0x%jx: %s", what, offset, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(c->err, st, "reading the %s at 0x%jx: %s", what, offset,
+				  status_text(st));
 }
 
 uint64_t qcow2_check_in_file(const struct qcow2_check *c, uint64_t offset, uint64_t n)
@@ -84,11 +92,12 @@ uint64_t qcow2_check_in_file(const struct qcow2_check *c, uint64_t offset, uint6
 	return offset < c->file->size ? min_u64(n, div_up(c->file->size - offset, 8)) : 0;
 }
 
-enum status qcow2_check_piece(struct qcow2_check *c, const char *what, uint64_t offset, uint64_t first, uint64_t n,
-			      uint64_t *ret_count)
+enum status qcow2_check_piece(struct qcow2_check *c, const char *what, uint64_t offset,
+			      uint64_t first, uint64_t n, uint64_t *ret_count)
 {
 	*ret_count = min_u64(n - first, QCOW2_CHECK_PIECE);
-	return read_some(c, what, offset + first * 8, c->piece, (size_t)*ret_count * sizeof *c->piece);
+	return read_some(c, what, offset + first * 8, c->piece,
+			 (size_t)*ret_count * sizeof *c->piece);
 }
 
 enum status qcow2_check_table(struct qcow2_check *c, const char *what, uint64_t offset)
@@ -96,7 +105,7 @@ enum status qcow2_check_table(struct qcow2_check *c, const char *what, uint64_t 
 	return read_some(c, what, offset, c->table, c->q->image.cluster_bytes);
 }
 
-/* ---- the check as a whole ----------------------------------------------------------------------------------------- */
+/* ---- the check as a whole ---- */
 
 enum status qcow2_check_begin(struct qcow2_check *c)
 {
@@ -129,7 +138,8 @@ enum status qcow2_check_all(struct qcow2_check *c)
 	return st == ST_OK ? qcow2_check_copied(c) : st;
 }
 
-enum status qcow2_check(struct image *image, struct out *problems, struct check_result *ret, struct error *err)
+enum status qcow2_check(struct image *image, struct out *problems, struct check_result *ret,
+			struct error *err)
 {
 	struct qcow2_check c = {
 		.q = (const struct qcow2_image *)image,

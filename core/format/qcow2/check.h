@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "base/out.h"
@@ -5,7 +6,10 @@
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
 
-/* What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c; and repair.c. */
+/*
+ * What the files of a check share: check.c, check_counts.c, check_references.c, check_refcounts.c;
+ * and repair.c.
+ */
 
 enum {
 	QCOW2_CHECK_PIECE = 8192, /* entries of a long table that are in memory at once */
@@ -14,7 +18,10 @@ enum {
 /* Most clusters that a file can have to be checked: the number that qemu-img checks too. */
 #define QCOW2_CHECK_CLUSTERS_MAX ((uint64_t)INT32_MAX)
 
-/* What a cluster of the file is used as. One that is used as two things is corrupt, whatever its refcount says. */
+/*
+ * What a cluster of the file is used as. One that is used as two things is corrupt, whatever its
+ * refcount says.
+ */
 enum qcow2_use {
 	QCOW2_USE_DATA = 1,  /* of the guest, also compressed */
 	QCOW2_USE_L2 = 2,    /* an L2 table: several L1 tables can have it */
@@ -31,41 +38,57 @@ struct qcow2_check {
 
 	struct out *problems; /* NULL: they are only counted */
 	uint64_t n_problems;
-	/* Where we are: the entry of a table; table NULL: nowhere in particular. It is printed with each problem. */
+	/*
+	 * Where we are: the entry of a table; table NULL: nowhere in particular. It is printed with
+	 * each problem.
+	 */
 	struct qcow2_place {
 		const char *table;
 		uint64_t offset, index, value;
 	} place;
 
 	uint64_t n_clusters; /* of the file; one more if an unaligned entry leads across its end */
-	/* The references that were found, later the refcounts of the file; laid out as in refcount blocks. */
+	/*
+	 * The references that were found, later the refcounts of the file; laid out as in refcount
+	 * blocks.
+	 */
 	uint8_t *counts;
-	uint8_t *uses;       /* enum qcow2_use, four bits each, the first cluster in the lower ones */
-	bool overlaps;       /* a cluster is used as two things */
-	bool unreadable;     /* some refcounts of the file could not be had */
+	/* enum qcow2_use, four bits each, the first cluster in the lower ones */
+	uint8_t *uses;
+	bool overlaps;   /* a cluster is used as two things */
+	bool unreadable; /* some refcounts of the file could not be had */
 
 	/* Of the corruptions, for a repair: */
 	uint64_t n_flags;      /* COPIED flags that are wrong */
 	uint64_t n_mendable;   /* L2 entries that qcow2_check_mendable() says can be mended */
 	uint64_t n_incomplete; /* snapshots that do not say the size of the disk */
-	/* The refcount structures cannot be used as they are: a block is not where one can be, or is missing, or one of them is used twice; */
+	/*
+	 * The refcount structures cannot be used as they are: a block is not where one can be, or
+	 * is missing, or one of them is used twice;
+	 */
 	bool unusable;
-	/* with that, or a cluster in use whose refcount is 0, qemu-img does not repair leaks alone. */
+	/*
+	 * with that, or a cluster in use whose refcount is 0, qemu-img does not repair leaks alone.
+	 */
 	bool needs_rebuild;
-	/* References that lead behind the end of the file: whether one does so before this offset, to where the file might grow. */
+	/*
+	 * References that lead behind the end of the file: whether one does so before this offset,
+	 * to where the file might grow.
+	 */
 	uint64_t growth_end;
 	bool in_the_way;
 
-	uint8_t *table;      /* one cluster: an L2 table or a refcount block */
-	be64 *piece;         /* of a longer table */
-	uint64_t table_bytes_left; /* of L1 and bitmap tables, before it is clear that they overlap */
+	uint8_t *table; /* one cluster: an L2 table or a refcount block */
+	be64 *piece;    /* of a longer table */
+	/* of L1 and bitmap tables, before it is clear that they overlap */
+	uint64_t table_bytes_left;
 };
 
 /* ---- check.c ---- */
 
 /*
- * Gets ready to count references from 0 on. On failure qcow2_check_end() is due as well. The caller has set the first
- * four members.
+ * Gets ready to count references from 0 on. On failure qcow2_check_end() is due as well. The caller
+ * has set the first four members.
  */
 enum status qcow2_check_begin(struct qcow2_check *);
 void qcow2_check_end(struct qcow2_check *);
@@ -74,20 +97,25 @@ void qcow2_check_end(struct qcow2_check *);
 enum status qcow2_check_all(struct qcow2_check *);
 
 /* Counts a problem, and prints it with the place where it is. */
-void qcow2_check_corrupt(struct qcow2_check *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void qcow2_check_leak(struct qcow2_check *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void qcow2_check_corrupt(struct qcow2_check *, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void qcow2_check_leak(struct qcow2_check *, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void qcow2_check_unknown(struct qcow2_check *, uint64_t n, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* How many of the `n` entries of a table at `offset` are in the file: those behind its end are zeros. */
+/*
+ * How many of the `n` entries of a table at `offset` are in the file: those behind its end are
+ * zeros.
+ */
 uint64_t qcow2_check_in_file(const struct qcow2_check *, uint64_t offset, uint64_t n);
 
 /*
- * Reads the entries of a table of `n` from `first` on into c->piece: *ret_count of them. `what` names the table in an
- * error. Asks whether to stop: ST_CANCELLED.
+ * Reads the entries of a table of `n` from `first` on into c->piece: *ret_count of them. `what`
+ * names the table in an error. Asks whether to stop: ST_CANCELLED.
  */
-enum status qcow2_check_piece(struct qcow2_check *, const char *what, uint64_t offset, uint64_t first, uint64_t n,
-			      uint64_t *ret_count);
+enum status qcow2_check_piece(struct qcow2_check *, const char *what, uint64_t offset,
+			      uint64_t first, uint64_t n, uint64_t *ret_count);
 
 /* Reads the cluster at `offset`, which need not be aligned, into c->table. Asks whether to stop. */
 enum status qcow2_check_table(struct qcow2_check *, const char *what, uint64_t offset);
@@ -111,16 +139,22 @@ bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
 
 /* ---- check_references.c ---- */
 
-/* Counts all references to clusters, except those of the refcount structures, and checks the tables that have them. */
+/*
+ * Counts all references to clusters, except those of the refcount structures, and checks the tables
+ * that have them.
+ */
 enum status qcow2_check_references(struct qcow2_check *);
 
 /*
- * Whether an L2 entry only reserves a place for zeros, and that where there can be none: it can become one without a
- * place.
+ * Whether an L2 entry only reserves a place for zeros, and that where there can be none: it can
+ * become one without a place.
  */
 bool qcow2_check_mendable(const struct qcow2_check *, uint64_t entry, uint64_t bitmap);
 
-/* Notes that tables of so many bytes are about to be walked. False: they cannot all be different ones. */
+/*
+ * Notes that tables of so many bytes are about to be walked. False: they cannot all be different
+ * ones.
+ */
 bool qcow2_check_take_table(struct qcow2_check *, uint64_t bytes);
 
 /* ---- check_refcounts.c ---- */
@@ -138,9 +172,11 @@ enum status qcow2_check_blocks(struct qcow2_check *);
 enum status qcow2_check_refcounts(struct qcow2_check *);
 
 /*
- * A refcount of the file; where it was not compared, it is read. *ret_known false: it cannot be had.
+ * A refcount of the file; where it was not compared, it is read. *ret_known false: it cannot be
+ * had.
  */
-enum status qcow2_check_refcount(struct qcow2_check *, uint64_t cluster, uint64_t *ret, bool *ret_known);
+enum status qcow2_check_refcount(struct qcow2_check *, uint64_t cluster, uint64_t *ret,
+				 bool *ret_known);
 
 /* Checks the COPIED flags of the active tables against these refcounts. */
 enum status qcow2_check_copied(struct qcow2_check *);

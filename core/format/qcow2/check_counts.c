@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* How often each cluster of the file is referred to, and as what. */
 #include "base/check.h"
 #include "base/memory.h"
@@ -7,10 +8,12 @@
 
 enum status qcow2_counts_init(struct qcow2_check *c)
 {
-	uint64_t n = div_up(c->file->size, qcow2_cluster_bytes(&c->q->header)), counts_bytes, uses_bytes;
+	uint64_t n = div_up(c->file->size, qcow2_cluster_bytes(&c->q->header)), counts_bytes,
+		 uses_bytes;
 
 	if (n > QCOW2_CHECK_CLUSTERS_MAX)
-		return fail(c->err, ST_TOO_LARGE, "its file has %ju clusters of %u bytes; at most %ju can be checked", n,
+		return fail(c->err, ST_TOO_LARGE,
+			    "its file has %ju clusters of %u bytes; at most %ju can be checked", n,
 			    c->q->image.cluster_bytes, QCOW2_CHECK_CLUSTERS_MAX);
 	c->n_clusters = n;
 	/* one more, see struct qcow2_check */
@@ -19,7 +22,8 @@ enum status qcow2_counts_init(struct qcow2_check *c)
 	c->counts = mem_alloc((size_t)counts_bytes);
 	c->uses = mem_alloc((size_t)uses_bytes);
 	if (c->counts == NULL || c->uses == NULL)
-		return fail(c->err, ST_NO_MEMORY, "counting the references to its %ju clusters takes %ju bytes: %s", n,
+		return fail(c->err, ST_NO_MEMORY,
+			    "counting the references to its %ju clusters takes %ju bytes: %s", n,
 			    counts_bytes + uses_bytes, status_text(ST_NO_MEMORY));
 	return ST_OK;
 }
@@ -76,7 +80,8 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 		return;
 	/* The file may end inside its last cluster. */
 	if (!range_ok(offset, bytes, c->file->size + qcow2_cluster_bytes(&c->q->header) - 1)) {
-		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, behind the end of the file", bytes, offset);
+		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, behind the end of the file",
+				    bytes, offset);
 		if (offset < c->growth_end)
 			c->in_the_way = true;
 		return;
@@ -86,7 +91,10 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 	for (uint64_t cluster = offset >> cluster_bits; cluster <= last; cluster++) {
 		mark(c, cluster, use);
 		if (!add(c, cluster))
-			qcow2_check_corrupt(c, "refers to cluster %ju (at 0x%jx), which has more users than a refcount of %u bits "
-					    "can count", cluster, cluster << cluster_bits, 1u << c->q->header.refcount_order);
+			qcow2_check_corrupt(c,
+					    "refers to cluster %ju (at 0x%jx), which has more "
+					    "users than a refcount of %u bits can count",
+					    cluster, cluster << cluster_bits,
+					    1u << c->q->header.refcount_order);
 	}
 }

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The refcounts of the file, and the flags that repeat them: sections "Host cluster management" and "Cluster mapping".
+ * The refcounts of the file, and the flags that repeat them: sections "Host cluster management" and
+ * "Cluster mapping".
  *
- * Told here, but not by qemu-img: a cluster that is used as two things although its refcount is right, as a live L2
- * table that was handed out again for data.
+ * Told here, but not by qemu-img: a cluster that is used as two things although its refcount is
+ * right, as a live L2 table that was handed out again for data.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -14,17 +16,20 @@ static uint64_t per_block(const struct qcow2_check *c)
 	return qcow2_refcounts_per_block(&c->q->header);
 }
 
-/* ---- refcount blocks ---------------------------------------------------------------------------------------------- */
+/* ---- refcount blocks ---- */
 
 static void check_block(struct qcow2_check *c, uint64_t entry)
 {
 	unsigned cluster_bits = c->q->header.cluster_bits;
-	uint64_t offset = entry & QCOW2_REFTABLE_OFFSET, cluster = offset >> cluster_bits, n, before = c->result.corruptions;
+	uint64_t offset = entry & QCOW2_REFTABLE_OFFSET, cluster = offset >> cluster_bits, n,
+		 before = c->result.corruptions;
 
 	if ((entry & QCOW2_REFTABLE_RESERVED) != 0) {
-		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & QCOW2_REFTABLE_RESERVED);
+		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx",
+				    entry & QCOW2_REFTABLE_RESERVED);
 	} else if (offset % qcow2_cluster_bytes(&c->q->header) != 0) {
-		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the cluster size");
+		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the "
+				       "cluster size");
 	} else if (cluster >= c->n_clusters) {
 		qcow2_check_corrupt(c, "the refcount block is behind the end of the file");
 		c->unusable = true;
@@ -33,7 +38,10 @@ static void check_block(struct qcow2_check *c, uint64_t entry)
 		qcow2_count(c, QCOW2_USE_OTHER, offset, qcow2_cluster_bytes(&c->q->header));
 		n = qcow2_counts_get(c, cluster);
 		if (n != 1)
-			qcow2_check_corrupt(c, "the cluster of the refcount block is referred to %ju times", n);
+			qcow2_check_corrupt(c,
+					    "the cluster of the refcount block is referred to %ju "
+					    "times",
+					    n);
 		c->unusable |= qcow2_counts_overlap(c, cluster);
 	}
 	if (c->result.corruptions > before)
@@ -43,7 +51,8 @@ static void check_block(struct qcow2_check *c, uint64_t entry)
 enum status qcow2_check_blocks(struct qcow2_check *c)
 {
 	static const char what[] = "refcount table";
-	uint64_t table = c->q->header.reftable_offset, n = qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c));
+	uint64_t table = c->q->header.reftable_offset,
+		 n = qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c));
 	enum status st = ST_OK;
 
 	c->place = (struct qcow2_place){ .table = NULL };
@@ -65,7 +74,7 @@ enum status qcow2_check_blocks(struct qcow2_check *c)
 	return st;
 }
 
-/* ---- refcounts ---------------------------------------------------------------------------------------------------- */
+/* ---- refcounts ---- */
 
 /* Whether refcounts can be had from the block of an entry of the refcount table. */
 static bool is_readable(const struct qcow2_check *c, uint64_t offset)
@@ -77,27 +86,37 @@ static bool is_readable(const struct qcow2_check *c, uint64_t offset)
 
 static void compare_cluster(struct qcow2_check *c, uint64_t cluster, uint64_t refcount)
 {
-	uint64_t counted = qcow2_counts_get(c, cluster), offset = cluster << c->q->header.cluster_bits;
+	uint64_t counted = qcow2_counts_get(c, cluster),
+		 offset = cluster << c->q->header.cluster_bits;
 	bool overlap = c->overlaps && qcow2_counts_overlap(c, cluster);
 	const char *also = overlap ? "; it is used as two different things" : "";
 
 	if (refcount == 0 && counted > 0)
 		c->needs_rebuild = true;
 	if (refcount < counted)
-		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to %ju times%s", cluster,
-				    offset, refcount, counted, also);
+		qcow2_check_corrupt(c,
+				    "cluster %ju at 0x%jx: its refcount is %ju, but it is referred "
+				    "to %ju times%s",
+				    cluster, offset, refcount, counted, also);
 	else if (refcount > counted)
-		qcow2_check_leak(c, "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to %ju times%s", cluster,
-				 offset, refcount, counted, also);
+		qcow2_check_leak(c,
+				 "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to "
+				 "%ju times%s",
+				 cluster, offset, refcount, counted, also);
 	else if (overlap)
-		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount of %ju is right%s", cluster, offset, refcount, also);
+		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount of %ju is right%s",
+				    cluster, offset, refcount, also);
 }
 
-/* Compares block `index`, whose refcounts are in c->table: those of a block, or zeros if there is none. */
+/*
+ * Compares block `index`, whose refcounts are in c->table: those of a block, or zeros if there is
+ * none.
+ */
 static void compare_block(struct qcow2_check *c, uint64_t index, bool exists)
 {
 	unsigned order = c->q->header.refcount_order;
-	uint64_t first = index * per_block(c), n = min_u64(per_block(c), c->n_clusters - first), used = n;
+	uint64_t first = index * per_block(c), n = min_u64(per_block(c), c->n_clusters - first),
+		 used = n;
 	uint8_t *counts = c->counts + index * qcow2_cluster_bytes(&c->q->header);
 	size_t bytes = (size_t)div_up(n << order, 8);
 
@@ -116,8 +135,11 @@ static void compare_block(struct qcow2_check *c, uint64_t index, bool exists)
 
 enum status qcow2_check_refcounts(struct qcow2_check *c)
 {
-	uint64_t table = c->q->header.reftable_offset, n_blocks = div_up(c->n_clusters, per_block(c));
-	uint64_t n = min_u64(qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c)), n_blocks), count = 0;
+	uint64_t table = c->q->header.reftable_offset,
+		 n_blocks = div_up(c->n_clusters, per_block(c));
+	uint64_t n = min_u64(qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c)),
+			     n_blocks),
+		 count = 0;
 	enum status st = ST_OK;
 
 	c->result.image_end_offset = qcow2_cluster_bytes(&c->q->header);
@@ -128,11 +150,14 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 			st = qcow2_check_piece(c, "refcount table", table, i, n, &count);
 		if (st != ST_OK)
 			break;
-		offset = i < n ? be64_get(c->piece[i % QCOW2_CHECK_PIECE]) & QCOW2_REFTABLE_OFFSET : 0;
+		offset = i < n ? be64_get(c->piece[i % QCOW2_CHECK_PIECE]) & QCOW2_REFTABLE_OFFSET
+			       : 0;
 		if (!is_readable(c, offset)) {
 			c->unreadable = c->unusable = true;
-			qcow2_check_unknown(c, min_u64(per_block(c), c->n_clusters - i * per_block(c)),
-					    "the refcounts from cluster %ju on: there can be no refcount block at 0x%jx",
+			qcow2_check_unknown(c,
+					    min_u64(per_block(c), c->n_clusters - i * per_block(c)),
+					    "the refcounts from cluster %ju on: there can be no "
+					    "refcount block at 0x%jx",
 					    i * per_block(c), offset);
 			continue;
 		}
@@ -146,14 +171,16 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 	return st;
 }
 
-/* ---- COPIED ------------------------------------------------------------------------------------------------------- */
+/* ---- COPIED ---- */
 
 /* Reads one refcount from the file. */
-static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
+static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret,
+				 bool *ret_known)
 {
 	unsigned order = c->q->header.refcount_order;
 	uint64_t index = cluster / per_block(c), in_block = cluster % per_block(c), offset;
-	uint64_t at = in_block << order >> 3 & ~(uint64_t)7; /* in the block: the eight bytes that have it */
+	/* in the block: the eight bytes that have it */
+	uint64_t at = in_block << order >> 3 & ~(uint64_t)7;
 	uint8_t bytes[8];
 	enum status st;
 
@@ -161,7 +188,8 @@ static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 	*ret_known = true;
 	if (index >= qcow2_check_reftable_entries(c))
 		return ST_OK;
-	st = blk_read_padded(c->file, c->q->header.reftable_offset + index * 8, bytes, sizeof bytes);
+	st = blk_read_padded(c->file, c->q->header.reftable_offset + index * 8, bytes,
+			     sizeof bytes);
 	offset = bytes_from_be(bytes, sizeof bytes) & QCOW2_REFTABLE_OFFSET;
 	if (st != ST_OK || offset == 0)
 		return st;
@@ -174,7 +202,8 @@ static enum status read_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 	return st;
 }
 
-enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret, bool *ret_known)
+enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64_t *ret,
+				 bool *ret_known)
 {
 	enum status st = ST_OK;
 
@@ -183,11 +212,17 @@ enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 		*ret = qcow2_counts_get(c, cluster);
 	else
 		st = read_refcount(c, cluster, ret, ret_known);
-	return st == ST_OK ? ST_OK : fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(c->err, st, "reading the refcount of cluster %ju: %s", cluster,
+				  status_text(st));
 }
 
-/* Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be said about it. */
-static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file, bool *ret_known)
+/*
+ * Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be
+ * said about it.
+ */
+static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file,
+			      bool *ret_known)
 {
 	uint64_t refcount = 1;
 	bool copied = (c->place.value & QCOW2_COPIED) != 0;
@@ -195,12 +230,14 @@ static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_da
 
 	*ret_known = true;
 	if (!in_data_file)
-		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount, ret_known);
+		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount,
+					  ret_known);
 	if (st != ST_OK)
 		return st;
 	if (*ret_known && (refcount == 1) != copied) {
-		qcow2_check_corrupt(c, "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju", copied ? "" : "not ",
-				    offset, refcount);
+		qcow2_check_corrupt(c,
+				    "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju",
+				    copied ? "" : "not ", offset, refcount);
 		c->n_flags++;
 	}
 	return ST_OK;
@@ -208,16 +245,19 @@ static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_da
 
 static enum status check_l2_flags(struct qcow2_check *c, uint64_t table)
 {
-	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header), n = c->q->image.cluster_bytes / entry_bytes;
+	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header),
+	       n = c->q->image.cluster_bytes / entry_bytes;
 	bool data_file = (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
 	enum status st = qcow2_check_table(c, "L2 table", table);
 	bool known;
 
 	for (size_t i = 0; st == ST_OK && i < n; i++) {
-		uint64_t entry = bytes_from_be(c->table + i * entry_bytes, 8), offset = entry & QCOW2_ENTRY_OFFSET;
+		uint64_t entry = bytes_from_be(c->table + i * entry_bytes, 8),
+			 offset = entry & QCOW2_ENTRY_OFFSET;
 
 		if ((entry & QCOW2_L2_COMPRESSED) != 0 || offset == 0)
-			continue; /* cluster 0 of a data file is mapped by its flag, which is then right */
+			/* cluster 0 of a data file is mapped by its flag, which is then right */
+			continue;
 		c->place = (struct qcow2_place){ "L2 table", table, i, entry };
 		st = check_flag(c, offset, data_file, &known);
 	}
@@ -241,7 +281,8 @@ enum status qcow2_check_copied(struct qcow2_check *c)
 				continue;
 			c->place = (struct qcow2_place){ what, l1_offset, first + i, entry };
 			st = check_flag(c, offset, false, &known);
-			if (st == ST_OK && known && offset < c->file->size && ++n_tables <= c->n_clusters)
+			if (st == ST_OK && known && offset < c->file->size &&
+			    ++n_tables <= c->n_clusters)
 				st = check_l2_flags(c, offset);
 		}
 	}

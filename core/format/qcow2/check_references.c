@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What refers to the clusters of the file: sections "Header", "Cluster mapping", "Snapshots",
  * "Bitmaps" and "Full disk encryption header pointer".
@@ -26,21 +27,28 @@ static bool has_data_file(const struct qcow2_check *c)
 bool qcow2_check_take_table(struct qcow2_check *c, uint64_t bytes)
 {
 	if (bytes > c->table_bytes_left) {
-		qcow2_check_corrupt(c, "a table of %ju bytes is not looked at: together they are longer than the file", bytes);
+		qcow2_check_corrupt(c,
+				    "a table of %ju bytes is not looked at: together they are "
+				    "longer than the file",
+				    bytes);
 		return false;
 	}
 	c->table_bytes_left -= bytes;
 	return true;
 }
 
-/* ---- L2 tables ---------------------------------------------------------------------------------------------------- */
+/* ---- L2 tables ---- */
 
-/* Where an L2 table of the active disk would go on without a gap. NULL: a snapshot's, whose fragments do not count. */
+/*
+ * Where an L2 table of the active disk would go on without a gap. NULL: a snapshot's, whose
+ * fragments do not count.
+ */
 struct layout {
 	uint64_t next_offset; /* 0: nothing yet */
 };
 
-static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, struct layout *layout)
+static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bitmap,
+			     struct layout *layout)
 {
 	uint64_t offset;
 	uint32_t bytes;
@@ -66,7 +74,8 @@ static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bit
 
 bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t bitmap)
 {
-	bool empty = is_extended(c) ? (bitmap & LOW_HALF) == 0 : c->q->header.version >= 3 && (entry & QCOW2_L2_ZERO) != 0;
+	bool empty = is_extended(c) ? (bitmap & LOW_HALF) == 0
+				    : c->q->header.version >= 3 && (entry & QCOW2_L2_ZERO) != 0;
 
 	return empty && (entry & (QCOW2_L2_COMPRESSED | QCOW2_L2_RESERVED)) == 0 &&
 	       (entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&c->q->header) != 0;
@@ -76,14 +85,18 @@ bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t 
 static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest, uint64_t bitmap,
 			   struct layout *layout)
 {
-	uint64_t cluster_bytes = qcow2_cluster_bytes(&c->q->header), offset = entry & QCOW2_ENTRY_OFFSET;
+	uint64_t cluster_bytes = qcow2_cluster_bytes(&c->q->header),
+		 offset = entry & QCOW2_ENTRY_OFFSET;
 
 	if ((bitmap >> 32 & bitmap) != 0)
 		qcow2_check_corrupt(c, "subclusters that are both data and zeros (0x%jx)", bitmap);
 	if (offset % cluster_bytes != 0)
-		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size", offset);
+		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size",
+				    offset);
 	else if (!qcow2_entry_fits(&c->q->header, entry, guest))
-		qcow2_check_corrupt(c, "the offset 0x%jx in the data file is not that on the disk, 0x%jx",
+		qcow2_check_corrupt(c,
+				    "the offset 0x%jx in the data file is not that on the disk, "
+				    "0x%jx",
 				    offset, guest);
 	c->n_mendable += qcow2_check_mendable(c, entry, bitmap);
 	if (layout != NULL) {
@@ -96,10 +109,14 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest
 		qcow2_count(c, QCOW2_USE_DATA, offset, cluster_bytes);
 }
 
-/* Bit 0 is the zero flag only in version 3, and there not in extended entries, which have it for each subcluster. */
+/*
+ * Bit 0 is the zero flag only in version 3, and there not in extended entries, which have it for
+ * each subcluster.
+ */
 static uint64_t reserved_bits(const struct qcow2_check *c)
 {
-	return is_extended(c) || c->q->header.version < 3 ? QCOW2_L2_RESERVED | QCOW2_L2_ZERO : QCOW2_L2_RESERVED;
+	return is_extended(c) || c->q->header.version < 3 ? QCOW2_L2_RESERVED | QCOW2_L2_ZERO
+							  : QCOW2_L2_RESERVED;
 }
 
 static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitmap, uint64_t guest,
@@ -111,23 +128,28 @@ static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 	}
 	if ((entry & reserved_bits(c)) != 0)
 		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & reserved_bits(c));
-	/* In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none. */
-	if ((entry & QCOW2_ENTRY_OFFSET) != 0 ||
-	    (has_data_file(c) && (entry & QCOW2_COPIED) != 0 && ((entry & QCOW2_L2_ZERO) == 0 || is_extended(c))))
+	/*
+	 * In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none.
+	 */
+	if ((entry & QCOW2_ENTRY_OFFSET) != 0 || (has_data_file(c) && (entry & QCOW2_COPIED) != 0 &&
+						  ((entry & QCOW2_L2_ZERO) == 0 || is_extended(c))))
 		check_standard(c, entry, guest, bitmap, layout);
 	else if ((bitmap & LOW_HALF) != 0)
-		qcow2_check_corrupt(c, "subclusters with data (0x%jx), but no cluster for them", bitmap);
+		qcow2_check_corrupt(c, "subclusters with data (0x%jx), but no cluster for them",
+				    bitmap);
 }
 
 /* The table in c->table, which maps the disk from `guest` on. */
 static void check_l2(struct qcow2_check *c, uint64_t offset, uint64_t guest, bool active)
 {
-	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header), n = c->q->image.cluster_bytes / entry_bytes;
+	size_t entry_bytes = (size_t)qcow2_l2_entry_bytes(&c->q->header),
+	       n = c->q->image.cluster_bytes / entry_bytes;
 	struct layout layout = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *at = c->table + i * entry_bytes;
-		uint64_t entry = bytes_from_be(at, 8), bitmap = entry_bytes > 8 ? bytes_from_be(at + 8, 8) : 0;
+		uint64_t entry = bytes_from_be(at, 8),
+			 bitmap = entry_bytes > 8 ? bytes_from_be(at + 8, 8) : 0;
 
 		if ((entry | bitmap) == 0)
 			continue;
@@ -137,7 +159,7 @@ static void check_l2(struct qcow2_check *c, uint64_t offset, uint64_t guest, boo
 	}
 }
 
-/* ---- L1 tables ---------------------------------------------------------------------------------------------------- */
+/* ---- L1 tables ---- */
 
 /* `*n_tables`: how many L2 tables this L1 table has had so far. */
 static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_t index,
@@ -155,12 +177,16 @@ static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_
 	}
 	qcow2_count(c, QCOW2_USE_L2, offset, qcow2_cluster_bytes(&c->q->header));
 	if (offset % qcow2_cluster_bytes(&c->q->header) != 0)
-		qcow2_check_corrupt(c, "the offset 0x%jx of the L2 table is not a multiple of the cluster size", offset);
+		qcow2_check_corrupt(c,
+				    "the offset 0x%jx of the L2 table is not a multiple of the "
+				    "cluster size",
+				    offset);
 	if (offset >= c->file->size)
 		return ST_OK; /* zeros */
 	if (++*n_tables > c->n_clusters) {
 		if (*n_tables == c->n_clusters + 1)
-			qcow2_check_corrupt(c, "L2 tables from here on are not looked at: more than the file has clusters");
+			qcow2_check_corrupt(c, "L2 tables from here on are not looked at: more "
+					       "than the file has clusters");
 		return ST_OK;
 	}
 	st = qcow2_check_table(c, "L2 table", offset);
@@ -196,7 +222,7 @@ static enum status check_l1(struct qcow2_check *c, uint64_t offset, uint64_t n, 
 	return ST_OK;
 }
 
-/* ---- snapshots and bitmaps ---------------------------------------------------------------------------------------- */
+/* ---- snapshots and bitmaps ---- */
 
 static enum status check_snapshots(struct qcow2_check *c)
 {
@@ -204,20 +230,24 @@ static enum status check_snapshots(struct qcow2_check *c)
 	enum status st = ST_OK;
 
 	if (has_data_file(c) && c->q->image.n_snapshots > 0)
-		qcow2_check_corrupt(c, "%zu snapshots in an image with a data file", c->q->image.n_snapshots);
+		qcow2_check_corrupt(c, "%zu snapshots in an image with a data file",
+				    c->q->image.n_snapshots);
 	for (size_t i = 0; st == ST_OK && i < c->q->image.n_snapshots; i++) {
 		const struct qcow2_snapshot *snapshot = &c->q->snapshots[i];
 
-		c->place = (struct qcow2_place){ "snapshot table", header->snapshots_offset, i, snapshot->l1_offset };
+		c->place = (struct qcow2_place){ "snapshot table", header->snapshots_offset, i,
+						 snapshot->l1_offset };
 		if (header->version >= 3 && !snapshot->has_disk_bytes) {
-			qcow2_check_corrupt(c, "it does not say the size of the disk, as it must in version 3");
+			qcow2_check_corrupt(c, "it does not say the size of the disk, as it must "
+					       "in version 3");
 			c->n_incomplete++;
 		}
 		if (snapshot->l1_offset % qcow2_cluster_bytes(header) != 0)
-			qcow2_check_corrupt(c, "the offset of the L1 table is not a multiple of the cluster size");
+			qcow2_check_corrupt(c, "the offset of the L1 table is not a multiple of "
+					       "the cluster size");
 		else if (snapshot->l1_entries > QCOW2_L1_BYTES_MAX / 8)
-			qcow2_check_corrupt(c, "an L1 table of %u entries is more than %d bytes", snapshot->l1_entries,
-					    QCOW2_L1_BYTES_MAX);
+			qcow2_check_corrupt(c, "an L1 table of %u entries is more than %d bytes",
+					    snapshot->l1_entries, QCOW2_L1_BYTES_MAX);
 		else
 			st = check_l1(c, snapshot->l1_offset, snapshot->l1_entries, false);
 	}
@@ -244,10 +274,14 @@ static enum status check_bitmap_table(struct qcow2_check *c, uint64_t table_offs
 			uint64_t entry = be64_get(c->piece[i]), offset = entry & QCOW2_ENTRY_OFFSET;
 
 			c->place = (struct qcow2_place){ what, table_offset, first + i, entry };
-			if ((entry & QCOW2_BITMAP_TABLE_RESERVED) != 0 || (offset != 0 && (entry & QCOW2_BITMAP_TABLE_ONES) != 0))
+			if ((entry & QCOW2_BITMAP_TABLE_RESERVED) != 0 ||
+			    (offset != 0 && (entry & QCOW2_BITMAP_TABLE_ONES) != 0))
 				qcow2_check_corrupt(c, "reserved bits are set");
 			else if (offset % cluster_bytes != 0)
-				qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size", offset);
+				qcow2_check_corrupt(c,
+						    "the offset 0x%jx is not a multiple of the "
+						    "cluster size",
+						    offset);
 			else if (offset != 0)
 				qcow2_count(c, QCOW2_USE_OTHER, offset, cluster_bytes);
 		}
@@ -261,20 +295,27 @@ static enum status check_bitmaps(struct qcow2_check *c)
 	enum status st = ST_OK;
 
 	if (header->bitmaps.n > 0)
-		qcow2_count(c, QCOW2_USE_OTHER, header->bitmaps.directory_offset, header->bitmaps.directory_bytes);
+		qcow2_count(c, QCOW2_USE_OTHER, header->bitmaps.directory_offset,
+			    header->bitmaps.directory_bytes);
 	if (c->q->directory_rest > 0)
-		qcow2_check_corrupt(
-			c, "the bitmap directory of %ju bytes has %ju more than its %u bitmaps take",
-			header->bitmaps.directory_bytes, c->q->directory_rest, header->bitmaps.n);
+		qcow2_check_corrupt(c,
+				    "the bitmap directory of %ju bytes has %ju more than its %u "
+				    "bitmaps take",
+				    header->bitmaps.directory_bytes, c->q->directory_rest,
+				    header->bitmaps.n);
 	for (uint32_t i = 0; st == ST_OK && i < header->bitmaps.n; i++) {
 		const struct qcow2_bitmap *bitmap = &c->q->bitmaps[i];
 
-		c->place = (struct qcow2_place){ "bitmap directory", header->bitmaps.directory_offset, i,
+		c->place = (struct qcow2_place){ "bitmap directory",
+						 header->bitmaps.directory_offset, i,
 						 bitmap->table_offset };
 		if ((bitmap->flags & ~(uint32_t)QCOW2_BITMAP_FLAGS_KNOWN) != 0)
-			qcow2_check_corrupt(c, "flags that are reserved are set: 0x%x", bitmap->flags);
-		if (bitmap->table_offset == 0 || bitmap->table_offset % qcow2_cluster_bytes(header) != 0)
-			qcow2_check_corrupt(c, "the offset of the bitmap table is 0 or not a multiple of the cluster size");
+			qcow2_check_corrupt(c, "flags that are reserved are set: 0x%x",
+					    bitmap->flags);
+		if (bitmap->table_offset == 0 ||
+		    bitmap->table_offset % qcow2_cluster_bytes(header) != 0)
+			qcow2_check_corrupt(c, "the offset of the bitmap table is 0 or not a "
+					       "multiple of the cluster size");
 		else if (bitmap->table_entries == 0)
 			qcow2_check_corrupt(c, "the bitmap table has no entries");
 		else

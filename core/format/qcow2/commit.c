@@ -1,37 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What must be on the medium before what: the one place that writes metadata.
  *
  *   1. data of the guest, new clusters of bitmaps (zeros, so that the file has them), and refcount
- *      blocks with the refcounts of everything that is new                                         flush
- *   2. the refcount table; if it has moved: all of it at its new place, flush, then the header     flush
- *   3. L2 tables, which refer to data; tables and clusters of bitmaps                              flush
- *   4. the L1 table, which refers to L2 tables                                                     flush
+ *      blocks with the refcounts of everything that is new                                  flush
+ *   2. the refcount table; if it has moved: all of it at its new place, flush,
+ *      then the header                                                                      flush
+ *   3. L2 tables, which refer to data; tables and clusters of bitmaps                       flush
+ *   4. the L1 table, which refers to L2 tables                                              flush
  *   5. if bitmaps came, went or got other tables: the header's reference to their directory,
- *      which was written to a new place with 1                                                     flush
- *      (a bitmap that only came has a table of zeros: the file has grown by these with the directory, and 3 needs no
- *      flush; one that got another table has given up the old one, and that flushes)
+ *      which was written to a new place with 1                                              flush
+ *      (a bitmap that only came has a table of zeros: the file has grown by these with the
+ *      directory, and 3 needs no flush; one that got another table has given up the old one, and
+ *      that flushes)
  *   6. the refcounts of what nothing refers to any more; they go out with the next commit
  *
- * Bitmaps whose contents change, or who have to note what the guest writes, are marked in use in their directory before
- * 1 (flush), and as good again when all of it is on the medium (flush): bitmap_write.c.
+ * Bitmaps whose contents change, or who have to note what the guest writes, are marked in use in
+ * their directory before 1 (flush), and as good again when all of it is on the medium (flush):
+ * bitmap_write.c.
  *
- * Whenever the power goes, every reference that is on the medium leads to something that is there too and that has its refcount. What can
- * happen is that clusters have a refcount and no user: a leak, which wastes space and harms nothing. Each flush is left out
- * where nothing was written since the last one.
+ * Whenever the power goes, every reference that is on the medium leads to something that is there
+ * too and that has its refcount. What can happen is that clusters have a refcount and no user: a
+ * leak, which wastes space and harms nothing. Each flush is left out where nothing was written
+ * since the last one.
  *
- * When a change fails, in the middle of whatever it does, the image can still be read, flushed and closed, and nothing
- * else; what then gets to the medium is as after a power cut:
+ * When a change fails, in the middle of whatever it does, the image can still be read, flushed and
+ * closed, and nothing else; what then gets to the medium is as after a power cut:
  *
- *   - Every entry in memory still leads to something that has its refcount: operations raise a refcount before they set
- *     the entry that needs it, and release what an entry referred to when nothing more can fail before the entry is
- *     replaced. So a flush may write all tables that were changed (1 to 5), and returns ST_OK when what was written to
- *     the disk before the failed change is on the medium.
- *   - Nothing is released any more (6), whatever was to be: an operation that failed half-way may have released what is
- *     still referred to. These clusters stay in use until the image is opened anew, at worst as leaks.
- *   - Bitmaps that were marked in use stay so: they may lack what the failed change did, or its size.
+ *   - Every entry in memory still leads to something that has its refcount: operations raise a
+ *     refcount before they set the entry that needs it, and release what an entry referred to when
+ *     nothing more can fail before the entry is replaced. So a flush may write all tables that were
+ *     changed (1 to 5), and returns ST_OK when what was written to the disk before the failed
+ *     change is on the medium.
+ *   - Nothing is released any more (6), whatever was to be: an operation that failed half-way may
+ *     have released what is still referred to. These clusters stay in use until the image is opened
+ *     anew, at worst as leaks.
+ *   - Bitmaps that were marked in use stay so: they may lack what the failed change did, or its
+ *     size.
  *   - Further changes are refused with the status of the one that failed.
- *   - A flush that failed may have lost what was written before it, even if the next one succeeds. From then on nothing
- *     is written, and flushes fail.
+ *   - A flush that failed may have lost what was written before it, even if the next one succeeds.
+ *     From then on nothing is written, and flushes fail.
  */
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -42,7 +50,9 @@ enum status qcow2_may_change(const struct qcow2_image *q, struct error *err)
 {
 	if (q->failed == ST_OK)
 		return ST_OK;
-	return fail(err, q->failed, "a change before this one has failed (%s); close the image first", status_text(q->failed));
+	return fail(err, q->failed,
+		    "a change before this one has failed (%s); close the image first",
+		    status_text(q->failed));
 }
 
 enum status qcow2_changed(struct qcow2_image *q, enum status st)
@@ -69,7 +79,8 @@ void qcow2_note_l1(struct qcow2_image *q, uint64_t index)
 	q->l1_changed_end = max_u64(q->l1_changed_end, index + 1);
 }
 
-enum status qcow2_write_table(struct qcow2_image *q, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n)
+enum status qcow2_write_table(struct qcow2_image *q, uint64_t offset, const uint64_t *table,
+			      uint64_t first, uint64_t n)
 {
 	enum { PIECE = 256 };
 	be64 piece[PIECE];
@@ -150,7 +161,8 @@ static enum status write_refcounts(struct qcow2_image *q)
 /* Step 4. */
 static enum status write_l1(struct qcow2_image *q)
 {
-	enum status st = qcow2_write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first, q->l1_changed_end - q->l1_changed_first);
+	enum status st = qcow2_write_table(q, q->header.l1_offset, q->l1, q->l1_changed_first,
+					   q->l1_changed_end - q->l1_changed_first);
 
 	if (st == ST_OK)
 		q->l1_changed_end = 0;
@@ -195,8 +207,8 @@ enum status qcow2_commit(struct qcow2_image *q)
 
 	if (st == ST_OK && q->bitmaps_move)
 		st = qcow2_bitmaps_write_directory(q, &bitmaps);
-	if (st == ST_OK && (q->refcount_cache.n_changed > 0 || q->reftable_changed || q->reftable_moves || tables ||
-			    q->l1_changed_end > 0))
+	if (st == ST_OK && (q->refcount_cache.n_changed > 0 || q->reftable_changed ||
+			    q->reftable_moves || tables || q->l1_changed_end > 0))
 		st = write_refcounts(q);
 	if (st == ST_OK && tables) {
 		st = qcow2_cache_write(&q->l2_cache);
@@ -216,8 +228,8 @@ enum status qcow2_commit(struct qcow2_image *q)
 }
 
 /*
- * The new table is on the medium, with its refcounts and all that it refers to, before the header says where it is;
- * only then the old one is given up.
+ * The new table is on the medium, with its refcounts and all that it refers to, before the header
+ * says where it is; only then the old one is given up.
  */
 enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 {
@@ -227,7 +239,8 @@ enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 	enum status st = l1 != NULL ? ST_OK : ST_NO_MEMORY;
 
 	if (st == ST_OK)
-		st = qcow2_alloc(q, div_up((uint64_t)n * 8, qcow2_cluster_bytes(&q->header)), &offset);
+		st = qcow2_alloc(q, div_up((uint64_t)n * 8, qcow2_cluster_bytes(&q->header)),
+				 &offset);
 	if (st == ST_OK)
 		st = qcow2_commit(q);
 	if (st == ST_OK) {
@@ -256,10 +269,15 @@ enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 
 enum status qcow2_make_room(struct qcow2_image *q)
 {
-	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX ? qcow2_commit(q) : ST_OK;
+	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX
+		       ? qcow2_commit(q)
+		       : ST_OK;
 }
 
-/* Compressed clusters are counted in sectors: other readers want the last of these to be there as a whole. */
+/*
+ * Compressed clusters are counted in sectors: other readers want the last of these to be there as a
+ * whole.
+ */
 static enum status end_sector(struct qcow2_image *q)
 {
 	uint64_t size = q->image.file->size, end = round_up(size, 512);

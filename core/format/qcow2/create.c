@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Creating a qcow2 image.
  *
- *   cluster 0: header | refcount table | refcount blocks | L1 table | L2 tables and data clusters, if preallocated
+ *   cluster 0: header | refcount table | refcount blocks | L1 table | L2 tables and data clusters,
+ *   if preallocated
  *
- * Write order: from the front to the end. The caller keeps back the first sector until the rest is on the medium, so that until then the file
- * is no image.
+ * Write order: from the front to the end. The caller keeps back the first sector until the rest is
+ * on the medium, so that until then the file is no image.
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -21,24 +23,60 @@ enum { MODE_OFF, MODE_METADATA, MODE_FALLOC, MODE_FULL };
 
 /* In the order in which qemu-img lists them when it says what it formats. */
 const struct create_option qcow2_create_options[] = {
-	{ .name = "cluster_size", .type = OPTION_SIZE, .preset = "65536", .help = "size of a cluster: a power of two, 512 to 2M" },
-	{ .name = "extended_l2", .type = OPTION_BOOL, .preset = "off", .help = "32 subclusters in each cluster (16k and larger)" },
-	{ .name = "preallocation", .type = OPTION_CHOICE, .choices = prealloc_modes,
+	{ .name = "cluster_size",
+	  .type = OPTION_SIZE,
+	  .preset = "65536",
+	  .help = "size of a cluster: a power of two, 512 to 2M" },
+	{ .name = "extended_l2",
+	  .type = OPTION_BOOL,
+	  .preset = "off",
+	  .help = "32 subclusters in each cluster (16k and larger)" },
+	{ .name = "preallocation",
+	  .type = OPTION_CHOICE,
+	  .choices = prealloc_modes,
 	  .help = "off, metadata, falloc (space reserved), full (written)" },
-	{ .name = "compression_type", .type = OPTION_CHOICE, .preset = "zlib", .choices = qcow2_compression_names,
+	{ .name = "compression_type",
+	  .type = OPTION_CHOICE,
+	  .preset = "zlib",
+	  .choices = qcow2_compression_names,
 	  .help = "how clusters are compressed: zlib or zstd" },
-	{ .name = "compression_level", .type = OPTION_NUMBER,
+	{ .name = "compression_level",
+	  .type = OPTION_NUMBER,
 	  .help = "effort: 1 to 9 with zlib (preset 2), to 19 with zstd (preset 3)" },
-	{ .name = "size", .type = OPTION_SIZE, .amendable = true, .help = "size of the virtual disk" },
-	{ .name = "compat", .type = OPTION_CHOICE, .choices = compat_names, .amendable = true,
+	{ .name = "size",
+	  .type = OPTION_SIZE,
+	  .amendable = true,
+	  .help = "size of the virtual disk" },
+	{ .name = "compat",
+	  .type = OPTION_CHOICE,
+	  .choices = compat_names,
+	  .amendable = true,
 	  .help = "version: 1.1, or 0.10 for QEMU older than 1.1" },
-	{ .name = "backing_file", .type = OPTION_TEXT, .amendable = true, .help = "the image that shows where this one has nothing" },
-	{ .name = "backing_fmt", .type = OPTION_TEXT, .amendable = true, .help = "format of the backing file" },
-	{ .name = "data_file", .type = OPTION_TEXT, .amendable = true, .help = "another file that holds the data of the disk" },
-	{ .name = "data_file_raw", .type = OPTION_BOOL, .amendable = true, .help = "the data file is a raw image of the disk at all times" },
-	{ .name = "lazy_refcounts", .type = OPTION_BOOL, .preset = "off", .amendable = true,
+	{ .name = "backing_file",
+	  .type = OPTION_TEXT,
+	  .amendable = true,
+	  .help = "the image that shows where this one has nothing" },
+	{ .name = "backing_fmt",
+	  .type = OPTION_TEXT,
+	  .amendable = true,
+	  .help = "format of the backing file" },
+	{ .name = "data_file",
+	  .type = OPTION_TEXT,
+	  .amendable = true,
+	  .help = "another file that holds the data of the disk" },
+	{ .name = "data_file_raw",
+	  .type = OPTION_BOOL,
+	  .amendable = true,
+	  .help = "the data file is a raw image of the disk at all times" },
+	{ .name = "lazy_refcounts",
+	  .type = OPTION_BOOL,
+	  .preset = "off",
+	  .amendable = true,
 	  .help = "let refcounts lag behind (repaired at the next open)" },
-	{ .name = "refcount_bits", .type = OPTION_NUMBER, .preset = "16", .amendable = true,
+	{ .name = "refcount_bits",
+	  .type = OPTION_NUMBER,
+	  .preset = "16",
+	  .amendable = true,
 	  .help = "width of a refcount: a power of two, 1 to 64" },
 	{ 0 },
 };
@@ -48,11 +86,11 @@ struct layout {
 	struct qcow2_header header; /* texts are borrowed from the request */
 	uint64_t n_refblocks;
 	uint64_t n_l1;
-	uint64_t n_l2;              /* 0: not preallocated */
-	uint64_t n_guest;           /* clusters of the virtual disk that the L2 tables map */
-	uint64_t n_data;            /* of those in this file: all, or none with a data file */
+	uint64_t n_l2;    /* 0: not preallocated */
+	uint64_t n_guest; /* clusters of the virtual disk that the L2 tables map */
+	uint64_t n_data;  /* of those in this file: all, or none with a data file */
 	uint64_t n_total;
-	enum prealloc prealloc;     /* of the data, wherever it is */
+	enum prealloc prealloc; /* of the data, wherever it is */
 };
 
 uint32_t qcow2_version_option(const struct create_values *options)
@@ -60,43 +98,55 @@ uint32_t qcow2_version_option(const struct create_values *options)
 	return create_value(options, "compat")->number < COMPAT_FIRST_V2 ? 3 : 2;
 }
 
-enum status qcow2_refcount_option(const struct create_values *options, uint32_t *ret_order, struct error *err)
+enum status qcow2_refcount_option(const struct create_values *options, uint32_t *ret_order,
+				  struct error *err)
 {
 	uint64_t bits = create_value(options, "refcount_bits")->number;
 
 	if (!is_power_of_two(bits) || bits > 1 << QCOW2_REFCOUNT_ORDER_MAX)
-		return fail(err, ST_INVALID, "option refcount_bits: %ju is not a power of two from 1 to 64", bits);
+		return fail(err, ST_INVALID,
+			    "option refcount_bits: %ju is not a power of two from 1 to 64", bits);
 	*ret_order = (uint32_t)__builtin_ctzll(bits);
 	return ST_OK;
 }
 
-static enum status check_level(const struct create_request *request, uint32_t type, struct error *err)
+static enum status check_level(const struct create_request *request, uint32_t type,
+			       struct error *err)
 {
 	const struct create_value *level = create_value(request->options, "compression_level");
-	uint64_t most = type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD_LEVEL_MAX : CODEC_DEFLATE_LEVEL_MAX;
+	uint64_t most = type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD_LEVEL_MAX
+						       : CODEC_DEFLATE_LEVEL_MAX;
 
 	if (level->text == NULL)
 		return ST_OK;
 	if (level->number == 0 || level->number > most)
-		return fail(err, ST_INVALID, "option compression_level: %ju is not a level of %s, which has 1 to %ju", level->number,
-			    qcow2_compression_names[type], most);
+		return fail(err, ST_INVALID,
+			    "option compression_level: %ju is not a level of %s, which has 1 to "
+			    "%ju",
+			    level->number, qcow2_compression_names[type], most);
 	if (!request->compressed)
-		return fail(err, ST_INVALID, "option compression_level: nothing is compressed here; it is for convert -c");
+		return fail(err, ST_INVALID,
+			    "option compression_level: nothing is compressed here; it is for "
+			    "convert -c");
 	return ST_OK;
 }
 
-static enum status take_options(const struct create_request *request, struct layout *layout, struct error *err)
+static enum status take_options(const struct create_request *request, struct layout *layout,
+				struct error *err)
 {
 	const struct create_values *options = request->options;
 	uint64_t cluster_bytes = create_value(options, "cluster_size")->number;
-	bool extended = create_value(options, "extended_l2")->on, raw_data = create_value(options, "data_file_raw")->on;
+	bool extended = create_value(options, "extended_l2")->on,
+	     raw_data = create_value(options, "data_file_raw")->on;
 	bool lazy = create_value(options, "lazy_refcounts")->on;
 	struct qcow2_header *h = &layout->header;
 	enum status st;
 
 	if (!is_power_of_two(cluster_bytes) || cluster_bytes < 1 << QCOW2_CLUSTER_BITS_MIN ||
 	    cluster_bytes > 1 << QCOW2_CLUSTER_BITS_MAX)
-		return fail(err, ST_INVALID, "option cluster_size: %ju is not a power of two from 512 to 2M", cluster_bytes);
+		return fail(err, ST_INVALID,
+			    "option cluster_size: %ju is not a power of two from 512 to 2M",
+			    cluster_bytes);
 	st = qcow2_refcount_option(options, &h->refcount_order, err);
 	if (st != ST_OK)
 		return st;
@@ -110,40 +160,60 @@ static enum status take_options(const struct create_request *request, struct lay
 	if (st != ST_OK)
 		return st;
 	if (extended && h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
-		return fail(err, ST_INVALID, "option extended_l2 needs a cluster_size of 16k or more; it is %ju", cluster_bytes);
+		return fail(err, ST_INVALID,
+			    "option extended_l2 needs a cluster_size of 16k or more; it is %ju",
+			    cluster_bytes);
 	if (h->data_file != NULL && h->data_file[0] == '\0')
 		return fail(err, ST_INVALID, "option data_file: the name is empty");
 	if (raw_data && h->data_file == NULL)
 		return fail(err, ST_INVALID, "option data_file_raw needs the option data_file");
 	if (raw_data && request->backing_name != NULL)
-		return fail(err, ST_INVALID, "option data_file_raw cannot be used with a backing file: a raw disk has none");
+		return fail(err, ST_INVALID,
+			    "option data_file_raw cannot be used with a backing file: a raw disk "
+			    "has none");
 
-	h->incompatible = (h->compression_type != QCOW2_COMPRESSION_ZLIB ? QCOW2_INCOMPAT_COMPRESSION : 0) |
-			  (extended ? QCOW2_INCOMPAT_EXTENDED_L2 : 0) | (h->data_file != NULL ? QCOW2_INCOMPAT_DATA_FILE : 0);
+	h->incompatible = (h->compression_type != QCOW2_COMPRESSION_ZLIB
+				   ? QCOW2_INCOMPAT_COMPRESSION
+				   : 0) |
+			  (extended ? QCOW2_INCOMPAT_EXTENDED_L2 : 0) |
+			  (h->data_file != NULL ? QCOW2_INCOMPAT_DATA_FILE : 0);
 	h->compatible = lazy ? QCOW2_COMPAT_LAZY_REFCOUNTS : 0;
 	h->autoclear = raw_data ? QCOW2_AUTOCLEAR_RAW_DATA : 0;
 	if (h->version < 3 && request->bitmaps)
-		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no bitmaps; use compat=1.1",
+		return fail(err, ST_INVALID,
+			    "option compat=%s: version 2 of the format has no bitmaps; use "
+			    "compat=1.1",
 			    create_value(options, "compat")->text);
-	if (h->version < 3 && (h->incompatible != 0 || h->compatible != 0 || h->refcount_order != 4))
-		return fail(err, ST_INVALID, "option compat=%s: version 2 of the format has no %s; use compat=1.1",
+	if (h->version < 3 &&
+	    (h->incompatible != 0 || h->compatible != 0 || h->refcount_order != 4))
+		return fail(err, ST_INVALID,
+			    "option compat=%s: version 2 of the format has no %s; use compat=1.1",
 			    create_value(options, "compat")->text,
-			    extended ? "extended_l2" : h->data_file != NULL ? "data_file" : lazy ? "lazy_refcounts" :
-			    h->refcount_order != 4 ? "refcount_bits other than 16" : "compression_type other than zlib");
+			    extended                 ? "extended_l2"
+			    : h->data_file != NULL   ? "data_file"
+			    : lazy                   ? "lazy_refcounts"
+			    : h->refcount_order != 4 ? "refcount_bits other than 16"
+						     : "compression_type other than zlib");
 	return ST_OK;
 }
 
 static enum status too_large(const struct qcow2_header *h, struct error *err)
 {
-	return fail(err, ST_TOO_LARGE, "a disk of %ju bytes is more than a qcow2 image can have with clusters of %ju bytes and these "
-		    "options; use a larger cluster_size (up to 2M)", h->size, qcow2_cluster_bytes(h));
+	return fail(err, ST_TOO_LARGE,
+		    "a disk of %ju bytes is more than a qcow2 image can have with clusters of %ju "
+		    "bytes and these options; use a larger cluster_size (up to 2M)",
+		    h->size, qcow2_cluster_bytes(h));
 }
 
-/* Which tables there are, and how long; `all`: those of all clusters of the disk, and these clusters. */
+/*
+ * Which tables there are, and how long; `all`: those of all clusters of the disk, and these
+ * clusters.
+ */
 static enum status count_tables(struct layout *layout, bool all, struct error *err)
 {
 	struct qcow2_header *h = &layout->header;
-	uint64_t cluster_bytes = qcow2_cluster_bytes(h), n_l1_entries = div_up(h->size, qcow2_l2_coverage(h));
+	uint64_t cluster_bytes = qcow2_cluster_bytes(h),
+		 n_l1_entries = div_up(h->size, qcow2_l2_coverage(h));
 	uint64_t n_fixed, n_reftable = 1;
 
 	if (n_l1_entries * 8 > QCOW2_L1_BYTES_MAX)
@@ -155,7 +225,10 @@ static enum status count_tables(struct layout *layout, bool all, struct error *e
 		layout->n_l2 = n_l1_entries;
 		layout->n_data = h->data_file == NULL ? layout->n_guest : 0;
 	}
-	/* The refcount blocks count themselves and the table that lists them: repeat until nothing changes. */
+	/*
+	 * The refcount blocks count themselves and the table that lists them: repeat until nothing
+	 * changes.
+	 */
 	n_fixed = 1 + layout->n_l1 + layout->n_l2 + layout->n_data;
 	layout->n_refblocks = 1;
 	for (;;) {
@@ -168,11 +241,13 @@ static enum status count_tables(struct layout *layout, bool all, struct error *e
 		layout->n_refblocks = n_refblocks;
 		n_reftable = div_up(n_refblocks * 8, cluster_bytes);
 	}
-	h->reftable_clusters = (uint32_t)n_reftable; /* at most 2^16, with the limit on the L1 table */
+	/* at most 2^16, with the limit on the L1 table */
+	h->reftable_clusters = (uint32_t)n_reftable;
 	return ST_OK;
 }
 
-static enum status count_clusters(const struct create_request *request, struct layout *layout, struct error *err)
+static enum status count_clusters(const struct create_request *request, struct layout *layout,
+				  struct error *err)
 {
 	struct qcow2_header *h = &layout->header;
 	uint64_t mode = create_value(request->options, "preallocation")->number;
@@ -181,18 +256,24 @@ static enum status count_clusters(const struct create_request *request, struct l
 	/* A raw data file is read without the L2 tables: they must map all of it from the start. */
 	if (mode == MODE_OFF && (h->autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0)
 		mode = MODE_METADATA;
-	if (mode != MODE_OFF && request->backing_name != NULL && (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) == 0)
-		return fail(err, ST_INVALID, "option preallocation would hide the backing file; use it with extended_l2=on, "
-			    "or leave it out");
-	layout->prealloc = mode == MODE_FULL ? PREALLOC_FULL : mode == MODE_FALLOC ? PREALLOC_FALLOC : PREALLOC_OFF;
+	if (mode != MODE_OFF && request->backing_name != NULL &&
+	    (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) == 0)
+		return fail(err, ST_INVALID,
+			    "option preallocation would hide the backing file; use it with "
+			    "extended_l2=on, or leave it out");
+	layout->prealloc = mode == MODE_FULL     ? PREALLOC_FULL
+			   : mode == MODE_FALLOC ? PREALLOC_FALLOC
+						 : PREALLOC_OFF;
 	st = count_tables(layout, mode != MODE_OFF, err);
-	if (st == ST_OK && ((uint64_t)h->reftable_clusters << h->cluster_bits > QCOW2_REFTABLE_BYTES_MAX ||
-			    layout->n_total > QCOW2_OFFSET_LIMIT >> h->cluster_bits))
+	if (st == ST_OK &&
+	    ((uint64_t)h->reftable_clusters << h->cluster_bits > QCOW2_REFTABLE_BYTES_MAX ||
+	     layout->n_total > QCOW2_OFFSET_LIMIT >> h->cluster_bits))
 		st = too_large(h, err);
 	return st;
 }
 
-static enum status make_layout(const struct create_request *request, struct layout *ret, struct error *err)
+static enum status make_layout(const struct create_request *request, struct layout *ret,
+			       struct error *err)
 {
 	struct qcow2_header *h = &ret->header;
 	uint64_t cluster_bytes;
@@ -207,7 +288,8 @@ static enum status make_layout(const struct create_request *request, struct layo
 	cluster_bytes = qcow2_cluster_bytes(h);
 	h->reftable_offset = cluster_bytes;
 	if (h->l1_entries > 0)
-		h->l1_offset = h->reftable_offset + (h->reftable_clusters + ret->n_refblocks) * cluster_bytes;
+		h->l1_offset = h->reftable_offset +
+			       (h->reftable_clusters + ret->n_refblocks) * cluster_bytes;
 	/* Only the type changes: nothing is written through these, and the layout owns no text. */
 	h->backing_name = (char *)(uintptr_t)request->backing_name;
 	h->backing_format = (char *)(uintptr_t)request->backing_format;
@@ -224,7 +306,8 @@ static uint64_t file_bytes(const struct layout *layout)
 	return h->l1_offset + (uint64_t)h->l1_entries * 8;
 }
 
-enum status qcow2_plan(const struct create_request *request, struct create_plan *ret, struct error *err)
+enum status qcow2_plan(const struct create_request *request, struct create_plan *ret,
+		       struct error *err)
 {
 	struct create_plan plan = { .n_files = 1 };
 	struct layout layout;
@@ -251,16 +334,19 @@ enum status qcow2_plan(const struct create_request *request, struct create_plan 
 }
 
 /*
- * The layout of an image with everything allocated, as qemu-img measures it: also where such an image could not be made because its tables
- * would be too large, since one that is less full can be. A data file counts as if its clusters were in the image.
+ * The layout of an image with everything allocated, as qemu-img measures it: also where such an
+ * image could not be made because its tables would be too large, since one that is less full can
+ * be. A data file counts as if its clusters were in the image.
  */
-enum status qcow2_measure(const struct create_request *request, const struct image *source, struct image_measure *ret, struct error *err)
+enum status qcow2_measure(const struct create_request *request, const struct image *source,
+			  struct image_measure *ret, struct error *err)
 {
 	uint64_t mode = create_value(request->options, "preallocation")->number;
 	struct layout layout = { 0 };
 	enum status st = take_options(request, &layout, err);
 	/* How much of what the source shows is in the backing file already, nobody knows. */
-	bool all = mode == MODE_FULL || mode == MODE_FALLOC || (source != NULL && request->backing_name != NULL);
+	bool all = mode == MODE_FULL || mode == MODE_FALLOC ||
+		   (source != NULL && request->backing_name != NULL);
 
 	layout.header.data_file = NULL;
 	if (st == ST_OK)
@@ -272,16 +358,18 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 		.data_bytes = layout.n_data << layout.header.cluster_bits,
 		.unit_bytes = all ? 0 : (uint32_t)qcow2_cluster_bytes(&layout.header),
 	};
-	if (source != NULL && text_equal(source->format->name, "qcow2") && layout.header.version >= 3) {
+	if (source != NULL && text_equal(source->format->name, "qcow2") &&
+	    layout.header.version >= 3) {
 		const struct qcow2_image *q = (const struct qcow2_image *)source;
 
 		ret->has_bitmaps = q->header.version >= 3;
-		ret->bitmaps_bytes = qcow2_bitmaps_bytes(source, qcow2_cluster_bytes(&layout.header));
+		ret->bitmaps_bytes = qcow2_bitmaps_bytes(source,
+							 qcow2_cluster_bytes(&layout.header));
 	}
 	return ST_OK;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 enum { WRITER_BYTES_MAX = 1 << 20 };
 
@@ -290,13 +378,18 @@ struct writer {
 	struct blk *file;
 	uint64_t offset; /* of buf in the file */
 	uint8_t *buf;
-	size_t capacity; /* of buf, in bytes: no more than there is to write, for firmware may take long to free memory */
+	/*
+	 * of buf, in bytes: no more than there is to write, for firmware may take long to free
+	 * memory
+	 */
+	size_t capacity;
 	size_t used;
 };
 
 static enum status writer_flush(struct writer *w)
 {
-	enum status st = platform_cancelled() ? ST_CANCELLED : blk_write(w->file, w->offset, w->buf, w->used);
+	enum status st = platform_cancelled() ? ST_CANCELLED
+					      : blk_write(w->file, w->offset, w->buf, w->used);
 
 	w->offset += w->used;
 	w->used = 0;
@@ -358,7 +451,9 @@ static enum status put_reftable(struct writer *w, const struct layout *layout)
 	return st == ST_OK ? put_zeros(w, table_bytes - layout->n_refblocks * 8) : st;
 }
 
-/* Every cluster of the image is used once: n_total ones, then zeros to the end of the last block. */
+/*
+ * Every cluster of the image is used once: n_total ones, then zeros to the end of the last block.
+ */
 static enum status put_refblocks(struct writer *w, const struct layout *layout)
 {
 	const struct qcow2_header *h = &layout->header;
@@ -375,7 +470,8 @@ static enum status put_refblocks(struct writer *w, const struct layout *layout)
 			bytes[n_bytes - 1] = 1;
 			n_left--;
 		} else { /* several in a byte, the first one in its lowest bits */
-			for (unsigned bit = 0; bit < 8 && n_left > 0; bit += 1u << h->refcount_order, n_left--)
+			for (unsigned bit = 0; bit < 8 && n_left > 0;
+			     bit += 1u << h->refcount_order, n_left--)
 				bytes[0] |= (uint8_t)(1u << bit);
 		}
 		st = put_bytes(w, bytes, n_bytes);
@@ -408,15 +504,21 @@ static enum status put_l2_tables(struct writer *w, const struct layout *layout)
 	for (uint64_t i = 0; st == ST_OK && i < layout->n_guest; i++) {
 		st = put_u64(w, QCOW2_COPIED | (first_data + i) << h->cluster_bits);
 		if (st == ST_OK && extended)
-			st = put_u64(w, 0); /* space only: no subcluster is allocated, so a backing file shows through */
+			/*
+			 * space only: no subcluster is allocated, so a backing file shows through
+			 */
+			st = put_u64(w, 0);
 	}
-	return st == ST_OK ? put_zeros(w, tables_bytes - layout->n_guest * qcow2_l2_entry_bytes(h)) : st;
+	return st == ST_OK ? put_zeros(w, tables_bytes - layout->n_guest * qcow2_l2_entry_bytes(h))
+			   : st;
 }
 
-static enum status write_metadata(struct blk *file, const struct layout *layout, const uint8_t *header, size_t header_bytes)
+static enum status write_metadata(struct blk *file, const struct layout *layout,
+				  const uint8_t *header, size_t header_bytes)
 {
 	const struct qcow2_header *h = &layout->header;
-	struct writer w = { .file = file, .capacity = (size_t)min_u64(file_bytes(layout), WRITER_BYTES_MAX) };
+	struct writer w = { .file = file,
+			    .capacity = (size_t)min_u64(file_bytes(layout), WRITER_BYTES_MAX) };
 	enum status st;
 
 	w.buf = io_alloc(w.capacity);
@@ -442,7 +544,8 @@ static enum status write_metadata(struct blk *file, const struct layout *layout,
 	return st;
 }
 
-enum status qcow2_create(const struct create_request *request, struct blk *const file[], struct error *err)
+enum status qcow2_create(const struct create_request *request, struct blk *const file[],
+			 struct error *err)
 {
 	struct layout layout;
 	uint8_t *header;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include <stdint.h>
@@ -7,20 +8,23 @@
 
 /* The entries of tables, bit by bit. */
 
-/* Sections "L1 table", "Standard Cluster Descriptor": where in the file; QCOW2_COPIED is bit 63 of both. */
-#define QCOW2_ENTRY_OFFSET UINT64_C(0x00fffffffffffe00)
-#define QCOW2_L1_RESERVED UINT64_C(0x7f000000000001ff)
-#define QCOW2_L2_RESERVED UINT64_C(0x3f000000000001fe)
+/*
+ * Sections "L1 table", "Standard Cluster Descriptor": where in the file; QCOW2_COPIED is bit 63 of
+ * both.
+ */
+#define QCOW2_ENTRY_OFFSET  UINT64_C(0x00fffffffffffe00)
+#define QCOW2_L1_RESERVED   UINT64_C(0x7f000000000001ff)
+#define QCOW2_L2_RESERVED   UINT64_C(0x3f000000000001fe)
 #define QCOW2_L2_COMPRESSED (UINT64_C(1) << 62)
-#define QCOW2_L2_ZERO UINT64_C(1)
+#define QCOW2_L2_ZERO       UINT64_C(1)
 
 /* Section "Refcount table". */
-#define QCOW2_REFTABLE_OFFSET UINT64_C(0xfffffffffffffe00)
+#define QCOW2_REFTABLE_OFFSET   UINT64_C(0xfffffffffffffe00)
 #define QCOW2_REFTABLE_RESERVED UINT64_C(0x1ff)
 
 /* Section "Bitmap table". */
 #define QCOW2_BITMAP_TABLE_RESERVED UINT64_C(0xff000000000001fe)
-#define QCOW2_BITMAP_TABLE_ONES UINT64_C(1) /* where there is no offset */
+#define QCOW2_BITMAP_TABLE_ONES     UINT64_C(1) /* where there is no offset */
 
 /*
  * Section "Header", incompatible bit 2: in an image with a data file, a cluster of the disk lies at
@@ -44,11 +48,11 @@ static inline bool qcow2_entry_fits(const struct qcow2_header *header, uint64_t 
 }
 
 /*
- * Section "Compressed Clusters Descriptor": the offset has 62 - (cluster_bits - 8) bits, above it is the count of
- * further sectors.
+ * Section "Compressed Clusters Descriptor": the offset has 62 - (cluster_bits - 8) bits, above it
+ * is the count of further sectors.
  */
-static inline void qcow2_compressed_place(const struct qcow2_header *header, uint64_t entry, uint64_t *ret_offset,
-					  uint32_t *ret_bytes)
+static inline void qcow2_compressed_place(const struct qcow2_header *header, uint64_t entry,
+					  uint64_t *ret_offset, uint32_t *ret_bytes)
 {
 	unsigned offset_bits = 62 - (header->cluster_bits - 8);
 	uint64_t sectors = (entry & (QCOW2_L2_COMPRESSED - 1)) >> offset_bits;
@@ -64,21 +68,28 @@ static inline uint64_t qcow2_refcount_limit(unsigned order)
 }
 
 /*
- * Section "Host cluster management": entry `index` of a refcount block, 2^order bits wide. Of several in a byte, the
- * first has the lowest bits.
+ * Section "Host cluster management": entry `index` of a refcount block, 2^order bits wide. Of
+ * several in a byte, the first has the lowest bits.
  */
 static inline uint64_t qcow2_refcount_at(unsigned order, const uint8_t *block, uint64_t index)
 {
 	switch (order) {
-	case 3: return block[index];
-	case 4: return bytes_from_be(block + 2 * index, 2);
-	case 5: return bytes_from_be(block + 4 * index, 4);
-	case 6: return bytes_from_be(block + 8 * index, 8);
-	default: return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) & qcow2_refcount_limit(order);
+	case 3:
+		return block[index];
+	case 4:
+		return bytes_from_be(block + 2 * index, 2);
+	case 5:
+		return bytes_from_be(block + 4 * index, 4);
+	case 6:
+		return bytes_from_be(block + 8 * index, 8);
+	default:
+		return (uint64_t)block[index >> (3 - order)] >> ((index << order) & 7) &
+		       qcow2_refcount_limit(order);
 	}
 }
 
-static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index, uint64_t value)
+static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t index,
+				      uint64_t value)
 {
 	uint8_t *byte;
 	unsigned shift;
@@ -99,7 +110,7 @@ static inline void qcow2_refcount_put(unsigned order, uint8_t *block, uint64_t i
 	default:
 		byte = &block[index >> (3 - order)];
 		shift = (unsigned)(index << order) & 7;
-		*byte = (uint8_t)((*byte & ~(qcow2_refcount_limit(order) << shift)) | value << shift);
+		*byte = (uint8_t)((*byte & ~(qcow2_refcount_limit(order) << shift)) |
+				  value << shift);
 	}
 }
-

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/qcow2/qcow2.h"
 
 #include "base/check.h"
@@ -73,13 +74,20 @@ struct disk_crypto {
 _Static_assert(sizeof(struct disk_crypto) == 16, "");
 
 const char *const qcow2_compression_names[] = {
-	[QCOW2_COMPRESSION_ZLIB] = "zlib", [QCOW2_COMPRESSION_ZSTD] = "zstd", NULL,
+	[QCOW2_COMPRESSION_ZLIB] = "zlib",
+	[QCOW2_COMPRESSION_ZSTD] = "zstd",
+	NULL,
 };
 
 static const struct disk_feature feature_names[] = {
-	{ 0, 0, "dirty bit" },          { 0, 1, "corrupt bit" },    { 0, 2, "external data file" },
-	{ 0, 3, "compression type" },   { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
-	{ 2, 0, "bitmaps" },            { 2, 1, "raw external data" },
+	{ 0, 0, "dirty bit" },
+	{ 0, 1, "corrupt bit" },
+	{ 0, 2, "external data file" },
+	{ 0, 3, "compression type" },
+	{ 0, 4, "extended L2 entries" },
+	{ 1, 0, "lazy refcounts" },
+	{ 2, 0, "bitmaps" },
+	{ 2, 1, "raw external data" },
 };
 
 const void *qcow2_feature_names(size_t *ret_bytes)
@@ -96,7 +104,7 @@ void qcow2_header_free(struct qcow2_header *header)
 	*header = (struct qcow2_header){ 0 };
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static enum status read_failed(struct error *err, enum status st, const char *what)
 {
@@ -104,15 +112,21 @@ static enum status read_failed(struct error *err, enum status st, const char *wh
 }
 
 /*
- * A table of `bytes` at `offset` must begin at a cluster. Whether it is in the file, and where entries could refer to, is for those to
- * ask who read it: an image that is damaged so can still be described and checked.
+ * A table of `bytes` at `offset` must begin at a cluster. Whether it is in the file, and where
+ * entries could refer to, is for those to ask who read it: an image that is damaged so can still be
+ * described and checked.
  */
-static enum status check_table(const struct qcow2_header *h, const char *what, uint64_t offset, uint64_t bytes, struct error *err)
+static enum status check_table(const struct qcow2_header *h, const char *what, uint64_t offset,
+			       uint64_t bytes, struct error *err)
 {
 	if (offset % qcow2_cluster_bytes(h) != 0)
-		return fail(err, ST_CORRUPT, "the offset of the %s, 0x%jx, is not a multiple of the cluster size", what, offset);
+		return fail(err, ST_CORRUPT,
+			    "the offset of the %s, 0x%jx, is not a multiple of the cluster size",
+			    what, offset);
 	if (!range_ok(offset, bytes, INT64_MAX))
-		return fail(err, ST_CORRUPT, "the %s, %ju bytes at 0x%jx, lies beyond what a file can have", what, bytes, offset);
+		return fail(err, ST_CORRUPT,
+			    "the %s, %ju bytes at 0x%jx, lies beyond what a file can have", what,
+			    bytes, offset);
 	return ST_OK;
 }
 
@@ -121,17 +135,23 @@ static enum status check_features(const struct qcow2_header *h, struct error *er
 	bool compressed_by_type = (h->incompatible & QCOW2_INCOMPAT_COMPRESSION) != 0;
 
 	if (compressed_by_type != (h->compression_type != QCOW2_COMPRESSION_ZLIB))
-		return fail(err, ST_CORRUPT, "the compression type %u contradicts the feature bit for it", h->compression_type);
+		return fail(err, ST_CORRUPT,
+			    "the compression type %u contradicts the feature bit for it",
+			    h->compression_type);
 	if (h->compression_type >= N_QCOW2_COMPRESSIONS)
-		return fail(err, ST_UNSUPPORTED, "compression type %u is not known here", h->compression_type);
-	if ((h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0 && h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
-		return fail(err, ST_CORRUPT, "clusters of %ju bytes are too small for extended L2 entries",
+		return fail(err, ST_UNSUPPORTED, "compression type %u is not known here",
+			    h->compression_type);
+	if ((h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0 &&
+	    h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
+		return fail(err, ST_CORRUPT,
+			    "clusters of %ju bytes are too small for extended L2 entries",
 			    qcow2_cluster_bytes(h));
 	if (h->refcount_order > QCOW2_REFCOUNT_ORDER_MAX)
-		return fail(err, ST_CORRUPT, "the refcount order %u is more than %d (64 bits)", h->refcount_order,
-			    QCOW2_REFCOUNT_ORDER_MAX);
+		return fail(err, ST_CORRUPT, "the refcount order %u is more than %d (64 bits)",
+			    h->refcount_order, QCOW2_REFCOUNT_ORDER_MAX);
 	if (h->crypt_method >= N_QCOW2_CRYPTS)
-		return fail(err, ST_UNSUPPORTED, "encryption method %u is not known here", h->crypt_method);
+		return fail(err, ST_UNSUPPORTED, "encryption method %u is not known here",
+			    h->crypt_method);
 	return ST_OK;
 }
 
@@ -143,38 +163,47 @@ static enum status check_tables(const struct qcow2_header *h, struct error *err)
 	if (h->reftable_clusters == 0)
 		return fail(err, ST_CORRUPT, "the image has no refcount table");
 	if (reftable_bytes > QCOW2_REFTABLE_BYTES_MAX)
-		return fail(err, ST_CORRUPT, "the refcount table of %u clusters is more than %d bytes", h->reftable_clusters,
-			    QCOW2_REFTABLE_BYTES_MAX);
+		return fail(err, ST_CORRUPT,
+			    "the refcount table of %u clusters is more than %d bytes",
+			    h->reftable_clusters, QCOW2_REFTABLE_BYTES_MAX);
 	st = check_table(h, "refcount table", h->reftable_offset, reftable_bytes, err);
 	if (st != ST_OK)
 		return st;
 	if (h->n_snapshots > QCOW2_SNAPSHOTS_MAX)
-		return fail(err, ST_CORRUPT, "%u snapshots are more than %d", h->n_snapshots, QCOW2_SNAPSHOTS_MAX);
+		return fail(err, ST_CORRUPT, "%u snapshots are more than %d", h->n_snapshots,
+			    QCOW2_SNAPSHOTS_MAX);
 	st = check_table(h, "snapshot table", h->snapshots_offset, 0, err);
 	if (st != ST_OK)
 		return st;
 	if ((uint64_t)h->l1_entries * 8 > QCOW2_L1_BYTES_MAX)
-		return fail(err, ST_CORRUPT, "an L1 table of %u entries is more than %d bytes", h->l1_entries,
-			    QCOW2_L1_BYTES_MAX);
+		return fail(err, ST_CORRUPT, "an L1 table of %u entries is more than %d bytes",
+			    h->l1_entries, QCOW2_L1_BYTES_MAX);
 	if (h->l1_entries < div_up(h->size, qcow2_l2_coverage(h)))
-		return fail(err, ST_CORRUPT, "an L1 table of %u entries is too small for a disk of %ju bytes", h->l1_entries,
-			    h->size);
+		return fail(err, ST_CORRUPT,
+			    "an L1 table of %u entries is too small for a disk of %ju bytes",
+			    h->l1_entries, h->size);
 	return check_table(h, "L1 table", h->l1_offset, (uint64_t)h->l1_entries * 8, err);
 }
 
 /* Fills everything but the extensions; *ret_extensions is where these begin. */
-static enum status decode(const struct disk_header *disk, struct qcow2_header *h, uint64_t *ret_extensions, struct error *err)
+static enum status decode(const struct disk_header *disk, struct qcow2_header *h,
+			  uint64_t *ret_extensions, struct error *err)
 {
 	uint64_t header_bytes = V2_HEADER_BYTES;
 
 	if (be32_get(disk->magic) != QCOW2_MAGIC)
-		return fail(err, ST_CORRUPT, "this is not a qcow2 image: it does not begin with the bytes \"QFI\\xfb\"");
+		return fail(err, ST_CORRUPT,
+			    "this is not a qcow2 image: it does not begin with the bytes "
+			    "\"QFI\\xfb\"");
 	h->version = be32_get(disk->version);
 	if (h->version != 2 && h->version != 3)
-		return fail(err, ST_UNSUPPORTED, "qcow2 version %u is not known here (2 and 3 are)", h->version);
+		return fail(err, ST_UNSUPPORTED, "qcow2 version %u is not known here (2 and 3 are)",
+			    h->version);
 	h->cluster_bits = be32_get(disk->cluster_bits);
 	if (h->cluster_bits < QCOW2_CLUSTER_BITS_MIN || h->cluster_bits > QCOW2_CLUSTER_BITS_MAX)
-		return fail(err, ST_CORRUPT, "the cluster size of 2^%u bytes is not one from 512 bytes to 2 MiB", h->cluster_bits);
+		return fail(err, ST_CORRUPT,
+			    "the cluster size of 2^%u bytes is not one from 512 bytes to 2 MiB",
+			    h->cluster_bits);
 	h->size = be64_get(disk->size);
 	h->crypt_method = be32_get(disk->crypt_method);
 	h->l1_entries = be32_get(disk->l1_entries);
@@ -190,8 +219,11 @@ static enum status decode(const struct disk_header *disk, struct qcow2_header *h
 		h->autoclear = be64_get(disk->autoclear);
 		h->refcount_order = be32_get(disk->refcount_order);
 		header_bytes = be32_get(disk->header_bytes);
-		if (header_bytes < V3_HEADER_BYTES_MIN || header_bytes % 8 != 0 || header_bytes > qcow2_cluster_bytes(h))
-			return fail(err, ST_CORRUPT, "the header length %ju is not a multiple of 8 from %d to the cluster size",
+		if (header_bytes < V3_HEADER_BYTES_MIN || header_bytes % 8 != 0 ||
+		    header_bytes > qcow2_cluster_bytes(h))
+			return fail(err, ST_CORRUPT,
+				    "the header length %ju is not a multiple of 8 from %d to the "
+				    "cluster size",
 				    header_bytes, V3_HEADER_BYTES_MIN);
 		if (header_bytes > V3_HEADER_BYTES_MIN)
 			h->compression_type = disk->compression_type;
@@ -201,7 +233,8 @@ static enum status decode(const struct disk_header *disk, struct qcow2_header *h
 }
 
 /* A text of `bytes` at `offset`, NUL-terminated, in memory of its own. */
-static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, const char *what, char **ret, struct error *err)
+static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, const char *what,
+			     char **ret, struct error *err)
 {
 	char *text = mem_alloc(bytes + 1);
 	enum status st;
@@ -218,15 +251,19 @@ static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, co
 	return ST_OK;
 }
 
-static enum status read_bitmaps_extension(struct blk *file, uint64_t offset, uint32_t bytes, struct qcow2_header *h,
-					  struct error *err)
+static enum status read_bitmaps_extension(struct blk *file, uint64_t offset, uint32_t bytes,
+					  struct qcow2_header *h, struct error *err)
 {
 	struct disk_bitmaps disk;
 	enum status st;
 
 	if (bytes != sizeof disk)
-		return fail(err, ST_CORRUPT, "the bitmaps extension has %u bytes instead of %zu", bytes, sizeof disk);
-	/* Somebody who knows nothing of bitmaps has written to the image since: they no longer say the truth. */
+		return fail(err, ST_CORRUPT, "the bitmaps extension has %u bytes instead of %zu",
+			    bytes, sizeof disk);
+	/*
+	 * Somebody who knows nothing of bitmaps has written to the image since: they no longer say
+	 * the truth.
+	 */
 	h->has_stale_bitmaps = (h->autoclear & QCOW2_AUTOCLEAR_BITMAPS) == 0;
 	if (h->has_stale_bitmaps)
 		return ST_OK;
@@ -237,20 +274,24 @@ static enum status read_bitmaps_extension(struct blk *file, uint64_t offset, uin
 	h->bitmaps.directory_bytes = be64_get(disk.directory_bytes);
 	h->bitmaps.directory_offset = be64_get(disk.directory_offset);
 	if (h->bitmaps.n == 0 || h->bitmaps.n > QCOW2_BITMAPS_MAX)
-		return fail(err, ST_CORRUPT, "the bitmaps extension counts %u bitmaps; 1 to %d are allowed", h->bitmaps.n,
-			    QCOW2_BITMAPS_MAX);
-	return check_table(h, "bitmap directory", h->bitmaps.directory_offset, h->bitmaps.directory_bytes, err);
+		return fail(err, ST_CORRUPT,
+			    "the bitmaps extension counts %u bitmaps; 1 to %d are allowed",
+			    h->bitmaps.n, QCOW2_BITMAPS_MAX);
+	return check_table(h, "bitmap directory", h->bitmaps.directory_offset,
+			   h->bitmaps.directory_bytes, err);
 }
 
-static enum status read_crypto_extension(struct blk *file, uint64_t offset, uint32_t bytes, struct qcow2_header *h,
-					 struct error *err)
+static enum status read_crypto_extension(struct blk *file, uint64_t offset, uint32_t bytes,
+					 struct qcow2_header *h, struct error *err)
 {
 	struct disk_crypto disk;
 	enum status st;
 
 	if (bytes != sizeof disk || h->crypt_method != QCOW2_CRYPT_LUKS)
-		return fail(err, ST_CORRUPT, "an encryption extension of %u bytes does not fit to encryption method %u", bytes,
-			    h->crypt_method);
+		return fail(err, ST_CORRUPT,
+			    "an encryption extension of %u bytes does not fit to encryption method "
+			    "%u",
+			    bytes, h->crypt_method);
 	st = blk_read_padded(file, offset, &disk, sizeof disk);
 	if (st != ST_OK)
 		return read_failed(err, st, "encryption extension");
@@ -259,9 +300,12 @@ static enum status read_crypto_extension(struct blk *file, uint64_t offset, uint
 	return check_table(h, "encryption header", h->luks.offset, h->luks.bytes, err);
 }
 
-/* Fails if the image needs a feature that is not known here, with the name that its feature table may have for it. */
-static enum status check_incompatible(struct blk *file, const struct qcow2_header *h, uint64_t table, uint32_t table_bytes,
-				      struct error *err)
+/*
+ * Fails if the image needs a feature that is not known here, with the name that its feature table
+ * may have for it.
+ */
+static enum status check_incompatible(struct blk *file, const struct qcow2_header *h,
+				      uint64_t table, uint32_t table_bytes, struct error *err)
 {
 	uint64_t unknown = h->incompatible & ~(uint64_t)QCOW2_INCOMPAT_KNOWN;
 	struct disk_feature feature;
@@ -271,20 +315,26 @@ static enum status check_incompatible(struct blk *file, const struct qcow2_heade
 		return ST_OK;
 	while ((unknown >> bit & 1) == 0)
 		bit++;
-	for (uint32_t at = 0; range_ok(at, sizeof feature, table_bytes); at += (uint32_t)sizeof feature) {
+	for (uint32_t at = 0; range_ok(at, sizeof feature, table_bytes);
+	     at += (uint32_t)sizeof feature) {
 		enum status st = blk_read_padded(file, table + at, &feature, sizeof feature);
 
 		if (st != ST_OK)
 			return read_failed(err, st, "feature name table");
 		if (feature.type == 0 && feature.bit == bit)
-			return fail(err, ST_UNSUPPORTED, "the image needs a feature that is not known here: \"%.46s\" "
-				    "(incompatible feature bit %u)", feature.name, bit);
+			return fail(err, ST_UNSUPPORTED,
+				    "the image needs a feature that is not known here: \"%.46s\" "
+				    "(incompatible feature bit %u)",
+				    feature.name, bit);
 	}
-	return fail(err, ST_UNSUPPORTED, "the image needs a feature that is not known here: incompatible feature bit %u", bit);
+	return fail(err, ST_UNSUPPORTED,
+		    "the image needs a feature that is not known here: incompatible feature bit %u",
+		    bit);
 }
 
 /* Walks the extensions in [at, end). */
-static enum status read_extensions(struct blk *file, uint64_t at, uint64_t end, struct qcow2_header *h, struct error *err)
+static enum status read_extensions(struct blk *file, uint64_t at, uint64_t end,
+				   struct qcow2_header *h, struct error *err)
 {
 	uint64_t features = 0;
 	uint32_t features_bytes = 0;
@@ -298,19 +348,24 @@ static enum status read_extensions(struct blk *file, uint64_t at, uint64_t end, 
 			return read_failed(err, st, "header extensions");
 		at += sizeof extension;
 		if (!range_ok(at, bytes, end))
-			return fail(err, ST_CORRUPT, "the header extension 0x%x of %u bytes at 0x%jx does not fit into the header",
+			return fail(err, ST_CORRUPT,
+				    "the header extension 0x%x of %u bytes at 0x%jx does not fit "
+				    "into the header",
 				    type, bytes, at);
 		if (type == EXTENSION_END)
 			break;
 		switch (type) {
 		case EXTENSION_BACKING_FORMAT:
 			if (bytes >= 16)
-				return fail(err, ST_CORRUPT, "the name of the backing file's format has %u bytes", bytes);
+				return fail(err, ST_CORRUPT,
+					    "the name of the backing file's format has %u bytes",
+					    bytes);
 			st = read_text(file, at, bytes, "backing format", &h->backing_format, err);
 			break;
 		case EXTENSION_DATA_FILE:
 			if (bytes > QCOW2_BACKING_NAME_MAX)
-				return fail(err, ST_CORRUPT, "the name of the data file has %u bytes", bytes);
+				return fail(err, ST_CORRUPT,
+					    "the name of the data file has %u bytes", bytes);
 			st = read_text(file, at, bytes, "data file name", &h->data_file, err);
 			break;
 		case EXTENSION_CRYPTO:
@@ -333,15 +388,17 @@ static enum status read_extensions(struct blk *file, uint64_t at, uint64_t end, 
 	return check_incompatible(file, h, features, features_bytes, err);
 }
 
-static enum status read_backing_name(struct blk *file, const struct disk_header *disk, struct qcow2_header *h,
-				     struct error *err)
+static enum status read_backing_name(struct blk *file, const struct disk_header *disk,
+				     struct qcow2_header *h, struct error *err)
 {
 	uint64_t offset = be64_get(disk->backing_offset);
 	uint32_t bytes = be32_get(disk->backing_bytes);
 
 	if (bytes > QCOW2_BACKING_NAME_MAX || !range_ok(offset, bytes, qcow2_cluster_bytes(h)))
-		return fail(err, ST_CORRUPT, "the name of the backing file, %u bytes at 0x%jx, is too long or not in the first "
-			    "cluster", bytes, offset);
+		return fail(err, ST_CORRUPT,
+			    "the name of the backing file, %u bytes at 0x%jx, is too long or not "
+			    "in the first cluster",
+			    bytes, offset);
 	return read_text(file, offset, bytes, "backing file name", &h->backing_name, err);
 }
 
@@ -354,16 +411,26 @@ enum status qcow2_header_read(struct blk *file, struct qcow2_header *ret, struct
 	*ret = (struct qcow2_header){ 0 };
 	if (st != ST_OK)
 		return read_failed(err, st, "qcow2 header");
-	if (be32_get(disk.magic) == QCOW2_MAGIC && file->size < (be32_get(disk.version) >= 3 ? V3_HEADER_BYTES_MIN : V2_HEADER_BYTES))
-		return fail(err, ST_CORRUPT, "the file ends after %ju bytes, in the middle of its qcow2 header", file->size);
+	if (be32_get(disk.magic) == QCOW2_MAGIC &&
+	    file->size < (be32_get(disk.version) >= 3 ? V3_HEADER_BYTES_MIN : V2_HEADER_BYTES))
+		return fail(err, ST_CORRUPT,
+			    "the file ends after %ju bytes, in the middle of its qcow2 header",
+			    file->size);
 	st = decode(&disk, ret, &extensions, err);
 	if (st != ST_OK)
 		return st;
 	backing_offset = be64_get(disk.backing_offset);
 	if (backing_offset > qcow2_cluster_bytes(ret))
-		return fail(err, ST_CORRUPT, "the name of the backing file at 0x%jx is not in the first cluster", backing_offset);
-	/* The extensions before the checks: they have the names of features that are not known here. */
-	st = read_extensions(file, extensions, backing_offset != 0 ? backing_offset : qcow2_cluster_bytes(ret), ret, err);
+		return fail(err, ST_CORRUPT,
+			    "the name of the backing file at 0x%jx is not in the first cluster",
+			    backing_offset);
+	/*
+	 * The extensions before the checks: they have the names of features that are not known
+	 * here.
+	 */
+	st = read_extensions(file, extensions,
+			     backing_offset != 0 ? backing_offset : qcow2_cluster_bytes(ret), ret,
+			     err);
 	if (st == ST_OK)
 		st = check_features(ret, err);
 	if (st == ST_OK)
@@ -377,7 +444,7 @@ enum status qcow2_header_read(struct blk *file, struct qcow2_header *ret, struct
 	return st;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static size_t padded(size_t bytes)
 {
@@ -421,7 +488,8 @@ static struct disk_header encode_fixed(const struct qcow2_header *h, size_t head
 	};
 }
 
-void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *place, uint8_t to[static QCOW2_BITMAPS_EXTENSION_BYTES])
+void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *place,
+				uint8_t to[static QCOW2_BITMAPS_EXTENSION_BYTES])
 {
 	struct disk_bitmaps disk = {
 		.n = be32_of(place->n),
@@ -432,7 +500,8 @@ void qcow2_bitmaps_encode_place(const struct qcow2_bitmaps_place *place, uint8_t
 	memcpy(to, &disk, sizeof disk);
 }
 
-enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, size_t *ret_bytes, struct error *err)
+enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, size_t *ret_bytes,
+				struct error *err)
 {
 	size_t header_bytes = h->version >= 3 ? sizeof(struct disk_header) : V2_HEADER_BYTES;
 	size_t backing_bytes = h->backing_name != NULL ? text_length(h->backing_name) : 0;
@@ -440,18 +509,22 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 	struct disk_header disk = encode_fixed(h, header_bytes);
 	uint8_t *buf, *to;
 
-	CHECK(h->crypt_method == QCOW2_CRYPT_NONE && h->bitmaps.n == 0); /* a new image has neither */
+	/* a new image has neither */
+	CHECK(h->crypt_method == QCOW2_CRYPT_NONE && h->bitmaps.n == 0);
 	if (h->backing_format != NULL)
 		needed += extension_bytes(text_length(h->backing_format));
 	if (h->data_file != NULL)
 		needed += extension_bytes(text_length(h->data_file));
 	needed += backing_bytes;
 	if (backing_bytes > QCOW2_BACKING_NAME_MAX || needed > qcow2_cluster_bytes(h))
-		return fail(err, ST_TOO_LARGE, "the names of the backing and data file are too long for the header (%zu bytes; "
-			    "a name can have %d, all of it one cluster of %ju); use shorter names or larger clusters", needed,
-			    QCOW2_BACKING_NAME_MAX, qcow2_cluster_bytes(h));
+		return fail(err, ST_TOO_LARGE,
+			    "the names of the backing and data file are too long for the header "
+			    "(%zu bytes; a name can have %d, all of it one cluster of %ju); use "
+			    "shorter names or larger clusters",
+			    needed, QCOW2_BACKING_NAME_MAX, qcow2_cluster_bytes(h));
 	/* The table of feature names is a courtesy: it goes where there is no room for it. */
-	if (h->version >= 3 && needed + extension_bytes(sizeof feature_names) <= qcow2_cluster_bytes(h))
+	if (h->version >= 3 &&
+	    needed + extension_bytes(sizeof feature_names) <= qcow2_cluster_bytes(h))
 		features_bytes = sizeof feature_names;
 	needed += features_bytes > 0 ? extension_bytes(features_bytes) : 0;
 
@@ -460,9 +533,11 @@ enum status qcow2_header_encode(const struct qcow2_header *h, uint8_t **ret, siz
 		return fail_no_memory(err);
 	to = buf + header_bytes;
 	if (h->backing_format != NULL)
-		to = put_extension(to, EXTENSION_BACKING_FORMAT, h->backing_format, text_length(h->backing_format));
+		to = put_extension(to, EXTENSION_BACKING_FORMAT, h->backing_format,
+				   text_length(h->backing_format));
 	if (h->data_file != NULL)
-		to = put_extension(to, EXTENSION_DATA_FILE, h->data_file, text_length(h->data_file));
+		to = put_extension(to, EXTENSION_DATA_FILE, h->data_file,
+				   text_length(h->data_file));
 	if (features_bytes > 0)
 		to = put_extension(to, EXTENSION_FEATURES, feature_names, sizeof feature_names);
 	to = put_extension(to, EXTENSION_END, "", 0);
@@ -499,13 +574,15 @@ enum status qcow2_header_write_reftable(struct blk *file, uint64_t offset, uint3
 	} fields = { be64_of(offset), be32_of(n_clusters) };
 
 	_Static_assert(sizeof fields == 12, "");
-	return blk_write(file, offsetof(struct disk_header, reftable_offset), &fields, sizeof fields);
+	return blk_write(file, offsetof(struct disk_header, reftable_offset), &fields,
+			 sizeof fields);
 }
 
 enum status qcow2_header_write_features(struct blk *file, const struct qcow2_header *h)
 {
 	struct disk_header disk = encode_fixed(h, 0);
-	const size_t first = offsetof(struct disk_header, reftable_offset), end = offsetof(struct disk_header, header_bytes);
+	const size_t first = offsetof(struct disk_header, reftable_offset),
+		     end = offsetof(struct disk_header, header_bytes);
 
 	return blk_write(file, first, (const uint8_t *)&disk + first, end - first);
 }
@@ -516,9 +593,12 @@ enum status qcow2_header_write_disk(struct blk *file, const struct qcow2_header 
 		be64 size;
 		be32 crypt_method, l1_entries;
 		be64 l1_offset;
-	} fields = { be64_of(h->size), be32_of(h->crypt_method), be32_of(h->l1_entries), be64_of(h->l1_offset) };
+	} fields = { be64_of(h->size), be32_of(h->crypt_method), be32_of(h->l1_entries),
+		     be64_of(h->l1_offset) };
 
-	_Static_assert(sizeof fields == offsetof(struct disk_header, reftable_offset) - offsetof(struct disk_header, size), "");
+	_Static_assert(sizeof fields == offsetof(struct disk_header, reftable_offset) -
+						offsetof(struct disk_header, size),
+		       "");
 	return blk_write(file, offsetof(struct disk_header, size), &fields, sizeof fields);
 }
 
@@ -529,9 +609,9 @@ enum status qcow2_header_write_tables(struct blk *file, const struct qcow2_heade
 		be64 l1_offset, reftable_offset;
 		be32 reftable_clusters, n_snapshots;
 		be64 snapshots_offset;
-	} fields = { be32_of(h->l1_entries),	  be64_of(h->l1_offset),
+	} fields = { be32_of(h->l1_entries),      be64_of(h->l1_offset),
 		     be64_of(h->reftable_offset), be32_of(h->reftable_clusters),
-		     be32_of(h->n_snapshots),	  be64_of(h->snapshots_offset) };
+		     be32_of(h->n_snapshots),     be64_of(h->snapshots_offset) };
 
 	_Static_assert(sizeof fields == V2_HEADER_BYTES - offsetof(struct disk_header, l1_entries),
 		       "");

@@ -1,19 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Another backing file, data file, version, other bitmaps: what is in the first cluster behind the fixed part of the
- * header, which is longer in version 3 (sections "Header" and "Header extensions"). All that is not known here stays as
- * it is.
+ * Another backing file, data file, version, other bitmaps: what is in the first cluster behind the
+ * fixed part of the header, which is longer in version 3 (sections "Header" and "Header
+ * extensions"). All that is not known here stays as it is.
  *
- * A sector is written whole or not at all. Where all of the header fits into the first one, or only one sector
- * changes, that is written. Otherwise the first one decides:
+ * A sector is written whole or not at all. Where all of the header fits into the first one, or only
+ * one sector changes, that is written. Otherwise the first one decides:
  *
- *   1. the name of the backing file, into bytes that the old header does not use                            flush
- *   2. the first sector: all that is new, all extensions but the table of feature names                     flush
- *   3. the rest of all extensions, which nothing refers to now                                              flush
- *   4. the first sector, with the table of feature names                                                    flush
+ *   1. the name of the backing file, into bytes that the old header does not use            flush
+ *   2. the first sector: all that is new, all extensions but the table of feature names     flush
+ *   3. the rest of all extensions, which nothing refers to now                              flush
+ *   4. the first sector, with the table of feature names                                    flush
  *
- * That table only serves error messages of programs that do not know a feature; after a power cut between 2 and 4 it is
- * missing, and where the first cluster has no room for it. A header whose other extensions do not fit into the first
- * sector is refused.
+ * That table only serves error messages of programs that do not know a feature; after a power cut
+ * between 2 and 4 it is missing, and where the first cluster has no room for it. A header whose
+ * other extensions do not fit into the first sector is refused.
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -21,10 +22,21 @@
 #include "base/text.h"
 #include "format/qcow2/image.h"
 
-enum { AT_VERSION = 4, AT_BACKING_OFFSET = 8, AT_BACKING_BYTES = 16, AT_AUTOCLEAR = 88, AT_REFCOUNT_ORDER = 96,
-       AT_HEADER_BYTES = 100 };
+enum {
+	AT_VERSION = 4,
+	AT_BACKING_OFFSET = 8,
+	AT_BACKING_BYTES = 16,
+	AT_AUTOCLEAR = 88,
+	AT_REFCOUNT_ORDER = 96,
+	AT_HEADER_BYTES = 100
+};
 enum { V2_HEADER_BYTES = 72, V3_HEADER_BYTES = 112 };
-enum { EXTENSION_END = 0, EXTENSION_DATA_FILE = 0x44415441, EXTENSION_FEATURES = 0x6803f857, EXTENSION_BITMAPS = 0x23852875 };
+enum {
+	EXTENSION_END = 0,
+	EXTENSION_DATA_FILE = 0x44415441,
+	EXTENSION_FEATURES = 0x6803f857,
+	EXTENSION_BITMAPS = 0x23852875
+};
 enum { EXTENSION_HEAD_BYTES = 8, FORMAT_BYTES_MAX = 15 };
 #define EXTENSION_BACKING_FORMAT 0xe2792acau
 enum { SECTOR_BYTES = 512 };
@@ -34,8 +46,8 @@ struct replaced {
 	uint32_t type;
 	const void *data; /* what it then has; NULL: it goes */
 	size_t bytes;
-	bool is_old;      /* the old header has it */
-	bool placed;      /* the new one has it already */
+	bool is_old; /* the old header has it */
+	bool placed; /* the new one has it already */
 };
 
 enum { REPLACED_MAX = 3 };
@@ -47,13 +59,14 @@ struct change {
 	size_t cluster_bytes;
 	uint8_t *old, *new;
 	uint32_t old_version, version;
-	size_t extensions_at, extensions_end;  /* of the old one, the end with its end mark */
+	size_t extensions_at, extensions_end; /* of the old one, the end with its end mark */
 	size_t old_name_at, old_name_bytes;
-	bool has_features;                     /* the new header has the table of feature names */
+	bool has_features; /* the new header has the table of feature names */
 	struct replaced replaced[REPLACED_MAX];
 	size_t n_replaced;
-	bool new_name;                         /* of the backing file: */
-	const char *name;                      /* `name_bytes` of it; otherwise the old one, in `old` */
+	bool new_name; /* of the backing file: */
+	/* `name_bytes` of it; otherwise the old one, in `old` */
+	const char *name;
 	size_t name_bytes, name_at;
 	bool has_autoclear;
 	uint64_t autoclear;
@@ -101,12 +114,16 @@ static enum status read_old(struct change *c, struct error *err)
 
 	if (st != ST_OK)
 		return fail(err, st, "reading the header: %s", status_text(st));
-	c->old_name_at = (size_t)bytes_from_be(c->old + AT_BACKING_OFFSET, 8); /* checked when it was opened, as all of it */
-	c->old_name_bytes = c->old_name_at != 0 ? (size_t)bytes_from_be(c->old + AT_BACKING_BYTES, 4) : 0;
+	/* checked when it was opened, as all of it */
+	c->old_name_at = (size_t)bytes_from_be(c->old + AT_BACKING_OFFSET, 8);
+	c->old_name_bytes = c->old_name_at != 0
+				    ? (size_t)bytes_from_be(c->old + AT_BACKING_BYTES, 4)
+				    : 0;
 	c->old_version = (uint32_t)bytes_from_be(c->old + AT_VERSION, 4);
 	if (c->version == 0)
 		c->version = c->old_version;
-	c->extensions_at = c->old_version >= 3 ? (size_t)bytes_from_be(c->old + AT_HEADER_BYTES, 4) : V2_HEADER_BYTES;
+	c->extensions_at = c->old_version >= 3 ? (size_t)bytes_from_be(c->old + AT_HEADER_BYTES, 4)
+					       : V2_HEADER_BYTES;
 	look_at_extensions(c);
 	if (!c->new_name && c->old_name_bytes > 0) {
 		c->name = (const char *)c->old + c->old_name_at;
@@ -167,13 +184,17 @@ static size_t build(struct change *c, bool with_features)
 {
 	size_t at = build_fixed(c), bytes;
 
-	/* Where it is, an extension stays, so that little changes; new ones go before what may be too long for the first sector. */
+	/*
+	 * Where it is, an extension stays, so that little changes; new ones go before what may be
+	 * too long for the first sector.
+	 */
 	for (size_t i = 0; i < c->n_replaced; i++) {
 		c->replaced[i].placed = false;
 		if (!c->replaced[i].is_old)
 			at = put_replaced(c, at, &c->replaced[i]);
 	}
-	for (size_t from = c->extensions_at; from + EXTENSION_HEAD_BYTES <= c->extensions_end; from += bytes) {
+	for (size_t from = c->extensions_at; from + EXTENSION_HEAD_BYTES <= c->extensions_end;
+	     from += bytes) {
 		uint32_t type = extension_at(c, from, &bytes);
 		struct replaced *replaced = replaced_of(c, type);
 
@@ -226,12 +247,16 @@ static enum status place_name(struct change *c, struct error *err)
 		return place_name(c, err);
 	}
 	if (at + n > c->cluster_bytes)
-		return fail(err, ST_TOO_LARGE, "the first cluster, of %zu bytes, has no room for the names and extensions of "
-			    "the header", c->cluster_bytes);
+		return fail(err, ST_TOO_LARGE,
+			    "the first cluster, of %zu bytes, has no room for the names and "
+			    "extensions of the header",
+			    c->cluster_bytes);
 	c->name_at = at;
 	(void)build(c, c->has_features);
 	if (end + n > SECTOR_BYTES && !one_sector(c, &sector) && build(c, false) > SECTOR_BYTES)
-		return fail(err, ST_UNSUPPORTED, "its header is too full to be changed in a way that no power failure can harm");
+		return fail(err, ST_UNSUPPORTED,
+			    "its header is too full to be changed in a way that no power failure "
+			    "can harm");
 	return ST_OK;
 }
 
@@ -273,7 +298,8 @@ static enum status apply(struct change *c, bool write, struct error *err)
 	else
 		st = fail_no_memory(err);
 	if (st == ST_OK) {
-		if (c->version != c->old_version) /* what did not fit before is left out, as in a new image */
+		/* what did not fit before is left out, as in a new image */
+		if (c->version != c->old_version)
 			c->has_features = c->version >= 3;
 		st = place_name(c, err);
 	}
@@ -297,7 +323,8 @@ static size_t length_of(const char *name)
 	return name != NULL ? text_length(name) : 0;
 }
 
-enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header_change *to, bool write, struct error *err)
+enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header_change *to,
+				bool write, struct error *err)
 {
 	uint8_t bitmaps[QCOW2_BITMAPS_EXTENSION_BYTES];
 	struct change change = {
@@ -313,16 +340,21 @@ enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header
 	};
 	enum status st;
 
-	if (change.name_bytes > QCOW2_BACKING_NAME_MAX || length_of(to->data_file) > QCOW2_BACKING_NAME_MAX)
-		return fail(err, ST_TOO_LARGE, "the name of a backing or data file can have %d bytes", QCOW2_BACKING_NAME_MAX);
+	if (change.name_bytes > QCOW2_BACKING_NAME_MAX ||
+	    length_of(to->data_file) > QCOW2_BACKING_NAME_MAX)
+		return fail(err, ST_TOO_LARGE,
+			    "the name of a backing or data file can have %d bytes",
+			    QCOW2_BACKING_NAME_MAX);
 	CHECK(length_of(to->backing_format) <= FORMAT_BYTES_MAX); /* it is one of ours */
 	if (to->has_names)
-		replace(&change, EXTENSION_BACKING_FORMAT, to->backing_format, length_of(to->backing_format));
+		replace(&change, EXTENSION_BACKING_FORMAT, to->backing_format,
+			length_of(to->backing_format));
 	if (to->data_file != NULL)
 		replace(&change, EXTENSION_DATA_FILE, to->data_file, length_of(to->data_file));
 	if (to->bitmaps != NULL) {
 		qcow2_bitmaps_encode_place(to->bitmaps, bitmaps);
-		replace(&change, EXTENSION_BITMAPS, to->bitmaps->n > 0 ? bitmaps : NULL, sizeof bitmaps);
+		replace(&change, EXTENSION_BITMAPS, to->bitmaps->n > 0 ? bitmaps : NULL,
+			sizeof bitmaps);
 		change.autoclear |= to->bitmaps->n > 0 ? QCOW2_AUTOCLEAR_BITMAPS : 0;
 	}
 	st = apply(&change, write, err);
@@ -334,22 +366,28 @@ enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header
 	return st;
 }
 
-enum status qcow2_set_backing(struct image *image, const char *name, const char *backing_format, bool write, struct error *err)
+enum status qcow2_set_backing(struct image *image, const char *name, const char *backing_format,
+			      bool write, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
-	const struct qcow2_header_change to = { .has_names = true, .backing_name = name, .backing_format = backing_format };
+	const struct qcow2_header_change to = { .has_names = true,
+						.backing_name = name,
+						.backing_format = backing_format };
 
 	enum status st = qcow2_may_change(q, err);
 
 	if (st != ST_OK)
 		return st;
 	if (name != NULL && (q->header.autoclear & QCOW2_AUTOCLEAR_RAW_DATA) != 0)
-		return fail(err, ST_INVALID, "its data file is a raw image of the disk, which cannot have a backing file");
+		return fail(err, ST_INVALID,
+			    "its data file is a raw image of the disk, which cannot have a backing "
+			    "file");
 	st = qcow2_change_header(q, &to, write, err);
 	return write ? qcow2_changed(q, st) : st;
 }
 
-enum status qcow2_set_bitmaps(struct qcow2_image *q, const struct qcow2_bitmaps_place *place, bool write, struct error *err)
+enum status qcow2_set_bitmaps(struct qcow2_image *q, const struct qcow2_bitmaps_place *place,
+			      bool write, struct error *err)
 {
 	const struct qcow2_header_change to = { .bitmaps = place };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 #include "format/qcow2/cache.h"
@@ -10,33 +11,39 @@ struct qcow2_image {
 	struct qcow2_bitmap {
 		uint64_t table_offset;
 		uint32_t table_entries;
-		uint32_t flags;                   /* as they are on the medium */
-		uint32_t extra_bytes;             /* of data about it that nobody here knows */
-		uint64_t flags_at;                /* where in the file its flags are; 0: nowhere yet */
-		bool changing;                    /* marked in use on the medium, since what it has here is ahead of that */
-	} *bitmaps;                               /* beside image.bitmaps */
+		uint32_t flags;       /* as they are on the medium */
+		uint32_t extra_bytes; /* of data about it that nobody here knows */
+		/* where in the file its flags are; 0: nowhere yet */
+		uint64_t flags_at;
+		/* marked in use on the medium, since what it has here is ahead of that */
+		bool changing;
+	} * bitmaps;             /* beside image.bitmaps */
 	uint64_t directory_rest; /* bytes of the directory after the last bitmap; sound: 0 */
 	struct qcow2_luks luks;
 	struct qcow2_snapshot {
 		uint64_t l1_offset;
 		uint32_t l1_entries;
-		bool has_disk_bytes;              /* false: nothing is said of the disk's size then; it is that of now */
+		/* false: nothing is said of the disk's size then; it is that of now */
+		bool has_disk_bytes;
 		uint64_t disk_bytes;
-		uint64_t table_at, table_bytes;   /* its entry in the snapshot table */
-	} *snapshots;                             /* beside image.snapshots */
-	uint64_t snapshots_bytes;                 /* of the table */
+		uint64_t table_at, table_bytes; /* its entry in the snapshot table */
+	} * snapshots;                          /* beside image.snapshots */
+	uint64_t snapshots_bytes;               /* of the table */
 
 	/* From here on: after load. */
 	bool has_data_file;
-	uint64_t *l1;           /* header.l1_entries */
+	uint64_t *l1; /* header.l1_entries */
 	struct qcow2_cache l2_cache;
 	struct codec *codec;
 	uint8_t *cluster;       /* one compressed cluster, decompressed; cluster_bytes */
 	uint64_t cluster_entry; /* which: its offset in the file; UINT64_MAX: none */
 	uint8_t *packed;        /* room for its compressed form: two clusters */
 
-	/* From here on: where it was loaded for writing. Tables in memory are ahead of those in the file until qcow2_commit(). */
-	uint64_t *reftable;     /* n_reftable entries */
+	/*
+	 * From here on: where it was loaded for writing. Tables in memory are ahead of those in the
+	 * file until qcow2_commit().
+	 */
+	uint64_t *reftable; /* n_reftable entries */
 	uint64_t n_reftable;
 	bool reftable_changed;
 	bool reftable_moves;    /* it has outgrown its place in the file */
@@ -44,23 +51,30 @@ struct qcow2_image {
 				   not changed (switch.c) */
 	uint64_t n_frozen;
 	struct qcow2_cache refcount_cache;
-	uint64_t next_cluster;  /* where new clusters are looked for */
-	uint64_t l1_changed_first, l1_changed_end; /* L1 entries that the file does not have yet; end 0: none */
+	uint64_t next_cluster; /* where new clusters are looked for */
+	/* L1 entries that the file does not have yet; end 0: none */
+	uint64_t l1_changed_first, l1_changed_end;
 	struct qcow2_run {
 		uint64_t first, n; /* clusters */
-	} *released;            /* given up, but still referred to on the medium */
+	} * released;              /* given up, but still referred to on the medium */
 	size_t n_released, released_capacity;
-	struct qcow2_cache bitmap_cache; /* of bitmap tables and of the clusters of bitmaps; also for reading them */
-	bool bitmaps_move;      /* the file does not have the directory yet that the bitmaps need */
-	uint64_t pack_offset;   /* where the next compressed cluster goes, inside of a cluster that has others; 0: none has room */
-	uint8_t *copy;          /* one cluster, for what is kept of it when a part is written */
-	enum status failed;     /* how the first change that failed ended; ST_OK: none has */
+	/* of bitmap tables and of the clusters of bitmaps; also for reading them */
+	struct qcow2_cache bitmap_cache;
+	bool bitmaps_move; /* the file does not have the directory yet that the bitmaps need */
+	/*
+	 * where the next compressed cluster goes, inside of a cluster that has others; 0: none has
+	 * room
+	 */
+	uint64_t pack_offset;
+	uint8_t *copy;           /* one cluster, for what is kept of it when a part is written */
+	enum status failed;      /* how the first change that failed ended; ST_OK: none has */
 	enum status not_durable; /* the same of flushes of the file or the data file */
 };
 
 enum {
-	QCOW2_RELEASED_MAX = 65536,  /* runs; a commit is due then */
-	QCOW2_SEARCH_MAX = 1 << 20,  /* clusters behind the end of the file that may claim to be in use */
+	QCOW2_RELEASED_MAX = 65536, /* runs; a commit is due then */
+	/* clusters behind the end of the file that may claim to be in use */
+	QCOW2_SEARCH_MAX = 1 << 20,
 };
 
 /* ---- map.c ---- */
@@ -69,17 +83,20 @@ enum qcow2_mapping_kind { QCOW2_MAP_HOLE, QCOW2_MAP_ZERO, QCOW2_MAP_DATA, QCOW2_
 
 struct qcow2_mapping {
 	enum qcow2_mapping_kind kind;
-	uint64_t length;           /* bytes from the offset that was asked for, > 0 */
-	bool has_offset;           /* DATA, and preallocated ZERO and HOLE: host clusters belong to it */
-	uint64_t offset;           /* of its first byte in the data file; COMPRESSED: of the stream in the image */
+	uint64_t length; /* bytes from the offset that was asked for, > 0 */
+	/* DATA, and preallocated ZERO and HOLE: host clusters belong to it */
+	bool has_offset;
+	/* of its first byte in the data file; COMPRESSED: of the stream in the image */
+	uint64_t offset;
 	uint32_t compressed_bytes; /* COMPRESSED: at most this long */
 };
 
 /*
- * Where the bytes from `offset` on are, for at most `len` > 0 of them and as far as they are alike; the caller knows that they are
- * on the disk. ST_CORRUPT: the tables contradict themselves.
+ * Where the bytes from `offset` on are, for at most `len` > 0 of them and as far as they are alike;
+ * the caller knows that they are on the disk. ST_CORRUPT: the tables contradict themselves.
  */
-enum status qcow2_map(struct qcow2_image *, uint64_t offset, uint64_t len, struct qcow2_mapping *ret);
+enum status qcow2_map(struct qcow2_image *, uint64_t offset, uint64_t len,
+		      struct qcow2_mapping *ret);
 
 /* ---- refcount.c ---- */
 
@@ -87,18 +104,27 @@ uint64_t qcow2_refcount_max(const struct qcow2_image *);
 enum status qcow2_refcount_get(struct qcow2_image *, uint64_t cluster, uint64_t *ret);
 
 /*
- * Takes `n` > 0 clusters behind each other; they have the refcount 1. ST_NO_MEMORY, ST_TOO_LARGE, ST_IO.
+ * Takes `n` > 0 clusters behind each other; they have the refcount 1. ST_NO_MEMORY, ST_TOO_LARGE,
+ * ST_IO.
  */
 enum status qcow2_alloc(struct qcow2_image *, uint64_t n, uint64_t *ret_offset);
 
-/* One more user of a cluster that has some, or `n`. ST_TOO_LARGE: its refcount cannot be that high. */
+/*
+ * One more user of a cluster that has some, or `n`. ST_TOO_LARGE: its refcount cannot be that high.
+ */
 enum status qcow2_ref(struct qcow2_image *, uint64_t cluster);
 enum status qcow2_ref_more(struct qcow2_image *, uint64_t cluster, uint64_t n);
 
-/* Gives up what lies in these bytes of the file, one user of each cluster that they touch: as soon as the medium does not refer to it any more. */
+/*
+ * Gives up what lies in these bytes of the file, one user of each cluster that they touch: as soon
+ * as the medium does not refer to it any more.
+ */
 enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
 
-/* Takes back all that was released since q->released had these `n` runs, the last of them `last_n` clusters long. */
+/*
+ * Takes back all that was released since q->released had these `n` runs, the last of them `last_n`
+ * clusters long.
+ */
 void qcow2_unref_undo(struct qcow2_image *, size_t n, uint64_t last_n);
 
 /*
@@ -113,31 +139,35 @@ enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 /* ---- refcount_width.c ---- */
 
 /*
- * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or the new ones.
- * Planning looks at all of them, changes nothing, and says how many clusters it takes for a time, at most.
- * ST_TOO_LARGE, ST_CORRUPT, ST_CANCELLED, ST_IO, ST_NO_MEMORY.
+ * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or
+ * the new ones. Planning looks at all of them, changes nothing, and says how many clusters it takes
+ * for a time, at most. ST_TOO_LARGE, ST_CORRUPT, ST_CANCELLED, ST_IO, ST_NO_MEMORY.
  */
-enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters, struct error *);
+enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters,
+				      struct error *);
 enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order, struct error *);
 
 /* ---- zero_clusters.c ---- */
 
 /* What the tables of the disk and of all snapshots have that version 2 of the format does not. */
 struct qcow2_survey {
-	uint64_t n_zero;     /* clusters that only say that they are zeros and need a place, at most */
+	/* clusters that only say that they are zeros and need a place, at most */
+	uint64_t n_zero;
 	bool has_compressed;
 };
 
 /*
- * Looks at them; and makes entries of version 2 of those with the zero flag, which read the same. When the power
- * goes, some are as before. ST_CORRUPT, ST_TOO_LARGE, ST_CANCELLED, ST_IO, ST_NO_MEMORY, ST_NO_SPACE.
+ * Looks at them; and makes entries of version 2 of those with the zero flag, which read the same.
+ * When the power goes, some are as before. ST_CORRUPT, ST_TOO_LARGE, ST_CANCELLED, ST_IO,
+ * ST_NO_MEMORY, ST_NO_SPACE.
  */
 enum status qcow2_survey_zeros(struct qcow2_image *, struct qcow2_survey *ret, struct error *);
 enum status qcow2_expand_zeros(struct qcow2_image *, struct error *);
 
 /* ---- amend.c ---- */
 
-enum status qcow2_plan_amend(struct image *, const struct create_values *, uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_plan_amend(struct image *, const struct create_values *,
+			     uint64_t ret[static CREATE_FILES_MAX], struct error *);
 enum status qcow2_amend(struct image *, const struct create_values *, struct error *);
 
 /* ---- walk.c ---- */
@@ -145,18 +175,22 @@ enum status qcow2_amend(struct image *, const struct create_values *, struct err
 struct qcow2_walk {
 	struct qcow2_image *q;
 	enum status (*visit)(struct qcow2_image *, uint64_t cluster);
-	bool can_stop;              /* when the person wants it to: ST_CANCELLED */
-	uint64_t n_visited, limit;  /* goes no further than this */
+	bool can_stop;             /* when the person wants it to: ST_CANCELLED */
+	uint64_t n_visited, limit; /* goes no further than this */
 };
 
 /*
- * Visits the L2 tables of an L1 table and the clusters that these refer to, each as often as it is referred to; or the
- * clusters that these bytes of the file touch. ST_CORRUPT: an entry that cannot be one, or that is outside of the file.
+ * Visits the L2 tables of an L1 table and the clusters that these refer to, each as often as it is
+ * referred to; or the clusters that these bytes of the file touch. ST_CORRUPT: an entry that cannot
+ * be one, or that is outside of the file.
  */
 enum status qcow2_walk_l1(struct qcow2_walk *, const uint64_t *l1, uint64_t n);
 enum status qcow2_walk_bytes(struct qcow2_walk *, uint64_t offset, uint64_t bytes);
 
-/* To visit with: the cluster is in use (ST_CORRUPT otherwise); and can have one more user (ST_TOO_LARGE otherwise). */
+/*
+ * To visit with: the cluster is in use (ST_CORRUPT otherwise); and can have one more user
+ * (ST_TOO_LARGE otherwise).
+ */
 enum status qcow2_has_users(struct qcow2_image *, uint64_t cluster);
 enum status qcow2_has_room(struct qcow2_image *, uint64_t cluster);
 
@@ -169,15 +203,16 @@ enum status qcow2_clear_copied(struct qcow2_image *, const uint64_t *l1, uint64_
 enum status qcow2_snapshots_read(struct qcow2_image *, struct error *);
 
 /*
- * The L1 table of a snapshot, which the caller frees, with zeros behind its end if a disk of its size needs more
- * entries; and that size. What the entries say was not looked at. ST_CORRUPT, ST_IO, ST_NO_MEMORY.
+ * The L1 table of a snapshot, which the caller frees, with zeros behind its end if a disk of its
+ * size needs more entries; and that size. What the entries say was not looked at. ST_CORRUPT,
+ * ST_IO, ST_NO_MEMORY.
  */
-enum status qcow2_snapshot_l1(struct qcow2_image *, size_t index, uint64_t **ret, uint32_t *ret_n, uint64_t *ret_disk_bytes,
-			      struct error *);
+enum status qcow2_snapshot_l1(struct qcow2_image *, size_t index, uint64_t **ret, uint32_t *ret_n,
+			      uint64_t *ret_disk_bytes, struct error *);
 
 /*
- * The snapshot table as it should be, with all extra data in each entry, in memory that the caller frees, on failure
- * too; q->snapshots then fits to it, and not any more to the one in the file.
+ * The snapshot table as it should be, with all extra data in each entry, in memory that the caller
+ * frees, on failure too; q->snapshots then fits to it, and not any more to the one in the file.
  */
 enum status qcow2_snapshots_full(struct qcow2_image *, uint8_t **ret, size_t *ret_bytes);
 
@@ -231,26 +266,32 @@ void qcow2_switch_end(struct qcow2_image *, struct qcow2_switch *);
 enum status qcow2_bitmaps_read(struct qcow2_image *, struct error *);
 
 enum status qcow2_bitmap_check(const struct image *, size_t index, struct error *);
-enum status qcow2_bitmap_run(struct image *, size_t index, uint64_t offset, bool *ret_set, uint64_t *ret_bytes);
+enum status qcow2_bitmap_run(struct image *, size_t index, uint64_t offset, bool *ret_set,
+			     uint64_t *ret_bytes);
 
 /* How many bits, and entries of its table, a bitmap of a disk of this size has. */
 uint64_t qcow2_bitmap_bits(const struct bitmap *, uint64_t disk_bytes);
-uint64_t qcow2_bitmap_entries(const struct qcow2_image *, const struct bitmap *, uint64_t disk_bytes);
+uint64_t qcow2_bitmap_entries(const struct qcow2_image *, const struct bitmap *,
+			      uint64_t disk_bytes);
 
 /* An entry of the table of a bitmap. ST_CORRUPT: it cannot be one. */
 enum status qcow2_bitmap_entry(struct qcow2_image *, size_t bitmap, uint64_t index, uint64_t *ret);
 
-/* What copies of the bitmaps of an image would take in one with such clusters, if no part of them were empty. */
+/*
+ * What copies of the bitmaps of an image would take in one with such clusters, if no part of them
+ * were empty.
+ */
 uint64_t qcow2_bitmaps_bytes(const struct image *, uint64_t cluster_bytes);
 
 /* ---- bitmap_write.c ---- */
 
 enum status qcow2_bitmap_mark(struct image *, size_t index, uint64_t offset, uint64_t len);
-enum status qcow2_bitmap_add(struct image *, const char *name, uint64_t granularity_bytes, bool automatic, bool write,
-			     struct error *);
+enum status qcow2_bitmap_add(struct image *, const char *name, uint64_t granularity_bytes,
+			     bool automatic, bool write, struct error *);
 enum status qcow2_bitmap_remove(struct image *, size_t index, struct error *);
 enum status qcow2_bitmap_clear(struct image *, size_t index, struct error *);
-enum status qcow2_bitmap_set_automatic(struct image *, size_t index, bool automatic, struct error *);
+enum status qcow2_bitmap_set_automatic(struct image *, size_t index, bool automatic,
+				       struct error *);
 
 /* When the image is loaded for writing: whether its bitmaps can be kept up to date. */
 enum status qcow2_bitmaps_load(struct qcow2_image *, struct error *);
@@ -258,11 +299,14 @@ enum status qcow2_bitmaps_load(struct qcow2_image *, struct error *);
 /* Before something of the disk is written: notes it in the automatic ones. */
 enum status qcow2_bitmaps_note(struct qcow2_image *, uint64_t offset, uint64_t len);
 
-/* Before and after another size of the disk; and whether they can have it, and what that takes at most. */
+/*
+ * Before and after another size of the disk; and whether they can have it, and what that takes at
+ * most.
+ */
 enum status qcow2_bitmaps_begin_resize(struct qcow2_image *);
 enum status qcow2_bitmaps_resize(struct qcow2_image *, uint64_t disk_bytes);
-enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *, uint64_t disk_bytes, uint64_t *ret_clusters,
-				      struct error *);
+enum status qcow2_bitmaps_plan_resize(const struct qcow2_image *, uint64_t disk_bytes,
+				      uint64_t *ret_clusters, struct error *);
 
 /* After everything is on the medium: the bitmaps there are what they should be again. */
 enum status qcow2_bitmaps_store(struct qcow2_image *);
@@ -273,9 +317,9 @@ enum status qcow2_bitmaps_write_directory(struct qcow2_image *, struct qcow2_bit
 enum status qcow2_bitmaps_moved(struct qcow2_image *, const struct qcow2_bitmaps_place *old);
 
 /*
- * Gives all snapshots an entry of the full length: where one does not say how large the disk was, as large as it is
- * now. Only after qcow2_load_refcounts(). When the power goes, the old entries are there or the new ones. After a failure
- * the image can only be closed.
+ * Gives all snapshots an entry of the full length: where one does not say how large the disk was,
+ * as large as it is now. Only after qcow2_load_refcounts(). When the power goes, the old entries
+ * are there or the new ones. After a failure the image can only be closed.
  */
 enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
 
@@ -284,22 +328,28 @@ enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
 /* Notes that the file does not have this entry of q->l1 yet. */
 void qcow2_note_l1(struct qcow2_image *, uint64_t index);
 /* Writes entries of a table to the one that begins at `offset` of the file. */
-enum status qcow2_write_table(struct qcow2_image *, uint64_t offset, const uint64_t *table, uint64_t first, uint64_t n);
+enum status qcow2_write_table(struct qcow2_image *, uint64_t offset, const uint64_t *table,
+			      uint64_t first, uint64_t n);
 /* Allocates a place for the refcount table as it is in memory, which is still to be written. */
 enum status qcow2_place_reftable(struct qcow2_image *, uint64_t *ret_offset,
 				 uint32_t *ret_clusters);
-/* Before an operation: writes changed tables if there may not be room for those that it will change. */
+/*
+ * Before an operation: writes changed tables if there may not be room for those that it will
+ * change.
+ */
 enum status qcow2_make_room(struct qcow2_image *);
 /*
- * Around each change of the image: qcow2_may_change() is ST_OK unless a change has failed before, and then the status of
- * that one; qcow2_changed() notes how the change has ended and returns it. The first comment of commit.c says what a
- * failure leaves.
+ * Around each change of the image: qcow2_may_change() is ST_OK unless a change has failed before,
+ * and then the status of that one; qcow2_changed() notes how the change has ended and returns it.
+ * The first comment of commit.c says what a failure leaves.
  */
 enum status qcow2_may_change(const struct qcow2_image *, struct error *);
 enum status qcow2_changed(struct qcow2_image *, enum status);
 /* All that was written so far is on the medium; once this has failed it fails always. */
 enum status qcow2_barrier(struct qcow2_image *);
-/* Writes all metadata in its order; qcow2_flush(): and sees to it that all of it is on the medium. */
+/*
+ * Writes all metadata in its order; qcow2_flush(): and sees to it that all of it is on the medium.
+ */
 enum status qcow2_commit(struct qcow2_image *);
 enum status qcow2_flush(struct qcow2_image *);
 
@@ -315,8 +365,8 @@ enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *
 enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len);
 
 /*
- * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of the disk is stored
- * there any more.
+ * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of
+ * the disk is stored there any more.
  */
 enum status qcow2_drop_from(struct qcow2_image *, uint64_t guest);
 
@@ -325,10 +375,12 @@ enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end
 
 /* ---- resize.c ---- */
 
-enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc,
+			      uint64_t ret[static CREATE_FILES_MAX], struct error *);
 
 /* The same for an image that will have that version. */
-enum status qcow2_plan_resize_as(const struct image *, uint32_t version, uint64_t size, enum prealloc, uint64_t ret[static CREATE_FILES_MAX],
+enum status qcow2_plan_resize_as(const struct image *, uint32_t version, uint64_t size,
+				 enum prealloc, uint64_t ret[static CREATE_FILES_MAX],
 				 struct error *);
 enum status qcow2_resize(struct blk *, uint64_t size, enum prealloc);
 
@@ -340,40 +392,46 @@ enum status qcow2_trim(struct qcow2_image *);
 /* ---- header_change.c ---- */
 
 /*
- * What changes the header beyond a field. The features of another version are those that it has without any being
- * used: for a lower one, nothing needs them any more.
+ * What changes the header beyond a field. The features of another version are those that it has
+ * without any being used: for a lower one, nothing needs them any more.
  */
 struct qcow2_header_change {
 	uint32_t version;                          /* 0: as before */
 	bool has_names;                            /* those of the backing file change as well: */
 	const char *backing_name, *backing_format; /* NULL: none */
 	const char *data_file;                     /* NULL: as before */
-	const struct qcow2_bitmaps_place *bitmaps; /* NULL: as before; an empty one: the extension goes */
+	/* NULL: as before; an empty one: the extension goes */
+	const struct qcow2_bitmaps_place *bitmaps;
 };
 
 /*
- * Changes the header on the medium; all else that was written is there. When the power goes, the image has the old or
- * the new header. Unless `write`, it only says whether that can be done. ST_TOO_LARGE, ST_UNSUPPORTED, ST_IO,
- * ST_NO_MEMORY.
+ * Changes the header on the medium; all else that was written is there. When the power goes, the
+ * image has the old or the new header. Unless `write`, it only says whether that can be done.
+ * ST_TOO_LARGE, ST_UNSUPPORTED, ST_IO, ST_NO_MEMORY.
  */
-enum status qcow2_change_header(struct qcow2_image *, const struct qcow2_header_change *, bool write, struct error *);
+enum status qcow2_change_header(struct qcow2_image *, const struct qcow2_header_change *,
+				bool write, struct error *);
 
-enum status qcow2_set_backing(struct image *, const char *name, const char *backing_format, bool write, struct error *);
+enum status qcow2_set_backing(struct image *, const char *name, const char *backing_format,
+			      bool write, struct error *);
 
 /*
- * The bitmap directory that the header refers to (n = 0: none), and whether it counts, in one step; all of the
- * directory is on the medium. Unless `write`, only whether the header has room for it.
+ * The bitmap directory that the header refers to (n = 0: none), and whether it counts, in one step;
+ * all of the directory is on the medium. Unless `write`, only whether the header has room for it.
  */
-enum status qcow2_set_bitmaps(struct qcow2_image *, const struct qcow2_bitmaps_place *, bool write, struct error *);
+enum status qcow2_set_bitmaps(struct qcow2_image *, const struct qcow2_bitmaps_place *, bool write,
+			      struct error *);
 
 /* ---- check.c ---- */
 
-enum status qcow2_check(struct image *, struct out *problems, struct check_result *ret, struct error *);
+enum status qcow2_check(struct image *, struct out *problems, struct check_result *ret,
+			struct error *);
 
 /* ---- repair.c ---- */
 
 /* `problems` may be NULL. */
-enum status qcow2_repair(struct image *, enum repair, struct out *problems, struct check_result *ret, struct error *);
+enum status qcow2_repair(struct image *, enum repair, struct out *problems,
+			 struct check_result *ret, struct error *);
 
 /* ---- read.c ---- */
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What `info` says of an encrypted image: its LUKS1 header (LUKS On-Disk Format Specification 1.2.3, section 2.1), which begins at
- * the place that the image's encryption extension names. Nothing is decrypted.
+ * What `info` says of an encrypted image: its LUKS1 header (LUKS On-Disk Format Specification
+ * 1.2.3, section 2.1), which begins at the place that the image's encryption extension names.
+ * Nothing is decrypted.
  */
 #include "base/memory.h"
 #include "base/out.h"
@@ -31,7 +33,10 @@ _Static_assert(offsetof(struct disk_luks, uuid) == 168, "");
 
 enum { SLOT_ACTIVE = 0x00ac71f3, SECTOR_BYTES = 512 };
 
-/* "xts-plain64" is a mode and how initial vectors are made, "cbc-essiv:sha256" has a hash for them as well. */
+/*
+ * "xts-plain64" is a mode and how initial vectors are made, "cbc-essiv:sha256" has a hash for them
+ * as well.
+ */
 static void split_mode(const char *text, size_t n, struct qcow2_luks *luks)
 {
 	char *const part[] = { luks->cipher_mode, luks->ivgen_alg, luks->ivgen_hash_alg };
@@ -50,29 +55,35 @@ static void split_mode(const char *text, size_t n, struct qcow2_luks *luks)
 /* QEMU's name of a cipher has the length of its key, of which mode xts takes two. */
 static void name_cipher(const struct disk_luks *disk, struct qcow2_luks *luks)
 {
-	uint32_t bits = be32_get(disk->key_bytes) * 8u / (text_equal(luks->cipher_mode, "xts") ? 2 : 1);
+	uint32_t bits = be32_get(disk->key_bytes) * 8u /
+			(text_equal(luks->cipher_mode, "xts") ? 2 : 1);
 	struct out_buffer name;
 
 	out_buffer_init(&name, luks->cipher_alg, sizeof luks->cipher_alg);
 	out_printf(&name.out, "%.32s-%u", disk->cipher_name, bits);
 }
 
-enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *header, struct qcow2_luks *ret, struct error *err)
+enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *header,
+			    struct qcow2_luks *ret, struct error *err)
 {
 	static const uint8_t magic[] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
 	struct disk_luks disk;
 	enum status st;
 
 	if (header->luks.bytes < sizeof disk)
-		return fail(err, ST_CORRUPT, "the image is encrypted with LUKS, but its encryption header has only %ju bytes",
+		return fail(err, ST_CORRUPT,
+			    "the image is encrypted with LUKS, but its encryption header has only "
+			    "%ju bytes",
 			    header->luks.bytes);
 	st = blk_read_padded(file, header->luks.offset, &disk, sizeof disk);
 	if (st != ST_OK)
 		return fail(err, st, "reading the LUKS header: %s", status_text(st));
 	if (memcmp(disk.magic, magic, sizeof magic) != 0 || bytes_from_be(disk.version, 2) != 1)
-		return fail(err, ST_CORRUPT, "there is no LUKS1 header at 0x%jx", header->luks.offset);
+		return fail(err, ST_CORRUPT, "there is no LUKS1 header at 0x%jx",
+			    header->luks.offset);
 	if (be32_get(disk.key_bytes) > 1024)
-		return fail(err, ST_CORRUPT, "the LUKS header says that the key has %u bytes", be32_get(disk.key_bytes));
+		return fail(err, ST_CORRUPT, "the LUKS header says that the key has %u bytes",
+			    be32_get(disk.key_bytes));
 
 	*ret = (struct qcow2_luks){ 0 };
 	split_mode(disk.cipher_mode, sizeof disk.cipher_mode, ret);
@@ -85,7 +96,8 @@ enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *header,
 		ret->slot[i].active = be32_get(disk.slot[i].active) == SLOT_ACTIVE;
 		ret->slot[i].iters = be32_get(disk.slot[i].iters);
 		ret->slot[i].stripes = be32_get(disk.slot[i].stripes);
-		ret->slot[i].key_offset = (uint64_t)be32_get(disk.slot[i].key_sector) * SECTOR_BYTES;
+		ret->slot[i].key_offset = (uint64_t)be32_get(disk.slot[i].key_sector) *
+					  SECTOR_BYTES;
 	}
 	return ST_OK;
 }

@@ -1,4 +1,8 @@
-/* Where the bytes of the virtual disk are: sections "Cluster mapping", "L1 table", "L2 table", "Extended L2 Entries". */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the bytes of the virtual disk are: sections "Cluster mapping", "L1 table", "L2 table",
+ * "Extended L2 Entries".
+ */
 #include "base/memory.h"
 #include "base/range.h"
 #include "format/qcow2/entry.h"
@@ -18,7 +22,8 @@ static uint64_t unit_bytes(const struct qcow2_image *q)
 }
 
 /* What one L2 entry, with its subcluster bitmap (0 without), says of unit `sub` of its cluster. */
-static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint64_t bitmap, unsigned sub, struct qcow2_mapping *ret)
+static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint64_t bitmap,
+			       unsigned sub, struct qcow2_mapping *ret)
 {
 	uint64_t offset = entry & QCOW2_ENTRY_OFFSET;
 	bool zero, allocated;
@@ -33,11 +38,15 @@ static enum status decode_unit(const struct qcow2_image *q, uint64_t entry, uint
 	if (is_extended(q)) {
 		zero = (bitmap >> (32 + sub) & 1) != 0;
 		allocated = (bitmap >> sub & 1) != 0;
-		if ((entry & QCOW2_L2_ZERO) != 0 || (zero && allocated) || (allocated && offset == 0 && !q->has_data_file))
+		if ((entry & QCOW2_L2_ZERO) != 0 || (zero && allocated) ||
+		    (allocated && offset == 0 && !q->has_data_file))
 			return ST_CORRUPT;
 	} else {
 		zero = (entry & QCOW2_L2_ZERO) != 0;
-		/* In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none. */
+		/*
+		 * In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from
+		 * none.
+		 */
 		allocated = offset != 0 || (q->has_data_file && (entry & QCOW2_COPIED) != 0);
 		if (zero && q->header.version < 3)
 			return ST_CORRUPT;
@@ -60,26 +69,34 @@ static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, 
 	if (!qcow2_entry_fits(&q->header, bytes_from_be(entry, 8),
 			      guest + (index << q->header.cluster_bits)))
 		return ST_CORRUPT;
-	return decode_unit(q, bytes_from_be(entry, 8), is_extended(q) ? bytes_from_be(entry + 8, 8) : 0, sub, ret);
+	return decode_unit(q, bytes_from_be(entry, 8),
+			   is_extended(q) ? bytes_from_be(entry + 8, 8) : 0, sub, ret);
 }
 
 /* Whether `next`, `distance` bytes behind `first`, goes on with it. */
-static bool continues(const struct qcow2_mapping *first, const struct qcow2_mapping *next, uint64_t distance)
+static bool continues(const struct qcow2_mapping *first, const struct qcow2_mapping *next,
+		      uint64_t distance)
 {
-	if (next->kind != first->kind || next->has_offset != first->has_offset || first->kind == QCOW2_MAP_COMPRESSED)
+	if (next->kind != first->kind || next->has_offset != first->has_offset ||
+	    first->kind == QCOW2_MAP_COMPRESSED)
 		return false;
 	return !first->has_offset || next->offset == first->offset + distance;
 }
 
-enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, struct qcow2_mapping *ret)
+enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len,
+		      struct qcow2_mapping *ret)
 {
-	uint64_t coverage = qcow2_l2_coverage(&q->header), unit = unit_bytes(q), first, n_units, n = 1;
+	uint64_t coverage = qcow2_l2_coverage(&q->header), unit = unit_bytes(q), first, n_units,
+		 n = 1;
 	uint64_t l1_index = offset / coverage, l1_entry;
 	struct qcow2_mapping mapping = { 0 };
 	uint8_t *table;
 	enum status st;
 
-	if (l1_index >= q->header.l1_entries) /* header and snapshot were looked at; should one have come through, the image is at fault */
+	/*
+	 * header and snapshot were looked at; should one have come through, the image is at fault
+	 */
+	if (l1_index >= q->header.l1_entries)
 		return ST_CORRUPT;
 	l1_entry = q->l1[l1_index];
 	len = min_u64(len, coverage - offset % coverage);
@@ -87,7 +104,8 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, stru
 		*ret = (struct qcow2_mapping){ .kind = QCOW2_MAP_HOLE, .length = len };
 		return ST_OK;
 	}
-	if ((l1_entry & QCOW2_L1_RESERVED) != 0 || (l1_entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&q->header) != 0)
+	if ((l1_entry & QCOW2_L1_RESERVED) != 0 ||
+	    (l1_entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&q->header) != 0)
 		return ST_CORRUPT;
 	st = qcow2_cache_get(&q->l2_cache, l1_entry & QCOW2_ENTRY_OFFSET, &table);
 	if (st != ST_OK)
@@ -97,7 +115,8 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len, stru
 	st = decode_at(q, table, l1_index * coverage, first, &mapping);
 	if (mapping.kind == QCOW2_MAP_COMPRESSED)
 		/* all of one cluster, whose units are alike */
-		n_units = n = qcow2_cluster_bytes(&q->header) / unit - first % (qcow2_cluster_bytes(&q->header) / unit);
+		n_units = n = qcow2_cluster_bytes(&q->header) / unit -
+			      first % (qcow2_cluster_bytes(&q->header) / unit);
 	while (st == ST_OK && n < n_units) {
 		struct qcow2_mapping next;
 

@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * qcow2, versions 2 and 3 (docs/interop/qcow2.txt of QEMU 7.2).
  *
- * All that QEMU 7.2 does with them, but for encryption: encrypted images are described, nothing else. Refused:
- * incompatible features that the specification does not have.
+ * All that QEMU 7.2 does with them, but for encryption: encrypted images are described, nothing
+ * else. Refused: incompatible features that the specification does not have.
  *
- * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB per TiB with clusters
- * of 64 KiB), QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write, as much again of refcount blocks, and of
- * bitmaps where there are any.
- * Write order of a new image: create.c.
+ * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB
+ * per TiB with clusters of 64 KiB), QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write,
+ * as much again of refcount blocks, and of bitmaps where there are any. Write order of a new image:
+ * create.c.
  */
 #include "format/qcow2/image.h"
 
@@ -108,7 +109,8 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 	tree_text(tree, "compat", v3 ? "1.1" : "0.10");
 	tree_text(tree, "compression-type", qcow2_compression_names[h->compression_type]);
 	if (v3)
-		tree_bool(tree, "lazy-refcounts", (h->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS) != 0);
+		tree_bool(tree, "lazy-refcounts",
+			  (h->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS) != 0);
 	if (q->image.n_bitmaps > 0)
 		describe_bitmaps(q, tree);
 	tree_number(tree, "refcount-bits", (uint64_t)1 << h->refcount_order);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the virtual disk. */
 #include "base/memory.h"
 #include "base/range.h"
@@ -23,13 +24,15 @@ static enum status unpack(struct qcow2_image *q, const struct qcow2_mapping *map
 		return ST_CORRUPT;
 	st = blk_read_padded(q->image.file, mapping->offset, q->packed, mapping->compressed_bytes);
 	if (st == ST_OK)
-		st = codec_decompress(q->codec, q->packed, mapping->compressed_bytes, q->cluster, q->image.cluster_bytes);
+		st = codec_decompress(q->codec, q->packed, mapping->compressed_bytes, q->cluster,
+				      q->image.cluster_bytes);
 	if (st == ST_OK)
 		q->cluster_entry = mapping->offset;
 	return st;
 }
 
-static enum status read_mapping(struct qcow2_image *q, const struct qcow2_mapping *mapping, uint64_t offset, uint8_t *buf)
+static enum status read_mapping(struct qcow2_image *q, const struct qcow2_mapping *mapping,
+				uint64_t offset, uint8_t *buf)
 {
 	size_t n = (size_t)mapping->length;
 	enum status st;
@@ -92,16 +95,18 @@ enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct 
 
 static const struct blk_ops read_ops = { .read = qcow2_read, .extent = qcow2_extent };
 
-/* ---- getting ready ------------------------------------------------------------------------------------------------ */
+/* ---- getting ready ---- */
 
 static enum status load_l1(struct qcow2_image *q, struct error *err)
 {
-	size_t bytes = q->header.l1_entries * sizeof *q->l1; /* at most 32 MiB, checked with the header */
+	/* at most 32 MiB, checked with the header */
+	size_t bytes = q->header.l1_entries * sizeof *q->l1;
 	enum status st;
 
 	if (bytes > 0 && !range_ok(q->header.l1_offset, bytes, QCOW2_OFFSET_LIMIT))
-		return fail(err, ST_CORRUPT, "the L1 table, %zu bytes at 0x%jx, lies beyond what an image can have", bytes,
-			    q->header.l1_offset);
+		return fail(err, ST_CORRUPT,
+			    "the L1 table, %zu bytes at 0x%jx, lies beyond what an image can have",
+			    bytes, q->header.l1_offset);
 	q->l1 = mem_alloc(bytes);
 	if (q->l1 == NULL)
 		return fail_no_memory(err);
@@ -122,7 +127,8 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 	if (!q->has_data_file)
 		return ST_OK;
 	if (q->image.data_name == NULL)
-		return fail(err, ST_CORRUPT, "its data is in another file, but it does not say in which");
+		return fail(err, ST_CORRUPT,
+			    "its data is in another file, but it does not say in which");
 	st = storage_reopen(q->image.storage, q->image.data_name, q->image.mode, &data, &why);
 	if (st != ST_OK)
 		return fail(err, st, "its data file: %s", why.text);
@@ -131,11 +137,14 @@ static enum status open_data_file(struct qcow2_image *q, struct error *err)
 }
 
 /* Writing to a table behind the end of the file would first fill the volume up to there. */
-static enum status check_table_in_file(const struct qcow2_image *q, const char *what, uint64_t offset, struct error *err)
+static enum status check_table_in_file(const struct qcow2_image *q, const char *what,
+				       uint64_t offset, struct error *err)
 {
 	if (offset <= round_up(q->image.file->size, q->image.cluster_bytes))
 		return ST_OK;
-	return fail(err, ST_CORRUPT, "its %s is at 0x%jx, but the file ends at 0x%jx: it was cut short, and cannot be written to",
+	return fail(err, ST_CORRUPT,
+		    "its %s is at 0x%jx, but the file ends at 0x%jx: it was cut short, and cannot "
+		    "be written to",
 		    what, offset, q->image.file->size);
 }
 
@@ -149,12 +158,17 @@ static enum status check_writable(const struct qcow2_image *q, struct error *err
 	if (st != ST_OK)
 		return st;
 	if ((q->header.incompatible & QCOW2_INCOMPAT_CORRUPT) != 0)
-		return fail(err, ST_CORRUPT, "it is marked as damaged; it can be read, but before it is written to, it must be repaired: "
+		return fail(err, ST_CORRUPT,
+			    "it is marked as damaged; it can be read, but before it is written to, "
+			    "it must be repaired: "
 			    "\"check -r all\"");
 	return ST_OK;
 }
 
-/* An image that was not closed cleanly: its refcounts lag behind, and are put right before anything relies on them. */
+/*
+ * An image that was not closed cleanly: its refcounts lag behind, and are put right before anything
+ * relies on them.
+ */
 static enum status repair_dirty(struct qcow2_image *q, struct error *err)
 {
 	struct check_result result;
@@ -165,28 +179,34 @@ static enum status repair_dirty(struct qcow2_image *q, struct error *err)
 		return ST_OK;
 	st = qcow2_repair(&q->image, REPAIR_ALL, NULL, &result, &why);
 	if (st != ST_OK)
-		return fail(err, st, "it was not closed cleanly, and repairing it failed: %s", why.text);
+		return fail(err, st, "it was not closed cleanly, and repairing it failed: %s",
+			    why.text);
 	if (result.corruptions > 0 || result.check_errors > 0)
-		return fail(err, ST_CORRUPT, "it was not closed cleanly, and %ju errors in it cannot be repaired: \"check\" lists "
-			    "them; it can be read, but not written to", result.corruptions + result.check_errors);
+		return fail(err, ST_CORRUPT,
+			    "it was not closed cleanly, and %ju errors in it cannot be repaired: "
+			    "\"check\" lists them; it can be read, but not written to",
+			    result.corruptions + result.check_errors);
 	return ST_OK;
 }
 
 /* Tables that are to be changed must be there: see qcow2_count() for where a file may end. */
-static enum status check_in_file(const struct qcow2_image *q, const char *what, uint64_t offset, uint64_t bytes,
-				 struct error *err)
+static enum status check_in_file(const struct qcow2_image *q, const char *what, uint64_t offset,
+				 uint64_t bytes, struct error *err)
 {
 	uint64_t end = q->image.file->size + q->image.cluster_bytes - 1;
 
 	if (bytes == 0 || range_ok(offset, bytes, end))
 		return ST_OK;
-	return fail(err, ST_CORRUPT, "its %s, %ju bytes at 0x%jx, is behind the end of the file; it cannot be written to", what,
-		    bytes, offset);
+	return fail(err, ST_CORRUPT,
+		    "its %s, %ju bytes at 0x%jx, is behind the end of the file; it cannot be "
+		    "written to",
+		    what, bytes, offset);
 }
 
 enum status qcow2_load_refcounts(struct qcow2_image *q, struct error *err)
 {
-	uint64_t bytes = (uint64_t)q->header.reftable_clusters << q->header.cluster_bits; /* at most 8 MiB, checked with the header */
+	/* at most 8 MiB, checked with the header */
+	uint64_t bytes = (uint64_t)q->header.reftable_clusters << q->header.cluster_bits;
 	enum status st = check_in_file(q, "refcount table", q->header.reftable_offset, bytes, err);
 
 	if (st != ST_OK)
@@ -220,13 +240,17 @@ void qcow2_unload_refcounts(struct qcow2_image *q)
 
 static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 {
-	enum status st = check_in_file(q, "L1 table", q->header.l1_offset, (uint64_t)q->header.l1_entries * 8, err);
+	enum status st = check_in_file(q, "L1 table", q->header.l1_offset,
+				       (uint64_t)q->header.l1_entries * 8, err);
 
 	if (st == ST_OK)
 		st = qcow2_load_refcounts(q, err);
 	if (st != ST_OK)
 		return st;
-	/* Section "Header", autoclear features: what is not known here would no longer be true once something is written. */
+	/*
+	 * Section "Header", autoclear features: what is not known here would no longer be true once
+	 * something is written.
+	 */
 	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) != 0) {
 		q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
 		st = qcow2_header_write_autoclear(q->image.file, q->header.autoclear);
@@ -237,8 +261,8 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 }
 
 /*
- * Whether it is worth asking the file for holes: if it occupies clearly less than its length, its clusters were preallocated and not written.
- * The bound is QEMU's, so that `map` says the same.
+ * Whether it is worth asking the file for holes: if it occupies clearly less than its length, its
+ * clusters were preallocated and not written. The bound is QEMU's, so that `map` says the same.
  */
 static enum status look_for_holes(struct image *image, struct error *err)
 {
@@ -254,7 +278,10 @@ static enum status look_for_holes(struct image *image, struct error *err)
 	return ST_OK;
 }
 
-/* QEMU has parts of L2 tables in memory, instead of whole ones, where those of the whole disk are more than it keeps. */
+/*
+ * QEMU has parts of L2 tables in memory, instead of whole ones, where those of the whole disk are
+ * more than it keeps.
+ */
 static uint64_t slice_bytes(const struct image *image, const struct qcow2_header *header)
 {
 	const uint64_t kept_bytes = 32 << 20, part_bytes = 4096;
@@ -271,7 +298,8 @@ enum status qcow2_load(struct image *image, struct error *err)
 	enum status st;
 
 	if (image->encrypted)
-		return fail(err, ST_UNSUPPORTED, "it is encrypted (%s); efi-img cannot read encrypted images",
+		return fail(err, ST_UNSUPPORTED,
+			    "it is encrypted (%s); efi-img cannot read encrypted images",
 			    q->header.crypt_method == QCOW2_CRYPT_LUKS ? "LUKS" : "AES");
 	image->blk.ops = image->mode == OPEN_WRITE ? &qcow2_write_ops : &read_ops;
 	image->slice_bytes = slice_bytes(image, &q->header);
@@ -289,7 +317,8 @@ enum status qcow2_load(struct image *image, struct error *err)
 		return st;
 	q->cluster = mem_alloc(image->cluster_bytes);
 	q->packed = mem_alloc(2 * (size_t)image->cluster_bytes + 512);
-	image->compression = q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE;
+	image->compression = q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD
+										  : CODEC_DEFLATE;
 	q->codec = codec_open(image->compression, CODEC_ONLY_DECOMPRESS);
 	if (q->cluster == NULL || q->packed == NULL || q->codec == NULL ||
 	    qcow2_cache_init(&q->l2_cache, image->file, image->cluster_bytes) != ST_OK)

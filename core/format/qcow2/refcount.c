@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who uses the clusters of the file: section "Host cluster management".
  *
- * New clusters are taken behind the end of the file only. A cluster inside of it may be in use although its refcount is 0, where some
- * other program has made a mistake; nothing that is written here can then destroy data. A cluster that is given up keeps its
- * refcount until nothing on the medium refers to it any more (commit.c).
+ * New clusters are taken behind the end of the file only. A cluster inside of it may be in use
+ * although its refcount is 0, where some other program has made a mistake; nothing that is written
+ * here can then destroy data. A cluster that is given up keeps its refcount until nothing on the
+ * medium refers to it any more (commit.c).
  */
 #include "base/check.h"
 #include "base/memory.h"
@@ -24,9 +26,12 @@ uint64_t qcow2_refcount_max(const struct qcow2_image *q)
 	return qcow2_refcount_limit(q->header.refcount_order);
 }
 
-/* ---- refcounts of clusters ---------------------------------------------------------------------------------------- */
+/* ---- refcounts of clusters ---- */
 
-/* The offset of the block with the refcount of `cluster`; 0: there is none, and so all its refcounts are 0. */
+/*
+ * The offset of the block with the refcount of `cluster`; 0: there is none, and so all its
+ * refcounts are 0.
+ */
 static enum status find_block(const struct qcow2_image *q, uint64_t cluster, uint64_t *ret)
 {
 	uint64_t i = cluster / per_block(q), offset;
@@ -91,11 +96,12 @@ static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_
 	return ST_OK;
 }
 
-/* ---- making room in the refcount structures ----------------------------------------------------------------------- */
+/* ---- making room in the refcount structures ---- */
 
 /*
- * Makes the refcount table in memory at least `n` entries long, twice as long as before if that is more. Its new place in the file is
- * allocated by qcow2_alloc(), in which the table in memory is used already; commit.c writes it there.
+ * Makes the refcount table in memory at least `n` entries long, twice as long as before if that is
+ * more. Its new place in the file is allocated by qcow2_alloc(), in which the table in memory is
+ * used already; commit.c writes it there.
  */
 static enum status grow_reftable(struct qcow2_image *q, uint64_t n)
 {
@@ -118,7 +124,10 @@ static enum status grow_reftable(struct qcow2_image *q, uint64_t n)
 	return ST_OK;
 }
 
-/* Makes the block for refcounts of `index` in cluster `at`, whose own refcount is in it or in an existing block. */
+/*
+ * Makes the block for refcounts of `index` in cluster `at`, whose own refcount is in it or in an
+ * existing block.
+ */
 static enum status make_block(struct qcow2_image *q, uint64_t index, uint64_t at)
 {
 	uint8_t *block;
@@ -131,10 +140,14 @@ static enum status make_block(struct qcow2_image *q, uint64_t index, uint64_t at
 	return refcount_set(q, at, 1);
 }
 
-/* Sees to it that there are blocks for the next `n` clusters. They take clusters themselves, and so shift the place. */
+/*
+ * Sees to it that there are blocks for the next `n` clusters. They take clusters themselves, and so
+ * shift the place.
+ */
 static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 {
-	for (uint64_t i = q->next_cluster / per_block(q); i <= (q->next_cluster + n - 1) / per_block(q); i++) {
+	for (uint64_t i = q->next_cluster / per_block(q);
+	     i <= (q->next_cluster + n - 1) / per_block(q); i++) {
 		enum status st = ST_OK;
 
 		if (i >= q->n_reftable)
@@ -149,8 +162,8 @@ static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 }
 
 /*
- * Moves next_cluster on until `n` clusters from there have the refcount 0. Behind the end of the file that is so at once, unless the
- * refcounts are wrong; how wrong they may be is bounded.
+ * Moves next_cluster on until `n` clusters from there have the refcount 0. Behind the end of the
+ * file that is so at once, unless the refcounts are wrong; how wrong they may be is bounded.
  */
 static enum status find_free(struct qcow2_image *q, uint64_t n)
 {
@@ -221,8 +234,8 @@ static enum status move_blocks(struct qcow2_image *q, uint64_t n)
 }
 
 /*
- * What a failure leaves raised stays so, harmlessly: find_free() passes over it, and should it ever get to the medium,
- * it is a leak.
+ * What a failure leaves raised stays so, harmlessly: find_free() passes over it, and should it ever
+ * get to the medium, it is a leak.
  */
 enum status qcow2_alloc(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
 {
@@ -257,7 +270,8 @@ enum status qcow2_ref_more(struct qcow2_image *q, uint64_t cluster, uint64_t n)
 		return st;
 	if (refcount == 0)
 		return ST_CORRUPT;
-	return n <= qcow2_refcount_max(q) - refcount ? refcount_set(q, cluster, refcount + n) : ST_TOO_LARGE;
+	return n <= qcow2_refcount_max(q) - refcount ? refcount_set(q, cluster, refcount + n)
+						     : ST_TOO_LARGE;
 }
 
 enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
@@ -265,13 +279,15 @@ enum status qcow2_ref(struct qcow2_image *q, uint64_t cluster)
 	return qcow2_ref_more(q, cluster, 1);
 }
 
-/* ---- giving clusters up ------------------------------------------------------------------------------------------- */
+/* ---- giving clusters up ---- */
 
 enum status qcow2_unref(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
 {
-	uint64_t first = offset >> q->header.cluster_bits, n = ((offset + bytes - 1) >> q->header.cluster_bits) - first + 1;
+	uint64_t first = offset >> q->header.cluster_bits,
+		 n = ((offset + bytes - 1) >> q->header.cluster_bits) - first + 1;
 
-	if (q->n_released > 0 && q->released[q->n_released - 1].first + q->released[q->n_released - 1].n == first) {
+	if (q->n_released > 0 &&
+	    q->released[q->n_released - 1].first + q->released[q->n_released - 1].n == first) {
 		q->released[q->n_released - 1].n += n;
 		return ST_OK;
 	}

@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Another width of refcounts: section "Host cluster management".
  *
- *   1. all refcounts in the new width, in new blocks with a new table, behind everything that is in use. The old
- *      structure counts them, and nothing refers to them                                                       flush
- *   2. header: the new table and the width, in one sector                                                      flush
+ *   1. all refcounts in the new width, in new blocks with a new table, behind everything that is in
+ *      use. The old
+ *      structure counts them, and nothing refers to them                                    flush
+ *   2. header: the new table and the width, in one sector                                   flush
  *   3. the old blocks and the old table given up
  *
- * The header's sector decides. When the power goes before, the new structure wastes space, and when it goes after, the
- * old one does.
+ * The header's sector decides. When the power goes before, the new structure wastes space, and when
+ * it goes after, the old one does.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -19,7 +21,8 @@
 struct structure {
 	unsigned order;
 	uint64_t offset, n_blocks, n_table; /* clusters */
-	uint64_t n_spare;                   /* clusters that the old structure needs to count these, at most */
+	/* clusters that the old structure needs to count these, at most */
+	uint64_t n_spare;
 };
 
 static uint64_t per_block(const struct qcow2_image *q, unsigned order)
@@ -27,26 +30,35 @@ static uint64_t per_block(const struct qcow2_image *q, unsigned order)
 	return qcow2_cluster_bytes(&q->header) * 8 >> order;
 }
 
-/* ---- before ------------------------------------------------------------------------------------------------------ */
+/* ---- before ---- */
 
 /* Looks at the refcounts of one block, the first of them that of `cluster`. */
-static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_t offset, unsigned order, uint64_t *end, struct error *err)
+static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_t offset,
+				unsigned order, uint64_t *end, struct error *err)
 {
-	uint64_t limit = div_up(q->image.file->size, q->image.cluster_bytes) + QCOW2_SEARCH_MAX, refcount;
+	uint64_t limit = div_up(q->image.file->size, q->image.cluster_bytes) + QCOW2_SEARCH_MAX,
+		 refcount;
 	uint8_t *block;
-	enum status st = offset % q->image.cluster_bytes == 0 ? qcow2_cache_get(&q->refcount_cache, offset, &block) : ST_CORRUPT;
+	enum status st = offset % q->image.cluster_bytes == 0
+				 ? qcow2_cache_get(&q->refcount_cache, offset, &block)
+				 : ST_CORRUPT;
 
 	if (st != ST_OK)
-		return fail(err, st, "reading the refcount block at 0x%jx: %s", offset, status_text(st));
+		return fail(err, st, "reading the refcount block at 0x%jx: %s", offset,
+			    status_text(st));
 	if (block[0] == 0 && memcmp(block, block + 1, q->image.cluster_bytes - 1) == 0)
 		return ST_OK;
 	for (uint64_t i = 0; i < per_block(q, q->header.refcount_order); i++, cluster++) {
 		refcount = qcow2_refcount_at(q->header.refcount_order, block, i);
 		if (refcount > qcow2_refcount_limit(order))
-			return fail(err, ST_TOO_LARGE, "option refcount_bits: cluster %ju has %ju users, more than %u bits can count",
+			return fail(err, ST_TOO_LARGE,
+				    "option refcount_bits: cluster %ju has %ju users, more than %u "
+				    "bits can count",
 				    cluster, refcount, 1u << order);
 		if (refcount != 0 && cluster >= limit)
-			return fail(err, ST_CORRUPT, "cluster %ju is said to be in use, far behind the end of the file; check the image",
+			return fail(err, ST_CORRUPT,
+				    "cluster %ju is said to be in use, far behind the end of the "
+				    "file; check the image",
 				    cluster);
 		if (refcount != 0)
 			*end = cluster + 1;
@@ -55,10 +67,12 @@ static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_
 }
 
 /*
- * Looks at all refcounts: *ret_end is the first cluster from which on none is in use. ST_TOO_LARGE: one does not fit
- * into the new width. ST_CORRUPT: they say that far more is in use than the file has.
+ * Looks at all refcounts: *ret_end is the first cluster from which on none is in use. ST_TOO_LARGE:
+ * one does not fit into the new width. ST_CORRUPT: they say that far more is in use than the file
+ * has.
  */
-static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_end, struct error *err)
+static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_end,
+			  struct error *err)
 {
 	uint64_t n = per_block(q, q->header.refcount_order);
 	enum status st = ST_OK;
@@ -70,15 +84,17 @@ static enum status survey(struct qcow2_image *q, unsigned order, uint64_t *ret_e
 		if (offset == 0)
 			continue;
 		if (platform_cancelled())
-			return fail(err, ST_CANCELLED, "reading the refcounts: %s", status_text(ST_CANCELLED));
+			return fail(err, ST_CANCELLED, "reading the refcounts: %s",
+				    status_text(ST_CANCELLED));
 		st = survey_block(q, i * n, offset, order, ret_end, err);
 	}
 	return st;
 }
 
 /*
- * How large the structure has to be, with its own refcounts, and with what the old one takes to count it: each old
- * block has 64 refcounts or more, and the old table can get twice as long as it is, or as it has to be.
+ * How large the structure has to be, with its own refcounts, and with what the old one takes to
+ * count it: each old block has 64 refcounts or more, and the old table can get twice as long as it
+ * is, or as it has to be.
  */
 static struct structure measure(const struct qcow2_image *q, unsigned order, uint64_t end)
 {
@@ -90,7 +106,10 @@ static struct structure measure(const struct qcow2_image *q, unsigned order, uin
 
 		own = s.n_blocks + s.n_table;
 		old_bytes = div_up(end + 2 * own, per_block(q, q->header.refcount_order)) * 8;
-		s.n_spare = own + 3 * max_u64(q->header.reftable_clusters, div_up(old_bytes, q->image.cluster_bytes)) + 16;
+		s.n_spare = own +
+			    3 * max_u64(q->header.reftable_clusters,
+					div_up(old_bytes, q->image.cluster_bytes)) +
+			    16;
 		s.n_blocks = div_up(end + own + s.n_spare, per_block(q, order));
 		s.n_table = div_up(s.n_blocks * 8, qcow2_cluster_bytes(&q->header));
 	}
@@ -98,7 +117,8 @@ static struct structure measure(const struct qcow2_image *q, unsigned order, uin
 }
 
 /* What the new structure is to be, with nothing changed yet. */
-static enum status prepare(struct qcow2_image *q, unsigned order, struct structure *ret, struct error *err)
+static enum status prepare(struct qcow2_image *q, unsigned order, struct structure *ret,
+			   struct error *err)
 {
 	uint64_t end;
 	enum status st = survey(q, order, &end, err);
@@ -107,12 +127,15 @@ static enum status prepare(struct qcow2_image *q, unsigned order, struct structu
 		return st;
 	*ret = measure(q, order, max_u64(end, q->next_cluster));
 	if (ret->n_table << q->header.cluster_bits > QCOW2_REFTABLE_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "option refcount_bits: the refcount table would be longer than %d bytes; use fewer bits, or convert "
-			    "the image to larger clusters", QCOW2_REFTABLE_BYTES_MAX);
+		return fail(err, ST_TOO_LARGE,
+			    "option refcount_bits: the refcount table would be longer than %d "
+			    "bytes; use fewer bits, or convert the image to larger clusters",
+			    QCOW2_REFTABLE_BYTES_MAX);
 	return ST_OK;
 }
 
-enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uint64_t *ret_clusters, struct error *err)
+enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uint64_t *ret_clusters,
+				      struct error *err)
 {
 	struct structure s;
 	enum status st = prepare(q, order, &s, err);
@@ -122,7 +145,7 @@ enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uin
 	return st;
 }
 
-/* ---- the new structure ------------------------------------------------------------------------------------------- */
+/* ---- the new structure ---- */
 
 static enum status write_blocks(struct qcow2_image *q, const struct structure *s)
 {
@@ -137,7 +160,8 @@ static enum status write_blocks(struct qcow2_image *q, const struct structure *s
 			qcow2_refcount_put(s->order, q->copy, j, refcount);
 		}
 		if (st == ST_OK)
-			st = blk_write(q->image.file, s->offset + (i << q->header.cluster_bits), q->copy, q->image.cluster_bytes);
+			st = blk_write(q->image.file, s->offset + (i << q->header.cluster_bits),
+				       q->copy, q->image.cluster_bytes);
 	}
 	return st;
 }
@@ -157,12 +181,14 @@ static enum status write_structure(struct qcow2_image *q, struct structure *s, u
 	for (uint64_t i = 0; i < s->n_blocks; i++)
 		table[i] = s->offset + i * cluster_bytes;
 	if (st == ST_OK)
-		st = qcow2_write_table(q, s->offset + s->n_blocks * cluster_bytes, table, 0, s->n_table * cluster_bytes / 8);
+		st = qcow2_write_table(q, s->offset + s->n_blocks * cluster_bytes, table, 0,
+				       s->n_table * cluster_bytes / 8);
 	return st == ST_OK ? qcow2_barrier(q) : st;
 }
 
 /* Step 2. *table is then the old one, with its clusters and its place in *ret_old. */
-static enum status switch_structure(struct qcow2_image *q, const struct structure *s, uint64_t **table, struct qcow2_header *ret_old)
+static enum status switch_structure(struct qcow2_image *q, const struct structure *s,
+				    uint64_t **table, struct qcow2_header *ret_old)
 {
 	struct qcow2_header changed = q->header; /* its texts stay those of q->header */
 	uint64_t *old = q->reftable;
@@ -184,8 +210,12 @@ static enum status switch_structure(struct qcow2_image *q, const struct structur
 	return ST_OK;
 }
 
-/* Step 3. Old blocks that are still cached are not asked for again: new ones do not lie where they are. */
-static enum status give_up(struct qcow2_image *q, const uint64_t *table, const struct qcow2_header *old)
+/*
+ * Step 3. Old blocks that are still cached are not asked for again: new ones do not lie where they
+ * are.
+ */
+static enum status give_up(struct qcow2_image *q, const uint64_t *table,
+			   const struct qcow2_header *old)
 {
 	uint64_t table_bytes = (uint64_t)old->reftable_clusters << old->cluster_bits;
 	enum status st = ST_OK;
@@ -195,7 +225,8 @@ static enum status give_up(struct qcow2_image *q, const uint64_t *table, const s
 			continue;
 		st = qcow2_make_room(q);
 		if (st == ST_OK)
-			st = qcow2_unref(q, table[i] & QCOW2_REFTABLE_OFFSET, q->image.cluster_bytes);
+			st = qcow2_unref(q, table[i] & QCOW2_REFTABLE_OFFSET,
+					 q->image.cluster_bytes);
 	}
 	if (st == ST_OK)
 		st = qcow2_unref(q, old->reftable_offset, table_bytes);
@@ -205,7 +236,10 @@ static enum status give_up(struct qcow2_image *q, const uint64_t *table, const s
 /* What was allocated is given up again. If that fails as well, clusters are lost. */
 static void undo(struct qcow2_image *q, const struct structure *s)
 {
-	enum status st = s->offset != 0 ? qcow2_unref(q, s->offset, (s->n_blocks + s->n_table) << q->header.cluster_bits) : ST_OK;
+	enum status st = s->offset != 0
+				 ? qcow2_unref(q, s->offset,
+					       (s->n_blocks + s->n_table) << q->header.cluster_bits)
+				 : ST_OK;
 
 	if (st == ST_OK)
 		(void)qcow2_flush(q);
@@ -238,7 +272,9 @@ enum status qcow2_change_refcount_order(struct qcow2_image *q, unsigned order, s
 	st = give_up(q, table, &old);
 	mem_free(table);
 	if (st != ST_OK)
-		return fail(err, st, "refcounts have %u bits now, but not all clusters that are free now could be marked so (%s); \"check -r leaks\" "
-			    "does that", 1u << order, status_text(st));
+		return fail(err, st,
+			    "refcounts have %u bits now, but not all clusters that are free now "
+			    "could be marked so (%s); \"check -r leaks\" does that",
+			    1u << order, status_text(st));
 	return ST_OK;
 }

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Refcount structures made anew: section "Host cluster management". They count themselves as well.
  *
- * They go behind everything else and are flushed before anything refers to them: until the header does, the image is
- * what it was.
+ * They go behind everything else and are flushed before anything refers to them: until the header
+ * does, the image is what it was.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -24,8 +25,10 @@ enum status qcow2_new_refcounts_plan(struct qcow2_new_refcounts *n)
 		n->n_blocks = div_up(n->n_clusters + before, per_block(n));
 		n->n_table = div_up(n->n_blocks * 8, (uint64_t)1 << n->cluster_bits);
 	} while (n->n_blocks + n->n_table != before);
-	return n->n_table << n->cluster_bits > QCOW2_REFTABLE_BYTES_MAX || qcow2_new_refcounts_end(n) > QCOW2_OFFSET_LIMIT
-	       ? ST_TOO_LARGE : ST_OK;
+	return n->n_table << n->cluster_bits > QCOW2_REFTABLE_BYTES_MAX ||
+			       qcow2_new_refcounts_end(n) > QCOW2_OFFSET_LIMIT
+		       ? ST_TOO_LARGE
+		       : ST_OK;
 }
 
 static enum status write_block(const struct qcow2_new_refcounts *n, uint64_t index, uint8_t *block)
@@ -36,10 +39,12 @@ static enum status write_block(const struct qcow2_new_refcounts *n, uint64_t ind
 	memset(block, 0, (size_t)1 << n->cluster_bits);
 	if (first < n->n_clusters)
 		st = n->fill(n->arg, first, min_u64(end, n->n_clusters) - first, block);
-	for (uint64_t i = max_u64(first, n->n_clusters); i < min_u64(end, n->n_clusters + n->n_blocks + n->n_table); i++)
+	for (uint64_t i = max_u64(first, n->n_clusters);
+	     i < min_u64(end, n->n_clusters + n->n_blocks + n->n_table); i++)
 		qcow2_refcount_put(n->refcount_order, block, i - first, 1);
 	if (st == ST_OK)
-		st = blk_write(n->file, (n->n_clusters + index) << n->cluster_bits, block, (size_t)1 << n->cluster_bits);
+		st = blk_write(n->file, (n->n_clusters + index) << n->cluster_bits, block,
+			       (size_t)1 << n->cluster_bits);
 	return st;
 }
 

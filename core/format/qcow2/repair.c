@@ -1,24 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Repairing an image, in steps of which each is on the medium before the next one begins:
  *
  *   1. L2 entries that only reserve a place, but one that there cannot be, give it up
- *   2. all references are counted again; refcounts are put right in their blocks, or if these cannot be used, a
- *      complete new refcount structure is written behind the end of the file, and then the header refers to it
+ *   2. all references are counted again; refcounts are put right in their blocks, or if these
+ *      cannot be used, a complete new refcount structure is written behind the end of the file, and
+ *      then the header refers to it
  *   3. COPIED flags are set and cleared as the refcounts are now
- *   4. the image is checked once more; if snapshots without the size of their disk are all that is left, they get a
- *      new table
- *   5. if nothing is corrupt any more, the header no longer says that the image is damaged or was not closed cleanly
+ *   4. the image is checked once more; if snapshots without the size of their disk are all that is
+ *      left, they get a new table
+ *   5. if nothing is corrupt any more, the header no longer says that the image is damaged or was
+ *      not closed cleanly
  *
- * Whenever the power goes, the disks read as before, and what is in use has no lower refcount than it had, unless that
- * was too high; a new repair begins from what it finds. Between 2 and 3 flags may not fit to refcounts, and a check then
- * finds that: unlike all other changes (switch.c), a repair works in place, since it has to do so with tables that it
- * cannot trust enough to copy them.
+ * Whenever the power goes, the disks read as before, and what is in use has no lower refcount than
+ * it had, unless that was too high; a new repair begins from what it finds. Between 2 and 3 flags
+ * may not fit to refcounts, and a check then finds that: unlike all other changes (switch.c), a
+ * repair works in place, since it has to do so with tables that it cannot trust enough to copy
+ * them.
  *
- * What may hold data is never given up. As long as something refers to where nothing can be, or one cluster is two
- * things, the clusters that nobody refers to may be those that were meant: their refcounts stay. COPIED is not set
- * then either, since a cluster may have more users than can be seen. Tables that are something else as well are not
- * written to. And the file does not grow over what is referred to behind its end: that would look like zeros of the
- * disk then.
+ * What may hold data is never given up. As long as something refers to where nothing can be, or one
+ * cluster is two things, the clusters that nobody refers to may be those that were meant: their
+ * refcounts stay. COPIED is not set then either, since a cluster may have more users than can be
+ * seen. Tables that are something else as well are not written to. And the file does not grow over
+ * what is referred to behind its end: that would look like zeros of the disk then.
  *
  * Where nothing is told to the contrary, what is repaired and how it is counted is as in qemu-img.
  */
@@ -31,17 +35,20 @@ struct mending {
 	struct qcow2_check check;
 	struct qcow2_image *q;
 	enum repair what;
-	bool sure;    /* all references are known: what was not counted is in nobody's use */
-	bool low;     /* there are still refcounts lower than they should be, */
-	bool kept;    /* or higher, since it is not sure that nobody uses what they count */
-	bool changed; /* something was written */
+	bool sure;        /* all references are known: what was not counted is in nobody's use */
+	bool low;         /* there are still refcounts lower than they should be, */
+	bool kept;        /* or higher, since it is not sure that nobody uses what they count */
+	bool changed;     /* something was written */
 	uint64_t n_edits; /* entries of tables, of these */
 	uint64_t n_fixed; /* of them: those in step 1 */
 };
 
-static struct qcow2_check begin_check(const struct mending *m, struct out *problems, struct error *err)
+static struct qcow2_check begin_check(const struct mending *m, struct out *problems,
+				      struct error *err)
 {
-	return (struct qcow2_check){ .q = m->q, .file = m->q->image.file, .problems = problems, .err = err };
+	return (struct qcow2_check){
+		.q = m->q, .file = m->q->image.file, .problems = problems, .err = err
+	};
 }
 
 static enum status write_failed(const struct mending *m, enum status st)
@@ -60,13 +67,16 @@ static enum status flush(struct mending *m)
 	return write_failed(m, m->changed ? blk_flush(m->check.file) : ST_OK);
 }
 
-/* ---- entries of L1 and L2 tables ---------------------------------------------------------------------------------- */
+/* ---- entries of L1 and L2 tables ---- */
 
-/* Changes an entry that is not 0, of an L1 or an L2 table, in memory; if it does, it adds 1 to *n. */
+/*
+ * Changes an entry that is not 0, of an L1 or an L2 table, in memory; if it does, it adds 1 to *n.
+ */
 typedef enum status edit_fn(struct mending *, bool is_l2, uint8_t *entry, uint64_t *n);
 
 /* Whether these bytes of the file are a table of that use, and nothing else. */
-static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uint64_t bytes)
+static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t offset,
+		    uint64_t bytes)
 {
 	unsigned bits = c->q->header.cluster_bits;
 
@@ -85,7 +95,8 @@ static enum status edit_l2(struct mending *m, uint64_t offset, edit_fn *edit)
 	uint64_t n = 0;
 	enum status st;
 
-	if (offset % bytes != 0 || offset >= c->file->size || !is_only(c, QCOW2_USE_L2, offset, bytes))
+	if (offset % bytes != 0 || offset >= c->file->size ||
+	    !is_only(c, QCOW2_USE_L2, offset, bytes))
 		return ST_OK;
 	st = qcow2_check_table(c, "L2 table", offset);
 	for (uint64_t at = 0; st == ST_OK && at < bytes; at += step)
@@ -145,7 +156,8 @@ static enum status edit_all(struct mending *m, edit_fn *edit)
 	for (size_t i = 0; st == ST_OK && i < m->q->image.n_snapshots; i++) {
 		const struct qcow2_snapshot *s = &m->q->snapshots[i];
 
-		if (s->l1_offset % m->q->image.cluster_bytes == 0 && s->l1_entries <= QCOW2_L1_BYTES_MAX / 8)
+		if (s->l1_offset % m->q->image.cluster_bytes == 0 &&
+		    s->l1_entries <= QCOW2_L1_BYTES_MAX / 8)
 			st = edit_l1(m, s->l1_offset, s->l1_entries, edit);
 	}
 	return st;
@@ -156,7 +168,8 @@ static enum status mend_entry(struct mending *m, bool is_l2, uint8_t *entry, uin
 {
 	bool extended = qcow2_l2_entry_bytes(&m->q->header) > 8;
 
-	if (!is_l2 || !qcow2_check_mendable(&m->check, bytes_from_be(entry, 8), extended ? bytes_from_be(entry + 8, 8) : 0))
+	if (!is_l2 || !qcow2_check_mendable(&m->check, bytes_from_be(entry, 8),
+					    extended ? bytes_from_be(entry + 8, 8) : 0))
 		return ST_OK;
 	bytes_to_be(entry, 8, extended ? 0 : QCOW2_L2_ZERO);
 	++*n;
@@ -168,13 +181,15 @@ static enum status set_flag(struct mending *m, bool is_l2, uint8_t *at, uint64_t
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t entry = bytes_from_be(at, 8), offset = entry & QCOW2_ENTRY_OFFSET, refcount = 1;
-	bool in_data_file = is_l2 && (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0, known = true;
+	bool in_data_file = is_l2 && (c->q->header.incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0,
+	     known = true;
 	enum status st = ST_OK;
 
 	if (offset == 0 || (is_l2 && (entry & QCOW2_L2_COMPRESSED) != 0))
 		return ST_OK;
 	if (!in_data_file) /* there, all is this disk's */
-		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount, &known);
+		st = qcow2_check_refcount(c, offset >> c->q->header.cluster_bits, &refcount,
+					  &known);
 	if (st != ST_OK || !known || (refcount == 1) == ((entry & QCOW2_COPIED) != 0))
 		return st;
 	if (refcount == 1 && !m->sure && !in_data_file)
@@ -184,7 +199,7 @@ static enum status set_flag(struct mending *m, bool is_l2, uint8_t *at, uint64_t
 	return ST_OK;
 }
 
-/* ---- refcounts ---------------------------------------------------------------------------------------------------- */
+/* ---- refcounts ---- */
 
 static uint64_t wanted(struct mending *m, uint64_t refcount, uint64_t counted)
 {
@@ -194,7 +209,9 @@ static uint64_t wanted(struct mending *m, uint64_t refcount, uint64_t counted)
 	return m->sure ? counted : refcount;
 }
 
-/* Makes c->counts what the refcounts of block `index` are to be, and if `write`, the block as well. */
+/*
+ * Makes c->counts what the refcounts of block `index` are to be, and if `write`, the block as well.
+ */
 static enum status take_block(struct mending *m, uint64_t index, uint64_t offset, bool write)
 {
 	struct qcow2_check *c = &m->check;
@@ -204,7 +221,8 @@ static enum status take_block(struct mending *m, uint64_t index, uint64_t offset
 	bool changed = false;
 
 	for (uint64_t i = 0; st == ST_OK && i < min_u64(per_block, c->n_clusters - first); i++) {
-		uint64_t refcount = qcow2_refcount_at(order, c->table, i), counted = qcow2_counts_get(c, first + i);
+		uint64_t refcount = qcow2_refcount_at(order, c->table, i),
+			 counted = qcow2_counts_get(c, first + i);
 		uint64_t want = wanted(m, refcount, counted);
 
 		m->low |= want < counted;
@@ -215,16 +233,22 @@ static enum status take_block(struct mending *m, uint64_t index, uint64_t offset
 			changed = true;
 		}
 	}
-	return st == ST_OK && changed && write ? write_bytes(m, offset, c->table, c->q->image.cluster_bytes) : st;
+	return st == ST_OK && changed && write
+		       ? write_bytes(m, offset, c->table, c->q->image.cluster_bytes)
+		       : st;
 }
 
-/* Takes all refcount blocks that are where they can be, and which nothing else is. `write`: they were counted. */
+/*
+ * Takes all refcount blocks that are where they can be, and which nothing else is. `write`: they
+ * were counted.
+ */
 static enum status take_blocks(struct mending *m, bool write)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t table = c->q->header.reftable_offset, cluster_bytes = c->q->image.cluster_bytes;
 	uint64_t n_blocks = div_up(c->n_clusters, qcow2_refcounts_per_block(&c->q->header));
-	uint64_t n = min_u64(qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c)), n_blocks);
+	uint64_t n = min_u64(qcow2_check_in_file(c, table, qcow2_check_reftable_entries(c)),
+			     n_blocks);
 	enum status st = ST_OK;
 
 	for (uint64_t first = 0, count; st == ST_OK && first < n; first += count) {
@@ -233,7 +257,8 @@ static enum status take_blocks(struct mending *m, bool write)
 			uint64_t offset = be64_get(c->piece[i]);
 
 			if (offset != 0 && offset % cluster_bytes == 0 && offset < c->file->size &&
-			    qcow2_counts_uses(c, offset / cluster_bytes) == (write ? QCOW2_USE_OTHER : 0))
+			    qcow2_counts_uses(c, offset / cluster_bytes) ==
+				    (write ? QCOW2_USE_OTHER : 0))
 				st = take_block(m, first + i, offset, write);
 		}
 	}
@@ -271,12 +296,17 @@ static enum status rebuild(struct mending *m)
 	enum status st;
 
 	if (c->in_the_way)
-		return fail(c->err, ST_CORRUPT, "its refcounts have to be written anew, but the tables of the image refer to where "
-			    "that would go, behind the end of the file at 0x%jx, as if data had been there; get the rest of the "
-			    "file, or convert what can be read to a new image", before);
+		return fail(c->err, ST_CORRUPT,
+			    "its refcounts have to be written anew, but the tables of the image "
+			    "refer to where that would go, behind the end of the file at 0x%jx, as "
+			    "if data had been there; get the rest of the file, or convert what can "
+			    "be read to a new image",
+			    before);
 	if ((qcow2_counts_uses(c, 0) & (QCOW2_USE_L2 | QCOW2_USE_TWICE)) != 0)
-		return fail(c->err, ST_CORRUPT, "its refcounts have to be written anew, but some table of the image is said to be "
-			    "where its header is, which would have to change for that; convert what can be read to a new image");
+		return fail(c->err, ST_CORRUPT,
+			    "its refcounts have to be written anew, but some table of the image is "
+			    "said to be where its header is, which would have to change for that; "
+			    "convert what can be read to a new image");
 	st = m->sure ? ST_OK : take_blocks(m, false);
 	if (st != ST_OK)
 		return st;
@@ -286,17 +316,19 @@ static enum status rebuild(struct mending *m)
 		st = qcow2_new_refcounts_write(&new, c->table);
 	if (st != ST_OK) {
 		if (c->file->size > before)
-			(void)blk_resize(c->file, before, PREALLOC_OFF); /* nothing refers to it; the failure above is what counts */
+			/* nothing refers to it; the failure above is what counts */
+			(void)blk_resize(c->file, before, PREALLOC_OFF);
 		return write_failed(m, st);
 	}
 	m->changed = true;
-	st = write_failed(m, qcow2_header_write_reftable(c->file, qcow2_new_refcounts_table(&new), (uint32_t)new.n_table));
+	st = write_failed(m, qcow2_header_write_reftable(c->file, qcow2_new_refcounts_table(&new),
+							 (uint32_t) new.n_table));
 	if (st == ST_OK)
 		st = flush(m);
 	if (st != ST_OK)
 		return st;
 	m->q->header.reftable_offset = qcow2_new_refcounts_table(&new);
-	m->q->header.reftable_clusters = (uint32_t)new.n_table;
+	m->q->header.reftable_clusters = (uint32_t) new.n_table;
 	return ST_OK;
 }
 
@@ -329,7 +361,7 @@ static enum status put_refcounts(struct mending *m, bool anew)
 	return st == ST_OK ? flush(m) : st;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 /* Section "Header", autoclear features: what is not known here may not be known of any longer. */
 static enum status forget_unknown(struct mending *m)
@@ -387,8 +419,8 @@ static enum status mend(struct mending *m)
 /* Whether incomplete snapshots are all that is wrong. */
 static bool only_incomplete(const struct qcow2_check *c)
 {
-	return c->n_incomplete > 0 && c->result.corruptions == c->n_incomplete && c->result.leaks == 0 &&
-	       c->result.check_errors == 0;
+	return c->n_incomplete > 0 && c->result.corruptions == c->n_incomplete &&
+	       c->result.leaks == 0 && c->result.check_errors == 0;
 }
 
 /* Step 4. */
@@ -404,7 +436,11 @@ static enum status check_mended(struct mending *m, struct out *problems)
 	if (st == ST_OK)
 		st = qcow2_snapshots_complete(m->q, err);
 	qcow2_unload_refcounts(m->q);
-	if (st == ST_OK) /* the file has grown: refcounts may have been left there by a repair whose other writes were lost */
+	/*
+	 * the file has grown: refcounts may have been left there by a repair whose other writes
+	 * were lost
+	 */
+	if (st == ST_OK)
 		st = put_refcounts(m, false);
 	return st == ST_OK ? check_again(m, problems) : st;
 }
@@ -419,7 +455,8 @@ static enum status mark_sound(struct mending *m)
 	if ((header->incompatible & marks) == 0)
 		return ST_OK;
 	m->changed = true;
-	st = write_failed(m, qcow2_header_write_incompatible(m->check.file, header->incompatible & ~marks));
+	st = write_failed(m, qcow2_header_write_incompatible(m->check.file,
+							     header->incompatible & ~marks));
 	if (st == ST_OK)
 		st = flush(m);
 	if (st != ST_OK)
@@ -444,8 +481,10 @@ static enum status repair(struct mending *m, struct out *problems, struct check_
 	enum status st;
 
 	if (m->what == REPAIR_LEAKS && c->needs_rebuild)
-		return fail(c->err, ST_CORRUPT, "its refcounts are too wrong to repair leaks alone: clusters in use have none, or "
-			    "they cannot be read; \"-r all\" repairs them; nothing was done");
+		return fail(c->err, ST_CORRUPT,
+			    "its refcounts are too wrong to repair leaks alone: clusters in use "
+			    "have none, or they cannot be read; \"-r all\" repairs them; nothing "
+			    "was done");
 	c->problems = NULL;
 	st = forget_unknown(m);
 	if (st == ST_OK)
@@ -461,18 +500,23 @@ static enum status repair(struct mending *m, struct out *problems, struct check_
 	if (m->changed || incomplete) {
 		st = check_mended(m, problems);
 		*ret = c->result;
-		/* Flags that fit to the refcounts once these were right are not counted, as in qemu-img. */
+		/*
+		 * Flags that fit to the refcounts once these were right are not counted, as in
+		 * qemu-img.
+		 */
 		ret->corruptions_fixed = m->n_fixed + m->n_edits +
-					 difference(before.corruptions - n_flags, c->result.corruptions - c->n_flags);
+					 difference(before.corruptions - n_flags,
+						    c->result.corruptions - c->n_flags);
 		ret->leaks_fixed = difference(before.leaks, c->result.leaks);
 	}
 	if (st == ST_OK && m->kept && problems != NULL)
-		out_text(problems, "What nobody refers to was kept: what is corrupt may have referred to it.\n");
+		out_text(problems, "What nobody refers to was kept: what is corrupt may have "
+				   "referred to it.\n");
 	return st;
 }
 
-enum status qcow2_repair(struct image *image, enum repair what, struct out *problems, struct check_result *ret,
-			 struct error *err)
+enum status qcow2_repair(struct image *image, enum repair what, struct out *problems,
+			 struct check_result *ret, struct error *err)
 {
 	struct mending m = { .q = (struct qcow2_image *)image, .what = what };
 	enum status st;

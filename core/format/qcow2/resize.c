@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Another size for the disk.
  *
- * Growing: the longer L1 table, if one is needed (commit.c); what the new bytes must have to be zeros; the size in the
- * header, last. Shrinking: the size in the header, first; then the entries behind the new end, and their refcounts after
- * them (commit.c).
+ * Growing: the longer L1 table, if one is needed (commit.c); what the new bytes must have to be
+ * zeros; the size in the header, last. Shrinking: the size in the header, first; then the entries
+ * behind the new end, and their refcounts after them (commit.c).
  *
  * Bitmaps are marked in use before the size changes, and get theirs after it.
  *
- * Whenever the power goes, the disk has its old or its new size, everything up to there is as it was, and what the
- * tables have behind it nobody reads. Clusters that are in use by nobody are all that can be left behind.
+ * Whenever the power goes, the disk has its old or its new size, everything up to there is as it
+ * was, and what the tables have behind it nobody reads. Clusters that are in use by nobody are all
+ * that can be left behind.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -42,7 +44,7 @@ static uint64_t l1_entries(const struct qcow2_image *q, uint64_t size)
 	return div_up(size, qcow2_l2_coverage(&q->header));
 }
 
-/* ---- before ------------------------------------------------------------------------------------------------------ */
+/* ---- before ---- */
 
 /*
  * Whether what is new of the disk gets entries in the tables: of a raw data file all is the disk's,
@@ -56,32 +58,40 @@ static bool maps_new(const struct qcow2_image *q, enum prealloc prealloc)
 /* The clusters that growing takes, at most, without the refcount structures. */
 static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum prealloc prealloc)
 {
-	uint64_t cluster_bytes = qcow2_cluster_bytes(&q->header), entries = l1_entries(q, size), n = 0;
+	uint64_t cluster_bytes = qcow2_cluster_bytes(&q->header), entries = l1_entries(q, size),
+		 n = 0;
 
 	if (entries > q->header.l1_entries)
 		n = div_up(entries * 8, cluster_bytes);
 	if (maps_new(q, prealloc)) {
 		n += entries - q->image.size / qcow2_l2_coverage(&q->header);
-		n += q->has_data_file ? 0 : div_up(size, cluster_bytes) - q->image.size / cluster_bytes;
+		n += q->has_data_file ? 0
+				      : div_up(size, cluster_bytes) - q->image.size / cluster_bytes;
 	}
 	return n;
 }
 
-enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, uint64_t size, enum prealloc prealloc,
-				 uint64_t ret[static CREATE_FILES_MAX], struct error *err)
+enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, uint64_t size,
+				 enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
+				 struct error *err)
 {
 	const struct qcow2_image *q = (const struct qcow2_image *)image;
 	uint64_t cluster_bytes = image->cluster_bytes, n, n_bitmaps;
 	enum status st;
 
 	if (size % 512 != 0)
-		return fail(err, ST_INVALID, "a disk in a qcow2 image has a multiple of 512 bytes; %ju is none", size);
+		return fail(err, ST_INVALID,
+			    "a disk in a qcow2 image has a multiple of 512 bytes; %ju is none",
+			    size);
 	if (version < 3 && q->header.n_snapshots > 0)
-		return fail(err, ST_UNSUPPORTED, "it has snapshots, and in version 2 of the format (compat 0.10) these do not say how large the disk "
-			    "was; delete them, or convert the image");
+		return fail(err, ST_UNSUPPORTED,
+			    "it has snapshots, and in version 2 of the format (compat 0.10) these "
+			    "do not say how large the disk was; delete them, or convert the image");
 	if (l1_entries(q, size) * 8 > QCOW2_L1_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "a disk of %ju bytes is more than a qcow2 image can have with clusters of %ju bytes", size,
-			    cluster_bytes);
+		return fail(err, ST_TOO_LARGE,
+			    "a disk of %ju bytes is more than a qcow2 image can have with clusters "
+			    "of %ju bytes",
+			    size, cluster_bytes);
 	st = qcow2_bitmaps_plan_resize(q, size, &n_bitmaps, err);
 	if (st != ST_OK)
 		return st;
@@ -93,20 +103,23 @@ enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, ui
 	/* Refcounts of these, with those of the blocks that have them. */
 	if (n > 0)
 		n += div_up(n << q->header.refcount_order, cluster_bytes * 8) + 2;
-	ret[0] = round_up(image->file->size, cluster_bytes) + n * cluster_bytes; /* with the limit on the L1 table, no more than 2^63 + 2^62 */
+	/* with the limit on the L1 table, no more than 2^63 + 2^62 */
+	ret[0] = round_up(image->file->size, cluster_bytes) + n * cluster_bytes;
 	return ST_OK;
 }
 
-enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
-			      struct error *err)
+enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc,
+			      uint64_t ret[static CREATE_FILES_MAX], struct error *err)
 {
-	return qcow2_plan_resize_as(image, ((const struct qcow2_image *)image)->header.version, size, prealloc, ret, err);
+	return qcow2_plan_resize_as(image, ((const struct qcow2_image *)image)->header.version,
+				    size, prealloc, ret, err);
 }
 
-/* ---- growing ------------------------------------------------------------------------------------------------------ */
+/* ---- growing ---- */
 
 /* A raw data file is read without the tables, and so must have the zeros itself. */
-static enum status grow_data_file(struct qcow2_image *q, uint64_t before, uint64_t size, enum prealloc prealloc)
+static enum status grow_data_file(struct qcow2_image *q, uint64_t before, uint64_t size,
+				  enum prealloc prealloc)
 {
 	struct blk *data = q->image.data;
 	enum status st = ST_OK;
@@ -133,8 +146,8 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 		return st;
 	take_size(q, size);
 	/*
-	 * Of what was there before the disk was once shrunk, of its last cluster, and of the backing file nothing may
-	 * show.
+	 * Of what was there before the disk was once shrunk, of its last cluster, and of the
+	 * backing file nothing may show.
 	 */
 	st = qcow2_write_zeros(q, before, size - before);
 	if (st == ST_OK && maps_new(q, prealloc))
@@ -148,7 +161,7 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	return qcow2_bitmaps_resize(q, size);
 }
 
-/* ---- shrinking ---------------------------------------------------------------------------------------------------- */
+/* ---- shrinking ---- */
 
 static enum status shrink(struct qcow2_image *q, uint64_t size)
 {

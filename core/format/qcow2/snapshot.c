@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading snapshots: their table, their L1 tables, their disks. Changing them: snapshot_write.c. */
 #include "base/memory.h"
 #include "base/range.h"
@@ -10,8 +11,8 @@ static enum status read_text(struct blk *file, uint64_t offset, size_t bytes, ch
 }
 
 /* Reads the entry at `*at` and moves on to the next. */
-static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *snapshot, struct qcow2_snapshot *inner,
-			      struct error *err)
+static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *snapshot,
+			      struct qcow2_snapshot *inner, struct error *err)
 {
 	struct qcow2_disk_snapshot disk;
 	struct qcow2_disk_snapshot_extra extra;
@@ -25,7 +26,9 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	id_bytes = bytes_from_be(disk.id_bytes, 2);
 	name_bytes = bytes_from_be(disk.name_bytes, 2);
 	if (extra_bytes > QCOW2_SNAPSHOT_EXTRA_MAX)
-		return fail(err, ST_CORRUPT, "the snapshot table has an entry with %u bytes of extra data; %d are allowed",
+		return fail(err, ST_CORRUPT,
+			    "the snapshot table has an entry with %u bytes of extra data; %d are "
+			    "allowed",
 			    extra_bytes, QCOW2_SNAPSHOT_EXTRA_MAX);
 	st = blk_read_padded(file, *at + sizeof disk, &extra, sizeof extra);
 	*at += sizeof disk + extra_bytes;
@@ -40,7 +43,8 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	snapshot->date_seconds = be32_get(disk.date_seconds);
 	snapshot->date_nanoseconds = be32_get(disk.date_nanoseconds);
 	snapshot->clock_nanoseconds = be64_get(disk.clock_nanoseconds);
-	snapshot->vm_state_bytes = extra_bytes >= 8 ? be64_get(extra.vm_state_bytes) : be32_get(disk.vm_state_bytes);
+	snapshot->vm_state_bytes = extra_bytes >= 8 ? be64_get(extra.vm_state_bytes)
+						    : be32_get(disk.vm_state_bytes);
 	snapshot->icount = extra_bytes >= sizeof extra ? be64_get(extra.icount) : UINT64_MAX;
 	inner->l1_offset = be64_get(disk.l1_offset);
 	inner->l1_entries = be32_get(disk.l1_entries);
@@ -57,7 +61,8 @@ enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 
 	if (header->n_snapshots == 0)
 		return ST_OK;
-	image->snapshots = mem_alloc(header->n_snapshots * sizeof *image->snapshots); /* at most 65536 */
+	/* at most 65536 */
+	image->snapshots = mem_alloc(header->n_snapshots * sizeof *image->snapshots);
 	q->snapshots = mem_alloc(header->n_snapshots * sizeof *q->snapshots);
 	if (image->snapshots == NULL || q->snapshots == NULL)
 		return fail_no_memory(err);
@@ -66,21 +71,27 @@ enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 		enum status st;
 
 		inner->table_at = at - header->snapshots_offset;
-		st = read_entry(image->file, &at, &image->snapshots[image->n_snapshots++], inner, err);
+		st = read_entry(image->file, &at, &image->snapshots[image->n_snapshots++], inner,
+				err);
 		if (st != ST_OK)
 			return st;
 		inner->table_bytes = at - header->snapshots_offset - inner->table_at;
 		if (at - header->snapshots_offset > QCOW2_SNAPSHOT_TABLE_MAX)
-			return fail(err, ST_CORRUPT, "the snapshot table is longer than %d bytes", QCOW2_SNAPSHOT_TABLE_MAX);
+			return fail(err, ST_CORRUPT, "the snapshot table is longer than %d bytes",
+				    QCOW2_SNAPSHOT_TABLE_MAX);
 	}
 	q->snapshots_bytes = at - header->snapshots_offset;
 	return ST_OK;
 }
 
-/* ---- the table with nothing left out ------------------------------------------------------------------------------ */
+/* ---- the table with nothing left out ---- */
 
-/* Puts entry `index` behind the `*bytes` of the new table that there are so far, with all extra data that is known here. */
-static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *entries, size_t *bytes)
+/*
+ * Puts entry `index` behind the `*bytes` of the new table that there are so far, with all extra
+ * data that is known here.
+ */
+static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *entries,
+				  size_t *bytes)
 {
 	struct qcow2_snapshot *inner = &q->snapshots[index];
 	uint64_t old = q->header.snapshots_offset + inner->table_at;
@@ -88,8 +99,10 @@ static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *
 	struct qcow2_disk_snapshot_extra extra;
 	struct qcow2_disk_snapshot disk;
 	enum status st = blk_read_padded(q->image.file, old, &disk, sizeof disk);
-	uint64_t extra_bytes = be32_get(disk.extra_bytes), kept = min_u64(extra_bytes, sizeof extra);
-	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) + bytes_from_be(disk.name_bytes, 2);
+	uint64_t extra_bytes = be32_get(disk.extra_bytes),
+		 kept = min_u64(extra_bytes, sizeof extra);
+	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) +
+			bytes_from_be(disk.name_bytes, 2);
 
 	if (!inner->has_disk_bytes)
 		inner->disk_bytes = q->image.size;
@@ -104,7 +117,9 @@ static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *
 	memcpy(to, &disk, sizeof disk);
 	memcpy(to + sizeof disk, &extra, sizeof extra);
 	/* What other programs know of, the id and the name stay as they are. */
-	return st == ST_OK ? blk_read_padded(q->image.file, old + sizeof disk + kept, to + sizeof disk + sizeof extra, rest) : st;
+	return st == ST_OK ? blk_read_padded(q->image.file, old + sizeof disk + kept,
+					     to + sizeof disk + sizeof extra, rest)
+			   : st;
 }
 
 enum status qcow2_snapshots_full(struct qcow2_image *q, uint8_t **ret, size_t *ret_bytes)
@@ -112,7 +127,8 @@ enum status qcow2_snapshots_full(struct qcow2_image *q, uint8_t **ret, size_t *r
 	enum status st = ST_OK;
 
 	/* An entry becomes longer by the extra data at most. */
-	*ret = mem_alloc(q->snapshots_bytes + q->image.n_snapshots * (sizeof(struct qcow2_disk_snapshot_extra) + 8));
+	*ret = mem_alloc(q->snapshots_bytes +
+			 q->image.n_snapshots * (sizeof(struct qcow2_disk_snapshot_extra) + 8));
 	*ret_bytes = 0;
 	if (*ret == NULL)
 		return ST_NO_MEMORY;
@@ -121,7 +137,7 @@ enum status qcow2_snapshots_full(struct qcow2_image *q, uint8_t **ret, size_t *r
 	return st;
 }
 
-/* ---- the disk of a snapshot --------------------------------------------------------------------------------------- */
+/* ---- the disk of a snapshot ---- */
 
 enum status qcow2_snapshot_l1(struct qcow2_image *q, size_t index, uint64_t **ret, uint32_t *ret_n,
 			      uint64_t *ret_disk_bytes, struct error *err)
@@ -132,10 +148,14 @@ enum status qcow2_snapshot_l1(struct qcow2_image *q, size_t index, uint64_t **re
 	enum status st;
 
 	if (disk_bytes % 512 != 0 || n * 8 > QCOW2_L1_BYTES_MAX)
-		return fail(err, ST_CORRUPT, "the snapshot cannot have a disk of %ju bytes with an L1 table of %u entries",
+		return fail(err, ST_CORRUPT,
+			    "the snapshot cannot have a disk of %ju bytes with an L1 table of %u "
+			    "entries",
 			    disk_bytes, s->l1_entries);
-	if (s->l1_offset % q->image.cluster_bytes != 0 || !range_ok(s->l1_offset, n * 8, QCOW2_OFFSET_LIMIT))
-		return fail(err, ST_CORRUPT, "the L1 table of the snapshot cannot be at 0x%jx", s->l1_offset);
+	if (s->l1_offset % q->image.cluster_bytes != 0 ||
+	    !range_ok(s->l1_offset, n * 8, QCOW2_OFFSET_LIMIT))
+		return fail(err, ST_CORRUPT, "the L1 table of the snapshot cannot be at 0x%jx",
+			    s->l1_offset);
 	l1 = mem_alloc((size_t)n * 8);
 	if (l1 == NULL)
 		return fail_no_memory(err);

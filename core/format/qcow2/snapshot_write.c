@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Making, applying and deleting snapshots: section "Snapshots". What each does, in the order in
  * which it must be on the medium:
@@ -37,7 +38,8 @@
 
 enum {
 	NAME_BYTES_MAX = 255, /* as QEMU has room for */
-	ENTRY_BYTES_MAX = sizeof(struct qcow2_disk_snapshot) + sizeof(struct qcow2_disk_snapshot_extra) + 20 + NAME_BYTES_MAX + 7,
+	ENTRY_BYTES_MAX = sizeof(struct qcow2_disk_snapshot) +
+			  sizeof(struct qcow2_disk_snapshot_extra) + 20 + NAME_BYTES_MAX + 7,
 };
 
 static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
@@ -45,7 +47,7 @@ static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
 	return div_up(bytes, q->image.cluster_bytes);
 }
 
-/* ---- giving up ---------------------------------------------------------------------------------------------------- */
+/* ---- giving up ---- */
 
 /* Gives up what nothing on the medium refers to any more, or yet. */
 static enum status release(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
@@ -55,7 +57,8 @@ static enum status release(struct qcow2_image *q, uint64_t offset, uint64_t byte
 	return bytes > 0 ? qcow2_walk_bytes(&w, offset, bytes) : ST_OK;
 }
 
-static enum status release_l1(struct qcow2_image *q, uint64_t offset, const uint64_t *l1, uint64_t n)
+static enum status release_l1(struct qcow2_image *q, uint64_t offset, const uint64_t *l1,
+			      uint64_t n)
 {
 	struct qcow2_walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
 	enum status st = qcow2_walk_l1(&w, l1, n);
@@ -63,10 +66,11 @@ static enum status release_l1(struct qcow2_image *q, uint64_t offset, const uint
 	return st == ST_OK ? release(q, offset, n * 8) : st;
 }
 
-/* ---- new tables --------------------------------------------------------------------------------------------------- */
+/* ---- new tables ---- */
 
 /* A copy of an L1 table, without COPIED, in new clusters; in none if it is empty. */
-static enum status write_new_l1(struct qcow2_image *q, const uint64_t *l1, uint64_t n, uint64_t *ret_offset)
+static enum status write_new_l1(struct qcow2_image *q, const uint64_t *l1, uint64_t n,
+				uint64_t *ret_offset)
 {
 	uint64_t *copy;
 	enum status st;
@@ -88,7 +92,8 @@ static enum status write_new_l1(struct qcow2_image *q, const uint64_t *l1, uint6
 
 /* The snapshot table as it will be: a piece of the old one, another piece, and something new. */
 struct new_table {
-	uint64_t first_bytes, second_at, second_bytes; /* of the old table, whose entries are kept as they are */
+	/* of the old table, whose entries are kept as they are */
+	uint64_t first_bytes, second_at, second_bytes;
 	const uint8_t *entry;
 	size_t entry_bytes;
 	uint64_t offset, bytes; /* where it then is; 0: it is empty */
@@ -127,21 +132,27 @@ static enum status write_new_table(struct qcow2_image *q, struct new_table *t)
 	if (st == ST_OK)
 		st = copy_bytes(q, old + t->second_at, t->offset + t->first_bytes, t->second_bytes);
 	if (st == ST_OK)
-		st = blk_write(q->image.file, t->offset + t->first_bytes + t->second_bytes, t->entry, t->entry_bytes);
+		st = blk_write(q->image.file, t->offset + t->first_bytes + t->second_bytes,
+			       t->entry, t->entry_bytes);
 	return st;
 }
 
-/* ---- what goes wrong ---------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong ---- */
 
-static enum status failed(const struct qcow2_image *q, enum status st, const char *what, struct error *err)
+static enum status failed(const struct qcow2_image *q, enum status st, const char *what,
+			  struct error *err)
 {
 	switch (st) {
 	case ST_CORRUPT:
-		return fail(err, st, "%s: its tables refer to clusters that are not there, or not in use; check the "
-			    "image", what);
+		return fail(err, st,
+			    "%s: its tables refer to clusters that are not there, or not in use; "
+			    "check the image",
+			    what);
 	case ST_TOO_LARGE:
-		return fail(err, st, "%s: a cluster would have more users than refcounts of %u bits can count, or the "
-			    "image become too large", what, 1u << q->header.refcount_order);
+		return fail(err, st,
+			    "%s: a cluster would have more users than refcounts of %u bits can "
+			    "count, or the image become too large",
+			    what, 1u << q->header.refcount_order);
 	default:
 		return fail(err, st, "%s: %s", what, status_text(st));
 	}
@@ -150,18 +161,21 @@ static enum status failed(const struct qcow2_image *q, enum status st, const cha
 /* The change is made, but what is not needed any more was not given up. */
 static enum status half_done(enum status st, const char *what, struct error *err)
 {
-	return fail(err, st, "%s is done, but not all clusters that are free now could be marked so (%s); "
-		    "\"check -r leaks\" does that", what, status_text(st));
+	return fail(err, st,
+		    "%s is done, but not all clusters that are free now could be marked so (%s); "
+		    "\"check -r leaks\" does that",
+		    what, status_text(st));
 }
 
 static enum status refuse(const struct qcow2_image *q, struct error *err)
 {
 	if (q->has_data_file)
-		return fail(err, ST_UNSUPPORTED, "its data is in another file, which has no snapshots");
+		return fail(err, ST_UNSUPPORTED,
+			    "its data is in another file, which has no snapshots");
 	return qcow2_may_change(q, err);
 }
 
-/* ---- create ------------------------------------------------------------------------------------------------------- */
+/* ---- create ---- */
 
 /* The number that an id begins with, 0 without one. */
 static uint64_t id_number(const char *id)
@@ -251,7 +265,9 @@ static enum status encode_entry(struct qcow2_image *q, struct creation *c)
 	memcpy(to + sizeof disk + sizeof extra, c->snapshot.id, id_bytes);
 	memcpy(to + sizeof disk + sizeof extra + id_bytes, c->snapshot.name, name_bytes);
 	c->entry = to;
-	c->table = (struct new_table){ .first_bytes = q->snapshots_bytes, .entry = to, .entry_bytes = bytes };
+	c->table = (struct new_table){ .first_bytes = q->snapshots_bytes,
+				       .entry = to,
+				       .entry_bytes = bytes };
 	c->inner.table_at = q->snapshots_bytes;
 	c->inner.table_bytes = bytes;
 	return ST_OK;
@@ -293,7 +309,9 @@ static enum status make(struct qcow2_image *q, struct creation *c, struct qcow2_
 static enum status create(struct qcow2_image *q, struct creation *c, struct error *err)
 {
 	const char *what = "making the snapshot";
-	struct qcow2_walk look = { .q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk look = {
+		.q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX
+	};
 	uint64_t old_table = q->header.snapshots_offset, old_bytes = q->snapshots_bytes;
 	struct qcow2_switch s = { 0 };
 	enum status st = qcow2_walk_l1(&look, q->l1, q->header.l1_entries);
@@ -324,12 +342,17 @@ enum status qcow2_snapshot_create(struct image *image, const char *name, struct 
 	if (st != ST_OK)
 		return st;
 	if (text_length(name) > NAME_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "a name of %zu bytes is too long for a snapshot; it can have %d",
+		return fail(err, ST_TOO_LARGE,
+			    "a name of %zu bytes is too long for a snapshot; it can have %d",
 			    text_length(name), NAME_BYTES_MAX);
 	if (image->n_snapshots >= QCOW2_SNAPSHOTS_MAX)
-		return fail(err, ST_TOO_LARGE, "it has %zu snapshots, and can have no more", image->n_snapshots);
+		return fail(err, ST_TOO_LARGE, "it has %zu snapshots, and can have no more",
+			    image->n_snapshots);
 	if (q->snapshots_bytes > QCOW2_SNAPSHOT_TABLE_MAX - ENTRY_BYTES_MAX)
-		return fail(err, ST_TOO_LARGE, "its snapshot table of %ju bytes can have no more snapshots; remove one", q->snapshots_bytes);
+		return fail(err, ST_TOO_LARGE,
+			    "its snapshot table of %ju bytes can have no more snapshots; remove "
+			    "one",
+			    q->snapshots_bytes);
 	st = name_snapshot(q, name, &c.snapshot);
 	if (st == ST_OK)
 		st = make_place(q);
@@ -344,7 +367,7 @@ enum status qcow2_snapshot_create(struct image *image, const char *name, struct 
 	return st;
 }
 
-/* ---- apply -------------------------------------------------------------------------------------------------------- */
+/* ---- apply ---- */
 
 /* The L1 table that the disk will have. */
 struct new_disk {
@@ -374,8 +397,12 @@ static void undo(struct qcow2_image *q, const struct qcow2_walk *raised,
 /* Everything that will be raised or lowered can be. */
 static enum status look_at_both(struct qcow2_image *q, const struct new_disk *disk)
 {
-	struct qcow2_walk raise = { .q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX };
-	struct qcow2_walk lower = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk raise = {
+		.q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX
+	};
+	struct qcow2_walk lower = {
+		.q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX
+	};
 	enum status st = qcow2_walk_l1(&raise, disk->l1, disk->n);
 
 	return st == ST_OK ? qcow2_walk_l1(&lower, q->l1, q->header.l1_entries) : st;
@@ -385,7 +412,9 @@ static enum status look_at_both(struct qcow2_image *q, const struct new_disk *di
 static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
 {
 	struct qcow2_header changed = q->header;
-	struct new_disk old = { .l1 = q->l1, .offset = q->header.l1_offset, .n = q->header.l1_entries };
+	struct new_disk old = { .l1 = q->l1,
+				.offset = q->header.l1_offset,
+				.n = q->header.l1_entries };
 	enum status st;
 
 	if (disk->bytes != q->image.size)
@@ -413,7 +442,9 @@ static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
 static enum status apply(struct qcow2_image *q, struct new_disk *disk, struct error *err)
 {
 	const char *what = "applying the snapshot";
-	struct qcow2_walk raised = { .q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk raised = {
+		.q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX
+	};
 	enum status st = look_at_both(q, disk);
 
 	if (st != ST_OK)
@@ -445,8 +476,9 @@ enum status qcow2_snapshot_apply(struct image *image, size_t index, struct error
 	enum status st = refuse(q, err);
 
 	if (st == ST_OK && image->n_bitmaps > 0)
-		st = fail(err, ST_UNSUPPORTED, "it has bitmaps of what was written to its disk, which would no longer be true; "
-			  "`efi-img bitmap --remove` deletes them");
+		st = fail(err, ST_UNSUPPORTED,
+			  "it has bitmaps of what was written to its disk, which would no longer "
+			  "be true; `efi-img bitmap --remove` deletes them");
 	if (st == ST_OK)
 		st = qcow2_snapshot_l1(q, index, &disk.l1, &disk.n, &disk.bytes, err);
 	if (st != ST_OK)
@@ -456,7 +488,7 @@ enum status qcow2_snapshot_apply(struct image *image, size_t index, struct error
 	return st;
 }
 
-/* ---- remove ------------------------------------------------------------------------------------------------------- */
+/* ---- remove ---- */
 
 static void forget(struct qcow2_image *q, size_t index)
 {
@@ -495,11 +527,14 @@ static enum status drop(struct qcow2_image *q, const struct qcow2_snapshot *snap
 	return st;
 }
 
-static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l1, struct error *err)
+static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l1,
+			  struct error *err)
 {
 	const char *what = "deleting the snapshot";
 	const struct qcow2_snapshot snapshot = q->snapshots[index];
-	struct qcow2_walk look = { .q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX };
+	struct qcow2_walk look = {
+		.q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX
+	};
 	struct new_table table = {
 		.first_bytes = snapshot.table_at,
 		.second_at = snapshot.table_at + snapshot.table_bytes,

@@ -1,17 +1,23 @@
-/* All that an L1 table refers to: sections "L1 table", "L2 table"; and whether it is the disk's alone (COPIED). */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All that an L1 table refers to: sections "L1 table", "L2 table"; and whether it is the disk's
+ * alone (COPIED).
+ */
 #include "base/range.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/image.h"
 #include "platform/person.h"
 
-/* ---- clusters that are referred to -------------------------------------------------------------------------------- */
+/* ---- clusters that are referred to ---- */
 
 enum status qcow2_walk_bytes(struct qcow2_walk *w, uint64_t offset, uint64_t bytes)
 {
-	uint64_t first = offset >> w->q->header.cluster_bits, end = (offset + bytes - 1) >> w->q->header.cluster_bits;
+	uint64_t first = offset >> w->q->header.cluster_bits,
+		 end = (offset + bytes - 1) >> w->q->header.cluster_bits;
 	enum status st = ST_OK;
 
-	for (uint64_t cluster = first; st == ST_OK && cluster <= end && w->n_visited < w->limit; cluster++) {
+	for (uint64_t cluster = first; st == ST_OK && cluster <= end && w->n_visited < w->limit;
+	     cluster++) {
 		st = w->visit(w->q, cluster);
 		w->n_visited += st == ST_OK;
 	}
@@ -80,7 +86,7 @@ enum status qcow2_has_room(struct qcow2_image *q, uint64_t cluster)
 	return refcount < qcow2_refcount_max(q) ? ST_OK : ST_TOO_LARGE;
 }
 
-/* ---- COPIED ------------------------------------------------------------------------------------------------------- */
+/* ---- COPIED ---- */
 
 /* Clears the flag in one L2 table. */
 static enum status clear_table(struct qcow2_image *q, uint64_t offset)
@@ -108,6 +114,7 @@ enum status qcow2_clear_copied(struct qcow2_image *q, const uint64_t *l1, uint64
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++)
 		if ((l1[i] & QCOW2_ENTRY_OFFSET) != 0)
-			st = platform_cancelled() ? ST_CANCELLED : clear_table(q, l1[i] & QCOW2_ENTRY_OFFSET);
+			st = platform_cancelled() ? ST_CANCELLED
+						  : clear_table(q, l1[i] & QCOW2_ENTRY_OFFSET);
 	return st;
 }

@@ -1,8 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing the virtual disk, cluster by cluster. Data go to the file at once, tables to the caches; the order between them is commit.c's.
+ * Writing the virtual disk, cluster by cluster. Data go to the file at once, tables to the caches;
+ * the order between them is commit.c's.
  *
- * A cluster is written in place only if it is this disk's alone (COPIED). Otherwise its new contents go to a new one: what is overwritten
- * is then never anything that a table on the medium refers to.
+ * A cluster is written in place only if it is this disk's alone (COPIED). Otherwise its new
+ * contents go to a new one: what is overwritten is then never anything that a table on the medium
+ * refers to.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -23,7 +26,7 @@ static bool is_extended(const struct qcow2_image *q)
 	return (q->header.incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0;
 }
 
-/* ---- L2 entries --------------------------------------------------------------------------------------------------- */
+/* ---- L2 entries ---- */
 
 /* The place of one entry in a table that may be changed. */
 struct slot {
@@ -31,7 +34,10 @@ struct slot {
 	uint64_t table_offset;
 };
 
-/* Gives the L1 entry a table of this disk's own: a new one, or a copy of one that a snapshot has as well. */
+/*
+ * Gives the L1 entry a table of this disk's own: a new one, or a copy of one that a snapshot has as
+ * well.
+ */
 static enum status own_table(struct qcow2_image *q, uint64_t l1_index, uint64_t *ret_offset)
 {
 	uint64_t old = q->l1[l1_index] & QCOW2_ENTRY_OFFSET, offset;
@@ -62,7 +68,8 @@ static enum status own_table(struct qcow2_image *q, uint64_t l1_index, uint64_t 
 
 static enum status find_slot(struct qcow2_image *q, uint64_t offset, struct slot *ret)
 {
-	uint64_t coverage = qcow2_l2_coverage(&q->header), index = offset % coverage / q->image.cluster_bytes;
+	uint64_t coverage = qcow2_l2_coverage(&q->header),
+		 index = offset % coverage / q->image.cluster_bytes;
 	uint8_t *table;
 	enum status st = own_table(q, offset / coverage, &ret->table_offset);
 
@@ -73,7 +80,8 @@ static enum status find_slot(struct qcow2_image *q, uint64_t offset, struct slot
 	return st;
 }
 
-static void set_entry(struct qcow2_image *q, const struct slot *slot, uint64_t entry, uint64_t bitmap)
+static void set_entry(struct qcow2_image *q, const struct slot *slot, uint64_t entry,
+		      uint64_t bitmap)
 {
 	bytes_to_be(slot->entry, 8, entry);
 	if (is_extended(q))
@@ -99,9 +107,12 @@ static enum status drop_entry(struct qcow2_image *q, uint64_t entry)
 	return qcow2_unref(q, entry & QCOW2_ENTRY_OFFSET, q->image.cluster_bytes);
 }
 
-/* ---- one cluster -------------------------------------------------------------------------------------------------- */
+/* ---- one cluster ---- */
 
-/* The bits of the subclusters that [skip, skip + len) of a cluster touches; all, where there are none. */
+/*
+ * The bits of the subclusters that [skip, skip + len) of a cluster touches; all, where there are
+ * none.
+ */
 static uint64_t touched(const struct qcow2_image *q, uint64_t skip, uint64_t len)
 {
 	uint64_t unit = q->image.cluster_bytes / 32;
@@ -112,35 +123,45 @@ static uint64_t touched(const struct qcow2_image *q, uint64_t skip, uint64_t len
 	return ALL_SUBCLUSTERS >> (32 - (end - first)) << first;
 }
 
-/* The host cluster of an entry that may be written in place, in the data file or the image; false: there is none. */
-static bool own_cluster(const struct qcow2_image *q, uint64_t guest, uint64_t entry, uint64_t *ret_offset)
+/*
+ * The host cluster of an entry that may be written in place, in the data file or the image; false:
+ * there is none.
+ */
+static bool own_cluster(const struct qcow2_image *q, uint64_t guest, uint64_t entry,
+			uint64_t *ret_offset)
 {
 	if (q->has_data_file) {
 		*ret_offset = guest;
 		return true;
 	}
-	if ((entry & (QCOW2_L2_COMPRESSED | QCOW2_COPIED)) != QCOW2_COPIED || (entry & QCOW2_ENTRY_OFFSET) == 0)
+	if ((entry & (QCOW2_L2_COMPRESSED | QCOW2_COPIED)) != QCOW2_COPIED ||
+	    (entry & QCOW2_ENTRY_OFFSET) == 0)
 		return false;
 	*ret_offset = entry & QCOW2_ENTRY_OFFSET;
 	return true;
 }
 
-/* Which subclusters of an entry have data in its host cluster (without subclusters: all or none). */
+/*
+ * Which subclusters of an entry have data in its host cluster (without subclusters: all or none).
+ */
 static uint64_t stored(const struct qcow2_image *q, uint64_t entry, uint64_t bitmap)
 {
 	if ((entry & QCOW2_L2_COMPRESSED) != 0)
 		return 0;
 	if (is_extended(q))
 		return bitmap & ALL_SUBCLUSTERS;
-	if ((entry & QCOW2_L2_ZERO) != 0 || ((entry & QCOW2_ENTRY_OFFSET) == 0 && (entry & QCOW2_COPIED) == 0))
+	if ((entry & QCOW2_L2_ZERO) != 0 ||
+	    ((entry & QCOW2_ENTRY_OFFSET) == 0 && (entry & QCOW2_COPIED) == 0))
 		return 0;
 	return ALL_SUBCLUSTERS;
 }
 
 /* [skip, skip + len) of the cluster at `guest`, with everything else in it as it was before. */
-static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t skip, const uint8_t *buf, size_t len)
+static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t skip,
+			      const uint8_t *buf, size_t len)
 {
-	uint64_t cluster_bytes = q->image.cluster_bytes, entry, bitmap, host, old_stored, mask = touched(q, skip, len);
+	uint64_t cluster_bytes = q->image.cluster_bytes, entry, bitmap, host, old_stored,
+		 mask = touched(q, skip, len);
 	size_t present = (size_t)min_u64(cluster_bytes, q->image.blk.size - guest);
 	struct slot slot;
 	bool is_own;
@@ -170,16 +191,20 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 	if (st == ST_OK)
 		st = find_slot(q, guest, &slot); /* reading may have moved the table in the cache */
 	if (st == ST_OK && !is_own)
-		st = drop_entry(q, entry); /* last: until nothing more can fail, the table refers to it */
+		/* last: until nothing more can fail, the table refers to it */
+		st = drop_entry(q, entry);
 	if (st == ST_OK)
 		/* all of it is there now, what showed through from a backing file too */
 		set_entry(q, &slot, host | QCOW2_COPIED, ALL_SUBCLUSTERS);
 	return st;
 }
 
-/* ---- runs of whole clusters --------------------------------------------------------------------------------------- */
+/* ---- runs of whole clusters ---- */
 
-/* How many of the next `n` clusters from `guest` on lie in one L2 table and can be allocated at once. */
+/*
+ * How many of the next `n` clusters from `guest` on lie in one L2 table and can be allocated at
+ * once.
+ */
 static uint64_t run_length(const struct qcow2_image *q, uint64_t guest, uint64_t n)
 {
 	uint64_t coverage = qcow2_l2_coverage(&q->header);
@@ -189,8 +214,12 @@ static uint64_t run_length(const struct qcow2_image *q, uint64_t guest, uint64_t
 	return min_u64(n, min_u64(in_table, in_block));
 }
 
-/* Writes whole clusters where they are, as far as they are this disk's own and lie behind each other; *ret_n of them. */
-static enum status write_in_place(struct qcow2_image *q, uint64_t guest, const uint8_t *buf, uint64_t n, uint64_t *ret_n)
+/*
+ * Writes whole clusters where they are, as far as they are this disk's own and lie behind each
+ * other; *ret_n of them.
+ */
+static enum status write_in_place(struct qcow2_image *q, uint64_t guest, const uint8_t *buf,
+				  uint64_t n, uint64_t *ret_n)
 {
 	uint64_t first = 0, host, count = 0;
 	struct slot slot;
@@ -216,10 +245,12 @@ static enum status write_in_place(struct qcow2_image *q, uint64_t guest, const u
 		return ST_OK;
 	st = blk_write(q->image.data, first, buf, (size_t)(count * q->image.cluster_bytes));
 	for (uint64_t i = 0; st == ST_OK && i < count; i++) {
-		uint64_t entry = bytes_from_be(slot.entry, 8), bitmap = is_extended(q) ? bytes_from_be(slot.entry + 8, 8) : 0;
+		uint64_t entry = bytes_from_be(slot.entry, 8),
+			 bitmap = is_extended(q) ? bytes_from_be(slot.entry + 8, 8) : 0;
 
 		if (stored(q, entry, bitmap) != ALL_SUBCLUSTERS) /* it was only reserved */
-			set_entry(q, &slot, (first + i * q->image.cluster_bytes) | QCOW2_COPIED, ALL_SUBCLUSTERS);
+			set_entry(q, &slot, (first + i * q->image.cluster_bytes) | QCOW2_COPIED,
+				  ALL_SUBCLUSTERS);
 		slot.entry += qcow2_l2_entry_bytes(&q->header);
 	}
 	*ret_n = count;
@@ -240,12 +271,16 @@ static enum status write_new(struct qcow2_image *q, uint64_t guest, const uint8_
 		if (st == ST_OK)
 			st = drop_entry(q, bytes_from_be(slot.entry, 8));
 		if (st == ST_OK)
-			set_entry(q, &slot, (host + i * cluster_bytes) | QCOW2_COPIED, ALL_SUBCLUSTERS);
+			set_entry(q, &slot, (host + i * cluster_bytes) | QCOW2_COPIED,
+				  ALL_SUBCLUSTERS);
 	}
 	return st;
 }
 
-/* How many of the next `n` clusters have to go to a new place before one that can be written where it is. */
+/*
+ * How many of the next `n` clusters have to go to a new place before one that can be written where
+ * it is.
+ */
 static enum status count_new(struct qcow2_image *q, uint64_t guest, uint64_t n, uint64_t *ret)
 {
 	struct slot slot;
@@ -256,14 +291,16 @@ static enum status count_new(struct qcow2_image *q, uint64_t guest, uint64_t n, 
 		const uint8_t *at = slot.entry + count * qcow2_l2_entry_bytes(&q->header);
 		uint64_t host;
 
-		if (own_cluster(q, guest + count * q->image.cluster_bytes, bytes_from_be(at, 8), &host))
+		if (own_cluster(q, guest + count * q->image.cluster_bytes, bytes_from_be(at, 8),
+				&host))
 			break;
 	}
 	*ret = count;
 	return st;
 }
 
-static enum status write_clusters(struct qcow2_image *q, uint64_t guest, const uint8_t *buf, uint64_t n, uint64_t *ret_n)
+static enum status write_clusters(struct qcow2_image *q, uint64_t guest, const uint8_t *buf,
+				  uint64_t n, uint64_t *ret_n)
 {
 	enum status st;
 
@@ -275,7 +312,8 @@ static enum status write_clusters(struct qcow2_image *q, uint64_t guest, const u
 	return st == ST_OK ? write_new(q, guest, buf, *ret_n) : st;
 }
 
-static enum status write_all(struct qcow2_image *q, uint64_t offset, const uint8_t *from, size_t len)
+static enum status write_all(struct qcow2_image *q, uint64_t offset, const uint8_t *from,
+			     size_t len)
 {
 	uint64_t cluster_bytes = q->image.cluster_bytes;
 	enum status st = qcow2_bitmaps_note(q, offset, len);
@@ -304,12 +342,14 @@ static enum status write_all(struct qcow2_image *q, uint64_t offset, const uint8
 static enum status qcow2_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct qcow2_image *q = qcow2_of(blk);
-	enum status st = offset + len > blk->size ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF) : q->failed;
+	enum status st = offset + len > blk->size
+				 ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF)
+				 : q->failed;
 
 	return st == ST_OK ? qcow2_changed(q, write_all(q, offset, buf, len)) : st;
 }
 
-/* ---- zeros -------------------------------------------------------------------------------------------------------- */
+/* ---- zeros ---- */
 
 /* Whole clusters that read as zeros from now on, without data where the version can say that. */
 static enum status zero_cluster(struct qcow2_image *q, uint64_t guest)
@@ -323,7 +363,8 @@ static enum status zero_cluster(struct qcow2_image *q, uint64_t guest)
 	entry = bytes_from_be(slot.entry, 8);
 	if (q->has_data_file) {
 		/* A raw data file must read as zeros by itself. */
-		st = blk_write_zeros(q->image.data, guest, min_u64(q->image.cluster_bytes, q->image.blk.size - guest));
+		st = blk_write_zeros(q->image.data, guest,
+				     min_u64(q->image.cluster_bytes, q->image.blk.size - guest));
 		if (st == ST_OK)
 			set_entry(q, &slot, guest | QCOW2_COPIED | zero, ALL_SUBCLUSTERS << 32);
 		return st;
@@ -347,13 +388,18 @@ static enum status zero_part(struct qcow2_image *q, uint64_t offset, uint64_t le
 	return st;
 }
 
-/* Whether a mapping reads as zeros without anything being changed; so do holes behind the end of the backing file. */
-static bool is_zero(const struct qcow2_image *q, uint64_t offset, const struct qcow2_mapping *mapping)
+/*
+ * Whether a mapping reads as zeros without anything being changed; so do holes behind the end of
+ * the backing file.
+ */
+static bool is_zero(const struct qcow2_image *q, uint64_t offset,
+		    const struct qcow2_mapping *mapping)
 {
 	const struct image *backing = q->image.backing;
 
-	return mapping->kind == QCOW2_MAP_ZERO || (mapping->kind == QCOW2_MAP_HOLE && !q->image.stores_zeros &&
-						   (backing == NULL || offset >= backing->blk.size));
+	return mapping->kind == QCOW2_MAP_ZERO ||
+	       (mapping->kind == QCOW2_MAP_HOLE && !q->image.stores_zeros &&
+		(backing == NULL || offset >= backing->blk.size));
 }
 
 enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t len)
@@ -364,7 +410,8 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 	while (st == ST_OK && len > 0) {
 		struct qcow2_mapping mapping;
 		uint64_t done = min_u64(len, cluster_bytes - offset % cluster_bytes);
-		bool whole = offset % cluster_bytes == 0 && (done == cluster_bytes || offset + done == q->image.blk.size);
+		bool whole = offset % cluster_bytes == 0 &&
+			     (done == cluster_bytes || offset + done == q->image.blk.size);
 
 		st = platform_cancelled() ? ST_CANCELLED : qcow2_make_room(q);
 		if (st == ST_OK)
@@ -373,7 +420,8 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 			return st;
 		if (is_zero(q, offset, &mapping))
 			done = mapping.length;
-		else if (whole && (q->header.version >= 3 || (q->image.backing == NULL && !q->image.stores_zeros)))
+		else if (whole && (q->header.version >= 3 ||
+				   (q->image.backing == NULL && !q->image.stores_zeros)))
 			st = zero_cluster(q, offset);
 		else
 			st = zero_part(q, offset, done);
@@ -395,19 +443,22 @@ static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 	return qcow2_changed(q, st);
 }
 
-/* ---- clusters that are given up, or reserved ----------------------------------------------------------------------- */
+/* ---- clusters that are given up, or reserved ---- */
 
 /*
- * Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its clusters counts that
- * user too.
+ * Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its
+ * clusters counts that user too.
  */
 static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 {
-	uint64_t offset = q->l1[l1_index] & QCOW2_ENTRY_OFFSET, entry_bytes = qcow2_l2_entry_bytes(&q->header);
+	uint64_t offset = q->l1[l1_index] & QCOW2_ENTRY_OFFSET,
+		 entry_bytes = qcow2_l2_entry_bytes(&q->header);
 	size_t n = q->n_released;
 	uint64_t last_n = n > 0 ? q->released[n - 1].n : 0;
 	uint8_t *table;
-	enum status st = offset % q->image.cluster_bytes == 0 ? qcow2_cache_get(&q->l2_cache, offset, &table) : ST_CORRUPT;
+	enum status st = offset % q->image.cluster_bytes == 0
+				 ? qcow2_cache_get(&q->l2_cache, offset, &table)
+				 : ST_CORRUPT;
 
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += entry_bytes)
 		st = drop_entry(q, bytes_from_be(table + at, 8));
@@ -425,7 +476,8 @@ static enum status drop_table(struct qcow2_image *q, uint64_t l1_index)
 /* The same for the rest of a table, from the cluster at `guest` on. */
 static enum status drop_rest(struct qcow2_image *q, uint64_t guest)
 {
-	uint64_t coverage = qcow2_l2_coverage(&q->header), end = guest - guest % coverage + coverage;
+	uint64_t coverage = qcow2_l2_coverage(&q->header),
+		 end = guest - guest % coverage + coverage;
 	enum status st = ST_OK;
 
 	for (; st == ST_OK && guest < end; guest += q->image.cluster_bytes) {
@@ -455,8 +507,12 @@ enum status qcow2_drop_from(struct qcow2_image *q, uint64_t guest)
 	return st;
 }
 
-/* `n` clusters from `guest` on, of one L2 table. The file has its zeros there before an entry refers to them. */
-static enum status reserve_run(struct qcow2_image *q, uint64_t guest, uint64_t n, enum prealloc prealloc)
+/*
+ * `n` clusters from `guest` on, of one L2 table. The file has its zeros there before an entry
+ * refers to them.
+ */
+static enum status reserve_run(struct qcow2_image *q, uint64_t guest, uint64_t n,
+			       enum prealloc prealloc)
 {
 	uint64_t cluster_bytes = q->image.cluster_bytes, host = guest;
 	enum status st = ST_OK;
@@ -473,12 +529,14 @@ static enum status reserve_run(struct qcow2_image *q, uint64_t guest, uint64_t n
 		if (st == ST_OK)
 			st = drop_entry(q, bytes_from_be(slot.entry, 8));
 		if (st == ST_OK)
-			set_entry(q, &slot, (host + i * cluster_bytes) | QCOW2_COPIED, ALL_SUBCLUSTERS);
+			set_entry(q, &slot, (host + i * cluster_bytes) | QCOW2_COPIED,
+				  ALL_SUBCLUSTERS);
 	}
 	return st;
 }
 
-enum status qcow2_preallocate(struct qcow2_image *q, uint64_t guest, uint64_t end, enum prealloc prealloc)
+enum status qcow2_preallocate(struct qcow2_image *q, uint64_t guest, uint64_t end,
+			      enum prealloc prealloc)
 {
 	enum status st = ST_OK;
 
@@ -493,12 +551,13 @@ enum status qcow2_preallocate(struct qcow2_image *q, uint64_t guest, uint64_t en
 	return st;
 }
 
-/* ---- compressed clusters ------------------------------------------------------------------------------------------ */
+/* ---- compressed clusters ---- */
 
 /* Room for `n` bytes, less than a cluster, behind the last compressed cluster or in a new one. */
 static enum status alloc_packed(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
 {
-	uint64_t cluster_bytes = q->image.cluster_bytes, room = cluster_bytes - q->pack_offset % cluster_bytes, offset;
+	uint64_t cluster_bytes = q->image.cluster_bytes,
+		 room = cluster_bytes - q->pack_offset % cluster_bytes, offset;
 	enum status st;
 
 	if (q->pack_offset % cluster_bytes == 0)
@@ -513,7 +572,8 @@ static enum status alloc_packed(struct qcow2_image *q, uint64_t n, uint64_t *ret
 		if (refcount < qcow2_refcount_max(q)) {
 			if (n > room)
 				st = qcow2_alloc(q, 1, &offset);
-			if (st == ST_OK && (n <= room || offset == packed - packed % cluster_bytes + cluster_bytes)) {
+			if (st == ST_OK && (n <= room || offset == packed - packed % cluster_bytes +
+									   cluster_bytes)) {
 				st = qcow2_ref(q, packed / cluster_bytes);
 				q->pack_offset = packed + n;
 				*ret_offset = packed;
@@ -534,18 +594,21 @@ static enum status alloc_packed(struct qcow2_image *q, uint64_t n, uint64_t *ret
 	return st;
 }
 
-static enum status write_compressed(struct qcow2_image *q, uint64_t guest, const void *packed, size_t n)
+static enum status write_compressed(struct qcow2_image *q, uint64_t guest, const void *packed,
+				    size_t n)
 {
 	struct image *image = &q->image;
 	unsigned offset_bits = 62 - (q->header.cluster_bits - 8);
 	struct slot slot;
 	uint64_t offset, sectors;
-	enum status st = qcow2_bitmaps_note(q, guest, min_u64(image->cluster_bytes, image->size - guest));
+	enum status st = qcow2_bitmaps_note(q, guest,
+					    min_u64(image->cluster_bytes, image->size - guest));
 
 	if (st == ST_OK)
 		st = qcow2_make_room(q);
 	if (st == ST_OK)
-		st = find_slot(q, guest, &slot); /* first, so that a new table lies before the data, which ends the file */
+		/* first, so that a new table lies before the data, which ends the file */
+		st = find_slot(q, guest, &slot);
 	if (st == ST_OK)
 		st = alloc_packed(q, n, &offset);
 	if (st == ST_OK && offset + n > UINT64_C(1) << offset_bits)
@@ -563,11 +626,13 @@ static enum status write_compressed(struct qcow2_image *q, uint64_t guest, const
 	return ST_OK;
 }
 
-enum status qcow2_write_compressed(struct image *image, uint64_t guest, const void *packed, size_t n)
+enum status qcow2_write_compressed(struct image *image, uint64_t guest, const void *packed,
+				   size_t n)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 
-	return q->failed == ST_OK ? qcow2_changed(q, write_compressed(q, guest, packed, n)) : q->failed;
+	return q->failed == ST_OK ? qcow2_changed(q, write_compressed(q, guest, packed, n))
+				  : q->failed;
 }
 
 static enum status qcow2_flush_disk(struct blk *blk)

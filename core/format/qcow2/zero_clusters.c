@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The disk and all snapshots without the zero flag, which version 2 of the format does not have (section "Standard
- * Cluster Descriptor").
+ * The disk and all snapshots without the zero flag, which version 2 of the format does not have
+ * (section "Standard Cluster Descriptor").
  *
- * Each entry with the flag is changed where it is: it then has a cluster with zeros, or none where zeros show anyway.
- * An L2 table may have several users; its clusters then have each of them as well. The order in which that gets to
- * the medium is that of all changes (commit.c), and each entry reads the same before and after.
+ * Each entry with the flag is changed where it is: it then has a cluster with zeros, or none where
+ * zeros show anyway. An L2 table may have several users; its clusters then have each of them as
+ * well. The order in which that gets to the medium is that of all changes (commit.c), and each
+ * entry reads the same before and after.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -29,11 +31,13 @@ static bool is_zero_entry(uint64_t entry)
 	return (entry & (QCOW2_L2_COMPRESSED | QCOW2_L2_ZERO)) == QCOW2_L2_ZERO;
 }
 
-/* ---- all L2 tables ----------------------------------------------------------------------------------------------- */
+/* ---- all L2 tables ---- */
 
-static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const uint64_t *l1, uint64_t n, bool of_disk)
+static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const uint64_t *l1,
+			   uint64_t n, bool of_disk)
 {
-	uint64_t left = q->image.file->size >> q->header.cluster_bits; /* an L1 table has each L2 table once */
+	/* an L1 table has each L2 table once */
+	uint64_t left = q->image.file->size >> q->header.cluster_bits;
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
@@ -41,10 +45,13 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 
 		if (t.offset == 0)
 			continue;
-		if (left == 0 || (l1[i] & QCOW2_L1_RESERVED) != 0 || t.offset % q->image.cluster_bytes != 0 || t.offset >= q->image.file->size)
+		if (left == 0 || (l1[i] & QCOW2_L1_RESERVED) != 0 ||
+		    t.offset % q->image.cluster_bytes != 0 || t.offset >= q->image.file->size)
 			return ST_CORRUPT;
 		left--;
-		st = platform_cancelled() ? ST_CANCELLED : qcow2_refcount_get(q, t.offset >> q->header.cluster_bits, &t.users);
+		st = platform_cancelled()
+			     ? ST_CANCELLED
+			     : qcow2_refcount_get(q, t.offset >> q->header.cluster_bits, &t.users);
 		if (st == ST_OK)
 			st = t.users > 0 ? pass->visit(q, &t, pass->survey) : ST_CORRUPT;
 	}
@@ -66,13 +73,16 @@ static enum status pass_all(struct qcow2_image *q, const struct pass *pass, stru
 		mem_free(l1);
 	}
 	if (st == ST_CORRUPT)
-		return fail(err, st, "its tables refer to clusters that are not there, or not in use; check the image");
+		return fail(err, st,
+			    "its tables refer to clusters that are not there, or not in use; check "
+			    "the image");
 	return st == ST_OK ? ST_OK : fail(err, st, "replacing zero clusters: %s", status_text(st));
 }
 
-/* ---- what there is ----------------------------------------------------------------------------------------------- */
+/* ---- what there is ---- */
 
-static enum status survey_table(struct qcow2_image *q, const struct table *t, struct qcow2_survey *survey)
+static enum status survey_table(struct qcow2_image *q, const struct table *t,
+				struct qcow2_survey *survey)
 {
 	uint64_t n = 0;
 	uint8_t *table;
@@ -82,7 +92,8 @@ static enum status survey_table(struct qcow2_image *q, const struct table *t, st
 		uint64_t entry = bytes_from_be(table + at, 8);
 
 		n += is_zero_entry(entry);
-		survey->has_compressed = survey->has_compressed || (entry & QCOW2_L2_COMPRESSED) != 0;
+		survey->has_compressed = survey->has_compressed ||
+					 (entry & QCOW2_L2_COMPRESSED) != 0;
 	}
 	survey->n_zero += div_up(n, t->users); /* each user comes here */
 	return st;
@@ -94,7 +105,7 @@ enum status qcow2_survey_zeros(struct qcow2_image *q, struct qcow2_survey *ret, 
 	return pass_all(q, &(struct pass){ survey_table, ret }, err);
 }
 
-/* ---- replacing --------------------------------------------------------------------------------------------------- */
+/* ---- replacing ---- */
 
 /* The cluster that an entry with the zero flag gets instead; 0: none is needed. */
 static enum status give_cluster(struct qcow2_image *q, const struct table *t, uint64_t *ret)
@@ -105,17 +116,23 @@ static enum status give_cluster(struct qcow2_image *q, const struct table *t, ui
 	if (q->image.backing_name == NULL)
 		return ST_OK;
 	st = qcow2_alloc(q, 1, ret);
-	return st == ST_OK && t->users > 1 ? qcow2_ref_more(q, *ret >> q->header.cluster_bits, t->users - 1) : st;
+	return st == ST_OK && t->users > 1
+		       ? qcow2_ref_more(q, *ret >> q->header.cluster_bits, t->users - 1)
+		       : st;
 }
 
 /*
- * What an entry with the zero flag becomes. A cluster that others use too is not theirs only as zeros: it is left to
- * them, and this table's users of it are to be released (*ret_left; 0: it is kept).
+ * What an entry with the zero flag becomes. A cluster that others use too is not theirs only as
+ * zeros: it is left to them, and this table's users of it are to be released (*ret_left; 0: it is
+ * kept).
  */
-static enum status replace(struct qcow2_image *q, const struct table *t, uint64_t entry, uint64_t *ret, uint64_t *ret_left)
+static enum status replace(struct qcow2_image *q, const struct table *t, uint64_t entry,
+			   uint64_t *ret, uint64_t *ret_left)
 {
 	uint64_t old = entry & QCOW2_ENTRY_OFFSET, offset = old, users = 0;
-	enum status st = old % q->image.cluster_bytes == 0 && old < q->image.file->size ? ST_OK : ST_CORRUPT;
+	enum status st = old % q->image.cluster_bytes == 0 && old < q->image.file->size
+				 ? ST_OK
+				 : ST_CORRUPT;
 
 	*ret = entry & ~QCOW2_L2_ZERO;
 	*ret_left = 0;
@@ -128,10 +145,13 @@ static enum status replace(struct qcow2_image *q, const struct table *t, uint64_
 		*ret = offset != 0 && t->of_disk && t->users == 1 ? offset | QCOW2_COPIED : offset;
 		*ret_left = old;
 	}
-	return st == ST_OK && offset != 0 ? blk_write_zeros(q->image.file, offset, q->image.cluster_bytes) : st;
+	return st == ST_OK && offset != 0
+		       ? blk_write_zeros(q->image.file, offset, q->image.cluster_bytes)
+		       : st;
 }
 
-static enum status expand_table(struct qcow2_image *q, const struct table *t, struct qcow2_survey *unused)
+static enum status expand_table(struct qcow2_image *q, const struct table *t,
+				struct qcow2_survey *unused)
 {
 	enum status st = ST_OK;
 

@@ -1,22 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * raw: the bytes of the disk and nothing else. A file that is not a multiple of 512 bytes long is a disk of whole
- * 512-byte sectors whose last one ends in zeros, as in QEMU.
+ * raw: the bytes of the disk and nothing else. A file that is not a multiple of 512 bytes long is a
+ * disk of whole 512-byte sectors whose last one ends in zeros, as in QEMU.
  *
- * Creating: zeros to the last byte. There is no header that could come last, so a file cut short by a power failure
- * looks like a smaller disk; on a FAT volume its directory entry still says 0 bytes then, because the size is written
- * with the flush at the end.
+ * Creating: zeros to the last byte. There is no header that could come last, so a file cut short by
+ * a power failure looks like a smaller disk; on a FAT volume its directory entry still says 0 bytes
+ * then, because the size is written with the flush at the end.
  */
 #include "base/range.h"
 #include "base/size.h"
 #include "format/image.h"
 
 static const char *const prealloc_modes[] = {
-	[PREALLOC_OFF] = "off", [PREALLOC_FALLOC] = "falloc", [PREALLOC_FULL] = "full", NULL,
+	[PREALLOC_OFF] = "off",
+	[PREALLOC_FALLOC] = "falloc",
+	[PREALLOC_FULL] = "full",
+	NULL,
 };
 
 static const struct create_option options[] = {
 	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
-	{ .name = "preallocation", .type = OPTION_CHOICE, .choices = prealloc_modes,
+	{ .name = "preallocation",
+	  .type = OPTION_CHOICE,
+	  .choices = prealloc_modes,
 	  .help = "off, falloc (space reserved), full (written)" },
 	{ 0 },
 };
@@ -30,7 +36,8 @@ static int raw_probe(const struct image_probe *probe)
 static enum status raw_open(struct image *image, struct error *err)
 {
 	if (image->file->size > SIZE_LIMIT - 511)
-		return fail(err, ST_TOO_LARGE, "%ju bytes are more than a disk can have", image->file->size);
+		return fail(err, ST_TOO_LARGE, "%ju bytes are more than a disk can have",
+			    image->file->size);
 	image->size = round_up(image->file->size, 512);
 	return ST_OK;
 }
@@ -72,7 +79,9 @@ static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, st
 
 	if (offset < file->size)
 		return blk_extent(file, offset, min_u64(len, file->size - offset), ret);
-	*ret = (struct extent){ .length = len, .allocated = true, .zero = true, .has_offset = true, .offset = offset };
+	*ret = (struct extent){
+		.length = len, .allocated = true, .zero = true, .has_offset = true, .offset = offset
+	};
 	return ST_OK;
 }
 
@@ -83,17 +92,19 @@ static enum status raw_resize(struct blk *blk, uint64_t size, enum prealloc prea
 	enum status st = blk_resize(image->file, size, prealloc);
 
 	if (st != ST_OK && image->file->size > before)
-		(void)blk_resize(image->file, before, PREALLOC_OFF); /* has failed already; zeros that stay do no harm */
+		/* has failed already; zeros that stay do no harm */
+		(void)blk_resize(image->file, before, PREALLOC_OFF);
 	take_size(image);
 	return st;
 }
 
-static enum status raw_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
-				   struct error *err)
+static enum status raw_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc,
+				   uint64_t ret[static CREATE_FILES_MAX], struct error *err)
 {
 	(void)image;
 	if (prealloc == PREALLOC_METADATA)
-		return fail(err, ST_INVALID, "option --preallocation=metadata: there is no metadata in a raw image");
+		return fail(err, ST_INVALID,
+			    "option --preallocation=metadata: there is no metadata in a raw image");
 	ret[0] = size;
 	return ST_OK;
 }
@@ -102,7 +113,12 @@ static enum status raw_load(struct image *image, struct error *err)
 {
 	static const struct blk_ops read_ops = { .read = raw_read, .extent = raw_extent };
 	static const struct blk_ops write_ops = {
-		.read = raw_read, .write = raw_write, .zero = raw_zero, .extent = raw_extent, .flush = raw_flush, .resize = raw_resize,
+		.read = raw_read,
+		.write = raw_write,
+		.zero = raw_zero,
+		.extent = raw_extent,
+		.flush = raw_flush,
+		.resize = raw_resize,
 	};
 
 	(void)err;
@@ -112,21 +128,24 @@ static enum status raw_load(struct image *image, struct error *err)
 	return ST_OK;
 }
 
-static enum status raw_plan(const struct create_request *request, struct create_plan *ret, struct error *err)
+static enum status raw_plan(const struct create_request *request, struct create_plan *ret,
+			    struct error *err)
 {
 	(void)err;
 	*ret = (struct create_plan){
 		.file[0] = {
 			.name = request->file_name,
 			.size = request->size,
-			.prealloc = (enum prealloc)create_value(request->options, "preallocation")->number,
+			.prealloc = (enum prealloc)create_value(request->options, "preallocation")
+					    ->number,
 		},
 		.n_files = 1,
 	};
 	return ST_OK;
 }
 
-static enum status raw_measure(const struct create_request *request, const struct image *source, struct image_measure *ret, struct error *err)
+static enum status raw_measure(const struct create_request *request, const struct image *source,
+			       struct image_measure *ret, struct error *err)
 {
 	(void)source;
 	(void)err;
@@ -134,7 +153,8 @@ static enum status raw_measure(const struct create_request *request, const struc
 	return ST_OK;
 }
 
-static enum status raw_create(const struct create_request *request, struct blk *const file[], struct error *err)
+static enum status raw_create(const struct create_request *request, struct blk *const file[],
+			      struct error *err)
 {
 	struct create_plan plan;
 	enum status st = raw_plan(request, &plan, err);
@@ -142,7 +162,9 @@ static enum status raw_create(const struct create_request *request, struct blk *
 	if (st != ST_OK || request->filled)
 		return st;
 	st = blk_resize(file[0], plan.file[0].size, plan.file[0].prealloc);
-	return st == ST_OK ? ST_OK : fail(err, st, "writing %ju bytes of zeros: %s", request->size, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "writing %ju bytes of zeros: %s", request->size,
+				  status_text(st));
 }
 
 const struct image_format format_raw = {

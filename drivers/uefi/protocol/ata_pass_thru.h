@@ -1,9 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 /* EFI_ATA_PASS_THRU_PROTOCOL (UEFI 2.10, 13.16): commands to the devices of an ATA controller. */
 
 #define EFI_ATA_PASS_THRU_PROTOCOL_GUID \
-	{ 0x1d3de7f0, 0x0807, 0x424f, { 0xaa, 0x69, 0x11, 0xa5, 0x4e, 0x19, 0xa4, 0x6f } }
+	{ \
+		0x1d3de7f0, 0x0807, 0x424f, \
+		{ \
+			0xaa, 0x69, 0x11, 0xa5, 0x4e, 0x19, 0xa4, 0x6f \
+		} \
+	}
 
 enum {
 	EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA = 2,
@@ -51,7 +57,7 @@ enum { ATA_STATUS_FAILED = 0x21 };
 typedef struct {
 	EFI_ATA_STATUS_BLOCK *Asb; /* aligned as the mode says */
 	EFI_ATA_COMMAND_BLOCK *Acb;
-	UINT64 Timeout;            /* in 100 ns */
+	UINT64 Timeout; /* in 100 ns */
 	VOID *InDataBuffer;
 	VOID *OutDataBuffer;
 	UINT32 InTransferLength;
@@ -72,5 +78,7 @@ struct EFI_ATA_PASS_THRU_PROTOCOL {
 	VOID *GetNextPort;
 	VOID *GetNextDevice;
 	VOID *BuildDevicePath;
-	EFI_STATUS (EFIAPI *GetDevice)(EFI_ATA_PASS_THRU_PROTOCOL *, EFI_DEVICE_PATH_PROTOCOL *, UINT16 *port, UINT16 *multiplier_port);
+	EFI_STATUS(EFIAPI *GetDevice)
+	(EFI_ATA_PASS_THRU_PROTOCOL *, EFI_DEVICE_PATH_PROTOCOL *, UINT16 *port,
+	 UINT16 *multiplier_port);
 };

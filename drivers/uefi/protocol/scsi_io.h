@@ -1,9 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
 /* EFI_SCSI_IO_PROTOCOL (UEFI 2.10, 15.4): commands to one SCSI device. */
 
 #define EFI_SCSI_IO_PROTOCOL_GUID \
-	{ 0x932f47e6, 0x2362, 0x4002, { 0x80, 0x3e, 0x3c, 0xd5, 0x4b, 0x13, 0x8f, 0x85 } }
+	{ \
+		0x932f47e6, 0x2362, 0x4002, \
+		{ \
+			0x80, 0x3e, 0x3c, 0xd5, 0x4b, 0x13, 0x8f, 0x85 \
+		} \
+	}
 
 enum { EFI_SCSI_DATA_IN = 0 };
 
@@ -25,10 +31,11 @@ typedef struct {
 typedef struct EFI_SCSI_IO_PROTOCOL EFI_SCSI_IO_PROTOCOL;
 
 struct EFI_SCSI_IO_PROTOCOL {
-	EFI_STATUS (EFIAPI *GetDeviceType)(EFI_SCSI_IO_PROTOCOL *, UINT8 *type);
-	EFI_STATUS (EFIAPI *GetDeviceLocation)(EFI_SCSI_IO_PROTOCOL *, UINT8 **target, UINT64 *lun);
-	EFI_STATUS (EFIAPI *ResetBus)(EFI_SCSI_IO_PROTOCOL *);
-	EFI_STATUS (EFIAPI *ResetDevice)(EFI_SCSI_IO_PROTOCOL *);
-	EFI_STATUS (EFIAPI *ExecuteScsiCommand)(EFI_SCSI_IO_PROTOCOL *, EFI_SCSI_IO_SCSI_REQUEST_PACKET *, EFI_EVENT);
+	EFI_STATUS(EFIAPI *GetDeviceType)(EFI_SCSI_IO_PROTOCOL *, UINT8 *type);
+	EFI_STATUS(EFIAPI *GetDeviceLocation)(EFI_SCSI_IO_PROTOCOL *, UINT8 **target, UINT64 *lun);
+	EFI_STATUS(EFIAPI *ResetBus)(EFI_SCSI_IO_PROTOCOL *);
+	EFI_STATUS(EFIAPI *ResetDevice)(EFI_SCSI_IO_PROTOCOL *);
+	EFI_STATUS(EFIAPI *ExecuteScsiCommand)
+	(EFI_SCSI_IO_PROTOCOL *, EFI_SCSI_IO_SCSI_REQUEST_PACKET *, EFI_EVENT);
 	UINT32 IoAlign;
 };

@@ -1,9 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* EFI_USB_IO_PROTOCOL (UEFI 2.10, 17.2.4). Only the members that are called have their parameters here. */
+/*
+ * EFI_USB_IO_PROTOCOL (UEFI 2.10, 17.2.4). Only the members that are called have their parameters
+ * here.
+ */
 
 #define EFI_USB_IO_PROTOCOL_GUID \
-	{ 0x2b2f68d6, 0x0cd2, 0x44cf, { 0x8e, 0x8b, 0xbb, 0xa2, 0x0b, 0x1b, 0x5b, 0x75 } }
+	{ \
+		0x2b2f68d6, 0x0cd2, 0x44cf, \
+		{ \
+			0x8e, 0x8b, 0xbb, 0xa2, 0x0b, 0x1b, 0x5b, 0x75 \
+		} \
+	}
 
 /* Universal Serial Bus 2.0, 9.6.1; packed by nature but for 16-bit fields, which are aligned. */
 typedef struct {
@@ -34,11 +43,14 @@ struct EFI_USB_IO_PROTOCOL {
 	VOID *UsbSyncInterruptTransfer;
 	VOID *UsbIsochronousTransfer;
 	VOID *UsbAsyncIsochronousTransfer;
-	EFI_STATUS (EFIAPI *UsbGetDeviceDescriptor)(EFI_USB_IO_PROTOCOL *, EFI_USB_DEVICE_DESCRIPTOR *);
+	EFI_STATUS(EFIAPI *UsbGetDeviceDescriptor)
+	(EFI_USB_IO_PROTOCOL *, EFI_USB_DEVICE_DESCRIPTOR *);
 	VOID *UsbGetConfigDescriptor;
 	VOID *UsbGetInterfaceDescriptor;
 	VOID *UsbGetEndpointDescriptor;
-	EFI_STATUS (EFIAPI *UsbGetStringDescriptor)(EFI_USB_IO_PROTOCOL *, UINT16 language, UINT8 string, CHAR16 **);
-	EFI_STATUS (EFIAPI *UsbGetSupportedLanguages)(EFI_USB_IO_PROTOCOL *, UINT16 **languages, UINT16 *size_bytes);
+	EFI_STATUS(EFIAPI *UsbGetStringDescriptor)
+	(EFI_USB_IO_PROTOCOL *, UINT16 language, UINT8 string, CHAR16 **);
+	EFI_STATUS(EFIAPI *UsbGetSupportedLanguages)
+	(EFI_USB_IO_PROTOCOL *, UINT16 **languages, UINT16 *size_bytes);
 	VOID *UsbPortReset;
 };
