@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # efi-img. `make help` lists the targets. Everything is built below build/.
 
 ARCH := x86_64
@@ -391,10 +392,21 @@ FIRMWARE_ALL = $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
 each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
 ANALYZE := -O1 -Wno-maybe-uninitialized -fanalyzer -c {} -o /dev/null
 
+# How C and Python are laid out. Python programs without a suffix are found by their first line.
+C_FILES = $(shell git ls-files '*.c' '*.h')
+PYTHON_FILES = $(shell git ls-files '*.py') $(shell git grep -lE '^\#!.*python3' -- ':!*.py')
+.PHONY: format
+format: | setup-lint
+	clang-format -i $(C_FILES)
+	black -q $(PYTHON_FILES)
+
 .PHONY: lint
 lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	@echo "  LINT layers"
 	scripts/check-layers $(HOST_CORE)
+	@echo "  LINT layout"
+	clang-format --dry-run -Werror $(C_FILES)
+	black -q --check $(PYTHON_FILES)
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES) -fsyntax-only {})
 	$(call each,$(FIRMWARE),clang $(FIRMWARE_ALL) -fsyntax-only {})
@@ -469,6 +481,7 @@ help:
 	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
 	@echo "make test-boot-busy  boot tests N=20 times beside two busy loops: what could depend on time, or FILES=tests/boot/test_X.py"
 	@echo "make coverage     lines of the core that the tests run, at least 95 %"
+	@echo "make format       lays C and Python out as make lint wants it"
 	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
 	@echo "make bench        speed, beside other programs and what the devices can do: bench-firmware (create), bench-copy (capture and"
 	@echo "                  restore), bench-linux (beside a Linux with qemu-img in the same machine), bench-host (beside qemu-img),"

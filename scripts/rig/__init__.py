@@ -1,4 +1,7 @@
-"""A machine to try efi-img in: disks with partition tables and FAT volumes, QEMU with OVMF, and hands at the UEFI shell.
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A machine to try efi-img in: disks with partition tables and FAT volumes, QEMU with OVMF, and hands
+at the UEFI shell.
 
 disks.py    what is on the disks: FAT volumes (mtools), GPT and MBR
 machine.py  QEMU: buses, firmware, screen, keyboard, removal of disks, power cuts

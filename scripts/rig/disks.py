@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is on the disks of the machine: image files, FAT volumes and partition tables."""
 
 import os
@@ -17,12 +18,22 @@ LINUX = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
 
 
 def run(*command, **options):
-    """Runs a host command and returns what it printed; a failure shows what it said. mtools needs a locale for long names."""
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "LC_ALL": "C.UTF-8"}, **options)
+    """
+    Runs a host command and returns what it printed; a failure shows what it said. mtools needs
+    a locale for long names.
+    """
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        **options,
+    )
     text = done.stdout.decode(errors="replace")
     if done.returncode:
-        raise RuntimeError(f"{' '.join(str(word) for word in command)}: exit {done.returncode}\n{text}")
+        raise RuntimeError(
+            f"{' '.join(str(word) for word in command)}: exit {done.returncode}\n{text}"
+        )
     return text
 
 
@@ -34,7 +45,9 @@ def make_disk(path, size):
 
 
 class Volume:
-    """A FAT file system in an image file, `offset` bytes from its start. Names are written with /."""
+    """
+    A FAT file system in an image file, `offset` bytes from its start. Names are written with /.
+    """
 
     def __init__(self, image, offset=0, size=None):
         self.image = Path(image)
@@ -43,7 +56,10 @@ class Volume:
         self.drive = f"{self.image}@@{offset}" if offset else str(self.image)
 
     def format(self, fat=32, cluster=None, label=None, block=512, fill=None):
-        """Makes it a FAT12, 16 or 32 volume with clusters of `cluster` bytes; every byte of its free space is `fill`, if given."""
+        """
+        Makes it a FAT12, 16 or 32 volume with clusters of `cluster` bytes; every byte of its
+        free space is `fill`, if given.
+        """
         if fill is not None:
             with open(self.image, "r+b") as file:
                 file.seek(self.offset)
@@ -60,7 +76,9 @@ class Volume:
             words += ["-v", label]
         run(*words, "::")
         if self.fat_bits() != fat:
-            raise ValueError(f"{self.size} bytes in clusters of {cluster} are a FAT{self.fat_bits()} volume, not FAT{fat}")
+            raise ValueError(
+                f"{self.size} bytes in clusters of {cluster} are a FAT{self.fat_bits()} volume, not FAT{fat}"
+            )
         return self
 
     def _read(self, position, length):
@@ -79,7 +97,9 @@ class Volume:
         return 12 if clusters < 4085 else 16 if clusters < 65525 else 32
 
     def fake_free_clusters(self, count):
-        """FAT32: writes another count of free clusters into the FSInfo sector, as a crashed system leaves it."""
+        """
+        FAT32: writes another count of free clusters into the FSInfo sector, as a crashed system leaves it.
+        """
         boot = self._read(0, 512)
         block, info = struct.unpack_from("<H", boot, 11)[0], struct.unpack_from("<H", boot, 48)[0]
         with open(self.image, "r+b") as file:
@@ -125,8 +145,17 @@ class Volume:
             return self._fsck(self.image)
         with tempfile.TemporaryDirectory(dir=self.image.parent) as directory:
             part = f"{directory}/volume"
-            run("dd", f"if={self.image}", f"of={part}", "bs=1M", "iflag=skip_bytes,count_bytes", f"skip={self.offset}",
-                f"count={self.size}", "conv=sparse", "status=none")
+            run(
+                "dd",
+                f"if={self.image}",
+                f"of={part}",
+                "bs=1M",
+                "iflag=skip_bytes,count_bytes",
+                f"skip={self.offset}",
+                f"count={self.size}",
+                "conv=sparse",
+                "status=none",
+            )
             os.truncate(part, self.size)
             return self._fsck(part)
 
@@ -139,6 +168,7 @@ class Volume:
 @dataclass
 class Partition:
     """A partition to be made; start and size in bytes."""
+
     start: int
     size: int
     type: object = EFI_SYSTEM  # a UUID in a GPT, a number in an MBR
@@ -154,7 +184,9 @@ def _write_at(path, position, content):
 
 def _mbr_entry(kind, start, count):
     # The CHS fields say "beyond what CHS can address".
-    return struct.pack("<4sB3sII", b"\0\xfe\xff\xff", kind, b"\xfe\xff\xff", start, min(count, 0xFFFFFFFF))
+    return struct.pack(
+        "<4sB3sII", b"\0\xfe\xff\xff", kind, b"\xfe\xff\xff", start, min(count, 0xFFFFFFFF)
+    )
 
 
 def write_mbr(path, partitions, block=512):
@@ -164,18 +196,41 @@ def write_mbr(path, partitions, block=512):
 
 
 def write_gpt(path, partitions, block=512):
-    """Writes both copies of a GPT for disks with blocks of `block` bytes (sgdisk writes 512 only into a file)."""
+    """
+    Writes both copies of a GPT for disks with blocks of `block` bytes (sgdisk writes 512 only
+    into a file).
+    """
     blocks = Path(path).stat().st_size // block
     entries = b"".join(
-        p.type.bytes_le + p.guid.bytes_le + struct.pack("<QQQ", p.start // block, (p.start + p.size) // block - 1, 0)
-        + p.label.encode("utf-16-le").ljust(72, b"\0") for p in partitions).ljust(128 * 128, b"\0")
+        p.type.bytes_le
+        + p.guid.bytes_le
+        + struct.pack("<QQQ", p.start // block, (p.start + p.size) // block - 1, 0)
+        + p.label.encode("utf-16-le").ljust(72, b"\0")
+        for p in partitions
+    ).ljust(128 * 128, b"\0")
     entry_blocks = len(entries) // block
     disk = uuid.uuid4()
 
     def header(here, other, table):
         def pack(crc):
-            return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, here, other, 2 + entry_blocks,
-                               blocks - entry_blocks - 2, disk.bytes_le, table, 128, 128, zlib.crc32(entries))
+            return struct.pack(
+                "<8sIIIIQQQQ16sQIII",
+                b"EFI PART",
+                0x10000,
+                92,
+                crc,
+                0,
+                here,
+                other,
+                2 + entry_blocks,
+                blocks - entry_blocks - 2,
+                disk.bytes_le,
+                table,
+                128,
+                128,
+                zlib.crc32(entries),
+            )
+
         return pack(zlib.crc32(pack(0)))
 
     write_mbr(path, [Partition(block, (blocks - 1) * block, 0xEE)], block)

@@ -177,8 +177,10 @@ class Gate:
             if self._holds():
                 self._reached = True
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: not self._holds() or self._closed,
-                                       CRAWL_SECONDS if self._crawls else None)
+                self._changed.wait_for(
+                    lambda: not self._holds() or self._closed,
+                    CRAWL_SECONDS if self._crawls else None,
+                )
             if self._closed:
                 raise Gone
             self.passed += length

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 QEMU with OVMF: a machine of any disks, its screen as plain text, its keyboard and its power switch.
 
@@ -37,7 +38,10 @@ CTRL_C, ENTER, ESCAPE = "\x03", "\r", "\x1b"
 
 
 class MachineFailure(Exception):
-    """The machine hung, crashed or said something else than expected. The text ends with what was on its screen."""
+    """
+    The machine hung, crashed or said something else than expected. The text ends with what was
+    on its screen.
+    """
 
 
 class MachineSlow(MachineFailure):
@@ -47,6 +51,7 @@ class MachineSlow(MachineFailure):
 @dataclass
 class Drive:
     """A disk of the machine, or a CD-ROM drive without a medium."""
+
     bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom
     image: Path = None  # a raw image file; None for cdrom
     serial: str = ""
@@ -61,36 +66,70 @@ class Drive:
 
     def arguments(self, name, number):
         """QEMU's arguments for it. `number` counts the drives of the same bus."""
-        block = f",logical_block_size={self.block},physical_block_size={self.block}" if self.block != 512 else ""
+        block = (
+            f",logical_block_size={self.block},physical_block_size={self.block}"
+            if self.block != 512
+            else ""
+        )
         # QEMU wants every NVMe disk to have a serial number.
-        serial = f",serial={self.serial}" if self.serial else f",serial=nvme{number}" if self.bus == "nvme" else ""
+        serial = (
+            f",serial={self.serial}"
+            if self.serial
+            else f",serial=nvme{number}"
+            if self.bus == "nvme"
+            else ""
+        )
         words = []
         if self.bus == "usb" and self.block != 512:
-            # usb-storage has blocks of 512 bytes, whatever is asked for: here a SCSI disk behind a bridge of its own.
+            # usb-storage has blocks of 512 bytes, whatever is asked for: here a SCSI disk behind a
+            # bridge of its own.
             words = ["-device", f"usb-bot,bus=xhci.0,port={1 + number},id={name}-bridge{serial}"]
             device = f"scsi-hd,bus={name}-bridge.0,removable=on"
         else:
             device = self._plain_device(number)
         first = ",bootindex=0" if self.first else ""
-        words += ["-device", f"{device},id={name}{serial}{block}{first}" + (f",drive={name}-image" if self.image else "")]
+        words += [
+            "-device",
+            f"{device},id={name}{serial}{block}{first}"
+            + (f",drive={name}-image" if self.image else ""),
+        ]
         if self.image:
             # Nothing here has to survive a power cut of the host, and zeros need no room on it.
-            plain = f"file={self.image},cache=unsafe" + ("" if self.keeps_zeros else ",detect-zeroes=unmap,discard=unmap")
-            gated = "file.driver=nbd,file.server.type=unix,cache=writeback," \
+            plain = f"file={self.image},cache=unsafe" + (
+                "" if self.keeps_zeros else ",detect-zeroes=unmap,discard=unmap"
+            )
+            gated = (
+                "file.driver=nbd,file.server.type=unix,cache=writeback,"
                 f"file.server.path={name}.gate"
+            )
             file = self._faulty() if self.faults else gated if self.gate else plain
-            words += ["-drive", f"if=none,id={name}-image,format=raw,{file}"
-                      + (",readonly=on" if self.read_only else "")
-                      + (f",throttling.bps-write={self.slow}" if self.slow else "")
-                      + (f",throttling.bps-read={self.slow_reads}" if self.slow_reads else "")]
+            words += [
+                "-drive",
+                f"if=none,id={name}-image,format=raw,{file}"
+                + (",readonly=on" if self.read_only else "")
+                + (f",throttling.bps-write={self.slow}" if self.slow else "")
+                + (f",throttling.bps-read={self.slow_reads}" if self.slow_reads else ""),
+            ]
         return words
 
     def _faulty(self):
-        """The image behind QEMU's blkdebug. What fails must get there: as it is, and flushes too."""
+        """
+        The image behind QEMU's blkdebug. What fails must get there: as it is, and flushes too.
+        """
         rules = Path(f"{self.image}.blkdebug")
-        events = {"read": "read_aio", "write": "write_aio", "flush": "flush_to_disk", "write-zeroes": "none"}
-        rules.write_text("".join(f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n' + (f'sector = "{sector}"\n' if sector is not None else "")
-                                 for kind, sector in self.faults))
+        events = {
+            "read": "read_aio",
+            "write": "write_aio",
+            "flush": "flush_to_disk",
+            "write-zeroes": "none",
+        }
+        rules.write_text(
+            "".join(
+                f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n'
+                + (f'sector = "{sector}"\n' if sector is not None else "")
+                for kind, sector in self.faults
+            )
+        )
         return f"file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={self.image},cache=writeback"
 
     def _plain_device(self, number):
@@ -106,7 +145,10 @@ class Drive:
 
 
 class PlainText:
-    """Turns what a terminal gets into lines of plain text. Keeps an escape sequence that has only half arrived."""
+    """
+    Turns what a terminal gets into lines of plain text. Keeps an escape sequence that has only
+    half arrived.
+    """
 
     ESCAPE = re.compile(r"(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])")
     UNFINISHED = re.compile(r"(?:\x1b\[?|\x9b)[0-?]*[ -/]*\Z")
@@ -122,10 +164,13 @@ class PlainText:
         text, self.held = text[:end], text[end:]
         out, position = "", 0
         for escape in self.ESCAPE.finditer(text):
-            out += self._printable(text[position:escape.start()])
+            out += self._printable(text[position : escape.start()])
             position = escape.end()
-            # Where the firmware moves to the start of another line or clears the screen, a line ends.
-            moves = escape[2] == "J" or (escape[2] == "H" and escape[1].rpartition(";")[2] in ("", "1", "01"))
+            # Where the firmware moves to the start of another line or clears the screen, a line
+            # ends.
+            moves = escape[2] == "J" or (
+                escape[2] == "H" and escape[1].rpartition(";")[2] in ("", "1", "01")
+            )
             if moves and self.column:
                 out += self._printable("\n")
         return out + self._printable(text[position:])
@@ -138,14 +183,23 @@ class PlainText:
 
 
 class Console(pexpect.spawn):
-    """QEMU, with its serial line as plain text. The text also goes to a file, and to `live` where the person watches."""
+    """
+    QEMU, with its serial line as plain text. The text also goes to a file, and to `live` where
+    the person watches.
+    """
 
     def __init__(self, arguments, directory, live):
         self.plain = PlainText()
         self.terminal = Terminal()
         self.live = live
         self.screen = open(directory / "screen.txt", "w", encoding="utf-8")
-        super().__init__("qemu-system-x86_64", arguments, cwd=str(directory), encoding="utf-8", codec_errors="replace")
+        super().__init__(
+            "qemu-system-x86_64",
+            arguments,
+            cwd=str(directory),
+            encoding="utf-8",
+            codec_errors="replace",
+        )
         self.delaybeforesend = None
 
     def read_nonblocking(self, size=1, timeout=-1):
@@ -161,19 +215,34 @@ class Console(pexpect.spawn):
 
 
 class Machine:
-    """A running machine: made and started by `with Machine(...) as machine`, gone at the end of it."""
+    """
+    A running machine: made and started by `with Machine(...) as machine`, gone at the end of it.
+    """
 
     FATAL = "Exception Type|Script Error Status"
 
-    def __init__(self, directory, drives, memory=256, processors=1, deadline=HANG_SECONDS,
-                 reboots=False, skips_idle=False, live=None, secure=False, accelerator="tcg",
-                 kernel=(), more=()):
+    def __init__(
+        self,
+        directory,
+        drives,
+        memory=256,
+        processors=1,
+        deadline=HANG_SECONDS,
+        reboots=False,
+        skips_idle=False,
+        live=None,
+        secure=False,
+        accelerator="tcg",
+        kernel=(),
+        more=(),
+    ):
         """
         `directory` is made anew. `deadline` in seconds is for all of it; only a person has a reason
-        to choose one, a test has none. `reboots`: a reset does not end it. `skips_idle`: the
-        time that the guest spends with waiting is over at once for us, but not by its own clocks; see seconds_of_guest(). `secure`:
-        Secure Boot is on. `kernel`: a Linux that the firmware starts (kernel, initramfs, command line), and none of the disks.
-        `more`: further arguments for QEMU.
+        to choose one, a test has none. `reboots`: a reset does not end it. `skips_idle`: the time
+        that the guest spends with waiting is over at once for us, but not by its own clocks; see
+        seconds_of_guest(). `secure`: Secure Boot is on. `kernel`: a Linux that the firmware starts
+        (kernel, initramfs, command line), and none of the disks. `more`: further arguments for
+        QEMU.
         """
         self.directory = Path(directory).resolve()
         self.drives = drives
@@ -191,7 +260,9 @@ class Machine:
     def __enter__(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
-        shutil.copyfile(SECURE_VARIABLES if self.secure else FIRMWARE_VARIABLES, self.directory / "variables.fd")
+        shutil.copyfile(
+            SECURE_VARIABLES if self.secure else FIRMWARE_VARIABLES, self.directory / "variables.fd"
+        )
         self.deadline = time.monotonic() + self.seconds
         self.gates = [drive.gate for drive in self.drives if drive.gate]
         for index, drive in enumerate(self.drives):
@@ -210,22 +281,43 @@ class Machine:
 
     def _arguments(self):
         words = [
-            "-machine", "q35,smm=on" if self.secure else "q35", "-accel", self.accelerator, "-m", self.memory, "-smp", self.processors,
-            "-nodefaults", "-display", "none",
-            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
-            "-drive", f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
+            "-machine",
+            "q35,smm=on" if self.secure else "q35",
+            "-accel",
+            self.accelerator,
+            "-m",
+            self.memory,
+            "-smp",
+            self.processors,
+            "-nodefaults",
+            "-display",
+            "none",
+            "-drive",
+            f"if=pflash,unit=0,format=raw,readonly=on,file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
+            "-drive",
+            f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.
-            "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
-            "-qmp", "unix:qmp,server=on,wait=off",
+            "-chardev",
+            "stdio,id=line,signal=off",
+            "-serial",
+            "chardev:line",
+            "-qmp",
+            "unix:qmp,server=on,wait=off",
         ]
         if self.secure:
-            words += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
+            words += [
+                "-global",
+                "driver=cfi.pflash01,property=secure,value=on",
+                "-global",
+                "ICH9-LPC.disable_s3=1",
+            ]
         for option, value in zip(("-kernel", "-initrd", "-append"), self.kernel):
             words += [option, value]
         if not self.reboots:
             words += ["-no-reboot"]
         if self.skips_idle:
-            # An instruction takes 2^6 ns; with less, the waiting loops of the firmware take longer for us.
+            # An instruction takes 2^6 ns; with less, the waiting loops of the firmware take longer
+            # for us.
             words += ["-icount", "shift=6,sleep=off", "-rtc", "base=2020-01-01T00:00:00,clock=vm"]
         buses = [drive.bus for drive in self.drives]
         if "usb" in buses:
@@ -240,17 +332,23 @@ class Machine:
         """The exception for `reason`, with the end of the screen text."""
         screen = (self.directory / "screen.txt").read_text(encoding="utf-8")
         last = "\n".join(screen.splitlines()[-40:])
-        return kind(f"{reason}\n---- the screen ({self.directory}/screen.txt) ends with ----\n{last}\n----")
+        return kind(
+            f"{reason}\n---- the screen ({self.directory}/screen.txt) ends with ----\n{last}\n----"
+        )
 
     def expect(self, pattern, timeout=None):
-        """Waits for `pattern` (a regular expression, or pexpect.EOF) on the screen; returns the match."""
+        """
+        Waits for `pattern` (a regular expression, or pexpect.EOF) on the screen; returns the match.
+        """
         left = max(self.deadline - time.monotonic(), 0.1)
         limit = left if timeout is None else min(timeout, left)
         wanted = [pattern, self.FATAL] + ([] if pattern is pexpect.EOF else [pexpect.EOF])
         try:
             found = self.console.expect(wanted, timeout=limit)
         except pexpect.TIMEOUT:
-            raise self.failure(f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s", MachineSlow) from None
+            raise self.failure(
+                f"no {getattr(pattern, '__name__', pattern)!r} within {limit:.1f} s", MachineSlow
+            ) from None
         if found == 1:
             # Let it finish its report, as far as it comes at once.
             self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=1)
@@ -267,9 +365,15 @@ class Machine:
         return self.console.terminal.text()
 
     def see(self, pattern, timeout=None):
-        """Waits until `pattern` (a regular expression) stands on the screen of the terminal; returns all of that screen."""
-        self.wait_until(lambda: re.search(pattern, self.screen(), re.MULTILINE),
-                        lambda: f"{pattern!r} on the screen:\n{self.screen()}", timeout)
+        """
+        Waits until `pattern` (a regular expression) stands on the screen of the terminal;
+        returns all of that screen.
+        """
+        self.wait_until(
+            lambda: re.search(pattern, self.screen(), re.MULTILINE),
+            lambda: f"{pattern!r} on the screen:\n{self.screen()}",
+            timeout,
+        )
         return self.screen()
 
     def wait_until(self, holds, what, timeout=None):
@@ -285,7 +389,10 @@ class Machine:
                 raise self.failure(f"the machine went off while this was awaited: {what()}")
 
     def wait_off(self, timeout=None, status=0):
-        """Waits until the guest has switched the machine off, so that QEMU ends with `status`; None: with any, which is returned."""
+        """
+        Waits until the guest has switched the machine off, so that QEMU ends with `status`;
+        None: with any, which is returned.
+        """
         self.expect(pexpect.EOF, timeout)
         self.console.wait()
         if status is None:
@@ -295,7 +402,8 @@ class Machine:
 
     def qmp(self, command, **arguments):
         """Gives QEMU a command and returns its answer."""
-        # A Unix socket's path may have 107 characters, a directory's own path more: go through its descriptor.
+        # A Unix socket's path may have 107 characters, a directory's own path more: go through its
+        # descriptor.
         directory = os.open(self.directory, os.O_PATH)
         try:
             with socket.socket(socket.AF_UNIX) as line:
@@ -303,14 +411,21 @@ class Machine:
                 line.connect(f"/proc/self/fd/{directory}/qmp")
                 with line.makefile("rw", encoding="utf-8") as talk:
                     talk.readline()  # the greeting
-                    for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                    for request in (
+                        {"execute": "qmp_capabilities"},
+                        {"execute": command, "arguments": arguments},
+                    ):
                         talk.write(json.dumps(request) + "\n")
                         talk.flush()
                         answer = {}
-                        while "return" not in answer and "error" not in answer:  # events come in between
+                        while (
+                            "return" not in answer and "error" not in answer
+                        ):  # events come in between
                             answer = json.loads(talk.readline())
         except (OSError, ValueError) as failure:
-            raise self.failure(f"QEMU does not answer {command}, it has ended perhaps: {failure}") from None
+            raise self.failure(
+                f"QEMU does not answer {command}, it has ended perhaps: {failure}"
+            ) from None
         finally:
             os.close(directory)
         if "error" in answer:
@@ -320,8 +435,15 @@ class Machine:
     def seconds_of_guest(self):
         """The guest's clock, in seconds since 1970."""
         clock = self.qmp("qom-get", path="/machine", property="rtc-time")
-        now = datetime(1900 + clock["tm_year"], 1 + clock["tm_mon"], clock["tm_mday"],
-                       clock["tm_hour"], clock["tm_min"], clock["tm_sec"], tzinfo=timezone.utc)
+        now = datetime(
+            1900 + clock["tm_year"],
+            1 + clock["tm_mon"],
+            clock["tm_mday"],
+            clock["tm_hour"],
+            clock["tm_min"],
+            clock["tm_sec"],
+            tzinfo=timezone.utc,
+        )
         return int(now.timestamp())
 
     def let_guest_wait(self, seconds):
@@ -331,8 +453,8 @@ class Machine:
 
     def wait_reached(self, gate):
         """
-        Waits until `gate` is reached. If it holds, leaving `with Machine` cuts the power just before
-        the request that is held.
+        Waits until `gate` is reached. If it holds, leaving `with Machine` cuts the power just
+        before the request that is held.
         """
         self.wait_until(gate.reached, lambda: "request at the gate")
 
@@ -363,8 +485,10 @@ class Machine:
         """Types a key on a stopped machine's serial line; on return it is in the guest's UART."""
         self.send(key)
         # The line status register; bit 0: data ready.
-        self.wait_until(lambda: int(self.hmp("i /b 0x3fd").split("=")[1], 16) & 1,
-                        lambda: "character in the UART")
+        self.wait_until(
+            lambda: int(self.hmp("i /b 0x3fd").split("=")[1], 16) & 1,
+            lambda: "character in the UART",
+        )
 
     def send_at_once(self, key):
         """Types a key on the serial line, and stops the machine's clocks until it has the key."""

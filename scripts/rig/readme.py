@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The examples in README.md, as they are written there."""
 
 import re
@@ -10,14 +11,21 @@ PROMPT = re.compile(r"(?:Shell|FS\d+:\\)> (.*)")
 
 @dataclass
 class Example:
-    """A block of a section: `lines` to be typed, at the UEFI shell, or on Linux where it is marked as `sh`."""
+    """
+    A block of a section: `lines` to be typed, at the UEFI shell, or on Linux where it is marked
+    as `sh`.
+    """
+
     section: str
     host: bool
     lines: list
 
 
 def examples():
-    """All fenced blocks with something to be typed, in order. What the UEFI shell answers stands between its prompts."""
+    """
+    All fenced blocks with something to be typed, in order. What the UEFI shell answers stands
+    between its prompts.
+    """
     found, section, lines, kind = [], "", None, ""
     for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("```"):

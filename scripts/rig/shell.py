@@ -1,4 +1,8 @@
-"""The UEFI shell of a machine: typed at line by line (Shell), or given a list of commands for one boot (Batch)."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The UEFI shell of a machine: typed at line by line (Shell), or given a list of commands for one
+boot (Batch).
+"""
 
 import re
 import tempfile
@@ -31,9 +35,14 @@ class Shell:
         return self.machine.console.before
 
     def wait_reached(self, gate):
-        """Waits until the command that was typed is at `gate`. That it ends before is a failure at once, not a hang."""
-        self.machine.wait_until(lambda: gate.reached() or re.search(self.PROMPT, self.machine.console.buffer),
-                                lambda: "request at the gate")
+        """
+        Waits until the command that was typed is at `gate`. That it ends before is a failure at
+        once, not a hang.
+        """
+        self.machine.wait_until(
+            lambda: gate.reached() or re.search(self.PROMPT, self.machine.console.buffer),
+            lambda: "request at the gate",
+        )
         if not gate.reached():
             raise self.machine.failure("the command has ended before it came to the gate")
 
@@ -47,9 +56,9 @@ class Shell:
         """Takes away the line as it was typed, which the shell breaks at the edge of the screen."""
         position = 0
         for character in line:
-            while text[position:position + 1] == "\n":
+            while text[position : position + 1] == "\n":
                 position += 1
-            if text[position:position + 1] == character:
+            if text[position : position + 1] == character:
                 position += 1
         return text[position:].lstrip("\n")
 
@@ -64,7 +73,10 @@ class Shell:
 
 @dataclass
 class Step:
-    """One command of a batch. out, err and status are there after the boot, where it was captured."""
+    """
+    One command of a batch. out, err and status are there after the boot, where it was captured.
+    """
+
     line: str
     captured: bool
     out: str = None
@@ -74,9 +86,10 @@ class Step:
 
 class Batch:
     """
-    Commands for one boot. They become a startup.nsh on the volume `stick`, each with its output and errors redirected to files
-    of their own there. The stick is the current directory at first. In the commands %stick% and the name of each of `volumes`
-    stand for the volume's name, fs3: for example.
+    Commands for one boot. They become a startup.nsh on the volume `stick`, each with its output and
+    errors redirected to files of their own there. The stick is the current directory at first. In
+    the commands %stick% and the name of each of `volumes` stand for the volume's name, fs3: for
+    example.
     """
 
     def __init__(self, stick, **volumes):
@@ -90,7 +103,9 @@ class Batch:
         return self.steps[-1]
 
     def do(self, line):
-        """Adds a line that is left as it is: it changes the directory, say, or has a redirection of its own."""
+        """
+        Adds a line that is left as it is: it changes the directory, say, or has a redirection of its own.
+        """
         self.steps.append(Step(line, False))
 
     def _script(self):
@@ -98,19 +113,30 @@ class Batch:
         lines = ["@echo -off"]
         for name in self.volumes:
             for number in range(len(self.volumes) + 4):
-                lines += [f"if exist fs{number}:\\is-{name} then", f"  set -v {name} fs{number}:", "endif"]
+                lines += [
+                    f"if exist fs{number}:\\is-{name} then",
+                    f"  set -v {name} fs{number}:",
+                    "endif",
+                ]
         lines += ["%stick%"]
         for number, step in enumerate(self.steps):
             file = f"%stick%\\batch\\{number:03}"
             if step.captured:
-                lines += [f"echo step {number:03}", f"{step.line} > {file}.out 2> {file}.err", f"echo %lasterror% >a {file}.rc"]
+                lines += [
+                    f"echo step {number:03}",
+                    f"{step.line} > {file}.out 2> {file}.err",
+                    f"echo %lasterror% >a {file}.rc",
+                ]
             else:
                 lines += [step.line]
         lines += ["echo end >a %stick%\\batch\\end", "reset -s"]
         return "".join(line + "\r\n" for line in lines)
 
     def prepare(self):
-        """Writes startup.nsh, and a file to each volume by which it is found. boot() does it, where nobody did before."""
+        """
+        Writes startup.nsh, and a file to each volume by which it is found. boot() does it,
+        where nobody did before.
+        """
         if "startup.nsh" in self.stick.names():
             return
         for name, volume in self.volumes.items():
@@ -119,7 +145,9 @@ class Batch:
         self.stick.put(self._script().encode("utf-16"), "/startup.nsh")
 
     def boot(self, machine):
-        """Boots `machine`, which has not been entered yet, runs everything, and fills in the results."""
+        """
+        Boots `machine`, which has not been entered yet, runs everything, and fills in the results.
+        """
         self.prepare()
         with machine:
             machine.expect(COUNTDOWN)

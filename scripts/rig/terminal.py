@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The screen of a serial terminal, as far as the firmware's terminal driver uses it."""
 
 import re
@@ -5,7 +6,10 @@ import textwrap
 
 
 class Terminal:
-    """What stands on it, row by row; larger than any that the firmware takes it for. Keeps an escape sequence that has only half arrived."""
+    """
+    What stands on it, row by row; larger than any that the firmware takes it for. Keeps an
+    escape sequence that has only half arrived.
+    """
 
     ESCAPE = re.compile(r"(?:\x1b\[|\x9b)([0-?]*)[ -/]*([@-~])")
     UNFINISHED = re.compile(r"(?:\x1b\[?|\x9b)[0-?]*[ -/]*\Z")
@@ -20,7 +24,9 @@ class Terminal:
         self.row = self.column = 0
 
     def text(self):
-        """Its lines, without the blanks at their ends, at the left of all, and empty lines at the end."""
+        """
+        Its lines, without the blanks at their ends, at the left of all, and empty lines at the end.
+        """
         return textwrap.dedent("\n".join("".join(row).rstrip() for row in self.cells)).rstrip("\n")
 
     def feed(self, text):
@@ -30,13 +36,16 @@ class Terminal:
         text, self.held = text[:end], text[end:]
         position = 0
         for escape in self.ESCAPE.finditer(text):
-            self._print(text[position:escape.start()])
+            self._print(text[position : escape.start()])
             self._escape(escape[1], escape[2])
             position = escape.end()
         self._print(text[position:])
 
     def _escape(self, parameters, kind):
-        numbers = [int(number) if number.isdigit() else 0 for number in parameters.split(";")] + [0, 0]
+        numbers = [int(number) if number.isdigit() else 0 for number in parameters.split(";")] + [
+            0,
+            0,
+        ]
         if kind == "H":
             self.row = min(max(numbers[0], 1), self.rows) - 1
             self.column = min(max(numbers[1], 1), self.columns) - 1

@@ -1,8 +1,11 @@
-"""Usage: tests/bench/copies.py TIMED
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Usage: tests/bench/copies.py TIMED
 
-Boots TIMED (tests/bench/timed.c) in OVMF, and has it capture and restore a disk: what that takes beside what efi-img's own `bench`
-finds, in the same boot and by turns, that the disks need for the bytes that are moved; compressed with one processor beside two; into
-a file in many pieces; with 256 MiB of memory. Prints one table of ratios, and writes it to build/bench.json.
+Boots TIMED (tests/bench/timed.c) in OVMF, and has it capture and restore a disk: what that takes
+beside what efi-img's own `bench` finds, in the same boot and by turns, that the disks need for the
+bytes that are moved; compressed with one processor beside two; into a file in many pieces; with 256
+MiB of memory. Prints one table of ratios, and writes it to build/bench.json.
 """
 
 import os
@@ -42,12 +45,14 @@ LINES = {
     "capture": CAPTURE,
     "restore": RESTORE,
 }
-COPIES = {  # name: what it reads and writes of the devices, times the disk's bytes or those of its data
-    "clone": ("disk", "disk", "disk"),
-    "to-disk": ("disk", "data", "data"),
-    "capture": ("disk", "data", "data"),
-    "restore": ("data", "disk", "disk"),
-}
+COPIES = (
+    {  # name: what it reads and writes of the devices, times the disk's bytes or those of its data
+        "clone": ("disk", "disk", "disk"),
+        "to-disk": ("disk", "data", "data"),
+        "capture": ("disk", "data", "data"),
+        "restore": ("data", "disk", "disk"),
+    }
+)
 TITLES = {
     "clone": "NVMe -> NVMe, as it is",
     "to-disk": "NVMe -> NVMe, as qcow2",
@@ -56,7 +61,8 @@ TITLES = {
 }
 
 
-# ---- the machine ------------------------------------------------------------------------------------------------------
+# ---- the machine ----
+
 
 def data_bytes(path):
     """Of the clusters of a disk that are not all zeros."""
@@ -66,15 +72,22 @@ def data_bytes(path):
 
 
 def break_up(volume, run_clusters):
-    """Marks one cluster behind every so many as bad, in both FATs: no file gets more than so many in a row."""
+    """
+    Marks one cluster behind every so many as bad, in both FATs: no file gets more than so many
+    in a row.
+    """
     with open(volume.image, "r+b") as file:
         boot = file.read(512)
-        block, reserved, fats = struct.unpack_from("<H", boot, 11)[0], struct.unpack_from("<H", boot, 14)[0], boot[16]
+        block, reserved, fats = (
+            struct.unpack_from("<H", boot, 11)[0],
+            struct.unpack_from("<H", boot, 14)[0],
+            boot[16],
+        )
         fat_bytes = struct.unpack_from("<I", boot, 36)[0] * block
         file.seek(reserved * block)
         table = bytearray(file.read(fat_bytes))
         for entry in range(2 + run_clusters, fat_bytes // 4, run_clusters + 1):
-            if table[4 * entry:4 * entry + 4] == bytes(4):
+            if table[4 * entry : 4 * entry + 4] == bytes(4):
                 struct.pack_into("<I", table, 4 * entry, 0x0FFFFFF7)
         for number in range(fats):
             file.seek(reserved * block + number * fat_bytes)
@@ -89,8 +102,15 @@ def make_drives(place, timed):
     pieces = Volume(disks.make_disk(place / "pieces.img", VOLUME_BYTES)).format(32, cluster=4096)
     break_up(pieces, 16)
     target = disks.make_disk(place / "target.img", DISK_BYTES)
-    return [Drive("nvme", image, serial, keeps_zeros=True) for image, serial in
-            ((volume.image, "VOLUME"), (pieces.image, "PIECES"), (source, "SOURCE"), (target, "TARGET"))]
+    return [
+        Drive("nvme", image, serial, keeps_zeros=True)
+        for image, serial in (
+            (volume.image, "VOLUME"),
+            (pieces.image, "PIECES"),
+            (source, "SOURCE"),
+            (target, "TARGET"),
+        )
+    ]
 
 
 class Guest:
@@ -102,7 +122,9 @@ class Guest:
         self.shell.run("fs0:")
 
     def run(self, line):
-        """Seconds that a command took: for a bench, its requests alone, and self.opening is the rest of it."""
+        """
+        Seconds that a command took: for a bench, its requests alone, and self.opening is the rest of it.
+        """
         text = self.shell.run(f"timed.efi {line}")
         code, ns = map(int, re.search(r"exit code (\d+) after (\d+) ns", text).groups())
         if code:
@@ -122,14 +144,17 @@ class Guest:
 
 def boot(place, drives, use, **options):
     """What use(guest) returns."""
-    with Machine(place / "machine", drives, deadline=900, **{"memory": 1024, "processors": 2, **options}) as machine:
+    with Machine(
+        place / "machine", drives, deadline=900, **{"memory": 1024, "processors": 2, **options}
+    ) as machine:
         guest = Guest(machine)
         result = use(guest)
         guest.shell.power_off()
         return result
 
 
-# ---- beside the devices -----------------------------------------------------------------------------------------------
+# ---- beside the devices ----
+
 
 def rounds(guest):
     """[{what: seconds}], one for each round."""
@@ -152,7 +177,9 @@ def devices(name, times, verified, disk_bytes, used_bytes):
     """The seconds that the disks themselves need for the bytes of a copy."""
     share = {"disk": 1, "data": used_bytes / disk_bytes}
     read, written, back = (share[part] for part in COPIES[name])
-    return read * times["read"] + written * times["write"] + (back * times["back"] if verified else 0)
+    return (
+        read * times["read"] + written * times["write"] + (back * times["back"] if verified else 0)
+    )
 
 
 def median_of(found, value):
@@ -160,35 +187,67 @@ def median_of(found, value):
 
 
 def show_copies(table, found, used_bytes):
-    """Finding the disks takes its time once for each command, however large they are: that is a row of its own."""
-    table.add("finding the disks : the devices' time for all of one", f"{median_of(found, lambda t: t['opening']):.2f} s",
-              median_of(found, lambda t: t["opening"] / (t["read"] + t["write"])))
+    """
+    Finding the disks takes its time once for each command, however large they are: that is a
+    row of its own.
+    """
+    table.add(
+        "finding the disks : the devices' time for all of one",
+        f"{median_of(found, lambda t: t['opening']):.2f} s",
+        median_of(found, lambda t: t["opening"] / (t["read"] + t["write"])),
+    )
     for name in COPIES:
         for verified in (False, True):
             key = name if verified else f"{name}-bare"
 
             def limit(times, name=name, verified=verified):
                 return devices(name, times, verified, DISK_BYTES, used_bytes)
-            table.add(f"{TITLES[name]}{', verified' if verified else ''} : devices",
-                      f"{median_of(found, lambda t: t[key] - t['opening']):.2f} : {median_of(found, limit):.2f} s",
-                      median_of(found, lambda t: (t[key] - t["opening"]) / limit(t)), most=LIMIT)
-    table.add("FAT32 file : device, write", "", median_of(found, lambda t: t["file-write"] / t["write"] * DISK_BYTES / FILE_BYTES))
-    table.add("FAT32 file : device, read", "", median_of(found, lambda t: t["file-read"] / t["read"] * DISK_BYTES / FILE_BYTES))
-    table.add("NVMe -> FAT32 in pieces of 64 KiB : in one", "", median_of(found, lambda t: t["pieces"] / t["capture-bare"]))
+
+            table.add(
+                f"{TITLES[name]}{', verified' if verified else ''} : devices",
+                f"{median_of(found, lambda t: t[key] - t['opening']):.2f} : {median_of(found, limit):.2f} s",
+                median_of(found, lambda t: (t[key] - t["opening"]) / limit(t)),
+                most=LIMIT,
+            )
+    table.add(
+        "FAT32 file : device, write",
+        "",
+        median_of(found, lambda t: t["file-write"] / t["write"] * DISK_BYTES / FILE_BYTES),
+    )
+    table.add(
+        "FAT32 file : device, read",
+        "",
+        median_of(found, lambda t: t["file-read"] / t["read"] * DISK_BYTES / FILE_BYTES),
+    )
+    table.add(
+        "NVMe -> FAT32 in pieces of 64 KiB : in one",
+        "",
+        median_of(found, lambda t: t["pieces"] / t["capture-bare"]),
+    )
 
 
-# ---- beside one processor, and with little memory ----------------------------------------------------------------------
+# ---- beside one processor, and with little memory ----
+
 
 def pack(guest):
-    return {kind: guest.run(f"convert -c -O qcow2 -o compression_type={kind} serial=SOURCE image.qcow2 --force --no-verify") for kind in CODECS}
+    return {
+        kind: guest.run(
+            f"convert -c -O qcow2 -o compression_type={kind} serial=SOURCE image.qcow2 --force --no-verify"
+        )
+        for kind in CODECS
+    }
 
 
 def show_processors(table, place, drives):
     pairs = [[boot(place, drives, pack, processors=n) for n in (1, 2)] for _ in range(PAIRS)]
     for kind in CODECS:
         one, two = ([pair[i][kind] for pair in pairs] for i in (0, 1))
-        table.add(f"NVMe -> FAT32, -c {kind}, 1 : 2 processors", f"{statistics.median(one):.1f} : {statistics.median(two):.1f} s",
-                  statistics.median(a / b for a, b in zip(one, two)), least=1.7)
+        table.add(
+            f"NVMe -> FAT32, -c {kind}, 1 : 2 processors",
+            f"{statistics.median(one):.1f} : {statistics.median(two):.1f} s",
+            statistics.median(a / b for a, b in zip(one, two)),
+            least=1.7,
+        )
 
 
 def little(guest):
@@ -198,7 +257,11 @@ def little(guest):
 def show_memory(table, place, drives, found):
     few = boot(place, drives, little, memory=256)
     for name, seconds in few.items():
-        table.add(f"{TITLES[name]}, verified, 256 : 1024 MiB", f"{seconds:.2f} s", seconds / median_of(found, lambda t: t[name]))
+        table.add(
+            f"{TITLES[name]}, verified, 256 : 1024 MiB",
+            f"{seconds:.2f} s",
+            seconds / median_of(found, lambda t: t[name]),
+        )
 
 
 def count_writes(guest):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is copied in the benchmarks, and where it lies."""
 
 import shutil
@@ -11,9 +12,20 @@ PIECE_BYTES = 8 * MIB
 
 def real_files():
     """Files of this machine, programs and texts by turns, always in the same order."""
-    programs = sorted(path for path in Path("/usr/lib").rglob("*.so*") if path.is_file() and not path.is_symlink())
-    texts = sorted(path for folder in ("/usr/include", "/usr/share/perl", "/usr/lib/python3", ROOT / "build" / "sources")
-                   for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink())
+    programs = sorted(
+        path for path in Path("/usr/lib").rglob("*.so*") if path.is_file() and not path.is_symlink()
+    )
+    texts = sorted(
+        path
+        for folder in (
+            "/usr/include",
+            "/usr/share/perl",
+            "/usr/lib/python3",
+            ROOT / "build" / "sources",
+        )
+        for path in Path(folder).rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
     while programs or texts:
         for kind, n in ((programs, 1), (texts, 20)):
             yield from kind[:n]
@@ -21,7 +33,10 @@ def real_files():
 
 
 def make_disk(path, disk_bytes, data_bytes):
-    """As on a disk in use: files, each from a multiple of 4 KiB on, in pieces with holes of the same size between them."""
+    """
+    As on a disk in use: files, each from a multiple of 4 KiB on, in pieces with holes of the
+    same size between them.
+    """
     with open(path, "wb") as disk:
         disk.truncate(disk_bytes)
         written = 0
@@ -34,14 +49,20 @@ def make_disk(path, disk_bytes, data_bytes):
                 disk.write(content[:n])
                 content, written = content[n:], written + n
     if written < data_bytes:
-        sys.exit(f"There are only {written} bytes of files to make a disk of on this machine; {data_bytes} are needed.")
+        sys.exit(
+            f"There are only {written} bytes of files to make a disk of on this machine; {data_bytes} are needed."
+        )
     return path
 
 
 def room(needed_bytes):
     """A directory for the images: in memory, if there is so much of it."""
     memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free >= needed_bytes and available_bytes() >= 2 * needed_bytes:
+    if (
+        memory.is_dir()
+        and shutil.disk_usage(memory).free >= needed_bytes
+        and available_bytes() >= 2 * needed_bytes
+    ):
         return memory
     (ROOT / "build" / "bench").mkdir(parents=True, exist_ok=True)
     return ROOT / "build" / "bench"

@@ -1,7 +1,10 @@
-"""Usage: tests/bench/firmware.py PROGRAM BENCH
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Usage: tests/bench/firmware.py PROGRAM BENCH
 
-Boots BENCH (tests/bench/volume.c) beside PROGRAM on a FAT32 volume of each kind of disk, prints one table of ratios, and writes it
-to build/bench.json. Ratios only: times of an emulated machine mean nothing elsewhere.
+Boots BENCH (tests/bench/volume.c) beside PROGRAM on a FAT32 volume of each kind of disk, prints one
+table of ratios, and writes it to build/bench.json. Ratios only: times of an emulated machine mean
+nothing elsewhere.
 """
 
 import statistics
@@ -28,7 +31,9 @@ def measure(bus, program, bench):
     volume = Volume(disks.make_disk(DIRECTORY / "volume.img", 768 * MIB)).format(32, cluster=4096)
     volume.put(program, "/efi-img.efi")
     volume.put(bench, "/bench.efi")
-    with Machine(DIRECTORY / "machine", [Drive(bus, volume.image)], memory=128, deadline=600) as machine:
+    with Machine(
+        DIRECTORY / "machine", [Drive(bus, volume.image)], memory=128, deadline=600
+    ) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         text = shell.run("bench.efi")
@@ -48,7 +53,9 @@ def main():
     size = program.stat().st_size
     results = {"program-bytes": size, "program-bytes-limit": SIZE_LIMIT, "buses": {}}
     print(f"program: {size} bytes, {size / SIZE_LIMIT:.2f} of the limit of {SIZE_LIMIT}")
-    print(f"{'FAT32 on':12}{'raw: rate of bare writes':>28}{'qcow2 50G: time of bare writes':>34}{'start: of raw 256M':>23}")
+    print(
+        f"{'FAT32 on':12}{'raw: rate of bare writes':>28}{'qcow2 50G: time of bare writes':>34}{'start: of raw 256M':>23}"
+    )
     for bus in BUSES:
         ticks = measure(bus, program, bench)
         row = {
@@ -57,7 +64,9 @@ def main():
             "start-of-raw": ticks["start"] / ticks["raw"],
         }
         results["buses"][bus] = row
-        print(f"{bus:12}{row['raw-rate']:28.2f}{row['qcow2-time']:34.2f}{row['start-of-raw']:23.2f}")
+        print(
+            f"{bus:12}{row['raw-rate']:28.2f}{row['qcow2-time']:34.2f}{row['start-of-raw']:23.2f}"
+        )
     report.save("firmware", results)
 
 

@@ -1,9 +1,12 @@
-"""Usage: tests/bench/growth.py EFI_IMG MEASURE [GIB]
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Usage: tests/bench/growth.py EFI_IMG MEASURE [GIB]
 
-How time and memory of EFI_IMG, the Linux program with the core of efi-img, grow: with the size of a disk that has little data, with the
-data (up to GIB, preset: 4), with the number of extents, and with that of backing files. The ratio of a row is how much longer it took
-than the row before, by how many times larger that was: 1 is a straight line, and less than 1 flatter than that. Prints one table, and
-writes it to build/bench.json.
+How time and memory of EFI_IMG, the Linux program with the core of efi-img, grow: with the size of a
+disk that has little data, with the data (up to GIB, preset: 4), with the number of extents, and
+with that of backing files. The ratio of a row is how much longer it took than the row before, by
+how many times larger that was: 1 is a straight line, and less than 1 flatter than that. Prints one
+table, and writes it to build/bench.json.
 """
 
 import statistics
@@ -33,16 +36,29 @@ JOBS = {
 }
 
 
-# ---- images -----------------------------------------------------------------------------------------------------------
+# ---- images ----
+
 
 def qemu(place, *words, lines=None):
-    subprocess.run([str(word) for word in words], cwd=place, check=True, stdout=subprocess.DEVNULL, text=True, input=lines)
+    subprocess.run(
+        [str(word) for word in words],
+        cwd=place,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        input=lines,
+    )
 
 
 def sparse(place, size):
     """Data of 1 MiB in some places from the beginning to the end."""
     qemu(place, "qemu-img", "create", "-f", "qcow2", "a", size)
-    qemu(place, "qemu-io", "a", lines="".join(f"write -P 7 {i * (size // PLACES)} 1M\n" for i in range(PLACES)))
+    qemu(
+        place,
+        "qemu-io",
+        "a",
+        lines="".join(f"write -P 7 {i * (size // PLACES)} 1M\n" for i in range(PLACES)),
+    )
 
 
 def full(place, size):
@@ -64,7 +80,19 @@ def scattered(place, extents):
             raw.seek(i * 8 * KIB)
             raw.write(bytes([1 + i % 255]) * 4 * KIB)
         raw.truncate(extents * 8 * KIB)
-    qemu(place, "qemu-img", "convert", "-O", "qcow2", "-o", "cluster_size=4096", "-S", "4k", "raw", "a")
+    qemu(
+        place,
+        "qemu-img",
+        "convert",
+        "-O",
+        "qcow2",
+        "-o",
+        "cluster_size=4096",
+        "-S",
+        "4k",
+        "raw",
+        "a",
+    )
     (place / "raw").unlink()
 
 
@@ -74,11 +102,19 @@ def chain(place, n):
     for i in range(n):
         name = "a" if i == n - 1 else f"below{i}"
         qemu(place, "qemu-img", "create", "-f", "qcow2", *below, name, GIB)
-        qemu(place, "qemu-io", name, lines="".join(f"write -P {i + 1} {at * (GIB // PLACES)} 1M\n" for at in range(i % n, PLACES, n)))
+        qemu(
+            place,
+            "qemu-io",
+            name,
+            lines="".join(
+                f"write -P {i + 1} {at * (GIB // PLACES)} 1M\n" for at in range(i % n, PLACES, n)
+            ),
+        )
         below = ["-b", name, "-F", "qcow2"]
 
 
-# ---- measuring --------------------------------------------------------------------------------------------------------
+# ---- measuring ----
+
 
 def measure_job(program, measure, place, words):
     """The medians of its seconds and MiB."""
@@ -112,11 +148,25 @@ def show_group(table, title, unit, steps, make, jobs, tools):
                 seconds, memory = measure_job(*tools, place, JOBS[job].split())
                 times = step / steps[i - 1] if i > 0 else 1
                 # What is over at once has only begun to grow.
-                ratio = max(seconds, SHORT_SECONDS) / max(before[job], SHORT_SECONDS) / times if i > 0 else 1
-                table.add(f"{title}, {job}, {text(step, unit)}", f"{seconds:.3f} s {memory:.1f} MiB", ratio, most=STRAIGHT if i > 0 else None)
+                ratio = (
+                    max(seconds, SHORT_SECONDS) / max(before[job], SHORT_SECONDS) / times
+                    if i > 0
+                    else 1
+                )
+                table.add(
+                    f"{title}, {job}, {text(step, unit)}",
+                    f"{seconds:.3f} s {memory:.1f} MiB",
+                    ratio,
+                    most=STRAIGHT if i > 0 else None,
+                )
                 before[job] = seconds
                 if i == len(steps) - 1 and job != "check":  # which counts every cluster
-                    table.add(f"{title}, {job}: memory : 64 MiB", f"{memory:.1f} MiB", memory / MEMORY_MIB, most=1)
+                    table.add(
+                        f"{title}, {job}: memory : 64 MiB",
+                        f"{memory:.1f} MiB",
+                        memory / MEMORY_MIB,
+                        most=1,
+                    )
 
 
 def main():
@@ -124,7 +174,9 @@ def main():
     most = int(sys.argv[3]) if len(sys.argv) > 3 else 4
     table = report.Table("growth")
     show_group(table, "disk", "bytes", SIZES, sparse, JOBS, tools)
-    show_group(table, "data", "bytes", [GIB << i for i in range(5) if 1 << i <= most], full, JOBS, tools)
+    show_group(
+        table, "data", "bytes", [GIB << i for i in range(5) if 1 << i <= most], full, JOBS, tools
+    )
     show_group(table, "extents", "extents", EXTENTS, scattered, JOBS, tools)
     show_group(table, "chain", "images", CHAINS, chain, ("convert", "map"), tools)
     table.save()

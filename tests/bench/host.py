@@ -1,8 +1,11 @@
-"""Usage: tests/bench/host.py EFI_IMG MEASURE
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Usage: tests/bench/host.py EFI_IMG MEASURE
 
-Compares EFI_IMG, the Linux program with the core of efi-img, with qemu-img: each line is given to both by turns, on files that
-are in memory. Prints one table of medians and of their ratios, and writes it to build/bench.json. Only the ratios mean
-something on another machine. Processor time is user and system time of all threads: what it costs a single core.
+Compares EFI_IMG, the Linux program with the core of efi-img, with qemu-img: each line is given to
+both by turns, on files that are in memory. Prints one table of medians and of their ratios, and
+writes it to build/bench.json. Only the ratios mean something on another machine. Processor time is
+user and system time of all threads: what it costs a single core.
 """
 
 import statistics
@@ -23,9 +26,10 @@ ROOM_BYTES = 4 * GIB
 @dataclass
 class Case:
     """
-    A line for both programs; qemu-img's may need more words. `fresh`: images that it changes, made anew from masters of the
-    same name. `target`: what it makes, whose size is compared.
+    A line for both programs; qemu-img's may need more words. `fresh`: images that it changes, made
+    anew from masters of the same name. `target`: what it makes, whose size is compared.
     """
+
     name: str
     line: str
     more: str = ""
@@ -40,7 +44,12 @@ CASES = [
     Case("raw -> qcow2", "convert -O qcow2 disk.raw new", "-t writeback", target="new"),
     Case("qcow2 -> raw", "convert -O raw disk.qcow2 new", "-t writeback", target="new"),
     Case("-c, zlib", "convert -c -O qcow2 disk.raw new", "-t writeback", target="new"),
-    Case("-c, zstd", "convert -c -O qcow2 -o compression_type=zstd disk.raw new", "-t writeback", target="new"),
+    Case(
+        "-c, zstd",
+        "convert -c -O qcow2 -o compression_type=zstd disk.raw new",
+        "-t writeback",
+        target="new",
+    ),
     Case("zlib -> raw", "convert -O raw zlib.qcow2 new", "-t writeback", target="new"),
     Case("zstd -> raw", "convert -O raw zstd.qcow2 new", "-t writeback", target="new"),
     Case("check", "check disk.qcow2"),
@@ -60,16 +69,28 @@ CASES = [
 ]
 
 
-# ---- the disk and its images ------------------------------------------------------------------------------------------
+# ---- the disk and its images ----
+
 
 def make_images(place):
     def qemu_img(*words):
-        subprocess.run(["qemu-img", *map(str, words)], cwd=place, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["qemu-img", *map(str, words)], cwd=place, check=True, stdout=subprocess.DEVNULL
+        )
 
     make_disk(place / "disk.raw", DISK_BYTES, DATA_BYTES)
     qemu_img("convert", "-O", "qcow2", "disk.raw", "disk.qcow2")
     for kind in ("zlib", "zstd"):
-        qemu_img("convert", "-c", "-O", "qcow2", "-o", f"compression_type={kind}", "disk.raw", f"{kind}.qcow2")
+        qemu_img(
+            "convert",
+            "-c",
+            "-O",
+            "qcow2",
+            "-o",
+            f"compression_type={kind}",
+            "disk.raw",
+            f"{kind}.qcow2",
+        )
     qemu_img("create", "-f", "qcow2", "-o", "preallocation=metadata", "tables.qcow2", TIB)
     for name in ("base", "empty"):
         qemu_img("create", "-f", "qcow2", f"{name}.qcow2", DISK_BYTES)
@@ -84,11 +105,14 @@ def copy(source, target):
     subprocess.run(["cp", "--sparse=always", source, target], check=True)
 
 
-# ---- measuring --------------------------------------------------------------------------------------------------------
+# ---- measuring ----
+
 
 def run(measure, program, words, place):
     """One run: {what: number}."""
-    done = subprocess.run([measure, program, *words], cwd=place, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [measure, program, *words], cwd=place, stdout=subprocess.PIPE, text=True, check=True
+    )
     code, wall_ns, cpu_us, memory_kib = map(int, done.stdout.split())
     if code:
         sys.exit(f"{program} {' '.join(words)}: exit code {code}")
@@ -114,16 +138,29 @@ def measure_case(case, programs, measure, place):
     pairs = []
     for number in range(RUNS + 1):
         order = list(programs) if number % 2 else list(reversed(programs))
-        pairs.append({name: run_fresh(case, name, programs[name], measure, place) for name in order})
+        pairs.append(
+            {name: run_fresh(case, name, programs[name], measure, place) for name in order}
+        )
     del pairs[0]  # it warmed up
     what = pairs[0]["qemu-img"]
-    medians = {name: {key: statistics.median(pair[name][key] for pair in pairs) for key in what} for name in programs}
-    ratios = {key: statistics.median(pair["efi-img"][key] / max(pair["qemu-img"][key], 1e-6) for pair in pairs) for key in what}
+    medians = {
+        name: {key: statistics.median(pair[name][key] for pair in pairs) for key in what}
+        for name in programs
+    }
+    ratios = {
+        key: statistics.median(
+            pair["efi-img"][key] / max(pair["qemu-img"][key], 1e-6) for pair in pairs
+        )
+        for key in what
+    }
     return {**medians, "ratio": ratios}
 
 
-HEAD = f"{'':20}{'wall':>24}{'processor':>24}{'memory':>22}{'size':>7}\n{'efi-img : qemu-img':20}" \
-       + "".join(f"{'s':>8}{'s':>8}{'ratio':>8}" for _ in range(2)) + f"{'MiB':>7}{'MiB':>7}{'ratio':>8}{'ratio':>7}"
+HEAD = (
+    f"{'':20}{'wall':>24}{'processor':>24}{'memory':>22}{'size':>7}\n{'efi-img : qemu-img':20}"
+    + "".join(f"{'s':>8}{'s':>8}{'ratio':>8}" for _ in range(2))
+    + f"{'MiB':>7}{'MiB':>7}{'ratio':>8}{'ratio':>7}"
+)
 
 
 def show(case, result):

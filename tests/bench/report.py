@@ -1,4 +1,8 @@
-"""One table for each part of the benchmarks, and build/bench.json: one object, with a member for each part."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+One table for each part of the benchmarks, and build/bench.json: one object, with a member for
+each part.
+"""
 
 import json
 from pathlib import Path
@@ -16,7 +20,10 @@ def save(part, report):
 
 
 class Table:
-    """Rows of a name, a figure of this machine, and a ratio, which may have a limit and means something on others too."""
+    """
+    Rows of a name, a figure of this machine, and a ratio, which may have a limit and means
+    something on others too.
+    """
 
     def __init__(self, part):
         self.part = part
@@ -26,8 +33,13 @@ class Table:
     def add(self, name, figure, ratio, most=None, least=None):
         missed = (most is not None and ratio > most) or (least is not None and ratio < least)
         limit = f"<= {most:g}" if most is not None else f">= {least:g}" if least is not None else ""
-        self.rows.append({"name": name, "figure": figure, "ratio": ratio, "limit": limit, "missed": missed})
-        print(f"{name:54}{figure:>24}{ratio:10.3g}{limit:>10}{'  missed' if missed else ''}", flush=True)
+        self.rows.append(
+            {"name": name, "figure": figure, "ratio": ratio, "limit": limit, "missed": missed}
+        )
+        print(
+            f"{name:54}{figure:>24}{ratio:10.3g}{limit:>10}{'  missed' if missed else ''}",
+            flush=True,
+        )
 
     def save(self):
         save(self.part, self.rows)

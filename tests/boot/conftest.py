@@ -1,4 +1,8 @@
-"""What all boot tests need. Each test file boots its machine once, with many commands, and looks at the results one by one."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+What all boot tests need. Each test file boots its machine once, with many commands, and looks
+at the results one by one.
+"""
 
 import shutil
 import sys
@@ -18,7 +22,10 @@ from rig import disks  # noqa: E402  (found through the line above)
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
-    """A copy of the program under test, the same for all tests of a run. Without it nothing is skipped: everything fails."""
+    """
+    A copy of the program under test, the same for all tests of a run. Without it nothing is
+    skipped: everything fails.
+    """
     path = ROOT / "build" / "x86_64" / "efi-img.efi"
     assert path.is_file(), f"{path} is not there: run make first"
     copy = tmp_path_factory.mktemp("program") / "efi-img.efi"
@@ -27,7 +34,10 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(request):
-    """An empty directory for the images of one test file. If one of its tests fails, it stays for a look at them until the next run."""
+    """
+    An empty directory for the images of one test file. If one of its tests fails, it stays for
+    a look at them until the next run.
+    """
     path = ROOT / "build" / "boot" / request.module.__name__.removeprefix("test_")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
@@ -40,9 +50,12 @@ def place(request):
 @pytest.fixture(scope="module")
 def make_stick(place, program):
     """Makes a FAT32 stick with the program in its root."""
+
     def make(**options):
-        stick = disks.Volume(disks.make_disk(place / "stick.img", 128 * disks.MIB)).format(32, cluster=1024, label="STICK", **options)
+        stick = disks.Volume(disks.make_disk(place / "stick.img", 128 * disks.MIB)).format(
+            32, cluster=1024, label="STICK", **options
+        )
         stick.put(program, "/efi-img.efi")
         return stick
-    return make
 
+    return make

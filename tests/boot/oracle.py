@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """qemu-img, which judges what the program made."""
 
 import json

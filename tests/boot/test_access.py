@@ -1,7 +1,11 @@
-"""What a command reads is never what it writes, on FAT: each file under every name that leads to it there.
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+What a command reads is never what it writes, on FAT: each file under every name that leads to it
+there.
 
-The tenth of tests/differential/test_access.py that only firmware can show: names in another case, short names, ".\\" and "..", and the
-volume before the name. All in one boot; then every byte of every file is as before.
+The tenth of tests/differential/test_access.py that only firmware can show: names in another case,
+short names, ".\\" and "..", and the volume before the name. All in one boot; then every byte of
+every file is as before.
 """
 
 import itertools
@@ -16,11 +20,15 @@ from rig.disks import MIB, Volume
 from rig.machine import Drive, Machine
 from rig.shell import Batch
 
-PART_BYTES = 0xf6a48  # the mark of a split image (core/storage/split.h)
+PART_BYTES = 0xF6A48  # the mark of a split image (core/storage/split.h)
 
 # What is read, and one of its files.
-READ = [("plain image of a disk.raw", "plain image of a disk.raw"), ("split", "split.001"), ("data.qcow2", "data.store"),
-        ("over.qcow2", "base.qcow2")]
+READ = [
+    ("plain image of a disk.raw", "plain image of a disk.raw"),
+    ("split", "split.001"),
+    ("data.qcow2", "data.store"),
+    ("over.qcow2", "base.qcow2"),
+]
 
 ALIASES = {
     "case": str.upper,
@@ -45,8 +53,11 @@ def make_files(place):
     (place / READ[0][0]).write_bytes(noise.randbytes(64 << 10))
     (place / "split").write_bytes(noise.randbytes(PART_BYTES))
     (place / "split.001").write_bytes(noise.randbytes(2048 - PART_BYTES % 512))
-    for words in (("-o", "data_file=data.store", "data.qcow2", "256k"), ("base.qcow2", "256k"),
-                  ("-b", "base.qcow2", "-F", "qcow2", "over.qcow2")):
+    for words in (
+        ("-o", "data_file=data.store", "data.qcow2", "256k"),
+        ("base.qcow2", "256k"),
+        ("-b", "base.qcow2", "-F", "qcow2", "over.qcow2"),
+    ):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], cwd=place, check=True)
     return [path.name for path in place.iterdir()]
 
@@ -60,18 +71,31 @@ def ran(place, make_stick):
     for name in names:
         stick.put(files / name, f"/{name}")
     stick.mkdir("/dir")
-    target = Volume(disks.make_disk(place / "target.img", 48 * MIB)).format(32, cluster=512, label="TARGET")
+    target = Volume(disks.make_disk(place / "target.img", 48 * MIB)).format(
+        32, cluster=512, label="TARGET"
+    )
     batch = Batch(stick, target=target)
     steps = {}
-    for (source, name), (alias, spell), (role, line) in itertools.product(READ, ALIASES.items(), WRITE.items()):
+    for (source, name), (alias, spell), (role, line) in itertools.product(
+        READ, ALIASES.items(), WRITE.items()
+    ):
         form = "qcow2" if source.endswith(".qcow2") else "raw"
         steps[name, alias, role] = batch.run(line.format(source=source, x=spell(name), format=form))
-    on_target = batch.run(r"efi-img convert -n --no-table --manifest=%target%\m.json split serial=T --erase=T")
+    on_target = batch.run(
+        r"efi-img convert -n --no-table --manifest=%target%\m.json split serial=T --erase=T"
+    )
     batch.do(r"efi-img convert -n --no-table split serial=T --erase=T > %target%\log.txt")
     batch.do(r"echo %lasterror% > %stick%\redirected.txt")
     batch.prepare()
-    batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK"), Drive("ahci", target.image, "T")]))
-    return SimpleNamespace(steps=steps, stick=stick, target=target, names=names, files=files, on_target=on_target)
+    batch.boot(
+        Machine(
+            place / "machine",
+            [Drive("usb", stick.image, "STICK"), Drive("ahci", target.image, "T")],
+        )
+    )
+    return SimpleNamespace(
+        steps=steps, stick=stick, target=target, names=names, files=files, on_target=on_target
+    )
 
 
 def test_every_pair_is_refused(ran):
@@ -88,7 +112,9 @@ def test_every_byte_is_as_before(ran):
 
 
 def test_adversary_10_manifest_on_the_target(ran):
-    assert ran.on_target.status == 12 and "is on it (manifest)" in ran.on_target.err, ran.on_target.err
+    assert (
+        ran.on_target.status == 12 and "is on it (manifest)" in ran.on_target.err
+    ), ran.on_target.err
 
 
 def test_adversary_17_output_on_the_target(ran):

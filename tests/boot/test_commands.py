@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
 r"""
-Every command on a FAT volume, against qemu-img: the same line, on the same files, is given to efi-img in the firmware and to
-qemu-img on the host. Both have to print the same, return the same, change the same images in the same way, and touch nothing
-else. To add a command, add its lines to CASES: all of them share one boot, each in a directory of its own.
+Every command on a FAT volume, against qemu-img: the same line, on the same files, is given to
+efi-img in the firmware and to qemu-img on the host. Both have to print the same, return the same,
+change the same images in the same way, and touch nothing else. To add a command, add its lines to
+CASES: all of them share one boot, each in a directory of its own.
 """
 
 import json
@@ -26,7 +28,10 @@ DISK_BYTES = 24 * CLUSTER + 512
 
 @dataclass
 class Case:
-    """A command line, the images that it makes or changes (.raw, or else qcow2), and the exit code."""
+    """
+    A command line, the images that it makes or changes (.raw, or else qcow2), and the exit code.
+    """
+
     line: str
     changes: tuple = ()
     status: int = 0
@@ -75,7 +80,8 @@ CASES = {
 }
 
 
-# ---- images -----------------------------------------------------------------------------------------------------------
+# ---- images ----
+
 
 def qemu_io(image, *commands):
     words = [word for command in commands for word in ("-c", command)]
@@ -83,7 +89,10 @@ def qemu_io(image, *commands):
 
 
 def set_last_refcount(image, refcount, add=0):
-    """Gives the last cluster of an image another refcount, after adding so many clusters that nothing refers to."""
+    """
+    Gives the last cluster of an image another refcount, after adding so many clusters that
+    nothing refers to.
+    """
     content = bytearray(image.read_bytes())
     content += bytes(-len(content) % CLUSTER + add * CLUSTER)
     table = struct.unpack_from(">Q", content, 48)[0]
@@ -97,13 +106,26 @@ def make_images(place):
     place.mkdir()
     dice = random.Random(11)
     pieces = [bytes(CLUSTER), dice.randbytes(CLUSTER), b"words of some text " * (CLUSTER // 19 + 1)]
-    data = b"".join(dice.choice(pieces)[:CLUSTER] for _ in range(DISK_BYTES // CLUSTER + 1))[:DISK_BYTES]
+    data = b"".join(dice.choice(pieces)[:CLUSTER] for _ in range(DISK_BYTES // CLUSTER + 1))[
+        :DISK_BYTES
+    ]
     (place / "disk.raw").write_bytes(data)
     oracle.qemu_img("convert", "-c", "-O", "qcow2", "disk.raw", "packed.qcow2", cwd=place)
     for name in ("base", "other", "snaps", "leaky", "corrupt"):
         oracle.qemu_img("convert", "-O", "qcow2", "disk.raw", f"{name}.qcow2", cwd=place)
     for name, backing in (("over", "base"), ("top", "over")):
-        oracle.qemu_img("create", "-q", "-f", "qcow2", "-b", f"{backing}.qcow2", "-F", "qcow2", f"{name}.qcow2", cwd=place)
+        oracle.qemu_img(
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-b",
+            f"{backing}.qcow2",
+            "-F",
+            "qcow2",
+            f"{name}.qcow2",
+            cwd=place,
+        )
     qemu_io(place / "over.qcow2", "write -P 9 100k 300k", "write -z 512k 200k")
     qemu_io(place / "top.qcow2", "write -P 8 300k 70k", "write -P 7 1500k 5k")
     qemu_io(place / "other.qcow2", "write -P 6 700k 100k")
@@ -115,19 +137,32 @@ def make_images(place):
     return place
 
 
-# ---- both sides -------------------------------------------------------------------------------------------------------
+# ---- both sides ----
+
 
 def run_theirs(case, directory):
     """Gives the line to qemu-img: what it printed and its exit code."""
     line = "exec qemu-img " + case.line
-    done = subprocess.run(line, shell=True, cwd=directory, capture_output=True, text=True, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
+    )
     return done.stdout.replace("\r", "\n"), done.returncode
 
 
 def run_ours(place, images, make_stick):
-    """Boots once, and copies the whole volume to the host: the steps, the directories that they worked in, and the volume."""
+    """
+    Boots once, and copies the whole volume to the host: the steps, the directories that they
+    worked in, and the volume.
+    """
     stick = make_stick()
-    volume = Volume(disks.make_disk(place / "volume.img", 640 * MIB)).format(32, cluster=4096, label="WORK", fill=0xAA)
+    volume = Volume(disks.make_disk(place / "volume.img", 640 * MIB)).format(
+        32, cluster=4096, label="WORK", fill=0xAA
+    )
     batch = Batch(stick, work=volume)
     batch.do("%work%")
     steps = {}
@@ -135,7 +170,11 @@ def run_ours(place, images, make_stick):
         disks.run("mcopy", "-s", "-i", volume.drive, images, f"::{name}")
         batch.do(f"cd \\{name}")
         steps[name] = batch.run(rf"%stick%\efi-img.efi {case.line}")
-    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("ahci", volume.image)], memory=128))
+    batch.boot(
+        Machine(
+            place / "machine", [Drive("nvme", stick.image), Drive("ahci", volume.image)], memory=128
+        )
+    )
     ours = place / "ours"
     ours.mkdir()
     for name in CASES:
@@ -164,15 +203,21 @@ def theirs(place, images):
     return said, directory
 
 
-# ---- judgement --------------------------------------------------------------------------------------------------------
+# ---- judgement ----
 
 PROGRESS = re.compile(r" {4}\((\d+\.\d\d)/100%\)(?: \w+ing[^\r\n]*)?")
 
 
 def comparable_output(text):
-    """An output without what depends on the file system, and without how far it is, which is not in ours."""
+    """
+    An output without what depends on the file system, and without how far it is, which is not in ours.
+    """
     if not text.startswith(("{", "[")):
-        return [line for line in text.splitlines() if line and not line.startswith("disk size:") and not PROGRESS.fullmatch(line)]
+        return [
+            line
+            for line in text.splitlines()
+            if line and not line.startswith("disk size:") and not PROGRESS.fullmatch(line)
+        ]
     answer = json.loads(text)
     for link in answer if isinstance(answer, list) else [answer]:
         link.pop("actual-size", None)
@@ -199,7 +244,9 @@ def test_output_and_exit_code_are_qemu_imgs(boot, theirs, name):
     assert status == CASES[name].status, "the case itself is wrong"
     assert step.status == status, f"{step.line}: exit {step.status}\n{step.out}{step.err}"
     assert comparable_output(step.out) == comparable_output(text)
-    assert (PROGRESS.sub("", step.err).strip() == "") == (status in (0, 1) and " -r " not in CASES[name].line)
+    assert (PROGRESS.sub("", step.err).strip() == "") == (
+        status in (0, 1) and " -r " not in CASES[name].line
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -210,7 +257,9 @@ def test_images_are_as_qemu_img_leaves_them(boot, images, theirs, name):
         if path.name in CASES[name].changes:
             judge(path, theirs / path.name)
         else:
-            assert path.read_bytes() == (images / path.name).read_bytes(), f"{path.name} was changed"
+            assert (
+                path.read_bytes() == (images / path.name).read_bytes()
+            ), f"{path.name} was changed"
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if " -p " in CASES[name].line])

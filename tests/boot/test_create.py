@@ -1,4 +1,8 @@
-"""create and info from the UEFI shell, on FAT12, FAT16 and FAT32 volumes full of stale data, in a machine with 128 MiB."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+create and info from the UEFI shell, on FAT12, FAT16 and FAT32 volumes full of stale data, in a
+machine with 128 MiB.
+"""
 
 import json
 import re
@@ -17,6 +21,7 @@ from rig.shell import Batch
 @dataclass
 class Case:
     """An image to be created: its options as qemu-img takes them, and where."""
+
     form: str
     size: str
     options: str = ""
@@ -72,6 +77,7 @@ NAMES = {
 
 def make_volumes(place):
     """Free space full of 0xAA everywhere: what shows through is stale."""
+
     def make(name, size, **options):
         return Volume(disks.make_disk(place / f"{name}.img", size)).format(fill=0xAA, **options)
 
@@ -144,10 +150,17 @@ def made(place, make_stick):
     batch.do("%fat16%")
     names["elsewhere"] = batch.run("efi-img create -q -f raw elsewhere.raw 1M")
 
-    drives = [Drive("usb", stick.image), Drive("nvme", volumes["fat12"].image), Drive("ahci", volumes["fat16"].image),
-              Drive("virtio-blk", volumes["blocks4k"].image, block=4096), Drive("usb", volumes["usb4k"].image, block=4096)]
+    drives = [
+        Drive("usb", stick.image),
+        Drive("nvme", volumes["fat12"].image),
+        Drive("ahci", volumes["fat16"].image),
+        Drive("virtio-blk", volumes["blocks4k"].image, block=4096),
+        Drive("usb", volumes["usb4k"].image, block=4096),
+    ]
     batch.boot(Machine(place / "machine", drives, memory=128))
-    return SimpleNamespace(volumes=batch.volumes, create=create, info=info, names=names, others=others, place=place)
+    return SimpleNamespace(
+        volumes=batch.volumes, create=create, info=info, names=names, others=others, place=place
+    )
 
 
 def succeeded(step):
@@ -183,7 +196,9 @@ def test_info_says_what_qemu_img_says(made, name):
     case = CASES[name]
     succeeded(made.info[name])
     image = copied(made, f"/{name}.{case.form}", case.volume)
-    assert oracle.comparable(json.loads(made.info[name].out)) == oracle.comparable(oracle.info(image, case.form))
+    assert oracle.comparable(json.loads(made.info[name].out)) == oracle.comparable(
+        oracle.info(image, case.form)
+    )
 
 
 @pytest.mark.parametrize("typed", NAMES)
@@ -203,7 +218,11 @@ def test_backing_file(made):
     top, base = copied(made, "/chain/top.qcow2"), copied(made, "/chain/base.qcow2")
     oracle.check_image(top, "qcow2")
     answer = oracle.info(top)
-    assert (answer["virtual-size"], answer["backing-filename"], answer["backing-filename-format"]) == (24 * MIB, "base.qcow2", "qcow2")
+    assert (
+        answer["virtual-size"],
+        answer["backing-filename"],
+        answer["backing-filename-format"],
+    ) == (24 * MIB, "base.qcow2", "qcow2")
     oracle.qemu_img("compare", "-f", "qcow2", "-F", "qcow2", top, base)
     chain = json.loads(made.others["chain"].out)
     assert [link["virtual-size"] for link in chain] == [24 * MIB, 24 * MIB]
@@ -212,7 +231,11 @@ def test_backing_file(made):
 
 def test_unsafe_backing_file_need_not_be_there(made):
     answer = oracle.info(copied(made, "/chain/unsafe.qcow2"))
-    assert (answer["virtual-size"], answer["backing-filename"], answer["backing-filename-format"]) == (3 * MIB, "later.raw", "raw")
+    assert (
+        answer["virtual-size"],
+        answer["backing-filename"],
+        answer["backing-filename-format"],
+    ) == (3 * MIB, "later.raw", "raw")
 
 
 def test_data_file(made):
@@ -221,7 +244,9 @@ def test_data_file(made):
     # qemu-img looks for a data file in its own directory.
     oracle.qemu_img("check", "-f", "qcow2", outer, cwd=made.place)
     assert store.read_bytes() == bytes(8 * MIB)
-    assert '"data-file": "store.raw"' in oracle.qemu_img("info", "--output=json", outer, cwd=made.place)
+    assert '"data-file": "store.raw"' in oracle.qemu_img(
+        "info", "--output=json", outer, cwd=made.place
+    )
     oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", outer, store, cwd=made.place)
 
 
@@ -249,17 +274,21 @@ def test_info_of_an_image_of_qemu_img(made):
 
     def apart(lines):
         return [line for line in lines if not line.startswith(("image:", "disk size:"))]
+
     assert apart(ours) == apart(theirs)
 
 
-@pytest.mark.parametrize("name, words", [
-    ("help", ["list", "create", "info", "help", "version"]),
-    ("help-create", ["create", "-f", "-o", "--force", "SIZE"]),
-    ("dash-h", ["create", "-f", "-o", "--force", "SIZE"]),
-    ("dash-dash-help", ["list", "--output"]),
-    ("option-help", ["cluster_size", "preallocation", "refcount_bits"]),
-    ("version", ["efi-img"]),
-])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("help", ["list", "create", "info", "help", "version"]),
+        ("help-create", ["create", "-f", "-o", "--force", "SIZE"]),
+        ("dash-h", ["create", "-f", "-o", "--force", "SIZE"]),
+        ("dash-dash-help", ["list", "--output"]),
+        ("option-help", ["cluster_size", "preallocation", "refcount_bits"]),
+        ("version", ["efi-img"]),
+    ],
+)
 def test_help(made, name, words):
     succeeded(made.others[name])
     assert not [word for word in words if word not in made.others[name].out]

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
-A disk with Debian goes into images and onto other disks, and they start as it did: a disk with sectors of 512 bytes and one
-with sectors of 4096, through raw and qcow2, in one file and in several. Two boots of efi-img, one of each disk that it made.
+A disk with Debian goes into images and onto other disks, and they start as it did: a disk with
+sectors of 512 bytes and one with sectors of 4096, through raw and qcow2, in one file and in
+several. Two boots of efi-img, one of each disk that it made.
 """
 
 import hashlib
@@ -72,36 +74,65 @@ def source(place):
 
 @pytest.fixture(scope="module")
 def source4k(place, source):
-    """The same Debian on a disk with sectors of 4096 bytes: another GPT, another FAT, the same root."""
+    """
+    The same Debian on a disk with sectors of 4096 bytes: another GPT, another FAT, the same root.
+    """
     disk = disks.make_disk(place / "debian4k.img", source.stat().st_size)
     esp, root = partition(source, 1), partition(source, 2)
     guid = re.search(r"unique GUID: (\S+)", disks.run("sgdisk", "--info=2", source))[1]
-    disks.write_gpt(disk, [Partition(*esp, label="ESP"), Partition(*root, disks.LINUX, "root", uuid.UUID(guid))], 4096)
+    disks.write_gpt(
+        disk,
+        [Partition(*esp, label="ESP"), Partition(*root, disks.LINUX, "root", uuid.UUID(guid))],
+        4096,
+    )
     files = place / "esp"
     files.mkdir()
     disks.run("mcopy", "-s", "-i", Volume(source, *esp).drive, "::*", files)
-    disks.run("mcopy", "-s", "-i", Volume(disk, *esp).format(16, cluster=4096, block=4096).drive, *files.iterdir(), "::")
-    disks.run("dd", f"if={source}", f"of={disk}", "bs=1M", f"skip={root[0] // MIB}", f"seek={root[0] // MIB}", f"count={root[1] // MIB}",
-              "conv=notrunc,sparse", "status=none")
+    disks.run(
+        "mcopy",
+        "-s",
+        "-i",
+        Volume(disk, *esp).format(16, cluster=4096, block=4096).drive,
+        *files.iterdir(),
+        "::",
+    )
+    disks.run(
+        "dd",
+        f"if={source}",
+        f"of={disk}",
+        "bs=1M",
+        f"skip={root[0] // MIB}",
+        f"seek={root[0] // MIB}",
+        f"count={root[1] // MIB}",
+        "conv=notrunc,sparse",
+        "status=none",
+    )
     return disk
 
 
 @pytest.fixture(scope="module")
 def stick(place, program):
     """A FAT32 stick with room for the images."""
-    volume = Volume(disks.make_disk(place / "stick.img", GIB + 512 * MIB)).format(32, cluster=8 * KIB, label="STICK")
+    volume = Volume(disks.make_disk(place / "stick.img", GIB + 512 * MIB)).format(
+        32, cluster=8 * KIB, label="STICK"
+    )
     volume.put(program, "/efi-img.efi")
     return volume
 
 
 def run_lines(stick, lines, machine):
-    """Boots the machine with a script on the stick, which has none then; returns the steps by the names of their lines."""
+    """
+    Boots the machine with a script on the stick, which has none then; returns the steps by the
+    names of their lines.
+    """
     batch = Batch(stick)
     steps = {name: batch.run(f"efi-img.efi {line}") for name, line in lines.items()}
     batch.boot(machine)
     disks.run("mdeltree", "-i", stick.drive, "::/batch", "::/startup.nsh", "::/is-stick")
     for name, step in steps.items():
-        assert step.status == (SECTOR_SIZE if name == "other-sectors" else 0), f"{name}: {step.status}: {step.out}{step.err}"
+        assert step.status == (
+            SECTOR_SIZE if name == "other-sectors" else 0
+        ), f"{name}: {step.status}: {step.out}{step.err}"
     return steps
 
 
@@ -116,20 +147,29 @@ def take_image(stick, place, name):
 @pytest.fixture(scope="module")
 def captured(place, source, source4k, stick):
     before = {disk: sha256(disk) for disk in (source, source4k)}
-    drives = [Drive("usb", stick.image, "STICK", first=True), Drive("nvme", source, "DEBIAN"), Drive("nvme", source4k, "DEBIAN4K", 4096)]
+    drives = [
+        Drive("usb", stick.image, "STICK", first=True),
+        Drive("nvme", source, "DEBIAN"),
+        Drive("nvme", source4k, "DEBIAN4K", 4096),
+    ]
     steps = run_lines(stick, CAPTURE, Machine(place / "capture", drives, processors=2))
     images = {name: take_image(stick, place, name) for name in CAPTURE if "." in name}
     return SimpleNamespace(steps=steps, images=images, sha256=before)
 
 
 def make_target(place, source, name):
-    """An empty disk that is larger; for a partition one as the source is, with something else in its second partition."""
+    """
+    An empty disk that is larger; for a partition one as the source is, with something else in
+    its second partition.
+    """
     path = place / f"{name}.img"
     if name != "USB":
         return disks.make_disk(path, source.stat().st_size + 100 * MIB)
     copy(source, path)
     start, length = partition(source, 2)
-    disks.run("mkfs.ext4", "-q", "-F", "-E", f"offset={start}", "-L", "other", path, f"{length // KIB}k")
+    disks.run(
+        "mkfs.ext4", "-q", "-F", "-E", f"offset={start}", "-L", "other", path, f"{length // KIB}k"
+    )
     return path
 
 
@@ -138,8 +178,14 @@ def restored(place, source, stick, captured):
     """The disks by their serial numbers, and the step of the line that is refused."""
     targets = {name: make_target(place, source, name) for name in RESTORE}
     assert sha256(targets["USB"]) != captured.sha256[source]
-    drives = [Drive("usb", stick.image, "STICK", first=True), *(Drive(bus, targets[name], name, block) for name, (bus, block, _) in RESTORE.items())]
-    lines = {"other-sectors": OTHER_SECTORS, **{name: line for name, (_, _, line) in RESTORE.items()}}
+    drives = [
+        Drive("usb", stick.image, "STICK", first=True),
+        *(Drive(bus, targets[name], name, block) for name, (bus, block, _) in RESTORE.items()),
+    ]
+    lines = {
+        "other-sectors": OTHER_SECTORS,
+        **{name: line for name, (_, _, line) in RESTORE.items()},
+    }
     steps = run_lines(stick, lines, Machine(place / "restore", drives, processors=2))
     return SimpleNamespace(targets=targets, refused=steps["other-sectors"])
 
@@ -155,7 +201,9 @@ def start_disk(place, disk, name):
 def started(place, restored):
     """For each disk what comes of starting it; two at a time, because each uses one processor."""
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(start_disk, place, restored.targets[name], name) for name in RESTORE}
+        yield {
+            name: pool.submit(start_disk, place, restored.targets[name], name) for name in RESTORE
+        }
 
 
 def test_the_source_is_as_it_was(source, source4k, captured):
@@ -193,8 +241,15 @@ def test_sectors_of_another_size_are_refused(restored):
 
 @pytest.mark.parametrize("name", RESTORE)
 def test_restored(source, source4k, restored, captured, name):
-    """What the partitions hold is the same, and where they are; the GPT's backup is at the end of the larger disk."""
-    disk, target, block = source4k if "4K" in name else source, restored.targets[name], RESTORE[name][1]
+    """
+    What the partitions hold is the same, and where they are; the GPT's backup is at the end of
+    the larger disk.
+    """
+    disk, target, block = (
+        source4k if "4K" in name else source,
+        restored.targets[name],
+        RESTORE[name][1],
+    )
     for number in (1, 2):
         place = partition(source, number)
         assert sha256(target, *place) == sha256(disk, *place)

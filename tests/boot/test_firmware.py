@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 What firmware gets wrong, and is seen through, by drivers that make it so.
 
@@ -54,8 +55,9 @@ def made(place, make_stick):
         volumes[name] = Volume(image).format(16, cluster=1024)
     volumes["truncates"].put(DATA, "/data.raw")
     volumes["truncates"].put(FOREIGN, "/efiimg00.tmp")
-    images = {name: disks.make_disk(place / f"{name}.img", 4 * MIB)
-              for name in ("SOURCE", "NEW", "MAP")}
+    images = {
+        name: disks.make_disk(place / f"{name}.img", 4 * MIB) for name in ("SOURCE", "NEW", "MAP")
+    }
     for image in images.values():
         image.write_bytes(OLD)
     batch = Batch(stick, **volumes)
@@ -70,10 +72,11 @@ def made(place, make_stick):
         for job, line in MAKES.items():
             steps[name, job] = batch.run("efi-img " + line.format(volume=f"%{name}%\\"))
     for name, line in {
-            "plan": r"convert --dry-run -f raw -O qcow2 data.raw %truncates%\f.qcow2",
-            "read": r"compare -f raw -F raw data.raw %truncates%\data.raw",
-            "map": r"%onto% --map=%truncates%\g.map data.raw serial=MAP --erase=MAP",
-            "restore": r"%onto% %truncates%\data.raw serial=NEW --erase=NEW"}.items():
+        "plan": r"convert --dry-run -f raw -O qcow2 data.raw %truncates%\f.qcow2",
+        "read": r"compare -f raw -F raw data.raw %truncates%\data.raw",
+        "map": r"%onto% --map=%truncates%\g.map data.raw serial=MAP --erase=MAP",
+        "restore": r"%onto% %truncates%\data.raw serial=NEW --erase=NEW",
+    }.items():
         line = line.replace("%onto%", "convert -n -f raw --no-table")
         steps[name] = batch.run("efi-img " + line)
     batch.do("load odd_blocks.efi")
@@ -81,9 +84,11 @@ def made(place, make_stick):
     steps["list"] = batch.run("efi-img list --output=json")
     for number in range(BLK_MAX):
         steps["info", number] = batch.run(f"efi-img info -f raw blk{number}:")
-    drives = [Drive("usb", stick.image, "STICK"),
-              *(Drive("nvme", volume.image, name) for name, volume in volumes.items()),
-              *(Drive("ahci", image, name) for name, image in images.items())]
+    drives = [
+        Drive("usb", stick.image, "STICK"),
+        *(Drive("nvme", volume.image, name) for name, volume in volumes.items()),
+        *(Drive("ahci", image, name) for name, image in images.items()),
+    ]
     batch.boot(Machine(place / "machine", drives))
     return SimpleNamespace(steps=steps, stick=stick, volumes=volumes, images=images)
 
@@ -120,7 +125,7 @@ def test_a_restore_does_without_a_journal(made):
     step = made.steps["restore"]
     assert step.status == 0, step.err
     assert "journal" in step.err and CUTS in step.err
-    assert made.images["NEW"].read_bytes()[:len(DATA)] == DATA
+    assert made.images["NEW"].read_bytes()[: len(DATA)] == DATA
 
 
 @pytest.mark.parametrize("job", MAKES)

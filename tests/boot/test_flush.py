@@ -1,4 +1,8 @@
-"""When a disk has been restored, its own cache has been told to go to the medium: QEMU counts the flushes that reach a drive."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+When a disk has been restored, its own cache has been told to go to the medium: QEMU counts the
+flushes that reach a drive.
+"""
 
 import random
 from pathlib import Path
@@ -44,26 +48,36 @@ def made(place, make_stick):
         shell.run("fs0:")
         for number, name in enumerate(BUSES, 1):
             before = count(machine, number)
-            said = shell.run(f"efi-img convert -n -f raw --no-table data.raw {names[name]} --erase={names[name].partition('=')[2]}")
+            said = shell.run(
+                f"efi-img convert -n -f raw --no-table data.raw {names[name]} --erase={names[name].partition('=')[2]}"
+            )
             assert shell.status() == 0, said
             counts[name] = count(machine, number) - before
             words[name] = said
         shell.run("load refusing.efi")
         for _ in (*REFUSALS, "unknown"):
-            said = shell.run("efi-img convert -n -f raw --no-table data.raw serial=SCSI --erase=SCSI")
+            said = shell.run(
+                "efi-img convert -n -f raw --no-table data.raw serial=SCSI --erase=SCSI"
+            )
             refused.append((shell.status(), said))
         shell.power_off()
     return SimpleNamespace(counts=counts, words=words, refused=refused)
 
 
 def count(machine, number):
-    stats, = [entry for entry in machine.qmp("query-blockstats") if entry.get("device") == f"disk{number}-image"]
+    (stats,) = [
+        entry
+        for entry in machine.qmp("query-blockstats")
+        if entry.get("device") == f"disk{number}-image"
+    ]
     return stats["stats"]["flush_operations"]
 
 
 @pytest.mark.parametrize("name", [name for name in BUSES if name != "USB"])
 def test_flushed(made, name):
-    """After the wiping of its beginning, after all the rest, and before and after its first sector."""
+    """
+    After the wiping of its beginning, after all the rest, and before and after its first sector.
+    """
     assert made.counts[name] >= 4
     assert "its own cache" not in made.words[name]
 

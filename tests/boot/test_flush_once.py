@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A flush that a drive refuses once, and not again: an error, whichever of a job's flushes it is. A
 drive may have dropped what it could not write, and its next flush succeeds; so nothing may send the
@@ -36,21 +37,29 @@ class Failing(Drive):
 
     def _faulty(self):
         name = self.serial
-        return (f"node-name=disk-{name},file.driver=blkdebug,file.node-name=none-{name},"
-                f"file.image.driver=file,file.image.node-name=file-{name},"
-                f"file.image.filename={self.image},cache=writeback")
+        return (
+            f"node-name=disk-{name},file.driver=blkdebug,file.node-name=none-{name},"
+            f"file.image.driver=file,file.image.node-name=file-{name},"
+            f"file.image.filename={self.image},cache=writeback"
+        )
 
     def fail(self, machine, n):
         """The n-th flush from now on fails, once. Flushes of nothing do not count."""
         node, event = f"fails-{n}-{self.serial}", "flush_to_disk"
         states = [{"event": event, "state": at, "new_state": at + 1} for at in range(1, n + 1)]
         error = {"event": event, "iotype": "flush", "errno": 5, "once": True, "state": n}
-        machine.qmp("blockdev-add", driver="blkdebug", image=f"file-{self.serial}",
-                    **{"node-name": node, "set-state": states, "inject-error": [error]})
+        machine.qmp(
+            "blockdev-add",
+            driver="blkdebug",
+            image=f"file-{self.serial}",
+            **{"node-name": node, "set-state": states, "inject-error": [error]},
+        )
         disk = {"driver": "raw", "node-name": f"disk-{self.serial}", "file": node}
         try:
             machine.qmp("blockdev-reopen", options=[disk])
-        except MachineFailure:  # QEMU flushes the disk: a failure that no flush has met before is over now
+        except (
+            MachineFailure
+        ):  # QEMU flushes the disk: a failure that no flush has met before is over now
             machine.qmp("blockdev-reopen", options=[disk])
 
 
@@ -73,8 +82,9 @@ def made(place, make_stick):
     stick = make_stick()
     stick.put(DATA, "/data.raw")
     images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in DISKS}
-    drives = {name: Failing(bus, images[name], name, faults=("once",))
-              for name, bus in DISKS.items()}
+    drives = {
+        name: Failing(bus, images[name], name, faults=("once",)) for name, bus in DISKS.items()
+    }
     volume = Volume(disks.make_disk(place / "volume.img", 16 * MIB)).format(16, cluster=512)
     drives["VOLUME"] = Failing("ahci", volume.image, "VOLUME", faults=("once",))
     trace = place / "scsi.txt"
@@ -111,7 +121,9 @@ def test_a_refused_flush_is_an_error(made, name, n):
 def test_that_were_all(made, name):
     """There is no fifth flush that could fail: so the cases above are all that there are."""
     result = made.disks[name][-1]
-    assert result.status == 0 and result.disk[:len(DATA)] == DATA, f"{result.status}: {result.said}"
+    assert (
+        result.status == 0 and result.disk[: len(DATA)] == DATA
+    ), f"{result.status}: {result.said}"
 
 
 def test_scsi_repeats_writes_not_flushes(made):
@@ -128,7 +140,7 @@ def test_scsi_repeats_writes_not_flushes(made):
     assert refused == ["42"] * FLUSHES, refused
     for result in made.disks["SCSI"]:
         if result.status == 0:
-            assert result.disk[:len(DATA)] == DATA
+            assert result.disk[: len(DATA)] == DATA
         else:
             assert result.status == DEVICE_ERROR, result.said
             assert "the device reports an error" in result.said and result.disk[:512] == bytes(512)

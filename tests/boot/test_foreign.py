@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is no image of a disk, on FAT in OVMF: named, refused, and restored only by who says so.
 
 Findings trial A2 and conformance 2; the signatures are in unit/test_foreign.c.
@@ -22,8 +23,11 @@ FORMATS = {"a.vhdx": "vhdx", "fixed.vhd": "vpc", "a.vmdk": "vmdk", "a.gz": "gzip
 @pytest.fixture(scope="module")
 def made(place, make_stick):
     stick = make_stick()
-    for name, words in {"a.vhdx": ("vhdx",), "fixed.vhd": ("vpc", "-o", "subformat=fixed"),
-                        "a.vmdk": ("vmdk",)}.items():
+    for name, words in {
+        "a.vhdx": ("vhdx",),
+        "fixed.vhd": ("vpc", "-o", "subformat=fixed"),
+        "a.vmdk": ("vmdk",),
+    }.items():
         oracle.qemu_img("create", "-q", "-f", *words, place / name, "3M")
     (place / "a.gz").write_bytes(gzip.compress(bytes(MIB)))
     text = b"It was a dark and stormy night. " * 64
@@ -47,8 +51,11 @@ def made(place, make_stick):
         steps["plan", name] = batch.run(f"efi-img.efi convert -n --dry-run {name} serial=DISK")
     steps["hash"] = batch.run("efi-img.efi hash serial=DISK")
     steps["meant"] = batch.run("efi-img.efi convert -n --no-table text.raw serial=DISK")
-    batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK"),
-                                           Drive("ahci", disk, "DISK")]))
+    batch.boot(
+        Machine(
+            place / "machine", [Drive("usb", stick.image, "STICK"), Drive("ahci", disk, "DISK")]
+        )
+    )
     return SimpleNamespace(steps=steps, disk=disk, text=text, stick=stick)
 
 
@@ -70,8 +77,9 @@ def test_trial_a2_a_text_is_no_disk(made):
 
 
 def test_plans(made):
-    text, plain, hybrid = (made.steps["plan", name]
-                           for name in ("text.raw", "plain.iso", "hybrid.iso"))
+    text, plain, hybrid = (
+        made.steps["plan", name] for name in ("text.raw", "plain.iso", "hybrid.iso")
+    )
     assert text.status == REFUSED and "probably not an image of a disk" in text.out
     assert plain.status == 0 and "not a hybrid one" in plain.out, plain.out + plain.err
     assert hybrid.status == 0 and "in it: " not in hybrid.out, hybrid.out + hybrid.err

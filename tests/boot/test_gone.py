@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
-A disk that is pulled out in the middle, be it source or target or the stick with the image, and Ctrl-C: the job ends, says so
-by its exit code, and leaves nothing that looks whole.
+A disk that is pulled out in the middle, be it source or target or the stick with the image, and
+Ctrl-C: the job ends, says so by its exit code, and leaves nothing that looks whole.
 """
 
 import random
@@ -43,7 +44,10 @@ def ended(place, make_stick):
     for name, volume in volumes.items():
         volume.format(16, cluster=2048, label=name)
     volumes["FROM"].put(data, "/data.raw")
-    images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in ("TARGET", "SOURCE", "OTHER", "SLOW", "STOPPED")}
+    images = {
+        name: disks.make_disk(place / f"{name}.img", SIZE)
+        for name in ("TARGET", "SOURCE", "OTHER", "SLOW", "STOPPED")
+    }
     for image in images.values():
         with open(image, "r+b") as file:
             file.write(OLD)
@@ -57,7 +61,10 @@ def ended(place, make_stick):
     all_drives = [Drive("nvme", stick.image, "STICK"), *drives.values()]
     with Machine(place / "machine", all_drives, skips_idle=True) as machine:
         shell = Shell(machine)
-        names = {shell.run(f"vol fs{number}:").split()[1].lower(): f"fs{number}:" for number in range(1 + len(volumes))}
+        names = {
+            shell.run(f"vol fs{number}:").split()[1].lower(): f"fs{number}:"
+            for number in range(1 + len(volumes))
+        }
         shell.run(names["stick"])
         for name, line in JOBS.items():
             gate = drives[name].gate
@@ -76,11 +83,24 @@ def ended(place, make_stick):
             said[name] = text, shell.status(), machine.seconds_of_guest() - since
             machine.let_guest_wait(SETTLE)
         shell.power_off()
-    return SimpleNamespace(said=said, disks={name: image.read_bytes() for name, image in images.items()}, stick=stick, volumes=volumes)
+    return SimpleNamespace(
+        said=said,
+        disks={name: image.read_bytes() for name, image in images.items()},
+        stick=stick,
+        volumes=volumes,
+    )
 
 
-@pytest.mark.parametrize("name, words", [("TARGET", "not whole"), ("SOURCE", "serial=SOURCE"), ("FROM", "data.raw"), ("STOPPED", "not whole"),
-                                         ("TO", "slow.qcow2: writing at offset")])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("TARGET", "not whole"),
+        ("SOURCE", "serial=SOURCE"),
+        ("FROM", "data.raw"),
+        ("STOPPED", "not whole"),
+        ("TO", "slow.qcow2: writing at offset"),
+    ],
+)
 def test_it_ends(ended, name, words):
     said, status, _ = ended.said[name]
     assert status == (STOPPED if name == "STOPPED" else GONE) and words in said, said

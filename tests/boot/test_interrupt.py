@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Ctrl-C during every command that can take long: it ends soon and changes nothing."""
 
 import random
@@ -23,9 +24,11 @@ CREATE = r"efi-img create -f raw fs1:\long.raw 1G"
 @dataclass
 class Case:
     """
-    A command line that is stopped, and the images that it works on; none of them may show anything else afterwards. `made` is
-    the file that must not be left. `bytes`: the images must not even have another byte.
+    A command line that is stopped, and the images that it works on; none of them may show anything
+    else afterwards. `made` is the file that must not be left. `bytes`: the images must not even
+    have another byte.
     """
+
     line: str
     images: tuple
     made: str = ""
@@ -35,7 +38,9 @@ class Case:
 CASES = {
     "convert": Case("convert -p -O qcow2 disk.raw new.qcow2", ("disk.raw",), "new.qcow2"),
     "convert-raw": Case("convert -p -O raw base.qcow2 new.raw", ("base.qcow2",), "new.raw"),
-    "convert-deflate": Case("convert -p -c -O qcow2 disk.raw packed.qcow2", ("disk.raw",), "packed.qcow2"),
+    "convert-deflate": Case(
+        "convert -p -c -O qcow2 disk.raw packed.qcow2", ("disk.raw",), "packed.qcow2"
+    ),
     "dd": Case("dd bs=1M if=disk.raw of=part.raw", ("disk.raw",), "part.raw"),
     "compare": Case("compare -p disk.raw base.qcow2", ("disk.raw", "base.qcow2")),
     "check": Case("check tables.qcow2", ("tables.qcow2",)),
@@ -57,14 +62,31 @@ def make_images(place):
     """Images with DATA_BYTES of data or of tables."""
     place.mkdir()
     noise = random.Random(1).randbytes(MIB)
-    (place / "disk.raw").write_bytes(b"".join(number.to_bytes(8, "big") + noise[8:] for number in range(DATA_BYTES // MIB)))
+    (place / "disk.raw").write_bytes(
+        b"".join(number.to_bytes(8, "big") + noise[8:] for number in range(DATA_BYTES // MIB))
+    )
     (place / "short.raw").write_bytes(noise)
     oracle.qemu_img("convert", "-O", "qcow2", "disk.raw", "base.qcow2", cwd=place)
     oracle.qemu_img("create", "-q", "-f", "qcow2", "bottom.qcow2", DATA_BYTES, cwd=place)
-    # over.qcow2 has something everywhere, bottom.qcow2 nothing; thin.qcow2 has nothing, base.qcow2 something.
+    # over.qcow2 has something everywhere, bottom.qcow2 nothing; thin.qcow2 has nothing, base.qcow2
+    # something.
     for name, backing in (("over", "bottom"), ("thin", "base")):
-        oracle.qemu_img("create", "-q", "-f", "qcow2", "-b", f"{backing}.qcow2", "-F", "qcow2", f"{name}.qcow2", cwd=place)
-    qemu_io(place / "over.qcow2", [f"write -P {at % 255 + 1} {at}M 1M" for at in range(DATA_BYTES // MIB)])
+        oracle.qemu_img(
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-b",
+            f"{backing}.qcow2",
+            "-F",
+            "qcow2",
+            f"{name}.qcow2",
+            cwd=place,
+        )
+    qemu_io(
+        place / "over.qcow2",
+        [f"write -P {at % 255 + 1} {at}M 1M" for at in range(DATA_BYTES // MIB)],
+    )
     # Tables of that size: zero clusters without a place, 8 GiB for each MiB.
     oracle.qemu_img("create", "-q", "-f", "qcow2", "tables.qcow2", DATA_BYTES * 8192, cwd=place)
     qemu_io(place / "tables.qcow2", [f"write -z {at}G 1G" for at in range(DATA_BYTES * 8 // MIB)])
@@ -84,8 +106,11 @@ def made(place, program, make_stick):
         work.put(image, f"/{image.name}")
     stick.put(f"{CREATE}\r\necho THE SCRIPT WENT ON\r\n".encode(), "/long.nsh")
     of_work, of_empty = Gate(), Gate()
-    drives = [Drive("usb", stick.image), Drive("nvme", work.image, gate=of_work),
-              Drive("ahci", empty.image, gate=of_empty)]
+    drives = [
+        Drive("usb", stick.image),
+        Drive("nvme", work.image, gate=of_work),
+        Drive("ahci", empty.image, gate=of_empty),
+    ]
     result = {"empty": empty, "work": work, "cases": {}}
     with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
@@ -174,7 +199,10 @@ def test_a_stopped_command_leaves_what_was_there(place, made, name):
             work.copy_out(f"/{backing}", after / backing)
             oracle.check_image(after / backing, "qcow2")
         oracle.check_image(copy, form)
-        assert oracle.info(copy, form)["virtual-size"] == oracle.info(before / image, form)["virtual-size"]
+        assert (
+            oracle.info(copy, form)["virtual-size"]
+            == oracle.info(before / image, form)["virtual-size"]
+        )
         assert "snapshots" not in oracle.info(copy, form)
         oracle.qemu_img("compare", "-f", form, "-F", form, before / image, copy)
     assert work.fsck() == ""

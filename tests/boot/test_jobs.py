@@ -1,4 +1,8 @@
-"""Job files: on the stick, from outside of the virtual machine, from the shell; what they leave behind and say on the serial line."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Job files: on the stick, from outside of the virtual machine, from the shell; what they leave
+behind and say on the serial line.
+"""
 
 import random
 import re
@@ -42,23 +46,32 @@ def usb_image(place, program):
 @pytest.fixture
 def make_machine(place, usb_image):
     """A machine with a fresh stick, with or without a job on it. The stick is machine.stick."""
+
     def make(job=None, drives=(), stick=None, **options):
         image = shutil.copyfile(usb_image, place / "stick.img")
         volume = Volume(image, MIB, 126 * MIB)
         if job is not None:
             volume.mkdir("/efi-img")
             volume.put(job.encode(), "/efi-img/job.txt")
-        machine = Machine(place / "machine", [stick or Drive("usb", image, "STICK"), *drives], **options)
+        machine = Machine(
+            place / "machine", [stick or Drive("usb", image, "STICK"), *drives], **options
+        )
         machine.stick = volume
         return machine
+
     return make
 
 
 def logs(stick):
     """The events and the text of the only log."""
     names = sorted(stick.names("/efi-img/logs"))
-    assert len(names) == 2 and names[0].removesuffix(".jsonl") == names[1].removesuffix(".log"), names
-    return schemas.events(stick.get(f"/efi-img/logs/{names[0]}").decode()), stick.get(f"/efi-img/logs/{names[1]}").decode()
+    assert len(names) == 2 and names[0].removesuffix(".jsonl") == names[1].removesuffix(
+        ".log"
+    ), names
+    return (
+        schemas.events(stick.get(f"/efi-img/logs/{names[0]}").decode()),
+        stick.get(f"/efi-img/logs/{names[1]}").decode(),
+    )
 
 
 def serial_events(machine):
@@ -67,9 +80,13 @@ def serial_events(machine):
 
 @pytest.fixture(scope="module")
 def on_stick(place, usb_image):
-    """The job was done by a machine with nothing but a serial line, twice: what it has left each time."""
+    """
+    The job was done by a machine with nothing but a serial line, twice: what it has left each time.
+    """
     content = random.Random(3).randbytes(8 * MIB) + bytes(8 * MIB)
-    images = {name: disks.make_disk(place / f"{name}.img", 16 * MIB) for name in ("SOURCE", "TARGET")}
+    images = {
+        name: disks.make_disk(place / f"{name}.img", 16 * MIB) for name in ("SOURCE", "TARGET")
+    }
     images["SOURCE"].write_bytes(content)
     runs = []
     for _ in range(2):
@@ -77,14 +94,26 @@ def on_stick(place, usb_image):
         stick = Volume(shutil.copyfile(usb_image, place / "stick.img"), MIB, 126 * MIB)
         stick.mkdir("/efi-img")
         stick.put(JOB.encode(), "/efi-img/job.txt")
-        drives = [Drive("usb", stick.image, "STICK"), Drive("nvme", images["SOURCE"], "SOURCE"), Drive("ahci", images["TARGET"], "TARGET")]
+        drives = [
+            Drive("usb", stick.image, "STICK"),
+            Drive("nvme", images["SOURCE"], "SOURCE"),
+            Drive("ahci", images["TARGET"], "TARGET"),
+        ]
         with Machine(place / "machine", drives, more=EXIT) as machine:
             machine.expect(COUNTDOWN)
             machine.expect("The log of it is")
             status = machine.wait_off(status=None)
         events, log = logs(stick)
-        runs.append(SimpleNamespace(status=status, events=events, log=log, serial=serial_events(machine), fsck=stick.fsck(),
-                                    screen=(machine.directory / "screen.txt").read_text(encoding="utf-8")))
+        runs.append(
+            SimpleNamespace(
+                status=status,
+                events=events,
+                log=log,
+                serial=serial_events(machine),
+                fsck=stick.fsck(),
+                screen=(machine.directory / "screen.txt").read_text(encoding="utf-8"),
+            )
+        )
     image = stick.copy_out("/captured disk.qcow2", place / "captured.qcow2")
     return runs, content, images, image
 
@@ -101,17 +130,42 @@ def test_a_job_on_the_stick_is_done(on_stick):
 def test_its_log(on_stick):
     run = on_stick[0][0]
     starts, results = schemas.of_kind(run.events, "start"), schemas.of_kind(run.events, "result")
-    assert [start["line"] for start in starts] == ['convert -p -O qcow2 serial=SOURCE "captured disk.qcow2"',
-                                                   'convert -p -n "captured disk.qcow2" serial=TARGET']
+    assert [start["line"] for start in starts] == [
+        'convert -p -O qcow2 serial=SOURCE "captured disk.qcow2"',
+        'convert -p -n "captured disk.qcow2" serial=TARGET',
+    ]
     writes = [{disk["device"]: disk["writes"] for disk in result["writes"]} for result in results]
-    assert writes[0]["serial=SOURCE"] == writes[0]["serial=TARGET"] == writes[1]["serial=SOURCE"] == 0
+    assert (
+        writes[0]["serial=SOURCE"] == writes[0]["serial=TARGET"] == writes[1]["serial=SOURCE"] == 0
+    )
     assert writes[0]["serial=STICK"] > 0 and writes[1]["serial=TARGET"] > 0
-    assert {disk["serial"] for disk in schemas.of_kind(run.events, "devices")[0]["devices"]} == {"STICK", "SOURCE", "TARGET"}
+    assert {disk["serial"] for disk in schemas.of_kind(run.events, "devices")[0]["devices"]} == {
+        "STICK",
+        "SOURCE",
+        "TARGET",
+    }
     targets = [plan["plan"]["target"] for plan in schemas.of_kind(run.events, "plan")]
-    assert targets[0]["filename"] == "captured disk.qcow2" and targets[1]["serial"] == "TARGET" and len(targets) == 2
+    assert (
+        targets[0]["filename"] == "captured disk.qcow2"
+        and targets[1]["serial"] == "TARGET"
+        and len(targets) == 2
+    )
     assert "EDK II" in schemas.of_kind(run.events, "session")[0]["firmware"]
-    assert run.events[-1] == {"schema": 1, "event": "end", "time": None, "exit": 0, "line": None, "message": None}
-    for words in ("efi-img 0.1.0 on UEFI 2.7, EDK II", "started from here", "target:  serial=TARGET", "(50.00/100%)", "The job is done."):
+    assert run.events[-1] == {
+        "schema": 1,
+        "event": "end",
+        "time": None,
+        "exit": 0,
+        "line": None,
+        "message": None,
+    }
+    for words in (
+        "efi-img 0.1.0 on UEFI 2.7, EDK II",
+        "started from here",
+        "target:  serial=TARGET",
+        "(50.00/100%)",
+        "The job is done.",
+    ):
         assert words in run.log
 
 
@@ -122,8 +176,17 @@ def test_the_same_on_the_serial_line(on_stick):
 
 
 def test_the_same_each_time(on_stick):
-    """But for the writes to the stick: how many of them are those of a journal, which is written every five seconds."""
-    one, two = ((re.sub(r'(serial=STICK(?:","writes")?: )\d+', r"\1n", text) for text in (run.log, run.screen)) for run in on_stick[0])
+    """
+    But for the writes to the stick: how many of them are those of a journal, which is written
+    every five seconds.
+    """
+    one, two = (
+        (
+            re.sub(r'(serial=STICK(?:","writes")?: )\d+', r"\1n", text)
+            for text in (run.log, run.screen)
+        )
+        for run in on_stick[0]
+    )
     assert list(one) == list(two)
 
 
@@ -138,18 +201,29 @@ def test_a_key_stops_the_countdown(make_machine):
 
 
 def test_a_mistake_keeps_all_of_it_from_being_done(make_machine):
-    machine = make_machine("#efi-img job 1\ncreate made.raw 1M\nexit-code\nconvrt made.raw b\n", more=EXIT)
+    machine = make_machine(
+        "#efi-img job 1\ncreate made.raw 1M\nexit-code\nconvrt made.raw b\n", more=EXIT
+    )
     with machine:
         machine.expect("job.txt, line 4: there is no command \"convrt\"")
         machine.wait_off(status=35)
     assert "made.raw" not in machine.stick.names()
     events, log = logs(machine.stick)
-    assert events[-1]["exit"] == 1 and "line 4" in events[-1]["message"] and "Nothing of the job was done." in log
+    assert (
+        events[-1]["exit"] == 1
+        and "line 4" in events[-1]["message"]
+        and "Nothing of the job was done." in log
+    )
 
 
 def test_a_job_from_fw_cfg(make_machine, place):
-    (place / "outside.txt").write_text("#efi-img job 1\ncreate made.raw 1M\ncompare made.raw made.raw\ninfo none.raw\ncreate never.raw 1M\nexit-code\n")
-    machine = make_machine("#efi-img job 1\ncreate stick.raw 1M\n", more=(*EXIT, "-fw_cfg", f"name=opt/org.efi-img/job,file={place / 'outside.txt'}"))
+    (place / "outside.txt").write_text(
+        "#efi-img job 1\ncreate made.raw 1M\ncompare made.raw made.raw\ninfo none.raw\ncreate never.raw 1M\nexit-code\n"
+    )
+    machine = make_machine(
+        "#efi-img job 1\ncreate stick.raw 1M\n",
+        more=(*EXIT, "-fw_cfg", f"name=opt/org.efi-img/job,file={place / 'outside.txt'}"),
+    )
     with machine:
         machine.expect("The job has ended at line 4 of opt/org.efi-img/job, with exit code 1.")
         machine.wait_off(status=35)
@@ -161,8 +235,19 @@ def test_a_job_from_fw_cfg(make_machine, place):
 
 
 def test_a_job_from_smbios(make_machine):
-    strings = ("#efi-img job 1", "on-success poweroff", "create -f qcow2 made.qcow2 1M", "check made.qcow2")
-    machine = make_machine(more=[word for string in strings for word in ("-smbios", f"type=11,value=efi-img.job={string}")])
+    strings = (
+        "#efi-img job 1",
+        "on-success poweroff",
+        "create -f qcow2 made.qcow2 1M",
+        "check made.qcow2",
+    )
+    machine = make_machine(
+        more=[
+            word
+            for string in strings
+            for word in ("-smbios", f"type=11,value=efi-img.job={string}")
+        ]
+    )
     with machine:
         machine.expect("The job is done.")
         machine.expect("The machine is switched off.")
@@ -171,13 +256,43 @@ def test_a_job_from_smbios(make_machine):
 
 
 def test_jobs_from_outside_are_ignored_under_secure_boot(make_machine, place, program):
-    """The program is signed here with the key of that firmware; a job on the stick is run all the same."""
-    disks.run("openssl", "rsa", "-in", "/usr/share/ovmf/PkKek-1-snakeoil.key", "-passin", "pass:snakeoil", "-out", place / "key")
-    disks.run("sbsign", "--key", place / "key", "--cert", "/usr/share/ovmf/PkKek-1-snakeoil.pem", "--output", place / "signed.efi", program)
+    """
+    The program is signed here with the key of that firmware; a job on the stick is run all the same.
+    """
+    disks.run(
+        "openssl",
+        "rsa",
+        "-in",
+        "/usr/share/ovmf/PkKek-1-snakeoil.key",
+        "-passin",
+        "pass:snakeoil",
+        "-out",
+        place / "key",
+    )
+    disks.run(
+        "sbsign",
+        "--key",
+        place / "key",
+        "--cert",
+        "/usr/share/ovmf/PkKek-1-snakeoil.pem",
+        "--output",
+        place / "signed.efi",
+        program,
+    )
     (place / "outside.txt").write_text("#efi-img job 1\ncreate outside.raw 1M\nexit-code\n")
-    machine = make_machine("#efi-img job 1\ncreate inside.raw 1M\nexit-code\n", secure=True,
-                           more=(*EXIT, "-fw_cfg", f"name=opt/org.efi-img/job,file={place / 'outside.txt'}",
-                                 "-smbios", "type=11,value=efi-img.job=#efi-img job 1", "-smbios", "type=11,value=efi-img.job=create outside.raw 1M"))
+    machine = make_machine(
+        "#efi-img job 1\ncreate inside.raw 1M\nexit-code\n",
+        secure=True,
+        more=(
+            *EXIT,
+            "-fw_cfg",
+            f"name=opt/org.efi-img/job,file={place / 'outside.txt'}",
+            "-smbios",
+            "type=11,value=efi-img.job=#efi-img job 1",
+            "-smbios",
+            "type=11,value=efi-img.job=create outside.raw 1M",
+        ),
+    )
     machine.stick.put(place / "signed.efi", "/EFI/BOOT/BOOTX64.EFI")
     with machine:
         machine.expect(COUNTDOWN)
@@ -186,10 +301,21 @@ def test_jobs_from_outside_are_ignored_under_secure_boot(make_machine, place, pr
 
 
 def test_a_processor_that_is_not_virtual(make_machine, place):
-    """As far as the processor says: then nothing from outside is looked at, and nothing is written to the port."""
+    """
+    As far as the processor says: then nothing from outside is looked at, and nothing is written
+    to the port.
+    """
     (place / "outside.txt").write_text("#efi-img job 1\ncreate outside.raw 1M\nexit-code\n")
-    machine = make_machine("#efi-img job 1\nversion\nexit-code\non-success poweroff\n",
-                           more=("-cpu", "qemu64,-hypervisor", *EXIT, "-fw_cfg", f"name=opt/org.efi-img/job,file={place / 'outside.txt'}"))
+    machine = make_machine(
+        "#efi-img job 1\nversion\nexit-code\non-success poweroff\n",
+        more=(
+            "-cpu",
+            "qemu64,-hypervisor",
+            *EXIT,
+            "-fw_cfg",
+            f"name=opt/org.efi-img/job,file={place / 'outside.txt'}",
+        ),
+    )
     with machine:
         machine.expect(COUNTDOWN)
         machine.wait_off(status=0)
@@ -198,7 +324,9 @@ def test_a_processor_that_is_not_virtual(make_machine, place):
 
 def test_a_stick_that_cannot_be_written_to(make_machine, place):
     """A volume on another disk takes what the job makes; that there is no log is said."""
-    data = Volume(disks.make_disk(place / "data.img", 64 * MIB)).format(16, cluster=4096, label="DATA")
+    data = Volume(disks.make_disk(place / "data.img", 64 * MIB)).format(
+        16, cluster=4096, label="DATA"
+    )
     machine = make_machine(drives=[Drive("nvme", data.image, "DATA")])
     machine.stick.mkdir("/efi-img")
     machine.stick.put(b"#efi-img job 1\ncreate fs1:\\made.raw 1M\nexit-code\n", "/efi-img/job.txt")
@@ -217,9 +345,13 @@ def from_shell(place, make_stick):
     stick.put(b"#efi-img job 1\r\ncreate a.raw 1M\r\non-success shell\r\n", "/good.txt")
     stick.put("#efi-img job 1\ncheck none.qcow2\ncreate b.raw 1M\n".encode("utf-16"), "/bad.txt")
     batch = Batch(stick)
-    steps = SimpleNamespace(good=batch.run("efi-img run good.txt"), again=batch.run("efi-img run --check good.txt"),
-                            bad=batch.run("efi-img run bad.txt"), listed=batch.run("ls -b efi-img\\logs"),
-                            devices=batch.run("efi-img list --output=json"))
+    steps = SimpleNamespace(
+        good=batch.run("efi-img run good.txt"),
+        again=batch.run("efi-img run --check good.txt"),
+        bad=batch.run("efi-img run bad.txt"),
+        listed=batch.run("ls -b efi-img\\logs"),
+        devices=batch.run("efi-img list --output=json"),
+    )
     batch.boot(Machine(place / "machine", [Drive("usb", stick.image, "STICK")]))
     return stick, steps
 
@@ -228,11 +360,14 @@ def test_run_at_the_shell(from_shell):
     stick, steps = from_shell
     assert (steps.good.status, steps.again.status, steps.bad.status) == (0, 0, 1)
     assert "> create a.raw 1M\n" in steps.good.out and "The job is done." in steps.good.out
-    assert "at line 2 of bad.txt, with exit code 1" in steps.bad.out and "none.qcow2" in steps.bad.err
+    assert (
+        "at line 2 of bad.txt, with exit code 1" in steps.bad.out and "none.qcow2" in steps.bad.err
+    )
     assert len(re.findall(r"\.jsonl", steps.listed.out)) == 2
     assert {"a.raw"} == {name for name in stick.names() if name.endswith(".raw")}
 
 
 def test_list_is_what_its_schema_says(from_shell):
     import json
+
     schemas.check("list", json.loads(from_shell[1].devices.out))

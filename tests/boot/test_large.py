@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Files several times as large as the machine's memory, on a FAT volume, there and back."""
 
 import random
@@ -27,7 +28,10 @@ COMMANDS = {  # one after the other
 
 
 def make_disk(path):
-    """Noise in 160 MiB of it, more than the memory: in the middle, and in every other cluster of the end; no two sectors are alike."""
+    """
+    Noise in 160 MiB of it, more than the memory: in the middle, and in every other cluster of
+    the end; no two sectors are alike.
+    """
     dice = random.Random(3)
     disks.make_disk(path, DISK_BYTES)
     with open(path, "r+b") as file:
@@ -43,16 +47,37 @@ def make_disk(path):
 @pytest.fixture(scope="module")
 def boot(place, make_stick):
     make_disk(place / "disk.raw")
-    oracle.qemu_img("create", "-q", "-f", "qcow2", "-b", "back.raw", "-F", "raw", "-u", "over.qcow2", DISK_BYTES, cwd=place)
+    oracle.qemu_img(
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-b",
+        "back.raw",
+        "-F",
+        "raw",
+        "-u",
+        "over.qcow2",
+        DISK_BYTES,
+        cwd=place,
+    )
     oracle.qemu_img("create", "-q", "-f", "qcow2", "empty.qcow2", DISK_BYTES, cwd=place)
     stick = make_stick()
-    volume = Volume(disks.make_disk(place / "volume.img", 2 * GIB)).format(32, cluster=16384, label="WORK")
+    volume = Volume(disks.make_disk(place / "volume.img", 2 * GIB)).format(
+        32, cluster=16384, label="WORK"
+    )
     for name in ("disk.raw", "over.qcow2", "empty.qcow2"):
         volume.put(place / name, f"/{name}")
     batch = Batch(stick, work=volume)
     batch.do("%work%")
     steps = {name: batch.run(rf"%stick%\efi-img.efi {line}") for name, line in COMMANDS.items()}
-    batch.boot(Machine(place / "machine", [Drive("nvme", stick.image), Drive("nvme", volume.image)], memory=MEMORY_MIB))
+    batch.boot(
+        Machine(
+            place / "machine",
+            [Drive("nvme", stick.image), Drive("nvme", volume.image)],
+            memory=MEMORY_MIB,
+        )
+    )
     return steps, volume
 
 

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
 r"""
-The menu, which comes when the firmware starts \EFI\BOOT\BOOTX64.EFI from the stick. A person at a serial line makes an image,
-captures a disk, restores it, checks it, and leaves; with wrong keys, and a disk that is pulled between two screens. Another one
-goes through all the rest. What the screens look like in full is in tests/unit/screens/.
+The menu, which comes when the firmware starts \EFI\BOOT\BOOTX64.EFI from the stick. A person at a
+serial line makes an image, captures a disk, restores it, checks it, and leaves; with wrong keys,
+and a disk that is pulled between two screens. Another one goes through all the rest. What the
+screens look like in full is in tests/unit/screens/.
 """
 
 import hashlib
@@ -36,7 +38,9 @@ class Person:
         self.seen = {}
 
     def press(self, keys, until, name=None):
-        """Presses keys and waits for the page with `until`: all of it, as far as its lower border."""
+        """
+        Presses keys and waits for the page with `until`: all of it, as far as its lower border.
+        """
         before = self.machine.screen()
         assert not re.search(until, before, re.MULTILINE), f"{until} is there already:\n{before}"
         self.machine.send(keys)
@@ -56,7 +60,9 @@ class Person:
         self.press(ENTER, until)
 
     def choose_image(self, *path, until):
-        """From the list of volumes on; a number of one digit needs no Enter, unless there are more than nine."""
+        """
+        From the list of volumes on; a number of one digit needs no Enter, unless there are more than nine.
+        """
         for what, then in zip(path, [*path[1:], until]):
             number = number_of(self.machine.screen(), what)
             self.press(number + (ENTER if "+Enter choose" in self.machine.screen() else ""), then)
@@ -66,14 +72,20 @@ class Person:
 def done(place, program):
     stick = place / "stick.img"
     disks.run(ROOT / "scripts" / "make-usb", program, stick)
-    full, blank, pulled = (disks.make_disk(place / f"{name}.img", SIZE) for name in ("full", "blank", "pulled"))
+    full, blank, pulled = (
+        disks.make_disk(place / f"{name}.img", SIZE) for name in ("full", "blank", "pulled")
+    )
     disks.write_gpt(full, [Partition(MIB, 4 * MIB, disks.LINUX, "root")])
     with open(full, "r+b") as file:
         file.seek(2 * MIB)
         file.write(random.Random(1).randbytes(MIB))
     before = full.read_bytes()
-    drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"),
-              Drive("usb", pulled, "PULLED-9")]
+    drives = [
+        Drive("usb", stick, "THE-STICK"),
+        Drive("nvme", full, "FULL-1234"),
+        Drive("ahci", blank, "BLANK-5678"),
+        Drive("usb", pulled, "PULLED-9"),
+    ]
     with Machine(place / "machine", drives) as machine:
         person = Person(machine)
         person.seen["start"] = machine.see(START)
@@ -117,18 +129,30 @@ def done(place, program):
         person.press("5", "Check an image")
         person.press("1", "On which volume")
         person.choose("EFI-IMG", "Which image")
-        person.press(number_of(machine.screen(), "FULL-1234.qcow2"), "Press Enter to continue", "check")
+        person.press(
+            number_of(machine.screen(), "FULL-1234.qcow2"), "Press Enter to continue", "check"
+        )
         person.press(ENTER, "Check an image")
         person.press("5", "Press Enter to continue", "list")
         person.press(ENTER, "Check an image")
         person.press("b", START)
         person.press("q", "Leave efi-img")
         person.press("y", "Boot Manager")
-    return SimpleNamespace(seen=person.seen, stick=Volume(stick, MIB, 126 * MIB), full=full, blank=blank, before=before)
+    return SimpleNamespace(
+        seen=person.seen, stick=Volume(stick, MIB, 126 * MIB), full=full, blank=blank, before=before
+    )
 
 
 def test_the_start_says_what_there_is_to_do(done):
-    for words in ("Create an image", "Capture a disk", "Restore an image", "Clone a disk", "Check, inspect, compare", "Tools", "? help"):
+    for words in (
+        "Create an image",
+        "Capture a disk",
+        "Restore an image",
+        "Clone a disk",
+        "Check, inspect, compare",
+        "Tools",
+        "? help",
+    ):
         assert words in done.seen["start"]
 
 
@@ -137,7 +161,11 @@ def test_each_screen_fits(done):
         if isinstance(screen, str):
             lines = screen.split("\n")
             assert 23 <= len(lines) <= 24, (name, screen)  # under a result there is no line of keys
-            assert all(len(line) <= 79 for line in lines) and lines[0].startswith("+- ") and lines[0].endswith("-+"), (name, screen)
+            assert (
+                all(len(line) <= 79 for line in lines)
+                and lines[0].startswith("+- ")
+                and lines[0].endswith("-+")
+            ), (name, screen)
 
 
 def test_create(done, place):
@@ -149,7 +177,11 @@ def test_create(done, place):
 
 def test_capture(done, place):
     assert "efi-img convert -p -c -O qcow2 serial=FULL-1234 fs" in done.seen["capture plan"]
-    assert "DONE" in done.seen["capture"] and "0 writes to the source" in done.seen["capture"] and VERIFIED in done.seen["capture"]
+    assert (
+        "DONE" in done.seen["capture"]
+        and "0 writes to the source" in done.seen["capture"]
+        and VERIFIED in done.seen["capture"]
+    )
     image = done.stick.copy_out("/FULL-1234.qcow2", place / "full.qcow2")
     oracle.qemu_img("check", image)
     oracle.qemu_img("compare", "-f", "qcow2", "-F", "raw", image, done.full)
@@ -158,9 +190,19 @@ def test_capture(done, place):
 
 def test_where_it_cannot_go_is_said(done):
     items = re.split(r"^\|  (?=(?:[ \d]{2}\d|  -)  \S)", done.seen["targets"], flags=re.MULTILINE)
-    refused = {serial: "NOT POSSIBLE: efi-img was started from it" in " ".join(item.replace("|", "").split())
-               for item in items for serial in ("THE-STICK", "BLANK-5678", "PULLED-9", "FULL-1234") if serial in item.split("\n")[0]}
-    assert refused == {"THE-STICK": True, "BLANK-5678": False, "PULLED-9": False, "FULL-1234": False}, done.seen["targets"]
+    refused = {
+        serial: "NOT POSSIBLE: efi-img was started from it"
+        in " ".join(item.replace("|", "").split())
+        for item in items
+        for serial in ("THE-STICK", "BLANK-5678", "PULLED-9", "FULL-1234")
+        if serial in item.split("\n")[0]
+    }
+    assert refused == {
+        "THE-STICK": True,
+        "BLANK-5678": False,
+        "PULLED-9": False,
+        "FULL-1234": False,
+    }, done.seen["targets"]
 
 
 def test_a_disk_that_was_pulled_is_not_taken_for_another(done):
@@ -170,14 +212,21 @@ def test_a_disk_that_was_pulled_is_not_taken_for_another(done):
 def test_restore(done):
     assert "ALL DATA on" in done.seen["erase"] and "--erase=BLANK-5678" in done.seen["erase"]
     assert done.seen["untouched"] == bytes(SIZE)
-    assert "DONE" in done.seen["restore"] and VERIFIED in done.seen["restore"] and done.blank.read_bytes() == done.before
+    assert (
+        "DONE" in done.seen["restore"]
+        and VERIFIED in done.seen["restore"]
+        and done.blank.read_bytes() == done.before
+    )
 
 
 def test_results_stay_with_the_path_of_the_log(done):
     for name in ("create", "capture", "restore", "check"):
         path = re.search(r"Log: fs\d+:\\(efi-img\\logs\\\S+)", done.seen[name])[1]
         text = done.stick.get("/" + path.replace("\\", "/")).decode()
-        assert f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert") in text
+        assert (
+            f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert")
+            in text
+        )
     assert "No errors were found" in done.seen["check"] and "BLANK-5678" in done.seen["list"]
     assert done.stick.fsck() == ""
 
@@ -198,8 +247,15 @@ def toured(place, program):
     volume.mkdir("/many")
     for number in range(40):
         volume.put(directory / "full.qcow2", f"/many/image{number:02}.qcow2")
-    nothing = Volume(disks.make_disk(directory / "nothing.img", 4 * MIB)).format(12, cluster=2048, label="NOTHING")
-    drives = [Drive("usb", stick, "THE-STICK"), Drive("nvme", full, "FULL-1234"), Drive("ahci", blank, "BLANK-5678"), Drive("virtio-blk", nothing.image)]
+    nothing = Volume(disks.make_disk(directory / "nothing.img", 4 * MIB)).format(
+        12, cluster=2048, label="NOTHING"
+    )
+    drives = [
+        Drive("usb", stick, "THE-STICK"),
+        Drive("nvme", full, "FULL-1234"),
+        Drive("ahci", blank, "BLANK-5678"),
+        Drive("virtio-blk", nothing.image),
+    ]
     with Machine(directory / "machine", drives, reboots=True) as machine:
         person = Person(machine)
         machine.see(START)
@@ -237,7 +293,9 @@ def toured(place, program):
         person.press("3", "Which disk is to be read")
         person.result(number_of(machine.screen(), "BLANK-5678"), "hash disk", "Speed of a disk")
         person.press("4", "Which log")
-        person.press("1" + (ENTER if "+Enter choose" in machine.screen() else ""), r"logs\\\S+\.log", "log")
+        person.press(
+            "1" + (ENTER if "+Enter choose" in machine.screen() else ""), r"logs\\\S+\.log", "log"
+        )
         person.press("b", "Which log")
         person.press("b", "Speed of a disk")
         person.press("5", "UEFI shell\\? y = yes")
@@ -259,20 +317,33 @@ def toured(place, program):
 
 
 def test_clone(toured):
-    assert re.search(r"-  NVMe .*FULL-1234", toured.seen["clone targets"]), toured.seen["clone targets"]
+    assert re.search(r"-  NVMe .*FULL-1234", toured.seen["clone targets"]), toured.seen[
+        "clone targets"
+    ]
     assert "ALL DATA on" in toured.seen["clone plan"]
-    assert "efi-img convert -p -n --no-verify serial=FULL-1234 serial=BLANK-5678" in toured.seen["clone plan"]
+    assert (
+        "efi-img convert -p -n --no-verify serial=FULL-1234 serial=BLANK-5678"
+        in toured.seen["clone plan"]
+    )
     assert "DONE" in toured.seen["clone"] and VERIFIED not in toured.seen["clone"]
     assert toured.blank.read_bytes() == toured.full.read_bytes()
 
 
 def test_a_list_that_is_longer_than_the_screen(toured):
-    assert "image00" not in toured.seen["second page"] and "many\\image33.qcow2" in toured.seen["describe"]
+    assert (
+        "image00" not in toured.seen["second page"]
+        and "many\\image33.qcow2" in toured.seen["describe"]
+    )
     assert "file format: qcow2" in toured.seen["describe"]
 
 
 def test_what_looks_and_measures(toured):
-    hashes = [re.search(r"\b[0-9a-f]{64}\b", toured.seen[name])[0] for name in ("hash", "hash disk")]
+    hashes = [
+        re.search(r"\b[0-9a-f]{64}\b", toured.seen[name])[0] for name in ("hash", "hash disk")
+    ]
     assert hashes == [hashlib.sha256(toured.full.read_bytes()).hexdigest()] * 2
-    assert "Images are identical." in toured.seen["compare"] and "Images are identical." in toured.seen["compare disk"]
+    assert (
+        "Images are identical." in toured.seen["compare"]
+        and "Images are identical." in toured.seen["compare disk"]
+    )
     assert "MB/s" in toured.seen["speed"] and "efi-img" in toured.seen["log"]

@@ -1,4 +1,7 @@
-"""The README's examples for the stick and the UEFI shell, as they are written there, in one boot."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The README's examples for the stick and the UEFI shell, as they are written there, in one boot.
+"""
 
 import os
 import re
@@ -27,9 +30,18 @@ def write_stick(place):
     (bin / "sudo").chmod(0o755)
     lines = BEFORE[0].lines
     assert lines[0] == "STICK=/dev/sdX"
-    subprocess.run(["sh", "-eu"], input="\n".join([f"STICK={stick}", *lines[1:]]),
-                   cwd=ROOT, text=True, check=True, env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "SETUP": "skip"}, stdout=subprocess.DEVNULL)
-    subprocess.run(["sh", "-eu"], input="\n".join(BEFORE[1].lines), cwd=place, text=True, check=True)
+    subprocess.run(
+        ["sh", "-eu"],
+        input="\n".join([f"STICK={stick}", *lines[1:]]),
+        cwd=ROOT,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "SETUP": "skip"},
+        stdout=subprocess.DEVNULL,
+    )
+    subprocess.run(
+        ["sh", "-eu"], input="\n".join(BEFORE[1].lines), cwd=place, text=True, check=True
+    )
     volume = Volume(stick, MIB, 126 * MIB)
     volume.remove("/EFI/BOOT/BOOTX64.EFI")  # or the shell would not come
     volume.put(place / "options.txt", "/options.txt")
@@ -40,13 +52,22 @@ def write_stick(place):
 def made(place):
     stick = write_stick(place)
     nvme = disks.make_disk(place / "nvme.img", 6 * MIB)
-    disks.write_gpt(nvme, [Partition(MIB, MIB, disks.LINUX, "boot"), Partition(ROOT_AT, 2 * MIB, disks.LINUX, "root")])
+    disks.write_gpt(
+        nvme,
+        [
+            Partition(MIB, MIB, disks.LINUX, "boot"),
+            Partition(ROOT_AT, 2 * MIB, disks.LINUX, "root"),
+        ],
+    )
     with open(nvme, "r+b") as file:
         file.seek(ROOT_AT)
         file.write(os.urandom(MIB))
     before = nvme.read_bytes()
-    drives = [Drive("usb", stick.image, "STICK-0001"), Drive("nvme", nvme, "NVME-0002"),
-              Drive("nvme", disks.make_disk(place / "nvme5.img", 8 * MIB), "NVME-0005")]
+    drives = [
+        Drive("usb", stick.image, "STICK-0001"),
+        Drive("nvme", nvme, "NVME-0002"),
+        Drive("nvme", disks.make_disk(place / "nvme5.img", 8 * MIB), "NVME-0005"),
+    ]
     said = []
     with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
@@ -60,7 +81,11 @@ def made(place):
 
 def test_every_line_works(made):
     for line, text, status in made["said"]:
-        assert status == 0 and not re.search(r"^efi-img: (?!serial=\S+: 0 writes|\S+: verified, identical to [^;\n]+;)", text, re.MULTILINE), f"{line}\n{text}"
+        assert status == 0 and not re.search(
+            r"^efi-img: (?!serial=\S+: 0 writes|\S+: verified, identical to [^;\n]+;)",
+            text,
+            re.MULTILINE,
+        ), f"{line}\n{text}"
 
 
 def test_the_images_are_what_was_captured(made):
@@ -71,6 +96,8 @@ def test_the_images_are_what_was_captured(made):
     for name in ("pc.qcow2", "checked.qcow2"):
         oracle.qemu_img("compare", "-f", "raw", "-F", "qcow2", place / "before.raw", place / name)
     assert (place / "nvme.img").read_bytes() == made["before"]
-    assert (place / "nvme5.img").read_bytes()[ROOT_AT:ROOT_AT + 2 * MIB] == made["before"][ROOT_AT:ROOT_AT + 2 * MIB]
+    assert (place / "nvme5.img").read_bytes()[ROOT_AT : ROOT_AT + 2 * MIB] == made["before"][
+        ROOT_AT : ROOT_AT + 2 * MIB
+    ]
     assert "virtual size: 50 GiB" in stick.get("/info.txt").decode("utf-16")
     assert stick.fsck() == ""

@@ -1,4 +1,8 @@
-"""What bad input gets: a clear error, exit code 1, nothing lost, no half-made file left. All in one boot from the shell."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+What bad input gets: a clear error, exit code 1, nothing lost, no half-made file left. All in
+one boot from the shell.
+"""
 
 import hashlib
 import json
@@ -20,16 +24,31 @@ REFUSED = {
     "exists-qcow2": (r"efi-img create -f qcow2 KEEP.BIN 1G", ["--force"]),
     "exists-directory": (r"efi-img create -f raw --force dir 1M", ["dir"]),
     "exists-protected": (r"efi-img create -f raw --force locked.bin 1M", ["locked.bin"]),
-    "own-backing": (r"efi-img create -f qcow2 --force -b base.qcow2 -F qcow2 base.qcow2", ["base.qcow2"]),
+    "own-backing": (
+        r"efi-img create -f qcow2 --force -b base.qcow2 -F qcow2 base.qcow2",
+        ["base.qcow2"],
+    ),
     "data-exists": (r"efi-img create -f qcow2 -o data_file=keep.bin new.qcow2 1M", ["keep.bin"]),
     # no room
     "large-raw": (r"efi-img create -f raw %small%\big.raw 64M", ["free"]),
-    "large-preallocation": (r"efi-img create -f qcow2 -o preallocation=full %small%\big.qcow2 64M", ["free"]),
-    "large-falloc": (r"efi-img create -f qcow2 -o preallocation=falloc %small%\big.qcow2 64M", ["free"]),
+    "large-preallocation": (
+        r"efi-img create -f qcow2 -o preallocation=full %small%\big.qcow2 64M",
+        ["free"],
+    ),
+    "large-falloc": (
+        r"efi-img create -f qcow2 -o preallocation=falloc %small%\big.qcow2 64M",
+        ["free"],
+    ),
     "large-force": (r"efi-img create -f raw --force %small%\kept.bin 64M", ["free"]),
-    "large-data": (r"efi-img create -f qcow2 -o data_file=store.raw,preallocation=full %small%\big.qcow2 64M", ["free"]),
+    "large-data": (
+        r"efi-img create -f qcow2 -o data_file=store.raw,preallocation=full %small%\big.qcow2 64M",
+        ["free"],
+    ),
     "4-gib": (r"efi-img create -f raw %large%\big.raw 4G", ["4294967295"]),
-    "5-gib": (r"efi-img create -f qcow2 -o preallocation=full %large%\big.qcow2 5G", ["4294967295"]),
+    "5-gib": (
+        r"efi-img create -f qcow2 -o preallocation=full %large%\big.qcow2 5G",
+        ["4294967295"],
+    ),
     "full": (r"efi-img create -f qcow2 %full%\x.qcow2 1G", []),
     "fills-up": (r"efi-img create -f raw %liar%\x.raw 30M", []),
     "crowded-root": (r"efi-img create -f raw %crowded%\x.raw 1k", []),
@@ -142,7 +161,10 @@ def make_damaged(place):
 
 
 def damage(damaged):
-    """After their first cluster, both go on in one that does not exist. (mtools does not touch such a volume any more.)"""
+    """
+    After their first cluster, both go on in one that does not exist. (mtools does not touch
+    such a volume any more.)
+    """
     for name in ("BROKEN     ", "SHORT~1 QCO"):
         damage_chain(damaged, name)
 
@@ -156,7 +178,9 @@ def damage_chain(damaged, name):
         entry = content.index(name.encode(), reserved * block + fats * fat_bytes)
         cluster = struct.unpack_from("<H", content, entry + 26)[0]
         for copy in range(fats):
-            struct.pack_into("<H", content, reserved * block + copy * fat_bytes + 2 * cluster, 0xFFF0 - 0x10)
+            struct.pack_into(
+                "<H", content, reserved * block + copy * fat_bytes + 2 * cluster, 0xFFF0 - 0x10
+            )
         file.seek(0)
         file.write(content)
 
@@ -201,14 +225,34 @@ def made(place, make_stick):
     damage(volumes["damaged"])
     digests = {name: digest(volumes[name].image) for name in UNTOUCHED}
 
-    # Of a read-only virtio-blk disk the firmware knows, of a read-only SCSI disk it does not: there the write fails.
-    buses = {"small": "nvme", "large": "virtio-blk", "full": "ahci", "liar": "ahci", "crowded": "usb", "sealed": "virtio-blk",
-             "secret": "virtio-scsi", "damaged": "virtio-blk"}
+    # Of a read-only virtio-blk disk the firmware knows, of a read-only SCSI disk it does not: there
+    # the write fails.
+    buses = {
+        "small": "nvme",
+        "large": "virtio-blk",
+        "full": "ahci",
+        "liar": "ahci",
+        "crowded": "usb",
+        "sealed": "virtio-blk",
+        "secret": "virtio-scsi",
+        "damaged": "virtio-blk",
+    }
     drives = [Drive("usb", stick.image)]
-    drives += [Drive(bus, volumes[name].image, read_only=name in ("sealed", "secret")) for name, bus in buses.items()]
+    drives += [
+        Drive(bus, volumes[name].image, read_only=name in ("sealed", "secret"))
+        for name, bus in buses.items()
+    ]
     batch.boot(Machine(place / "machine", drives))
-    return SimpleNamespace(steps=steps, sealed_info=sealed_info, after=after, largest=largest, volumes=volumes, stick=stick,
-                           names=names, digests=digests)
+    return SimpleNamespace(
+        steps=steps,
+        sealed_info=sealed_info,
+        after=after,
+        largest=largest,
+        volumes=volumes,
+        stick=stick,
+        names=names,
+        digests=digests,
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -243,7 +287,11 @@ def test_volume_is_unchanged(made, name):
 
 def test_full_volume_is_sound_again(made):
     """fsck may find the free count in FSInfo wrong, as it was, and nothing else."""
-    found = [line for line in made.volumes["liar"].fsck().splitlines() if "lost" in line.lower() or "cluster chain" in line.lower()]
+    found = [
+        line
+        for line in made.volumes["liar"].fsck().splitlines()
+        if "lost" in line.lower() or "cluster chain" in line.lower()
+    ]
     assert not found
 
 
@@ -258,7 +306,8 @@ def test_the_largest_file_of_fat_can_be_made(made):
     assert (made.largest.status, made.largest.err, made.largest.out) == (0, "", "")
     large = made.volumes["large"]
     assert "4 294 966 784" in disks.run("mdir", "-i", large.drive, "::/largest.raw")
-    # fsck.fat adds the length of its clusters up in 32 bits, and finds 0. Without the file, it has to find all of them free.
+    # fsck.fat adds the length of its clusters up in 32 bits, and finds 0. Without the file, it has
+    # to find all of them free.
     large.remove("/largest.raw")
     assert large.fsck() == ""
 
@@ -271,4 +320,8 @@ def test_an_image_on_a_read_only_disk_can_be_looked_at(made):
 def test_what_fits_still_works_afterwards(made, place):
     assert (made.after.status, made.after.err) == (0, "")
     oracle.qemu_img("create", "-q", "-f", "qcow2", place / "fine.reference", "1T")
-    oracle.check_same(made.volumes["small"].copy_out("/fine.qcow2", place / "fine.qcow2"), place / "fine.reference", "qcow2")
+    oracle.check_same(
+        made.volumes["small"].copy_out("/fine.qcow2", place / "fine.qcow2"),
+        place / "fine.reference",
+        "qcow2",
+    )

@@ -1,4 +1,8 @@
-"""The power fails while a disk is captured, and while an image is restored: --resume goes on, and the result is whole."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The power fails while a disk is captured, and while an image is restored: --resume goes on, and
+the result is whole.
+"""
 
 import random
 import re
@@ -34,7 +38,9 @@ def has_checkpoint(stick, name):
 
 @pytest.fixture(scope="module")
 def ended(place, make_stick):
-    """What was said along the way; the captured image, the source and the target are on the host then."""
+    """
+    What was said along the way; the captured image, the source and the target are on the host then.
+    """
     content = random.Random(7).randbytes(SIZE)
     stick = make_stick()
     images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in ("SOURCE", "TARGET")}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """scripts/run-job, as the README has it for CI."""
 
 import os
@@ -17,7 +18,14 @@ import schemas  # noqa: E402  (found through the line above)
 
 
 def run(place, command):
-    return subprocess.run(["bash", "-euc", command], cwd=place, capture_output=True, text=True, timeout=1800, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    return subprocess.run(
+        ["bash", "-euc", command],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
 
 
 def block(language):
@@ -39,12 +47,26 @@ def test_as_in_the_readme(folder):
     done = run(folder, block("sh"))
     assert done.returncode == 0, done.stdout + done.stderr
     oracle.qemu_img("check", folder / "result" / "system.qcow2")
-    oracle.qemu_img("compare", "-f", "raw", "-F", "qcow2", folder / "system.img", folder / "result" / "system.qcow2")
+    oracle.qemu_img(
+        "compare",
+        "-f",
+        "raw",
+        "-F",
+        "qcow2",
+        folder / "system.img",
+        folder / "result" / "system.qcow2",
+    )
     assert (folder / "copy.img").read_bytes() == (folder / "system.img").read_bytes()
     events = schemas.events((folder / "result/efi-img/logs/0001.jsonl").read_text())
-    assert events[-1]["exit"] == 0 and "The job is done." in (folder / "result/efi-img/logs/0001.log").read_text()
+    assert (
+        events[-1]["exit"] == 0
+        and "The job is done." in (folder / "result/efi-img/logs/0001.log").read_text()
+    )
     assert schemas.events(done.stdout) == events
-    assert sorted(path.name for path in (folder / "result").iterdir()) == ["efi-img", "system.qcow2"]
+    assert sorted(path.name for path in (folder / "result").iterdir()) == [
+        "efi-img",
+        "system.qcow2",
+    ]
 
 
 def test_the_workflow_in_the_readme(folder):
@@ -58,19 +80,31 @@ def test_files_and_a_failure(folder):
     (folder / "given").mkdir()
     oracle.qemu_img("create", "-q", "-f", "qcow2", folder / "given" / "a.qcow2", "1M")
     (folder / "given" / "data.raw").write_bytes(random.Random(9).randbytes(MIB))
-    (folder / "failing.txt").write_text("#efi-img job 1\nresize in\\a.qcow2 2M\ncreate here.raw 1M\nconvert -n in\\data.raw serial=S\ncreate never.raw 1M\n")
+    (folder / "failing.txt").write_text(
+        "#efi-img job 1\nresize in\\a.qcow2 2M\ncreate here.raw 1M\nconvert -n in\\data.raw serial=S\ncreate never.raw 1M\n"
+    )
     (folder / "small.img").write_bytes(bytes(4096))
-    done = run(folder, "efi-img/scripts/run-job -q -s 128 -f given=in -d small.img,serial=S,bus=usb -o failed - < failing.txt")
+    done = run(
+        folder,
+        "efi-img/scripts/run-job -q -s 128 -f given=in -d small.img,serial=S,bus=usb -o failed - < failing.txt",
+    )
     assert done.returncode == 13, done.stdout + done.stderr
     assert oracle.info(folder / "failed/in/a.qcow2")["virtual-size"] == 2 * MIB
     assert (folder / "failed/here.raw").exists() and not (folder / "failed/never.raw").exists()
     assert schemas.events((folder / "failed/efi-img/logs/0001.jsonl").read_text())[-1]["line"] == 4
 
 
-@pytest.mark.parametrize("words, said", [
-    ("", "the following arguments are required: JOB"), ("none.txt", "none.txt"), ("-d none.img failing.txt", "none.img is not there"),
-    ("-d small.img,sn=1 failing.txt", "sn=1 is none of serial="), ("-f none failing.txt", "none is not there"), ("-s 5 failing.txt", "at least 128 MiB"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("", "the following arguments are required: JOB"),
+        ("none.txt", "none.txt"),
+        ("-d none.img failing.txt", "none.img is not there"),
+        ("-d small.img,sn=1 failing.txt", "sn=1 is none of serial="),
+        ("-f none failing.txt", "none is not there"),
+        ("-s 5 failing.txt", "at least 128 MiB"),
+    ],
+)
 def test_what_is_wrong(folder, words, said):
     (folder / "failing.txt").touch()
     (folder / "small.img").touch()

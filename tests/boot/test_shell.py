@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
 r"""
-What the UEFI shell does with it: redirections, pipes, scripts, its own help, completed names, screenfuls. The stick is the
-one of make usb, with the manual and the script that are on it.
+What the UEFI shell does with it: redirections, pipes, scripts, its own help, completed names,
+screenfuls. The stick is the one of make usb, with the manual and the script that are on it.
 """
 
 import json
@@ -19,13 +20,31 @@ from rig.shell import Batch, Shell
 SCRIPTS = {
     "codes.nsh": [
         "@echo -off",
-        "efi-img info missing.qcow2", "if %lasterror% == 1 then", "  echo one", "endif",
-        "efi-img check -f raw small.raw", "if %lasterror% == 0x3F then", "  echo sixty-three", "endif",
-        "efi-img convert -n small.raw serial=DISK", "if %lasterror% == 0xC then", "  echo twelve", "endif",
-        "efi-img compare -q small.raw dir\\other.raw", "if not %lasterror% == 0 then", "  echo different", "endif",
-        "efi-img compare -q small.raw small.raw", "if %lasterror% == 0 then", "  echo none", "endif",
+        "efi-img info missing.qcow2",
+        "if %lasterror% == 1 then",
+        "  echo one",
+        "endif",
+        "efi-img check -f raw small.raw",
+        "if %lasterror% == 0x3F then",
+        "  echo sixty-three",
+        "endif",
+        "efi-img convert -n small.raw serial=DISK",
+        "if %lasterror% == 0xC then",
+        "  echo twelve",
+        "endif",
+        "efi-img compare -q small.raw dir\\other.raw",
+        "if not %lasterror% == 0 then",
+        "  echo different",
+        "endif",
+        "efi-img compare -q small.raw small.raw",
+        "if %lasterror% == 0 then",
+        "  echo none",
+        "endif",
     ],
-    "pipe.nsh": ["@echo -off", 'efi-img info small.raw | parse -s 0 "virtual size" 1'],  # the line that begins so
+    "pipe.nsh": [
+        "@echo -off",
+        'efi-img info small.raw | parse -s 0 "virtual size" 1',
+    ],  # the line that begins so
     "long.nsh": [r"efi-img create -f raw fs1:\long.raw 3G", "echo THE SCRIPT WENT ON"],
 }
 
@@ -45,7 +64,8 @@ def stick(place, program):
     return stick
 
 
-# ---- what is redirected, and what a script sees ---------------------------------------------------------------------------
+# ---- what is redirected, and what a script sees ----
+
 
 @pytest.fixture(scope="module")
 def done(place, stick):
@@ -72,11 +92,18 @@ def done(place, stick):
         "capture nothing": "capture serial=DISK",
     }
     steps = {name: batch.run(line) for name, line in lines.items()}
-    for line in (r"efi-img info small.raw >a \ascii.txt", r"efi-img hash small.raw >>a \ascii.txt", r"efi-img info small.raw >v infos",
-                 r"echo %infos% >a \variable.txt", r"efi-img info --output=json small.raw > \info.json",
-                 r"efi-img list --output=json >a \list.json"):
+    for line in (
+        r"efi-img info small.raw >a \ascii.txt",
+        r"efi-img hash small.raw >>a \ascii.txt",
+        r"efi-img info small.raw >v infos",
+        r"echo %infos% >a \variable.txt",
+        r"efi-img info --output=json small.raw > \info.json",
+        r"efi-img list --output=json >a \list.json",
+    ):
         batch.do(line)
-    batch.boot(Machine(place / "batch", [Drive("usb", stick.image, "STICK"), Drive("ahci", disk, "DISK")]))
+    batch.boot(
+        Machine(place / "batch", [Drive("usb", stick.image, "STICK"), Drive("ahci", disk, "DISK")])
+    )
     return steps
 
 
@@ -93,10 +120,15 @@ def test_results_go_where_they_are_redirected(done, stick):
 
 
 def test_errors_and_progress_do_not(done):
-    assert done["missing"].out == "" and re.fullmatch(r"efi-img: .*missing\.raw: .*\n", done["missing"].err)
+    assert done["missing"].out == "" and re.fullmatch(
+        r"efi-img: .*missing\.raw: .*\n", done["missing"].err
+    )
     assert done["missing"].status == 1
     assert done["progress"].out == "" and done["progress"].err.startswith("    (0.00/100%) copying")
-    assert done["compare"].out == "Images are identical.\n" and "(100.00/100%) comparing" in done["compare"].err
+    assert (
+        done["compare"].out == "Images are identical.\n"
+        and "(100.00/100%) comparing" in done["compare"].err
+    )
     assert done["mistyped"].out == "" and "did you mean convert?" in done["mistyped"].err
 
 
@@ -105,13 +137,23 @@ def test_results_go_through_a_pipe(done):
 
 
 def test_scripts_see_the_exit_codes(done):
-    words = [line for line in done["codes"].out.splitlines() if line in ("one", "sixty-three", "twelve", "different", "none")]
-    assert words == ["one", "sixty-three", "twelve", "different", "none"], done["codes"].out + done["codes"].err
+    words = [
+        line
+        for line in done["codes"].out.splitlines()
+        if line in ("one", "sixty-three", "twelve", "different", "none")
+    ]
+    assert words == ["one", "sixty-three", "twelve", "different", "none"], (
+        done["codes"].out + done["codes"].err
+    )
 
 
 def test_the_shell_has_its_help(done):
     overview = done["overview"].out.strip()
-    assert done["help"].status == 0 and overview in done["help"].out and "efi-img - disks and disk images" in done["help"].out
+    assert (
+        done["help"].status == 0
+        and overview in done["help"].out
+        and "efi-img - disks and disk images" in done["help"].out
+    )
     assert done["question"].out == done["help"].out
     assert done["section"].out.strip() == done["convert"].out.strip()
     for step in ("help", "section"):
@@ -120,7 +162,9 @@ def test_the_shell_has_its_help(done):
 
 def test_the_script_on_the_stick_captures_and_verifies(done, place, stick):
     step = done["capture"]
-    assert step.status == 0 and step.out.splitlines()[-1].endswith(r"\pc.qcow2 is serial=DISK, checked."), step.out + step.err
+    assert step.status == 0 and step.out.splitlines()[-1].endswith(
+        r"\pc.qcow2 is serial=DISK, checked."
+    ), (step.out + step.err)
     assert re.search(r"pc\.qcow2: OK$", step.out, re.MULTILINE)
     oracle.check_image(stick.copy_out("/pc.qcow2", place / "pc.qcow2"), "qcow2")
     oracle.qemu_img("compare", "-f", "raw", "-F", "qcow2", place / "disk.img", place / "pc.qcow2")
@@ -129,11 +173,18 @@ def test_the_script_on_the_stick_captures_and_verifies(done, place, stick):
 def test_the_script_on_the_stick_fails_with_the_exit_code(done):
     """The image is there already: the second run touches nothing, and says so."""
     step = done["capture again"]
-    assert step.status == 1 and "exists" in step.err and step.out.splitlines()[-1] == "serial=DISK could not be captured."
-    assert done["capture nothing"].status == 1 and "usage: capture DISK IMAGE" in done["capture nothing"].out
+    assert (
+        step.status == 1
+        and "exists" in step.err
+        and step.out.splitlines()[-1] == "serial=DISK could not be captured."
+    )
+    assert (
+        done["capture nothing"].status == 1
+        and "usage: capture DISK IMAGE" in done["capture nothing"].out
+    )
 
 
-# ---- at the keyboard ------------------------------------------------------------------------------------------------------
+# ---- at the keyboard ----
 
 PAGE = "ENTER"  # what the shell says at the end of a screenful
 
@@ -152,8 +203,11 @@ def typed(place, stick, done):
             machine.send(f"efi-img info {keys}")
             machine.send(ENTER)
             typed[name] = shell.prompt(), shell.status()
-        for name, line in (("volume", r"FS0:\EFI-IMG.EFI info FS0:\DIR\OTHER.RAW"), ("quoted", r'efi-img info "fs0:\with space.raw"'),
-                           ("current", r"efi-img info .\small.raw")):
+        for name, line in (
+            ("volume", r"FS0:\EFI-IMG.EFI info FS0:\DIR\OTHER.RAW"),
+            ("quoted", r'efi-img info "fs0:\with space.raw"'),
+            ("current", r"efi-img info .\small.raw"),
+        ):
             typed[name] = shell.run(line), shell.status()
         interrupt(machine, shell, drives[1].gate, typed)
         page(machine, shell, typed)
@@ -162,7 +216,10 @@ def typed(place, stick, done):
 
 
 def interrupt(machine, shell, gate, typed):
-    """Ctrl-C during the first command of a script. One that had started this script would go on: the shell forgets it so soon."""
+    """
+    Ctrl-C during the first command of a script. One that had started this script would go on:
+    the shell forgets it so soon.
+    """
     gate.crawl(8 * MIB)
     shell.type("long.nsh")
     with machine.stopped_at(gate):
@@ -171,7 +228,9 @@ def interrupt(machine, shell, gate, typed):
 
 
 def page(machine, shell, typed):
-    """A help of several screens: one of them, then q; and that the next command has it off again."""
+    """
+    A help of several screens: one of them, then q; and that the next command has it off again.
+    """
     shell.type("efi-img help -b convert")
     machine.expect(PAGE)
     typed["first screen"] = machine.console.before
@@ -183,8 +242,17 @@ def page(machine, shell, typed):
     typed["after"] = shell.run("efi-img help convert"), shell.status()
 
 
-@pytest.mark.parametrize("name, file", [("relative", "small.raw"), ("directory", "other.raw"), ("space", "with space.raw"), ("volume", "OTHER.RAW"),
-                                        ("quoted", "with space.raw"), ("current", "small.raw")])
+@pytest.mark.parametrize(
+    "name, file",
+    [
+        ("relative", "small.raw"),
+        ("directory", "other.raw"),
+        ("space", "with space.raw"),
+        ("volume", "OTHER.RAW"),
+        ("quoted", "with space.raw"),
+        ("current", "small.raw"),
+    ],
+)
 def test_names_as_the_shell_has_them(typed, name, file):
     text, status = typed[name]
     assert status == 0 and re.search(rf"image: .*{re.escape(file)}\n", text), text
@@ -197,7 +265,10 @@ def test_ctrl_c_stops_the_script(typed):
 
 
 def test_screenfuls(typed):
-    assert "Usage: efi-img convert" in typed["first screen"] and "--resume" not in typed["first screen"]
+    assert (
+        "Usage: efi-img convert" in typed["first screen"]
+        and "--resume" not in typed["first screen"]
+    )
     assert "Usage:" not in typed["second screen"] and len(typed["second screen"].splitlines()) <= 50
     assert "Exit codes:" not in typed["left"]
     assert "Exit codes:" in typed["after"][0] and typed["after"][1] == 0

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
 r"""
-What stops a job, and what does not: real keys, while a disk is captured from the menu and by a job on the stick. Esc does
-not, from a keyboard or from a serial line, nor do the keys of which the firmware's terminal makes Esc (F1, F5, Delete,
-Alt-x). Ctrl-C asks; the copying goes on meanwhile. A result stays until Enter. The captures are from slow disks, and are
-stopped before their end.
+What stops a job, and what does not: real keys, while a disk is captured from the menu and by a job
+on the stick. Esc does not, from a keyboard or from a serial line, nor do the keys of which the
+firmware's terminal makes Esc (F1, F5, Delete, Alt-x). Ctrl-C asks; the copying goes on meanwhile. A
+result stays until Enter. The captures are from slow disks, and are stopped before their end.
 """
 
 import re
@@ -18,8 +19,14 @@ from rig.machine import CTRL_C, ENTER, ESCAPE, Drive, Machine
 START, ASKED, RUNNING = "What is to be done", r"Stop\? y = yes", "Running; Ctrl-C"
 SIZE = 96 * MIB
 RATE = MIB  # bytes per second
-KEYS = {"Esc": ESCAPE, "F1": ESCAPE + "OP", "F5": ESCAPE + "[15~", "Delete": ESCAPE + "[3~", "Alt-x": ESCAPE + "x",
-        "q, y and Enter": "qy" + ENTER}
+KEYS = {
+    "Esc": ESCAPE,
+    "F1": ESCAPE + "OP",
+    "F5": ESCAPE + "[15~",
+    "Delete": ESCAPE + "[3~",
+    "Alt-x": ESCAPE + "x",
+    "q, y and Enter": "qy" + ENTER,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,9 @@ def percent(screen):
 
 
 def further(machine):
-    """Waits until the copy is further than it is now, so that keys that were sent before have been met."""
+    """
+    Waits until the copy is further than it is now, so that keys that were sent before have been met.
+    """
     before = percent(machine.screen())
     while percent(machine.screen()) < before + 1:
         machine.see(r"/100%\)")
@@ -48,8 +57,14 @@ def number_of(screen, what):
 
 
 def begin_capture(machine):
-    for keys, until in (("2", "Which disk is to be read"), ("{FULL-1234}", "A number changes it"), (ENTER, "On which volume"),
-                        ("{EFI-IMG}", "Where is the new image"), ("1", "FULL-1234"), (ENTER, "to start")):
+    for keys, until in (
+        ("2", "Which disk is to be read"),
+        ("{FULL-1234}", "A number changes it"),
+        (ENTER, "On which volume"),
+        ("{EFI-IMG}", "Where is the new image"),
+        ("1", "FULL-1234"),
+        (ENTER, "to start"),
+    ):
         wanted = re.fullmatch("{(.*)}", keys)
         machine.send(number_of(machine.screen(), wanted[1]) if wanted else keys)
         machine.see(until)
@@ -94,7 +109,9 @@ def test_no_other_key_stops_or_asks(menu, name):
 
 
 def test_ctrl_c_asks_and_the_copy_goes_on(menu):
-    assert re.search(ASKED, menu["asked, further"]) and percent(menu["asked, further"]) > percent(menu["asked"])
+    assert re.search(ASKED, menu["asked, further"]) and percent(menu["asked, further"]) > percent(
+        menu["asked"]
+    )
 
 
 @pytest.mark.parametrize("name", ["no", "no answer"])
@@ -104,7 +121,9 @@ def test_without_a_yes_it_goes_on(menu, name):
 
 def test_yes_stops_it(menu):
     words = " ".join(menu["result"].split())  # in lines of the screen
-    assert "NOT DONE: EXIT CODE 15" in words and "stopped before all of it was copied" in words, menu["result"]
+    assert (
+        "NOT DONE: EXIT CODE 15" in words and "stopped before all of it was copied" in words
+    ), menu["result"]
 
 
 def test_the_result_stays_until_enter(menu):
@@ -116,7 +135,10 @@ def job(place, drives):
     """The same of a job, whose screen is a serial line alone: steps of ten percent."""
     stick = Volume(drives[0].image, MIB, 126 * MIB)
     stick.mkdir("/efi-img") if "efi-img" not in stick.names() else None
-    stick.put(b"#efi-img job 1\r\nconvert -p -c -O qcow2 serial=FULL-1234 job.qcow2\r\non-failure wait\r\n", "/efi-img/job.txt")
+    stick.put(
+        b"#efi-img job 1\r\nconvert -p -c -O qcow2 serial=FULL-1234 job.qcow2\r\non-failure wait\r\n",
+        "/efi-img/job.txt",
+    )
     seen = SimpleNamespace()
     with Machine(place / "job", drives, deadline=300) as machine:
         machine.expect(r"\(0\.00/100%\) copying")
@@ -136,5 +158,7 @@ def job(place, drives):
 
 
 def test_a_job_asks_as_well(job):
-    assert "stopped before all of it was copied" in job.text and "exit code 15" in job.text, job.text
+    assert (
+        "stopped before all of it was copied" in job.text and "exit code 15" in job.text
+    ), job.text
     assert "job.qcow2.resume" in job.names

@@ -1,4 +1,8 @@
-"""A capture that was stopped: in firmware, too, it is no image for any command, its journal is safe, and --resume completes it."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A capture that was stopped: in firmware, too, it is no image for any command, its journal is
+safe, and --resume completes it.
+"""
 
 import random
 from types import SimpleNamespace
@@ -35,18 +39,29 @@ REFUSES = {
 def ended(place, make_stick):
     content = random.Random(11).randbytes(SIZE)
     stick = make_stick()
-    for file, bytes_of in (("/small.raw", bytes(MIB)), ("/alone.qcow2.resume.new", PRECIOUS), ("/nul.qcow2.resume", PRECIOUS)):
+    for file, bytes_of in (
+        ("/small.raw", bytes(MIB)),
+        ("/alone.qcow2.resume.new", PRECIOUS),
+        ("/nul.qcow2.resume", PRECIOUS),
+    ):
         stick.put(bytes_of, file)
     images = {name: disks.make_disk(place / f"{name}.img", SIZE) for name in ("SOURCE", "TARGET")}
     images["SOURCE"].write_bytes(content)
     source = Drive("usb", images["SOURCE"], "SOURCE", gate=Gate())
-    drives = [Drive("nvme", stick.image, "STICK"), source, Drive("ahci", images["TARGET"], "TARGET")]
+    drives = [
+        Drive("nvme", stick.image, "STICK"),
+        source,
+        Drive("ahci", images["TARGET"], "TARGET"),
+    ]
     said = {}
     with Machine(place / "machine", drives) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
         for name in ("alone", "nul"):
-            said[name] = shell.run(f"efi-img convert -O qcow2 serial=SOURCE {name}.qcow2"), shell.status()
+            said[name] = (
+                shell.run(f"efi-img convert -O qcow2 serial=SOURCE {name}.qcow2"),
+                shell.status(),
+            )
         source.gate.crawl(8 * MIB)
         shell.type(CAPTURE)
         with machine.stopped_at(source.gate):
@@ -65,13 +80,24 @@ def ended(place, make_stick):
         said["then"] = shell.run("ls -b")
         shell.power_off()
     (place / "half.raw").write_bytes(stick.get("/half.raw"))
-    return SimpleNamespace(said=said, content=content, images=images, stick=stick, half=half, journal=journal, image=place / "half.raw")
+    return SimpleNamespace(
+        said=said,
+        content=content,
+        images=images,
+        stick=stick,
+        half=half,
+        journal=journal,
+        image=place / "half.raw",
+    )
 
 
 def test_it_says_what_it_is(ended):
     said, status = ended.said["stopped"]
     assert status == STOPPED and "with --resume goes on from there" in said
-    assert ended.half.startswith(b"efi-img: this disk image is not finished\n") and ended.half[510:512] != b"\x55\xaa"
+    assert (
+        ended.half.startswith(b"efi-img: this disk image is not finished\n")
+        and ended.half[510:512] != b"\x55\xaa"
+    )
     assert b'"journal-version": 2' in ended.journal and b'"done": 0,' not in ended.journal
 
 
@@ -92,7 +118,9 @@ def test_nothing_was_touched(ended):
     assert ended.images["TARGET"].read_bytes() == bytes(SIZE)
 
 
-@pytest.mark.parametrize("name, file", [("alone", "/alone.qcow2.resume.new"), ("nul", "/nul.qcow2.resume")])
+@pytest.mark.parametrize(
+    "name, file", [("alone", "/alone.qcow2.resume.new"), ("nul", "/nul.qcow2.resume")]
+)
 def test_foreign_files(ended, name, file):
     said, status = ended.said[name]
     assert status == 1 and "something else" in said

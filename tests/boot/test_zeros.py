@@ -1,4 +1,8 @@
-"""NVMe disks are told to make zeros, instead of being sent them: those that do, those that fail, and those that only say that they did."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+NVMe disks are told to make zeros, instead of being sent them: those that do, those that fail,
+and those that only say that they did.
+"""
 
 import os
 import random
@@ -20,8 +24,15 @@ DATA = ((0, 3 * MIB // 2), (10 * MIB + 64 * KIB, 300_000), (30 * MIB, 2 * MIB))
 WITH_DATA = {0, 1, 10, 30, 31}
 
 # Each disk: bus, sector size, what of it fails.
-DISKS = {"NVME": ("nvme", 512, ()), "NVME4K": ("nvme", 4096, ()), "CLONE": ("nvme", 512, ()), "FAILS": ("nvme", 512, (("write-zeroes", None),)),
-         "LIES": ("nvme", 512, ()), "WRITTEN": ("nvme", 512, ()), "SATA": ("ahci", 512, ())}
+DISKS = {
+    "NVME": ("nvme", 512, ()),
+    "NVME4K": ("nvme", 4096, ()),
+    "CLONE": ("nvme", 512, ()),
+    "FAILS": ("nvme", 512, (("write-zeroes", None),)),
+    "LIES": ("nvme", 512, ()),
+    "WRITTEN": ("nvme", 512, ()),
+    "SATA": ("ahci", 512, ()),
+}
 ABLE = ("NVME", "NVME4K", "CLONE")
 
 
@@ -60,11 +71,18 @@ def made(place, make_stick):
             continue
         source_name = "serial=NVME" if name == "CLONE" else "image.qcow2"
         option = "-S 0 " if name == "WRITTEN" else ""  # wants all of it written
-        steps[name] = batch.run(f"efi-img.efi convert -n --no-verify {option}{source_name} serial={name} --erase={name}")
+        steps[name] = batch.run(
+            f"efi-img.efi convert -n --no-verify {option}{source_name} serial={name} --erase={name}"
+        )
     batch.do("load lying.efi")
-    steps["LIES"] = batch.run("efi-img.efi convert -n --no-verify image.qcow2 serial=LIES --erase=LIES")
+    steps["LIES"] = batch.run(
+        "efi-img.efi convert -n --no-verify image.qcow2 serial=LIES --erase=LIES"
+    )
     drives = [Drive("usb", stick.image, "STICK")]
-    drives += [Drive(bus, targets[name], name, block, keeps_zeros=True, faults=faults) for name, (bus, block, faults) in DISKS.items()]
+    drives += [
+        Drive(bus, targets[name], name, block, keeps_zeros=True, faults=faults)
+        for name, (bus, block, faults) in DISKS.items()
+    ]
     batch.boot(Machine(place / "machine", drives))
     return SimpleNamespace(steps=steps, source=source, targets=targets)
 

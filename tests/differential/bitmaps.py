@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Bitmaps as they are in a qcow2 file, read by the specification; and as QEMU reads them."""
 
 import json
@@ -6,7 +7,7 @@ import subprocess
 
 from oracle import HANG_SECONDS
 
-OFFSET = 0x00fffffffffffe00
+OFFSET = 0x00FFFFFFFFFFFE00
 EXTENSION = 0x23852875
 
 
@@ -18,10 +19,10 @@ class Qcow2:
         self.size = self.number(24)
 
     def number(self, at, n=8):
-        return int.from_bytes(self.data[at:at + n], "big")
+        return int.from_bytes(self.data[at : at + n], "big")
 
     def put(self, at, value, n=8):
-        self.data[at:at + n] = value.to_bytes(n, "big")
+        self.data[at : at + n] = value.to_bytes(n, "big")
 
     def save(self):
         self.path.write_bytes(self.data)
@@ -44,7 +45,7 @@ class Qcow2:
         found, entry = {}, self.number(at + 16)
         for _ in range(self.number(at, 4)):
             extra, name = self.number(entry + 20, 4), self.number(entry + 18, 2)
-            found[self.data[entry + 24 + extra:entry + 24 + extra + name].decode()] = entry
+            found[self.data[entry + 24 + extra : entry + 24 + extra + name].decode()] = entry
             entry += (24 + extra + name + 7) // 8 * 8
         return found
 
@@ -59,14 +60,20 @@ class Qcow2:
         for i in range(self.number(entry + 8, 4)):
             at = self.number(self.number(entry) + 8 * i)
             offset = at & OFFSET
-            cluster = self.data[offset:offset + self.cluster] if offset else (b"\xff" if at & 1 else b"\0") * self.cluster
+            cluster = (
+                self.data[offset : offset + self.cluster]
+                if offset
+                else (b"\xff" if at & 1 else b"\0") * self.cluster
+            )
             value += cluster.ljust(self.cluster, b"\0")
         return {i for i in range(n) if value[i // 8] >> i % 8 & 1}
 
     def bitmaps(self):
         """Everything about each: (name, flags, granularity, bits)."""
-        return [(name, self.number(entry + 12, 4), 1 << self.data[entry + 17], self.bits(entry))
-                for name, entry in self.entries().items()]
+        return [
+            (name, self.number(entry + 12, 4), 1 << self.data[entry + 17], self.bits(entry))
+            for name, entry in self.entries().items()
+        ]
 
 
 def bitmaps(path):
@@ -90,15 +97,30 @@ def wait_for_server(server, line):
 def bits_by_qemu(path, name, granularity):
     """The same, as QEMU exports it over NBD."""
     line = path.parent / "socket"
-    server = subprocess.Popen(["qemu-nbd", "-t", "-r", "-f", "qcow2", "-B", name, "-k", str(line), str(path)])
+    server = subprocess.Popen(
+        ["qemu-nbd", "-t", "-r", "-f", "qcow2", "-B", name, "-k", str(line), str(path)]
+    )
     try:
         wait_for_server(server, line)
         done = subprocess.run(
-            ["qemu-img", "map", "--output=json", "--image-opts", "driver=nbd,server.type=unix,"
-             f"server.path={line},x-dirty-bitmap=qemu:dirty-bitmap:{name}"], capture_output=True, timeout=HANG_SECONDS)
+            [
+                "qemu-img",
+                "map",
+                "--output=json",
+                "--image-opts",
+                "driver=nbd,server.type=unix,"
+                f"server.path={line},x-dirty-bitmap=qemu:dirty-bitmap:{name}",
+            ],
+            capture_output=True,
+            timeout=HANG_SECONDS,
+        )
         assert done.returncode == 0, done.stderr
-        return {i for e in json.loads(done.stdout) if not e["data"]
-                for i in range(e["start"] // granularity, -(-(e["start"] + e["length"]) // granularity))}
+        return {
+            i
+            for e in json.loads(done.stdout)
+            if not e["data"]
+            for i in range(e["start"] // granularity, -(-(e["start"] + e["length"]) // granularity))
+        }
     finally:
         server.terminate()
         server.wait()

@@ -1,4 +1,8 @@
-"""qcow2 images that are sound, and what can be wrong in them: for the tests of check and of its repairs."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+qcow2 images that are sound, and what can be wrong in them: for the tests of check and of its
+repairs.
+"""
 
 from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
@@ -12,7 +16,10 @@ def both(folder, *args):
 
 
 def assert_same_check(folder, name, expected=None):
-    """Equal exit codes, equal summary, equal JSON; *expected* is the exit code that makes the test worth its name."""
+    """
+    Equal exit codes, equal summary, equal JSON; *expected* is the exit code that makes the test
+    worth its name.
+    """
     for style in ("human", "json"):
         ours, theirs = both(folder, f"--output={style}", name)
         assert (ours.code, ours.out) == (theirs.code, theirs.out), ours.err + "\n---\n" + theirs.err
@@ -36,18 +43,18 @@ class Image:
         self.reftable = self.get(48)
 
     def get(self, at, n=8):
-        return int.from_bytes(self.bytes[at:at + n], "big")
+        return int.from_bytes(self.bytes[at : at + n], "big")
 
     def put(self, at, value, n=8):
         if len(self.bytes) < at + n:
             self.bytes += bytes(at + n - len(self.bytes))
-        self.bytes[at:at + n] = value.to_bytes(n, "big")
+        self.bytes[at : at + n] = value.to_bytes(n, "big")
 
     def save(self):
         self.path.write_bytes(self.bytes)
 
     def offset_at(self, at):
-        return self.get(at) & 0x00fffffffffffe00
+        return self.get(at) & 0x00FFFFFFFFFFFE00
 
     def l1_entry(self):
         """Of the first L2 table."""
@@ -57,7 +64,9 @@ class Image:
         """Where the L2 entries with data are, in the first table."""
         table, step = self.offset_at(self.l1_entry()), 16 if self.extended else 8
         places = range(table, table + self.cluster, step)
-        return [at for at in places if self.get(at) and bool(self.get(at) & COMPRESSED) == compressed]
+        return [
+            at for at in places if self.get(at) and bool(self.get(at) & COMPRESSED) == compressed
+        ]
 
     def refcount_place(self, cluster):
         """Byte and number of the refcount in the file; only for those of whole bytes."""
@@ -70,7 +79,13 @@ class Image:
         self.put(at, value, n)
 
 
-WRITES = ["write -P 1 0 200k", "write -P 2 300k 64k", "write -z 400k 128k", "write -zu 64k 64k", "write -P 3 1000k 1000k"]
+WRITES = [
+    "write -P 1 0 200k",
+    "write -P 2 300k 64k",
+    "write -z 400k 128k",
+    "write -zu 64k 64k",
+    "write -P 3 1000k 1000k",
+]
 
 
 MADE = {}  # the files of images that several tests start from
@@ -79,7 +94,9 @@ MADE = {}  # the files of images that several tests start from
 def make(folder, options="", size="4M", writes=tuple(WRITES), name="a.qcow2", snapshot=False):
     key = (options, size, tuple(writes), name, snapshot)
     if key not in MADE:
-        qemu_img(folder, "create", "-q", "-f", "qcow2", *(["-o", options] if options else []), name, size)
+        qemu_img(
+            folder, "create", "-q", "-f", "qcow2", *(["-o", options] if options else []), name, size
+        )
         if writes:
             qemu_io(folder, name, *writes)
         if snapshot:
@@ -92,7 +109,7 @@ def make(folder, options="", size="4M", writes=tuple(WRITES), name="a.qcow2", sn
             (folder / file).write_bytes(contents)
 
 
-# ---- one fault in an image that was sound ---------------------------------------------------------------------------------
+# ---- one fault in an image that was sound ----
 
 
 def leaked(image):
@@ -150,7 +167,10 @@ def l2_outside(image):
 
 
 def l2_just_outside(image):
-    image.put(image.l2_entries()[0], len(image.bytes) // image.cluster * image.cluster + image.cluster | COPIED)
+    image.put(
+        image.l2_entries()[0],
+        len(image.bytes) // image.cluster * image.cluster + image.cluster | COPIED,
+    )
 
 
 def l2_reserved(image):
@@ -216,7 +236,7 @@ def compressed_copied(image):
 
 
 def shortened(image):
-    del image.bytes[len(image.bytes) - 3 * image.cluster // 2:]
+    del image.bytes[len(image.bytes) - 3 * image.cluster // 2 :]
 
 
 def lengthened(image):
@@ -228,12 +248,42 @@ def corrupt_bit(image):
         image.put(72, image.get(72) | 2)
 
 
-FAULTS = [leaked, unused_but_counted, refcount_zero, refcount_high, refcount_of_header, refcount_of_l2, not_copied, l1_not_copied,
-          l2_shared_by_two, l2_unaligned, l2_last_unaligned, l2_outside, l2_just_outside, l2_reserved, l1_unaligned, l1_outside, l1_reserved,
-          l1_twice, l2_is_data, l2_is_header_of_refcounts, reftable_unaligned, reftable_outside, reftable_far_outside, reftable_reserved,
-          reftable_twice, reftable_empty, compressed_from_nowhere, compressed_copied, shortened, lengthened, corrupt_bit]
+FAULTS = [
+    leaked,
+    unused_but_counted,
+    refcount_zero,
+    refcount_high,
+    refcount_of_header,
+    refcount_of_l2,
+    not_copied,
+    l1_not_copied,
+    l2_shared_by_two,
+    l2_unaligned,
+    l2_last_unaligned,
+    l2_outside,
+    l2_just_outside,
+    l2_reserved,
+    l1_unaligned,
+    l1_outside,
+    l1_reserved,
+    l1_twice,
+    l2_is_data,
+    l2_is_header_of_refcounts,
+    reftable_unaligned,
+    reftable_outside,
+    reftable_far_outside,
+    reftable_reserved,
+    reftable_twice,
+    reftable_empty,
+    compressed_from_nowhere,
+    compressed_copied,
+    shortened,
+    lengthened,
+    corrupt_bit,
+]
 QUIET = (lengthened, corrupt_bit, reftable_far_outside)  # these need not show
-# What cannot be checked completely: qemu-img's JSON then does not say the format, so that only the text is compared.
+# What cannot be checked completely: qemu-img's JSON then does not say the format, so that only the
+# text is compared.
 INCOMPLETE = (reftable_unaligned,)
 
 
@@ -256,7 +306,9 @@ def damage(image, dice):
     ranges = metadata(image)
     for _ in range(dice.choice([1, 1, 2, 4])):
         start, length = dice.choice(ranges)
-        image.bytes[min(start + dice.randrange(length), len(image.bytes) - 1)] ^= 1 << dice.randrange(8)
+        image.bytes[
+            min(start + dice.randrange(length), len(image.bytes) - 1)
+        ] ^= 1 << dice.randrange(8)
 
 
 def extended_both(image):
@@ -307,9 +359,9 @@ def snapshot_table_elsewhere(image):
 
 def snapshot_incomplete(image):
     entry = image.get(64)
-    name = image.bytes[entry + 64:entry + 80]
+    name = image.bytes[entry + 64 : entry + 80]
     image.put(entry + 36, 8, 4)
-    image.bytes[entry + 48:entry + 64] = name
+    image.bytes[entry + 48 : entry + 64] = name
 
 
 def bitmap_extension(image):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Images with all kinds of clusters, written by qemu-img and qemu-io."""
 
 import random
@@ -27,10 +28,13 @@ def qemu_io(folder, name, *commands, options=()):
 
 
 def random_writes(seed, size, compressed=False, freed=True):
-    """Commands that leave all kinds of clusters behind: data, zeros of both kinds, holes, and compressed ones.
+    """
+    Commands that leave all kinds of clusters behind: data, zeros of both kinds, holes, and
+    compressed ones.
 
-    freed: some clusters of the file are given up again. They may be holes of the file, and qemu-img looks for holes of preallocated
-    clusters in a file only if refcounts say that there are more clusters than it occupies, which map does not read.
+    freed: some clusters of the file are given up again. They may be holes of the file, and qemu-img
+    looks for holes of preallocated clusters in a file only if refcounts say that there are more
+    clusters than it occupies, which map does not read.
     """
     dice = random.Random(seed)
     if compressed:  # qemu-io does not write compressed data over other data

@@ -1,6 +1,9 @@
-"""Runs efi-img's host program and qemu-img side by side.
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Runs efi-img's host program and qemu-img side by side.
 
-Both work on files of the same name in folders of their own, so that what they print can be compared as it is.
+Both work on files of the same name in folders of their own, so that what they print can be compared
+as it is.
 """
 
 import json
@@ -17,7 +20,9 @@ CHECKED = ("total-clusters", "allocated-clusters", "fragmented-clusters", "compr
 
 class Result:
     def __init__(self, args, cwd):
-        done = subprocess.run([str(a) for a in args], cwd=cwd, capture_output=True, timeout=HANG_SECONDS)
+        done = subprocess.run(
+            [str(a) for a in args], cwd=cwd, capture_output=True, timeout=HANG_SECONDS
+        )
         self.args = args
         self.code = done.returncode
         self.out = done.stdout.decode()
@@ -49,7 +54,9 @@ class Pair:
         return sorted(p.name for p in self.ours.iterdir())
 
     def assert_same_info(self, name, *options, allocated=True):
-        """qemu-img says the same of both images, and efi-img says what qemu-img says, in both styles."""
+        """
+        qemu-img says the same of both images, and efi-img says what qemu-img says, in both styles.
+        """
         ours = Result(["qemu-img", "info", "--output=json", name], self.ours)
         theirs = Result(["qemu-img", "info", "--output=json", name], self.theirs)
         assert theirs.code == 0 and ours.code == 0, ours.err + theirs.err
@@ -62,24 +69,48 @@ class Pair:
             assert_info_as_qemu(folder, name, *options)
 
     def assert_good(self, name, format="qcow2", compare="strict"):
-        """The oracle's verdict on an image that efi-img has written.
-
-        compare: "strict" looks at what is allocated too, "content" does not, "no" is for disks that take too long to
-        read, and "alone" for images whose backing file is not there, which cannot even be checked.
         """
-        strict = ["-s"] if compare == "strict" and format != "raw" else []  # qemu-img allocates the first block of a raw file
+        The oracle's verdict on an image that efi-img has written.
+
+        compare: "strict" looks at what is allocated too, "content" does not, "no" is for disks that
+        take too long to read, and "alone" for images whose backing file is not there, which cannot
+        even be checked.
+        """
+        strict = (
+            ["-s"] if compare == "strict" and format != "raw" else []
+        )  # qemu-img allocates the first block of a raw file
         if format != "raw" and compare != "alone":
-            check, check_theirs = (Result(["qemu-img", "check", "-f", format, "--output=json", name], folder)
-                                   for folder in (self.ours, self.theirs))
+            check, check_theirs = (
+                Result(["qemu-img", "check", "-f", format, "--output=json", name], folder)
+                for folder in (self.ours, self.theirs)
+            )
             assert check.code == 0 and check.err == "", check.out + check.err
-            assert [check.json().get(k) for k in CHECKED] == [check_theirs.json().get(k) for k in CHECKED]
+            assert [check.json().get(k) for k in CHECKED] == [
+                check_theirs.json().get(k) for k in CHECKED
+            ]
         if compare in ("strict", "content"):
-            same = Result(["qemu-img", "compare", *strict, "-f", format, "-F", format, self.ours / name, self.theirs / name], self.ours)
+            same = Result(
+                [
+                    "qemu-img",
+                    "compare",
+                    *strict,
+                    "-f",
+                    format,
+                    "-F",
+                    format,
+                    self.ours / name,
+                    self.theirs / name,
+                ],
+                self.ours,
+            )
             assert same.code == 0, same.out + same.err
 
 
 def progress(out):
-    """What -p shows: the positions in hundredths of a percent; the phases that efi-img names behind them; and all else that is said."""
+    """
+    What -p shows: the positions in hundredths of a percent; the phases that efi-img names
+    behind them; and all else that is said.
+    """
     line = r"    \((\d+)\.(\d\d)/100%\)(?: (\w+)[^\r\n]*)?\r"
     found = re.findall(line, out)
     phases = list(dict.fromkeys(phase for _, _, phase in found))

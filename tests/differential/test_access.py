@@ -1,8 +1,13 @@
-"""Nothing that is read can be lost: what one command reads and what it writes, under every name that leads to the same file.
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Nothing that is read can be lost: what one command reads and what it writes, under every name that
+leads to the same file.
 
-Each file that a command can read (an image, a part of a split one, a data file, a backing file, its data file) meets each way in which a
-command writes (as target, data file, part, manifest, map, journal, in place), each spelling of a name, with --force and without: all of
-it is refused before the first write, and every byte of every file is as before. The cases that were found by trial have names of their own.
+Each file that a command can read (an image, a part of a split one, a data file, a backing file, its
+data file) meets each way in which a command writes (as target, data file, part, manifest, map,
+journal, in place), each spelling of a name, with --force and without: all of it is refused before
+the first write, and every byte of every file is as before. The cases that were found by trial have
+names of their own.
 """
 
 import hashlib
@@ -32,7 +37,11 @@ def efi_img(place, *words, disks=None):
 
 def contents(place):
     """Every file by its name; of links, what they lead to."""
-    return {str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).digest() for path in sorted(place.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).digest()
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    }
 
 
 # What a source consists of: its name, and the role of each of its files.
@@ -40,8 +49,12 @@ SOURCES = {
     "plain.raw": {"plain.raw": "image"},
     "split": {"split": "image", "split.001": "part", "split.002": "part"},
     "data.qcow2": {"data.qcow2": "image", "data.store": "data file"},
-    "over.qcow2": {"over.qcow2": "image", "middle.qcow2": "backing file", "base.qcow2": "backing of backing",
-                   "base.store": "data of backing"},
+    "over.qcow2": {
+        "over.qcow2": "image",
+        "middle.qcow2": "backing file",
+        "base.qcow2": "backing of backing",
+        "base.store": "data of backing",
+    },
 }
 
 
@@ -54,14 +67,40 @@ def zoo(tmp_path_factory):
     (place / "long.raw").write_bytes(noise.randbytes(5 * MIB // 2))
     assert efi_img(place, "convert", "--split=1M", "long.raw", "split").code == 0
     (place / "long.raw").unlink()
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=data.store,cluster_size=4k", "data.qcow2", "256k")
+    qemu_img(
+        place,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        "data_file=data.store,cluster_size=4k",
+        "data.qcow2",
+        "256k",
+    )
     qemu_io(place, "data.qcow2", "write -P 1 0 64k")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=base.store,cluster_size=4k", "base.qcow2", "256k")
+    qemu_img(
+        place,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        "data_file=base.store,cluster_size=4k",
+        "base.qcow2",
+        "256k",
+    )
     qemu_io(place, "base.qcow2", "write -P 2 0 64k")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "middle.qcow2")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "over.qcow2")
+    qemu_img(
+        place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "middle.qcow2"
+    )
+    qemu_img(
+        place, "create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "over.qcow2"
+    )
     # An existing target with a data file, whose name the cases put into its header.
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=there.store", "there.qcow2", "4M")
+    qemu_img(
+        place, "create", "-q", "-f", "qcow2", "-o", "data_file=there.store", "there.qcow2", "4M"
+    )
     return place
 
 
@@ -84,26 +123,76 @@ def link(place, name, how):
 
 def into_header(place, name):
     """Gives there.qcow2 a data file of that name."""
-    done = Result(["qemu-img", "amend", "-f", "qcow2", "-o", f"data_file={name}", "there.qcow2"], place)
+    done = Result(
+        ["qemu-img", "amend", "-f", "qcow2", "-o", f"data_file={name}", "there.qcow2"], place
+    )
     assert done.code == 0, done.err
     return "there.qcow2"
 
 
-# How a command writes to the name `x`, while it reads `source`. None: there is no such command line.
+# How a command writes to the name `x`, while it reads `source`. None: there is no such command
+# line.
 WRITERS = {
     "target": lambda place, source, x, force: ["convert", *force, "-O", "qcow2", source, x],
     "raw target": lambda place, source, x, force: ["convert", *force, source, x],
-    "compressed target": lambda place, source, x, force: ["convert", *force, "-c", "-O", "qcow2", source, x],
+    "compressed target": lambda place, source, x, force: [
+        "convert",
+        *force,
+        "-c",
+        "-O",
+        "qcow2",
+        source,
+        x,
+    ],
     "output of dd": lambda place, source, x, force: ["dd", *force, f"if={source}", f"of={x}"],
-    "data file": lambda place, source, x, force: ["convert", *force, "-O", "qcow2", "-o", f"data_file={x}", source, "new"],
-    "manifest": lambda place, source, x, force: ["convert", *force, f"--manifest={x}", source, "new"],
+    "data file": lambda place, source, x, force: [
+        "convert",
+        *force,
+        "-O",
+        "qcow2",
+        "-o",
+        f"data_file={x}",
+        source,
+        "new",
+    ],
+    "manifest": lambda place, source, x, force: [
+        "convert",
+        *force,
+        f"--manifest={x}",
+        source,
+        "new",
+    ],
     "map": lambda place, source, x, force: ["convert", *force, f"--map={x}", source, "new"],
-    "new image": lambda place, source, x, force: ["create", *force, "-f", "qcow2", "-b", source, "-F", kind(source), x],
-    "data file of a new image": lambda place, source, x, force: ["create", *force, "-f", "qcow2", "-b", source, "-F", kind(source),
-                                                                 "-o", f"data_file={x}", "new"],
-    "existing target": lambda place, source, x, force: None if force else ["convert", "-n", "-O", kind(x), source, x],
-    "data file of the target": lambda place, source, x, force: None if force else ["convert", "-n", "-O", "qcow2", source,
-                                                                                   into_header(place, x)],
+    "new image": lambda place, source, x, force: [
+        "create",
+        *force,
+        "-f",
+        "qcow2",
+        "-b",
+        source,
+        "-F",
+        kind(source),
+        x,
+    ],
+    "data file of a new image": lambda place, source, x, force: [
+        "create",
+        *force,
+        "-f",
+        "qcow2",
+        "-b",
+        source,
+        "-F",
+        kind(source),
+        "-o",
+        f"data_file={x}",
+        "new",
+    ],
+    "existing target": lambda place, source, x, force: None
+    if force
+    else ["convert", "-n", "-O", kind(x), source, x],
+    "data file of the target": lambda place, source, x, force: None
+    if force
+    else ["convert", "-n", "-O", "qcow2", source, into_header(place, x)],
 }
 
 
@@ -120,7 +209,9 @@ def pairs():
 @pytest.mark.parametrize("writer", WRITERS)
 def test_matrix(zoo, writer):
     n = 0
-    for (source, name), (alias, spell), force in itertools.product(pairs(), ALIASES.items(), ((), ("--force",))):
+    for (source, name), (alias, spell), force in itertools.product(
+        pairs(), ALIASES.items(), ((), ("--force",))
+    ):
         words = WRITERS[writer](zoo, source, spell(zoo, name), force)
         if words is None:
             continue
@@ -129,7 +220,12 @@ def test_matrix(zoo, writer):
         assert done.code == 1, (source, name, alias, force, done.err)
         assert contents(zoo) == before, (source, name, alias, force, done.err)
         if force:  # without it, that the file exists may be said first
-            assert "is the same file as" in done.err or "not a qcow2" in done.err, (source, name, alias, done.err)
+            assert "is the same file as" in done.err or "not a qcow2" in done.err, (
+                source,
+                name,
+                alias,
+                done.err,
+            )
         n += 1
     print(f"{writer}: {n} refused")
     assert n >= len(list(pairs())) * len(ALIASES)
@@ -137,7 +233,9 @@ def test_matrix(zoo, writer):
 
 def test_matrix_of_parts(zoo):
     """A split target takes all names of parts, whatever file has one of them."""
-    for (source, name), number, force in itertools.product(pairs(), (1, 2, 7, 999), ((), ("--force",))):
+    for (source, name), number, force in itertools.product(
+        pairs(), (1, 2, 7, 999), ((), ("--force",))
+    ):
         part = zoo / f"parts.{number:03}"
         os.link(zoo / name, part)
         before = contents(zoo)
@@ -147,23 +245,32 @@ def test_matrix_of_parts(zoo):
 
 
 def test_matrix_of_what_is_written(tmp_path):
-    """Two files that one command writes are never the same, before either is there, and when both are."""
+    """
+    Two files that one command writes are never the same, before either is there, and when both are.
+    """
     (tmp_path / "s.raw").write_bytes(random.Random(1).randbytes(TEN_KIB))
     (tmp_path / "sub").mkdir()
     made = {
-        "target": lambda x: ([], x), "data file": lambda x: (["-O", "qcow2", "-o", f"data_file={x}"], None),
-        "manifest": lambda x: ([f"--manifest={x}"], None), "map": lambda x: ([f"--map={x}"], None),
+        "target": lambda x: ([], x),
+        "data file": lambda x: (["-O", "qcow2", "-o", f"data_file={x}"], None),
+        "manifest": lambda x: ([f"--manifest={x}"], None),
+        "map": lambda x: ([f"--map={x}"], None),
     }
     n = 0
-    for (a, b), (first, second), force in itertools.product(itertools.combinations(made, 2), (("x", "x"), ("x", "./x"), ("sub/../x", "x")),
-                                                            ((), ("--force",))):
+    for (a, b), (first, second), force in itertools.product(
+        itertools.combinations(made, 2),
+        (("x", "x"), ("x", "./x"), ("sub/../x", "x")),
+        ((), ("--force",)),
+    ):
         words, target = list(force), "new"
         for role, name in ((a, first), (b, second)):
             options, named = made[role](name)
             words += options
             target = named or target
         for there in (False, True):
-            (tmp_path / "x").write_bytes(b"somebody's") if there else (tmp_path / "x").unlink(missing_ok=True)
+            (tmp_path / "x").write_bytes(b"somebody's") if there else (tmp_path / "x").unlink(
+                missing_ok=True
+            )
             before = contents(tmp_path)
             done = efi_img(tmp_path, "convert", *words, "s.raw", target)
             assert done.code == 1 and contents(tmp_path) == before, (a, b, words, done.err)
@@ -175,11 +282,20 @@ def test_in_place(zoo):
     """Commands that change an image: what else it names is not itself."""
     os.link(zoo / "data.qcow2", zoo / "itself.store")
     (zoo / "self.qcow2").write_bytes((zoo / "data.qcow2").read_bytes())
-    assert Result(["qemu-img", "amend", "-f", "qcow2", "-o", "data_file=self.link", "self.qcow2"], zoo).code == 0
+    assert (
+        Result(
+            ["qemu-img", "amend", "-f", "qcow2", "-o", "data_file=self.link", "self.qcow2"], zoo
+        ).code
+        == 0
+    )
     os.link(zoo / "self.qcow2", zoo / "self.link")
-    for words in (["bench", "-w", "-c", "1", "-s", "4k", "self.qcow2"], ["resize", "self.qcow2", "+1M"], ["commit", "self.qcow2"],
-                  ["bitmap", "--merge", "a", "-b", "./over.qcow2", "-F", "qcow2", "over.qcow2", "b"],
-                  ["rebase", "-b", "./over.qcow2", "-F", "qcow2", "over.qcow2"]):
+    for words in (
+        ["bench", "-w", "-c", "1", "-s", "4k", "self.qcow2"],
+        ["resize", "self.qcow2", "+1M"],
+        ["commit", "self.qcow2"],
+        ["bitmap", "--merge", "a", "-b", "./over.qcow2", "-F", "qcow2", "over.qcow2", "b"],
+        ["rebase", "-b", "./over.qcow2", "-F", "qcow2", "over.qcow2"],
+    ):
         before = contents(zoo)
         done = efi_img(zoo, *words)
         assert done.code == 1 and contents(zoo) == before, (words, done.err)
@@ -204,11 +320,31 @@ def refused(place, *words, disks=None, code=1):
 
 
 def test_adversary_1_data_file_is_the_source(place):
-    refused(place, "convert", "--force", "-O", "qcow2", "-o", "data_file=orig.raw", "orig.raw", "out.qcow2")
+    refused(
+        place,
+        "convert",
+        "--force",
+        "-O",
+        "qcow2",
+        "-o",
+        "data_file=orig.raw",
+        "orig.raw",
+        "out.qcow2",
+    )
 
 
 def test_adversary_1_target_is_the_data_file(place):
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=d.raw,data_file_raw=on", "s.qcow2", "3M")
+    qemu_img(
+        place,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        "data_file=d.raw,data_file_raw=on",
+        "s.qcow2",
+        "3M",
+    )
     refused(place, "convert", "--force", "s.qcow2", "d.raw")
     qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "s.qcow2", "-F", "qcow2", "o.qcow2")
     refused(place, "dd", "--force", "if=o.qcow2", "of=d.raw")
@@ -221,7 +357,20 @@ def test_adversary_1_manifest_is_the_source(place):
 def test_adversary_1_source_is_called_like_a_part(place):
     (place / "orig.raw").rename(place / "x.001")
     refused(place, "convert", "--force", "--split=2M", "x.001", "x")
-    refused(place, "create", "--force", "-f", "qcow2", "-b", "x.001", "-F", "raw", "--split=1M", "x", "3M")
+    refused(
+        place,
+        "create",
+        "--force",
+        "-f",
+        "qcow2",
+        "-b",
+        "x.001",
+        "-F",
+        "raw",
+        "--split=1M",
+        "x",
+        "3M",
+    )
 
 
 def test_adversary_1_target_is_a_part(place):
@@ -239,9 +388,16 @@ def test_adversary_2_data_file_of_an_existing_target(place):
 
 def test_adversary_6_stale_part(place):
     (place / "x.002").write_bytes(b"somebody's")
-    assert "x.002" in refused(place, "convert", "--split=1M", "serial=S", "x", disks="orig.raw,serial=S")
+    assert "x.002" in refused(
+        place, "convert", "--split=1M", "serial=S", "x", disks="orig.raw,serial=S"
+    )
     assert "x.002" in refused(place, "create", "--split=1M", "x", "3M")
-    assert efi_img(place, "convert", "--force", "--split=1M", "serial=S", "x", disks="orig.raw,serial=S").code == 0
+    assert (
+        efi_img(
+            place, "convert", "--force", "--split=1M", "serial=S", "x", disks="orig.raw,serial=S"
+        ).code
+        == 0
+    )
     whole = efi_img(place, "hash", "x", "orig.raw").out.split()
     assert whole[0] == whole[2] and efi_img(place, "info", "x").code == 0
 
@@ -252,10 +408,29 @@ def test_adversary_7_backing_file_further_down(place):
     with open(place / "t.img", "wb") as disk:
         disk.truncate(16 * MIB)
     qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "vol/base.raw", "-F", "raw", "over.qcow2")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=vol/store.raw", "stored.qcow2", "1M")
+    qemu_img(
+        place, "create", "-q", "-f", "qcow2", "-o", "data_file=vol/store.raw", "stored.qcow2", "1M"
+    )
     disks = "t.img,serial=T,holds=vol/"
-    for backing, form in (("vol/base.raw", "raw"), ("over.qcow2", "qcow2"), ("stored.qcow2", "qcow2")):
-        said = refused(place, "convert", "-O", "qcow2", "-B", backing, "-F", form, "orig.raw", "serial=T", disks=disks, code=REFUSED)
+    for backing, form in (
+        ("vol/base.raw", "raw"),
+        ("over.qcow2", "qcow2"),
+        ("stored.qcow2", "qcow2"),
+    ):
+        said = refused(
+            place,
+            "convert",
+            "-O",
+            "qcow2",
+            "-B",
+            backing,
+            "-F",
+            form,
+            "orig.raw",
+            "serial=T",
+            disks=disks,
+            code=REFUSED,
+        )
         assert "is on it" in said
 
 
@@ -264,7 +439,17 @@ def test_adversary_10_manifest_on_the_target(place):
     with open(place / "disk.img", "wb") as disk:
         disk.truncate(8 * MIB)
     for option in ("--manifest=vol/m.txt", "--map=vol/m.map"):
-        said = refused(place, "convert", "-n", "--no-table", option, "orig.raw", "serial=T", disks="disk.img,serial=T,holds=vol/", code=REFUSED)
+        said = refused(
+            place,
+            "convert",
+            "-n",
+            "--no-table",
+            option,
+            "orig.raw",
+            "serial=T",
+            disks="disk.img,serial=T,holds=vol/",
+            code=REFUSED,
+        )
         assert "is on it" in said
 
 
@@ -272,18 +457,37 @@ def test_adversary_13_manifest_in_another_directory(place):
     (place / "img").mkdir()
     assert efi_img(place, "convert", "--manifest=img/m.json", "orig.raw", "img/out.raw").code == 0
     assert efi_img(place, "convert", "--manifest=img/n.json", "orig.raw", "out.raw").code == 0
-    for folder, manifest in ((place, "img/m.json"), (place / "img", "m.json"), (place.parent, f"{place}/img/m.json"),
-                             (place, "img/n.json"), (place / "img", "n.json"), (place.parent, f"{place}/img/n.json")):
+    for folder, manifest in (
+        (place, "img/m.json"),
+        (place / "img", "m.json"),
+        (place.parent, f"{place}/img/m.json"),
+        (place, "img/n.json"),
+        (place / "img", "n.json"),
+        (place.parent, f"{place}/img/n.json"),
+    ):
         done = efi_img(folder, "hash", f"--check={manifest}")
         assert done.code == 0 and done.out.endswith("out.raw: OK\n"), (done.out, done.err)
     (place / "img" / "out.raw").write_bytes((place / "orig.raw").read_bytes() + bytes(512))
     done = efi_img(place, "hash", "--check=img/m.json")
     assert (done.code, done.out) == (1, "img/out.raw: FAILED\n")
-    assert efi_img(place, "hash", "--check=img/n.json").code == 0  # not the file of that name beside the manifest
+    assert (
+        efi_img(place, "hash", "--check=img/n.json").code == 0
+    )  # not the file of that name beside the manifest
 
 
 def test_adversary_14_manifest_over_what_was_made(place):
-    refused(place, "convert", "--force", "-O", "qcow2", "-o", "data_file=dd.raw", "--manifest=dd.raw", "orig.raw", "o.qcow2")
+    refused(
+        place,
+        "convert",
+        "--force",
+        "-O",
+        "qcow2",
+        "-o",
+        "data_file=dd.raw",
+        "--manifest=dd.raw",
+        "orig.raw",
+        "o.qcow2",
+    )
     refused(place, "convert", "--force", "--split=1M", "--manifest=o.raw.001", "orig.raw", "o.raw")
 
 
@@ -292,7 +496,9 @@ def test_adversary_15_too_many_parts(place):
         disk.truncate(2 << 30)
     said = refused(place, "convert", "--split=1M", "serial=S", "x", disks="big,serial=S", code=13)
     assert "more than 1000 files" in said
-    refused(place, "convert", "--dry-run", "--split=1M", "serial=S", "x", disks="big,serial=S", code=13)
+    refused(
+        place, "convert", "--dry-run", "--split=1M", "serial=S", "x", disks="big,serial=S", code=13
+    )
     refused(place, "create", "--split=1M", "x", "2G")
 
 
@@ -309,8 +515,13 @@ def test_adversary_17_output_on_the_target(place):
     with open(place / "disk.img", "wb") as disk:
         disk.truncate(8 * MIB)
     with open(place / "vol" / "log.txt", "wb") as log:
-        done = subprocess.run([EFI_IMG, "convert", "-n", "--no-table", "orig.raw", "serial=T"], cwd=place, stdout=log,
-                              env={**os.environ, "EFI_IMG_DISKS": f"disk.img,serial=T,holds={place}/vol/"}, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            [EFI_IMG, "convert", "-n", "--no-table", "orig.raw", "serial=T"],
+            cwd=place,
+            stdout=log,
+            env={**os.environ, "EFI_IMG_DISKS": f"disk.img,serial=T,holds={place}/vol/"},
+            stderr=subprocess.PIPE,
+        )
     assert done.returncode == REFUSED and b"the output is redirected to log.txt" in done.stderr
     assert (place / "disk.img").read_bytes() == bytes(8 * MIB)
 
@@ -319,19 +530,44 @@ def test_adversary_5_dd_is_read_back(place):
     with open(place / "disk.img", "wb") as disk:
         disk.truncate(8 * MIB)
     disks = "disk.img,serial=T"
-    assert "verified" in efi_img(place, "dd", "--no-table", "if=orig.raw", "of=serial=T", disks=disks).out
+    assert (
+        "verified"
+        in efi_img(place, "dd", "--no-table", "if=orig.raw", "of=serial=T", disks=disks).out
+    )
     assert "verified" in efi_img(place, "dd", "if=serial=T", "of=back.raw", disks=disks).out
     done = efi_img(place, "dd", "--no-verify", "if=serial=T", "of=again.raw", disks=disks)
     assert done.code == 0 and "not verified" in done.out
 
 
 def test_dry_run_prints_the_set(place):
-    done = efi_img(place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "--manifest=m.json", "--split=1M", "serial=S", "x",
-                   disks="orig.raw,serial=S")
+    done = efi_img(
+        place,
+        "convert",
+        "--dry-run",
+        "--output=json",
+        "-O",
+        "qcow2",
+        "--manifest=m.json",
+        "--split=1M",
+        "serial=S",
+        "x",
+        disks="orig.raw,serial=S",
+    )
     assert done.code == 0, done.err
-    found = {(entry["name"], entry["role"], entry["use"], entry["parts"]) for entry in done.json()["access"] if entry["role"] != "output"}
-    assert found == {("serial=S", "image", "read", False), ("x", "target", "create", True), ("m.json", "manifest", "create", False),
-                     ("x.resume", "journal", "create", False), ("x.resume.new", "journal", "create", False)}
-    text = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=S", "x", disks="orig.raw,serial=S").out
+    found = {
+        (entry["name"], entry["role"], entry["use"], entry["parts"])
+        for entry in done.json()["access"]
+        if entry["role"] != "output"
+    }
+    assert found == {
+        ("serial=S", "image", "read", False),
+        ("x", "target", "create", True),
+        ("m.json", "manifest", "create", False),
+        ("x.resume", "journal", "create", False),
+        ("x.resume.new", "journal", "create", False),
+    }
+    text = efi_img(
+        place, "convert", "--dry-run", "-O", "qcow2", "serial=S", "x", disks="orig.raw,serial=S"
+    ).out
     assert "touches: read   serial=S (image)\n" in text and "         create x (target)\n" in text
     assert sorted(path.name for path in place.iterdir()) == ["orig.raw"]

@@ -1,4 +1,7 @@
-"""Bitmaps beside qemu-img: made, changed, kept up to date and copied by both, compared bit by bit."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Bitmaps beside qemu-img: made, changed, kept up to date and copied by both, compared bit by bit.
+"""
 
 import random
 
@@ -9,13 +12,25 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
 
-LAYOUTS = ["", "cluster_size=512", "cluster_size=4k", "cluster_size=2M", "refcount_bits=1,cluster_size=1k", "refcount_bits=64",
-           "extended_l2=on", "compression_type=zstd", "data_file=data", "data_file=data,data_file_raw=on"]
+LAYOUTS = [
+    "",
+    "cluster_size=512",
+    "cluster_size=4k",
+    "cluster_size=2M",
+    "refcount_bits=1,cluster_size=1k",
+    "refcount_bits=64",
+    "extended_l2=on",
+    "compression_type=zstd",
+    "data_file=data",
+    "data_file=data,data_file_raw=on",
+]
 
 
 def make(pair, layout="", size="3M", name="a"):
     for folder in (pair.ours, pair.theirs):
-        qemu_img(folder, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), name, size)
+        qemu_img(
+            folder, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), name, size
+        )
 
 
 def assert_alike(pair, name="a"):
@@ -35,7 +50,7 @@ def mark_in_use(pair, bitmap, name="a"):
         image.set_flags(bitmap, image.number(image.entries()[bitmap] + 12, 4) | 1)
 
 
-# ---- the command -----------------------------------------------------------------------------------------------------
+# ---- the command ----
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -48,7 +63,9 @@ def test_programs(tmp_path, layout, seed):
     names = ["one", "two", "a longer name", "vier", "\u00fcnf"]
     for i in range(25):
         name = dice.choice(names)
-        action = dice.choice(["add", "add", "remove", "clear", "enable", "disable", "merge", "several", "write"])
+        action = dice.choice(
+            ["add", "add", "remove", "clear", "enable", "disable", "merge", "several", "write"]
+        )
         if action == "add":
             granularity = dice.choice([[], ["-g", "512"], ["-g", "4k"], ["-g", "1M"], ["-g", "2G"]])
             both(pair, "--add", *granularity, *dice.choice([[], ["--disable"]]), "a", name)
@@ -57,7 +74,7 @@ def test_programs(tmp_path, layout, seed):
         elif action == "several":
             both(pair, "--disable", "--merge", dice.choice(names), "--enable", "a", name)
         elif action == "write":
-            commands = list(random_writes(dice.randrange(1 << 30), 3 * MIB))[:dice.randrange(1, 6)]
+            commands = list(random_writes(dice.randrange(1 << 30), 3 * MIB))[: dice.randrange(1, 6)]
             for folder in (pair.ours, pair.theirs):
                 qemu_io(folder, "a", *commands)
         else:
@@ -76,27 +93,62 @@ def test_qemu_reads_ours(tmp_path):
     for args in (["-g", "512", "a", "fine"], ["-g", "64k", "a", "coarse"]):
         assert Result([EFI_IMG, "bitmap", "--add", *args], tmp_path).code == 0
     dice = random.Random(1)
-    (tmp_path / "s").write_bytes(b"".join(dice.choice([bytes(512), dice.randbytes(512)]) for _ in range(9 * MIB // 512)))
-    done = Result([EFI_IMG, "convert", "-n", "--target-is-zero", "-S", "512", "-O", "qcow2", "s", "a"], tmp_path)
+    (tmp_path / "s").write_bytes(
+        b"".join(dice.choice([bytes(512), dice.randbytes(512)]) for _ in range(9 * MIB // 512))
+    )
+    done = Result(
+        [EFI_IMG, "convert", "-n", "--target-is-zero", "-S", "512", "-O", "qcow2", "s", "a"],
+        tmp_path,
+    )
     assert done.code == 0, done.err
     fine, coarse = bits(tmp_path / "a", "fine"), bits(tmp_path / "a", "coarse")
     assert fine == bits_by_qemu(tmp_path / "a", "fine", 512) and len(fine) > 5000
     assert coarse == bits_by_qemu(tmp_path / "a", "coarse", 65536) and len(coarse) == 144
 
 
-@pytest.mark.parametrize("args", [
-    ["--add", "a", ""], ["--add", "a", "x" * 1023], ["--add", "a", "x" * 1024], ["--add", "-g", "256", "a", "b"],
-    ["--add", "-g", "1000", "a", "b"], ["--add", "-g", "0", "a", "b"], ["--add", "-g", "4G", "a", "b"], ["--add", "-g", "x", "a", "b"],
-    ["--add", "-g", "1k", "-g", "2k", "a", "b"], ["--add", "raw", "b"], ["--add", "-f", "raw", "a", "b"], ["--add", "v2", "b"],
-    ["--add", "none", "b"], ["--add", "a"], ["--add"], ["a", "b0"], ["--add", "a", "b", "c"], ["--add", "--add", "a", "b"],
-    ["-g", "1k", "--clear", "a", "b0"], ["-b", "o", "--clear", "a", "b0"], ["-F", "qcow2", "--merge", "b1", "a", "b0"],
-    ["--merge", "b1", "-b", "o", "a", "b0"], ["--merge", "b1", "-b", "o", "-F", "qcow2", "a", "b0"], ["--merge", "no", "-b", "o", "a", "b0"],
-    ["--merge", "b1", "-b", "o", "-F", "raw", "a", "b0"], ["--merge", "b1", "-b", "none", "a", "b0"], ["--merge", "b1", "-b", "raw", "a", "b0"],
-    ["--merge", "b1", "-b", "larger", "a", "b0"], ["--merge", "b1", "-b", "o", "larger", "b1"], ["--merge", "b0", "a", "b0"],
-    ["--merge", "b1", "--merge", "b2", "--disable", "a", "b0"], ["--merge", "b1", "--merge", "no", "a", "b0"], ["--clear", "a", "no"],
-    ["--add", "--merge", "no", "a", "b"], ["--clear", "--remove", "--add", "a", "b0"], ["a", "b0", "--disable"], ["--rem", "a", "b1"],
-    ["-b", "a", "--merge", "b1", "a", "b0"],
-])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--add", "a", ""],
+        ["--add", "a", "x" * 1023],
+        ["--add", "a", "x" * 1024],
+        ["--add", "-g", "256", "a", "b"],
+        ["--add", "-g", "1000", "a", "b"],
+        ["--add", "-g", "0", "a", "b"],
+        ["--add", "-g", "4G", "a", "b"],
+        ["--add", "-g", "x", "a", "b"],
+        ["--add", "-g", "1k", "-g", "2k", "a", "b"],
+        ["--add", "raw", "b"],
+        ["--add", "-f", "raw", "a", "b"],
+        ["--add", "v2", "b"],
+        ["--add", "none", "b"],
+        ["--add", "a"],
+        ["--add"],
+        ["a", "b0"],
+        ["--add", "a", "b", "c"],
+        ["--add", "--add", "a", "b"],
+        ["-g", "1k", "--clear", "a", "b0"],
+        ["-b", "o", "--clear", "a", "b0"],
+        ["-F", "qcow2", "--merge", "b1", "a", "b0"],
+        ["--merge", "b1", "-b", "o", "a", "b0"],
+        ["--merge", "b1", "-b", "o", "-F", "qcow2", "a", "b0"],
+        ["--merge", "no", "-b", "o", "a", "b0"],
+        ["--merge", "b1", "-b", "o", "-F", "raw", "a", "b0"],
+        ["--merge", "b1", "-b", "none", "a", "b0"],
+        ["--merge", "b1", "-b", "raw", "a", "b0"],
+        ["--merge", "b1", "-b", "larger", "a", "b0"],
+        ["--merge", "b1", "-b", "o", "larger", "b1"],
+        ["--merge", "b0", "a", "b0"],
+        ["--merge", "b1", "--merge", "b2", "--disable", "a", "b0"],
+        ["--merge", "b1", "--merge", "no", "a", "b0"],
+        ["--clear", "a", "no"],
+        ["--add", "--merge", "no", "a", "b"],
+        ["--clear", "--remove", "--add", "a", "b0"],
+        ["a", "b0", "--disable"],
+        ["--rem", "a", "b1"],
+        ["-b", "a", "--merge", "b1", "a", "b0"],
+    ],
+)
 def test_command_lines(tmp_path, args):
     """Also what is left after a failure: the actions before it are done."""
     pair = Pair(tmp_path)
@@ -145,10 +197,12 @@ def test_no_disk(tmp_path):
     assert done.code == 1 and "disk of 0 bytes" in done.err
 
 
-# ---- in use ----------------------------------------------------------------------------------------------------------
+# ---- in use ----
 
 
-@pytest.mark.parametrize("args", [["--clear"], ["--enable"], ["--disable"], ["--merge", "good"], ["--add"], ["--remove"]])
+@pytest.mark.parametrize(
+    "args", [["--clear"], ["--enable"], ["--disable"], ["--merge", "good"], ["--add"], ["--remove"]]
+)
 def test_in_use(tmp_path, args):
     pair = Pair(tmp_path)
     make(pair)
@@ -182,16 +236,24 @@ def test_not_marked_any_more(tmp_path):
     (tmp_path / "s").write_bytes(b"x" * MIB)
     for args in (["--add", "a", "on"], ["--add", "--disable", "a", "off"]):
         assert Result([EFI_IMG, "bitmap", *args], tmp_path).code == 0
-    assert Result([EFI_IMG, "convert", "-n", "-f", "raw", "-O", "qcow2", "s", "a"], tmp_path).code == 0
-    assert [(name, flags) for name, flags, _, _ in bitmaps(tmp_path / "a")] == [("on", 2), ("off", 0)]
+    assert (
+        Result([EFI_IMG, "convert", "-n", "-f", "raw", "-O", "qcow2", "s", "a"], tmp_path).code == 0
+    )
+    assert [(name, flags) for name, flags, _, _ in bitmaps(tmp_path / "a")] == [
+        ("on", 2),
+        ("off", 0),
+    ]
 
 
-# ---- other commands on images that have bitmaps ----------------------------------------------------------------------
+# ---- other commands on images that have bitmaps ----
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_written_to(tmp_path, layout):
-    """All that is written is noted; by qemu-img at least as much, since it does not look at what is zeros already."""
+    """
+    All that is written is noted; by qemu-img at least as much, since it does not look at what
+    is zeros already.
+    """
     pair = Pair(tmp_path)
     make(pair, layout)
     dice = random.Random(layout)
@@ -200,12 +262,21 @@ def test_written_to(tmp_path, layout):
     both(pair, "--add", "--disable", "a", "off")
     before = bytes(3 * MIB)
     for i in range(3):
-        content = b"".join(dice.choice([before[k:k + 8192], bytes(8192), dice.randbytes(8192)]) for k in range(0, 3 * MIB, 8192))
+        content = b"".join(
+            dice.choice([before[k : k + 8192], bytes(8192), dice.randbytes(8192)])
+            for k in range(0, 3 * MIB, 8192)
+        )
         for folder in (pair.ours, pair.theirs):
             (folder / "s").write_bytes(content)
         run_both(pair, "convert", "-n", "-f", "raw", "-O", "qcow2", "s", "a")
-        for (name, flags, granularity, ours), (_, _, _, theirs) in zip(bitmaps(pair.ours / "a"), bitmaps(pair.theirs / "a")):
-            differ = {k // granularity for k in range(0, 3 * MIB, 512) if before[k:k + 512] != content[k:k + 512]}
+        for (name, flags, granularity, ours), (_, _, _, theirs) in zip(
+            bitmaps(pair.ours / "a"), bitmaps(pair.theirs / "a")
+        ):
+            differ = {
+                k // granularity
+                for k in range(0, 3 * MIB, 512)
+                if before[k : k + 512] != content[k : k + 512]
+            }
             assert (ours == set()) if name == "off" else differ <= ours, name
             if granularity >= 65536:
                 assert ours == theirs
@@ -227,7 +298,10 @@ def test_compressed(tmp_path):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("layout", ["", "cluster_size=512", "cluster_size=4k", "extended_l2=on"])
 def test_resized(tmp_path, layout, seed):
-    """The disks themselves need not be the same: when it grows, qemu-img shows the rest of the last cluster again."""
+    """
+    The disks themselves need not be the same: when it grows, qemu-img shows the rest of the
+    last cluster again.
+    """
     pair = Pair(tmp_path)
     dice = random.Random(f"{layout} {seed}")
     make(pair, layout, "8M")
@@ -265,7 +339,12 @@ def test_snapshots(tmp_path):
 
 
 def prepare_chain(pair):
-    for name, size, options in (("base", "4M", []), ("mid", "4M", ["-b", "base"]), ("top", "5M", ["-b", "mid"]), ("new", "4M", [])):
+    for name, size, options in (
+        ("base", "4M", []),
+        ("mid", "4M", ["-b", "base"]),
+        ("top", "5M", ["-b", "mid"]),
+        ("new", "4M", []),
+    ):
         backing = [*options, "-F", "qcow2"] if options else []
         qemu_img(pair.ours, "create", "-q", "-f", "qcow2", *backing, name, size)
         qemu_io(pair.ours, name, f"write -P {len(name)} {dice_offset(name)} 300k")
@@ -275,9 +354,18 @@ def prepare_chain(pair):
     copy_to_theirs(pair)
 
 
-@pytest.mark.parametrize("args", [["commit", "top"], ["commit", "-d", "top"], ["commit", "-b", "base", "top"],
-                                  ["rebase", "-b", "new", "-F", "qcow2", "top"], ["rebase", "-b", "", "top"],
-                                  ["rebase", "-u", "-b", "new", "-F", "qcow2", "top"], ["rebase", "-u", "-b", "x" * 1000, "-F", "raw", "top"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["commit", "top"],
+        ["commit", "-d", "top"],
+        ["commit", "-b", "base", "top"],
+        ["rebase", "-b", "new", "-F", "qcow2", "top"],
+        ["rebase", "-b", "", "top"],
+        ["rebase", "-u", "-b", "new", "-F", "qcow2", "top"],
+        ["rebase", "-u", "-b", "x" * 1000, "-F", "raw", "top"],
+    ],
+)
 def test_chains(tmp_path, args):
     pair = Pair(tmp_path)
     prepare_chain(pair)
@@ -289,7 +377,7 @@ def test_chains(tmp_path, args):
             assert bitmaps(pair.ours / name) == bitmaps(pair.theirs / name)
 
 
-# ---- convert ---------------------------------------------------------------------------------------------------------
+# ---- convert ----
 
 
 def prepare_source(pair, options=()):
@@ -301,10 +389,20 @@ def prepare_source(pair, options=()):
     qemu_img(pair.ours, "create", "-q", "-f", "raw", "raw", "4M")
 
 
-@pytest.mark.parametrize("options", [
-    [], ["-c"], ["-o", "cluster_size=512"], ["-o", "extended_l2=on"], ["-o", "data_file=d,data_file_raw=on"], ["-o", "compat=0.10"],
-    ["-B", "raw", "-F", "raw"], ["-l", "s"], ["-o", "cluster_size=2M,refcount_bits=1"],
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["-c"],
+        ["-o", "cluster_size=512"],
+        ["-o", "extended_l2=on"],
+        ["-o", "data_file=d,data_file_raw=on"],
+        ["-o", "compat=0.10"],
+        ["-B", "raw", "-F", "raw"],
+        ["-l", "s"],
+        ["-o", "cluster_size=2M,refcount_bits=1"],
+    ],
+)
 def test_convert(tmp_path, options):
     pair = Pair(tmp_path)
     prepare_source(pair)
@@ -326,7 +424,15 @@ def assert_same_content(pair):
     qemu_img(pair.ours, "compare", "-f", "qcow2", "-F", "raw", "t", flat)
 
 
-@pytest.mark.parametrize("args", [["-O", "raw", "a", "t"], ["a", "t"], ["-O", "qcow2", "raw", "t"], ["-O", "qcow2", "a", "a", "t"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-O", "raw", "a", "t"],
+        ["a", "t"],
+        ["-O", "qcow2", "raw", "t"],
+        ["-O", "qcow2", "a", "a", "t"],
+    ],
+)
 def test_convert_refused(tmp_path, args):
     pair = Pair(tmp_path)
     prepare_source(pair)
@@ -340,7 +446,10 @@ def test_convert_keeps_what_it_would_replace(tmp_path):
     pair = Pair(tmp_path)
     prepare_source(pair)
     (pair.ours / "t").write_bytes(b"mine")
-    done = Result([EFI_IMG, "convert", "--bitmaps", "--force", "-O", "qcow2", "-o", "compat=v2", "a", "t"], pair.ours)
+    done = Result(
+        [EFI_IMG, "convert", "--bitmaps", "--force", "-O", "qcow2", "-o", "compat=v2", "a", "t"],
+        pair.ours,
+    )
     assert done.code == 1 and (pair.ours / "t").read_bytes() == b"mine"
 
 
@@ -351,14 +460,21 @@ def test_convert_one_in_use(tmp_path):
     mark_in_use(pair, "two")
     assert run_both(pair, "convert", "--bitmaps", "-O", "qcow2", "a", "t").code == 1
     assert not (pair.ours / "t").exists()
-    ours, theirs = pair.run("convert", "--bitmaps", "--skip-broken-bitmaps", "-O", "qcow2", "a", "t")
+    ours, theirs = pair.run(
+        "convert", "--bitmaps", "--skip-broken-bitmaps", "-O", "qcow2", "a", "t"
+    )
     assert (ours.code, ours.out) == (theirs.code, theirs.out) == (0, "") and "two" in ours.err
     assert sorted(bitmaps(pair.ours / "t")) == sorted(bitmaps(pair.theirs / "t"))
 
 
-@pytest.mark.parametrize("size, existing", [("4M", []), ("4M", ["other"]), ("4M", ["two"]), ("5M", [])])
+@pytest.mark.parametrize(
+    "size, existing", [("4M", []), ("4M", ["other"]), ("4M", ["two"]), ("5M", [])]
+)
 def test_convert_into_existing(tmp_path, size, existing):
-    """Where names or sizes do not fit, that is found before anything is written; qemu-img finds it afterwards."""
+    """
+    Where names or sizes do not fit, that is found before anything is written; qemu-img finds it
+    afterwards.
+    """
     pair = Pair(tmp_path)
     prepare_source(pair)
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "t", size)
@@ -373,12 +489,16 @@ def test_convert_into_existing(tmp_path, size, existing):
         assert (pair.ours / "t").read_bytes() == before
 
 
-# ---- the header ------------------------------------------------------------------------------------------------------
+# ---- the header ----
 
 
-@pytest.mark.parametrize("args", [["bitmap", "--add", "a", "new"], ["resize", "a", "4M"], ["snapshot", "-c", "s", "a"]])
+@pytest.mark.parametrize(
+    "args", [["bitmap", "--add", "a", "new"], ["resize", "a", "4M"], ["snapshot", "-c", "s", "a"]]
+)
 def test_somebody_else_has_written(tmp_path, args):
-    """Without the autoclear bit the bitmaps do not count, and are dropped when the image is written to."""
+    """
+    Without the autoclear bit the bitmaps do not count, and are dropped when the image is written to.
+    """
     pair = Pair(tmp_path)
     make(pair)
     both(pair, "--add", "a", "b")
@@ -391,35 +511,53 @@ def test_somebody_else_has_written(tmp_path, args):
     assert Qcow2(pair.ours / "a").extension(EXTENSION) is not None
     ours, theirs = pair.run(*args)
     assert ours.code == theirs.code == 0, ours.err
-    assert [b[0] for b in bitmaps(pair.ours / "a")] == [b[0] for b in bitmaps(pair.theirs / "a")] == (["new"] if "--add" in args else [])
+    assert (
+        [b[0] for b in bitmaps(pair.ours / "a")]
+        == [b[0] for b in bitmaps(pair.theirs / "a")]
+        == (["new"] if "--add" in args else [])
+    )
     assert ("--add" in args) == (Qcow2(pair.ours / "a").extension(EXTENSION) is not None)
     qemu_img(pair.ours, "check", "-r", "leaks", "a")
 
 
 @pytest.mark.parametrize("layout", ["", "cluster_size=512", "data_file=data"])
 def test_unknown_extensions_are_kept(tmp_path, layout):
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a", "3M")
+    qemu_img(
+        tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a", "3M"
+    )
     image = Qcow2(tmp_path / "a")
-    known = [(kind, bytes(image.data[at:at + n])) for kind, at, n in image.extensions()]
+    known = [(kind, bytes(image.data[at : at + n])) for kind, at, n in image.extensions()]
     at = image.number(100, 4)
     for kind, data in [(0x12345678, b"unknown to all!"), *known]:
         padded = data.ljust((len(data) + 7) // 8 * 8, b"\0")
-        image.data[at:at + 8 + len(padded)] = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + padded
+        image.data[at : at + 8 + len(padded)] = (
+            kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + padded
+        )
         at += 8 + len(padded)
-    image.data[at:at + 8] = bytes(8)
+    image.data[at : at + 8] = bytes(8)
     image.save()
 
     def unknown():
         now = Qcow2(tmp_path / "a")
-        return [bytes(now.data[at:at + n]) for kind, at, n in now.extensions() if kind == 0x12345678]
+        return [
+            bytes(now.data[at : at + n]) for kind, at, n in now.extensions() if kind == 0x12345678
+        ]
 
     assert unknown() == [b"unknown to all!"]
-    for args in (["bitmap", "--add", "a", "b"], ["bitmap", "--add", "a", "c"], ["bitmap", "--remove", "a", "b"],
-                 ["rebase", "-u", "-b", "x", "-F", "raw", "a"], ["rebase", "-u", "-b", "", "a"], ["bitmap", "--remove", "a", "c"]):
+    for args in (
+        ["bitmap", "--add", "a", "b"],
+        ["bitmap", "--add", "a", "c"],
+        ["bitmap", "--remove", "a", "b"],
+        ["rebase", "-u", "-b", "x", "-F", "raw", "a"],
+        ["rebase", "-u", "-b", "", "a"],
+        ["bitmap", "--remove", "a", "c"],
+    ):
         done = Result([EFI_IMG, *args], tmp_path)
         assert done.code == 0, done.err
         assert unknown() == [b"unknown to all!"]
-    assert [kind for kind, _, _ in Qcow2(tmp_path / "a").extensions() if kind != 0x12345678] == [kind for kind, _ in known]
+    assert [kind for kind, _, _ in Qcow2(tmp_path / "a").extensions() if kind != 0x12345678] == [
+        kind for kind, _ in known
+    ]
     assert_sound(tmp_path, "a", "qcow2")
 
 
@@ -428,34 +566,51 @@ def test_name_of_backing_file_moves(tmp_path):
     for n in (1, 8, 9, 300, 1000):
         name = "b" * n
         qemu_img(tmp_path, "create", "-q", "-u", "-f", "qcow2", "-b", name, "-F", "raw", "a", "1M")
-        for args in (["--add", "a", "one"], ["--add", "a", "two"], ["--remove", "a", "one"], ["--remove", "a", "two"]):
+        for args in (
+            ["--add", "a", "one"],
+            ["--add", "a", "two"],
+            ["--remove", "a", "one"],
+            ["--remove", "a", "two"],
+        ):
             done = Result([EFI_IMG, "bitmap", *args], tmp_path)
             assert done.code == 0, done.err
             info = Result(["qemu-img", "info", "--output=json", "a"], tmp_path).json()
             assert info["backing-filename"] == name and info["backing-filename-format"] == "raw"
 
 
-# ---- damaged bitmaps -------------------------------------------------------------------------------------------------
+# ---- damaged bitmaps ----
 
 
-@pytest.mark.parametrize("what", ["table unaligned", "table outside", "no entries", "too few", "extra data", "unknown flag"])
+@pytest.mark.parametrize(
+    "what",
+    ["table unaligned", "table outside", "no entries", "too few", "extra data", "unknown flag"],
+)
 def test_damaged_directory(tmp_path, what):
     """QEMU does not open these; efi-img reads their disks, but does not write to them."""
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "a", "9M")
     qemu_img(tmp_path, "bitmap", "--add", "-g", "512", "a", "b")
     image = Qcow2(tmp_path / "a")
     entry = image.entries()["b"]
-    at, n, value = {"table unaligned": (entry, 8, image.number(entry) + 8), "table outside": (entry, 8, 1 << 40),
-                    "no entries": (entry + 8, 4, 0), "too few": (entry + 8, 4, 1), "extra data": (entry + 20, 4, 7),
-                    "unknown flag": (entry + 12, 4, 10)}[what]
+    at, n, value = {
+        "table unaligned": (entry, 8, image.number(entry) + 8),
+        "table outside": (entry, 8, 1 << 40),
+        "no entries": (entry + 8, 4, 0),
+        "too few": (entry + 8, 4, 1),
+        "extra data": (entry + 20, 4, 7),
+        "unknown flag": (entry + 12, 4, 10),
+    }[what]
     image.put(at, value, n)
     if what == "extra data":
         image.put(image.extension(EXTENSION) + 8, 64)
     image.save()
     before = (tmp_path / "a").read_bytes()
     (tmp_path / "s").write_bytes(b"x" * 9 * MIB)
-    for args in (["convert", "-n", "-O", "qcow2", "s", "a"], ["bitmap", "--add", "a", "c"], ["resize", "a", "10M"],
-                 ["convert", "--bitmaps", "-O", "qcow2", "a", "t"]):
+    for args in (
+        ["convert", "-n", "-O", "qcow2", "s", "a"],
+        ["bitmap", "--add", "a", "c"],
+        ["resize", "a", "10M"],
+        ["convert", "--bitmaps", "-O", "qcow2", "a", "t"],
+    ):
         done = Result([EFI_IMG, *args], tmp_path)
         assert done.code == 1 and "its bitmap" in done.err, done.err
     assert (tmp_path / "a").read_bytes() == before
@@ -463,7 +618,9 @@ def test_damaged_directory(tmp_path, what):
 
 
 @pytest.mark.parametrize("what", ["reserved", "unaligned", "outside", "shared", "data"])
-@pytest.mark.parametrize("args", [["--remove", "a", "b"], ["--clear", "a", "b"], ["--merge", "c", "a", "b"]])
+@pytest.mark.parametrize(
+    "args", [["--remove", "a", "b"], ["--clear", "a", "b"], ["--merge", "c", "a", "b"]]
+)
 def test_damaged_table(tmp_path, what, args):
     """A cluster that is somebody else's as well is neither written nor given up."""
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a", "1M")
@@ -472,16 +629,26 @@ def test_damaged_table(tmp_path, what, args):
     qemu_io(tmp_path, "a", "write -P 7 0 1M")
     image = Qcow2(tmp_path / "a")
     at = image.number(image.entries()["b"])
-    l2 = image.number(image.number(40)) & 0x00fffffffffffe00
-    image.put(at, {"reserved": image.number(at) | 2, "unaligned": image.number(at) + 512, "outside": 1 << 40,
-                   "shared": image.number(at), "data": image.number(l2) & 0x00fffffffffffe00}[what])
+    l2 = image.number(image.number(40)) & 0x00FFFFFFFFFFFE00
+    image.put(
+        at,
+        {
+            "reserved": image.number(at) | 2,
+            "unaligned": image.number(at) + 512,
+            "outside": 1 << 40,
+            "shared": image.number(at),
+            "data": image.number(l2) & 0x00FFFFFFFFFFFE00,
+        }[what],
+    )
     if what in ("shared", "data"):  # with the refcount that says so
         block = image.number(image.number(48))
         image.put(block + 2 * (image.number(at) >> 16), 2, 2)
     image.save()
     done = Result([EFI_IMG, "bitmap", *args], tmp_path)
     assert done.code == 1, done.err
-    assert (Qcow2(tmp_path / "a").data[image.number(l2) & 0x00fffffffffffe00:][:65536]) == b"\7" * 65536
+    assert (
+        Qcow2(tmp_path / "a").data[image.number(l2) & 0x00FFFFFFFFFFFE00 :][:65536]
+    ) == b"\7" * 65536
 
 
 def test_all_ones(tmp_path):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`commit` beside qemu-img."""
 
 import random
@@ -8,8 +9,17 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Pair, Result, progress
 from pairs import assert_same, copy_to_theirs, run_both
 
-LAYOUTS = ["", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "extended_l2=on,cluster_size=16k", "compat=0.10",
-           "data_file=d{}", "refcount_bits=64", "compression_type=zstd"]
+LAYOUTS = [
+    "",
+    "cluster_size=512",
+    "cluster_size=4k,refcount_bits=1",
+    "cluster_size=2M",
+    "extended_l2=on,cluster_size=16k",
+    "compat=0.10",
+    "data_file=d{}",
+    "refcount_bits=64",
+    "compression_type=zstd",
+]
 
 
 @pytest.fixture
@@ -24,7 +34,11 @@ def make(pair, name, layout, seed, size, backing=None, format="qcow2"):
     options = ["-o", layout.format(name)] if layout else []
     behind = ["-b", backing, "-F", format] if backing else []
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", *behind, *options, name, str(size))
-    qemu_io(pair.ours, name, *random_writes(seed, size, compressed=layout in ("", "compression_type=zstd")))
+    qemu_io(
+        pair.ours,
+        name,
+        *random_writes(seed, size, compressed=layout in ("", "compression_type=zstd")),
+    )
 
 
 def flat(pair, name):
@@ -35,7 +49,10 @@ def flat(pair, name):
 BASES = ["raw", "", "cluster_size=512", "extended_l2=on", "compat=0.10", "data_file=d{}"]
 
 
-@pytest.mark.parametrize("layout, base", [(layout, BASES[(i + j) % len(BASES)]) for i, layout in enumerate(LAYOUTS) for j in (0, 3)])
+@pytest.mark.parametrize(
+    "layout, base",
+    [(layout, BASES[(i + j) % len(BASES)]) for i, layout in enumerate(LAYOUTS) for j in (0, 3)],
+)
 def test_one_overlay(pair, base, layout):
     """Sizes that differ both ways, and neither ends with a cluster."""
     dice = random.Random(base + layout)
@@ -48,8 +65,13 @@ def test_one_overlay(pair, base, layout):
     run_both(pair, "commit", "b")
     assert_same(pair, "a", format)
     assert_same(pair, "b")
-    assert flat(pair, "b") == before and flat(pair, "a")[:len(before)] == before
-    assert Result(["qemu-img", "check", "--output=json", "b"], pair.ours).json().get("allocated-clusters", 0) == 0
+    assert flat(pair, "b") == before and flat(pair, "a")[: len(before)] == before
+    assert (
+        Result(["qemu-img", "check", "--output=json", "b"], pair.ours)
+        .json()
+        .get("allocated-clusters", 0)
+        == 0
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -59,7 +81,15 @@ def test_chain_of_three(pair, args, seed):
     sizes = [dice.choice([1, 2, 3]) * MIB for _ in range(3)]
     base = dice.choice(["raw", "cluster_size=4k", "extended_l2=on"])
     make(pair, "a", base, seed, sizes[0])
-    make(pair, "b", dice.choice(LAYOUTS), seed + 10, sizes[1], "a", "raw" if base == "raw" else "qcow2")
+    make(
+        pair,
+        "b",
+        dice.choice(LAYOUTS),
+        seed + 10,
+        sizes[1],
+        "a",
+        "raw" if base == "raw" else "qcow2",
+    )
     make(pair, "c", dice.choice(LAYOUTS), seed + 20, sizes[2], "b")
     copy_to_theirs(pair)
     before = flat(pair, "c")
@@ -101,11 +131,28 @@ def test_progress(pair):
     make(pair, "b", "", 2, MIB, "a")
     ours, _ = pair.run("commit", "-p", "b")
     shown, phases, rest = progress(ours.out)
-    assert ours.code == 0 and (shown[0], shown[-1]) == (0, 10000) and phases == ["copying", "flushing"] and rest == "\nImage committed.\n"
+    assert (
+        ours.code == 0
+        and (shown[0], shown[-1]) == (0, 10000)
+        and phases == ["copying", "flushing"]
+        and rest == "\nImage committed.\n"
+    )
 
 
-@pytest.mark.parametrize("args", [(), ("a",), ("none",), ("-b", "zz", "b"), ("-b", "b", "b"), ("-t", "xx", "b"), ("-f", "raw", "b"), ("b", "a"),
-                                  ("-f", "foo", "b")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("a",),
+        ("none",),
+        ("-b", "zz", "b"),
+        ("-b", "b", "b"),
+        ("-t", "xx", "b"),
+        ("-f", "raw", "b"),
+        ("b", "a"),
+        ("-f", "foo", "b"),
+    ],
+)
 def test_refused(pair, args):
     make(pair, "a", "", 1, MIB)
     make(pair, "b", "", 2, MIB, "a")

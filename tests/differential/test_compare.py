@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`compare` beside qemu-img: exit codes, and what is said on standard output."""
 
 import random
@@ -9,7 +10,15 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG, progress
 
 SIZE = 3 * MIB
-LAYOUTS = ["", "cluster_size=4k", "cluster_size=2M", "extended_l2=on", "compat=0.10", "data_file=d", "compression_type=zstd"]
+LAYOUTS = [
+    "",
+    "cluster_size=4k",
+    "cluster_size=2M",
+    "extended_l2=on",
+    "compat=0.10",
+    "data_file=d",
+    "compression_type=zstd",
+]
 
 
 def assert_same(folder, *args, code=None):
@@ -28,7 +37,17 @@ def assert_same_all_ways(folder, a, b, *options, strict=True):
 
 def create(folder, name, size=SIZE, options="", backing=None):
     back = ["-b", backing, "-F", backing.split(".")[1]] if backing else []
-    qemu_img(folder, "create", "-q", "-f", name.split(".")[1], *back, *(["-o", options] if options else []), name, str(size))
+    qemu_img(
+        folder,
+        "create",
+        "-q",
+        "-f",
+        name.split(".")[1],
+        *back,
+        *(["-o", options] if options else []),
+        name,
+        str(size),
+    )
 
 
 def patch(path, offset, byte):
@@ -40,13 +59,19 @@ def patch(path, offset, byte):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("seed", range(2))
 def test_all_kinds_of_clusters(tmp_path, layout, seed):
-    """An image, its contents as raw and in another layout, and what differs in one byte somewhere."""
+    """
+    An image, its contents as raw and in another layout, and what differs in one byte somewhere.
+    """
     dice = random.Random(seed)
     size = 8 * MIB
     create(tmp_path, "a.qcow2", size, layout)
-    qemu_io(tmp_path, "a.qcow2", *random_writes(seed, size, layout in ("", "compression_type=zstd")))
+    qemu_io(
+        tmp_path, "a.qcow2", *random_writes(seed, size, layout in ("", "compression_type=zstd"))
+    )
     qemu_img(tmp_path, "convert", "-O", "raw", "a.qcow2", "a.raw")
-    qemu_img(tmp_path, "convert", "-c", "-O", "qcow2", "-o", "cluster_size=8k", "a.qcow2", "b.qcow2")
+    qemu_img(
+        tmp_path, "convert", "-c", "-O", "qcow2", "-o", "cluster_size=8k", "a.qcow2", "b.qcow2"
+    )
     assert_same(tmp_path, "a.qcow2", "a.raw", code=0)
     assert_same(tmp_path, "b.qcow2", "a.qcow2", code=0)
     assert_same(tmp_path, "-s", "a.qcow2", "b.qcow2")
@@ -54,12 +79,29 @@ def test_all_kinds_of_clusters(tmp_path, layout, seed):
     for _ in range(2):
         offset = dice.randrange(size)
         shutil.copy(tmp_path / "a.raw", tmp_path / "c.raw")
-        patch(tmp_path / "c.raw", offset, 0xee)
+        patch(tmp_path / "c.raw", offset, 0xEE)
         assert_same(tmp_path, "a.qcow2", "c.raw", code=1)
         assert_same(tmp_path, "-q", "c.raw", "b.qcow2", code=1)
 
 
-EDGES = [0, 1, 511, 512, 513, 1000, 65535, 65536, 65537, MIB - 1, MIB, MIB + 512, 2 * MIB - 1, 2 * MIB, SIZE - 512, SIZE - 1]
+EDGES = [
+    0,
+    1,
+    511,
+    512,
+    513,
+    1000,
+    65535,
+    65536,
+    65537,
+    MIB - 1,
+    MIB,
+    MIB + 512,
+    2 * MIB - 1,
+    2 * MIB,
+    SIZE - 512,
+    SIZE - 1,
+]
 
 
 @pytest.mark.parametrize("format", ["raw", "qcow2"])
@@ -72,14 +114,36 @@ def test_one_byte(tmp_path, format):
         if format == "qcow2":
             qemu_img(tmp_path, "convert", "-O", "qcow2", "b.raw", "b.qcow2")
         assert_same(tmp_path, "-f", "raw", "-F", format, "a.raw", f"b.{format}", code=1)
-        assert f"offset {offset // 512 * 512}!" in Result([EFI_IMG, "compare", "a.raw", f"b.{format}"], tmp_path).out
+        assert (
+            f"offset {offset // 512 * 512}!"
+            in Result([EFI_IMG, "compare", "a.raw", f"b.{format}"], tmp_path).out
+        )
 
 
 def test_zeros(tmp_path):
-    """Nothing, zero clusters of both kinds, preallocated and written zeros, raw holes and raw zeros: the same, but not in strict mode."""
-    names = ["none.qcow2", "zero.qcow2", "zalloc.qcow2", "prealloc.qcow2", "full.qcow2", "written.qcow2", "hole.raw", "full.raw"]
+    """
+    Nothing, zero clusters of both kinds, preallocated and written zeros, raw holes and raw
+    zeros: the same, but not in strict mode.
+    """
+    names = [
+        "none.qcow2",
+        "zero.qcow2",
+        "zalloc.qcow2",
+        "prealloc.qcow2",
+        "full.qcow2",
+        "written.qcow2",
+        "hole.raw",
+        "full.raw",
+    ]
     for name in names[:6]:
-        create(tmp_path, name, MIB, {"prealloc.qcow2": "preallocation=metadata", "full.qcow2": "preallocation=full"}.get(name, ""))
+        create(
+            tmp_path,
+            name,
+            MIB,
+            {"prealloc.qcow2": "preallocation=metadata", "full.qcow2": "preallocation=full"}.get(
+                name, ""
+            ),
+        )
     create(tmp_path, "hole.raw", MIB)
     (tmp_path / "full.raw").write_bytes(bytes(MIB))
     qemu_io(tmp_path, "zero.qcow2", "write -zu 0 1M")
@@ -91,7 +155,9 @@ def test_zeros(tmp_path):
             assert_same(tmp_path, "-s", a, b)
 
 
-@pytest.mark.parametrize("sizes", [(MIB, 2 * MIB), (512, 1024), (0, MIB), (0, 0), (MIB - 512, MIB), (65536, 64 * MIB)])
+@pytest.mark.parametrize(
+    "sizes", [(MIB, 2 * MIB), (512, 1024), (0, MIB), (0, 0), (MIB - 512, MIB), (65536, 64 * MIB)]
+)
 @pytest.mark.parametrize("formats", [("raw", "raw"), ("qcow2", "raw"), ("qcow2", "qcow2")])
 def test_different_sizes(tmp_path, sizes, formats):
     a, b = (f"{name}.{format}" for name, format in zip("ab", formats))
@@ -132,9 +198,20 @@ def test_chain(tmp_path, seed):
     create(tmp_path, "a.raw", sizes[0])
     qemu_io(tmp_path, "a.raw", "write -P 1 65536 512k", options=("-f", "raw"))
     create(tmp_path, "b.qcow2", sizes[1], backing="a.raw")
-    create(tmp_path, "c.qcow2", sizes[2], dice.choice(["extended_l2=on", "cluster_size=4k"]), backing="b.qcow2")
+    create(
+        tmp_path,
+        "c.qcow2",
+        sizes[2],
+        dice.choice(["extended_l2=on", "cluster_size=4k"]),
+        backing="b.qcow2",
+    )
     qemu_io(tmp_path, "b.qcow2", *random_writes(seed, sizes[1], False, freed=False))
-    qemu_io(tmp_path, "c.qcow2", f"write -P 9 {dice.randrange(sizes[2] // 512) * 512} 512", f"write -z {dice.randrange(sizes[2] // 512) * 512} 512")
+    qemu_io(
+        tmp_path,
+        "c.qcow2",
+        f"write -P 9 {dice.randrange(sizes[2] // 512) * 512} 512",
+        f"write -z {dice.randrange(sizes[2] // 512) * 512} 512",
+    )
     qemu_img(tmp_path, "convert", "-O", "raw", "c.qcow2", "c.raw")
     assert_same(tmp_path, "c.qcow2", "c.raw", code=0)
     for a, b in (("a.raw", "b.qcow2"), ("b.qcow2", "c.qcow2"), ("a.raw", "c.qcow2")):
@@ -156,8 +233,16 @@ def test_strict_behind_a_short_backing_file(tmp_path):
 
 
 def test_strict_and_fragments(tmp_path):
-    """In qemu-img's eyes it matters whether the clusters up to the end of the disk lie behind each other, and only there."""
-    for name, *order in (("a.qcow2", 0, 1, 2), ("b.qcow2", 0, 2, 1), ("c.qcow2", 1, 0, 2), ("d.qcow2", 2, 1, 0)):
+    """
+    In qemu-img's eyes it matters whether the clusters up to the end of the disk lie behind each
+    other, and only there.
+    """
+    for name, *order in (
+        ("a.qcow2", 0, 1, 2),
+        ("b.qcow2", 0, 2, 1),
+        ("c.qcow2", 1, 0, 2),
+        ("d.qcow2", 2, 1, 0),
+    ):
         create(tmp_path, name, 192 * 1024)
         qemu_io(tmp_path, name, *(f"write -P 1 {cluster * 64}k 64k" for cluster in order))
     for a in "abcd":
@@ -184,7 +269,9 @@ def test_progress(tmp_path, changed, options):
     assert phases == ["comparing"] and (len(shown) > 10 or changed == 0)
 
 
-@pytest.mark.parametrize("cache", ["none", "off", "writeback", "writethrough", "directsync", "unsafe", "foo", ""])
+@pytest.mark.parametrize(
+    "cache", ["none", "off", "writeback", "writethrough", "directsync", "unsafe", "foo", ""]
+)
 def test_cache(tmp_path, cache):
     create(tmp_path, "a.qcow2")
     create(tmp_path, "b.raw")
@@ -196,10 +283,22 @@ def test_cache(tmp_path, cache):
         assert (ours.code, ours.out) == (theirs.code, theirs.out)
 
 
-REFUSED = [((), 1), (("a.qcow2",), 1), (("a.qcow2", "b.qcow2", "a.qcow2"), 1), (("--output=json", "a.qcow2", "b.qcow2"), 1),
-           (("-T", "foo", "a.qcow2"), 1), (("none", "a.qcow2"), 2), (("a.qcow2", "none"), 2), (("-f", "foo", "a.qcow2", "b.qcow2"), 2),
-           (("-F", "foo", "a.qcow2", "b.qcow2"), 2), (("-f", "qcow2", "a.raw", "b.qcow2"), 2), (("aes.qcow2", "b.qcow2"), 2),
-           (("a.qcow2", "aes.qcow2"), 2), (("orphan.qcow2", "a.qcow2"), 2), (("-q", "none", "a.qcow2"), 2)]
+REFUSED = [
+    ((), 1),
+    (("a.qcow2",), 1),
+    (("a.qcow2", "b.qcow2", "a.qcow2"), 1),
+    (("--output=json", "a.qcow2", "b.qcow2"), 1),
+    (("-T", "foo", "a.qcow2"), 1),
+    (("none", "a.qcow2"), 2),
+    (("a.qcow2", "none"), 2),
+    (("-f", "foo", "a.qcow2", "b.qcow2"), 2),
+    (("-F", "foo", "a.qcow2", "b.qcow2"), 2),
+    (("-f", "qcow2", "a.raw", "b.qcow2"), 2),
+    (("aes.qcow2", "b.qcow2"), 2),
+    (("a.qcow2", "aes.qcow2"), 2),
+    (("orphan.qcow2", "a.qcow2"), 2),
+    (("-q", "none", "a.qcow2"), 2),
+]
 
 
 @pytest.mark.parametrize("args,code", REFUSED)
@@ -207,9 +306,33 @@ def test_refused(tmp_path, args, code):
     create(tmp_path, "a.raw", MIB)
     create(tmp_path, "a.qcow2", MIB)
     create(tmp_path, "b.qcow2", MIB)
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-u", "-b", "none", "-F", "raw", "orphan.qcow2", "1M")
-    qemu_img(tmp_path, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
-             "aes.qcow2", "1M")
+    qemu_img(
+        tmp_path,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-u",
+        "-b",
+        "none",
+        "-F",
+        "raw",
+        "orphan.qcow2",
+        "1M",
+    )
+    qemu_img(
+        tmp_path,
+        "create",
+        "-q",
+        "--object",
+        "secret,id=s,data=secret",
+        "-f",
+        "qcow2",
+        "-o",
+        "encrypt.format=aes,encrypt.key-secret=s",
+        "aes.qcow2",
+        "1M",
+    )
     assert_same(tmp_path, *args, code=code)
 
 
@@ -235,7 +358,7 @@ def test_damaged(tmp_path):
     image[l2 + 6] |= 2  # a host offset that is not that of a cluster
     (tmp_path / "bad.qcow2").write_bytes(image)
     image = bytearray((tmp_path / "c.qcow2").read_bytes())
-    image[5 * 65536:5 * 65536 + 64] = b"\xff" * 64
+    image[5 * 65536 : 5 * 65536 + 64] = b"\xff" * 64
     (tmp_path / "packed.qcow2").write_bytes(image)
     assert_same(tmp_path, "bad.qcow2", "b.raw", code=3)
     assert_same(tmp_path, "b.raw", "bad.qcow2", code=3)
@@ -246,10 +369,24 @@ def test_damaged(tmp_path):
     assert_same(tmp_path, "packed.qcow2", "short.raw", code=4)
 
 
-@pytest.mark.parametrize("size,layout", [(256 << 30, ""), ((256 << 30) + 65536, ""), (300 << 30, ""), (300 << 30, "extended_l2=on"), (200 << 30, "extended_l2=on"),
-                                         (20 << 30, "cluster_size=8k"), (3 << 40, "cluster_size=512k"), (9 << 40, "cluster_size=2M")])
+@pytest.mark.parametrize(
+    "size,layout",
+    [
+        (256 << 30, ""),
+        ((256 << 30) + 65536, ""),
+        (300 << 30, ""),
+        (300 << 30, "extended_l2=on"),
+        (200 << 30, "extended_l2=on"),
+        (20 << 30, "cluster_size=8k"),
+        (3 << 40, "cluster_size=512k"),
+        (9 << 40, "cluster_size=2M"),
+    ],
+)
 def test_strict_on_large_disks(tmp_path, size, layout):
-    """Where it matters whether clusters lie behind each other up to the end, qemu-img sees a disk in slices, whose size depends on that of the disk."""
+    """
+    Where it matters whether clusters lie behind each other up to the end, qemu-img sees a disk
+    in slices, whose size depends on that of the disk.
+    """
     names = []
     for backing in (None, "base.qcow2"):
         if backing:
@@ -258,7 +395,10 @@ def test_strict_on_large_disks(tmp_path, size, layout):
         for cut in (0, 4, 20, 32):
             name = f"{'over' if backing else 'alone'}{cut}.qcow2"
             create(tmp_path, name, size, layout, backing)
-            first, second = f"write -P 1 {size - 40 * MIB} {40 - cut}M", f"write -P 1 {size - cut * MIB} {cut}M"
+            first, second = (
+                f"write -P 1 {size - 40 * MIB} {40 - cut}M",
+                f"write -P 1 {size - cut * MIB} {cut}M",
+            )
             qemu_io(tmp_path, name, *([second] if cut else []), *([first] if not backing else []))
             names.append(name)
     for a in names:

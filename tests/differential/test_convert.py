@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`convert` beside qemu-img: what efi-img writes is the same disk, and a sound image."""
 
 import os
@@ -9,10 +10,22 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG, progress
 
 SIZE = 12 * MIB
-TARGETS = [("raw", ""), ("qcow2", ""), ("qcow2", "cluster_size=512"), ("qcow2", "cluster_size=4k,refcount_bits=1"),
-           ("qcow2", "cluster_size=2M"), ("qcow2", "extended_l2=on"), ("qcow2", "extended_l2=on,cluster_size=16k,refcount_bits=64"),
-           ("qcow2", "compat=0.10"), ("qcow2", "data_file=d"), ("qcow2", "data_file=d,data_file_raw=on"), ("qcow2", "lazy_refcounts=on"),
-           ("qcow2", "preallocation=metadata"), ("qcow2", "preallocation=full,cluster_size=512,refcount_bits=2"), ("raw", "preallocation=full")]
+TARGETS = [
+    ("raw", ""),
+    ("qcow2", ""),
+    ("qcow2", "cluster_size=512"),
+    ("qcow2", "cluster_size=4k,refcount_bits=1"),
+    ("qcow2", "cluster_size=2M"),
+    ("qcow2", "extended_l2=on"),
+    ("qcow2", "extended_l2=on,cluster_size=16k,refcount_bits=64"),
+    ("qcow2", "compat=0.10"),
+    ("qcow2", "data_file=d"),
+    ("qcow2", "data_file=d,data_file_raw=on"),
+    ("qcow2", "lazy_refcounts=on"),
+    ("qcow2", "preallocation=metadata"),
+    ("qcow2", "preallocation=full,cluster_size=512,refcount_bits=2"),
+    ("raw", "preallocation=full"),
+]
 
 
 def efi_img(folder, *args):
@@ -42,25 +55,64 @@ def test_targets(source, format, options):
     assert_converted(source, "s.qcow2", "t", format, *(["-o", options] if options else []))
 
 
-@pytest.mark.parametrize("options", ["", "compression_type=zstd", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M",
-                                     "extended_l2=on", "compat=0.10", "refcount_bits=64,cluster_size=8k"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "compression_type=zstd",
+        "cluster_size=512",
+        "cluster_size=4k,refcount_bits=1",
+        "cluster_size=2M",
+        "extended_l2=on",
+        "compat=0.10",
+        "refcount_bits=64,cluster_size=8k",
+    ],
+)
 def test_compressed(tmp_path, options):
     """Data that gets smaller, data that does not, and a last cluster that is cut short."""
     dice = random.Random(1)
     with open(tmp_path / "s.raw", "wb") as file:
         for i in range(40):
             kind = i % 4
-            file.write(b"\0" * 65536 if kind == 0 else dice.randbytes(65536) if kind == 1 else (b"some words of text %d " % i) * 3000 if kind == 2
-                       else dice.randbytes(100) + b"\0" * 65436)
+            file.write(
+                b"\0" * 65536
+                if kind == 0
+                else dice.randbytes(65536)
+                if kind == 1
+                else (b"some words of text %d " % i) * 3000
+                if kind == 2
+                else dice.randbytes(100) + b"\0" * 65436
+            )
         file.write(b"the end" * 1000)
         file.truncate((file.tell() + 511) // 512 * 512)
     assert_converted(tmp_path, "s.raw", "t", "qcow2", "-c", *(["-o", options] if options else []))
     again = efi_img(tmp_path, "convert", "-O", "raw", "t", "back.raw")
-    assert again.code == 0 and (tmp_path / "back.raw").read_bytes() == (tmp_path / "s.raw").read_bytes(), again.err
-    theirs = Result(["qemu-img", "convert", "-c", "-O", "qcow2", *(["-o", options] if options else []), "s.raw", "q"], tmp_path)
-    assert theirs.code == 0 and os.stat(tmp_path / "t").st_size <= os.stat(tmp_path / "q").st_size * 1.02 + 4096
+    assert (
+        again.code == 0
+        and (tmp_path / "back.raw").read_bytes() == (tmp_path / "s.raw").read_bytes()
+    ), again.err
+    theirs = Result(
+        [
+            "qemu-img",
+            "convert",
+            "-c",
+            "-O",
+            "qcow2",
+            *(["-o", options] if options else []),
+            "s.raw",
+            "q",
+        ],
+        tmp_path,
+    )
+    assert (
+        theirs.code == 0
+        and os.stat(tmp_path / "t").st_size <= os.stat(tmp_path / "q").st_size * 1.02 + 4096
+    )
     back = efi_img(tmp_path, "convert", "-O", "raw", "q", "back2.raw")  # theirs, read by us
-    assert back.code == 0 and (tmp_path / "back2.raw").read_bytes() == (tmp_path / "s.raw").read_bytes(), back.err
+    assert (
+        back.code == 0
+        and (tmp_path / "back2.raw").read_bytes() == (tmp_path / "s.raw").read_bytes()
+    ), back.err
 
 
 @pytest.mark.parametrize("size", [0, 1, 512, 700, 65536, 65537, 3 * MIB + 512])
@@ -68,7 +120,10 @@ def test_compressed(tmp_path, options):
 def test_sizes(tmp_path, size, format):
     (tmp_path / "s.raw").write_bytes(b"x" * size)
     assert_converted(tmp_path, "s.raw", "t", format, "-f", "raw", source_args=("-f", "raw"))
-    ours, theirs = (Result(["qemu-img", "info", "--output=json", name], tmp_path).json()["virtual-size"] for name in ("t", "s.raw"))
+    ours, theirs = (
+        Result(["qemu-img", "info", "--output=json", name], tmp_path).json()["virtual-size"]
+        for name in ("t", "s.raw")
+    )
     assert ours == theirs
 
 
@@ -78,7 +133,10 @@ def test_backing_chain_is_flattened(tmp_path):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.raw", "-F", "raw", "b.qcow2", "8M")
     qemu_io(tmp_path, "b.qcow2", *random_writes(3, 8 * MIB))
     assert_converted(tmp_path, "b.qcow2", "t", "qcow2")
-    assert "backing-filename" not in Result(["qemu-img", "info", "--output=json", "t"], tmp_path).json()
+    assert (
+        "backing-filename"
+        not in Result(["qemu-img", "info", "--output=json", "t"], tmp_path).json()
+    )
 
 
 @pytest.mark.parametrize("layout", ["", "extended_l2=on", "cluster_size=4k", "compat=0.10"])
@@ -86,28 +144,56 @@ def test_target_with_backing_file(tmp_path, layout):
     """Only what the overlay has is copied, zeros over data of the backing file among it."""
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base.qcow2", "8M")
     qemu_io(tmp_path, "base.qcow2", "write -P 9 0 8M")
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2")
+    qemu_img(
+        tmp_path, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2"
+    )
     qemu_io(tmp_path, "over.qcow2", *random_writes(4, 8 * MIB))
-    assert_converted(tmp_path, "over.qcow2", "t", "qcow2", "-B", "base.qcow2", "-F", "qcow2", *(["-o", layout] if layout else []))
+    assert_converted(
+        tmp_path,
+        "over.qcow2",
+        "t",
+        "qcow2",
+        "-B",
+        "base.qcow2",
+        "-F",
+        "qcow2",
+        *(["-o", layout] if layout else []),
+    )
 
 
-@pytest.mark.parametrize("args", [("-B", "base"), ("-o", "backing_file=base"), ("-c", "-B", "base"), ("-S", "0", "-B", "base"),
-                                  ("-B", "base", "-o", "cluster_size=512"), ("-B", "base", "-o", "extended_l2=on")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-B", "base"),
+        ("-o", "backing_file=base"),
+        ("-c", "-B", "base"),
+        ("-S", "0", "-B", "base"),
+        ("-B", "base", "-o", "cluster_size=512"),
+        ("-B", "base", "-o", "extended_l2=on"),
+    ],
+)
 def test_backing_file_for_a_source_without_one(tmp_path, args):
-    """What the source has not allocated reads as zeros there, and must not show the target's backing file."""
+    """
+    What the source has not allocated reads as zeros there, and must not show the target's backing file.
+    """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base", "3M")
     qemu_io(tmp_path, "base", "write -P 0xaa 0 3M")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "alone", "2M")
     qemu_io(tmp_path, "alone", "write -P 0x55 64k 64k", "write -z 512k 64k", "write -P 7 1M 1536")
     assert_converted(tmp_path, "alone", "t", "qcow2", *args, "-F", "qcow2")
-    theirs = Result(["qemu-img", "convert", "-O", "qcow2", *args, "-F", "qcow2", "alone", "q"], tmp_path)
+    theirs = Result(
+        ["qemu-img", "convert", "-O", "qcow2", *args, "-F", "qcow2", "alone", "q"], tmp_path
+    )
     assert theirs.code == 0 and Result(["qemu-img", "compare", "t", "q"], tmp_path).code == 0
 
 
 @pytest.mark.parametrize("size", ["512k", "1M", "3M"])
 @pytest.mark.parametrize("args", [(), ("-c",), ("-S", "0")])
 def test_backing_file_of_another_length(tmp_path, args, size):
-    """The source has two images below it, the first of them shorter or longer; the target gets a full base of its length."""
+    """
+    The source has two images below it, the first of them shorter or longer; the target gets a
+    full base of its length.
+    """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "deep", "3M")
     qemu_io(tmp_path, "deep", "write -P 0x11 0 3M")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "deep", "-F", "qcow2", "below", size)
@@ -119,15 +205,20 @@ def test_backing_file_of_another_length(tmp_path, args, size):
     qemu_io(tmp_path, "base", *([] if size == "3M" else [f"write -P 0x44 {size} 1M"]))
     assert_converted(tmp_path, "over", "t", "qcow2", *args, "-B", "base", "-F", "qcow2")
     assert_converted(tmp_path, "over", "u", "qcow2", *args, "-B", "below", "-F", "qcow2")
-    assert not any(e["data"] and e["depth"] == 0 and e["start"] < 65536
-                   for e in Result(["qemu-img", "map", "--output=json", "u"], tmp_path).json())
+    assert not any(
+        e["data"] and e["depth"] == 0 and e["start"] < 65536
+        for e in Result(["qemu-img", "map", "--output=json", "u"], tmp_path).json()
+    )
 
 
 def test_several_sources(tmp_path):
     for i, size in enumerate((MIB + 512, 512, 3 * MIB)):
         (tmp_path / f"{i}.raw").write_bytes(bytes([i + 1]) * size)
     ours = efi_img(tmp_path, "convert", "-f", "raw", "-O", "qcow2", "0.raw", "1.raw", "2.raw", "t")
-    theirs = Result(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "0.raw", "1.raw", "2.raw", "q"], tmp_path)
+    theirs = Result(
+        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "0.raw", "1.raw", "2.raw", "q"],
+        tmp_path,
+    )
     assert ours.code == theirs.code == 0, ours.err
     assert Result(["qemu-img", "compare", "-s", "t", "q"], tmp_path).code == 0
 
@@ -138,12 +229,37 @@ def test_sparse_sizes(source, format, sparse):
     assert_converted(source, "s.qcow2", "t", format, "-S", sparse)
 
 
-@pytest.mark.parametrize("layout", ["", "cluster_size=4k", "extended_l2=on", "compat=0.10", "data_file=d", "preallocation=metadata"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "",
+        "cluster_size=4k",
+        "extended_l2=on",
+        "compat=0.10",
+        "data_file=d",
+        "preallocation=metadata",
+    ],
+)
 def test_existing_target(source, layout):
-    """Everything of it is replaced, what the source has as zeros too; and a second time changes nothing."""
+    """
+    Everything of it is replaced, what the source has as zeros too; and a second time changes nothing.
+    """
     for what in ("random", "full"):
-        qemu_img(source, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), f"{what}.qcow2", str(SIZE))
-        qemu_io(source, f"{what}.qcow2", *(random_writes(77, SIZE) if what == "random" else [f"write -P 85 0 {SIZE}"]))
+        qemu_img(
+            source,
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            *(["-o", layout] if layout else []),
+            f"{what}.qcow2",
+            str(SIZE),
+        )
+        qemu_io(
+            source,
+            f"{what}.qcow2",
+            *(random_writes(77, SIZE) if what == "random" else [f"write -P 85 0 {SIZE}"]),
+        )
         for _ in range(2):
             assert_converted(source, "s.qcow2", f"{what}.qcow2", "qcow2", "-n")
 
@@ -191,16 +307,42 @@ def test_large_sparse_disk(tmp_path):
     assert Result(["qemu-img", "compare", "s.qcow2", "t"], tmp_path).code == 0
 
 
-@pytest.mark.parametrize("args", [
-    ("s.qcow2",), (), ("none", "t"), ("-O", "foo", "s.qcow2", "t"), ("-f", "raw", "-O", "qcow2", "-c", "s.qcow2", "dir/t"), ("-c", "s.qcow2", "t"),
-    ("-S", "1000", "s.qcow2", "t"), ("-S", "17M", "s.qcow2", "t"), ("--target-is-zero", "s.qcow2", "t"), ("-n", "s.qcow2", "t"),
-    ("-O", "qcow2", "-o", "cluster_size=3k", "s.qcow2", "t"), ("-n", "-O", "qcow2", "s.qcow2", "small.qcow2"),
-    ("-O", "qcow2", "-B", "none", "-F", "raw", "s.qcow2", "t"), ("-O", "qcow2", "-B", "s.qcow2", "s.qcow2", "t"), ("aes.qcow2", "t")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("s.qcow2",),
+        (),
+        ("none", "t"),
+        ("-O", "foo", "s.qcow2", "t"),
+        ("-f", "raw", "-O", "qcow2", "-c", "s.qcow2", "dir/t"),
+        ("-c", "s.qcow2", "t"),
+        ("-S", "1000", "s.qcow2", "t"),
+        ("-S", "17M", "s.qcow2", "t"),
+        ("--target-is-zero", "s.qcow2", "t"),
+        ("-n", "s.qcow2", "t"),
+        ("-O", "qcow2", "-o", "cluster_size=3k", "s.qcow2", "t"),
+        ("-n", "-O", "qcow2", "s.qcow2", "small.qcow2"),
+        ("-O", "qcow2", "-B", "none", "-F", "raw", "s.qcow2", "t"),
+        ("-O", "qcow2", "-B", "s.qcow2", "s.qcow2", "t"),
+        ("aes.qcow2", "t"),
+    ],
+)
 def test_refused(tmp_path, args):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "s.qcow2", "5M")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "small.qcow2", "4M")
-    qemu_img(tmp_path, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
-             "aes.qcow2", "1M")
+    qemu_img(
+        tmp_path,
+        "create",
+        "-q",
+        "--object",
+        "secret,id=s,data=secret",
+        "-f",
+        "qcow2",
+        "-o",
+        "encrypt.format=aes,encrypt.key-secret=s",
+        "aes.qcow2",
+        "1M",
+    )
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     ours = efi_img(tmp_path, "convert", *args)
     assert ours.code == 1 and ours.err.startswith("efi-img: ") and ours.out == ""
@@ -212,8 +354,14 @@ def test_progress(source):
     for quiet in ((), ("-q",)):
         ours = efi_img(source, "convert", "-p", *quiet, "-O", "qcow2", "s.qcow2", f"t{len(quiet)}")
         shown, phases, rest = progress(ours.out)
-        assert ours.code == 0 and (ours.out == "" if quiet else rest == "\n" and (shown[0], shown[-1]) == (0, 10000) and
-                                   shown == sorted(shown) and phases == ["copying", "flushing", "finishing"])
+        assert ours.code == 0 and (
+            ours.out == ""
+            if quiet
+            else rest == "\n"
+            and (shown[0], shown[-1]) == (0, 10000)
+            and shown == sorted(shown)
+            and phases == ["copying", "flushing", "finishing"]
+        )
 
 
 def test_never_over_its_own_source(source):
@@ -223,12 +371,24 @@ def test_never_over_its_own_source(source):
     assert (source / "s.qcow2").read_bytes() == before
 
 
-@pytest.mark.parametrize("args", [["-O", "qcow2", "-o", "help"], ["-o", "?"], ["-O", "qcow2", "-o", "cluster_size=4k", "-o", "help", "a", "b"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-O", "qcow2", "-o", "help"],
+        ["-o", "?"],
+        ["-O", "qcow2", "-o", "cluster_size=4k", "-o", "help", "a", "b"],
+    ],
+)
 def test_options_are_explained(tmp_path, args):
     """The list that `create -o help` prints, whether files are named or not; nothing is written."""
     format = "qcow2" if "qcow2" in args else "raw"
-    ours, created = (Result([EFI_IMG, *words], tmp_path) for words in (["convert", *args], ["create", "-f", format, "-o", "help"]))
-    assert (ours.code, ours.out, ours.err) == (0, created.out, "") and created.out.startswith("Supported ")
+    ours, created = (
+        Result([EFI_IMG, *words], tmp_path)
+        for words in (["convert", *args], ["create", "-f", format, "-o", "help"])
+    )
+    assert (ours.code, ours.out, ours.err) == (0, created.out, "") and created.out.startswith(
+        "Supported "
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -240,20 +400,47 @@ def test_compression_levels(tmp_path, kind, most):
     sizes = []
     for level in (1, most):
         target = f"{level}.qcow2"
-        assert_converted(tmp_path, "s", target, "qcow2", "-c", "-o", f"compression_type={kind},compression_level={level}", source_args=("-f", "raw"))
+        assert_converted(
+            tmp_path,
+            "s",
+            target,
+            "qcow2",
+            "-c",
+            "-o",
+            f"compression_type={kind},compression_level={level}",
+            source_args=("-f", "raw"),
+        )
         sizes.append((tmp_path / target).stat().st_size)
     assert sizes[1] < sizes[0]
 
 
-@pytest.mark.parametrize("args, word", [
-    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=0", "s", "t"], "1 to 9"),
-    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=10", "s", "t"], "1 to 9"),
-    (["convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd,compression_level=20", "s", "t"], "1 to 19"),
-    (["convert", "-c", "-O", "qcow2", "-o", "compression_level=fast", "s", "t"], "not a number"),
-    (["convert", "-O", "qcow2", "-o", "compression_level=1", "s", "t"], "convert -c"),
-    (["create", "-f", "qcow2", "-o", "compression_level=1", "t", "1M"], "convert -c"),
-    (["amend", "-f", "qcow2", "-o", "compression_level=1", "s"], "compression_level"),
-])
+@pytest.mark.parametrize(
+    "args, word",
+    [
+        (["convert", "-c", "-O", "qcow2", "-o", "compression_level=0", "s", "t"], "1 to 9"),
+        (["convert", "-c", "-O", "qcow2", "-o", "compression_level=10", "s", "t"], "1 to 9"),
+        (
+            [
+                "convert",
+                "-c",
+                "-O",
+                "qcow2",
+                "-o",
+                "compression_type=zstd,compression_level=20",
+                "s",
+                "t",
+            ],
+            "1 to 19",
+        ),
+        (
+            ["convert", "-c", "-O", "qcow2", "-o", "compression_level=fast", "s", "t"],
+            "not a number",
+        ),
+        (["convert", "-O", "qcow2", "-o", "compression_level=1", "s", "t"], "convert -c"),
+        (["create", "-f", "qcow2", "-o", "compression_level=1", "t", "1M"], "convert -c"),
+        (["amend", "-f", "qcow2", "-o", "compression_level=1", "s"], "compression_level"),
+    ],
+)
 def test_no_such_compression_level(tmp_path, args, word):
     assert efi_img(tmp_path, "create", "-q", "-f", "qcow2", "s", "1M").code == 0
     refused = efi_img(tmp_path, *args)

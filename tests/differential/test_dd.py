@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`dd` beside qemu-img."""
 
 import random
@@ -20,27 +21,63 @@ def pair(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["raw", "qcow2"])
-@pytest.mark.parametrize("words", [(), ("bs=1M",), ("bs=1000", "count=7"), ("count=1",), ("bs=64k", "skip=3"), ("bs=1001", "skip=70"),
-                                   ("bs=7", "count=101"), ("count=0",), ("bs=1M", "skip=3"), ("skip=6145",), ("skip=6146",), ("bs=2147483647",),
-                                   ("bs=1k", "bs=1M", "count=1"), ("bs=2147483647", "count=8E"), ("bs=0x1000", "count=0x10")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("bs=1M",),
+        ("bs=1000", "count=7"),
+        ("count=1",),
+        ("bs=64k", "skip=3"),
+        ("bs=1001", "skip=70"),
+        ("bs=7", "count=101"),
+        ("count=0",),
+        ("bs=1M", "skip=3"),
+        ("skip=6145",),
+        ("skip=6146",),
+        ("bs=2147483647",),
+        ("bs=1k", "bs=1M", "count=1"),
+        ("bs=2147483647", "count=8E"),
+        ("bs=0x1000", "count=0x10"),
+    ],
+)
 def test_parts(pair, format, words):
     ours, theirs = pair.run("dd", "-O", format, *words, "if=s", "of=t")
-    assert (ours.code, ours.out, bool(ours.err)) == (theirs.code, theirs.out, bool(theirs.err)), ours.err + theirs.err
+    assert (ours.code, ours.out, bool(ours.err)) == (theirs.code, theirs.out, bool(theirs.err)), (
+        ours.err + theirs.err
+    )
     if ours.code == 0:
         assert_same(pair, "t", format)
 
 
-@pytest.mark.parametrize("words", [("bs=1", "skip=700"), ("bs=1000", "skip=1"), ("bs=1", "count=700"), ("skip=3000", "bs=1"), ("bs=3001", "skip=1")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bs=1", "skip=700"),
+        ("bs=1000", "skip=1"),
+        ("bs=1", "count=700"),
+        ("skip=3000", "bs=1"),
+        ("bs=3001", "skip=1"),
+    ],
+)
 def test_raw_of_odd_size(pair, words):
     run_both(pair, "dd", "-f", "raw", *words, "if=r", "of=t")
     assert (pair.ours / "t").read_bytes() == (pair.theirs / "t").read_bytes()
 
 
-@pytest.mark.parametrize("bs, count, skip", [(MIB, 2, 1), (65536, 3, 5), (1000, 10, 3), (512, 1, 6144), (4096, 1000, 1000)])
+@pytest.mark.parametrize(
+    "bs, count, skip",
+    [(MIB, 2, 1), (65536, 3, 5), (1000, 10, 3), (512, 1, 6144), (4096, 1000, 1000)],
+)
 def test_count_is_counted_after_skip(pair, bs, count, skip):
     """As the manual says; qemu-img 7.2 takes `skip` off `count`, and so has to be told more."""
-    ours = Result([EFI_IMG, "dd", f"bs={bs}", f"count={count}", f"skip={skip}", "if=s", "of=t"], pair.ours)
-    theirs = Result(["qemu-img", "dd", f"bs={bs}", f"count={count + skip}", f"skip={skip}", "if=s", "of=t"], pair.theirs)
+    ours = Result(
+        [EFI_IMG, "dd", f"bs={bs}", f"count={count}", f"skip={skip}", "if=s", "of=t"], pair.ours
+    )
+    theirs = Result(
+        ["qemu-img", "dd", f"bs={bs}", f"count={count + skip}", f"skip={skip}", "if=s", "of=t"],
+        pair.theirs,
+    )
     assert ours.code == theirs.code == 0, ours.err
     assert_same(pair, "t", "raw")
 
@@ -55,14 +92,36 @@ def test_backing_chain(pair):
 
 def test_existing_output_needs_force(pair):
     before = (pair.ours / "r").read_bytes()
-    assert Result([EFI_IMG, "dd", "if=s", "of=r"], pair.ours).code == 1 and (pair.ours / "r").read_bytes() == before
+    assert (
+        Result([EFI_IMG, "dd", "if=s", "of=r"], pair.ours).code == 1
+        and (pair.ours / "r").read_bytes() == before
+    )
     assert Result([EFI_IMG, "dd", "--force", "if=s", "of=./s"], pair.ours).code == 1
-    assert Result([EFI_IMG, "dd", "--force", "count=3", "if=s", "of=r"], pair.ours).code == 0 and (pair.ours / "r").stat().st_size == 1536
+    assert (
+        Result([EFI_IMG, "dd", "--force", "count=3", "if=s", "of=r"], pair.ours).code == 0
+        and (pair.ours / "r").stat().st_size == 1536
+    )
 
 
-@pytest.mark.parametrize("args", [(), ("if=s",), ("of=t",), ("s", "t"), ("if=s", "of=t", "bs=0"), ("if=s", "of=t", "bs=2G"), ("if=s", "of=t", "bs=x"),
-                                  ("if=s", "of=t", "seek=1"), ("if=s", "of=t", "count=x"), ("if=none", "of=t"), ("-O", "foo", "if=s", "of=t"),
-                                  ("-f", "foo", "if=s", "of=t"), ("if=s", "of=none/t"), ("-n", "if=s", "of=t")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("if=s",),
+        ("of=t",),
+        ("s", "t"),
+        ("if=s", "of=t", "bs=0"),
+        ("if=s", "of=t", "bs=2G"),
+        ("if=s", "of=t", "bs=x"),
+        ("if=s", "of=t", "seek=1"),
+        ("if=s", "of=t", "count=x"),
+        ("if=none", "of=t"),
+        ("-O", "foo", "if=s", "of=t"),
+        ("-f", "foo", "if=s", "of=t"),
+        ("if=s", "of=none/t"),
+        ("-n", "if=s", "of=t"),
+    ],
+)
 def test_refused(pair, args):
     files = pair.files()
     assert run_both(pair, "dd", *args).code == 1 and pair.files() == files

@@ -1,4 +1,8 @@
-"""Disks and partitions by name, for reading: every command that takes a file takes them, and says what qemu-img says of the same bytes."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Disks and partitions by name, for reading: every command that takes a file takes them, and says
+what qemu-img says of the same bytes.
+"""
 
 import json
 import os
@@ -18,15 +22,23 @@ PARTS = {1: (1 * MIB, 4 * MIB), 2: (5 * MIB, 6 * MIB)}  # number: start, size
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Disk a: a GPT with data in partition 1 and a qcow2 image in partition 2; disk b: a qcow2 image on all of it; disk c: nothing."""
+    """
+    Disk a: a GPT with data in partition 1 and a qcow2 image in partition 2; disk b: a qcow2
+    image on all of it; disk c: nothing.
+    """
     place = tmp_path_factory.mktemp("disks")
     qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "image.qcow2", "8M")
     qemu_io(place, "image.qcow2", *random_writes(3, 5 * MIB))
     (place / "one.raw").write_bytes(random.Random(1).randbytes(MIB) + bytes(3 * MIB))
     with open(place / "a.img", "wb") as disk:
         disk.truncate(16 * MIB)
-    subprocess.run(["sgdisk", "-a", "1", "-n", "1:2048:10239", "-n", "2:10240:22527", "a.img"], cwd=place, check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+    subprocess.run(
+        ["sgdisk", "-a", "1", "-n", "1:2048:10239", "-n", "2:10240:22527", "a.img"],
+        cwd=place,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+    )
     for number, name in ((1, "one.raw"), (2, "image.qcow2")):
         data = (place / name).read_bytes()
         assert len(data) <= PARTS[number][1]
@@ -65,7 +77,12 @@ def test_the_schema_of_list_is_strict(place):
         found = listed(place)
         del found[0][key]
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(found)
-    for change in ({"colour": "blue"}, {"size": "1G"}, {"partition-table": "apm"}, {"disk-signature": 5}):
+    for change in (
+        {"colour": "blue"},
+        {"size": "1G"},
+        {"partition-table": "apm"},
+        {"disk-signature": 5},
+    ):
         found = listed(place)
         found[0].update(change)
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(found)
@@ -85,27 +102,51 @@ def test_two_disks_with_the_same_serial_number(place):
     a, c = listed(place, disks=disks)
     assert a["selector"] == guids(place)[0] and c["selector"] == "path=c.img"
     ours = efi_img(place, "info", "serial=TWIN", disks=disks)
-    assert ours.code == 1 and "2 are called so" in ours.err and guids(place)[0] in ours.err and "path=c.img" in ours.err
+    assert (
+        ours.code == 1
+        and "2 are called so" in ours.err
+        and guids(place)[0] in ours.err
+        and "path=c.img" in ours.err
+    )
 
 
 @pytest.mark.parametrize("by", ["serial", "guid", "guid-of-disk", "path", "map"])
 def test_convert_by_every_kind_of_name(place, tmp_path, by):
     disk, one, two = guids(place)
-    names = {"serial": ("serial=s4x9:1", "serial=S4X9:2"), "guid": (one, two.upper().replace("GUID=", "guid=")),
-             "guid-of-disk": (disk + ":1", disk + ":2"), "path": ("path=a.img:1", "path=a.img:2"), "map": ("blk0:", "blk1:")}[by]
-    for name, source in zip(names, ("a.img", "image.qcow2") if by == "map" else ("one.raw", "image.qcow2")):
+    names = {
+        "serial": ("serial=s4x9:1", "serial=S4X9:2"),
+        "guid": (one, two.upper().replace("GUID=", "guid=")),
+        "guid-of-disk": (disk + ":1", disk + ":2"),
+        "path": ("path=a.img:1", "path=a.img:2"),
+        "map": ("blk0:", "blk1:"),
+    }[by]
+    for name, source in zip(
+        names, ("a.img", "image.qcow2") if by == "map" else ("one.raw", "image.qcow2")
+    ):
         ours = efi_img(place, "convert", "-O", "qcow2", name, str(tmp_path / "t"), "--force")
         assert (ours.code, ours.err) == (0, ""), ours.err
-        assert Result(["qemu-img", "compare", "-F", "qcow2", source, str(tmp_path / "t")], place).code == 0
+        assert (
+            Result(["qemu-img", "compare", "-F", "qcow2", source, str(tmp_path / "t")], place).code
+            == 0
+        )
         assert Result(["qemu-img", "check", str(tmp_path / "t")], place).code == 0
 
 
 @pytest.mark.parametrize("name", ["serial=S4X9:2", "path=b.img", "blk1:"])
 def test_image_directly_on_a_disk_or_partition(place, name):
-    """info, check, map, measure, snapshot -l: as qemu-img says it of the file that was put there."""
-    for words in (("info", "--output=json"), ("check", "--output=json"), ("map", "--output=json"), ("measure", "--output=json", "-O", "raw"),
-                  ("snapshot", "-l")):
-        ours, theirs = efi_img(place, *words, name), Result(["qemu-img", *words, "image.qcow2"], place)
+    """
+    info, check, map, measure, snapshot -l: as qemu-img says it of the file that was put there.
+    """
+    for words in (
+        ("info", "--output=json"),
+        ("check", "--output=json"),
+        ("map", "--output=json"),
+        ("measure", "--output=json", "-O", "raw"),
+        ("snapshot", "-l"),
+    ):
+        ours, theirs = efi_img(place, *words, name), Result(
+            ["qemu-img", *words, "image.qcow2"], place
+        )
         assert (ours.code, ours.err) == (theirs.code, theirs.err) == (0, ""), ours.err
         if "--output=json" not in words:
             assert ours.out == theirs.out
@@ -118,35 +159,73 @@ def test_image_directly_on_a_disk_or_partition(place, name):
 
 
 def test_compare(place):
-    for names, code in ((("serial=S4X9:1", "one.raw"), 0), (("image.qcow2", "path=b.img"), 0), (("serial=S4X9:2", "path=b.img"), 0),
-                        (("serial=S4X9:1", "path=b.img"), 1), (("serial=none", "one.raw"), 2)):
+    for names, code in (
+        (("serial=S4X9:1", "one.raw"), 0),
+        (("image.qcow2", "path=b.img"), 0),
+        (("serial=S4X9:2", "path=b.img"), 0),
+        (("serial=S4X9:1", "path=b.img"), 1),
+        (("serial=none", "one.raw"), 2),
+    ):
         assert efi_img(place, "compare", *names).code == code
 
 
 def test_dd(place, tmp_path):
-    ours = efi_img(place, "dd", "bs=64k", "skip=3", "count=20", "if=serial=S4X9:1", f"of={tmp_path}/t")
-    assert ours.code == 0 and (tmp_path / "t").read_bytes() == (place / "one.raw").read_bytes()[3 << 16:23 << 16], ours.err
+    ours = efi_img(
+        place, "dd", "bs=64k", "skip=3", "count=20", "if=serial=S4X9:1", f"of={tmp_path}/t"
+    )
+    assert (
+        ours.code == 0
+        and (tmp_path / "t").read_bytes() == (place / "one.raw").read_bytes()[3 << 16 : 23 << 16]
+    ), ours.err
 
 
 def test_raw_disk_is_data(place):
     ours = json.loads(efi_img(place, "map", "--output=json", "-f", "raw", "serial=C1").out)
     assert [(e["start"], e["length"], e["data"]) for e in ours] == [(0, MIB, True)]
-    assert json.loads(efi_img(place, "measure", "--output=json", "-O", "raw", "serial=C1").out)["required"] == MIB
+    assert (
+        json.loads(efi_img(place, "measure", "--output=json", "-O", "raw", "serial=C1").out)[
+            "required"
+        ]
+        == MIB
+    )
     assert "virtual size: 1 MiB" in efi_img(place, "info", "serial=C1").out
 
 
 def test_overlay_over_a_disk(place, tmp_path):
     """A name of a disk inside an image leads to the disk."""
-    ours = efi_img(place, "create", "-f", "qcow2", "-b", "serial=S4X9:1", "-F", "raw", str(tmp_path / "over.qcow2"))
+    ours = efi_img(
+        place,
+        "create",
+        "-f",
+        "qcow2",
+        "-b",
+        "serial=S4X9:1",
+        "-F",
+        "raw",
+        str(tmp_path / "over.qcow2"),
+    )
     assert ours.code == 0, ours.err
     assert efi_img(place, "compare", str(tmp_path / "over.qcow2"), "one.raw").code == 0
 
 
-@pytest.mark.parametrize("words", [("create", "-f", "qcow2", "serial=C1", "1M"), ("create", "serial=C1", "1M"), ("resize", "-f", "raw", "serial=C1", "2M"),
-                                   ("snapshot", "-c", "s", "path=b.img"), ("check", "-r", "all", "path=b.img"), ("amend", "-o", "compat=0.10", "path=b.img"),
-                                   ("bitmap", "--add", "path=b.img", "b"), ("commit", "path=b.img"), ("rebase", "-b", "", "path=b.img"),
-                                   ("info", "serial=S4X9:7"), ("info", "serial="), ("convert", "serial=nobody", "t"),
-                                   ("convert", "-O", "qcow2", "-o", "data_file=serial=C1", "one.raw", "t.qcow2")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "-f", "qcow2", "serial=C1", "1M"),
+        ("create", "serial=C1", "1M"),
+        ("resize", "-f", "raw", "serial=C1", "2M"),
+        ("snapshot", "-c", "s", "path=b.img"),
+        ("check", "-r", "all", "path=b.img"),
+        ("amend", "-o", "compat=0.10", "path=b.img"),
+        ("bitmap", "--add", "path=b.img", "b"),
+        ("commit", "path=b.img"),
+        ("rebase", "-b", "", "path=b.img"),
+        ("info", "serial=S4X9:7"),
+        ("info", "serial="),
+        ("convert", "serial=nobody", "t"),
+        ("convert", "-O", "qcow2", "-o", "data_file=serial=C1", "one.raw", "t.qcow2"),
+    ],
+)
 def test_what_writes_to_files_does_not_write_to_disks(place, words):
     before = {path.name: path.read_bytes() for path in place.iterdir()}
     ours = efi_img(place, *words)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Files that are no raw disks, made by the programs that own their formats.
 
 `info` names them, and all that would read a disk refuses them.
@@ -17,19 +18,51 @@ from images import qemu_img
 from oracle import EFI_IMG, Result
 
 MIB = 1 << 20
-VMDK = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
-        "streamOptimized")
+VMDK = (
+    "monolithicSparse",
+    "monolithicFlat",
+    "twoGbMaxExtentSparse",
+    "twoGbMaxExtentFlat",
+    "streamOptimized",
+)
 IMAGES = [("vmdk", f"subformat={subformat}") for subformat in VMDK] + [
-    ("vpc", "subformat=dynamic"), ("vpc", "subformat=fixed"), ("vhdx", "subformat=dynamic"),
-    ("vhdx", "subformat=fixed"), ("vdi", "static=off"), ("vdi", "static=on"),
-    ("qed", "cluster_size=64k"), ("parallels", ""), ("qcow", ""), ("luks", "")]
-PACKERS = {"gzip": "gzip -S .packed disk", "xz": "xz -S .packed disk", "bzip2": "bzip2 disk",
-           "zstd": "zstd -q disk -o disk.packed", "lz4": "lz4 -q disk disk.packed",
-           "7z": "7z a -t7z disk.packed disk"}
+    ("vpc", "subformat=dynamic"),
+    ("vpc", "subformat=fixed"),
+    ("vhdx", "subformat=dynamic"),
+    ("vhdx", "subformat=fixed"),
+    ("vdi", "static=off"),
+    ("vdi", "static=on"),
+    ("qed", "cluster_size=64k"),
+    ("parallels", ""),
+    ("qcow", ""),
+    ("luks", ""),
+]
+PACKERS = {
+    "gzip": "gzip -S .packed disk",
+    "xz": "xz -S .packed disk",
+    "bzip2": "bzip2 disk",
+    "zstd": "zstd -q disk -o disk.packed",
+    "lz4": "lz4 -q disk disk.packed",
+    "7z": "7z a -t7z disk.packed disk",
+}
 COMMANDS = (
-    "convert x t", "convert -O qcow2 x t", "dd if=x of=t", "compare x x", "hash x", "map x",
-    "measure -O qcow2 x", "check x", "resize x +1M", "amend -o compat=0.10 x", "bench -c 1 x",
-    "commit x", "rebase -u -b '' x", "snapshot -l x", "snapshot -c s x", "bitmap --add x b")
+    "convert x t",
+    "convert -O qcow2 x t",
+    "dd if=x of=t",
+    "compare x x",
+    "hash x",
+    "map x",
+    "measure -O qcow2 x",
+    "check x",
+    "resize x +1M",
+    "amend -o compat=0.10 x",
+    "bench -c 1 x",
+    "commit x",
+    "rebase -u -b '' x",
+    "snapshot -l x",
+    "snapshot -c s x",
+    "bitmap --add x b",
+)
 
 
 def efi_img(folder, *args):
@@ -91,7 +124,7 @@ def test_fixed_vhd_of_511_bytes(tmp_path):
 def test_packed(tmp_path, format):
     (tmp_path / "disk").write_bytes(bytes(MIB) + bytes(range(256)) * 100)
     subprocess.run(PACKERS[format].split(), cwd=tmp_path, check=True, capture_output=True)
-    packed, = tmp_path.glob("disk.*")
+    (packed,) = tmp_path.glob("disk.*")
     packed.rename(tmp_path / "x")
     assert_foreign(tmp_path, format)
 
@@ -123,8 +156,9 @@ def test_program(tmp_path):
     assert_foreign(tmp_path, "elf")
 
 
-@pytest.mark.parametrize("head", [b"", b"\x1f\x8b", b"# a text\n", b"\xeb\x3c\x90MSDOS5.0",
-                                  b"7z", b"PK", b"MZ", b"BZh"])
+@pytest.mark.parametrize(
+    "head", [b"", b"\x1f\x8b", b"# a text\n", b"\xeb\x3c\x90MSDOS5.0", b"7z", b"PK", b"MZ", b"BZh"]
+)
 def test_anything_else_is_raw(tmp_path, head):
     """As for qemu-img."""
     (tmp_path / "x").write_bytes(head + bytes(range(256)) * 40)
@@ -145,8 +179,12 @@ def test_backing_file(tmp_path):
     image = (tmp_path / "overlay").read_bytes()
     unknown = image.replace(b"\xe2\x79\x2a\xca\0\0\0\3", b"\xee\xee\xee\xee\0\0\0\3")
     (tmp_path / "overlay").write_bytes(unknown)
-    for command in ("convert overlay u", "commit overlay", "compare overlay t",
-                    "info --backing-chain overlay"):
+    for command in (
+        "convert overlay u",
+        "commit overlay",
+        "compare overlay t",
+        "info --backing-chain overlay",
+    ):
         refused = efi_img(tmp_path, *command.split())
         assert refused.code != 0, refused.err
         assert "backing file of overlay: x: this is a VMDK image" in refused.err, refused.err

@@ -1,4 +1,8 @@
-"""hash: what sha256sum says of the disk as a raw file, for every format, and its output line by line; manifests, made and checked."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+hash: what sha256sum says of the disk as a raw file, for every format, and its output line by
+line; manifests, made and checked.
+"""
 
 import hashlib
 import json
@@ -23,7 +27,13 @@ IMAGES = {  # name: what qemu-img makes of disk.raw
 def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("hash")
     dice = random.Random(3)
-    parts = [bytes(70000), dice.randbytes(3 << 20), b"text " * 50000, bytes(5 << 20), dice.randbytes(1000)]
+    parts = [
+        bytes(70000),
+        dice.randbytes(3 << 20),
+        b"text " * 50000,
+        bytes(5 << 20),
+        dice.randbytes(1000),
+    ]
     data = b"".join(parts)
     (place / "disk.raw").write_bytes(data + bytes(-len(data) % 512))
     for name, words in IMAGES.items():
@@ -40,13 +50,28 @@ def test_every_format(place):
     names = ["disk.raw", *IMAGES, "over"]
     digest = hashlib.sha256((place / "disk.raw").read_bytes()).hexdigest()
     done = hash_with(place, *names)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "".join(f"{digest}  {name}\n" for name in names), "")
-    assert subprocess.run(["sha256sum", "-c", "-"], input=f"{digest}  disk.raw\n", text=True, cwd=place, capture_output=True).returncode == 0
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "".join(f"{digest}  {name}\n" for name in names),
+        "",
+    )
+    assert (
+        subprocess.run(
+            ["sha256sum", "-c", "-"],
+            input=f"{digest}  disk.raw\n",
+            text=True,
+            cwd=place,
+            capture_output=True,
+        ).returncode
+        == 0
+    )
 
 
 def test_what_fails_is_named_and_the_rest_done(place):
     done = hash_with(place, "missing", "disk.raw")
-    assert done.returncode == 1 and "missing" in done.stderr and done.stdout.endswith("  disk.raw\n")
+    assert (
+        done.returncode == 1 and "missing" in done.stderr and done.stdout.endswith("  disk.raw\n")
+    )
 
 
 def test_damaged_image(place):
@@ -57,21 +82,25 @@ def test_damaged_image(place):
     assert done.returncode == 1 and done.stdout == "" and "damaged" in done.stderr
 
 
-# ---- manifests --------------------------------------------------------------------------------------------------------
+# ---- manifests ----
 
 RANGE = 64 << 20
 
 
 @pytest.fixture
 def copy(place, tmp_path):
-    """An image of a disk of 150 MiB with three ranges, and its manifest, as convert has made them."""
+    """
+    An image of a disk of 150 MiB with three ranges, and its manifest, as convert has made them.
+    """
     data = (place / "disk.raw").read_bytes()
     with open(tmp_path / "disk.raw", "wb") as disk:
         for at in (0, RANGE - 1000, 2 * RANGE + 4096):
             disk.seek(at)
             disk.write(data)
         disk.truncate(150 << 20)
-    done = run(tmp_path, "convert", "-c", "-O", "qcow2", "--manifest=pc.json", "disk.raw", "pc.qcow2")
+    done = run(
+        tmp_path, "convert", "-c", "-O", "qcow2", "--manifest=pc.json", "disk.raw", "pc.qcow2"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return tmp_path
 
@@ -87,23 +116,61 @@ def check(place, *words):
 def test_manifest(copy):
     manifest = json.loads((copy / "pc.json").read_text())
     data = (copy / "disk.raw").read_bytes()
-    assert list(manifest) == ["manifest-version", "program", "firmware", "image", "format", "sources", "virtual-size", "lost-bytes", "lost",
-                              "sha256", "range-size", "ranges"]
-    assert (manifest["manifest-version"], manifest["image"], manifest["format"]) == (1, "pc.qcow2", "qcow2")
-    assert (manifest["sources"], manifest["virtual-size"], manifest["lost"]) == ([{"name": "disk.raw"}], len(data), [])
-    assert manifest["sha256"] == hashlib.sha256(data).hexdigest() and manifest["range-size"] == RANGE
-    assert manifest["ranges"] == [hashlib.sha256(data[at:at + RANGE]).hexdigest() for at in range(0, len(data), RANGE)]
+    assert list(manifest) == [
+        "manifest-version",
+        "program",
+        "firmware",
+        "image",
+        "format",
+        "sources",
+        "virtual-size",
+        "lost-bytes",
+        "lost",
+        "sha256",
+        "range-size",
+        "ranges",
+    ]
+    assert (manifest["manifest-version"], manifest["image"], manifest["format"]) == (
+        1,
+        "pc.qcow2",
+        "qcow2",
+    )
+    assert (manifest["sources"], manifest["virtual-size"], manifest["lost"]) == (
+        [{"name": "disk.raw"}],
+        len(data),
+        [],
+    )
+    assert (
+        manifest["sha256"] == hashlib.sha256(data).hexdigest() and manifest["range-size"] == RANGE
+    )
+    assert manifest["ranges"] == [
+        hashlib.sha256(data[at : at + RANGE]).hexdigest() for at in range(0, len(data), RANGE)
+    ]
     assert (check(copy).returncode, check(copy).stdout) == (0, "pc.qcow2: OK\n")
-    assert (check(copy, "disk.raw").returncode, check(copy, "-f", "raw", "disk.raw").stdout) == (0, "disk.raw: OK\n")
+    assert (check(copy, "disk.raw").returncode, check(copy, "-f", "raw", "disk.raw").stdout) == (
+        0,
+        "disk.raw: OK\n",
+    )
 
 
 def test_manifest_of_a_disk(place, tmp_path, monkeypatch):
     (tmp_path / "disk.raw").write_bytes((place / "disk.raw").read_bytes())
     monkeypatch.setenv("EFI_IMG_DISKS", "disk.raw,serial=S1,model=A model")
-    assert run(tmp_path, "convert", "-O", "qcow2", "--manifest=pc.json", "serial=S1", "pc.qcow2").returncode == 0
+    assert (
+        run(
+            tmp_path, "convert", "-O", "qcow2", "--manifest=pc.json", "serial=S1", "pc.qcow2"
+        ).returncode
+        == 0
+    )
     source = json.loads((tmp_path / "pc.json").read_text())["sources"][0]
     size = (tmp_path / "disk.raw").stat().st_size
-    assert (source["name"], source["model"], source["serial"], source["size"], source["block-size"]) == ("serial=S1", "A model", "S1", size, 512)
+    assert (
+        source["name"],
+        source["model"],
+        source["serial"],
+        source["size"],
+        source["block-size"],
+    ) == ("serial=S1", "A model", "S1", size, 512)
     assert check(tmp_path, "serial=S1").stdout == "serial=S1: OK\n"
 
 
@@ -121,7 +188,9 @@ def test_what_differs_is_said(copy):
 
 DAMAGE = {
     "no JSON": lambda text: text[:-5],
-    "manifest-version": lambda text: text.replace('"manifest-version": 1', '"manifest-version": "1"'),
+    "manifest-version": lambda text: text.replace(
+        '"manifest-version": 1', '"manifest-version": "1"'
+    ),
     "version 7": lambda text: text.replace('"manifest-version": 1', '"manifest-version": 7'),
     "image": lambda text: text.replace('"image": "pc.qcow2"', '"image": 5'),
     "virtual-size": lambda text: text.replace('"virtual-size": ', '"virtual-size": 99999999999999'),
@@ -148,15 +217,38 @@ def test_smaller_disk(copy):
 def test_no_file_is_lost(copy):
     before = (copy / "pc.json").read_bytes()
     refused = run(copy, "convert", "--manifest=pc.json", "disk.raw", "other")
-    assert refused.returncode == 1 and "pc.json exists" in refused.stderr and not (copy / "other").exists()
+    assert (
+        refused.returncode == 1
+        and "pc.json exists" in refused.stderr
+        and not (copy / "other").exists()
+    )
     refused = run(copy, "convert", "--manifest=./new", "disk.raw", "new")
     assert refused.returncode == 1 and "the same file" in refused.stderr
     assert not (copy / "new").exists() and (copy / "pc.json").read_bytes() == before
     (copy / "new").write_bytes((copy / "disk.raw").read_bytes())
     refused = run(copy, "convert", "--force", "--manifest=./new", "disk.raw", "new")
-    assert refused.returncode == 1 and (copy / "new").read_bytes() == (copy / "disk.raw").read_bytes()
-    assert run(copy, "convert", "-B", "disk.raw", "-F", "raw", "-O", "qcow2", "--manifest=m", "pc.qcow2", "o").returncode == 1
-    assert run(copy, "convert", "--force", "--manifest=pc.json", "disk.raw", "other").returncode == 0
+    assert (
+        refused.returncode == 1 and (copy / "new").read_bytes() == (copy / "disk.raw").read_bytes()
+    )
+    assert (
+        run(
+            copy,
+            "convert",
+            "-B",
+            "disk.raw",
+            "-F",
+            "raw",
+            "-O",
+            "qcow2",
+            "--manifest=m",
+            "pc.qcow2",
+            "o",
+        ).returncode
+        == 1
+    )
+    assert (
+        run(copy, "convert", "--force", "--manifest=pc.json", "disk.raw", "other").returncode == 0
+    )
     assert check(copy).stdout == "other: OK\n"
 
 
@@ -164,7 +256,13 @@ def test_lost_ranges(place, tmp_path):
     data = bytearray((place / "zlib").read_bytes())
     data[-2000:] = bytes(2000)
     (tmp_path / "damaged").write_bytes(data)
-    assert run(tmp_path, "convert", "--salvage", "--manifest=pc.json", "damaged", "pc.raw").returncode == 10
+    assert (
+        run(tmp_path, "convert", "--salvage", "--manifest=pc.json", "damaged", "pc.raw").returncode
+        == 10
+    )
     manifest = json.loads((tmp_path / "pc.json").read_text())
-    assert manifest["lost-bytes"] > 0 and sum(lost["length"] for lost in manifest["lost"]) == manifest["lost-bytes"]
+    assert (
+        manifest["lost-bytes"] > 0
+        and sum(lost["length"] for lost in manifest["lost"]) == manifest["lost-bytes"]
+    )
     assert check(tmp_path).stdout == "pc.raw: OK\n"

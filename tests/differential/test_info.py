@@ -1,4 +1,8 @@
-"""`info` beside qemu-img, on images that qemu-img and qemu-io wrote: every line and every member the same."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+`info` beside qemu-img, on images that qemu-img and qemu-io wrote: every line and every member
+the same.
+"""
 
 import subprocess
 
@@ -25,7 +29,9 @@ def poke(path, offset, data):
 
 
 def test_snapshots(folder):
-    subprocess.run(["qemu-io", "-c", "write 0 1M", "a.qcow2"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["qemu-io", "-c", "write 0 1M", "a.qcow2"], cwd=folder, check=True, capture_output=True
+    )
     for name in ("one", "a much longer name than its column", "mit Umlaut: \u00e4"):
         qemu_img(folder, "snapshot", "-c", name, "a.qcow2")
     assert_info_as_qemu(folder, "a.qcow2")
@@ -41,8 +47,11 @@ def test_empty_backing_name(folder, name):
     poke(folder / "over.qcow2", 16, len(name).to_bytes(4, "big"))
     assert_info_as_qemu(folder, "over.qcow2")
     assert_info_as_qemu(folder, "over.qcow2", "--backing-chain")
-    for words in (["convert", "-O", "qcow2", "over.qcow2", "t"], ["resize", "over.qcow2", "80M"],
-                  ["snapshot", "-c", "s", "over.qcow2"]):
+    for words in (
+        ["convert", "-O", "qcow2", "over.qcow2", "t"],
+        ["resize", "over.qcow2", "80M"],
+        ["snapshot", "-c", "s", "over.qcow2"],
+    ):
         done = Result([EFI_IMG, *words], folder)
         assert done.code == 0, done.err
     check = Result(["qemu-img", "check", "over.qcow2"], folder)
@@ -56,12 +65,21 @@ def test_snapshot_dates_are_local(folder, monkeypatch, zone):
     assert_info_as_qemu(folder, "a.qcow2")
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 951782399, 951782400, 1709164800, 4102444799, 4294967295])
+@pytest.mark.parametrize(
+    "seconds", [0, 1, 951782399, 951782400, 1709164800, 4102444799, 4294967295]
+)
 def test_snapshot_date_and_clock(folder, seconds):
-    """The table's fields at their edges: leap days, the end of 32 bits, clocks of many hours, sizes of VM state."""
+    """
+    The table's fields at their edges: leap days, the end of 32 bits, clocks of many hours,
+    sizes of VM state.
+    """
     qemu_img(folder, "snapshot", "-c", "s", "a.qcow2")
-    table = Result(["qemu-img", "info", "a.qcow2"], folder) and int.from_bytes((folder / "a.qcow2").read_bytes()[64:72], "big")
-    poke(folder / "a.qcow2", table + 16, seconds.to_bytes(4, "big") + (999999999).to_bytes(4, "big"))
+    table = Result(["qemu-img", "info", "a.qcow2"], folder) and int.from_bytes(
+        (folder / "a.qcow2").read_bytes()[64:72], "big"
+    )
+    poke(
+        folder / "a.qcow2", table + 16, seconds.to_bytes(4, "big") + (999999999).to_bytes(4, "big")
+    )
     poke(folder / "a.qcow2", table + 24, (seconds * 12345).to_bytes(8, "big"))
     poke(folder / "a.qcow2", table + 40, (seconds << 20).to_bytes(8, "big"))
     assert_info_as_qemu(folder, "a.qcow2")
@@ -73,22 +91,55 @@ def test_bitmaps(folder):
     assert_info_as_qemu(folder, "a.qcow2")
 
 
-@pytest.mark.parametrize("format, options", [
-    ("luks", ""), ("luks", ",encrypt.cipher-alg=serpent-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256"),
-    ("luks", ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc,encrypt.hash-alg=sha1"),
-    ("luks", ",encrypt.cipher-alg=twofish-256,encrypt.cipher-mode=ctr,encrypt.ivgen-alg=plain"), ("aes", ""), ("aes", ",compat=0.10")])
+@pytest.mark.parametrize(
+    "format, options",
+    [
+        ("luks", ""),
+        (
+            "luks",
+            ",encrypt.cipher-alg=serpent-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256",
+        ),
+        ("luks", ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc,encrypt.hash-alg=sha1"),
+        ("luks", ",encrypt.cipher-alg=twofish-256,encrypt.cipher-mode=ctr,encrypt.ivgen-alg=plain"),
+        ("aes", ""),
+        ("aes", ",compat=0.10"),
+    ],
+)
 def test_encryption(tmp_path, format, options):
     if format == "luks":
         options += ",encrypt.iter-time=10"
-    create = ["qemu-img", "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o",
-              f"encrypt.format={format},encrypt.key-secret=s{options}", "a.qcow2", "1M"]
+    create = [
+        "qemu-img",
+        "create",
+        "-q",
+        "--object",
+        "secret,id=s,data=secret",
+        "-f",
+        "qcow2",
+        "-o",
+        f"encrypt.format={format},encrypt.key-secret=s{options}",
+        "a.qcow2",
+        "1M",
+    ]
     # It measures how fast it can derive keys, and gives up where a busy machine does not let it.
     assert any(Result(create, tmp_path).code == 0 for _ in range(10))
     assert_info_as_qemu(tmp_path, "a.qcow2")
 
 
-@pytest.mark.parametrize("options", ["compat=0.10", "lazy_refcounts=on", "extended_l2=on", "compression_type=zstd", "data_file=d",
-                                     "data_file=d,data_file_raw=on", "refcount_bits=1", "cluster_size=512", "cluster_size=2M"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "compat=0.10",
+        "lazy_refcounts=on",
+        "extended_l2=on",
+        "compression_type=zstd",
+        "data_file=d",
+        "data_file=d,data_file_raw=on",
+        "refcount_bits=1",
+        "cluster_size=512",
+        "cluster_size=2M",
+    ],
+)
 def test_features(tmp_path, options):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", options, "a.qcow2", "1M")
     assert_info_as_qemu(tmp_path, "a.qcow2")
@@ -102,9 +153,22 @@ def test_dirty_and_corrupt(folder, bits):
 
 def test_backing_chain(folder):
     (folder / "sub").mkdir()
-    qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "../a.qcow2", "-F", "qcow2", "sub/b.qcow2")
+    qemu_img(
+        folder, "create", "-q", "-f", "qcow2", "-b", "../a.qcow2", "-F", "qcow2", "sub/b.qcow2"
+    )
     qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "sub/b.qcow2", "-F", "qcow2", "c.qcow2")
-    qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", str(folder / "c.qcow2"), "-F", "qcow2", "sub/d.qcow2")
+    qemu_img(
+        folder,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-b",
+        str(folder / "c.qcow2"),
+        "-F",
+        "qcow2",
+        "sub/d.qcow2",
+    )
     for name in ("sub/b.qcow2", "c.qcow2", "sub/d.qcow2"):
         assert_info_as_qemu(folder, name)
         assert_info_as_qemu(folder, name, "--backing-chain")
@@ -114,24 +178,60 @@ def test_backing_format_not_said(folder):
     qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "b.qcow2")
     data = bytearray((folder / "b.qcow2").read_bytes())
     at = data.index(bytes.fromhex("e2792aca"))
-    data[at:at + 4] = bytes.fromhex("00aabbcc")  # now an extension that nobody knows
+    data[at : at + 4] = bytes.fromhex("00aabbcc")  # now an extension that nobody knows
     (folder / "b.qcow2").write_bytes(data)
     assert_info_as_qemu(folder, "b.qcow2")
     assert_info_as_qemu(folder, "b.qcow2", "--backing-chain")
 
 
-@pytest.mark.parametrize("args", [("--backing-chain", "loop.qcow2"), ("--backing-chain", "orphan.qcow2"), ("none",), (".",), ("-f", "qcow2", "r.raw"),
-                                  ("-f", "foo", "a.qcow2"), ("--output=xml", "a.qcow2"), ("a.qcow2", "a.qcow2"), (), ("--foo", "a.qcow2")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--backing-chain", "loop.qcow2"),
+        ("--backing-chain", "orphan.qcow2"),
+        ("none",),
+        (".",),
+        ("-f", "qcow2", "r.raw"),
+        ("-f", "foo", "a.qcow2"),
+        ("--output=xml", "a.qcow2"),
+        ("a.qcow2", "a.qcow2"),
+        (),
+        ("--foo", "a.qcow2"),
+    ],
+)
 def test_refused(folder, args):
     qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "loop.qcow2")
     qemu_img(folder, "rebase", "-u", "-b", "loop.qcow2", "-F", "qcow2", "loop.qcow2")
-    qemu_img(folder, "create", "-q", "-f", "qcow2", "-u", "-b", "none", "-F", "raw", "orphan.qcow2", "1M")
+    qemu_img(
+        folder, "create", "-q", "-f", "qcow2", "-u", "-b", "none", "-F", "raw", "orphan.qcow2", "1M"
+    )
     qemu_img(folder, "create", "-q", "r.raw", "1M")
-    ours, theirs = Result([EFI_IMG, "info", *args], folder), Result(["qemu-img", "info", *args], folder)
+    ours, theirs = Result([EFI_IMG, "info", *args], folder), Result(
+        ["qemu-img", "info", *args], folder
+    )
     assert ours.code == theirs.code == 1 and ours.err.startswith("efi-img: ") and ours.out == ""
 
 
-@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 1000, 1 << 20, 1023 << 10, 1025 << 10, 999 << 20, 1000 << 20, 10235, 10240, 102349, 123456789])
+@pytest.mark.parametrize(
+    "size",
+    [
+        0,
+        1,
+        511,
+        512,
+        513,
+        1000,
+        1 << 20,
+        1023 << 10,
+        1025 << 10,
+        999 << 20,
+        1000 << 20,
+        10235,
+        10240,
+        102349,
+        123456789,
+    ],
+)
 def test_raw_sizes(tmp_path, size):
     """The way sizes are written: three digits, rounded, and when the next unit begins."""
     with open(tmp_path / "a.raw", "wb") as file:
@@ -141,19 +241,19 @@ def test_raw_sizes(tmp_path, size):
 
 
 POKES = {  # field: (offset, bytes of it, values that must be refused by both)
-    "version": (4, 4, [0, 1, 4, 0xffffffff]),
+    "version": (4, 4, [0, 1, 4, 0xFFFFFFFF]),
     "backing file offset": (8, 8, [65537, 1 << 40]),
-    "cluster bits": (20, 4, [0, 8, 22, 31, 64, 0xffffffff]),
+    "cluster bits": (20, 4, [0, 8, 22, 31, 64, 0xFFFFFFFF]),
     "size": (24, 8, [1 << 40, 1 << 62, (1 << 64) - 1]),
-    "encryption": (32, 4, [3, 0xffffffff]),
-    "L1 entries": (36, 4, [0, (1 << 22) + 1, 0xffffffff]),
+    "encryption": (32, 4, [3, 0xFFFFFFFF]),
+    "L1 entries": (36, 4, [0, (1 << 22) + 1, 0xFFFFFFFF]),
     "L1 offset": (40, 8, [1, 513, (1 << 64) - 1]),
     "refcount table offset": (48, 8, [1, 65537, (1 << 64) - 1]),
-    "refcount table clusters": (56, 4, [0, 129, 0xffffffff]),
-    "snapshots": (60, 4, [65537, 0xffffffff]),
+    "refcount table clusters": (56, 4, [0, 129, 0xFFFFFFFF]),
+    "snapshots": (60, 4, [65537, 0xFFFFFFFF]),
     "incompatible features": (72, 8, [1 << 5, 1 << 63, 8]),
-    "refcount order": (96, 4, [7, 0xffffffff]),
-    "header length": (100, 4, [0, 103, 65544, 0xffffffff]),
+    "refcount order": (96, 4, [7, 0xFFFFFFFF]),
+    "header length": (100, 4, [0, 103, 65544, 0xFFFFFFFF]),
     "compression type": (104, 1, [1, 2, 255]),
 }
 
@@ -163,7 +263,9 @@ def test_absurd_header_fields(folder, field):
     offset, width, values = POKES[field]
     for value in values:
         poke(folder / "a.qcow2", offset, value.to_bytes(width, "big"))
-        ours, theirs = Result([EFI_IMG, "info", "-f", "qcow2", "a.qcow2"], folder), Result(["qemu-img", "info", "-f", "qcow2", "a.qcow2"], folder)
+        ours, theirs = Result([EFI_IMG, "info", "-f", "qcow2", "a.qcow2"], folder), Result(
+            ["qemu-img", "info", "-f", "qcow2", "a.qcow2"], folder
+        )
         assert ours.code == theirs.code == 1, (value, ours.out, ours.err, theirs.err)
         assert ours.err.startswith("efi-img: a.qcow2: ") and ours.out == ""
 

@@ -1,4 +1,8 @@
-"""Images and command lines at the ends of what there can be: what efi-img refuses, it refuses with a reason, and leaves every byte as it was."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Images and command lines at the ends of what there can be: what efi-img refuses, it refuses with
+a reason, and leaves every byte as it was.
+"""
 
 import random
 import struct
@@ -13,19 +17,23 @@ from pairs import assert_sound
 
 def prepared(change, *commands):
     """Data in all of the disk, then more commands of qemu-img, before the image is changed."""
+
     def fault(path):
         qemu_io(path.parent, path.name, "write -P 1 0 1M")
         for command in commands:
             qemu_img(path.parent, *command)
         header(change)(path)
+
     return fault
 
 
 def tail(clusters):
     """The file is as long as if that many clusters were in use."""
+
     def fault(path):
         with path.open("r+b") as file:
             file.truncate(clusters * Image(path).cluster)
+
     return fault
 
 
@@ -34,11 +42,13 @@ def header(change):
         image = Image(path)
         change(image)
         image.save()
+
     return fault
 
 
 def snapshot_table(n, entry):
     """A table with that many entries, each with its first bytes and its length."""
+
     def fault(path):
         image = Image(path)
         at = (len(image.bytes) + image.cluster - 1) // image.cluster * image.cluster
@@ -52,23 +62,40 @@ def snapshot_table(n, entry):
                 file.write(head)
                 at += length
             file.truncate(max(at, len(image.bytes)))
+
     return fault
 
 
 def one_snapshot(identifier):
-    return struct.pack(">QIHHIIQII", 0, 0, len(identifier), 1, 0, 0, 0, 0, 16) + bytes(16) + identifier + b"s"
+    return (
+        struct.pack(">QIHHIIQII", 0, 0, len(identifier), 1, 0, 0, 0, 0, 16)
+        + bytes(16)
+        + identifier
+        + b"s"
+    )
 
 
 def long_snapshot(i):
-    """Of 132128 bytes: what an entry can have. 508 of them are longer than a table; the last of those then fills it."""
+    """
+    Of 132128 bytes: what an entry can have. 508 of them are longer than a table; the last of
+    those then fills it.
+    """
     name = 65535 if i < 507 or i > 507 else 53369
-    return struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 1016), (40 + 1016 + 65535 + name + 7) // 8 * 8
+    return (
+        struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 1016),
+        (40 + 1016 + 65535 + name + 7) // 8 * 8,
+    )
 
 
 def bare_snapshot(i):
-    """An entry that lacks the size of the disk: 511 of them fill the table, and with it they do not fit."""
+    """
+    An entry that lacks the size of the disk: 511 of them fill the table, and with it they do not fit.
+    """
     name = 65535 if i < 511 else 45057
-    return struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 0), (40 + 65535 + name + 7) // 8 * 8
+    return (
+        struct.pack(">QIHHIIQII", 0, 0, 65535, name, 0, 0, 0, 0, 0),
+        (40 + 65535 + name + 7) // 8 * 8,
+    )
 
 
 def bare_snapshots(path):
@@ -99,7 +126,10 @@ def zeros_with_few_users(image):
 
 
 def long_table(image):
-    """Where a table of nothing can be, and how many entries it has if two of the kind are longer than the file."""
+    """
+    Where a table of nothing can be, and how many entries it has if two of the kind are longer
+    than the file.
+    """
     at = -len(image.bytes) // image.cluster * -image.cluster
     n = at * 2 // 8
     image.put(at, 0, n * 8)
@@ -111,7 +141,11 @@ def long_snapshot_tables(image):
     for _ in range(image.get(60, 4)):
         image.put(at, table)
         image.put(at + 8, n, 4)
-        at += (40 + image.get(at + 36, 4) + image.get(at + 12, 2) + image.get(at + 14, 2) + 7) // 8 * 8
+        at += (
+            (40 + image.get(at + 36, 4) + image.get(at + 12, 2) + image.get(at + 14, 2) + 7)
+            // 8
+            * 8
+        )
 
 
 def long_bitmap_tables(image):
@@ -131,7 +165,9 @@ def many_bitmaps(image):
     """65535 of them, with one table."""
     at = image.bytes.index(bytes.fromhex("23852875")) + 8
     table = image.get(image.get(at + 16))
-    entries = b"".join(struct.pack(">QIIBBHI5s3x", table, 1, 2, 1, 16, 5, 0, b"%05d" % i) for i in range(65535))
+    entries = b"".join(
+        struct.pack(">QIIBBHI5s3x", table, 1, 2, 1, 16, 5, 0, b"%05d" % i) for i in range(65535)
+    )
     image.put(at, 65535, 4)
     image.put(at + 8, len(entries))
     image.put(at + 16, (len(image.bytes) + image.cluster - 1) // image.cluster * image.cluster)
@@ -140,45 +176,178 @@ def many_bitmaps(image):
 
 CASES = {
     # the table of refcounts
-    "refcounts-reach-no-further": ("cluster_size=512,refcount_bits=64", "1M", tail(80 << 20), ["snapshot", "-c", "s", "a"], "too large"),
-    "wider-refcounts-do-not-fit": ("cluster_size=512", "1M", tail(80 << 20), ["amend", "-o", "refcount_bits=64", "a"],
-                                   "the refcount table would be longer than 8388608 bytes"),
-    "used-far-behind-the-end": ("", "1M", header(used_far_behind), ["amend", "-o", "refcount_bits=64", "a"],
-                                "is said to be in use, far behind the end"),
+    "refcounts-reach-no-further": (
+        "cluster_size=512,refcount_bits=64",
+        "1M",
+        tail(80 << 20),
+        ["snapshot", "-c", "s", "a"],
+        "too large",
+    ),
+    "wider-refcounts-do-not-fit": (
+        "cluster_size=512",
+        "1M",
+        tail(80 << 20),
+        ["amend", "-o", "refcount_bits=64", "a"],
+        "the refcount table would be longer than 8388608 bytes",
+    ),
+    "used-far-behind-the-end": (
+        "",
+        "1M",
+        header(used_far_behind),
+        ["amend", "-o", "refcount_bits=64", "a"],
+        "is said to be in use, far behind the end",
+    ),
     # snapshots
-    "snapshot-table-too-long": ("", "1M", snapshot_table(510, long_snapshot), ["snapshot", "-l", "a"], "longer than 67108864 bytes"),
-    "snapshot-table-full": ("", "1M", snapshot_table(508, long_snapshot), ["snapshot", "-c", "n", "a"], "can have no more snapshots"),
-    "snapshot-table-full-when-complete": ("cluster_size=2M", "1M", bare_snapshots, ["check", "-r", "all", "a"], "completing the snapshots"),
-    "snapshots-all-there-can-be": ("", "1M", snapshot_table(65536, short_snapshot), ["snapshot", "-c", "s", "a"],
-                                   "it has 65536 snapshots, and can have no more"),
-    "snapshots-one-too-many": ("", "1M", snapshot_table(65537, short_snapshot), ["snapshot", "-l", "a"], "65537 snapshots are more than"),
-    "snapshot-last-id": ("", "1M", snapshot_table(1, lambda i: (one_snapshot(b"18446744073709551615"), 80)), ["snapshot", "-c", "t", "a"],
-                         "no id is left for it"),
-    "snapshot-id-too-large": ("", "1M", snapshot_table(1, lambda i: (one_snapshot(b"99999999999999999999"), 80)),
-                              ["snapshot", "-c", "t", "a"], "no id is left for it"),
-    "zeros-with-few-users": ("", "1M", prepared(zeros_with_few_users, ("snapshot", "-c", "s", "a")), ["amend", "-o", "compat=0.10", "a"],
-                             "not there, or not in use"),
-    "snapshots-longer-than-the-file": ("", "1M", prepared(long_snapshot_tables, *[("snapshot", "-c", "s", "a")] * 4), ["check", "a"],
-                                       "is not looked at: together they are longer than the file"),
-    "bitmaps-longer-than-the-file": ("", "1M", prepared(long_bitmap_tables, *[("bitmap", "--add", "a", name) for name in "bcd"]), ["check", "a"],
-                                     "is not looked at: together they are longer than the file"),
-    "bitmaps-of-one-name": ("", "1M", prepared(two_of_a_name, *[("bitmap", "--add", "a", name) for name in "bc"]),
-                            ["convert", "--bitmaps", "-O", "qcow2", "a", "new"], "a: it has two bitmaps with the name \"b\""),
-    "bitmaps-all-there-can-be": ("", "1M", prepared(many_bitmaps, ("bitmap", "--add", "a", "b")), ["bitmap", "--add", "a", "c"],
-                                 "it has 65535 bitmaps, and can have no more"),
+    "snapshot-table-too-long": (
+        "",
+        "1M",
+        snapshot_table(510, long_snapshot),
+        ["snapshot", "-l", "a"],
+        "longer than 67108864 bytes",
+    ),
+    "snapshot-table-full": (
+        "",
+        "1M",
+        snapshot_table(508, long_snapshot),
+        ["snapshot", "-c", "n", "a"],
+        "can have no more snapshots",
+    ),
+    "snapshot-table-full-when-complete": (
+        "cluster_size=2M",
+        "1M",
+        bare_snapshots,
+        ["check", "-r", "all", "a"],
+        "completing the snapshots",
+    ),
+    "snapshots-all-there-can-be": (
+        "",
+        "1M",
+        snapshot_table(65536, short_snapshot),
+        ["snapshot", "-c", "s", "a"],
+        "it has 65536 snapshots, and can have no more",
+    ),
+    "snapshots-one-too-many": (
+        "",
+        "1M",
+        snapshot_table(65537, short_snapshot),
+        ["snapshot", "-l", "a"],
+        "65537 snapshots are more than",
+    ),
+    "snapshot-last-id": (
+        "",
+        "1M",
+        snapshot_table(1, lambda i: (one_snapshot(b"18446744073709551615"), 80)),
+        ["snapshot", "-c", "t", "a"],
+        "no id is left for it",
+    ),
+    "snapshot-id-too-large": (
+        "",
+        "1M",
+        snapshot_table(1, lambda i: (one_snapshot(b"99999999999999999999"), 80)),
+        ["snapshot", "-c", "t", "a"],
+        "no id is left for it",
+    ),
+    "zeros-with-few-users": (
+        "",
+        "1M",
+        prepared(zeros_with_few_users, ("snapshot", "-c", "s", "a")),
+        ["amend", "-o", "compat=0.10", "a"],
+        "not there, or not in use",
+    ),
+    "snapshots-longer-than-the-file": (
+        "",
+        "1M",
+        prepared(long_snapshot_tables, *[("snapshot", "-c", "s", "a")] * 4),
+        ["check", "a"],
+        "is not looked at: together they are longer than the file",
+    ),
+    "bitmaps-longer-than-the-file": (
+        "",
+        "1M",
+        prepared(long_bitmap_tables, *[("bitmap", "--add", "a", name) for name in "bcd"]),
+        ["check", "a"],
+        "is not looked at: together they are longer than the file",
+    ),
+    "bitmaps-of-one-name": (
+        "",
+        "1M",
+        prepared(two_of_a_name, *[("bitmap", "--add", "a", name) for name in "bc"]),
+        ["convert", "--bitmaps", "-O", "qcow2", "a", "new"],
+        "a: it has two bitmaps with the name \"b\"",
+    ),
+    "bitmaps-all-there-can-be": (
+        "",
+        "1M",
+        prepared(many_bitmaps, ("bitmap", "--add", "a", "b")),
+        ["bitmap", "--add", "a", "c"],
+        "it has 65535 bitmaps, and can have no more",
+    ),
     # names and the header
-    "names-do-not-fit": ("cluster_size=512", "1M", None, ["rebase", "-u", "-b", "b" * 500, "-F", "raw", "a"], "has no room for the names"),
-    "name-too-long": ("", "1M", None, ["rebase", "-u", "-b", "b" * 1024, "-F", "raw", "a"], "can have 1023 bytes"),
-    "raw-data-and-backing": ("data_file=d,data_file_raw=on", "1M", None, ["rebase", "-u", "-b", "b", "-F", "raw", "a"],
-                             "cannot have a backing file"),
+    "names-do-not-fit": (
+        "cluster_size=512",
+        "1M",
+        None,
+        ["rebase", "-u", "-b", "b" * 500, "-F", "raw", "a"],
+        "has no room for the names",
+    ),
+    "name-too-long": (
+        "",
+        "1M",
+        None,
+        ["rebase", "-u", "-b", "b" * 1024, "-F", "raw", "a"],
+        "can have 1023 bytes",
+    ),
+    "raw-data-and-backing": (
+        "data_file=d,data_file_raw=on",
+        "1M",
+        None,
+        ["rebase", "-u", "-b", "b", "-F", "raw", "a"],
+        "cannot have a backing file",
+    ),
     # options
-    "create-no-data-file": ("", "1M", None, ["create", "-f", "qcow2", "-o", "data_file=", "new", "1M"], "option data_file: the name is empty"),
-    "sources-too-large": ("cluster_size=2M", "2E", None, ["convert", "-O", "qcow2", "a", "a", "a", "a", "new"],
-                          "together the sources are more than a disk can have"),
-    "create-too-large": ("", "1M", None, ["create", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64,preallocation=metadata", "new", "40G"],
-                         "is more than a qcow2 image can have"),
-    "amend-no-data-file": ("data_file=d", "1M", None, ["amend", "-o", "data_file=", "a"], "option data_file: the name is empty"),
-    "amend-no-size": ("", "1M", None, ["amend", "--force", "-o", "size=0", "a"], "nothing would be left of the disk"),
+    "create-no-data-file": (
+        "",
+        "1M",
+        None,
+        ["create", "-f", "qcow2", "-o", "data_file=", "new", "1M"],
+        "option data_file: the name is empty",
+    ),
+    "sources-too-large": (
+        "cluster_size=2M",
+        "2E",
+        None,
+        ["convert", "-O", "qcow2", "a", "a", "a", "a", "new"],
+        "together the sources are more than a disk can have",
+    ),
+    "create-too-large": (
+        "",
+        "1M",
+        None,
+        [
+            "create",
+            "-f",
+            "qcow2",
+            "-o",
+            "cluster_size=512,refcount_bits=64,preallocation=metadata",
+            "new",
+            "40G",
+        ],
+        "is more than a qcow2 image can have",
+    ),
+    "amend-no-data-file": (
+        "data_file=d",
+        "1M",
+        None,
+        ["amend", "-o", "data_file=", "a"],
+        "option data_file: the name is empty",
+    ),
+    "amend-no-size": (
+        "",
+        "1M",
+        None,
+        ["amend", "--force", "-o", "size=0", "a"],
+        "nothing would be left of the disk",
+    ),
 }
 
 
@@ -194,7 +363,9 @@ def contents(folder):
 @pytest.mark.parametrize("name", CASES)
 def test_refused(tmp_path, name):
     options, size, fault, words, reason = CASES[name]
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", options] if options else []), "a", size)
+    qemu_img(
+        tmp_path, "create", "-q", "-f", "qcow2", *(["-o", options] if options else []), "a", size
+    )
     if fault is not None:
         fault(tmp_path / "a")
     before = contents(tmp_path)
@@ -205,7 +376,10 @@ def test_refused(tmp_path, name):
 
 @pytest.mark.parametrize("missing", range(8))
 def test_refcount_table_moves_twice(tmp_path, missing):
-    """It grows to end with the last cluster that is taken; then the clusters for the table itself do not fit any more."""
+    """
+    It grows to end with the last cluster that is taken; then the clusters for the table itself
+    do not fit any more.
+    """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "a", "64k")
     qemu_io(tmp_path, "a", "write -P 1 0 64k")
     tail(128 * 256 - missing)(tmp_path / "a")
@@ -214,20 +388,42 @@ def test_refcount_table_moves_twice(tmp_path, missing):
     qemu_io(tmp_path, "a", "read -P 1 0 64k")
 
 
-@pytest.mark.parametrize("layout", ["cluster_size=512,refcount_bits=64", "cluster_size=512,refcount_bits=32", "cluster_size=1k,refcount_bits=64"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "cluster_size=512,refcount_bits=64",
+        "cluster_size=512,refcount_bits=32",
+        "cluster_size=1k,refcount_bits=64",
+    ],
+)
 def test_compressed_clusters_between_refcount_blocks(tmp_path, layout):
     """A stream goes on in the next cluster only if no refcount block has taken it."""
     dice = random.Random(layout)
     (tmp_path / "r").write_bytes(b"".join(dice.randbytes(256) + bytes(256) for _ in range(4096)))
-    done = Result([EFI_IMG, "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", layout, "r", "a"], tmp_path)
+    done = Result(
+        [EFI_IMG, "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", layout, "r", "a"], tmp_path
+    )
     assert done.code == 0, done.err
     assert_sound(tmp_path, "a", "qcow2")
     assert Result(["qemu-img", "compare", "-F", "raw", "a", "r"], tmp_path).code == 0
 
 
 def test_refcounts_for_what_is_not_there(tmp_path):
-    """The old refcount table has to become a thousand times longer, to count the new one, which is as long."""
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64", "a", "64k")
+    """
+    The old refcount table has to become a thousand times longer, to count the new one, which is
+    as long.
+    """
+    qemu_img(
+        tmp_path,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        "cluster_size=512,refcount_bits=64",
+        "a",
+        "64k",
+    )
     qemu_io(tmp_path, "a", "write -P 1 0 64k")
     tail(34 << 19)(tmp_path / "a")
     done = Result([EFI_IMG, "amend", "-o", "refcount_bits=1", "a"], tmp_path)
@@ -258,7 +454,10 @@ def test_bitmap_table_of_two(tmp_path):
 
 
 def test_zeros_in_a_cluster_of_others(tmp_path):
-    """A cluster reserved for the disk's zeros that is data of a snapshot: it stays that, and the disk gets another one, or none."""
+    """
+    A cluster reserved for the disk's zeros that is data of a snapshot: it stays that, and the
+    disk gets another one, or none.
+    """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a", "1M")
     qemu_io(tmp_path, "a", "write -P 1 0 1M")
     qemu_img(tmp_path, "snapshot", "-c", "s", "a")
@@ -284,7 +483,7 @@ def test_chain_too_long(tmp_path):
             image = Image(tmp_path / "1")
             name = f"{i - 1}".encode()
             place = image.get(8)
-            image.bytes[place:place + len(name)] = name
+            image.bytes[place : place + len(name)] = name
             image.put(16, len(name), 4)
             (tmp_path / f"{i}").write_bytes(image.bytes)
     assert Result([EFI_IMG, "convert", "-O", "raw", "255", "flat"], tmp_path).code == 0

@@ -1,4 +1,8 @@
-"""16 TiB in 64 MiB of memory besides buffers: caches are bounded, however many tables an image has. Only `check`, which counts every cluster, needs more."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+16 TiB in 64 MiB of memory besides buffers: caches are bounded, however many tables an image
+has. Only `check`, which counts every cluster, needs more.
+"""
 
 import os
 import resource
@@ -12,16 +16,33 @@ from oracle import EFI_IMG, HANG_SECONDS
 
 SIZE = 16 << 40
 BOUND = 64 << 20
-BUFFERS = 4 * (2 + 2) << 20  # of two processors: four pieces on their way, of a cluster of 2 MiB and its compressed form
+BUFFERS = (
+    4 * (2 + 2) << 20
+)  # of two processors: four pieces on their way, of a cluster of 2 MiB and its compressed form
 
 
 def make_tables(path, cluster, every):
-    """One L2 table of every so many in a new image is there, and has one cluster of zeros: more of them than are kept in memory."""
-    qemu_img(path.parent, "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", path.name, str(SIZE))
+    """
+    One L2 table of every so many in a new image is there, and has one cluster of zeros: more of
+    them than are kept in memory.
+    """
+    qemu_img(
+        path.parent,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-o",
+        f"cluster_size={cluster}",
+        path.name,
+        str(SIZE),
+    )
     n_tables = SIZE // (cluster // 8 * cluster) // every
     with open(path, "r+b") as file:
         l1 = struct.unpack(">Q", file.read(48)[40:])[0]
-        first = -(-file.seek(0, 2) // cluster)  # the clusters of the file in order: what was there, tables, refcount blocks, refcount table
+        first = -(
+            -file.seek(0, 2) // cluster
+        )  # the clusters of the file in order: what was there, tables, refcount blocks, refcount table
         per_block = cluster // 2
         n_blocks = 1
         while n_blocks * per_block < first + n_tables + n_blocks + -(-n_blocks * 8 // cluster):
@@ -49,8 +70,13 @@ def limit(bound):
 
 def run_within(folder, bound, *args):
     """What a program allocates and maps for writing counts, used or not."""
-    done = subprocess.run([EFI_IMG, *args], cwd=folder, capture_output=True, timeout=HANG_SECONDS,
-                          preexec_fn=lambda: limit(bound))
+    done = subprocess.run(
+        [EFI_IMG, *args],
+        cwd=folder,
+        capture_output=True,
+        timeout=HANG_SECONDS,
+        preexec_fn=lambda: limit(bound),
+    )
     return done.returncode, done.stderr.decode()
 
 
@@ -58,12 +84,32 @@ def run_within(folder, bound, *args):
 def test_many_tables(tmp_path, cluster, every):
     make_tables(tmp_path / "a.qcow2", cluster, every)
     layout = f"cluster_size={cluster}"
-    for command in (["info", "a.qcow2"], ["map", "--output=json", "a.qcow2"], ["measure", "-O", "qcow2", "a.qcow2"], ["compare", "a.qcow2", "a.qcow2"],
-                    ["convert", "-O", "qcow2", "-o", layout, "a.qcow2", "t"], ["compare", "a.qcow2", "t"],
-                    ["convert", "--force", "-c", "-O", "qcow2", "-o", f"{layout},compression_type=zstd", "a.qcow2", "t"],
-                    ["create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "-o", layout, "o"], ["rebase", "-b", "", "o"],
-                    ["snapshot", "-c", "s", "a.qcow2"], ["snapshot", "-a", "s", "a.qcow2"], ["snapshot", "-d", "s", "a.qcow2"],
-                    ["resize", "a.qcow2", "+1T"], ["resize", "--shrink", "a.qcow2", "9T"]):
+    for command in (
+        ["info", "a.qcow2"],
+        ["map", "--output=json", "a.qcow2"],
+        ["measure", "-O", "qcow2", "a.qcow2"],
+        ["compare", "a.qcow2", "a.qcow2"],
+        ["convert", "-O", "qcow2", "-o", layout, "a.qcow2", "t"],
+        ["compare", "a.qcow2", "t"],
+        [
+            "convert",
+            "--force",
+            "-c",
+            "-O",
+            "qcow2",
+            "-o",
+            f"{layout},compression_type=zstd",
+            "a.qcow2",
+            "t",
+        ],
+        ["create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "-o", layout, "o"],
+        ["rebase", "-b", "", "o"],
+        ["snapshot", "-c", "s", "a.qcow2"],
+        ["snapshot", "-a", "s", "a.qcow2"],
+        ["snapshot", "-d", "s", "a.qcow2"],
+        ["resize", "a.qcow2", "+1T"],
+        ["resize", "--shrink", "a.qcow2", "9T"],
+    ):
         assert run_within(tmp_path, BOUND + BUFFERS, *command) == (0, ""), command
     assert run_within(tmp_path, 8 << 20, "map", "a.qcow2")[0] == 1  # the bound does count
     check = subprocess.run(["qemu-img", "check", "a.qcow2"], cwd=tmp_path, capture_output=True)
@@ -74,8 +120,24 @@ def test_much_written(tmp_path):
     """Every table of the new image is changed, in clusters of the largest size."""
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", "a.qcow2", str(SIZE))
     words = [word for i in range(32) for word in ("-c", f"write -P 1 {i << 39} 512")]
-    assert subprocess.run(["qemu-io", *words, "a.qcow2"], cwd=tmp_path, capture_output=True).returncode == 0
+    assert (
+        subprocess.run(["qemu-io", *words, "a.qcow2"], cwd=tmp_path, capture_output=True).returncode
+        == 0
+    )
     for options in ([], ["-c"], ["-c", "-o", "compression_type=zstd"]):
-        command = ["convert", "--force", "-O", "qcow2", "-o", "cluster_size=2M", *options, "a.qcow2", "t"]
+        command = [
+            "convert",
+            "--force",
+            "-O",
+            "qcow2",
+            "-o",
+            "cluster_size=2M",
+            *options,
+            "a.qcow2",
+            "t",
+        ]
         assert run_within(tmp_path, BOUND + BUFFERS, *command) == (0, ""), command
-    assert subprocess.run(["qemu-img", "check", "t"], cwd=tmp_path, capture_output=True).returncode == 0
+    assert (
+        subprocess.run(["qemu-img", "check", "t"], cwd=tmp_path, capture_output=True).returncode
+        == 0
+    )

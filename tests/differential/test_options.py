@@ -1,4 +1,8 @@
-"""Every option of every command of qemu-img 7.2 and what became of it here, beside qemu-img; and every option that efi-img has."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Every option of every command of qemu-img 7.2 and what became of it here, beside qemu-img; and
+every option that efi-img has.
+"""
 
 import re
 import shutil
@@ -13,7 +17,9 @@ JUST_QUIET = [(["-q"], 0), (["-h"], "help"), (["--help"], "help")]
 
 
 def cache(*options):
-    return [([option, mode], "cache") for option in options for mode in CACHES] + [([option, "foo"], 1) for option in options]
+    return [([option, mode], "cache") for option in options for mode in CACHES] + [
+        ([option, "foo"], 1) for option in options
+    ]
 
 
 def force_share(*spellings):
@@ -21,7 +27,11 @@ def force_share(*spellings):
 
 
 # What is refused everywhere, by name and with a reason.
-REFUSED = [(["--image-opts"], "file"), (["--object", "secret,id=s,data=x"], "encrypted"), (["--object=secret,id=s,data=x"], "encrypted")]
+REFUSED = [
+    (["--image-opts"], "file"),
+    (["--object", "secret,id=s,data=x"], "encrypted"),
+    (["--object=secret,id=s,data=x"], "encrypted"),
+]
 
 # command: the words that it needs, and options with what they do:
 #   a number       the exit code of both programs
@@ -31,85 +41,368 @@ REFUSED = [(["--image-opts"], "file"), (["--object", "secret,id=s,data=x"], "enc
 #   "help"         both print something and end with 0
 #   other text     1, and the error names the option and has this word
 OPTIONS = {
-    "create": (["new", "1M"], [
-        (["-f", "raw"], 0), (["-f", "qcow2"], 0), (["--format=qcow2"], "ours"), (["-f", "foo"], 1), (["-o", "preallocation=full"], 0),
-        (["-o", "foo=1"], 1), (["-o", "help"], "help"), (["-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2"], 0),
-        (["-f", "qcow2", "-b", "a.qcow2", "-B", "qcow2"], "ours"), (["-f", "qcow2", "--backing=a.qcow2", "--backing-format=qcow2"], "ours"),
-        (["-f", "qcow2", "-b", "a.qcow2"], 1), (["-f", "qcow2", "-u", "-b", "none", "-F", "raw"], 0), (["--backing-unsafe"], "ours"),
-        (["-f", "qcow2", "-u", "-b", "none"], 1), (["-f", "qcow2", "-b", "none", "-u"], 1),
-        (["-f", "qcow2", "-u", "-o", "backing_file=a,,b,help"], "help"),
-        (["--options=preallocation=off"], "ours"), (["--quiet"], "ours"), (["--force"], "ours"), (["-f", "qcow2", "-o", "encryption=on"], "encrypt"),
-        (["-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s"], "encrypt"), (["-o", "nocow=on"], "Linux"),
-        (["-o", "extent_size_hint=1M"], "Linux"), *JUST_QUIET, *REFUSED]),
-    "info": (["a.qcow2"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], 0), (["-f", "raw"], 0), (["--output=json"], 0), (["--output", "human"], 0), (["--output=xml"], 1),
-        (["--backing-chain"], 0), *force_share(), (["-t", "none"], "ours"), (["--cache=off"], "ours"), (["-t", "foo"], 1), (["--limits"], "QEMU"),
-        *JUST_QUIET[1:], *REFUSED]),
-    "check": (["a.qcow2"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], 0), (["-f", "raw"], 63), (["--output=json"], 0), (["--output=xml"], 1), (["-r", "foo"], 1),
-        *cache("-T"), (["--cache=none"], "ours"), *force_share(), (["--quiet"], "ours"), *JUST_QUIET, *REFUSED]),
-    "commit": (["over.qcow2"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], "ours"), *cache("-t"), (["--cache=none"], "ours"), (["-b", "a.qcow2"], 0),
-        (["--base=a.qcow2"], "ours"), (["-b", "zz"], 1), (["-r", "1M"], 0), (["-r", "0"], 0), (["-r", "fast"], 1), (["--rate-limit=1M"], "ours"),
-        (["-d"], 0), (["--drop"], "ours"), (["-p"], 0), (["--progress"], "ours"), (["--quiet"], "ours"), *JUST_QUIET, *REFUSED]),
-    "compare": (["a.qcow2", "a.raw"], [
-        (["-f", "qcow2"], 0), (["-f", "raw"], 1), (["--a-format=qcow2"], "ours"), (["-F", "raw"], 0), (["-F", "qcow2"], 2), (["--b-format=raw"], "ours"),
-        *[(words, 2 if "foo" in words else expected) for words, expected in cache("-T")], (["--cache=off"], "ours"), (["-p"], 0),
-        (["--progress"], "ours"), (["-s"], 1), (["--strict"], ("ours", 1)), *force_share(), (["--quiet"], "ours"), *JUST_QUIET, *REFUSED]),
-    "convert": (["a.qcow2", "new"], [
-        (["-f", "qcow2"], 0), (["-f", "raw"], 0), (["-f", "foo"], 1), (["--source-format=qcow2"], "ours"), (["-O", "qcow2"], 0), (["-O", "foo"], 1),
-        (["--target-format=qcow2"], "ours"), (["-O", "qcow2", "-o", "cluster_size=4k"], 0), (["-o", "foo=1"], 1),
-        (["-O", "qcow2", "--target-format-options=cluster_size=4k"], "ours"), (["-O", "qcow2", "-o", "encryption=on"], "encrypt"),
-        (["-O", "qcow2", "-c"], 0), (["-c"], 1), (["-O", "qcow2", "--compress"], "ours"), (["-O", "qcow2", "-c", "-o", "preallocation=off"], 0),
-        (["-O", "qcow2", "-c", "-o", "preallocation=metadata"], 1), (["-O", "qcow2", "-c", "-o", "data_file=d"], 1),
-        (["-O", "qcow2", "-B", "base.qcow2", "-F", "qcow2"], 0), (["-O", "qcow2", "-b", "base.qcow2", "-F", "qcow2"], "ours"),
-        (["-O", "qcow2", "--backing=base.qcow2", "--backing-format=qcow2"], "ours"), (["-O", "qcow2", "-B", "base.qcow2"], 1),
-        (["-O", "qcow2", "-F", "qcow2"], 1), (["-B", "base.qcow2", "-F", "qcow2"], 1),
-        (["-O", "qcow2", "-o", "backing_file=base.qcow2,backing_fmt=qcow2"], 0), (["-O", "qcow2", "-o", "backing_file=base.qcow2"], 1),
-        (["-O", "qcow2", "-B", "base.qcow2", "-o", "backing_file=base.qcow2,backing_fmt=qcow2"], 0),
-        (["-O", "qcow2", "-B", "base.qcow2", "-F", "qcow2", "a.qcow2"], 1), (["a.qcow2", "a.raw"], 0), (["-f", "qcow2", "a.raw"], 1),
-        (["-S", "0"], 0), (["-S", "512"], 0), (["-S", "16M"], 0), (["-S", "0x1000"], 0), (["-S", "17M"], 1), (["-S", "1000"], 1), (["-S", "x"], 1),
-        (["--sparse-size=64k"], "ours"), (["-l", "1"], 0), (["-l", "first"], 0), (["-l", "snapshot.id=1"], 0), (["-l", "snapshot.name=first"], 0),
-        (["-l", "snapshot.id=1,snapshot.name=first"], 0), (["-l", "snapshot.id=1,snapshot.name=other"], 1), (["-l", "snapshot.foo=1"], 1),
-        (["-l", "other"], 1), (["-l", ""], 1), (["-l", "first", "a.qcow2"], 1), (["--snapshot=first"], "ours"),
-        (["-n"], 1), (["-n", "-O", "qcow2", "-o", "size=1M"], 1), (["--no-create"], ("ours", 1)), (["--target-is-zero"], 1), (["-p"], 0), (["--progress"], "ours"),
-        *force_share(), (["--force"], "ours"), *cache("-t", "-T"), (["--target-cache=none", "--source-cache=none"], "ours"), (["-r", "1M"], 0),
-        (["-r", "1.5G"], 0), (["-r", "0"], 0), (["-r", "1k0"], 1), (["--rate-limit=5M"], "ours"), (["-m", "1"], 0), (["-m", "16"], 0), (["-m", "0x8"], 0),
-        (["-m", "0"], 1), (["-m", "17"], 1), (["-m", "4k"], 1), (["-m", "1.5"], 1), (["-m", "x"], 1), (["--parallel=4"], "ours"), (["-W"], 0),
-        (["-W", "-c", "-O", "qcow2"], 0), (["--oob-writes"], "ours"), (["-C"], 0), (["-C", "-S", "4k"], 1), (["-C", "-c", "-O", "qcow2"], 1),
-        (["-C", "--salvage"], 1), (["--copy-range-offloading"], "ours"), (["--salvage"], 0), (["--quiet"], "ours"),
-        (["--target-image-opts"], "file"), *JUST_QUIET, *REFUSED]),
-    "dd": (["if=a.qcow2", "of=new"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], "ours"), (["-O", "qcow2"], 0), (["-O", "foo"], 1), (["--output-format=qcow2"], "ours"),
-        *force_share(), (["--force"], "ours"), (["bs=1M"], 0), (["bs=0"], 1), (["count=3"], 0), (["skip=3"], 0), (["seek=1"], 1), (["conv=sync"], 1),
-        *JUST_QUIET[1:], *REFUSED]),
-    "map": (["a.qcow2"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], 0), (["-f", "foo"], 1), (["--output=json"], 0), (["--output=xml"], 1), (["-s", "64k"], 0),
-        (["--start-offset=64k"], 0), (["-s", "x"], 1), (["-l", "64k"], 0), (["--max-length=64k"], 0), *force_share(), *JUST_QUIET[1:], *REFUSED]),
-    "measure": (["a.qcow2"], [
-        (["-f", "qcow2"], 0), (["-f", "raw"], 0), (["--format=raw"], "ours"), (["--source-format=raw"], "ours"), (["-O", "qcow2"], 0), (["-O", "foo"], 1),
-        (["--target-format=qcow2"], "ours"), (["-O", "qcow2", "-o", "cluster_size=4k"], 0), (["-o", "foo=1"], 1),
-        (["-O", "qcow2", "--options=cluster_size=4k"], "ours"), (["-O", "qcow2", "--target-format-options=cluster_size=4k"], "ours"),
-        (["-O", "qcow2", "-l", "1"], 0), (["-O", "qcow2", "-l", "first"], 0), (["-l", "snapshot.id=1"], 0), (["-l", "snapshot.name=first"], 0),
-        (["-l", "snapshot.id=2"], 1), (["-l", "none"], 1), (["-l", ""], 1), (["-l", "first", "-f", "raw"], 1), (["--snapshot=first"], "ours"),
-        (["--size", "1G"], 1), (["--output=json"], 0), (["--output", "xml"], 1), *force_share(), *JUST_QUIET[1:], *REFUSED]),
-    "measure --size 1G": ([], [
-        (["-O", "qcow2"], 0), (["-O", "raw"], 0), (["--output=json"], 0), (["-f", "raw"], 1), (["-l", "first"], 1), (["--size", "2G"], 0),
-        (["--size=1.5k"], 0), (["--size=0x400"], 0), (["--size", "-1"], 1), (["--size", "x"], 1), (["--size", "8E"], 1), (["-s", "3G"], "ours")]),
-    "snapshot": (["a.qcow2"], [
-        (["-l"], 0), (["--list"], "ours"), (["-a", "first"], 0), (["--apply=first"], "ours"), (["-a", "none"], 1), (["-c", "new"], 0),
-        (["--create=new"], "ours"), (["-d", "first"], 0), (["--delete=first"], "ours"), (["-d", "none"], 1), (["-l", "-c", "x"], 1),
-        (["-f", "qcow2"], "ours"), (["--format=qcow2"], "ours"), *force_share("-Ul"), (["-U", "-c", "new"], "ours"), (["--force-share"], "ours"),
-        (["--quiet"], "ours"), *JUST_QUIET, *REFUSED]),
-    "rebase": (["-b", "base.qcow2", "-F", "qcow2", "over.qcow2"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], "ours"), *cache("-t", "-T"), (["--cache=none"], "ours"), (["--backing-cache=none"], "ours"),
-        (["-p"], 0), (["--progress"], "ours"), (["-u"], 0), (["--backing-unsafe"], "ours"), (["-b", ""], 0), (["-b", "none"], 1),
-        (["--backing=base.qcow2"], "ours"), (["-F", "foo"], 1), (["-B", "qcow2"], "ours"), (["--backing-format=qcow2"], "ours"), (["-c"], "ours"),
-        (["--compress"], "ours"), *force_share(), (["--quiet"], "ours"), *JUST_QUIET, *REFUSED]),
-    "resize": (["a.qcow2", "5M"], [
-        (["-f", "qcow2"], 0), (["--format=qcow2"], "ours"), (["--preallocation=off"], 0), (["--preallocation=metadata"], 0),
-        (["--preallocation", "falloc"], 0), (["--preallocation=full"], 0), (["--preallocation=foo"], 1), (["--shrink"], 0), (["--quiet"], "ours"),
-        *JUST_QUIET, *REFUSED]),
+    "create": (
+        ["new", "1M"],
+        [
+            (["-f", "raw"], 0),
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], "ours"),
+            (["-f", "foo"], 1),
+            (["-o", "preallocation=full"], 0),
+            (["-o", "foo=1"], 1),
+            (["-o", "help"], "help"),
+            (["-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2"], 0),
+            (["-f", "qcow2", "-b", "a.qcow2", "-B", "qcow2"], "ours"),
+            (["-f", "qcow2", "--backing=a.qcow2", "--backing-format=qcow2"], "ours"),
+            (["-f", "qcow2", "-b", "a.qcow2"], 1),
+            (["-f", "qcow2", "-u", "-b", "none", "-F", "raw"], 0),
+            (["--backing-unsafe"], "ours"),
+            (["-f", "qcow2", "-u", "-b", "none"], 1),
+            (["-f", "qcow2", "-b", "none", "-u"], 1),
+            (["-f", "qcow2", "-u", "-o", "backing_file=a,,b,help"], "help"),
+            (["--options=preallocation=off"], "ours"),
+            (["--quiet"], "ours"),
+            (["--force"], "ours"),
+            (["-f", "qcow2", "-o", "encryption=on"], "encrypt"),
+            (["-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s"], "encrypt"),
+            (["-o", "nocow=on"], "Linux"),
+            (["-o", "extent_size_hint=1M"], "Linux"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "info": (
+        ["a.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], 0),
+            (["-f", "raw"], 0),
+            (["--output=json"], 0),
+            (["--output", "human"], 0),
+            (["--output=xml"], 1),
+            (["--backing-chain"], 0),
+            *force_share(),
+            (["-t", "none"], "ours"),
+            (["--cache=off"], "ours"),
+            (["-t", "foo"], 1),
+            (["--limits"], "QEMU"),
+            *JUST_QUIET[1:],
+            *REFUSED,
+        ],
+    ),
+    "check": (
+        ["a.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], 0),
+            (["-f", "raw"], 63),
+            (["--output=json"], 0),
+            (["--output=xml"], 1),
+            (["-r", "foo"], 1),
+            *cache("-T"),
+            (["--cache=none"], "ours"),
+            *force_share(),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "commit": (
+        ["over.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], "ours"),
+            *cache("-t"),
+            (["--cache=none"], "ours"),
+            (["-b", "a.qcow2"], 0),
+            (["--base=a.qcow2"], "ours"),
+            (["-b", "zz"], 1),
+            (["-r", "1M"], 0),
+            (["-r", "0"], 0),
+            (["-r", "fast"], 1),
+            (["--rate-limit=1M"], "ours"),
+            (["-d"], 0),
+            (["--drop"], "ours"),
+            (["-p"], 0),
+            (["--progress"], "ours"),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "compare": (
+        ["a.qcow2", "a.raw"],
+        [
+            (["-f", "qcow2"], 0),
+            (["-f", "raw"], 1),
+            (["--a-format=qcow2"], "ours"),
+            (["-F", "raw"], 0),
+            (["-F", "qcow2"], 2),
+            (["--b-format=raw"], "ours"),
+            *[(words, 2 if "foo" in words else expected) for words, expected in cache("-T")],
+            (["--cache=off"], "ours"),
+            (["-p"], 0),
+            (["--progress"], "ours"),
+            (["-s"], 1),
+            (["--strict"], ("ours", 1)),
+            *force_share(),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "convert": (
+        ["a.qcow2", "new"],
+        [
+            (["-f", "qcow2"], 0),
+            (["-f", "raw"], 0),
+            (["-f", "foo"], 1),
+            (["--source-format=qcow2"], "ours"),
+            (["-O", "qcow2"], 0),
+            (["-O", "foo"], 1),
+            (["--target-format=qcow2"], "ours"),
+            (["-O", "qcow2", "-o", "cluster_size=4k"], 0),
+            (["-o", "foo=1"], 1),
+            (["-O", "qcow2", "--target-format-options=cluster_size=4k"], "ours"),
+            (["-O", "qcow2", "-o", "encryption=on"], "encrypt"),
+            (["-O", "qcow2", "-c"], 0),
+            (["-c"], 1),
+            (["-O", "qcow2", "--compress"], "ours"),
+            (["-O", "qcow2", "-c", "-o", "preallocation=off"], 0),
+            (["-O", "qcow2", "-c", "-o", "preallocation=metadata"], 1),
+            (["-O", "qcow2", "-c", "-o", "data_file=d"], 1),
+            (["-O", "qcow2", "-B", "base.qcow2", "-F", "qcow2"], 0),
+            (["-O", "qcow2", "-b", "base.qcow2", "-F", "qcow2"], "ours"),
+            (["-O", "qcow2", "--backing=base.qcow2", "--backing-format=qcow2"], "ours"),
+            (["-O", "qcow2", "-B", "base.qcow2"], 1),
+            (["-O", "qcow2", "-F", "qcow2"], 1),
+            (["-B", "base.qcow2", "-F", "qcow2"], 1),
+            (["-O", "qcow2", "-o", "backing_file=base.qcow2,backing_fmt=qcow2"], 0),
+            (["-O", "qcow2", "-o", "backing_file=base.qcow2"], 1),
+            (
+                [
+                    "-O",
+                    "qcow2",
+                    "-B",
+                    "base.qcow2",
+                    "-o",
+                    "backing_file=base.qcow2,backing_fmt=qcow2",
+                ],
+                0,
+            ),
+            (["-O", "qcow2", "-B", "base.qcow2", "-F", "qcow2", "a.qcow2"], 1),
+            (["a.qcow2", "a.raw"], 0),
+            (["-f", "qcow2", "a.raw"], 1),
+            (["-S", "0"], 0),
+            (["-S", "512"], 0),
+            (["-S", "16M"], 0),
+            (["-S", "0x1000"], 0),
+            (["-S", "17M"], 1),
+            (["-S", "1000"], 1),
+            (["-S", "x"], 1),
+            (["--sparse-size=64k"], "ours"),
+            (["-l", "1"], 0),
+            (["-l", "first"], 0),
+            (["-l", "snapshot.id=1"], 0),
+            (["-l", "snapshot.name=first"], 0),
+            (["-l", "snapshot.id=1,snapshot.name=first"], 0),
+            (["-l", "snapshot.id=1,snapshot.name=other"], 1),
+            (["-l", "snapshot.foo=1"], 1),
+            (["-l", "other"], 1),
+            (["-l", ""], 1),
+            (["-l", "first", "a.qcow2"], 1),
+            (["--snapshot=first"], "ours"),
+            (["-n"], 1),
+            (["-n", "-O", "qcow2", "-o", "size=1M"], 1),
+            (["--no-create"], ("ours", 1)),
+            (["--target-is-zero"], 1),
+            (["-p"], 0),
+            (["--progress"], "ours"),
+            *force_share(),
+            (["--force"], "ours"),
+            *cache("-t", "-T"),
+            (["--target-cache=none", "--source-cache=none"], "ours"),
+            (["-r", "1M"], 0),
+            (["-r", "1.5G"], 0),
+            (["-r", "0"], 0),
+            (["-r", "1k0"], 1),
+            (["--rate-limit=5M"], "ours"),
+            (["-m", "1"], 0),
+            (["-m", "16"], 0),
+            (["-m", "0x8"], 0),
+            (["-m", "0"], 1),
+            (["-m", "17"], 1),
+            (["-m", "4k"], 1),
+            (["-m", "1.5"], 1),
+            (["-m", "x"], 1),
+            (["--parallel=4"], "ours"),
+            (["-W"], 0),
+            (["-W", "-c", "-O", "qcow2"], 0),
+            (["--oob-writes"], "ours"),
+            (["-C"], 0),
+            (["-C", "-S", "4k"], 1),
+            (["-C", "-c", "-O", "qcow2"], 1),
+            (["-C", "--salvage"], 1),
+            (["--copy-range-offloading"], "ours"),
+            (["--salvage"], 0),
+            (["--quiet"], "ours"),
+            (["--target-image-opts"], "file"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "dd": (
+        ["if=a.qcow2", "of=new"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], "ours"),
+            (["-O", "qcow2"], 0),
+            (["-O", "foo"], 1),
+            (["--output-format=qcow2"], "ours"),
+            *force_share(),
+            (["--force"], "ours"),
+            (["bs=1M"], 0),
+            (["bs=0"], 1),
+            (["count=3"], 0),
+            (["skip=3"], 0),
+            (["seek=1"], 1),
+            (["conv=sync"], 1),
+            *JUST_QUIET[1:],
+            *REFUSED,
+        ],
+    ),
+    "map": (
+        ["a.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], 0),
+            (["-f", "foo"], 1),
+            (["--output=json"], 0),
+            (["--output=xml"], 1),
+            (["-s", "64k"], 0),
+            (["--start-offset=64k"], 0),
+            (["-s", "x"], 1),
+            (["-l", "64k"], 0),
+            (["--max-length=64k"], 0),
+            *force_share(),
+            *JUST_QUIET[1:],
+            *REFUSED,
+        ],
+    ),
+    "measure": (
+        ["a.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["-f", "raw"], 0),
+            (["--format=raw"], "ours"),
+            (["--source-format=raw"], "ours"),
+            (["-O", "qcow2"], 0),
+            (["-O", "foo"], 1),
+            (["--target-format=qcow2"], "ours"),
+            (["-O", "qcow2", "-o", "cluster_size=4k"], 0),
+            (["-o", "foo=1"], 1),
+            (["-O", "qcow2", "--options=cluster_size=4k"], "ours"),
+            (["-O", "qcow2", "--target-format-options=cluster_size=4k"], "ours"),
+            (["-O", "qcow2", "-l", "1"], 0),
+            (["-O", "qcow2", "-l", "first"], 0),
+            (["-l", "snapshot.id=1"], 0),
+            (["-l", "snapshot.name=first"], 0),
+            (["-l", "snapshot.id=2"], 1),
+            (["-l", "none"], 1),
+            (["-l", ""], 1),
+            (["-l", "first", "-f", "raw"], 1),
+            (["--snapshot=first"], "ours"),
+            (["--size", "1G"], 1),
+            (["--output=json"], 0),
+            (["--output", "xml"], 1),
+            *force_share(),
+            *JUST_QUIET[1:],
+            *REFUSED,
+        ],
+    ),
+    "measure --size 1G": (
+        [],
+        [
+            (["-O", "qcow2"], 0),
+            (["-O", "raw"], 0),
+            (["--output=json"], 0),
+            (["-f", "raw"], 1),
+            (["-l", "first"], 1),
+            (["--size", "2G"], 0),
+            (["--size=1.5k"], 0),
+            (["--size=0x400"], 0),
+            (["--size", "-1"], 1),
+            (["--size", "x"], 1),
+            (["--size", "8E"], 1),
+            (["-s", "3G"], "ours"),
+        ],
+    ),
+    "snapshot": (
+        ["a.qcow2"],
+        [
+            (["-l"], 0),
+            (["--list"], "ours"),
+            (["-a", "first"], 0),
+            (["--apply=first"], "ours"),
+            (["-a", "none"], 1),
+            (["-c", "new"], 0),
+            (["--create=new"], "ours"),
+            (["-d", "first"], 0),
+            (["--delete=first"], "ours"),
+            (["-d", "none"], 1),
+            (["-l", "-c", "x"], 1),
+            (["-f", "qcow2"], "ours"),
+            (["--format=qcow2"], "ours"),
+            *force_share("-Ul"),
+            (["-U", "-c", "new"], "ours"),
+            (["--force-share"], "ours"),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "rebase": (
+        ["-b", "base.qcow2", "-F", "qcow2", "over.qcow2"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], "ours"),
+            *cache("-t", "-T"),
+            (["--cache=none"], "ours"),
+            (["--backing-cache=none"], "ours"),
+            (["-p"], 0),
+            (["--progress"], "ours"),
+            (["-u"], 0),
+            (["--backing-unsafe"], "ours"),
+            (["-b", ""], 0),
+            (["-b", "none"], 1),
+            (["--backing=base.qcow2"], "ours"),
+            (["-F", "foo"], 1),
+            (["-B", "qcow2"], "ours"),
+            (["--backing-format=qcow2"], "ours"),
+            (["-c"], "ours"),
+            (["--compress"], "ours"),
+            *force_share(),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
+    "resize": (
+        ["a.qcow2", "5M"],
+        [
+            (["-f", "qcow2"], 0),
+            (["--format=qcow2"], "ours"),
+            (["--preallocation=off"], 0),
+            (["--preallocation=metadata"], 0),
+            (["--preallocation", "falloc"], 0),
+            (["--preallocation=full"], 0),
+            (["--preallocation=foo"], 1),
+            (["--shrink"], 0),
+            (["--quiet"], "ours"),
+            *JUST_QUIET,
+            *REFUSED,
+        ],
+    ),
 }
 
 # What others test.
@@ -117,8 +410,12 @@ ELSEWHERE = {"amend", "bitmap", "bench"}
 TO_DISK = {"erase", "no-table", "no-verify", "dry-run", "output"}
 OF_DISKS = TO_DISK | {"gpt", "manifest", "map", "resume"}
 ELSEWHERE_OPTIONS = {
-    "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS, "create": {"split", "dry-run", "output"}, "dd": TO_DISK, "check": {"r", "repair"},
-    "info": {"b", "page"}, "map": {"b", "page"},
+    "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS,
+    "create": {"split", "dry-run", "output"},
+    "dd": TO_DISK,
+    "check": {"r", "repair"},
+    "info": {"b", "page"},
+    "map": {"b", "page"},
 }
 
 
@@ -148,22 +445,39 @@ def judge(ours, theirs, option, expected):
     if isinstance(expected, int):
         assert (ours.code, theirs.code) == (expected, expected), what
     elif expected == "cache":
-        assert ours.code == 0 and (theirs.code == 0 or option[1] in ("none", "off", "directsync")), what
+        assert ours.code == 0 and (
+            theirs.code == 0 or option[1] in ("none", "off", "directsync")
+        ), what
     elif expected == "help":
         assert ours.code == theirs.code == 0 and ours.out and theirs.out, what
     elif expected == "ours" or isinstance(expected, tuple):
         assert ours.code == (0 if expected == "ours" else expected[1]), what
     else:
-        name = re.search(r"[a-z_-]+", option[-1] if "-o" in option else option[0].lstrip("-").split("=")[0]).group()
+        name = re.search(
+            r"[a-z_-]+", option[-1] if "-o" in option else option[0].lstrip("-").split("=")[0]
+        ).group()
         assert ours.code == 1 and name in ours.err and expected in ours.err, what
-    assert ours.err.startswith("efi-img: ") if ours.code != 0 and not ours.out else ours.err == "", what
+    assert (
+        ours.err.startswith("efi-img: ") if ours.code != 0 and not ours.out else ours.err == ""
+    ), what
 
 
-@pytest.mark.parametrize("command,option,expected", [
-    pytest.param(command, option, expected, id=" ".join([command, *option])) for command, (_, options) in OPTIONS.items() for option, expected in options])
+@pytest.mark.parametrize(
+    "command,option,expected",
+    [
+        pytest.param(command, option, expected, id=" ".join([command, *option]))
+        for command, (_, options) in OPTIONS.items()
+        for option, expected in options
+    ],
+)
 def test_option(prepared, tmp_path, command, option, expected):
-    ours, theirs = both(prepared, tmp_path, [*command.split(), *option, *OPTIONS[command][0]] if command != "rebase" else
-                        [command, *OPTIONS[command][0][:-1], *option, OPTIONS[command][0][-1]])
+    ours, theirs = both(
+        prepared,
+        tmp_path,
+        [*command.split(), *option, *OPTIONS[command][0]]
+        if command != "rebase"
+        else [command, *OPTIONS[command][0][:-1], *option, OPTIONS[command][0][-1]],
+    )
     judge(ours, theirs, option, expected)
     for name in ("new", "a.qcow2", "over.qcow2", "base.qcow2"):
         path = tmp_path / "ours" / name
@@ -178,7 +492,9 @@ def test_two_commas_are_one_of_the_value(tmp_path, value):
     """A request for help is a member of the list, not the end of another one's value."""
     for tool, name in ((EFI_IMG, "ours"), ("qemu-img", "theirs")):
         options = f"backing_file={value},backing_fmt=raw"
-        made = Result([tool, "create", "-q", "-f", "qcow2", "-u", "-o", options, name, "1M"], tmp_path)
+        made = Result(
+            [tool, "create", "-q", "-f", "qcow2", "-u", "-o", options, name, "1M"], tmp_path
+        )
         assert (made.code, made.out) == (0, ""), made.out + made.err
         info = Result(["qemu-img", "info", "--output=json", name], tmp_path).json()
         assert info["backing-filename"] == value.replace(",,", ",")
@@ -186,18 +502,39 @@ def test_two_commas_are_one_of_the_value(tmp_path, value):
 
 def tried(command):
     """Letters and long names, of options with their values and without."""
-    words = [word for name, (_, options) in OPTIONS.items() if name.split()[0] == command for option, _ in options for word in option]
-    words += [word for name, (needed, _) in OPTIONS.items() if name.split()[0] == command for word in needed + name.split()]
-    return {re.match(r"-([a-zA-Z])$|--([a-z-]+)", word).group().lstrip("-") for word in words if re.match(r"-[a-zA-Z]$|--[a-z]", word)}
+    words = [
+        word
+        for name, (_, options) in OPTIONS.items()
+        if name.split()[0] == command
+        for option, _ in options
+        for word in option
+    ]
+    words += [
+        word
+        for name, (needed, _) in OPTIONS.items()
+        if name.split()[0] == command
+        for word in needed + name.split()
+    ]
+    return {
+        re.match(r"-([a-zA-Z])$|--([a-z-]+)", word).group().lstrip("-")
+        for word in words
+        if re.match(r"-[a-zA-Z]$|--[a-z]", word)
+    }
 
 
 def test_nothing_of_qemu_img_is_left_out():
     text = Result(["qemu-img", "--help"], ".").out
-    lines = re.findall(r"^  ([a-z]+) (.*\[?-.*)$", text[text.index("Command syntax:"):text.index("Command parameters:")], re.M)
+    lines = re.findall(
+        r"^  ([a-z]+) (.*\[?-.*)$",
+        text[text.index("Command syntax:") : text.index("Command parameters:")],
+        re.M,
+    )
     assert len(lines) == 15
     for command, usage in lines:
         if command not in ELSEWHERE:
-            options = {option.lstrip("-") for option in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", usage)}
+            options = {
+                option.lstrip("-") for option in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", usage)
+            }
             assert options - ELSEWHERE_OPTIONS.get(command, set()) <= tried(command), command
 
 
@@ -205,30 +542,61 @@ def test_nothing_of_ours_is_left_out():
     for command in {name.split()[0] for name in OPTIONS}:
         text = Result([EFI_IMG, "help", command], ".").out
         for line in re.findall(r"^  (?: {4}|-)\S.*$", text, re.M):
-            for option in re.findall(r"(?<![\w-])--?([a-zA-Z][a-z-]*)", line[:24] if len(line) > 24 and line[23] == " " else line.split("  ")[1] if
-                                     line.startswith("  -") else line):
-                assert option in tried(command) | ELSEWHERE_OPTIONS.get(command, set()), (command, option)
+            for option in re.findall(
+                r"(?<![\w-])--?([a-zA-Z][a-z-]*)",
+                line[:24]
+                if len(line) > 24 and line[23] == " "
+                else line.split("  ")[1]
+                if line.startswith("  -")
+                else line,
+            ):
+                assert option in tried(command) | ELSEWHERE_OPTIONS.get(command, set()), (
+                    command,
+                    option,
+                )
 
 
 def test_backing_file_of_several_sources(prepared, tmp_path):
     """It would show in the places of one source what was left out of another."""
-    for options in (["-B", "base.qcow2", "-F", "qcow2"], ["-o", "backing_file=base.qcow2,backing_fmt=qcow2"]):
+    for options in (
+        ["-B", "base.qcow2", "-F", "qcow2"],
+        ["-o", "backing_file=base.qcow2,backing_fmt=qcow2"],
+    ):
         shutil.rmtree(tmp_path / "ours", True)
         shutil.rmtree(tmp_path / "theirs", True)
-        ours, theirs = both(prepared, tmp_path, ["convert", "-O", "qcow2", *options, "a.qcow2", "over.qcow2", "new"])
-        assert ours.code == theirs.code == 1 and "several" in ours.err and not (tmp_path / "ours" / "new").exists()
+        ours, theirs = both(
+            prepared, tmp_path, ["convert", "-O", "qcow2", *options, "a.qcow2", "over.qcow2", "new"]
+        )
+        assert (
+            ours.code == theirs.code == 1
+            and "several" in ours.err
+            and not (tmp_path / "ours" / "new").exists()
+        )
 
 
 def test_compressed_with_data_file(prepared, tmp_path):
     """There is no such thing: nothing is made, and nothing overwritten."""
     shutil.copytree(prepared, tmp_path / "ours")
     (tmp_path / "ours" / "d").write_bytes(b"keep")
-    made = Result([EFI_IMG, "convert", "--force", "-c", "-O", "qcow2", "-o", "data_file=d", "a.qcow2", "new"], tmp_path / "ours")
-    assert made.code == 1 and "data_file" in made.err and (tmp_path / "ours" / "d").read_bytes() == b"keep"
+    made = Result(
+        [EFI_IMG, "convert", "--force", "-c", "-O", "qcow2", "-o", "data_file=d", "a.qcow2", "new"],
+        tmp_path / "ours",
+    )
+    assert (
+        made.code == 1
+        and "data_file" in made.err
+        and (tmp_path / "ours" / "d").read_bytes() == b"keep"
+    )
     qemu_img(tmp_path / "ours", "create", "-q", "-f", "qcow2", "-o", "data_file=d", "t.qcow2", "4M")
     before = (tmp_path / "ours" / "t.qcow2").read_bytes()
-    made = Result([EFI_IMG, "convert", "-n", "-c", "-O", "qcow2", "a.qcow2", "t.qcow2"], tmp_path / "ours")
-    assert made.code == 1 and "data file" in made.err and (tmp_path / "ours" / "t.qcow2").read_bytes() == before
+    made = Result(
+        [EFI_IMG, "convert", "-n", "-c", "-O", "qcow2", "a.qcow2", "t.qcow2"], tmp_path / "ours"
+    )
+    assert (
+        made.code == 1
+        and "data file" in made.err
+        and (tmp_path / "ours" / "t.qcow2").read_bytes() == before
+    )
 
 
 def test_target_that_is_zero(prepared, tmp_path):
@@ -236,7 +604,10 @@ def test_target_that_is_zero(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "ours")
     for options, code in ((["-b", "a.qcow2", "-F", "qcow2"], 1), ([], 0)):
         qemu_img(tmp_path / "ours", "create", "-q", "-f", "qcow2", *options, "t.qcow2", "4M")
-        made = Result([EFI_IMG, "convert", "-n", "--target-is-zero", "-O", "qcow2", "base.qcow2", "t.qcow2"], tmp_path / "ours")
+        made = Result(
+            [EFI_IMG, "convert", "-n", "--target-is-zero", "-O", "qcow2", "base.qcow2", "t.qcow2"],
+            tmp_path / "ours",
+        )
         assert made.code == code and ("backing file" in made.err) == (code == 1)
     assert Result(["qemu-img", "compare", "base.qcow2", "t.qcow2"], tmp_path / "ours").code == 0
 
@@ -246,6 +617,14 @@ def test_sources_of_different_formats(prepared, tmp_path):
     for side, program in (("ours", EFI_IMG), ("theirs", "qemu-img")):
         qemu_img(tmp_path / side, "create", "-q", "-f", "raw", "odd.raw", str(MIB + 512))
         qemu_io(tmp_path / side, "odd.raw", "write -P 7 1M 512", options=("-f", "raw"))
-        assert Result([program, "convert", "-O", "qcow2", "a.qcow2", "odd.raw", "over.qcow2", "new"], tmp_path / side).code == 0
-    same = Result(["qemu-img", "compare", tmp_path / "ours" / "new", tmp_path / "theirs" / "new"], tmp_path)
+        assert (
+            Result(
+                [program, "convert", "-O", "qcow2", "a.qcow2", "odd.raw", "over.qcow2", "new"],
+                tmp_path / side,
+            ).code
+            == 0
+        )
+    same = Result(
+        ["qemu-img", "compare", tmp_path / "ours" / "new", tmp_path / "theirs" / "new"], tmp_path
+    )
     assert same.code == 0 and "identical" in same.out

@@ -1,7 +1,11 @@
-"""Random programs of operations, run by efi-img in one folder and by qemu-img in the other; now and then the folders are
-exchanged, so that each goes on with what the other has written. A program is named by its number: to run one again,
-`pytest 'tests/differential/test_random.py::test_program[17]'`. SEED is the number of the first one and PROGRAMS says how many
-there are; `make soak` goes on with other seeds."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Random programs of operations, run by efi-img in one folder and by qemu-img in the other; now and
+then the folders are exchanged, so that each goes on with what the other has written. A program is
+named by its number: to run one again, `pytest
+'tests/differential/test_random.py::test_program[17]'`. SEED is the number of the first one and
+PROGRAMS says how many there are; `make soak` goes on with other seeds.
+"""
 
 import json
 import os
@@ -17,14 +21,29 @@ from pairs import assert_same, assert_sound, copy_to_theirs
 SEED = int(os.environ.get("SEED", "0"))
 PROGRAMS = int(os.environ.get("PROGRAMS", "200"))
 STEPS = 8
-LAYOUTS = ["", "", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "refcount_bits=64", "extended_l2=on",
-           "extended_l2=on,cluster_size=16k,refcount_bits=2", "compat=0.10", "lazy_refcounts=on", "compression_type=zstd",
-           "preallocation=metadata", "cluster_size=1k,refcount_bits=8"]
+LAYOUTS = [
+    "",
+    "",
+    "cluster_size=512",
+    "cluster_size=4k,refcount_bits=1",
+    "cluster_size=2M",
+    "refcount_bits=64",
+    "extended_l2=on",
+    "extended_l2=on,cluster_size=16k,refcount_bits=2",
+    "compat=0.10",
+    "lazy_refcounts=on",
+    "compression_type=zstd",
+    "preallocation=metadata",
+    "cluster_size=1k,refcount_bits=8",
+]
 SIZES = [MIB, 2 * MIB, MIB + 512, 3 * MIB - 70 * 512]
 
 
 class Program:
-    """The images base, middle and front, each behind the next one; operations are on `front` unless they say otherwise."""
+    """
+    The images base, middle and front, each behind the next one; operations are on `front`
+    unless they say otherwise.
+    """
 
     def __init__(self, pair, seed):
         self.pair = pair
@@ -36,7 +55,7 @@ class Program:
         return ["-o", layout] if layout else []
 
     def make(self):
-        names = ["base", "middle", "front"][-self.dice.choice([1, 1, 2, 3]):]
+        names = ["base", "middle", "front"][-self.dice.choice([1, 1, 2, 3]) :]
         behind = None
         for name in names:
             layout = self.dice.choice(LAYOUTS)
@@ -47,17 +66,35 @@ class Program:
             backing = ["-b", behind[0], "-F", behind[1]] if behind else []
             size = self.dice.choice(SIZES)
             self.log.append(f"create {name}: {format} {layout} {backing} {size}")
-            qemu_img(self.pair.ours, "create", "-q", "-f", format, *backing, *self.options(layout), name, str(size))
+            qemu_img(
+                self.pair.ours,
+                "create",
+                "-q",
+                "-f",
+                format,
+                *backing,
+                *self.options(layout),
+                name,
+                str(size),
+            )
             compressed = layout in ("", "compression_type=zstd") and not raw
-            qemu_io(self.pair.ours, name, *random_writes(self.dice.randrange(1 << 30), size, compressed), options=("-f", format))
+            qemu_io(
+                self.pair.ours,
+                name,
+                *random_writes(self.dice.randrange(1 << 30), size, compressed),
+                options=("-f", format),
+            )
             behind = name, format
         copy_to_theirs(self.pair)
         self.names = names
 
-    # ---- operations -------------------------------------------------------------------------------------------------
+    # ---- operations
+    # -------------------------------------------------------------------------------------------------
 
     def both(self, *args, output=True):
-        """The same command on both sides: the same exit code, and the same output unless it speaks of offsets."""
+        """
+        The same command on both sides: the same exit code, and the same output unless it speaks of offsets.
+        """
         self.log.append(" ".join(args))
         ours, theirs = self.pair.run(*args)
         assert ours.code == theirs.code, ours.err + theirs.err
@@ -66,17 +103,25 @@ class Program:
         return ours, theirs
 
     def size(self):
-        return Result(["qemu-img", "info", "--output=json", "front"], self.pair.ours).json()["virtual-size"]
+        return Result(["qemu-img", "info", "--output=json", "front"], self.pair.ours).json()[
+            "virtual-size"
+        ]
 
     def snapshots(self):
-        return Result(["qemu-img", "info", "--output=json", "front"], self.pair.ours).json().get("snapshots", [])
+        return (
+            Result(["qemu-img", "info", "--output=json", "front"], self.pair.ours)
+            .json()
+            .get("snapshots", [])
+        )
 
     def exchange(self):
         self.log.append("exchange")
         self.pair.ours, self.pair.theirs = self.pair.theirs, self.pair.ours
 
     def write(self):
-        commands = list(random_writes(self.dice.randrange(1 << 30), self.size()))[:self.dice.randrange(1, 8)]
+        commands = list(random_writes(self.dice.randrange(1 << 30), self.size()))[
+            : self.dice.randrange(1, 8)
+        ]
         self.log.append(f"qemu-io {commands}")
         for folder in (self.pair.ours, self.pair.theirs):
             qemu_io(folder, "front", *commands)
@@ -85,9 +130,13 @@ class Program:
         names = [s["name"] for s in self.snapshots()]
         action = self.dice.choice(["-c", "-c", "-a", "-d"])
         name = self.dice.choice(["one", "two", "three"] if action == "-c" or not names else names)
-        before = {folder: (folder / "front").read_bytes() for folder in (self.pair.ours, self.pair.theirs)}
+        before = {
+            folder: (folder / "front").read_bytes() for folder in (self.pair.ours, self.pair.theirs)
+        }
         ours, _ = self.both("snapshot", action, name, "front")
-        if ours.code != 0:  # nothing has changed; qemu-img may have changed something before it found that out
+        if (
+            ours.code != 0
+        ):  # nothing has changed; qemu-img may have changed something before it found that out
             for folder, content in before.items():
                 (folder / "front").write_bytes(content)
 
@@ -95,7 +144,9 @@ class Program:
         if self.snapshots():  # which of these can be resized differs, by version and direction
             return
         size, before = self.dice.choice(SIZES), self.size()
-        if self.was_larger and size > before:  # there qemu-img shows what the rest of the last cluster had before
+        if (
+            self.was_larger and size > before
+        ):  # there qemu-img shows what the rest of the last cluster had before
             return
         self.was_larger |= size < before
         self.both("resize", "-q", "--shrink", "front", str(size))
@@ -103,15 +154,28 @@ class Program:
     def commit(self):
         if len(self.names) == 1 or self.snapshots():
             return
-        behind, here = (Result(["qemu-img", "info", "--output=json", name], self.pair.ours).json() for name in self.names[-2:])
-        if here["virtual-size"] > behind["virtual-size"] and "0.10" in json.dumps(behind.get("format-specific", {})):
+        behind, here = (
+            Result(["qemu-img", "info", "--output=json", name], self.pair.ours).json()
+            for name in self.names[-2:]
+        )
+        if here["virtual-size"] > behind["virtual-size"] and "0.10" in json.dumps(
+            behind.get("format-specific", {})
+        ):
             return  # what version 2 cannot hide behind its end with zero clusters, qemu-img does not write there
         self.both("commit", "-q", *self.dice.choice([[], ["-d"]]), "front")
 
     def rebase(self):
         onto = self.dice.choice([n for n in ("base", "middle") if n in self.names] + [""])
         if onto == "" or self.names[0] == onto or self.dice.randrange(2):
-            format = "raw" if onto and Result(["qemu-img", "info", "--output=json", onto], self.pair.ours).json()["format"] == "raw" else "qcow2"
+            format = (
+                "raw"
+                if onto
+                and Result(["qemu-img", "info", "--output=json", onto], self.pair.ours).json()[
+                    "format"
+                ]
+                == "raw"
+                else "qcow2"
+            )
             self.both("rebase", "-b", onto, *(["-F", format] if onto else []), "front")
             if onto == "":
                 self.names = ["front"]
@@ -119,7 +183,11 @@ class Program:
     def convert(self):
         """The front image is replaced by what it is converted to."""
         layout = self.dice.choice(LAYOUTS)
-        packed = self.dice.choice([["-c"], []]) if "extended" not in layout and "preallocation" not in layout else []
+        packed = (
+            self.dice.choice([["-c"], []])
+            if "extended" not in layout and "preallocation" not in layout
+            else []
+        )
         self.both("convert", *packed, "-O", "qcow2", *self.options(layout), "front", "new")
         for folder in (self.pair.ours, self.pair.theirs):
             assert_sound(folder, "new", "qcow2")
@@ -129,11 +197,20 @@ class Program:
 
     def look(self):
         """Both programs say the same of each of the two images."""
-        command = self.dice.choice([["map", "--output=json"], ["map", "--output=json"], ["measure", "--output=json", "-O", "qcow2"],
-                                    ["measure", "--output=json", "-O", "raw"], ["info", "--backing-chain", "--output=json"]])
+        command = self.dice.choice(
+            [
+                ["map", "--output=json"],
+                ["map", "--output=json"],
+                ["measure", "--output=json", "-O", "qcow2"],
+                ["measure", "--output=json", "-O", "raw"],
+                ["info", "--backing-chain", "--output=json"],
+            ]
+        )
         self.log.append(" ".join(command))
         for folder in (self.pair.ours, self.pair.theirs):
-            ours, theirs = (Result([program, *command, "front"], folder) for program in (EFI_IMG, "qemu-img"))
+            ours, theirs = (
+                Result([program, *command, "front"], folder) for program in (EFI_IMG, "qemu-img")
+            )
             assert (ours.code, ours.out) == (theirs.code, theirs.out), ours.err + theirs.err
 
     def compare(self):
@@ -141,22 +218,56 @@ class Program:
             self.both("compare", self.names[0], "front")
 
     def dd(self):
-        self.both("dd", "-O", "raw", f"bs={self.dice.choice(['512', '4k', '1M'])}", "if=front", "of=copy", output=False)
+        self.both(
+            "dd",
+            "-O",
+            "raw",
+            f"bs={self.dice.choice(['512', '4k', '1M'])}",
+            "if=front",
+            "of=copy",
+            output=False,
+        )
         copies = [(folder / "copy").read_bytes() for folder in (self.pair.ours, self.pair.theirs)]
         assert copies[0] == copies[1]
         for folder in (self.pair.ours, self.pair.theirs):
             (folder / "copy").unlink()
 
     def step(self):
-        self.dice.choice([self.write, self.write, self.write, self.snapshot, self.snapshot, self.resize, self.commit, self.rebase,
-                          self.convert, self.look, self.look, self.compare, self.dd, self.exchange, self.exchange])()
+        self.dice.choice(
+            [
+                self.write,
+                self.write,
+                self.write,
+                self.snapshot,
+                self.snapshot,
+                self.resize,
+                self.commit,
+                self.rebase,
+                self.convert,
+                self.look,
+                self.look,
+                self.compare,
+                self.dd,
+                self.exchange,
+                self.exchange,
+            ]
+        )()
 
     def assert_alike(self):
         for name in self.names:
-            format = Result(["qemu-img", "info", "--output=json", name], self.pair.ours).json()["format"]
+            format = Result(["qemu-img", "info", "--output=json", name], self.pair.ours).json()[
+                "format"
+            ]
             assert_sound(self.pair.ours, name, format)
-        snapshots = [[s["name"] for s in Result(["qemu-img", "info", "--output=json", "front"], f).json().get("snapshots", [])]
-                     for f in (self.pair.ours, self.pair.theirs)]
+        snapshots = [
+            [
+                s["name"]
+                for s in Result(["qemu-img", "info", "--output=json", "front"], f)
+                .json()
+                .get("snapshots", [])
+            ]
+            for f in (self.pair.ours, self.pair.theirs)
+        ]
         assert snapshots[0] == snapshots[1]
         if not snapshots[0]:  # which have dates
             assert_same(self.pair, "front")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`rebase` beside qemu-img."""
 
 import random
@@ -68,14 +69,20 @@ def test_within_a_chain(pair, seed):
 @pytest.mark.parametrize("cluster", ["512", "1k", "4k", "64k"])
 @pytest.mark.parametrize("version", ["0.10", "1.1"])
 def test_names(pair, cluster, version):
-    """Names of all lengths, written over each other many times: the header stays whole, and nothing of it moves further and further."""
+    """
+    Names of all lengths, written over each other many times: the header stays whole, and
+    nothing of it moves further and further.
+    """
     make(pair, "o", f"cluster_size={cluster},compat={version}", 1, MIB)
     longest = {"512": 300, "1k": 200, "4k": 1023, "64k": 1023}[cluster]
     dice = random.Random(cluster)
     names = [("n" * n, "raw") for n in (1, 5, longest, 20, longest, longest)] + [("", None)]
     names += [("x" * dice.randrange(1, longest), dice.choice(["raw", "qcow2"])) for _ in range(4)]
     for name, format in names:
-        ours = Result([EFI_IMG, "rebase", "-u", "-b", name, *(["-F", format] if format else []), "o"], pair.ours)
+        ours = Result(
+            [EFI_IMG, "rebase", "-u", "-b", name, *(["-F", format] if format else []), "o"],
+            pair.ours,
+        )
         assert ours.code == 0, ours.err
         assert backing_of(pair, "o") == (name or None, format)
     Result([EFI_IMG, "rebase", "-u", "-b", "", "o"], pair.ours)
@@ -83,16 +90,19 @@ def test_names(pair, cluster, version):
 
 
 def extensions(path):
-    """The extensions of a header, without the backing format; and what is before them, without the place of the backing file's name."""
+    """
+    The extensions of a header, without the backing format; and what is before them, without the
+    place of the backing file's name.
+    """
     header = path.read_bytes()[:65536]
     at = length = int.from_bytes(header[100:104], "big")
     found = []
     while True:
-        kind, size = (int.from_bytes(header[at + i:at + i + 4], "big") for i in (0, 4))
+        kind, size = (int.from_bytes(header[at + i : at + i + 4], "big") for i in (0, 4))
         if kind == 0:
             return header[:8] + header[20:length], found
-        if kind != 0xe2792aca:
-            found.append((kind, header[at + 8:at + 8 + size]))
+        if kind != 0xE2792ACA:
+            found.append((kind, header[at + 8 : at + 8 + size]))
         at += 8 + (size + 7) // 8 * 8
 
 
@@ -101,7 +111,13 @@ def test_unknown_parts_of_the_header_stay(pair):
     make(pair, "o", "compression_type=zstd", 1, MIB)
     header = bytearray((pair.ours / "o").read_bytes())
     rest = bytes(header[112:512])
-    header[112:112 + len(rest) + 8 + 24] = b"unknown!" + (0x12345678).to_bytes(4, "big") + (11).to_bytes(4, "big") + b"hello there\0\0\0\0\0" + rest
+    header[112 : 112 + len(rest) + 8 + 24] = (
+        b"unknown!"
+        + (0x12345678).to_bytes(4, "big")
+        + (11).to_bytes(4, "big")
+        + b"hello there\0\0\0\0\0"
+        + rest
+    )
     header[100:104] = (120).to_bytes(4, "big")
     (pair.ours / "o").write_bytes(header)
     before = extensions(pair.ours / "o")
@@ -115,8 +131,18 @@ def test_unknown_parts_of_the_header_stay(pair):
     assert_sound(pair.ours, "o", "qcow2")
 
 
-@pytest.mark.parametrize("args", [("-b", "zzz", "-F", "raw"), ("-b", ""), (), ("-p", "-b", "x", "-F", "qcow2"), ("-b", "zz"), ("-b", "zz", "-F", "foo"),
-                                  ("-b", "zz", "-F", "")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-b", "zzz", "-F", "raw"),
+        ("-b", ""),
+        (),
+        ("-p", "-b", "x", "-F", "qcow2"),
+        ("-b", "zz"),
+        ("-b", "zz", "-F", "foo"),
+        ("-b", "zz", "-F", ""),
+    ],
+)
 def test_unsafe(pair, args):
     make(pair, "a", "raw", 1, MIB)
     make(pair, "o", "", 1, MIB, "a", "raw")
@@ -125,21 +151,40 @@ def test_unsafe(pair, args):
     (pair.theirs / "a").unlink()
     ours, theirs = pair.run("rebase", "-u", *args, "o")
     assert ours.code == theirs.code, ours.err + theirs.err
-    named = [Result(["qemu-img", "info", "--output=json", "o"], folder).json() for folder in (pair.ours, pair.theirs)]
+    named = [
+        Result(["qemu-img", "info", "--output=json", "o"], folder).json()
+        for folder in (pair.ours, pair.theirs)
+    ]
     assert named[0].get("backing-filename") == named[1].get("backing-filename")
 
 
-@pytest.mark.parametrize("args", [(), ("o",), ("-b", "none", "-F", "raw", "o"), ("-b", "new", "o"), ("-b", "o", "-F", "qcow2", "o"),
-                                  ("-b", "o2", "-F", "qcow2", "o"), ("-b", "new", "-F", "raw", "new"), ("-b", "new", "-F", "foo", "o"),
-                                  ("-b", "new", "-F", "raw", "o", "o"), ("-t", "xx", "-b", "new", "-F", "raw", "o"),
-                                  ("-T", "xx", "-b", "new", "-F", "raw", "o"), ("-b", "new", "-F", "raw", "none"), ("-b", "new", "-F", "qcow2", "o"),
-                                  ("-b", "new", "-F", "raw", "orphan")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("o",),
+        ("-b", "none", "-F", "raw", "o"),
+        ("-b", "new", "o"),
+        ("-b", "o", "-F", "qcow2", "o"),
+        ("-b", "o2", "-F", "qcow2", "o"),
+        ("-b", "new", "-F", "raw", "new"),
+        ("-b", "new", "-F", "foo", "o"),
+        ("-b", "new", "-F", "raw", "o", "o"),
+        ("-t", "xx", "-b", "new", "-F", "raw", "o"),
+        ("-T", "xx", "-b", "new", "-F", "raw", "o"),
+        ("-b", "new", "-F", "raw", "none"),
+        ("-b", "new", "-F", "qcow2", "o"),
+        ("-b", "new", "-F", "raw", "orphan"),
+    ],
+)
 def test_refused(pair, args):
     make(pair, "a", "raw", 1, MIB)
     make(pair, "new", "raw", 2, MIB)
     make(pair, "o", "", 3, MIB, "a", "raw")
     make(pair, "o2", "", 3, MIB, "o")
-    qemu_img(pair.ours, "create", "-q", "-u", "-f", "qcow2", "-b", "gone", "-F", "raw", "orphan", "1M")
+    qemu_img(
+        pair.ours, "create", "-q", "-u", "-f", "qcow2", "-b", "gone", "-F", "raw", "orphan", "1M"
+    )
     copy_to_theirs(pair)
     before = {name: (pair.ours / name).read_bytes() for name in pair.files()}
     assert run_both(pair, "rebase", *args).code == 1
@@ -149,19 +194,42 @@ def test_refused(pair, args):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("new", ["raw", ""])
 def test_compressed(pair, layout, new):
-    """-c, which qemu-img 7.2 does not have: the same disk in less space, or a refusal before anything is changed."""
+    """
+    -c, which qemu-img 7.2 does not have: the same disk in less space, or a refusal before
+    anything is changed.
+    """
     make(pair, "old", "cluster_size=4k", 1, 3 * MIB)
     make(pair, "new", "raw", 2, 2 * MIB + 512)
     qemu_io(pair.ours, "old", "write -P 3 1700k 1M")
     options = ["-o", layout.format("o")] if layout else []
-    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-b", "old", "-F", "qcow2", *options, "o", str(3 * MIB - 1024))
+    qemu_img(
+        pair.ours,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-b",
+        "old",
+        "-F",
+        "qcow2",
+        *options,
+        "o",
+        str(3 * MIB - 1024),
+    )
     qemu_io(pair.ours, "o", "write -P 9 100k 20k", "write -z 300k 70k")
     before = flat(pair, "o")
-    ours = Result([EFI_IMG, "rebase", "-c", *(["-b", "new", "-F", new] if new else ["-b", ""]), "o"], pair.ours)
+    ours = Result(
+        [EFI_IMG, "rebase", "-c", *(["-b", "new", "-F", new] if new else ["-b", ""]), "o"],
+        pair.ours,
+    )
     if "data_file" in layout:
         assert ours.code == 1 and "data file" in ours.err and backing_of(pair, "o")[0] == "old"
         return
     assert ours.code == 0 and ours.err == "", ours.err
     assert_sound(pair.ours, "o", "qcow2")
-    assert flat(pair, "o") == before and backing_of(pair, "o") == (("new", new) if new else (None, None))
-    assert Result(["qemu-img", "check", "--output=json", "o"], pair.ours).json()["compressed-clusters"] > (0 if "2M" in layout else 5)
+    assert flat(pair, "o") == before and backing_of(pair, "o") == (
+        ("new", new) if new else (None, None)
+    )
+    assert Result(["qemu-img", "check", "--output=json", "o"], pair.ours).json()[
+        "compressed-clusters"
+    ] > (0 if "2M" in layout else 5)

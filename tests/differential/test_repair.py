@@ -1,4 +1,8 @@
-"""`check -r` beside qemu-img, on images with one fault or many; and dirty images that are opened for writing."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+`check -r` beside qemu-img, on images with one fault or many; and dirty images that are opened
+for writing.
+"""
 
 import random
 import shutil
@@ -6,24 +10,74 @@ import subprocess
 
 import pytest
 
-from faults import (FAULTS, bitmap_extension, compressed_copied, compressed_from_nowhere, corrupt_bit, damage, extended_both,
-                    extended_compressed, extended_unallocated, Image, l1_outside, l1_twice, l1_unaligned, l2_is_data,
-                    l2_is_header_of_refcounts, l2_just_outside, l2_last_unaligned, l2_outside, l2_unaligned, leaked, make, not_copied,
-                    refcount_high, refcount_of_l2, refcount_zero, reftable_empty, reftable_outside, reftable_reserved, reftable_twice,
-                    reftable_unaligned, shortened, snapshot_dropped, snapshot_incomplete, snapshot_long, snapshot_on_l2,
-                    snapshot_outside, snapshot_unaligned, unused_but_counted)
+from faults import (
+    FAULTS,
+    bitmap_extension,
+    compressed_copied,
+    compressed_from_nowhere,
+    corrupt_bit,
+    damage,
+    extended_both,
+    extended_compressed,
+    extended_unallocated,
+    Image,
+    l1_outside,
+    l1_twice,
+    l1_unaligned,
+    l2_is_data,
+    l2_is_header_of_refcounts,
+    l2_just_outside,
+    l2_last_unaligned,
+    l2_outside,
+    l2_unaligned,
+    leaked,
+    make,
+    not_copied,
+    refcount_high,
+    refcount_of_l2,
+    refcount_zero,
+    reftable_empty,
+    reftable_outside,
+    reftable_reserved,
+    reftable_twice,
+    reftable_unaligned,
+    shortened,
+    snapshot_dropped,
+    snapshot_incomplete,
+    snapshot_long,
+    snapshot_on_l2,
+    snapshot_outside,
+    snapshot_unaligned,
+    unused_but_counted,
+)
 from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
 
-# What is lost may be among the clusters that nobody refers to: they are kept here, and freed by qemu-img.
-KEPT = (l2_outside, l2_just_outside, l1_outside, l1_unaligned, l2_is_data, l2_last_unaligned, compressed_from_nowhere, compressed_copied,
-        extended_compressed, snapshot_unaligned, snapshot_outside, snapshot_long, snapshot_on_l2)
-# A cluster that is two things is told also when its refcount is right: it is still corrupt (2) where qemu-img says that it is not (0).
+# What is lost may be among the clusters that nobody refers to: they are kept here, and freed by
+# qemu-img.
+KEPT = (
+    l2_outside,
+    l2_just_outside,
+    l1_outside,
+    l1_unaligned,
+    l2_is_data,
+    l2_last_unaligned,
+    compressed_from_nowhere,
+    compressed_copied,
+    extended_compressed,
+    snapshot_unaligned,
+    snapshot_outside,
+    snapshot_long,
+    snapshot_on_l2,
+)
+# A cluster that is two things is told also when its refcount is right: it is still corrupt (2)
+# where qemu-img says that it is not (0).
 OVERLAP = (l2_is_data, l2_last_unaligned, snapshot_on_l2)
-# qemu-img gives up in the middle of the repair of these (1): it takes what it is about to write over for tables in use.
+# qemu-img gives up in the middle of the repair of these (1): it takes what it is about to write
+# over for tables in use.
 NOT_BY_QEMU = (reftable_unaligned, reftable_reserved, snapshot_long, snapshot_on_l2)
-# The new refcount structure is not where qemu-img has it, so that the end of the image is another one; or the flags that had to be changed
-# for the old place were not.
+# The new refcount structure is not where qemu-img has it, so that the end of the image is another
+# one; or the flags that had to be changed for the old place were not.
 REBUILT = (reftable_outside, reftable_twice, reftable_empty, l2_is_header_of_refcounts)
 NUMBERS = ("corruptions", "corruptions-fixed", "leaks", "leaks-fixed", "check-errors")
 
@@ -37,13 +91,27 @@ def contents(folder, name="a.qcow2"):
     listed = Result(["qemu-img", "snapshot", "-l", name], folder).out.splitlines()[2:]
     read = []
     for snapshot in [None] + [line.split()[0] for line in listed]:
-        done = Result(["qemu-img", "convert", *(["-l", f"snapshot.id={snapshot}"] if snapshot else []), "-O", "raw", name, "flat"], folder)
+        done = Result(
+            [
+                "qemu-img",
+                "convert",
+                *(["-l", f"snapshot.id={snapshot}"] if snapshot else []),
+                "-O",
+                "raw",
+                name,
+                "flat",
+            ],
+            folder,
+        )
         read.append((folder / "flat").read_bytes() if done.code == 0 else done.code)
     return read
 
 
 def both(folder, what):
-    """Repairs the image here, and a copy of it with qemu-img; returns what both said as JSON, after looking at what must always hold."""
+    """
+    Repairs the image here, and a copy of it with qemu-img; returns what both said as JSON,
+    after looking at what must always hold.
+    """
     theirs_folder = folder / "theirs"
     shutil.rmtree(theirs_folder, ignore_errors=True)
     shutil.copytree(folder, theirs_folder)
@@ -54,7 +122,9 @@ def both(folder, what):
     read = contents(folder)
     assert all(a == b for a, b in zip(read, before) if isinstance(b, bytes)), "the disk has changed"
     again = run(EFI_IMG, folder, "-r", what, "--output=json", "a.qcow2")
-    assert again.code == ours.code and (folder / "a.qcow2").read_bytes() == after, "repairing it once more changes it"
+    assert (
+        again.code == ours.code and (folder / "a.qcow2").read_bytes() == after
+    ), "repairing it once more changes it"
     assert again.code in (1, 63) or not {"corruptions-fixed", "leaks-fixed"} & again.json().keys()
     only_checked = run(EFI_IMG, folder, "a.qcow2")
     assert only_checked.code == ours.code or ours.code == 1, only_checked.err
@@ -78,7 +148,9 @@ def assert_same_repair(folder, what, fault):
     if ours.code == 1:
         return ours
     a, b = numbers(ours), numbers(theirs)
-    if "leaks" in a and (fault in KEPT or (fault == unused_but_counted and Image(folder / "a.qcow2").extended)):
+    if "leaks" in a and (
+        fault in KEPT or (fault == unused_but_counted and Image(folder / "a.qcow2").extended)
+    ):
         assert "was kept" in ours.err and a["leaks"] >= b.get("leaks-fixed", 0), ours.err
         assert a.get("corruptions", 0) <= b.get("corruptions", 0), ours.err
     elif fault in REBUILT:
@@ -96,7 +168,7 @@ def assert_repair(folder, what, *faults):
     return assert_same_repair(folder, what, faults[0])
 
 
-# ---- one fault --------------------------------------------------------------------------------------------------------------
+# ---- one fault ----
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
@@ -119,8 +191,18 @@ def test_leaks(tmp_path, fault):
     assert_repair(tmp_path, "leaks", fault)
 
 
-@pytest.mark.parametrize("fault", [snapshot_unaligned, snapshot_outside, snapshot_long, snapshot_on_l2, snapshot_dropped, snapshot_incomplete],
-                         ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        snapshot_unaligned,
+        snapshot_outside,
+        snapshot_long,
+        snapshot_on_l2,
+        snapshot_dropped,
+        snapshot_incomplete,
+    ],
+    ids=lambda f: f.__name__,
+)
 @pytest.mark.parametrize("what", ["leaks", "all"])
 def test_faults_of_snapshots(tmp_path, fault, what):
     make(tmp_path, snapshot=True)
@@ -131,13 +213,19 @@ def test_faults_of_snapshots(tmp_path, fault, what):
         assert run("qemu-img", tmp_path, "a.qcow2").code == 0
 
 
-@pytest.mark.parametrize("fault", [extended_both, extended_unallocated, extended_compressed], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault", [extended_both, extended_unallocated, extended_compressed], ids=lambda f: f.__name__
+)
 def test_subclusters(tmp_path, fault):
     make(tmp_path, "extended_l2=on")
     assert_repair(tmp_path, "all", fault)
 
 
-@pytest.mark.parametrize("fault", [not_copied, refcount_of_l2, leaked, refcount_zero, reftable_twice], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [not_copied, refcount_of_l2, leaked, refcount_zero, reftable_twice],
+    ids=lambda f: f.__name__,
+)
 def test_data_file(tmp_path, fault):
     make(tmp_path, "data_file=d")
     assert_repair(tmp_path, "all", fault if fault != refcount_zero else refcount_of_l2)
@@ -148,7 +236,7 @@ def zero_unaligned(image):
     step = 16 if image.extended else 8
     table = image.offset_at(image.l1_entry())
     for at in range(table, table + image.cluster, step):
-        if image.extended and image.get(at) and not image.get(at + 8) & 0xffffffff:
+        if image.extended and image.get(at) and not image.get(at + 8) & 0xFFFFFFFF:
             image.put(at, image.get(at) + 512)
             return
         if not image.extended and image.get(at) & 1 and image.offset_at(at):
@@ -160,12 +248,17 @@ def zero_unaligned(image):
 @pytest.mark.parametrize("layout", ["", "extended_l2=on"])
 @pytest.mark.parametrize("snapshot", [False, True])
 def test_reserved_place(tmp_path, layout, snapshot):
-    make(tmp_path, layout, writes=["write -P 1 0 1M", "write -z 128k 128k", "write -P 3 2M 100k"], snapshot=snapshot)
+    make(
+        tmp_path,
+        layout,
+        writes=["write -P 1 0 1M", "write -z 128k 128k", "write -P 3 2M 100k"],
+        snapshot=snapshot,
+    )
     ours = assert_repair(tmp_path, "all", zero_unaligned)
     assert ours.code == 0
 
 
-# ---- refcounts of every width -----------------------------------------------------------------------------------------------
+# ---- refcounts of every width ----
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16, 32, 64])
@@ -179,7 +272,11 @@ def test_random_refcounts(tmp_path, bits, what, cluster):
     n = min(len(image.bytes) // image.cluster, image.cluster * 8 // bits) * bits // 8
     for _ in range(6):
         at = block + dice.randrange(n)
-        image.put(at, image.get(at, 1) | (1 << dice.randrange(8)) if what == "leaks" else dice.randrange(256), 1)
+        image.put(
+            at,
+            image.get(at, 1) | (1 << dice.randrange(8)) if what == "leaks" else dice.randrange(256),
+            1,
+        )
     image.save()
     ours, theirs = both(tmp_path, what)
     assert ours.code == theirs.code, ours.err + theirs.err
@@ -198,7 +295,17 @@ def test_more_users_than_a_refcount_can_count(tmp_path, bits):
     assert ours.code == theirs.code == 2 and "was kept" in ours.err
 
 
-@pytest.mark.parametrize("layout", ["", "cluster_size=512", "cluster_size=2M", "compat=0.10", "refcount_bits=1", "refcount_bits=64,cluster_size=512"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "",
+        "cluster_size=512",
+        "cluster_size=2M",
+        "compat=0.10",
+        "refcount_bits=1",
+        "refcount_bits=64,cluster_size=512",
+    ],
+)
 def test_no_refcounts_at_all(tmp_path, layout):
     make(tmp_path, layout)
     image = Image(tmp_path / "a.qcow2")
@@ -209,9 +316,14 @@ def test_no_refcounts_at_all(tmp_path, layout):
     ours, theirs = both(tmp_path, "all")
     assert ours.code == theirs.code == 0 and numbers(ours) == numbers(theirs), ours.err + theirs.err
     after = Image(tmp_path / "a.qcow2")
-    assert after.reftable >= size and all(after.offset_at(after.reftable + 8 * i) >= size // image.cluster * image.cluster for i in range(2)
-                                          if after.get(after.reftable + 8 * i)), "it is not behind everything else"
-    changed = [at for at in range(min(size, len(after.bytes))) if image.bytes[at] != after.bytes[at]]
+    assert after.reftable >= size and all(
+        after.offset_at(after.reftable + 8 * i) >= size // image.cluster * image.cluster
+        for i in range(2)
+        if after.get(after.reftable + 8 * i)
+    ), "it is not behind everything else"
+    changed = [
+        at for at in range(min(size, len(after.bytes))) if image.bytes[at] != after.bytes[at]
+    ]
     assert all(48 <= at < 60 for at in changed), "something else has changed"
 
 
@@ -227,7 +339,9 @@ def test_no_room_for_new_refcounts(tmp_path):
     assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
 
 
-@pytest.mark.parametrize("fault", [l2_outside, l1_unaligned, l2_unaligned], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault", [l2_outside, l1_unaligned, l2_unaligned], ids=lambda f: f.__name__
+)
 def test_rebuilt_with_something_lost(tmp_path, fault):
     make(tmp_path, "cluster_size=4k")
     image = Image(tmp_path / "a.qcow2")
@@ -236,31 +350,45 @@ def test_rebuilt_with_something_lost(tmp_path, fault):
     reftable_twice(image)
     image.save()
     ours, theirs = both(tmp_path, "all")
-    assert ours.code == theirs.code == 2 and (fault == l2_unaligned or "was kept" in ours.err), ours.err
+    assert ours.code == theirs.code == 2 and (
+        fault == l2_unaligned or "was kept" in ours.err
+    ), ours.err
     after = Image(tmp_path / "a.qcow2")
     at, n = after.refcount_place(entry // after.cluster)
     assert after.get(at, n) >= 1
 
 
-# ---- bitmaps ----------------------------------------------------------------------------------------------------------------
+# ---- bitmaps ----
 
 
-@pytest.mark.parametrize("fault", [leaked, refcount_zero, refcount_high, reftable_empty, not_copied], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [leaked, refcount_zero, refcount_high, reftable_empty, not_copied],
+    ids=lambda f: f.__name__,
+)
 def test_bitmaps(tmp_path, fault):
     make(tmp_path)
     qemu_img(tmp_path, "bitmap", "--add", "a.qcow2", "one")
     qemu_io(tmp_path, "a.qcow2", "write 0 100k")
     before = Image(tmp_path / "a.qcow2")
     assert bitmap_extension(before)
-    described = Result(["qemu-img", "info", "--output=json", "a.qcow2"], tmp_path).json()["format-specific"]
+    described = Result(["qemu-img", "info", "--output=json", "a.qcow2"], tmp_path).json()[
+        "format-specific"
+    ]
     ours = assert_repair(tmp_path, "all", fault)
     assert ours.code == 0
-    assert Result(["qemu-img", "info", "--output=json", "a.qcow2"], tmp_path).json()["format-specific"] == described
+    assert (
+        Result(["qemu-img", "info", "--output=json", "a.qcow2"], tmp_path).json()["format-specific"]
+        == described
+    )
 
 
 @pytest.mark.parametrize("fault", [leaked, refcount_zero, corrupt_bit], ids=lambda f: f.__name__)
 def test_bitmaps_that_do_not_count(tmp_path, fault):
-    """Somebody has written to the image who knows nothing of bitmaps: nobody needs their clusters any more."""
+    """
+    Somebody has written to the image who knows nothing of bitmaps: nobody needs their clusters
+    any more.
+    """
     make(tmp_path)
     qemu_img(tmp_path, "bitmap", "--add", "a.qcow2", "one")
     image = Image(tmp_path / "a.qcow2")
@@ -273,7 +401,9 @@ def test_bitmaps_that_do_not_count(tmp_path, fault):
 
 
 def test_unknown_autoclear_bits(tmp_path):
-    """What is not known may have clusters that look like leaks: it is given up with them, as by qemu-img."""
+    """
+    What is not known may have clusters that look like leaks: it is given up with them, as by qemu-img.
+    """
     make(tmp_path)
     image = Image(tmp_path / "a.qcow2")
     leaked(image)
@@ -283,12 +413,14 @@ def test_unknown_autoclear_bits(tmp_path):
     assert ours.code == 0 and Image(tmp_path / "a.qcow2").get(88) == 0
 
 
-# ---- marks in the header ----------------------------------------------------------------------------------------------------
+# ---- marks in the header ----
 
 
 @pytest.mark.parametrize("marks", [1, 2, 3])
 @pytest.mark.parametrize("what", ["leaks", "all"])
-@pytest.mark.parametrize("fault", [None, leaked, refcount_zero, l2_outside], ids=lambda f: f.__name__ if f else "sound")
+@pytest.mark.parametrize(
+    "fault", [None, leaked, refcount_zero, l2_outside], ids=lambda f: f.__name__ if f else "sound"
+)
 def test_marks(tmp_path, marks, what, fault):
     make(tmp_path)
     image = Image(tmp_path / "a.qcow2")
@@ -298,28 +430,51 @@ def test_marks(tmp_path, marks, what, fault):
     image.save()
     ours = assert_same_repair(tmp_path, what, fault)
     after = Image(tmp_path / "a.qcow2")
-    assert after.get(72) == (0 if ours.code == 0 else marks), ours.err  # qemu-img clears the dirty bit in any case, when it closes the image
+    assert after.get(72) == (
+        0 if ours.code == 0 else marks
+    ), ours.err  # qemu-img clears the dirty bit in any case, when it closes the image
 
 
 def stopped(folder, *options):
     """An image that a machine had open when it stopped; its refcounts were not written."""
     make(folder, ",".join(["lazy_refcounts=on", *options]), writes=[])
-    subprocess.run(["qemu-io", "-c", "write -P 1 0 1M", "-c", "write -P 2 3M 100k", "-c", "flush", "-c", "sigraise 9", "a.qcow2"], cwd=folder,
-                   capture_output=True)
+    subprocess.run(
+        [
+            "qemu-io",
+            "-c",
+            "write -P 1 0 1M",
+            "-c",
+            "write -P 2 3M 100k",
+            "-c",
+            "flush",
+            "-c",
+            "sigraise 9",
+            "a.qcow2",
+        ],
+        cwd=folder,
+        capture_output=True,
+    )
     image = Image(folder / "a.qcow2")
     assert image.get(72) & 1
     return image
 
 
 @pytest.mark.parametrize("what", ["leaks", "all"])
-@pytest.mark.parametrize("options", [(), ("cluster_size=512",), ("refcount_bits=1",), ("extended_l2=on",)], ids=",".join)
+@pytest.mark.parametrize(
+    "options", [(), ("cluster_size=512",), ("refcount_bits=1",), ("extended_l2=on",)], ids=",".join
+)
 def test_dirty(tmp_path, what, options):
     stopped(tmp_path, *options)
     assert_same_repair(tmp_path, what, None)
 
 
-WRITERS = [["resize", "a.qcow2", "+1M"], ["snapshot", "-c", "new", "a.qcow2"], ["convert", "-n", "-O", "qcow2", "small", "a.qcow2"],
-           ["rebase", "-u", "-b", "", "a.qcow2"], ["commit", "top.qcow2"]]
+WRITERS = [
+    ["resize", "a.qcow2", "+1M"],
+    ["snapshot", "-c", "new", "a.qcow2"],
+    ["convert", "-n", "-O", "qcow2", "small", "a.qcow2"],
+    ["rebase", "-u", "-b", "", "a.qcow2"],
+    ["commit", "top.qcow2"],
+]
 
 
 @pytest.mark.parametrize("words", WRITERS, ids=lambda w: w[0])
@@ -334,15 +489,24 @@ def test_dirty_opened_for_writing(tmp_path, words, cluster):
     assert done.code == 0, done.err
     assert run("qemu-img", tmp_path, "a.qcow2").code == 0
     assert Image(tmp_path / "a.qcow2").get(72) == 0
-    expected = {"resize": before + bytes(MIB), "convert": b"x" * 4 * MIB,
-                "commit": before[:200 << 10] + b"\x09" * (100 << 10) + before[300 << 10:]}.get(words[0], before)
+    expected = {
+        "resize": before + bytes(MIB),
+        "convert": b"x" * 4 * MIB,
+        "commit": before[: 200 << 10] + b"\x09" * (100 << 10) + before[300 << 10 :],
+    }.get(words[0], before)
     assert contents(tmp_path)[0] == expected
 
 
-@pytest.mark.parametrize("words", [["info"], ["check"], ["map"], ["convert", "-O", "raw"], ["compare", "a.qcow2"]], ids=lambda w: w[0])
+@pytest.mark.parametrize(
+    "words",
+    [["info"], ["check"], ["map"], ["convert", "-O", "raw"], ["compare", "a.qcow2"]],
+    ids=lambda w: w[0],
+)
 def test_dirty_opened_for_reading(tmp_path, words):
     image = stopped(tmp_path)
-    done = Result([EFI_IMG, *words, "a.qcow2", *(["out"] if words[0] == "convert" else [])], tmp_path)
+    done = Result(
+        [EFI_IMG, *words, "a.qcow2", *(["out"] if words[0] == "convert" else [])], tmp_path
+    )
     assert done.code == (2 if words[0] == "check" else 0), done.err
     assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
 
@@ -358,7 +522,11 @@ def test_dirty_and_not_repairable(tmp_path):
     assert contents(tmp_path) == before and Image(tmp_path / "a.qcow2").get(72) == 1
 
 
-@pytest.mark.parametrize("words", [["resize", "a.qcow2", "+1M"], ["snapshot", "-c", "new", "a.qcow2"]], ids=lambda w: w[0])
+@pytest.mark.parametrize(
+    "words",
+    [["resize", "a.qcow2", "+1M"], ["snapshot", "-c", "new", "a.qcow2"]],
+    ids=lambda w: w[0],
+)
 def test_marked_as_corrupt(tmp_path, words):
     make(tmp_path)
     image = Image(tmp_path / "a.qcow2")
@@ -369,14 +537,22 @@ def test_marked_as_corrupt(tmp_path, words):
     assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
 
 
-# ---- many faults ------------------------------------------------------------------------------------------------------------
+# ---- many faults ----
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_random_bytes(tmp_path, part):
-    """Whatever is wrong: nothing that could be read is lost, a second repair changes nothing, and what is called sound is so for qemu-img."""
+    """
+    Whatever is wrong: nothing that could be read is lost, a second repair changes nothing, and
+    what is called sound is so for qemu-img.
+    """
     layout = ["", "cluster_size=4k", "extended_l2=on", "compat=0.10"][part]
-    make(tmp_path, layout, writes=["write 0 100k", "write 300k 64k", "write -z 1M 64k"], snapshot=True)
+    make(
+        tmp_path,
+        layout,
+        writes=["write 0 100k", "write 300k 64k", "write -z 1M 64k"],
+        snapshot=True,
+    )
     sound = (tmp_path / "a.qcow2").read_bytes()
     codes = []
     for seed in range(part * 20, part * 20 + 20):
@@ -385,15 +561,23 @@ def test_random_bytes(tmp_path, part):
         damage(image, random.Random(seed))
         image.save()
         ours, theirs = both(tmp_path, "all" if seed % 4 else "leaks")
-        assert ours.code <= theirs.code or "two different things" in ours.err or "behind the end" in ours.err, (seed, ours.err, theirs.err)
+        assert (
+            ours.code <= theirs.code
+            or "two different things" in ours.err
+            or "behind the end" in ours.err
+        ), (seed, ours.err, theirs.err)
         codes.append(ours.code)
     assert codes.count(0) >= 5
 
 
-# ---- the command line -------------------------------------------------------------------------------------------------------
+# ---- the command line ----
 
 
-@pytest.mark.parametrize("fault", [leaked, refcount_high, not_copied, l1_twice, snapshot_dropped, shortened], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [leaked, refcount_high, not_copied, l1_twice, snapshot_dropped, shortened],
+    ids=lambda f: f.__name__,
+)
 @pytest.mark.parametrize("options", [(), ("-q",), ("-q", "--output=json")], ids=",".join)
 def test_output(tmp_path, fault, options):
     make(tmp_path, snapshot=fault == snapshot_dropped)
@@ -401,26 +585,49 @@ def test_output(tmp_path, fault, options):
     fault(image)
     image.save()
     (tmp_path / "b.qcow2").write_bytes(image.bytes)
-    ours, theirs = run(EFI_IMG, tmp_path, "-r", "all", *options, "a.qcow2"), run("qemu-img", tmp_path, "-r", "all", *options, "b.qcow2")
+    ours, theirs = run(EFI_IMG, tmp_path, "-r", "all", *options, "a.qcow2"), run(
+        "qemu-img", tmp_path, "-r", "all", *options, "b.qcow2"
+    )
     assert (ours.code, ours.out) == (theirs.code, theirs.out), ours.err + theirs.err
 
 
-@pytest.mark.parametrize("args, code", [(("-r", "leaks", "a.raw"), 63), (("-r", "all", "none"), 1), (("-r", "some", "a.qcow2"), 1),
-                                        (("-r", "", "a.qcow2"), 1), (("-r", "all", "a.qcow2"), 0), (("-r", "leaks", "-T", "none", "a.qcow2"), 0)])
+@pytest.mark.parametrize(
+    "args, code",
+    [
+        (("-r", "leaks", "a.raw"), 63),
+        (("-r", "all", "none"), 1),
+        (("-r", "some", "a.qcow2"), 1),
+        (("-r", "", "a.qcow2"), 1),
+        (("-r", "all", "a.qcow2"), 0),
+        (("-r", "leaks", "-T", "none", "a.qcow2"), 0),
+    ],
+)
 def test_command_line(tmp_path, args, code):
     make(tmp_path)
     before = (tmp_path / "a.qcow2").read_bytes()
     (tmp_path / "a.raw").write_bytes(bytes(MIB))
     ours, theirs = run(EFI_IMG, tmp_path, *args), run("qemu-img", tmp_path, *args)
-    assert (ours.code, ours.out) == (theirs.code, theirs.out) and ours.code == code, ours.err + theirs.err
+    assert (ours.code, ours.out) == (theirs.code, theirs.out) and ours.code == code, (
+        ours.err + theirs.err
+    )
     assert (tmp_path / "a.qcow2").read_bytes() == before
 
 
 def test_encrypted(tmp_path):
     """Needs no key."""
     secret = ["--object", "secret,id=s,data=secret"]
-    qemu_img(tmp_path, "create", "-q", *secret, "-f", "qcow2", "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", "a.qcow2",
-             "4M")
+    qemu_img(
+        tmp_path,
+        "create",
+        "-q",
+        *secret,
+        "-f",
+        "qcow2",
+        "-o",
+        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+        "a.qcow2",
+        "4M",
+    )
     image = Image(tmp_path / "a.qcow2")
     leaked(image)
     image.set_refcount(image.reftable, 0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """`resize` beside qemu-img."""
 
 import random
@@ -8,9 +9,20 @@ from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import Pair, Result, EFI_IMG
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
 
-LAYOUTS = ["", "cluster_size=512", "cluster_size=4k,refcount_bits=1", "cluster_size=2M", "extended_l2=on,cluster_size=16k", "compat=0.10",
-           "data_file=d", "data_file=d,data_file_raw=on", "refcount_bits=64,cluster_size=1k", "lazy_refcounts=on", "compression_type=zstd",
-           "preallocation=metadata"]
+LAYOUTS = [
+    "",
+    "cluster_size=512",
+    "cluster_size=4k,refcount_bits=1",
+    "cluster_size=2M",
+    "extended_l2=on,cluster_size=16k",
+    "compat=0.10",
+    "data_file=d",
+    "data_file=d,data_file_raw=on",
+    "refcount_bits=64,cluster_size=1k",
+    "lazy_refcounts=on",
+    "compression_type=zstd",
+    "preallocation=metadata",
+]
 SIZE = 3 * MIB + 512
 
 
@@ -20,7 +32,17 @@ def pair(tmp_path):
 
 
 def make(pair, layout, seed=0, size=SIZE, *args):
-    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", *args, *(["-o", layout] if layout else []), "a", str(size))
+    qemu_img(
+        pair.ours,
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        *args,
+        *(["-o", layout] if layout else []),
+        "a",
+        str(size),
+    )
     compressed = layout in ("", "compression_type=zstd")
     qemu_io(pair.ours, "a", *random_writes(seed, size, compressed=compressed))
     copy_to_theirs(pair)
@@ -41,13 +63,18 @@ def test_grow_and_shrink(pair, layout):
     for size in ("+512", "20M", str(2 * MIB + 1536), "64k", "1M"):
         run_both(pair, "resize", "--shrink", "a", size)
         assert_sound(pair.ours, "a", "qcow2")
-        if size == str(2 * MIB + 1536):  # where qemu-img would show the rest of the last cluster again when it grows
+        if size == str(
+            2 * MIB + 1536
+        ):  # where qemu-img would show the rest of the last cluster again when it grows
             before = (pair.ours / "a").read_bytes()
             assert_same(pair, "a")
             assert Result([EFI_IMG, "resize", "a", "3M"], pair.ours).code == 0
             assert_tail_is_zero(pair.ours, "a", 2 * MIB + 1536, 3 * MIB)
             (pair.ours / "a").write_bytes(before)
-    described = [Result(["qemu-img", "info", "--output=json", "a"], folder).json()["virtual-size"] for folder in (pair.ours, pair.theirs)]
+    described = [
+        Result(["qemu-img", "info", "--output=json", "a"], folder).json()["virtual-size"]
+        for folder in (pair.ours, pair.theirs)
+    ]
     assert described == [MIB, MIB]
 
 
@@ -62,15 +89,26 @@ def test_once(pair, layout, size):
 
 
 @pytest.mark.parametrize("mode", ["off", "metadata", "falloc", "full"])
-@pytest.mark.parametrize("layout", ["", "cluster_size=512", "extended_l2=on,cluster_size=16k", "refcount_bits=1,cluster_size=4k", "data_file=d",
-                                    "compat=0.10"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "",
+        "cluster_size=512",
+        "extended_l2=on,cluster_size=16k",
+        "refcount_bits=1,cluster_size=4k",
+        "data_file=d",
+        "compat=0.10",
+    ],
+)
 def test_preallocation(pair, layout, mode):
     make(pair, layout, 3)
     run_both(pair, "resize", f"--preallocation={mode}", "a", "+3M")
     assert_same(pair, "a")
     if mode != "off":
-        allocated = [Result(["qemu-img", "check", "--output=json", "a"], folder).json()["allocated-clusters"]
-                     for folder in (pair.ours, pair.theirs)]
+        allocated = [
+            Result(["qemu-img", "check", "--output=json", "a"], folder).json()["allocated-clusters"]
+            for folder in (pair.ours, pair.theirs)
+        ]
         # qemu-img gives the cluster with the old end of the disk a place too
         assert layout == "data_file=d" or 0 <= allocated[1] - allocated[0] <= 1
 
@@ -108,17 +146,31 @@ def test_with_snapshots(pair, size):
     assert_same(pair, "a")
     qemu_img(pair.ours, "convert", "-O", "raw", "-l", "before", "a", "after")
     before, after = (pair.ours / "snapshot").read_bytes(), (pair.ours / "after").read_bytes()
-    assert before[:len(after)] == after[:len(before)]  # qemu-img shows a snapshot as long as the disk is now
+    assert (
+        before[: len(after)] == after[: len(before)]
+    )  # qemu-img shows a snapshot as long as the disk is now
 
 
 @pytest.mark.parametrize("start", [0, 700, MIB])
-@pytest.mark.parametrize("size, mode", [("+0", "off"), ("+100", "off"), ("1.5k", "off"), ("2M", "off"), ("3000", "falloc"), ("2M", "full")])
+@pytest.mark.parametrize(
+    "size, mode",
+    [
+        ("+0", "off"),
+        ("+100", "off"),
+        ("1.5k", "off"),
+        ("2M", "off"),
+        ("3000", "falloc"),
+        ("2M", "full"),
+    ],
+)
 def test_raw(pair, start, size, mode):
     (pair.ours / "a").write_bytes(random.Random(start).randbytes(start))
     copy_to_theirs(pair)
     run_both(pair, "resize", "-f", "raw", "--shrink", f"--preallocation={mode}", "a", size)
     ours, theirs = (pair.ours / "a").read_bytes(), (pair.theirs / "a").read_bytes()
-    assert ours.ljust(512, b"\0") == theirs.ljust(512, b"\0")  # qemu-img may write the first sector of an empty file
+    assert ours.ljust(512, b"\0") == theirs.ljust(
+        512, b"\0"
+    )  # qemu-img may write the first sector of an empty file
     assert start != 0 or size != "+100" or len(ours) == 100
 
 
@@ -126,10 +178,14 @@ def test_raw(pair, start, size, mode):
 @pytest.mark.parametrize("options", ["", ",cluster_size=512", ",extended_l2=on,cluster_size=16k"])
 def test_raw_data_file_is_mapped(pair, options, size):
     """What somebody writes into the new part of the data file is seen through the image."""
-    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", "data_file=d,data_file_raw=on" + options, "a", "1M")
+    pair.qemu_both(
+        "create", "-q", "-f", "qcow2", "-o", "data_file=d,data_file_raw=on" + options, "a", "1M"
+    )
     run_both(pair, "resize", "a", size)
-    ours, theirs = (Result(["qemu-img", "map", "--output=json", "a"], folder).json()
-                    for folder in (pair.ours, pair.theirs))
+    ours, theirs = (
+        Result(["qemu-img", "map", "--output=json", "a"], folder).json()
+        for folder in (pair.ours, pair.theirs)
+    )
     if "extended_l2" in options:  # which qemu-img 7.2 does not map, neither here nor in `create`
         assert ours[-1]["present"] and ours[-1]["offset"] == MIB
     else:
@@ -137,11 +193,15 @@ def test_raw_data_file_is_mapped(pair, options, size):
         assert_same(pair, "a")
 
 
-@pytest.mark.parametrize("options, size, smaller", [
-    ("preallocation=metadata", "9G", "1G"),
-    ("cluster_size=4k,preallocation=metadata", "256M", "16M"),
-    ("cluster_size=512,preallocation=metadata", "16M", "1M"),
-    ("cluster_size=4k,refcount_bits=64,preallocation=metadata", "64M", "512")])
+@pytest.mark.parametrize(
+    "options, size, smaller",
+    [
+        ("preallocation=metadata", "9G", "1G"),
+        ("cluster_size=4k,preallocation=metadata", "256M", "16M"),
+        ("cluster_size=512,preallocation=metadata", "16M", "1M"),
+        ("cluster_size=4k,refcount_bits=64,preallocation=metadata", "64M", "512"),
+    ],
+)
 def test_shrinking_drops_refcount_blocks(pair, options, size, smaller):
     """Blocks that count nothing any more would keep the file as long as it was."""
     pair.qemu_both("create", "-q", "-f", "qcow2", "-o", options, "a", size)
@@ -161,18 +221,50 @@ def test_shrinking_gives_space_back(pair):
     assert (pair.ours / "a").stat().st_size < 2 * MIB
 
 
-@pytest.mark.parametrize("args", [
-    (), ("a",), ("a", "x"), ("a", "0"), ("a", "-1M"), ("a", "-2M"), ("a", "512k"), ("a", "-512"), ("a", "1000001"), ("--shrink", "a", "1000"),
-    ("--preallocation=full", "--shrink", "a", "512k"), ("--preallocation=full", "a", "1M"), ("--preallocation=foo", "a", "2M"),
-    ("--preallocation=metadata", "-f", "raw", "r", "2M"), ("-f", "foo", "a", "2M"), ("none", "2M"), ("a", "8P"), ("old", "2M"), ("a", "1M", "b"),
-    ("-f", "raw", "r", "-1M"), ("aes", "1000")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("a",),
+        ("a", "x"),
+        ("a", "0"),
+        ("a", "-1M"),
+        ("a", "-2M"),
+        ("a", "512k"),
+        ("a", "-512"),
+        ("a", "1000001"),
+        ("--shrink", "a", "1000"),
+        ("--preallocation=full", "--shrink", "a", "512k"),
+        ("--preallocation=full", "a", "1M"),
+        ("--preallocation=foo", "a", "2M"),
+        ("--preallocation=metadata", "-f", "raw", "r", "2M"),
+        ("-f", "foo", "a", "2M"),
+        ("none", "2M"),
+        ("a", "8P"),
+        ("old", "2M"),
+        ("a", "1M", "b"),
+        ("-f", "raw", "r", "-1M"),
+        ("aes", "1000"),
+    ],
+)
 def test_refused(pair, args):
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "1M")
     qemu_img(pair.ours, "create", "-q", "-f", "raw", "r", "1M")
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-o", "compat=0.10", "old", "1M")
     qemu_img(pair.ours, "snapshot", "-c", "s", "old")
-    qemu_img(pair.ours, "create", "-q", "--object", "secret,id=s,data=secret", "-f", "qcow2", "-o", "encrypt.format=aes,encrypt.key-secret=s",
-             "aes", "1M")
+    qemu_img(
+        pair.ours,
+        "create",
+        "-q",
+        "--object",
+        "secret,id=s,data=secret",
+        "-f",
+        "qcow2",
+        "-o",
+        "encrypt.format=aes,encrypt.key-secret=s",
+        "aes",
+        "1M",
+    )
     copy_to_theirs(pair)
     assert run_both(pair, "resize", *args).code == 1
     for name in ("a", "r", "old", "aes"):

@@ -1,4 +1,8 @@
-"""Job files: what the log, the events and `list` say to programs is what tests/schema/ says, and is true."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Job files: what the log, the events and `list` say to programs is what tests/schema/ says, and
+is true.
+"""
 
 import json
 import os
@@ -53,37 +57,76 @@ def test_list(place):
 
 
 def test_what_a_job_says(place):
-    result, events, log = run_job(place, "convert -p -O qcow2 serial=S1 pc.qcow2", "# restored", "convert -p -n pc.qcow2 serial=T1",
-                                  "check pc.qcow2", "hash serial=T1")
+    result, events, log = run_job(
+        place,
+        "convert -p -O qcow2 serial=S1 pc.qcow2",
+        "# restored",
+        "convert -p -n pc.qcow2 serial=T1",
+        "check pc.qcow2",
+        "hash serial=T1",
+    )
     assert result.code == 0, result.err
     assert (place / "target.img").read_bytes() == (place / "source.img").read_bytes()
     qemu_img(place, "check", "-q", "pc.qcow2")
     assert events[-1]["event"] == "end" and events[-1]["exit"] == 0
     starts, results = schemas.of_kind(events, "start"), schemas.of_kind(events, "result")
     assert [start["line"] for start in starts][1] == "convert -p -n pc.qcow2 serial=T1"
-    assert [start["command"] for start in starts] == [end["command"] for end in results] == ["convert", "convert", "check", "hash"]
+    assert (
+        [start["command"] for start in starts]
+        == [end["command"] for end in results]
+        == ["convert", "convert", "check", "hash"]
+    )
     writes = [{disk["device"]: disk["writes"] for disk in end["writes"]} for end in results]
     assert writes[0] == {"serial=S1": 0, "serial=T1": 0, "path=empty.img": 0}
     assert writes[1]["serial=S1"] == 0 and writes[1]["serial=T1"] > 0
     image, plan = schemas.of_kind(events, "plan")
-    assert image["number"] == 1 and image["plan"]["target"]["filename"] == "pc.qcow2" and not image["plan"]["target"]["exists"]
-    assert plan["number"] == 2 and plan["plan"]["target"]["selector"] == "serial=T1" and plan["plan"]["refused"] is None
-    steps = [event["percent"] for event in schemas.of_kind(events, "progress") if event["number"] == 1]
+    assert (
+        image["number"] == 1
+        and image["plan"]["target"]["filename"] == "pc.qcow2"
+        and not image["plan"]["target"]["exists"]
+    )
+    assert (
+        plan["number"] == 2
+        and plan["plan"]["target"]["selector"] == "serial=T1"
+        and plan["plan"]["refused"] is None
+    )
+    steps = [
+        event["percent"] for event in schemas.of_kind(events, "progress") if event["number"] == 1
+    ]
     assert steps == list(range(0, 101, 10))
-    assert schemas.of_kind(events, "devices")[0]["devices"] == json.loads(run(place, "list", "--output=json").out)
-    for text in ("Some Disk", "---- 1: convert -p -O qcow2 serial=S1 pc.qcow2\n", "target:  serial=T1 (blk1:", "(50.00/100%)",
-                 "efi-img: serial=S1: 0 writes to the source\n", "No errors were found", "writes to serial=S1: 0, serial=T1: "):
+    assert schemas.of_kind(events, "devices")[0]["devices"] == json.loads(
+        run(place, "list", "--output=json").out
+    )
+    for text in (
+        "Some Disk",
+        "---- 1: convert -p -O qcow2 serial=S1 pc.qcow2\n",
+        "target:  serial=T1 (blk1:",
+        "(50.00/100%)",
+        "efi-img: serial=S1: 0 writes to the source\n",
+        "No errors were found",
+        "writes to serial=S1: 0, serial=T1: ",
+    ):
         assert text in log
     assert "\r" not in log and "MB/s" not in log
 
 
 def test_the_message_of_a_failure(place):
     (place / "target.img").write_bytes(bytes(510) + b"\x55\xaa" + bytes(8 * MIB - 512))
-    result, events, log = run_job(place, "version", "convert -n source.img serial=T1", "create never 1M")
+    result, events, log = run_job(
+        place, "version", "convert -n source.img serial=T1", "create never 1M"
+    )
     assert result.code == 12
     end = schemas.of_kind(events, "result")[-1]
-    assert end["exit"] == 12 and "efi-img: " + end["message"] in result.err and "efi-img: " + end["message"] in log
-    assert events[-1]["line"] == 3 and "at line 3 of job.txt, with exit code 12" in result.out and "at line 3" in log
+    assert (
+        end["exit"] == 12
+        and "efi-img: " + end["message"] in result.err
+        and "efi-img: " + end["message"] in log
+    )
+    assert (
+        events[-1]["line"] == 3
+        and "at line 3 of job.txt, with exit code 12" in result.out
+        and "at line 3" in log
+    )
     assert not (place / "never").exists()
     assert schemas.of_kind(events, "plan")[0]["plan"]["exit-code"] == 12
 
@@ -91,7 +134,10 @@ def test_the_message_of_a_failure(place):
 def test_a_mistake_is_in_the_log(place):
     result, events, log = run_job(place, "create made 1M", "creat never 1M")
     assert result.code == 1 and not (place / "made").exists()
-    assert events[-1]["message"].startswith('job.txt, line 3: there is no command "creat"') and events[-1]["message"] in log
+    assert (
+        events[-1]["message"].startswith('job.txt, line 3: there is no command "creat"')
+        and events[-1]["message"] in log
+    )
 
 
 def test_plain_is_the_same_each_time(place):
@@ -99,8 +145,13 @@ def test_plain_is_the_same_each_time(place):
     said = []
     for _ in range(2):
         (place / "pc.qcow2").unlink(missing_ok=True)
-        result, events, log = run_job(place, "convert -p -O qcow2 serial=S1 pc.qcow2", "snapshot -c a pc.qcow2", "check pc.qcow2",
-                                      options=["--plain"])
+        result, events, log = run_job(
+            place,
+            "convert -p -O qcow2 serial=S1 pc.qcow2",
+            "snapshot -c a pc.qcow2",
+            "check pc.qcow2",
+            options=["--plain"],
+        )
         assert result.code == 0 and "\r" not in result.out
         log_name = events[0].pop("log")
         plan = schemas.of_kind(events, "plan")[0]["plan"]
@@ -115,7 +166,10 @@ def test_plain_is_the_same_each_time(place):
 
 
 def test_plain_before_any_command(place):
-    plain, usual = (run(place, *words, "convert", "-p", "-O", "qcow2", "serial=S1", "pc.qcow2", "--force") for words in (["--plain"], []))
+    plain, usual = (
+        run(place, *words, "convert", "-p", "-O", "qcow2", "serial=S1", "pc.qcow2", "--force")
+        for words in (["--plain"], [])
+    )
     assert plain.code == usual.code == 0 and "\r" in usual.out
     assert plain.out.splitlines()[0] == "    (0.00/100%) copying" and "\r" not in plain.out
     assert run(place, "--plain", "--version").code == 0

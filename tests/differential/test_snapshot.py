@@ -1,5 +1,8 @@
-"""`snapshot`, and `convert -l`, beside qemu-img: random programs on two copies, one with efi-img's snapshots, the
-other with qemu-img's."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+`snapshot`, and `convert -l`, beside qemu-img: random programs on two copies, one with efi-img's
+snapshots, the other with qemu-img's.
+"""
 
 import json
 import random
@@ -9,10 +12,24 @@ import pytest
 from images import MIB, qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result
 
-LAYOUTS = ["", "cluster_size=512", "cluster_size=4k", "cluster_size=2M", "refcount_bits=1", "refcount_bits=2",
-           "refcount_bits=4,cluster_size=8k", "refcount_bits=64", "refcount_bits=8,cluster_size=512", "extended_l2=on",
-           "extended_l2=on,cluster_size=16k,refcount_bits=32", "compat=0.10", "compat=0.10,cluster_size=1k", "lazy_refcounts=on",
-           "preallocation=metadata", "compression_type=zstd"]
+LAYOUTS = [
+    "",
+    "cluster_size=512",
+    "cluster_size=4k",
+    "cluster_size=2M",
+    "refcount_bits=1",
+    "refcount_bits=2",
+    "refcount_bits=4,cluster_size=8k",
+    "refcount_bits=64",
+    "refcount_bits=8,cluster_size=512",
+    "extended_l2=on",
+    "extended_l2=on,cluster_size=16k,refcount_bits=32",
+    "compat=0.10",
+    "compat=0.10,cluster_size=1k",
+    "lazy_refcounts=on",
+    "preallocation=metadata",
+    "compression_type=zstd",
+]
 SIZE = 3 * MIB
 
 
@@ -48,7 +65,10 @@ def disk(folder, program, *options):
 
 
 def assert_alike(pair):
-    """The disk of now, every snapshot's, and all that is said of them; efi-img reads both images, and qemu-img does."""
+    """
+    The disk of now, every snapshot's, and all that is said of them; efi-img reads both images,
+    and qemu-img does.
+    """
     assert_sound(pair.ours)
     assert without_dates(pair.ours) == without_dates(pair.theirs)
     assert disk(pair.ours, "qemu-img") == disk(pair.theirs, "qemu-img") == disk(pair.ours, EFI_IMG)
@@ -68,8 +88,9 @@ def both(pair, *args):
     assert ours.code == theirs.code, (args, ours.err, theirs.err)
     assert ours.out == ""
     if ours.code != 0:
-        # Nothing has changed. qemu-img changes the disk's size before it finds out that a refcount is at its end.
-        assert (pair.ours / "a").read_bytes()[:len(before)] == before
+        # Nothing has changed. qemu-img changes the disk's size before it finds out that a refcount
+        # is at its end.
+        assert (pair.ours / "a").read_bytes()[: len(before)] == before
         (pair.theirs / "a").write_bytes(before)
     return ours.code
 
@@ -79,14 +100,16 @@ def step(pair, dice, resizable):
     names = [s["name"] for s in snapshots]
     action = dice.choice(["-c", "-c", "-a", "-a", "-d", "write", "write", "write", "resize"])
     if action == "write":
-        commands = list(random_writes(dice.randrange(1 << 30), size))[:dice.randrange(1, 8)]
+        commands = list(random_writes(dice.randrange(1 << 30), size))[: dice.randrange(1, 8)]
         for folder in (pair.ours, pair.theirs):
             qemu_io(folder, "a", *commands)
     elif action == "resize" and resizable:
         size = dice.choice([1, 3, 4, 6]) * MIB + dice.choice([0, 512, 70 * 512])
         pair.qemu_both("resize", "-q", "--shrink", "a", str(size))
     elif action == "-c":
-        both(pair, "-c", dice.choice(["one", "two", "three", "2", "x" * dice.randrange(1, 255)]), "a")
+        both(
+            pair, "-c", dice.choice(["one", "two", "three", "2", "x" * dice.randrange(1, 255)]), "a"
+        )
     elif action == "-a":
         both(pair, "-a", dice.choice(names + [s["id"] for s in snapshots] + ["none"]), "a")
     elif action == "-d":
@@ -120,18 +143,28 @@ def test_programs(tmp_path, layout, seed):
     assert list_snapshots(pair.ours)[0] == []
 
 
-@pytest.mark.parametrize("layout", ["", "cluster_size=512", "extended_l2=on", "refcount_bits=2", "compat=0.10"])
+@pytest.mark.parametrize(
+    "layout", ["", "cluster_size=512", "extended_l2=on", "refcount_bits=2", "compat=0.10"]
+)
 def test_written_by_efi_img_between(tmp_path, layout):
-    """efi-img's own writes to a disk that shares clusters with snapshots, compressed ones among them."""
+    """
+    efi-img's own writes to a disk that shares clusters with snapshots, compressed ones among them.
+    """
     a, expected = tmp_path / "a", {}
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a", str(SIZE))
+    qemu_img(
+        tmp_path, "create", "-q", "-f", "qcow2", *(["-o", layout] if layout else []), "a", str(SIZE)
+    )
     for i in range(3):
         dice = random.Random(i)
-        content = b"".join(dice.choice([bytes(4096), dice.randbytes(4096), bytes([i + 1]) * 4096])
-                           for _ in range(SIZE // 4096))
+        content = b"".join(
+            dice.choice([bytes(4096), dice.randbytes(4096), bytes([i + 1]) * 4096])
+            for _ in range(SIZE // 4096)
+        )
         (tmp_path / "s.raw").write_bytes(content)
         for args in (["-c"] if i % 2 else [], []):
-            done = efi_img(tmp_path, "convert", "-n", "-f", "raw", "-O", "qcow2", *args, "s.raw", "a")
+            done = efi_img(
+                tmp_path, "convert", "-n", "-f", "raw", "-O", "qcow2", *args, "s.raw", "a"
+            )
             assert done.code == 0, done.err
         made = efi_img(tmp_path, "snapshot", "-c", f"s{i}", "a")
         assert made.code == 0, made.err
@@ -171,18 +204,36 @@ def test_ids_before_names(tmp_path):
         assert both(pair, "-c", name, "a") == 0
         for folder in (pair.ours, pair.theirs):
             qemu_io(folder, "a", f"write -P {len(name) + ord(name[0])} 0 1M")
-    for args in (["-a", "2"], ["-d", "2"], ["-a", "1"], ["-d", "1"], ["-d", "3"], ["-a", "3"], ["-d", "x"],
-                 ["-c", "again"]):
+    for args in (
+        ["-a", "2"],
+        ["-d", "2"],
+        ["-a", "1"],
+        ["-d", "1"],
+        ["-d", "3"],
+        ["-a", "3"],
+        ["-d", "x"],
+        ["-c", "again"],
+    ):
         both(pair, *args, "a")
         assert_alike(pair)
 
 
 def test_vm_state_is_carried(tmp_path):
-    """The state of a machine, as qemu-io can write it behind the disk, is there after other snapshots came and went."""
+    """
+    The state of a machine, as qemu-io can write it behind the disk, is there after other
+    snapshots came and went.
+    """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "a", "1M")
     qemu_io(tmp_path, "a", "write -P 1 0 1M", "write -b -P 66 0 300k")
-    for args in (["-c", "with"], ["-c", "other"], ["-d", "other"], ["-a", "with"], ["-c", "third"], ["-d", "with"],
-                 ["-a", "third"]):
+    for args in (
+        ["-c", "with"],
+        ["-c", "other"],
+        ["-d", "other"],
+        ["-a", "with"],
+        ["-c", "third"],
+        ["-d", "with"],
+        ["-a", "third"],
+    ):
         done = efi_img(tmp_path, "snapshot", *args, "a")
         assert done.code == 0, done.err
         assert_sound(tmp_path)
@@ -203,7 +254,7 @@ def test_refcounts_run_out(tmp_path):
         if possible:
             assert efi_img(tmp_path, "snapshot", "-a", "s", "a").code == 1
             assert Result(["qemu-img", "snapshot", "-a", "s", "a"], tmp_path).code == 1
-        assert (tmp_path / "a").read_bytes()[:len(before)] == before
+        assert (tmp_path / "a").read_bytes()[: len(before)] == before
         assert_sound(tmp_path)
 
 
@@ -218,10 +269,27 @@ def test_many(tmp_path):
     assert_alike(pair)
 
 
-@pytest.mark.parametrize("args", [
-    ("-c", "x", "r"), ("-a", "x", "r"), ("-d", "x", "r"), ("-a", "none", "a"), ("-d", "none", "a"), ("-d", "1", "a"),
-    ("-c", "x", "none"), (), ("-c", "a"), ("-c", "x", "-l", "a"), ("-c", "x", "-c", "y", "a"), ("-a", "s", "-d", "s", "a"), ("-l", "a", "a"),
-    ("-x", "a"), ("-c", "x", "d"), ("-c", "x", "corrupt")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-c", "x", "r"),
+        ("-a", "x", "r"),
+        ("-d", "x", "r"),
+        ("-a", "none", "a"),
+        ("-d", "none", "a"),
+        ("-d", "1", "a"),
+        ("-c", "x", "none"),
+        (),
+        ("-c", "a"),
+        ("-c", "x", "-l", "a"),
+        ("-c", "x", "-c", "y", "a"),
+        ("-a", "s", "-d", "s", "a"),
+        ("-l", "a", "a"),
+        ("-x", "a"),
+        ("-c", "x", "d"),
+        ("-c", "x", "corrupt"),
+    ],
+)
 def test_refused(tmp_path, args):
     pair = Pair(tmp_path)
     pair.qemu_both("create", "-q", "-f", "qcow2", "a", "1M")
@@ -246,16 +314,34 @@ def test_name_too_long(tmp_path):
     assert [len(s["name"]) for s in list_snapshots(tmp_path)[0]] == [255]
 
 
-@pytest.mark.parametrize("which", ["1", "s", "2", "snapshot.id=1", "snapshot.name=s", "snapshot.name=2",
-                                   "snapshot.id=2,snapshot.name=s", "none", "", "snapshot.id=1,snapshot.name=s", "snapshot.id=3", "snapshot.foo=1",
-                                   "snapshot.", "snapshot.name=a,,b"])
+@pytest.mark.parametrize(
+    "which",
+    [
+        "1",
+        "s",
+        "2",
+        "snapshot.id=1",
+        "snapshot.name=s",
+        "snapshot.name=2",
+        "snapshot.id=2,snapshot.name=s",
+        "none",
+        "",
+        "snapshot.id=1,snapshot.name=s",
+        "snapshot.id=3",
+        "snapshot.foo=1",
+        "snapshot.",
+        "snapshot.name=a,,b",
+    ],
+)
 def test_convert_from(tmp_path, which):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a", "1M")
     for i, name in enumerate(("2", "s", "a,b")):
         qemu_io(tmp_path, "a", f"write -P {i + 1} 0 1M")
         qemu_img(tmp_path, "snapshot", "-c", name, "a")
-    ours, theirs = (Result([program, "convert", "-l", which, "-O", "raw", "a", out], tmp_path)
-                    for program, out in ((EFI_IMG, "o"), ("qemu-img", "q")))
+    ours, theirs = (
+        Result([program, "convert", "-l", which, "-O", "raw", "a", out], tmp_path)
+        for program, out in ((EFI_IMG, "o"), ("qemu-img", "q"))
+    )
     assert ours.code == theirs.code, ours.err + theirs.err
     if theirs.code == 0:
         assert (tmp_path / "o").read_bytes() == (tmp_path / "q").read_bytes()
@@ -270,11 +356,16 @@ def test_convert_from_with_backing_file(tmp_path):
     qemu_img(tmp_path, "snapshot", "-c", "s", "a")
     qemu_io(tmp_path, "a", "write -P 6 50k 500k")
     for program, out in ((EFI_IMG, "o"), ("qemu-img", "q")):
-        done = Result([program, "convert", "-l", "s", "-O", "qcow2", "-B", "base", "-F", "raw", "a", out], tmp_path)
+        done = Result(
+            [program, "convert", "-l", "s", "-O", "qcow2", "-B", "base", "-F", "raw", "a", out],
+            tmp_path,
+        )
         assert done.code == 0, done.err
     assert Result(["qemu-img", "compare", "-s", "o", "q"], tmp_path).code == 0
-    ours, theirs = (Result([program, "convert", "-l", "s", "-O", "raw", "a", "a", "x"], tmp_path)
-                    for program in (EFI_IMG, "qemu-img"))
+    ours, theirs = (
+        Result([program, "convert", "-l", "s", "-O", "raw", "a", "a", "x"], tmp_path)
+        for program in (EFI_IMG, "qemu-img")
+    )
     assert ours.code == theirs.code == 1
 
 
@@ -282,11 +373,24 @@ def test_new_snapshot_is_dated(tmp_path):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a", "1M")
     assert efi_img(tmp_path, "snapshot", "-c", "ours", "a").code == 0
     qemu_img(tmp_path, "snapshot", "-c", "theirs", "a")
-    ours, theirs = json.loads(Result(["qemu-img", "info", "--output=json", "a"], tmp_path).out)["snapshots"]
+    ours, theirs = json.loads(Result(["qemu-img", "info", "--output=json", "a"], tmp_path).out)[
+        "snapshots"
+    ]
     assert abs(ours["date-sec"] - theirs["date-sec"]) < 60
 
 
-@pytest.mark.parametrize("what", ["L1 unaligned", "L1 reserved", "L1 outside", "L2 unaligned", "L2 outside", "compressed outside", "unused"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "L1 unaligned",
+        "L1 reserved",
+        "L1 outside",
+        "L2 unaligned",
+        "L2 outside",
+        "compressed outside",
+        "unused",
+    ],
+)
 @pytest.mark.parametrize("action", [("-c", "new"), ("-a", "s"), ("-d", "s")])
 def test_damaged_tables(tmp_path, what, action):
     """What an L1 or L2 table must not say is found before anything is changed."""
@@ -296,15 +400,20 @@ def test_damaged_tables(tmp_path, what, action):
     data = bytearray((tmp_path / "a").read_bytes())
 
     def number(at, n=8):
-        return int.from_bytes(data[at:at + n], "big")
+        return int.from_bytes(data[at : at + n], "big")
 
     table = number(number(64) if action[0] != "-c" else 40)
-    l2 = number(table) & 0xfffffffffffe00
-    at, entry = {"L1 unaligned": (table, l2 + 512), "L1 reserved": (table, l2 + 1), "L1 outside": (table, 1 << 50),
-                 "L2 unaligned": (l2 + 24, number(l2 + 24) + 512), "L2 outside": (l2 + 24, 1 << 50),
-                 "compressed outside": (l2 + 24, 1 << 62 | 1 << 50),
-                 "unused": (l2 + 24, number(l2 + 24) + (15 << 16))}[what]
-    data[at:at + 8] = entry.to_bytes(8, "big")
+    l2 = number(table) & 0xFFFFFFFFFFFE00
+    at, entry = {
+        "L1 unaligned": (table, l2 + 512),
+        "L1 reserved": (table, l2 + 1),
+        "L1 outside": (table, 1 << 50),
+        "L2 unaligned": (l2 + 24, number(l2 + 24) + 512),
+        "L2 outside": (l2 + 24, 1 << 50),
+        "compressed outside": (l2 + 24, 1 << 62 | 1 << 50),
+        "unused": (l2 + 24, number(l2 + 24) + (15 << 16)),
+    }[what]
+    data[at : at + 8] = entry.to_bytes(8, "big")
     if what == "unused":
         data += bytes(16 << 16)
     (tmp_path / "a").write_bytes(data)

@@ -1,4 +1,8 @@
-"""Restore, clone, images directly on disks and dd onto disks; and everything that is to be refused before the first write."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Restore, clone, images directly on disks and dd onto disks; and everything that is to be refused
+before the first write.
+"""
 
 import os
 import random
@@ -20,9 +24,18 @@ MISMATCH, REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 11, 12, 13, 14, 16, 
 
 def partition(place, name, *parts):
     """A GPT with these partitions (first and last sector), and noise in them."""
-    words = [word for number, (first, last) in enumerate(parts, 1) for word in ("-n", f"{number}:{first}:{last}")]
-    subprocess.run(["sgdisk", "-a", "1", *words, name], cwd=place, check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+    words = [
+        word
+        for number, (first, last) in enumerate(parts, 1)
+        for word in ("-n", f"{number}:{first}:{last}")
+    ]
+    subprocess.run(
+        ["sgdisk", "-a", "1", *words, name],
+        cwd=place,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+    )
     with open(place / name, "r+b") as disk:
         for first, last in parts:
             disk.seek(first * 512)
@@ -31,8 +44,17 @@ def partition(place, name, *parts):
 
 @pytest.fixture
 def place(tmp_path):
-    """A disk with two partitions, an image of another disk, an empty disk, a large and full one, one of 4096-byte sectors."""
-    for name, size in (("full.img", 8), ("empty.img", 8), ("large.img", 12), ("small.img", 4), ("4k.img", 8)):
+    """
+    A disk with two partitions, an image of another disk, an empty disk, a large and full one,
+    one of 4096-byte sectors.
+    """
+    for name, size in (
+        ("full.img", 8),
+        ("empty.img", 8),
+        ("large.img", 12),
+        ("small.img", 4),
+        ("4k.img", 8),
+    ):
         with open(tmp_path / name, "wb") as disk:
             disk.truncate(size * MIB)
     partition(tmp_path, "full.img", (2048, 6143), (6144, 10000))
@@ -60,10 +82,21 @@ def files(place):
 def done(result):
     """It says that it is done, and nothing else: what a convert says besides."""
     ending = r" of disk( in [\d.]+ \w+ of file)?(, [\dhmins ]+)?$"
-    verified = re.findall(r"^efi-img: (\S+): verified, identical to [^;]+; [\d.]+ \w+" + ending, result.out, re.MULTILINE)
+    verified = re.findall(
+        r"^efi-img: (\S+): verified, identical to [^;]+; [\d.]+ \w+" + ending,
+        result.out,
+        re.MULTILINE,
+    )
     verified = [line[0] for line in verified]
     said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n", "", result.out)
-    said = re.sub(r"^efi-img: \S+: (not verified \(--no-verify\)|verified, [^;]+); [\d.]+ \w+" + ending + "\n", "", said, flags=re.MULTILINE)
+    said = re.sub(
+        r"^efi-img: \S+: (not verified \(--no-verify\)|verified, [^;]+); [\d.]+ \w+"
+        + ending
+        + "\n",
+        "",
+        said,
+        flags=re.MULTILINE,
+    )
     assert (result.code, said, result.err) == (0, "", ""), result.out + result.err
     return verified
 
@@ -77,15 +110,29 @@ def same_beginning(place, image, disk, size, format="qcow2"):
     assert theirs.code == 0 or "status mismatch" in theirs.out, theirs.out + theirs.err
 
 
-@pytest.mark.parametrize("words", [("-n",), (), ("-n", "-O", "raw"), ("-n", "-S", "0"), ("-n", "-S", "64k")])
-@pytest.mark.parametrize("disk, serial", [("empty.img", "EMPTY"), ("large.img", "LARGE"), ("4k.img", "4K"), ("full.img", "FULL")])
+@pytest.mark.parametrize(
+    "words", [("-n",), (), ("-n", "-O", "raw"), ("-n", "-S", "0"), ("-n", "-S", "64k")]
+)
+@pytest.mark.parametrize(
+    "disk, serial",
+    [("empty.img", "EMPTY"), ("large.img", "LARGE"), ("4k.img", "4K"), ("full.img", "FULL")],
+)
 def test_restore(place, words, disk, serial):
     """Everything of the image is there, its zeros too; behind its end the disk is as it was."""
     before = (place / disk).read_bytes()
     blank = not any(before[:MIB])
-    assert done(efi_img(place, "convert", *words, "image.qcow2", f"serial={serial}", *([] if blank else [f"--erase={serial}"]))) == [f"serial={serial}"]
+    assert done(
+        efi_img(
+            place,
+            "convert",
+            *words,
+            "image.qcow2",
+            f"serial={serial}",
+            *([] if blank else [f"--erase={serial}"]),
+        )
+    ) == [f"serial={serial}"]
     same_beginning(place, "image.qcow2", disk, 6 * MIB + 512)
-    assert (place / disk).read_bytes()[6 * MIB + 512:] == before[6 * MIB + 512:]
+    assert (place / disk).read_bytes()[6 * MIB + 512 :] == before[6 * MIB + 512 :]
 
 
 def test_restore_to_a_partition(place):
@@ -95,51 +142,102 @@ def test_restore_to_a_partition(place):
     done(efi_img(place, "convert", "-n", "part.qcow2", "serial=FULL:2", "--erase=FULL:2"))
     after = (place / "full.img").read_bytes()
     start = 6144 * 512
-    assert after[:start] == before[:start] and after[start + 1500 * 1024:] == before[start + 1500 * 1024:]
+    assert (
+        after[:start] == before[:start]
+        and after[start + 1500 * 1024 :] == before[start + 1500 * 1024 :]
+    )
     qemu_img(place, "convert", "-O", "raw", "part.qcow2", "part.raw")
-    assert after[start:start + 1500 * 1024] == (place / "part.raw").read_bytes()
+    assert after[start : start + 1500 * 1024] == (place / "part.raw").read_bytes()
 
 
 def test_target_is_zero(place):
     """Only then are zeros left out: what the disk has there shows."""
     (place / "zeros").write_bytes(bytes(2 * MIB) + b"x" * 512 + bytes(MIB))
     before = (place / "large.img").read_bytes()
-    assert not done(efi_img(place, "convert", "-n", "--no-verify", "--target-is-zero", "-f", "raw",
-                            "--no-table", "zeros", "serial=LARGE", "--erase=LARGE"))
+    assert not done(
+        efi_img(
+            place,
+            "convert",
+            "-n",
+            "--no-verify",
+            "--target-is-zero",
+            "-f",
+            "raw",
+            "--no-table",
+            "zeros",
+            "serial=LARGE",
+            "--erase=LARGE",
+        )
+    )
     after = (place / "large.img").read_bytes()
-    assert after[:MIB] == bytes(MIB) and after[MIB:2 * MIB] == before[MIB:2 * MIB] and after[2 * MIB:2 * MIB + 512] == b"x" * 512
+    assert (
+        after[:MIB] == bytes(MIB)
+        and after[MIB : 2 * MIB] == before[MIB : 2 * MIB]
+        and after[2 * MIB : 2 * MIB + 512] == b"x" * 512
+    )
 
 
 def test_what_is_said_to_be_zero_and_is_not(place):
     """Reading back finds it, and the disk gets no beginning."""
     (place / "zeros").write_bytes(b"y" * 512 + bytes(2 * MIB))
-    result = efi_img(place, "convert", "-n", "--target-is-zero", "-f", "raw",
-                     "--no-table", "zeros", "serial=LARGE", "--erase=LARGE")
-    assert result.code == MISMATCH and "serial=LARGE: what was read back is not what was written" in result.err
+    result = efi_img(
+        place,
+        "convert",
+        "-n",
+        "--target-is-zero",
+        "-f",
+        "raw",
+        "--no-table",
+        "zeros",
+        "serial=LARGE",
+        "--erase=LARGE",
+    )
+    assert (
+        result.code == MISMATCH
+        and "serial=LARGE: what was read back is not what was written" in result.err
+    )
     assert not any((place / "large.img").read_bytes()[:MIB])
 
 
 def sgdisk(place, *words):
-    return subprocess.run(["sgdisk", *words], cwd=place, capture_output=True, text=True,
-                          env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}).stdout
+    return subprocess.run(
+        ["sgdisk", *words],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+    ).stdout
 
 
 def gpt_whole(place, name):
     verdict = sgdisk(place, "-v", name)
-    assert "No problems found" in verdict and "Warning" not in verdict and "Auto" not in verdict, verdict
+    assert (
+        "No problems found" in verdict and "Warning" not in verdict and "Auto" not in verdict
+    ), verdict
 
 
 def test_clone(place):
-    """Onto a larger disk: the backup of the GPT goes to the end, nothing else changes. -n and dd do the same."""
+    """
+    Onto a larger disk: the backup of the GPT goes to the end, nothing else changes. -n and dd
+    do the same.
+    """
     full, before = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
-    for words in (("convert", "-n", "serial=FULL", "serial=LARGE"), ("dd", "bs=1M", "if=full.img", "of=serial=LARGE")):
+    for words in (
+        ("convert", "-n", "serial=FULL", "serial=LARGE"),
+        ("dd", "bs=1M", "if=full.img", "of=serial=LARGE"),
+    ):
         (place / "large.img").write_bytes(before)
         done(efi_img(place, *words, "--erase=large"))
         large = (place / "large.img").read_bytes()
         gpt_whole(place, "large.img")
-        assert large[1024:8 * MIB - 512] == full[1024:8 * MIB - 512] and large[8 * MIB - 512:8 * MIB] == bytes(512)
-        assert large[8 * MIB:12 * MIB - 33 * 512] == before[8 * MIB:12 * MIB - 33 * 512]
-        assert sgdisk(place, "-p", "large.img").splitlines()[-2:] == sgdisk(place, "-p", "full.img").splitlines()[-2:]
+        assert large[1024 : 8 * MIB - 512] == full[1024 : 8 * MIB - 512] and large[
+            8 * MIB - 512 : 8 * MIB
+        ] == bytes(512)
+        assert large[8 * MIB : 12 * MIB - 33 * 512] == before[8 * MIB : 12 * MIB - 33 * 512]
+        assert (
+            sgdisk(place, "-p", "large.img").splitlines()[-2:]
+            == sgdisk(place, "-p", "full.img").splitlines()[-2:]
+        )
         assert "last usable sector is 24542" in sgdisk(place, "-p", "large.img")
 
 
@@ -148,10 +246,20 @@ def test_gpt_on_a_disk_a_little_larger(place, more):
     """Where the new backup lies over the old one."""
     before = random.Random(more).randbytes(8 * MIB + more * 512)
     (place / "more.img").write_bytes(before)
-    done(efi_img(place, "convert", "-n", "serial=FULL", "serial=MORE", "--erase=MORE", disks=DISKS + ":more.img,serial=MORE"))
+    done(
+        efi_img(
+            place,
+            "convert",
+            "-n",
+            "serial=FULL",
+            "serial=MORE",
+            "--erase=MORE",
+            disks=DISKS + ":more.img,serial=MORE",
+        )
+    )
     gpt_whole(place, "more.img")
     full, after = (place / "full.img").read_bytes(), (place / "more.img").read_bytes()
-    assert after[1024:10001 * 512] == full[1024:10001 * 512]
+    assert after[1024 : 10001 * 512] == full[1024 : 10001 * 512]
 
 
 def test_gpt_of_4096_byte_sectors(place):
@@ -170,23 +278,49 @@ def test_gpt_of_4096_byte_sectors(place):
     for at in crcs:
         expected[at] = after[at]
     old_entries = 7 * MIB - 5 * 4096
-    expected[old_entries:old_entries + 4 * 4096] = expected[8192:8192 + 4 * 4096]
+    expected[old_entries : old_entries + 4 * 4096] = expected[8192 : 8192 + 4 * 4096]
     assert after == expected
     assert "made for" not in efi_img(place, "list").out
 
 
 def test_gpt_is_kept(place):
     full, before = (place / "full.img").read_bytes(), (place / "large.img").read_bytes()
-    done(efi_img(place, "convert", "-n", "--gpt=keep", "serial=FULL", "serial=LARGE", "--erase=LARGE"))
-    assert (place / "large.img").read_bytes() == full + before[len(full):]
+    done(
+        efi_img(
+            place, "convert", "-n", "--gpt=keep", "serial=FULL", "serial=LARGE", "--erase=LARGE"
+        )
+    )
+    assert (place / "large.img").read_bytes() == full + before[len(full) :]
 
 
 def test_gpt_is_refused(place):
     before = files(place)
-    ours = efi_img(place, "convert", "-n", "--gpt=refuse", "serial=FULL", "serial=LARGE", "--erase=LARGE")
-    assert ours.code == REFUSED and "its backup is at LBA 16383, and the disk ends at LBA 24575; --gpt=move" in ours.err
-    assert efi_img(place, "convert", "-n", "--gpt=refuse", "small.img", "small.img", "serial=LARGE", "--erase=LARGE").code == 1
-    assert efi_img(place, "convert", "-n", "--gpt=perhaps", "serial=FULL", "serial=LARGE", "--erase=LARGE").code == 1
+    ours = efi_img(
+        place, "convert", "-n", "--gpt=refuse", "serial=FULL", "serial=LARGE", "--erase=LARGE"
+    )
+    assert (
+        ours.code == REFUSED
+        and "its backup is at LBA 16383, and the disk ends at LBA 24575; --gpt=move" in ours.err
+    )
+    assert (
+        efi_img(
+            place,
+            "convert",
+            "-n",
+            "--gpt=refuse",
+            "small.img",
+            "small.img",
+            "serial=LARGE",
+            "--erase=LARGE",
+        ).code
+        == 1
+    )
+    assert (
+        efi_img(
+            place, "convert", "-n", "--gpt=perhaps", "serial=FULL", "serial=LARGE", "--erase=LARGE"
+        ).code
+        == 1
+    )
     assert efi_img(place, "convert", "--gpt=keep", "serial=FULL", "t").code == 1
     assert files(place) == before
     done(efi_img(place, "convert", "-n", "--gpt=refuse", "serial=FULL", "serial=EMPTY"))
@@ -207,16 +341,31 @@ def test_odd_gpt(place, odd, disk, size):
     at, what, words = ODD[odd]
     full = bytearray((place / "full.img").read_bytes())
     at %= len(full)
-    full[at:at + len(what)] = what
+    full[at : at + len(what)] = what
     (place / "odd.raw").write_bytes(full)
     (place / "exact.img").write_bytes(bytes(8 * MIB))
     names = DISKS + ":exact.img,serial=EXACT"
     before = (place / f"{disk.lower()}.img").read_bytes()
-    refused = efi_img(place, "convert", "-n", "--gpt=refuse", "odd.raw", f"serial={disk}", f"--erase={disk}", disks=names)
-    assert refused.code == REFUSED and words in refused.err and (place / f"{disk.lower()}.img").read_bytes() == before
-    ours = efi_img(place, "convert", "-n", "odd.raw", f"serial={disk}", f"--erase={disk}", disks=names)
+    refused = efi_img(
+        place,
+        "convert",
+        "-n",
+        "--gpt=refuse",
+        "odd.raw",
+        f"serial={disk}",
+        f"--erase={disk}",
+        disks=names,
+    )
+    assert (
+        refused.code == REFUSED
+        and words in refused.err
+        and (place / f"{disk.lower()}.img").read_bytes() == before
+    )
+    ours = efi_img(
+        place, "convert", "-n", "odd.raw", f"serial={disk}", f"--erase={disk}", disks=names
+    )
     assert ours.code == 0 and words in ours.err and ours.err.count("\n") == 1
-    assert (place / f"{disk.lower()}.img").read_bytes() == full + before[8 * MIB:]
+    assert (place / f"{disk.lower()}.img").read_bytes() == full + before[8 * MIB :]
 
 
 def test_gpt_of_another_end(place):
@@ -225,13 +374,13 @@ def test_gpt_of_another_end(place):
         disk.truncate(9 * MIB)
     ours = efi_img(place, "convert", "-n", "full.img", "serial=LARGE", "--erase=LARGE")
     assert ours.code == 0 and "its backup at LBA 16383, and its disk ends at LBA 18431" in ours.err
-    assert (place / "large.img").read_bytes()[:9 * MIB] == (place / "full.img").read_bytes()
+    assert (place / "large.img").read_bytes()[: 9 * MIB] == (place / "full.img").read_bytes()
 
 
 def test_gpt_from_several_sources(place):
     full = (place / "full.img").read_bytes()
-    (place / "a").write_bytes(full[:5 * MIB])
-    (place / "b").write_bytes(full[5 * MIB:])
+    (place / "a").write_bytes(full[: 5 * MIB])
+    (place / "b").write_bytes(full[5 * MIB :])
     plan = efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE", "--dry-run")
     assert "\nGPT:     looked at when it is written\n" in plan.out
     done(efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE"))
@@ -240,22 +389,34 @@ def test_gpt_from_several_sources(place):
 
 def test_gpt_in_a_dry_run(place):
     words = ("convert", "-n", "serial=FULL", "serial=LARGE", "--erase=LARGE", "--dry-run")
-    assert "\nGPT:     moved to the end of the target: its backup is at LBA 16383, and" in efi_img(place, *words).out
+    assert (
+        "\nGPT:     moved to the end of the target: its backup is at LBA 16383, and"
+        in efi_img(place, *words).out
+    )
     assert efi_img(place, *words, "--output=json").json()["gpt"] == "move"
     assert "\nGPT:     copied as it is: " in efi_img(place, *words, "--gpt=keep").out
     assert efi_img(place, *words, "--output=json", "--gpt=keep").json()["gpt"] == "keep"
-    assert efi_img(place, "convert", "-n", "serial=FULL", "serial=EMPTY", "--dry-run", "--output=json").json()["gpt"] == ""
+    assert (
+        efi_img(
+            place, "convert", "-n", "serial=FULL", "serial=EMPTY", "--dry-run", "--output=json"
+        ).json()["gpt"]
+        == ""
+    )
 
 
 def test_gpt_on_a_partition_or_in_part(place):
     """There it is nothing that a machine looks at."""
-    small = (place / "small.img")
+    small = place / "small.img"
     small.write_bytes(bytes(MIB))
     partition(place, "small.img", (100, 200))
     done(efi_img(place, "convert", "-n", "small.img", "serial=FULL:1", "--erase=FULL:1"))
-    assert (place / "full.img").read_bytes()[MIB:2 * MIB] == small.read_bytes()
-    done(efi_img(place, "dd", "bs=512", "count=2000", "if=small.img", "of=serial=LARGE", "--erase=LARGE"))
-    assert (place / "large.img").read_bytes()[:2000 * 512] == small.read_bytes()[:2000 * 512]
+    assert (place / "full.img").read_bytes()[MIB : 2 * MIB] == small.read_bytes()
+    done(
+        efi_img(
+            place, "dd", "bs=512", "count=2000", "if=small.img", "of=serial=LARGE", "--erase=LARGE"
+        )
+    )
+    assert (place / "large.img").read_bytes()[: 2000 * 512] == small.read_bytes()[: 2000 * 512]
 
 
 def test_capture_and_restore(place):
@@ -266,7 +427,9 @@ def test_capture_and_restore(place):
         with open(place / "empty.img", "wb") as disk:
             disk.truncate(8 * MIB)
         done(efi_img(place, "convert", "-n", "captured", "serial=EMPTY"))
-        assert (place / "empty.img").read_bytes() == full and (place / "full.img").read_bytes() == full
+        assert (place / "empty.img").read_bytes() == full and (
+            place / "full.img"
+        ).read_bytes() == full
 
 
 def test_several_sources_and_a_snapshot(place):
@@ -274,16 +437,33 @@ def test_several_sources_and_a_snapshot(place):
     qemu_io(place, "image.qcow2", "write -P 9 0 1M")
     done(efi_img(place, "convert", "-n", "-l", "s", "image.qcow2", "serial=EMPTY"))
     qemu_img(place, "convert", "-O", "raw", "-l", "s", "image.qcow2", "s.raw")
-    assert (place / "empty.img").read_bytes()[:6 * MIB + 512] == (place / "s.raw").read_bytes()
+    assert (place / "empty.img").read_bytes()[: 6 * MIB + 512] == (place / "s.raw").read_bytes()
     (place / "a").write_bytes(b"a" * 512)
     (place / "b").write_bytes(b"b" * 1536)
     done(efi_img(place, "convert", "-n", "-f", "raw", "--no-table", "a", "b", "serial=SMALL"))
     assert (place / "small.img").read_bytes()[:2049] == b"a" * 512 + b"b" * 1536 + b"\0"
 
 
-@pytest.mark.parametrize("words", [(), ("-c",), ("-c", "-o", "compression_type=zstd"), ("-o", "cluster_size=4k,refcount_bits=1"),
-                                   ("-o", "preallocation=metadata"), ("-o", "extended_l2=on"), ("-o", "data_file=d")])
-@pytest.mark.parametrize("target, disk, start", [("serial=LARGE", "large.img", 0), ("serial=4K", "4k.img", 0), ("serial=FULL:1", "full.img", MIB)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("-c",),
+        ("-c", "-o", "compression_type=zstd"),
+        ("-o", "cluster_size=4k,refcount_bits=1"),
+        ("-o", "preallocation=metadata"),
+        ("-o", "extended_l2=on"),
+        ("-o", "data_file=d"),
+    ],
+)
+@pytest.mark.parametrize(
+    "target, disk, start",
+    [
+        ("serial=LARGE", "large.img", 0),
+        ("serial=4K", "4k.img", 0),
+        ("serial=FULL:1", "full.img", MIB),
+    ],
+)
 def test_image_directly_on_a_disk(place, words, target, disk, start):
     source = "image.qcow2" if start == 0 else "part.qcow2"
     if start:
@@ -291,16 +471,27 @@ def test_image_directly_on_a_disk(place, words, target, disk, start):
         qemu_io(place, source, *random_writes(4, MIB))
     before = (place / disk).read_bytes()
     value = target.partition("=")[2]
-    done(efi_img(place, "convert", "-O", "qcow2", *words, source, target, *([] if disk == "4k.img" else [f"--erase={value}"])))
+    done(
+        efi_img(
+            place,
+            "convert",
+            "-O",
+            "qcow2",
+            *words,
+            source,
+            target,
+            *([] if disk == "4k.img" else [f"--erase={value}"]),
+        )
+    )
     assert efi_img(place, "compare", source, target).code == 0
     assert efi_img(place, "check", target).code == 0
     after = (place / disk).read_bytes()
-    (place / "out.qcow2").write_bytes(after[start:start + (2 * MIB if start else len(after))])
+    (place / "out.qcow2").write_bytes(after[start : start + (2 * MIB if start else len(after))])
     assert Result(["qemu-img", "compare", source, "out.qcow2"], place).code == 0
     check = Result(["qemu-img", "check", "out.qcow2"], place)
     assert check.code == 0, check.out + check.err
     if start:
-        assert after[:start] == before[:start] and after[6144 * 512:] == before[6144 * 512:]
+        assert after[:start] == before[:start] and after[6144 * 512 :] == before[6144 * 512 :]
 
 
 def test_image_that_does_not_fit(place):
@@ -308,55 +499,174 @@ def test_image_that_does_not_fit(place):
     ours = efi_img(place, "convert", "-O", "qcow2", "-S", "0", "image.qcow2", "serial=SMALL")
     assert ours.code == NO_SPACE and (place / "small.img").read_bytes() == bytes(4 * MIB)
     ours = efi_img(place, "convert", "-O", "qcow2", "serial=LARGE", "serial=EMPTY")
-    assert ours.code == NO_SPACE and "not whole" in ours.err and not any((place / "empty.img").read_bytes()[:MIB])
+    assert (
+        ours.code == NO_SPACE
+        and "not whole" in ours.err
+        and not any((place / "empty.img").read_bytes()[:MIB])
+    )
 
 
 @pytest.mark.parametrize("bs, count, skip", [(512, 100, 7), (65536, 20, 3), (1000, 10, 3)])
 def test_dd(place, bs, count, skip):
     before = (place / "large.img").read_bytes()
     qemu_img(place, "convert", "-O", "raw", "image.qcow2", "image.raw")
-    expected = (place / "image.raw").read_bytes()[bs * skip:bs * (skip + count)]
-    words = ("dd", f"bs={bs}", f"count={count}", f"skip={skip}", "if=image.qcow2", "of=serial=LARGE")
+    expected = (place / "image.raw").read_bytes()[bs * skip : bs * (skip + count)]
+    words = (
+        "dd",
+        f"bs={bs}",
+        f"count={count}",
+        f"skip={skip}",
+        "if=image.qcow2",
+        "of=serial=LARGE",
+    )
     assert efi_img(place, *words).code == REFUSED and (place / "large.img").read_bytes() == before
     done(efi_img(place, *words, "--erase=LARGE"))
     after = (place / "large.img").read_bytes()
-    assert after[:len(expected)] == expected and after[MIB + len(expected):] == before[MIB + len(expected):]
+    assert (
+        after[: len(expected)] == expected
+        and after[MIB + len(expected) :] == before[MIB + len(expected) :]
+    )
 
 
-# ---- guards -----------------------------------------------------------------------------------------------------------
+# ---- guards ----
 
 GPT = "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY"
 GUARDS = {  # name: (code, what the error says, the disks, the words after "convert -n")
-    "started-from": (REFUSED, "started from it", "empty.img,serial=E,started-from", ("image.qcow2", "serial=E")),
-    "started-from-partition": (REFUSED, "started from it", "full.img,serial=F,started-from", ("image.qcow2", "serial=F:1", "--erase=F:1")),
-    "current": (REFUSED, "current volume", "empty.img,serial=E,current", ("image.qcow2", "serial=E")),
-    "current-erase": (REFUSED, "current volume", "full.img,serial=E,current", ("image.qcow2", "serial=E", "--erase=E")),
-    "holds-source": (REFUSED, "the file image.qcow2 is on it", "large.img,serial=L,holds=image", ("image.qcow2", "serial=L", "--erase=L")),
-    "holds-backing": (REFUSED, "the file base.qcow2 is on it", "large.img,serial=L,holds=base", ("over.qcow2", "serial=L", "--erase=L")),
-    "holds-data": (REFUSED, "the file data is on it", "large.img,serial=L,holds=data", ("split.qcow2", "serial=L", "--erase=L")),
-    "write-protected": (REFUSED, "write-protected", "empty.img,serial=E,read-only", ("image.qcow2", "serial=E")),
+    "started-from": (
+        REFUSED,
+        "started from it",
+        "empty.img,serial=E,started-from",
+        ("image.qcow2", "serial=E"),
+    ),
+    "started-from-partition": (
+        REFUSED,
+        "started from it",
+        "full.img,serial=F,started-from",
+        ("image.qcow2", "serial=F:1", "--erase=F:1"),
+    ),
+    "current": (
+        REFUSED,
+        "current volume",
+        "empty.img,serial=E,current",
+        ("image.qcow2", "serial=E"),
+    ),
+    "current-erase": (
+        REFUSED,
+        "current volume",
+        "full.img,serial=E,current",
+        ("image.qcow2", "serial=E", "--erase=E"),
+    ),
+    "holds-source": (
+        REFUSED,
+        "the file image.qcow2 is on it",
+        "large.img,serial=L,holds=image",
+        ("image.qcow2", "serial=L", "--erase=L"),
+    ),
+    "holds-backing": (
+        REFUSED,
+        "the file base.qcow2 is on it",
+        "large.img,serial=L,holds=base",
+        ("over.qcow2", "serial=L", "--erase=L"),
+    ),
+    "holds-data": (
+        REFUSED,
+        "the file data is on it",
+        "large.img,serial=L,holds=data",
+        ("split.qcow2", "serial=L", "--erase=L"),
+    ),
+    "write-protected": (
+        REFUSED,
+        "write-protected",
+        "empty.img,serial=E,read-only",
+        ("image.qcow2", "serial=E"),
+    ),
     "same-disk": (REFUSED, "what is read, blk0:", GPT, ("blk0:", "serial=FULL", "--erase=FULL")),
-    "same-disk-by-path": (REFUSED, "what is read, path=full.img", GPT, ("path=full.img", "serial=FULL", "--erase=FULL")),
-    "source-is-partition": (REFUSED, "what is read, serial=FULL:2", GPT, ("serial=FULL:2", "serial=FULL", "--erase=FULL")),
-    "target-is-partition": (REFUSED, "what is read, serial=FULL", GPT, ("serial=FULL", "serial=FULL:2", "--erase=FULL:2")),
-    "same-partition": (REFUSED, "what is read, path=full.img:2", GPT, ("path=full.img:2", "serial=FULL:2", "--erase=FULL:2")),
+    "same-disk-by-path": (
+        REFUSED,
+        "what is read, path=full.img",
+        GPT,
+        ("path=full.img", "serial=FULL", "--erase=FULL"),
+    ),
+    "source-is-partition": (
+        REFUSED,
+        "what is read, serial=FULL:2",
+        GPT,
+        ("serial=FULL:2", "serial=FULL", "--erase=FULL"),
+    ),
+    "target-is-partition": (
+        REFUSED,
+        "what is read, serial=FULL",
+        GPT,
+        ("serial=FULL", "serial=FULL:2", "--erase=FULL:2"),
+    ),
+    "same-partition": (
+        REFUSED,
+        "what is read, path=full.img:2",
+        GPT,
+        ("path=full.img:2", "serial=FULL:2", "--erase=FULL:2"),
+    ),
     "too-small": (NO_SPACE, "too small", "small.img,serial=S", ("image.qcow2", "serial=S")),
-    "sectors-4096": (SECTOR_SIZE, "sectors of 512 bytes, and the target has sectors of 4096", "4k.img@4096,serial=K", ("full.img", "serial=K")),
-    "sectors-512": (SECTOR_SIZE, "sectors of 4096 bytes, and the target has sectors of 512", "empty.img,serial=E", ("gpt4k.raw", "serial=E")),
-    "table": (REFUSED, "there is a GPT with 2 partitions on it; if that can go, add --erase=FULL", GPT, ("image.qcow2", "serial=FULL")),
+    "sectors-4096": (
+        SECTOR_SIZE,
+        "sectors of 512 bytes, and the target has sectors of 4096",
+        "4k.img@4096,serial=K",
+        ("full.img", "serial=K"),
+    ),
+    "sectors-512": (
+        SECTOR_SIZE,
+        "sectors of 4096 bytes, and the target has sectors of 512",
+        "empty.img,serial=E",
+        ("gpt4k.raw", "serial=E"),
+    ),
+    "table": (
+        REFUSED,
+        "there is a GPT with 2 partitions on it; if that can go, add --erase=FULL",
+        GPT,
+        ("image.qcow2", "serial=FULL"),
+    ),
     "table-by-map-name": (REFUSED, "add --erase=FULL", GPT, ("image.qcow2", "blk0:")),
-    "wrong-word": (REFUSED, "--erase=EMPTY is not what this target is called", GPT, ("image.qcow2", "serial=FULL", "--erase=EMPTY")),
+    "wrong-word": (
+        REFUSED,
+        "--erase=EMPTY is not what this target is called",
+        GPT,
+        ("image.qcow2", "serial=FULL", "--erase=EMPTY"),
+    ),
     "no-word": (REFUSED, "--erase= is not", GPT, ("image.qcow2", "serial=FULL", "--erase=")),
-    "wrong-word-for-nothing": (REFUSED, "--erase=FULL is not", GPT, ("image.qcow2", "serial=EMPTY", "--erase=FULL")),
-    "word-of-disk-for-partition": (REFUSED, "it is --erase=FULL:2", GPT, ("part.raw", "serial=FULL:2", "--erase=FULL")),
-    "partition-with-data": (REFUSED, "data of an unknown kind on it; if that can go, add --erase=FULL:2", GPT, ("part.raw", "serial=FULL:2")),
+    "wrong-word-for-nothing": (
+        REFUSED,
+        "--erase=FULL is not",
+        GPT,
+        ("image.qcow2", "serial=EMPTY", "--erase=FULL"),
+    ),
+    "word-of-disk-for-partition": (
+        REFUSED,
+        "it is --erase=FULL:2",
+        GPT,
+        ("part.raw", "serial=FULL:2", "--erase=FULL"),
+    ),
+    "partition-with-data": (
+        REFUSED,
+        "data of an unknown kind on it; if that can go, add --erase=FULL:2",
+        GPT,
+        ("part.raw", "serial=FULL:2"),
+    ),
     "image-on-disk": (REFUSED, "qcow2 image", "q.img,serial=Q", ("image.qcow2", "serial=Q")),
     "path-word": (REFUSED, "add --erase=large.img", "large.img", ("image.qcow2", "path=large.img")),
-    "serial-of-two": (1, "2 are called so", "empty.img,serial=T:small.img,serial=T", ("image.qcow2", "serial=T")),
+    "serial-of-two": (
+        1,
+        "2 are called so",
+        "empty.img,serial=T:small.img,serial=T",
+        ("image.qcow2", "serial=T"),
+    ),
     "no-such-disk": (1, "no such disk", GPT, ("image.qcow2", "serial=X")),
     "no-such-source": (1, "no such disk", GPT, ("serial=X", "serial=EMPTY")),
     "into-image": (1, "leave out -n", GPT, ("-O", "qcow2", "image.qcow2", "serial=EMPTY")),
-    "options": (1, "options -o and -B", GPT, ("-o", "preallocation=full", "image.qcow2", "serial=EMPTY")),
+    "options": (
+        1,
+        "options -o and -B",
+        GPT,
+        ("-o", "preallocation=full", "image.qcow2", "serial=EMPTY"),
+    ),
     "damaged-source": (BAD_INPUT, "", GPT, ("-f", "qcow2", "damaged.qcow2", "serial=EMPTY")),
 }
 
@@ -373,7 +683,9 @@ def test_guard(place, name, dry):
     (place / "damaged.qcow2").write_bytes((place / "image.qcow2").read_bytes()[:40] + b"\xff" * 80)
     (place / "q.img").write_bytes((place / "base.qcow2").read_bytes().ljust(8 * MIB, b"\0"))
     before = files(place)
-    ours = efi_img(place, "convert", "-n", *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks)
+    ours = efi_img(
+        place, "convert", "-n", *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks
+    )
     assert ours.code == code and words in ours.err, f"{ours.code}: {ours.err}"
     assert files(place) == before
     if dry and ours.out:
@@ -381,23 +693,35 @@ def test_guard(place, name, dry):
         assert plan["exit-code"] == code and words in plan["refused"]
 
 
-@pytest.mark.parametrize("line, disks", [
-    (("part.raw", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
-    (("serial=F:1", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
-    (("image.qcow2", "serial=E"), "empty.img,serial=E:large.img,started-from,current,holds=image"),
-    (("image.qcow2", "path=large.img", "--erase=path=large.img"), "large.img"),
-])
+@pytest.mark.parametrize(
+    "line, disks",
+    [
+        (("part.raw", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
+        (("serial=F:1", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
+        (
+            ("image.qcow2", "serial=E"),
+            "empty.img,serial=E:large.img,started-from,current,holds=image",
+        ),
+        (("image.qcow2", "path=large.img", "--erase=path=large.img"), "large.img"),
+    ],
+)
 def test_not_refused(place, line, disks):
-    """What is next to what is in use may be written to; --dry-run says the same, and writes nothing."""
+    """
+    What is next to what is in use may be written to; --dry-run says the same, and writes nothing.
+    """
     (place / "part.raw").write_bytes(b"part" * 128)
     before = files(place)
-    partly = line[0] == "serial=F:1"  # a partition that the firmware has no device for is written through its disk
+    partly = (
+        line[0] == "serial=F:1"
+    )  # a partition that the firmware has no device for is written through its disk
     plan = efi_img(place, "convert", "-n", *line, "--dry-run", "--output=json", disks=disks)
     assert files(place) == before
     if partly:
         assert plan.code == REFUSED
         return
-    assert plan.code == 0 and plan.json()["refused"] is None and plan.json()["exit-code"] == 0, plan.err
+    assert (
+        plan.code == 0 and plan.json()["refused"] is None and plan.json()["exit-code"] == 0
+    ), plan.err
     text = efi_img(place, "convert", "-n", *line, "--dry-run", disks=disks)
     assert text.code == 0 and "Nothing speaks against it" in text.out and files(place) == before
     done(efi_img(place, "convert", "-n", *line, disks=disks))
@@ -415,24 +739,48 @@ def test_larger_image_with_zeros_at_its_end(place):
 
 
 def test_exit_codes_between_files_are_qemu_imgs(place):
-    for words in (("convert", "-n", "image.qcow2", "small.img"), ("convert", "-f", "qcow2", "small.img", "t")):
+    for words in (
+        ("convert", "-n", "image.qcow2", "small.img"),
+        ("convert", "-f", "qcow2", "small.img", "t"),
+    ):
         assert efi_img(place, *words).code == Result(["qemu-img", *words], place).code == 1
 
 
 def test_help_has_the_exit_codes(place):
     ours = efi_img(place, "help", "exit-codes")
-    assert ours.code == 0 and all(f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17))
+    assert ours.code == 0 and all(
+        f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17)
+    )
 
 
 def test_plan_of_a_new_image(place):
-    """--dry-run of what goes into a file says where it goes and what speaks against it, and writes nothing."""
+    """
+    --dry-run of what goes into a file says where it goes and what speaks against it, and writes
+    nothing.
+    """
     before = files(place)
     plan = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "t")
-    assert plan.code == 0 and "source:  serial=FULL" in plan.out and "target:  t (a new file; " in plan.out and "a qcow2 image" in plan.out
-    json = efi_img(place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "serial=FULL", "t").json()
-    assert json["target"]["filename"] == "t" and not json["target"]["exists"] and json["exit-code"] == 0 and json["refused"] is None
+    assert (
+        plan.code == 0
+        and "source:  serial=FULL" in plan.out
+        and "target:  t (a new file; " in plan.out
+        and "a qcow2 image" in plan.out
+    )
+    json = efi_img(
+        place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "serial=FULL", "t"
+    ).json()
+    assert (
+        json["target"]["filename"] == "t"
+        and not json["target"]["exists"]
+        and json["exit-code"] == 0
+        and json["refused"] is None
+    )
     refused = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "image.qcow2")
-    assert refused.code != 0 and "Refused: image.qcow2: the file exists already" in refused.out and "image.qcow2" in refused.err
+    assert (
+        refused.code != 0
+        and "Refused: image.qcow2: the file exists already" in refused.out
+        and "image.qcow2" in refused.err
+    )
     plan = efi_img(place, "create", "--dry-run", "-f", "qcow2", "t", "1G")
     assert plan.code == 0 and "a qcow2 image of a disk of 1073741824 bytes" in plan.out
     assert efi_img(place, "create", "--dry-run", "image.qcow2", "1G").code == 1
@@ -440,8 +788,15 @@ def test_plan_of_a_new_image(place):
     assert files(place) == before
 
 
-@pytest.mark.parametrize("words", [("convert", "--erase=X", "image.qcow2", "t"), ("convert", "-n", "--dry-run", "image.qcow2", "image.qcow2"),
-                                   ("dd", "--erase=X", "if=image.qcow2", "of=t"), ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "--erase=X", "image.qcow2", "t"),
+        ("convert", "-n", "--dry-run", "image.qcow2", "image.qcow2"),
+        ("dd", "--erase=X", "if=image.qcow2", "of=t"),
+        ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml"),
+    ],
+)
 def test_misused(place, words):
     before = files(place)
     assert efi_img(place, *words).code == 1 and files(place) == before

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Holds what programs read against the JSON schemas beside this file."""
 
 import json
