@@ -13,6 +13,7 @@
 #include <zstd_errors.h>
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "codec/kinds.h"
 
 struct zstd {
