@@ -17,6 +17,9 @@ from rig.disks import MIB, Volume
 from rig.machine import CTRL_C, ENTER, ESCAPE, Drive, Machine
 
 START, ASKED, RUNNING = "What is to be done", r"Stop\? y = yes", "Running; Ctrl-C"
+# The line of progress from its beginning to its end. It is drawn anew each second, and what has
+# arrived of it may be half of the new line and half of the old one.
+LINE = r"\((\d+\.\d+)/100%\) copying .* left *$"
 SIZE = 96 * MIB
 RATE = MIB  # bytes per second
 KEYS = {
@@ -38,18 +41,18 @@ def drives(place, program):
 
 
 def percent(screen):
-    return float(re.findall(r"\((\d+\.\d+)/100%\)", screen)[-1])
+    return float(re.search(LINE, screen, re.MULTILINE)[1])
 
 
 def further(machine):
     """
-    Waits until the copy is further than it is now, so that keys that were sent before have been met.
+    Waits until the copy is further than it is now, so that keys that were sent before have been
+    met.
     """
-    before = percent(machine.screen())
-    while percent(machine.screen()) < before + 1:
-        machine.see(r"/100%\)")
-        machine.console.expect(r"/100%\)")
-    return machine.screen()
+    before = percent(machine.see(LINE))
+    while percent(screen := machine.see(LINE)) < before + 1:
+        machine.expect(r"/100%\)")
+    return screen
 
 
 def number_of(screen, what):
@@ -68,6 +71,7 @@ def begin_capture(machine):
         wanted = re.fullmatch("{(.*)}", keys)
         machine.send(number_of(machine.screen(), wanted[1]) if wanted else keys)
         machine.see(until)
+        machine.see(r"^\+-{70,}\+$")  # the page's lower border, which is drawn last
     machine.send("y" + ENTER)
     machine.see(r"\(\d+\.\d+/100%\) copying")
 
@@ -84,7 +88,8 @@ def menu(place, drives):
         machine.qmp("send-key", keys=[{"type": "qcode", "data": "esc"}])
         seen["Esc of a keyboard"] = further(machine)
         machine.send(CTRL_C)
-        seen["asked"] = machine.see(ASKED)
+        machine.see(ASKED)
+        seen["asked"] = machine.see(LINE)
         seen["asked, further"] = further(machine)
         machine.send("n")
         machine.see(RUNNING)
