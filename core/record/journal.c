@@ -17,8 +17,8 @@
 #include "record/journal.h"
 
 #include "base/memory.h"
-#include "base/sha256.h"
 #include "base/text.h"
+#include "codec/sha256.h"
 #include "platform/clock.h"
 
 enum { EVERY_SECONDS = 5 };

@@ -13,9 +13,9 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "codec/sha256.h"
 
 enum {
 	FORMAT_VERSION = 2,

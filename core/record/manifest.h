@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "base/sha256.h"
+#include "codec/sha256.h"
 #include "record/salvage.h"
 
 /*

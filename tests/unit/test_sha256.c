@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #include "base/hex.h"
-#include "base/sha256.h"
+#include "codec/sha256.h"
 
 static void assert_hash(const char *text, size_t times, const char *expected)
 {

@@ -4,7 +4,7 @@
  * where CPUID says that the processor has them. They use the registers of SSE2 only, which firmware
  * has switched on.
  */
-#include "base/sha256.h"
+#include "codec/sha256.h"
 
 #ifdef __x86_64__
 

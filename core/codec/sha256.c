@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "base/sha256.h"
+#include "codec/sha256.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
