@@ -2,6 +2,7 @@
 # efi-img. `make help` lists the targets. Everything is built below build/.
 
 ARCH := x86_64
+HOST_ARCH := $(shell uname -m)
 B := build/$(ARCH)
 PYTHON := /usr/bin/python3
 export PATH := $(PATH):/usr/sbin:/sbin # sgdisk and fsck.fat, which are not in everybody's path
@@ -19,9 +20,14 @@ endif
 
 # ---- sources ------------------------------------------------------------------------------------------------------
 
+# The kernels in plain C, and the choice among them and those of an architecture, if it has a folder.
+kernels = $(filter-out %/arch.c,$(wildcard core/arch/generic/*.c)) \
+	$(or $(wildcard core/arch/$(1)/*.c core/arch/$(1)/*.asm),core/arch/generic/arch.c)
 CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c build/gen/commands.c
-FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c))
+FIRMWARE := $(sort $(wildcard drivers/uefi/*.c drivers/arch/$(ARCH)/*.c drivers/arch/$(ARCH)/*.asm efi/*.c))
 HOST := $(sort $(wildcard drivers/posix/*.c))
+# $(call objects,folder of objects,sources)
+objects = $(patsubst %,$(1)/%.o,$(basename $(2)))
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
 COMMANDS := $(sort $(basename $(notdir $(wildcard core/command/*.c))))
 
@@ -33,7 +39,8 @@ LANGUAGE := -std=gnu2x -O2 -g -ffreestanding -fno-strict-aliasing -MMD -MP $(WAR
 # The core sees the compiler's own headers and its own tree, nothing else.
 CORE_FLAGS = $(LANGUAGE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
 FIRMWARE_CODE := -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables
-FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers/uefi -isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
+FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers/uefi -Idrivers/arch -Idrivers/arch/$(ARCH) \
+	-isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
 HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
 
 # ---- set-up -------------------------------------------------------------------------------------------------------
@@ -103,11 +110,9 @@ build/gen/commands.c: always
 # ---- the program --------------------------------------------------------------------------------------------------
 
 # Small code outside these folders, where no time is spent: the limit of the program is 1 MiB.
-FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/engine core/copy))
-SMALL := $(filter-out $(FAST) $(B)/drivers/uefi/memory.o,$(CORE:%.c=$(B)/%.o) $(FIRMWARE:%.c=$(B)/%.o))
-$(SMALL): FIRMWARE_CODE += -Os
-
-FIRMWARE_OBJECTS := $(CORE:%.c=$(B)/%.o) $(LIBRARIES:%.c=$(B)/sources/%.o) $(FIRMWARE:%.c=$(B)/%.o)
+FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/arch core/engine core/copy))
+FIRMWARE_OBJECTS := $(call objects,$(B),$(CORE) $(call kernels,$(ARCH)) $(FIRMWARE)) $(LIBRARIES:%.c=$(B)/sources/%.o)
+$(filter-out $(FAST) $(B)/sources/%,$(FIRMWARE_OBJECTS)): FIRMWARE_CODE += -Os
 
 program: $(B)/efi-img.efi build/efi-img.man
 
@@ -123,6 +128,16 @@ $(B)/%.o: %.c | setup-build
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
 	$(CC) $(FIRMWARE_FLAGS) $(FIRMWARE_CODE) -c $< -o $@
+
+# Assembler: the same instructions in each of the trees, all of which follow the System V convention.
+NASM := nasm -f elf64 -g -w+all -Werror
+define assembled
+$(1)/%.o: %.asm | setup-build
+	@mkdir -p $$(@D)
+	$$(call say,NASM,$$<)
+	$$(NASM) $$< -o $$@
+endef
+$(foreach tree,$(B) build/host build/test build/fuzz build/coverage,$(eval $(call assembled,$(tree))))
 
 # In two steps: only when it makes an object file does ld drop what nobody calls, since the link script does not say that
 # start-up code and relocations are to be kept.
@@ -158,7 +173,7 @@ build/host/%.o: %.c | setup-build
 	$(call say,CC ,$<)
 	$(CC) $(HOST_FLAGS) -c $< -o $@
 
-HOST_CORE := $(CORE:%.c=build/host/%.o) $(LIBRARIES:%.c=build/host/sources/%.o)
+HOST_CORE := $(call objects,build/host,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/host/sources/%.o)
 
 build/host/efi-img: $(HOST_CORE) $(HOST:%.c=build/host/%.o)
 	$(call say,LD )
@@ -250,9 +265,15 @@ build/test/tests/%.o: tests/%.c | setup-test
 	$(call say,CC ,$<)
 	$(CC) $(UNIT_FLAGS) -c $< -o $@
 
+# The firmware's memcpy() and its kind, under names that are not those of the C library.
+FIRMWARE_MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm)
+FIRMWARE_MEMORY_OBJECTS := $(foreach tree,test coverage,$(call objects,build/$(tree),$(FIRMWARE_MEMORY)))
+$(FIRMWARE_MEMORY_OBJECTS): NASM += --gprefix firmware_
+UNIT := $(filter-out $(if $(FIRMWARE_MEMORY),,%/test_memory),$(UNIT))
+
 # Archives, so that a program gets what it uses.
-build/test/core.a: $(CORE:%.c=build/test/%.o) $(LIBRARIES:%.c=build/test/sources/%.o)
-build/test/sim.a: $(SIM:%.c=build/test/%.o) $(TRIAL:%.c=build/test/%.o)
+build/test/core.a: $(call objects,build/test,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/test/sources/%.o)
+build/test/sim.a: $(SIM:%.c=build/test/%.o) $(TRIAL:%.c=build/test/%.o) $(filter build/test/%,$(FIRMWARE_MEMORY_OBJECTS))
 build/test/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^
@@ -316,7 +337,7 @@ build/fuzz/tests/%.o: tests/%.c | setup-fuzz
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
 	$(CC) $(HOST_FLAGS) -Itests/sim $(FUZZ_LIBRARY) -c $< -o $@
-build/fuzz/core.a: $(CORE:%.c=build/fuzz/%.o) $(LIBRARIES:%.c=build/fuzz/sources/%.o)
+build/fuzz/core.a: $(call objects,build/fuzz,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/fuzz/sources/%.o)
 build/fuzz/sim.a: $(SIM:%.c=build/fuzz/%.o) build/fuzz/tests/fuzz/fuzz.o
 build/fuzz/%.a:
 	$(call say,AR )
@@ -343,7 +364,7 @@ soak: $(UNIT) $(FUZZ) build/host/efi-img
 # ---- coverage -----------------------------------------------------------------------------------------------------
 
 # Lines of the core that the unit and the differential tests run.
-COVERED_UNIT := $(patsubst tests/unit/%.c,build/coverage/%,$(sort $(wildcard tests/unit/test_*.c)))
+COVERED_UNIT := $(UNIT:build/test/%=build/coverage/%)
 
 $(eval $(call libraries,build/coverage,))
 build/coverage/core/%.o: core/%.c | setup-coverage
@@ -358,8 +379,8 @@ build/coverage/tests/%.o: tests/%.c | setup-coverage
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
 	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -Itests/trial -Itests/unit -c $< -o $@
-build/coverage/core.a: $(CORE:%.c=build/coverage/%.o) $(LIBRARIES:%.c=build/coverage/sources/%.o)
-build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o) $(TRIAL:%.c=build/coverage/%.o)
+build/coverage/core.a: $(call objects,build/coverage,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/coverage/sources/%.o)
+build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o) $(TRIAL:%.c=build/coverage/%.o) $(filter build/coverage/%,$(FIRMWARE_MEMORY_OBJECTS))
 build/coverage/%.a:
 	$(call say,AR )
 	rm -f $@ && $(AR) rcs $@ $^
@@ -380,7 +401,8 @@ coverage: $(COVERED_UNIT) build/coverage/efi-img
 
 # ---- lint ---------------------------------------------------------------------------------------------------------
 
-CORE_SOURCES := $(filter core/%,$(CORE))
+CORE_SOURCES := $(filter core/%.c,$(CORE) $(call kernels,$(ARCH)))
+FIRMWARE_SOURCES := $(filter %.c,$(FIRMWARE))
 TIDY := clang-tidy --quiet --warnings-as-errors='*' --checks='-*,bugprone-*,clang-analyzer-*,-bugprone-easily-swappable-parameters,\
 	-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-branch-clone,-bugprone-assignment-in-if-condition'
 # clang's own headers instead of gcc's, for the same restricted view.
@@ -409,14 +431,14 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	black -q --check $(PYTHON_FILES)
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES) -fsyntax-only {})
-	$(call each,$(FIRMWARE),clang $(FIRMWARE_ALL) -fsyntax-only {})
+	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})
 	$(call each,$(HOST) scripts/manual.c,clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
 	@echo "  LINT gcc -fanalyzer"
 	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(CODEC_INCLUDES) $(ANALYZE))
-	$(call each,$(FIRMWARE),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
+	$(call each,$(FIRMWARE_SOURCES),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
 	@echo "  LINT clang-tidy"
 	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
-	$(call each,$(FIRMWARE),$(TIDY) {} -- $(FIRMWARE_ALL))
+	$(call each,$(FIRMWARE_SOURCES),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT man page"
 	mandoc -T lint -W error build/efi-img.1
 	@echo "  LINT planted mistakes"
@@ -432,7 +454,7 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 # The adapters and the core with another entry point.
 BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS))
 
-$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Itests/bench/$(ARCH) -Iefi
+$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Iefi
 $(B)/bench.so: $(BENCH_OBJECTS) $(B)/tests/bench/volume.o
 $(B)/timed.so: $(BENCH_OBJECTS) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
 $(B)/bench.so $(B)/timed.so:

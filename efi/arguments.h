@@ -8,7 +8,7 @@
 enum way {
 	FROM_SHELL,        /* a command line */
 	FROM_BOOT_MANAGER, /* the load options of a boot entry are a command line */
-	FROM_NOWHERE,      /* nobody said what to do: \EFI\BOOT\BOOTX64.EFI */
+	FROM_NOWHERE, /* no command line: started as the default program in \EFI\BOOT, or by hand */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "cancel.h"
 #include "cli/command.h"
 #include "console.h"
+#include "file_names.h"
 #include "firmware.h"
 #include "jobs.h"
 #include "menu/menu.h"
@@ -78,7 +79,7 @@ static int run_from_nowhere(const struct console *console)
 		case MENU_SHELL:
 			if (!shell_start() &&
 			    !console_wait_for_key("There is no UEFI shell: neither in the firmware "
-						  "nor as \\shellx64.efi on a volume.\n"
+						  "nor as \\" SHELL_FILE_NAME " on a volume.\n"
 						  "Press any key to go back.\n",
 						  0))
 				return EXIT_ERROR;

@@ -5,11 +5,11 @@
 #include "cancel.h"
 #include "console.h"
 #include "firmware.h"
+#include "hardware.h"
 #include "platform/machine.h"
 #include "sata.h"
-#include "virtual_machine.h"
 
-enum { DEBUG_EXIT_PORT = 0xf4, DEBUG_EXIT_DONE = 16, DEBUG_EXIT_MAX = 127 };
+enum { DEBUG_EXIT_DONE = 16, DEBUG_EXIT_MAX = 127 };
 
 void platform_end(enum ending ending)
 {
@@ -33,11 +33,10 @@ void platform_end(enum ending ending)
 /* QEMU ends with 2 x the value + 1 there; 1 is its own failure, so no job ends with that. */
 void platform_tell(unsigned exit_code)
 {
-	if (!virtual_machine())
+	if (!hardware_has_hypervisor())
 		return;
 	console_flush();
-	virtual_machine_port(DEBUG_EXIT_PORT,
-			     (uint8_t)(exit_code <= DEBUG_EXIT_MAX - DEBUG_EXIT_DONE
-					       ? DEBUG_EXIT_DONE + exit_code
-					       : DEBUG_EXIT_MAX));
+	hardware_debug_exit((uint8_t)(exit_code <= DEBUG_EXIT_MAX - DEBUG_EXIT_DONE
+					      ? DEBUG_EXIT_DONE + exit_code
+					      : DEBUG_EXIT_MAX));
 }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "device_path.h"
+#include "file_names.h"
 #include "firmware.h"
 #include "text16.h"
 
@@ -17,8 +18,8 @@ enum { MEDIA = 4, FILE_PATH = 4, FIRMWARE_FILE = 6, HEADER_BYTES = 4, PATH_END_B
 static const EFI_GUID built_in = {
 	0x7c04a583, 0x9e3e, 0x4f1c, { 0xad, 0x65, 0xe0, 0x52, 0x68, 0xd0, 0xb4, 0xd1 }
 };
-static const CHAR16 *const usual[] = { L"\\shellx64.efi", L"\\efi\\tools\\shellx64.efi",
-				       L"\\efi\\boot\\shellx64.efi" };
+static const CHAR16 *const usual[] = { L"\\" SHELL_FILE_NAME, L"\\efi\\tools\\" SHELL_FILE_NAME,
+				       L"\\efi\\boot\\" SHELL_FILE_NAME };
 
 /* Without it the shell would wait five seconds, and run a startup.nsh that was not asked for. */
 static CHAR16 load_options[] = L"shell.efi -nostartup";

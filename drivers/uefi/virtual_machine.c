@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <cpuid.h>
 #include <efi.h>
 
 #include "virtual_machine.h"
@@ -9,17 +8,12 @@
 #include "base/out_memory.h"
 #include "base/text.h"
 #include "firmware.h"
+#include "hardware.h"
 #include "platform/smbios.h"
 
-/*
- * fw_cfg (QEMU, docs/specs/fw_cfg.rst): a key goes to one port, the bytes of what it stands for
- * come from the other.
- */
 enum {
-	SELECT_PORT = 0x510,
-	DATA_PORT = 0x511,
-	KEY_SIGNATURE = 0x0000,
-	KEY_FILES = 0x0019,
+	KEY_SIGNATURE = 0x0000, /* reads "QEMU" where there is the device */
+	KEY_FILES = 0x0019,     /* the number of files, then a struct fw_cfg_file each */
 	FILES_MAX = 1024
 };
 
@@ -31,32 +25,7 @@ _Static_assert(sizeof(struct fw_cfg_file) == 64, "");
 
 static const char file_name[] = "opt/org.efi-img/job", string_prefix[] = "efi-img.job=";
 
-bool virtual_machine(void)
-{
-	unsigned a, b, c, d;
-
-	/*
-	 * Bit 31 is 0 on every processor, and 1 under every hypervisor that does not hide (leaf 1).
-	 */
-	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31) != 0;
-}
-
-void virtual_machine_port(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
 /* ---- fw_cfg ---- */
-
-static void fw_cfg_select(uint16_t key)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(key), "Nd"((uint16_t)SELECT_PORT));
-}
-
-static void fw_cfg_read(void *to, size_t n)
-{
-	__asm__ volatile("rep insb" : "+D"(to), "+c"(n) : "d"((uint16_t)DATA_PORT) : "memory");
-}
 
 static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
 {
@@ -64,15 +33,15 @@ static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
 	uint8_t number[4];
 	uint64_t n_files;
 
-	fw_cfg_select(KEY_SIGNATURE);
-	fw_cfg_read(number, sizeof number);
+	hardware_fw_cfg_select(KEY_SIGNATURE);
+	hardware_fw_cfg_read(number, sizeof number);
 	if (memcmp(number, "QEMU", sizeof number) != 0)
 		return ST_NOT_FOUND;
-	fw_cfg_select(KEY_FILES);
-	fw_cfg_read(number, sizeof number);
+	hardware_fw_cfg_select(KEY_FILES);
+	hardware_fw_cfg_read(number, sizeof number);
 	n_files = bytes_from_be(number, sizeof number);
 	for (uint64_t i = 0; i < n_files && i < FILES_MAX; i++) {
-		fw_cfg_read(&file, sizeof file);
+		hardware_fw_cfg_read(&file, sizeof file);
 		file.name[sizeof file.name - 1] = '\0';
 		if (!text_equal(file.name, file_name))
 			continue;
@@ -82,8 +51,8 @@ static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
 		*ret = mem_alloc(*ret_n);
 		if (*ret == NULL)
 			return ST_NO_MEMORY;
-		fw_cfg_select((uint16_t)bytes_from_be(file.key, sizeof file.key));
-		fw_cfg_read(*ret, *ret_n);
+		hardware_fw_cfg_select((uint16_t)bytes_from_be(file.key, sizeof file.key));
+		hardware_fw_cfg_read(*ret, *ret_n);
 		return ST_OK;
 	}
 	return ST_NOT_FOUND;
@@ -157,7 +126,7 @@ enum status virtual_machine_job(size_t most, const char **ret_from, char **ret, 
 {
 	enum status st;
 
-	if (!virtual_machine() || secure_boot())
+	if (!hardware_has_hypervisor() || secure_boot())
 		return ST_NOT_FOUND;
 	*ret_from = file_name;
 	st = from_fw_cfg(most, ret, ret_n);

@@ -11,9 +11,9 @@
 #include "base/memory.h"
 #include "base/out.h"
 #include "cli/command.h"
-#include "clock.h"
 #include "console.h"
 #include "firmware.h"
+#include "hardware.h"
 
 enum { RUNS = 5, SHORT_RUNS = 5, RAW_MIB = 256, MIB = 1 << 20, CLUSTER = 65536 };
 
@@ -85,13 +85,13 @@ static void delete (CHAR16 *name)
 static uint64_t measure_bare(void (*write)(EFI_FILE_PROTOCOL *, void *), void *zeros)
 {
 	EFI_FILE_PROTOCOL *root = open_root(), *file;
-	uint64_t start = clock_ticks(), end;
+	uint64_t start = hardware_ticks(), end;
 
 	file = create(root, (CHAR16 *)L"bare");
 	write(file, zeros);
 	must(file->Flush(file), "flushing");
 	must(file->Close(file), "closing");
-	end = clock_ticks();
+	end = hardware_ticks();
 	must(root->Close(root), "closing the volume");
 	delete ((CHAR16 *)L"bare");
 	return end - start;
@@ -103,10 +103,10 @@ static uint64_t measure_command(const char *format, const char *size)
 	char *words[] = { (char *)"create",          (char *)"-q", (char *)"-f",
 			  (char *)(uintptr_t)format, (char *)"a",  (char *)(uintptr_t)size };
 	struct console both = { .out = console, .err = console_err() };
-	uint64_t start = clock_ticks(), end;
+	uint64_t start = hardware_ticks(), end;
 
 	must(command_run(&both, 6, words) == EXIT_OK ? EFI_SUCCESS : EFI_ABORTED, "create");
-	end = clock_ticks();
+	end = hardware_ticks();
 	delete ((CHAR16 *)L"a");
 	return end - start;
 }
@@ -118,13 +118,13 @@ static uint64_t measure_command(const char *format, const char *size)
 static uint64_t measure_start(void)
 {
 	EFI_STATUS status = EFI_SUCCESS;
-	uint64_t start = clock_ticks();
+	uint64_t start = hardware_ticks();
 
 	must(firmware.shell->Execute(&firmware.image, (CHAR16 *)L"efi-img.efi version", NULL,
 				     &status),
 	     "starting efi-img");
 	must(status, "efi-img");
-	return clock_ticks() - start;
+	return hardware_ticks() - start;
 }
 
 static void print(const char *what, uint64_t ticks)
