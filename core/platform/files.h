@@ -9,106 +9,108 @@
 #include "base/status.h"
 
 /*
- * Files by name. Names of files and devices are UTF-8, as the person wrote them:
- * "fs0:\dir\a.qcow2", "a.qcow2", "blk2:"; on the host, paths.
+ * Files by name. Names are UTF-8, as the user wrote them: "fs0:\dir\a.qcow2", "a.qcow2" (in the
+ * current directory), "blk2:" (a device); on Linux, paths.
+ *
+ * Where a function below changes something, that must be permitted (platform/permit.h).
  */
 
 struct blk;
 
 enum open_mode {
-	OPEN_READ, /* the blk has no write: nothing can be written through it */
+	OPEN_READ, /* the blk has no write operation */
 	OPEN_WRITE,
 };
 
 /*
- * Opens an existing file, or a device by its map name, as a blk that the caller closes. Errors:
- * ST_NOT_FOUND, ST_INVALID (a directory), ST_NO_MEDIUM, ST_READ_ONLY, ST_DENIED, ST_IO, ST_CORRUPT,
- * ST_NO_MEMORY; a device for writing, which is platform_open_target(): ST_UNSUPPORTED.
+ * Opens an existing file, or a device by its map name, as a blk that the caller closes. Devices are
+ * opened for reading only; for writing there is platform_open_target(). Statuses: ST_NOT_FOUND,
+ * ST_INVALID (a directory), ST_UNSUPPORTED (a device, for writing), ST_NO_MEDIUM, ST_READ_ONLY,
+ * ST_DENIED, ST_IO, ST_CORRUPT, ST_NO_MEMORY.
  */
 enum status platform_open(const char *name, enum open_mode, struct blk **ret, struct error *);
 
-/* What the making of a file of some name would meet. */
+/* What creating a file of a certain name has to reckon with. */
 struct place {
-	bool exists; /* there is such a file already */
-	/* what it occupies on the volume, free again once it is emptied */
-	uint64_t existing_bytes;
+	bool exists;               /* there is a file of this name */
+	uint64_t existing_bytes;   /* that it occupies on the volume, and frees when emptied */
 	uint64_t free_bytes;       /* on the volume */
 	uint64_t file_limit_bytes; /* the largest file that the file system can hold */
 	uint32_t cluster_bytes;    /* files occupy multiples of this, > 0 */
-	bool sparse;               /* zeros at the end of a growing file take no space here */
+	bool sparse;               /* a file that grows by zeros takes no space for them */
 	uintptr_t volume;          /* equal for places on the same volume */
 	char volume_name[64];      /* for messages: "fs0:" */
 };
 
 /*
- * Looks, without changing anything, at where a file of this name would be. Errors: ST_NOT_FOUND
- * (volume or directory), ST_INVALID (a device, a directory, no file name, a character that no name
- * may have), ST_READ_ONLY (the volume), ST_NO_MEDIUM, ST_IO, ST_CORRUPT.
+ * Looks up the place where a file of this name is or would be created. Changes nothing. Statuses:
+ * ST_NOT_FOUND (volume or directory), ST_INVALID (a device, a directory, no file name, a character
+ * that file names cannot have), ST_READ_ONLY (the volume), ST_NO_MEDIUM, ST_IO, ST_CORRUPT.
  */
 enum status platform_look(const char *name, struct place *ret, struct error *);
 
 /*
- * Makes an empty file, opened for writing. An existing file is ST_EXISTS and untouched, unless
- * `replace`: then it is emptied. Otherwise the errors of platform_look(), and ST_NO_SPACE,
- * ST_DENIED.
+ * Creates an empty file and opens it for writing; the caller closes *ret. An existing file is
+ * emptied if `replace`, otherwise left as it is, with ST_EXISTS. Other statuses: those of
+ * platform_look(), ST_NO_SPACE, ST_DENIED.
  */
 enum status platform_create(const char *name, bool replace, struct blk **ret, struct error *);
 
 /*
- * Makes sure that a file of this name, whether it is there or not, can be written to other than at
- * its end: the file systems of some firmware cut a file off after whatever is written to it. It is
- * found by trial, with a small file beside it that is removed, once for each volume. To be called
- * before the first byte of what is written so, and not where nothing is to be written. Errors:
- * ST_UNSUPPORTED (the file system is one of these), those of platform_look(), platform_create() and
- * platform_remove().
+ * Checks that a file of this name, existing or not, can be written before its end: some firmware's
+ * file system truncates a file after each write. Finds out by writing and removing a small temporary
+ * file in the same directory, once per volume. Call it before the first write to such a file, and
+ * only if there will be one. Statuses: ST_UNSUPPORTED (the file system truncates), those of
+ * platform_look(), platform_create() and platform_remove().
  */
 enum status platform_check_rewrite(const char *name, struct error *);
 
-/* Removes a file. The caller has closed its blk. */
+/* Removes a file that no blk has open. Statuses: those of platform_open(), ST_DENIED. */
 enum status platform_remove(const char *name, struct error *);
 
 /*
- * Which file a name leads to, however it is written: upper or lower case, short names, ".", hard
- * and symbolic links. It need not be there yet. Two names lead to the same file if their entries
- * are equal, or if both have a node and the nodes are equal.
+ * Which file a name refers to, however it is written: in upper or lower case, as a short name, with
+ * ".", over hard and symbolic links. Two names refer to the same file if their entries are equal, or
+ * if both have a node and the nodes are equal.
  */
 struct file_identity {
-	/* its volume, up to the first ':', the directory, and the name in it, spelled in one way */
+	/* volume (up to the first ':'), directory and name, in a canonical spelling */
 	char *entry;
-	/* what it is whatever its names are; NULL: it is not there, or its volume has no links */
+	/* the file itself, under any name; NULL: it does not exist, or its volume has no links */
 	char *node;
-	bool any_directory; /* the directory is not known: the entry is the volume and the name */
+	/* the directory is unknown; `entry` is volume and name, and equals those in any directory */
+	bool any_directory;
 };
 
 /*
- * The identity of a file, existing or not, in a directory that exists. Both texts are the caller's,
- * who frees them with mem_free(). Errors: those of platform_look().
+ * Returns the identity of a file, existing or not, in a directory that exists. The caller frees both
+ * texts with mem_free(). Statuses: those of platform_look().
  */
 enum status platform_identify(const char *name, struct file_identity *ret, struct error *);
 
 /*
- * The name of a file, existing or not, that leads to it from any directory: "fs0:\dir\a.qcow2"; on
- * the host, an absolute path. The caller's, freed with mem_free(). Errors: those of
- * platform_look().
+ * Returns the name of a file, existing or not, that is valid in any current directory:
+ * "fs0:\dir\a.qcow2"; on Linux, an absolute path. The caller frees it with mem_free(). Statuses:
+ * those of platform_look().
  */
 enum status platform_full_name(const char *name, char **ret, struct error *);
 
 /*
- * Files that the standard and the error output go to, from index 0 on, as far as it can be told:
- * where only the name of a file and the numbers of its volume are known, there is one for each
- * volume that has them. The identity is the caller's then. False: there are no more.
+ * Enumerates the files that standard output and standard error are redirected to, from index 0 on.
+ * Where the shell tells only the file's name and the size of its volume, every volume that matches
+ * is returned. The caller frees the texts of *ret with mem_free(). False: there are no more.
  */
 bool platform_output(unsigned index, struct file_identity *ret, uintptr_t *ret_device_id);
 
-/* One of the files and directories in a directory. */
+/* A file or directory in a directory. */
 struct file_entry {
 	char *name; /* UTF-8, without the directory */
 	bool directory;
 	uint64_t size_bytes;
 	struct {
-		uint16_t year; /* 0: nobody knows */
+		uint16_t year; /* 0: the time is unknown */
 		uint8_t month, day, hour, minute;
-	} changed; /* in whatever time the file system has */
+	} changed; /* last written; in the time zone of the file system, usually local time */
 };
 
 enum { FILE_LIST_MAX = 2000 };
@@ -116,19 +118,19 @@ enum { FILE_LIST_MAX = 2000 };
 struct file_list {
 	struct file_entry *entry; /* in any order, without "." and ".." */
 	size_t n;
-	bool more; /* there are more than FILE_LIST_MAX */
+	bool more; /* the directory has more than FILE_LIST_MAX entries; the rest is left out */
 };
 
 /*
- * What is in a directory: "fs0:\", "fs0:\dir". The names and the array are the caller's then, on
- * failure too, who frees them with mem_free(). Errors: those of platform_open(); ST_INVALID (it is
- * none).
+ * Lists a directory: "fs0:\", "fs0:\dir". The caller frees the array and each name with mem_free(),
+ * on failure as well. Statuses: those of platform_open(); ST_INVALID (not a directory).
  */
 enum status platform_list(const char *name, struct file_list *ret, struct error *);
 
 /*
- * The folder for logs, made where it is missing: its name, up to and with the separator behind it.
- * It is on the volume that efi-img was started from. Freed with mem_free(). Errors: ST_NOT_FOUND
- * (that volume is not known), ST_READ_ONLY, ST_NO_SPACE, and others of platform_create().
+ * Returns the name of the directory for logs, with a separator at its end, and creates the directory
+ * if it is missing. It is on the volume that efi-img was started from. The caller frees the name
+ * with mem_free(). Statuses: ST_NOT_FOUND (that volume is unknown), ST_READ_ONLY, ST_NO_SPACE, and
+ * others of platform_create().
  */
 enum status platform_logs(char **ret, struct error *);

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The machine that the program runs on, and what becomes of it after a script. */
+/* The machine as a whole: what it is, and how it is switched off or restarted after a script. */
 
-/* What the program runs on, for people: maker and version of the firmware. Never NULL. */
+/* Returns vendor and version of the firmware (on Linux, of the kernel) for logs. Never NULL. */
 const char *platform_firmware(void);
 
-/* What becomes of the machine then. */
+/* What happens to the machine after a script. */
 enum ending {
-	ENDING_UNSAID, /* nobody has decided it: for a person to see the result */
-	ENDING_SHELL,  /* efi-img ends, for whoever started it to go on */
-	ENDING_WAIT,   /* until Enter is pressed; then like ENDING_SHELL */
+	ENDING_UNSAID, /* the script does not say; outside the shell that means ENDING_WAIT */
+	ENDING_SHELL,  /* efi-img ends, and returns to what started it */
+	ENDING_WAIT,   /* wait for Enter, so that the result can be read; then as ENDING_SHELL */
 	ENDING_REBOOT,
 	ENDING_POWER_OFF,
 };
 
 /*
- * Does it. It comes back with ENDING_UNSAID and ENDING_SHELL, when a key was pressed, and where it
- * cannot be done.
+ * Does so. Returns for ENDING_UNSAID and ENDING_SHELL, for ENDING_WAIT when Enter was pressed, and
+ * otherwise only if the firmware could not restart or switch off the machine; an error has been
+ * printed then.
  */
 void platform_end(enum ending);
 
 /*
- * Tells whoever runs this virtual machine how a job has ended, who may end it at that. On a real
- * machine it does nothing.
+ * Reports the exit code of a script to the program that runs this virtual machine, which may end the
+ * machine at once. Does nothing on a real machine.
  */
 void platform_tell(unsigned exit_code);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * File names as text. UEFI's shell and Linux differ in separators and in how a volume is named; both
+ * forms are accepted everywhere, because images carry names that were written on the other system
+ * (a backing file, a data file). Nothing here asks whether a file exists.
+ */
 #include "platform/path.h"
 
 #include "base/memory.h"
@@ -36,7 +41,7 @@ const char *path_leaf(const char *path)
 char *path_directory(const char *path)
 {
 	size_t n = (size_t)(path_leaf(path) - path);
-	/* of that volume, or of the one the shell stands in */
+	/* the current directory: of the volume that is named, or of the current one */
 	bool current = n == 0 || path[n - 1] == ':';
 	char *ret = mem_alloc(n + sizeof ".");
 
@@ -48,10 +53,7 @@ char *path_directory(const char *path)
 	return ret;
 }
 
-/*
- * The length of what both begin with, up to and with a separator or the colon of a volume. 0:
- * nothing.
- */
+/* The length of the beginning that both share, cut after its last separator; 0: none. */
 static size_t common_length(const char *a, const char *b)
 {
 	size_t n = 0, i = 0;
@@ -67,7 +69,7 @@ char *path_from(const char *base, const char *path)
 	size_t common = common_length(base, path), n_up = 0, at = 0;
 	char *ret;
 
-	if (common == 0) /* two volumes */
+	if (common == 0) /* on different volumes */
 		return text_copy(path);
 	for (const char *s = base + common; *s != '\0'; s++)
 		n_up += is_separator(*s);

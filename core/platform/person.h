@@ -3,22 +3,24 @@
 
 #include <stdbool.h>
 
-/* The person at the machine: stopping the work. */
+/* The user at the machine: cancelling what runs. */
 
 /*
- * True from the moment the person has stopped the work. Cheap enough to be asked once per transfer,
- * on the boot processor. In the UEFI shell and on Linux Ctrl-C stops at once, as it does for every
- * other command there. Where efi-img has the console for itself, Ctrl-C only asks
- * (platform/stop.h), and the work goes on until that is confirmed.
+ * Returns whether the user has cancelled the work; stays true until platform_cancelled_forget().
+ * Cheap enough for one call per transfer. Boot processor only.
+ *
+ * In the UEFI shell and on Linux, Ctrl-C cancels at once, as it does every other command there. Where
+ * efi-img owns the console, Ctrl-C asks first (platform/stop.h), and the work continues until the
+ * answer is yes.
  */
 bool platform_cancelled(void);
 
-/* What was asked for till now is over: it is false again, until the person asks once more. */
+/* Forgets that the user has cancelled, or was asked about it. */
 void platform_cancelled_forget(void);
 
 /*
- * Where that question is shown: `show` is called by platform_cancelled() and
- * platform_cancelled_forget(), with true when it is asked and with false when it is over. NULL: in
- * a line on the console, as at the start.
+ * Sets how the question is shown: `show` is called with true when it is asked and with false when it
+ * has been answered or withdrawn, from platform_cancelled() and platform_cancelled_forget(). NULL,
+ * as at the start: in a line on the console.
  */
 void platform_cancel_ask(void (*show)(void *user, bool asked), void *user);

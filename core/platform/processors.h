@@ -6,31 +6,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The other processors of the machine. */
+/*
+ * The other processors of the machine (threads on Linux). All calls but platform_word_wait() and
+ * platform_word_wake() are for the boot processor.
+ */
 
 /*
- * Has `least` to `most` other processors call run(arg, n), n = 1, 2, ..., and says how many do; 0:
- * there are not so many. What they run needs less than 16 KiB of stack and calls of the platform
- * only platform_word_wait(), platform_word_wake() and, where platform_processors_read() says so,
- * what reads a blk that is open.
+ * Starts run(arg, n), n = 1, 2, ..., on between `least` and `most` other processors; returns how
+ * many it started, 0 if fewer than `least` exist. They run until run() returns.
+ *
+ * run() may use less than 16 KiB of stack. Of the platform it may call platform_word_wait() and
+ * platform_word_wake(), and, if platform_processors_read(), read open blks.
  */
 size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n),
 				 void *arg);
 
 /*
- * Returns when all of them have returned from run(). Those that do not within some seconds are
- * stopped.
+ * Waits until run() has returned on all of them. A processor that does not return within 5 s is
+ * reset.
  */
 void platform_processors_stop(void);
 
-/* Whether several processors can read at the same time. */
+/* Returns whether several processors may read at the same time. */
 bool platform_processors_read(void);
 
 /*
- * Returns when `*word` is something else than `seen`; false: it was still that after so many
- * milliseconds. 0: waits for ever, the only way on another processor than the boot processor.
+ * Waits until *word differs from `seen`. False: it was still equal after `milliseconds`. 0 waits
+ * without limit; any other value is for the boot processor only.
  */
 bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsigned milliseconds);
 
-/* Says that `*word` was changed. */
+/* Wakes those that wait for *word, after it was changed. */
 void platform_word_wake(const atomic_uint_least32_t *word);

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A walk over the structure table of SMBIOS (SMBIOS 3.6, 6.1). A structure is a formatted area (type,
+ * length of the area, handle, fields), followed by its strings, each with a NUL, and an empty one at
+ * their end. Two NULs stand for "no strings". The table is the firmware's and not trusted: each
+ * length is checked against the bytes that are left.
+ */
 #include "platform/smbios.h"
 
 #include "base/memory.h"
@@ -6,7 +12,7 @@
 
 enum { OEM_STRINGS = 11, END_OF_TABLE = 127, HEADER_BYTES = 4 };
 
-/* The bytes of the string at `at`, with its NUL; 0: it does not end in the table. */
+/* The size of the string at `at`, with its NUL; 0: the table ends before the string. */
 static size_t string_bytes(const uint8_t *table, size_t n, size_t at)
 {
 	for (size_t i = at; i < n; i++)
@@ -15,9 +21,6 @@ static size_t string_bytes(const uint8_t *table, size_t n, size_t at)
 	return 0;
 }
 
-/*
- * A structure: type, length of what is in front of its strings, handle. They end with an empty one.
- */
 bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct out *out)
 {
 	size_t n_prefix = text_length(prefix), at = 0;
@@ -30,7 +33,7 @@ bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct o
 		if (length < HEADER_BYTES || length > n - at)
 			break;
 		at += length;
-		if (n - at >= 2 && table[at] == 0 && table[at + 1] == 0) { /* none at all */
+		if (n - at >= 2 && table[at] == 0 && table[at + 1] == 0) { /* no strings */
 			at += 2;
 			continue;
 		}

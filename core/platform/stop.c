@@ -3,18 +3,18 @@
  *
  * The question "Stop? y/n".
  *
- * One stray key must not end hours of copying, and the question must not hold up the copying
- * either. So it is a state that is looked at whenever the work asks whether it has been stopped, a
- * few times a second:
+ * A single stray key must not end hours of copying, and the question must not halt the copying
+ * either. So the question is a state, advanced whenever the work asks whether it has been cancelled,
+ * a few times per second:
  *
  *   not asked  -- Ctrl-C -->  asked  -- y, or Ctrl-C again -->  confirmed
  *                  ^            |
  *                  +------------+  any other key, or no answer in 10 s
  *
- * All waiting keys are taken at each look. Those that have no meaning are gone then, so that they
- * answer nothing that is asked later; and those that came along with the first Ctrl-C were typed
- * before the question was shown, so they do not answer it. Esc is a key like any other: terminals
- * and firmware turn into it what they do not know (F1, Delete, Alt).
+ * Each call reads all keys that are waiting. Keys without a meaning are dropped, so that they cannot
+ * answer a later question. Keys that arrive together with the first Ctrl-C were typed before the
+ * question was shown, and do not answer it either. Esc has no meaning: terminals and firmware report
+ * unknown keys (F1, Delete, Alt) as Esc.
  */
 
 #include "platform/stop.h"
@@ -23,7 +23,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-enum { KEYS_MAX = 256 }; /* of a look, should a keyboard never run out of them */
+enum { KEYS_MAX = 256 }; /* per call, in case a keyboard repeats without end */
 
 static void set(struct stop *stop, enum stop_state state)
 {

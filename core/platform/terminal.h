@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /*
- * A text screen with a keyboard: that of the firmware, or one of a test. Nothing is said by a style
- * alone: a serial line may show all of them alike.
+ * A text screen with a keyboard: the firmware's, Linux's, or that of a test.
+ *
+ * Styles only support what the text says: a serial terminal may show all of them alike.
  */
 enum style {
 	STYLE_PLAIN,
@@ -16,32 +17,29 @@ enum style {
 	N_STYLES,
 };
 
-/* Keys: characters as they are, and others, which are no characters. */
+/* Keys: Unicode characters, and above those, keys that are no characters. */
 enum {
 	KEY_BACKSPACE = 8,
 	KEY_ENTER = '\r',
 	KEY_ESCAPE = 27,
-	KEY_NONE = 0x110000, /* the time is over */
+	KEY_NONE = 0x110000, /* no key was pressed in time */
 	KEY_UP,
 	KEY_DOWN,
 	KEY_PAGE_UP,
 	KEY_PAGE_DOWN,
-	KEY_OTHER, /* one that means nothing here */
-	KEY_GONE,  /* there is no keyboard, and there will be none */
+	KEY_OTHER, /* a key without a meaning here */
+	KEY_GONE,  /* there is no keyboard (any more) */
 };
 
 struct terminal {
-	/*
-	 * at least 80 and 24; nothing is printed into the last column, which might scroll the
-	 * screen
-	 */
+	/* At least 80 by 24. Do not print into the last column: the screen might scroll. */
 	unsigned columns, rows;
 	void (*clear)(struct terminal *);
+	/* Prints UTF-8 text from (column, row) on, both counted from 0, within that row. */
 	void (*print)(struct terminal *, unsigned column, unsigned row, enum style,
 		      const char *text);
-	/* Waits for a key; 0 milliseconds: for ever. */
+	/* Waits for a key and returns it; 0 milliseconds: without limit. */
 	uint32_t (*key)(struct terminal *, unsigned milliseconds);
-	/* Forgets the keys that were pressed till now, and those that come in so many milliseconds
-	 * from now on. */
+	/* Drops keys pressed so far, and those pressed within the next `milliseconds`. */
 	void (*forget_keys)(struct terminal *, unsigned milliseconds);
 };
