@@ -108,15 +108,18 @@ enum status new_image_options(const struct arguments *arguments, const struct im
 	const struct {
 		const char *letter, *name;
 	} own[] = { { backing, "backing_file" }, { "F", "backing_fmt" } };
-	enum status st = create_values_init(format->name, format->create_options, OPTIONS_CREATE,
-					    ret, err);
+	enum status st = image_format_check_new(format, err);
 
+	*ret = (struct create_values){ 0 };
+	if (st == ST_OK)
+		st = create_values_init(format->name, format->create.options, OPTIONS_CREATE, ret,
+					err);
 	if (st == ST_OK)
 		st = format_options(arguments, ret, err);
 	for (size_t i = 0; st == ST_OK && backing != NULL && i < sizeof own / sizeof own[0]; i++) {
 		if (!arguments_has(arguments, own[i].letter))
 			continue;
-		if (!format->backing)
+		if (!format->create.backing)
 			return fail(err, ST_UNSUPPORTED,
 				    "option -%s: images of format %s have no backing file",
 				    own[i].letter, format->name);

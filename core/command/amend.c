@@ -20,7 +20,7 @@ static const char notes[] =
 
 static enum status refuse_format(const struct image_format *format, struct error *err)
 {
-	if (format->amend != NULL)
+	if (format->change.amend != NULL)
 		return ST_OK;
 	return fail(err, ST_UNSUPPORTED,
 		    "images of format %s keep the options that they were made with", format->name);
@@ -55,7 +55,7 @@ static enum status explain(const struct console *console, const struct arguments
 	if (st == ST_OK)
 		st = refuse_format(format, err);
 	if (st == ST_OK)
-		create_options_explain(format->create_options, format->name, OPTIONS_AMEND,
+		create_options_explain(format->create.options, format->name, OPTIONS_AMEND,
 				       console->out);
 	return st;
 }
@@ -70,7 +70,7 @@ static enum status amend(const struct console *console, const struct arguments *
 	enum status st = refuse_format(image->format, err);
 
 	if (st == ST_OK)
-		st = create_values_init(image->format->name, image->format->create_options,
+		st = create_values_init(image->format->name, image->format->create.options,
 					OPTIONS_AMEND, &values, err);
 	if (st != ST_OK)
 		return st;

@@ -47,13 +47,13 @@ static enum status add(struct image *image, const char *name, uint64_t granulari
 {
 	if (granularity == 0)
 		granularity = bitmaps_granularity(image);
-	return image->format->bitmaps->add(image, name, granularity, true, true, err);
+	return image->format->bitmaps.add(image, name, granularity, true, true, err);
 }
 
 static enum status act(struct image *image, size_t action, const char *name, uint64_t granularity,
 		       struct image *source, const char *source_name, struct error *err)
 {
-	const struct bitmap_ops *ops = image->format->bitmaps;
+	const struct bitmap_ops *ops = &image->format->bitmaps;
 	struct error why;
 	size_t index = 0;
 	enum status st = ST_OK;
@@ -134,7 +134,7 @@ static enum status bitmap(struct storage *storage, const struct arguments *argum
 	if (st == ST_OK)
 		st = image_open_file(storage, ROLE_IMAGE, arguments->operands[0], format,
 				     OPEN_WRITE, &image, err);
-	if (st == ST_OK && image->format->bitmaps == NULL)
+	if (st == ST_OK && image->format->bitmaps.run == NULL)
 		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no bitmaps",
 			  image->name, image->format->name);
 	if (st == ST_OK && arguments_has(arguments, "b")) {

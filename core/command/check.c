@@ -137,9 +137,11 @@ static int check(const struct console *console, const struct request *r, struct 
 	struct error err;
 	enum status st;
 
-	if (image->format->check == NULL || (r->repairs && image->format->repair == NULL)) {
+	if (image->format->check.check == NULL ||
+	    (r->repairs && image->format->check.repair == NULL)) {
 		error_set(&err, "%s: images of format %s do not support %s", r->name,
-			  image->format->name, image->format->check == NULL ? "checks" : "repairs");
+			  image->format->name,
+			  image->format->check.check == NULL ? "checks" : "repairs");
 		(void)command_failed(console, &err); /* it has an exit code of its own */
 		return CODE_NO_CHECKS;
 	}

@@ -406,7 +406,7 @@ static enum status check_options(const struct arguments *arguments,
 	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
 		return fail(err, ST_INVALID, "option --split is for a new image in a file");
 	job->sparse_bytes = 4096;
-	if (job->compress && format->write_compressed == NULL)
+	if (job->compress && format->change.write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED,
 			    "option -c: images of format %s cannot be compressed", format->name);
 	if (job->target_is_zero && !to_disk && !arguments_has(arguments, "n"))
@@ -424,7 +424,7 @@ static enum status check_options(const struct arguments *arguments,
 			    "option --map: it is a file, for the map of one source");
 	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
 		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
-	if (job->bitmaps && format->bitmaps == NULL)
+	if (job->bitmaps && format->bitmaps.run == NULL)
 		return fail(err, ST_UNSUPPORTED,
 			    "option --bitmaps: images of format %s have no bitmaps", format->name);
 	if (job->bitmaps && arguments->n_operands != 2)
@@ -453,7 +453,7 @@ static enum status check_options(const struct arguments *arguments,
 static enum status check_bitmaps(const struct console *console, const struct arguments *arguments,
 				 const struct image *source, struct error *err)
 {
-	if (source->format->bitmaps == NULL)
+	if (source->format->bitmaps.run == NULL)
 		return fail(err, ST_UNSUPPORTED,
 			    "%s: option --bitmaps: images of format %s have no bitmaps",
 			    source->name, source->format->name);
@@ -557,9 +557,10 @@ static int explain_options(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct error err;
 
-	if (image_format_get(name, "-O", &format, &err) != ST_OK)
+	if (image_format_get(name, "-O", &format, &err) != ST_OK ||
+	    image_format_check_new(format, &err) != ST_OK)
 		return command_failed(console, &err);
-	create_options_explain(format->create_options, format->name, OPTIONS_CREATE, console->out);
+	create_options_explain(format->create.options, format->name, OPTIONS_CREATE, console->out);
 	return EXIT_OK;
 }
 

@@ -87,10 +87,11 @@ static int run(const struct console *console, struct arguments *arguments)
 	struct error err;
 	int code;
 
-	if (image_format_get(format_name, "-f", &job.format, &err) != ST_OK)
+	if (image_format_get(format_name, "-f", &job.format, &err) != ST_OK ||
+	    image_format_check_new(job.format, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (format_options_want_help(arguments)) {
-		create_options_explain(job.format->create_options, job.format->name, OPTIONS_CREATE,
+		create_options_explain(job.format->create.options, job.format->name, OPTIONS_CREATE,
 				       console->out);
 		return EXIT_OK;
 	}

@@ -85,11 +85,13 @@ static enum status take_options(uint64_t size, struct create_job *create, struct
 {
 	struct out_buffer digits;
 	char text[24];
-	enum status st = create_values_init(create->format->name, create->format->create_options,
-					    OPTIONS_CREATE, &create->options, err);
+	enum status st = image_format_check_new(create->format, err);
 
 	out_buffer_init(&digits, text, sizeof text);
 	out_printf(&digits.out, "%ju", size);
+	if (st == ST_OK)
+		st = create_values_init(create->format->name, create->format->create.options,
+					OPTIONS_CREATE, &create->options, err);
 	return st == ST_OK ? create_values_set(&create->options, "size", text, err) : st;
 }
 

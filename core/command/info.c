@@ -201,7 +201,7 @@ static enum status gather(const char *name, const struct image *image, struct fa
 			  struct error *err)
 {
 	struct facts facts = { .name = name };
-	enum status st = blk_allocated(image->file, &facts.allocated_bytes);
+	enum status st = blk_allocated(image->file[0].blk, &facts.allocated_bytes);
 
 	if (st != ST_OK)
 		return fail(err, st, "%s: asking how much space it takes: %s", name,

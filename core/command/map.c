@@ -67,6 +67,8 @@ static void print_hex(struct out *out, uint64_t value)
 static enum status print_human(struct out *out, const struct entry *entry, struct error *err)
 {
 	const struct disk_status *status = &entry->status;
+	const struct image_file *file;
+	uint64_t offset = status->offset;
 
 	if (!status->data || status->zero)
 		return ST_OK;
@@ -75,13 +77,11 @@ static enum status print_human(struct out *out, const struct entry *entry, struc
 			    "%s: at offset %ju are compressed clusters, which have no place in the "
 			    "file that could be shown; use --output=json",
 			    status->image->name, entry->start);
+	file = image_file_at(status->image, &offset);
 	print_hex(out, entry->start);
 	print_hex(out, status->length);
-	print_hex(out, status->offset);
-	out_printable(out,
-		      status->image->data_name != NULL ? status->image->data_name
-						       : status->image->name,
-		      SIZE_MAX);
+	print_hex(out, offset);
+	out_printable(out, file->name, SIZE_MAX);
 	out_text(out, "\n");
 	return ST_OK;
 }

@@ -25,7 +25,7 @@ static const char notes[] =
 
 static enum status change(struct image *image, const struct arguments *arguments, struct error *err)
 {
-	const struct snapshot_ops *ops = image->format->snapshots;
+	const struct snapshot_ops *ops = &image->format->snapshots;
 	const char *name;
 	struct error why;
 	size_t index = 0;
@@ -66,7 +66,7 @@ static enum status snapshot(const struct console *console, const struct argument
 		return st;
 	if (list)
 		snapshots_print(console->out, image);
-	else if (image->format->snapshots == NULL)
+	else if (image->format->snapshots.load == NULL)
 		st = fail(err, ST_UNSUPPORTED, "%s: images of format %s have no snapshots",
 			  image->name, image->format->name);
 	else

@@ -20,7 +20,7 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 	};
 	enum status st = ST_OK;
 
-	if (!job->keep && front->format->make_empty == NULL)
+	if (!job->keep && front->format->change.make_empty == NULL)
 		return fail(err, ST_UNSUPPORTED,
 			    "%s: images of format %s cannot be emptied; -d leaves it as it is",
 			    front->name, front->format->name);
@@ -30,7 +30,7 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 		st = convert_run(&copy, err);
 	if (st != ST_OK || job->keep)
 		return st;
-	st = front->format->make_empty(front);
+	st = front->format->change.make_empty(front);
 	return st == ST_OK
 		       ? ST_OK
 		       : fail(err, st, "%s: everything is in %s now, but emptying it failed: %s",

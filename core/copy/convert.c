@@ -43,7 +43,7 @@ static enum status copy_with_bitmaps(const struct convert_job *job, uint64_t siz
 static enum status check_tables(struct convert_job *job, struct image *image, struct error *err)
 {
 	struct check_result found;
-	enum status st = image->format->check(image, NULL, &found, err);
+	enum status st = image->format->check.check(image, NULL, &found, err);
 
 	if (st == ST_NO_MEMORY || st == ST_TOO_LARGE) {
 		job->tables_unread = true;
@@ -62,7 +62,7 @@ static enum status read_back(struct convert_job *job, const struct fingerprint *
 			     struct error *err)
 {
 	struct storage *storage = job->target->storage;
-	struct blk *file = job->target->file;
+	struct blk *file = job->target->file[0].blk;
 	struct window_kind all = { .size = file->size, .limit = file->size };
 	struct chain backing = { 0 };
 	struct image *image = NULL;
@@ -79,7 +79,7 @@ static enum status read_back(struct convert_job *job, const struct fingerprint *
 		st = image_load(image, err);
 	if (st == ST_OK)
 		st = verify_disk(image, print, job->map, job->progress, err);
-	if (st == ST_OK && job->create != NULL && image->format->check != NULL)
+	if (st == ST_OK && job->create != NULL && image->format->check.check != NULL)
 		st = check_tables(job, image, err);
 	image_close(image);
 	chain_close(&backing);
@@ -101,7 +101,7 @@ static enum status mend(struct image *image, struct error *err)
 {
 	struct check_result found;
 	struct error why;
-	enum status st = image->format->repair(image, REPAIR_ALL, NULL, &found, &why);
+	enum status st = image->format->check.repair(image, REPAIR_ALL, NULL, &found, &why);
 
 	if (st == ST_OK && found.corruptions == 0 && found.check_errors == 0)
 		return ST_OK;
@@ -119,7 +119,8 @@ static enum status mend_begun(const struct convert_job *job, struct error *err)
 
 	if (!image->format->flat)
 		return mend(image, err);
-	st = blk_resize(image->file, min_u64(image->file->size, round_up(job->journal->old, 512)),
+	st = blk_resize(image->file[0].blk,
+			min_u64(image->file[0].blk->size, round_up(job->journal->old, 512)),
 			PREALLOC_OFF);
 	return st == ST_OK ? ST_OK
 			   : fail(err, st, "%s: --resume: cutting off what came last: %s",
@@ -133,7 +134,7 @@ static enum status mend_begun(const struct convert_job *job, struct error *err)
 static enum status mend_grown(const struct convert_job *job, struct error *err)
 {
 	struct storage *storage = job->target->storage;
-	struct blk *file = job->target->file;
+	struct blk *file = job->target->file[0].blk;
 	struct window_kind all = { .size = file->size, .limit = SIZE_LIMIT };
 	struct image *image;
 	enum status st;
@@ -203,7 +204,7 @@ static enum status copy_noted(struct convert_job *job, uint64_t size, struct err
 static enum status open_created(struct convert_job *job, struct blk *file, uint64_t size,
 				struct chain *backing, struct error *err)
 {
-	enum status st = image_open_blk(job->create->storage, file, job->create->file[0],
+	enum status st = image_open_blk(job->create->storage, file, job->create->plan.file[0].name,
 					job->create->format, OPEN_WRITE, &job->target, err);
 
 	if (st == ST_OK && goes_on(job))
@@ -257,7 +258,8 @@ static enum status convert_to_new(struct convert_job *job, uint64_t size, struct
 		    (st == ST_MISMATCH || hold_may_begin(file)))
 			journal_drop(job->journal);
 		if (st != ST_OK)
-			error_set(err, "%s: writing it: %s", job->create->file[0], status_text(st));
+			error_set(err, "%s: writing it: %s", job->create->plan.file[0].name,
+				  status_text(st));
 	}
 	if (st == ST_OK)
 		st = close_whole(job, err);

@@ -230,11 +230,12 @@ static enum status write_failed(const struct copy *copy, enum status st, uint64_
 {
 	const struct create_job *create = copy->job->create;
 	bool full = (st == ST_NO_SPACE || st == ST_TOO_LARGE) && create != NULL &&
-		    create->format->measure != NULL;
+		    create->format->create.measure != NULL;
 	struct image_measure most;
 	struct error ignored; /* then it is not said how much */
 
-	if (full && create->format->measure(&create->request, NULL, &most, &ignored) == ST_OK)
+	if (full &&
+	    create->format->create.measure(&create->request, NULL, &most, &ignored) == ST_OK)
 		return fail(err, st,
 			    "%s: writing at offset %ju of the disk: %s; an image that has all of "
 			    "it takes %ju bytes",
@@ -251,8 +252,9 @@ static enum status write_packed(const struct piece *piece, size_t i)
 	uint64_t offset = piece->offset + i * unit;
 
 	if (piece->packed_bytes[i] > 0)
-		return image->format->write_compressed(image, offset, piece->packed + i * unit,
-						       piece->packed_bytes[i]);
+		return image->format->change.write_compressed(image, offset,
+							      piece->packed + i * unit,
+							      piece->packed_bytes[i]);
 	return blk_write(&image->blk, offset, piece->fetch.bytes + i * unit,
 			 (size_t)min_u64(unit, piece->length - i * unit));
 }
@@ -263,7 +265,7 @@ static enum status write_packed(const struct piece *piece, size_t i)
  */
 static enum status put_zeros(const struct copy *copy, uint64_t offset, uint64_t n)
 {
-	struct blk *file = copy->job->target->file;
+	struct blk *file = copy->job->target->file[0].blk;
 
 	if (!copy->reads_zero)
 		return blk_write_zeros(copy->target, offset, n);
@@ -623,7 +625,7 @@ enum status copy_disk(const struct convert_job *job, uint64_t size, struct finge
 	if (st == ST_OK)
 		st = run(copy, size, err);
 	if (st == ST_OK && copy->grows) {
-		st = blk_resize(job->target->file, round_up(size, 512), PREALLOC_OFF);
+		st = blk_resize(job->target->file[0].blk, round_up(size, 512), PREALLOC_OFF);
 		if (st != ST_OK)
 			st = write_failed(copy, st, size, err);
 	}

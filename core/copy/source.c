@@ -19,7 +19,7 @@ static struct image *next_device(const struct chain *source, size_t n, struct wa
 		walk->link++;
 		if (image == NULL)
 			*walk = (struct walk){ walk->source + 1, 0 };
-		else if (blk_writes(image->file, ret_writes))
+		else if (blk_writes(image->file[0].blk, ret_writes))
 			return image;
 	}
 	return NULL;
@@ -33,7 +33,7 @@ enum status source_settle(const struct chain *source, size_t n, struct out *note
 	uint64_t writes;
 
 	while ((image = next_device(source, n, &walk, &writes)) != NULL) {
-		enum status st = blk_flush(image->file);
+		enum status st = blk_flush(image->file[0].blk);
 
 		if (st == ST_OK)
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "edit/amend.h"
 
+#include "base/memory.h"
 #include "edit/resize.h"
 #include "engine/progress.h"
 
@@ -17,25 +18,39 @@ static enum status check_size(const struct amend_job *job, struct error *err)
 		    job->image->name, job->image->size, size->number);
 }
 
+/* Whether the image can be amended so, and its files can get as long as that takes. */
+static enum status plan(const struct amend_job *job, struct error *err)
+{
+	struct image *image = job->image;
+	uint64_t *file_bytes = mem_alloc(image->n_files * sizeof *file_bytes);
+	struct error why;
+	enum status st;
+
+	if (file_bytes == NULL)
+		return fail_no_memory(err);
+	st = image->format->change.plan_amend(image, job->values, file_bytes, &why);
+	if (st == ST_OK)
+		st = resize_check_places(image, file_bytes, PREALLOC_OFF, err);
+	else
+		error_set(err, "%s: %s", image->name, why.text);
+	mem_free(file_bytes);
+	return st;
+}
+
 enum status amend_run(const struct amend_job *job, struct error *err)
 {
 	struct image *image = job->image;
-	uint64_t file_bytes[CREATE_FILES_MAX] = { 0 };
 	struct progress progress = { .out = job->progress };
 	struct error why;
 	enum status st = check_size(job, err);
 
-	if (st != ST_OK)
-		return st;
-	st = image->format->plan_amend(image, job->values, file_bytes, &why);
-	if (st != ST_OK)
-		return fail(err, st, "%s: %s", image->name, why.text);
-	st = resize_check_places(image, file_bytes, PREALLOC_OFF, err);
+	if (st == ST_OK)
+		st = plan(job, err);
 	if (st != ST_OK)
 		return st;
 	progress_begin(&progress, 1);
 	progress_phase(&progress, NULL, 0);
-	st = image->format->amend(image, job->values, &why);
+	st = image->format->change.amend(image, job->values, &why);
 	if (st == ST_OK)
 		progress_advance(&progress, 1);
 	progress_end(&progress);

@@ -30,7 +30,7 @@ enum status bitmaps_get(const struct image *image, const char *name, size_t *ret
 			    "%s: the bitmap \"%s\" was not stored when it should have been, and so "
 			    "does not say all that was written; it can only be removed",
 			    image->name, name);
-	st = image->format->bitmaps->check(image, *ret_index, &why);
+	st = image->format->bitmaps.check(image, *ret_index, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
@@ -52,7 +52,7 @@ static enum status go_through(struct image *target, size_t to, struct image *sou
 	for (uint64_t at = 0; at < size; at += n) {
 		enum status st = target == NULL && platform_cancelled()
 					 ? ST_CANCELLED
-					 : source->format->bitmaps->run(source, from, at, &set, &n);
+					 : source->format->bitmaps.run(source, from, at, &set, &n);
 
 		if (st != ST_OK)
 			return fail(err, st,
@@ -60,7 +60,7 @@ static enum status go_through(struct image *target, size_t to, struct image *sou
 				    source->name, name, at, status_text(st));
 		if (target == NULL || !set)
 			continue;
-		st = target->format->bitmaps->mark(target, to, at, n);
+		st = target->format->bitmaps.mark(target, to, at, n);
 		if (st != ST_OK)
 			return fail(err, st, "%s: changing the bitmap \"%s\": %s", target->name,
 				    target->bitmaps[to].name, status_text(st));
@@ -97,9 +97,8 @@ static enum status add(struct image *target, const struct bitmap *bitmap, bool w
 		       struct error *err)
 {
 	struct error why;
-	enum status st = target->format->bitmaps->add(target, bitmap->name,
-						      bitmap->granularity_bytes, false, write,
-						      &why);
+	enum status st = target->format->bitmaps.add(target, bitmap->name,
+						     bitmap->granularity_bytes, false, write, &why);
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", target->name, why.text);
 }
@@ -138,7 +137,7 @@ enum status bitmaps_copy(struct image *target, struct image *source, struct erro
 			st = bitmaps_merge(target, to, source, i, err);
 		if (st != ST_OK || !source->bitmaps[i].automatic)
 			continue;
-		st = target->format->bitmaps->set_automatic(target, to, true, &why);
+		st = target->format->bitmaps.set_automatic(target, to, true, &why);
 		if (st != ST_OK)
 			st = fail(err, st, "%s: %s", target->name, why.text);
 	}

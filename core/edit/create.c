@@ -94,19 +94,19 @@ static enum status look_at_place(const struct create_job *job, size_t i, struct 
 	struct out_buffer out;
 
 	if (i > 0 || job->device_bytes == 0) {
-		if (path_is_selector(job->file[i]))
+		if (path_is_selector(job->plan.file[i].name))
 			return fail(err, ST_INVALID,
 				    "%s is a disk or a partition; a file name is wanted here "
 				    "(convert and dd write to disks)",
-				    job->file[i]);
-		return platform_look(job->file[i], ret, err);
+				    job->plan.file[i].name);
+		return platform_look(job->plan.file[i].name, ret, err);
 	}
 	*ret = (struct place){ .free_bytes = job->device_bytes,
 			       .file_limit_bytes = UINT64_MAX,
 			       .cluster_bytes = 1,
 			       .volume = (uintptr_t)job };
 	out_buffer_init(&out, ret->volume_name, sizeof ret->volume_name);
-	out_text(&out.out, job->file[i]);
+	out_text(&out.out, job->plan.file[i].name);
 	return ST_OK;
 }
 
@@ -121,8 +121,8 @@ static enum status decide_split(struct create_job *job, struct error *err)
 	    job->plan.n_files > 1)
 		return ST_OK;
 	st = look_at_place(job, 0, &place, err);
-	if (st == ST_OK && job->format->measure != NULL)
-		st = job->format->measure(&job->request, NULL, &full, err);
+	if (st == ST_OK && job->format->create.measure != NULL)
+		st = job->format->create.measure(&job->request, NULL, &full, err);
 	if (st == ST_OK && full.full_bytes > place.file_limit_bytes)
 		job->split_bytes = place.file_limit_bytes;
 	return st;
@@ -157,7 +157,7 @@ static enum status check_parts(struct create_job *job, struct error *err)
 			    "%s: %ju bytes in parts of %ju are more than %d files; make the parts "
 			    "larger (--split)",
 			    job->file_name, job->plan.file[0].size, part_bytes, SPLIT_PARTS_MAX);
-	return split_each_part(job->file[0], check_part, job, err);
+	return split_each_part(job->plan.file[0].name, check_part, job, err);
 }
 
 /*
@@ -173,44 +173,47 @@ static enum status take_names(struct create_job *job, size_t i, const struct pla
 
 	if (i == 0 && job->device_bytes > 0)
 		return ST_OK;
-	st = split ? storage_use_split(job->storage, role, job->file[i], err)
-		   : storage_use(job->storage, role, ACCESS_CREATE, job->file[i], err);
+	st = split ? storage_use_split(job->storage, role, job->plan.file[i].name, err)
+		   : storage_use(job->storage, role, ACCESS_CREATE, job->plan.file[i].name, err);
 	if (st == ST_OK && place->exists && !job->replace)
 		return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it",
-			    job->file[i]);
+			    job->plan.file[i].name);
 	return st == ST_OK && split ? check_parts(job, err) : st;
 }
 
 static enum status check_places(struct create_job *job, struct error *err)
 {
-	struct place_need need[CREATE_FILES_MAX] = { 0 };
-	struct place place[CREATE_FILES_MAX];
-	enum status st = ST_OK;
+	struct place_need *need = mem_alloc(job->plan.n_files * sizeof *need);
+	enum status st = need != NULL ? ST_OK : fail_no_memory(err);
 
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++) {
-		need[i] = (struct place_need){ .name = job->file[i],
+		need[i] = (struct place_need){ .name = job->plan.file[i].name,
 					       .size = job->plan.file[i].size,
 					       .prealloc = job->plan.file[i].prealloc };
-		st = look_at_place(job, i, &place[i], err);
+		st = look_at_place(job, i, &need[i].place, err);
 		if (st == ST_OK && i == 0)
-			job->place = place[i];
+			job->place = need[i].place;
 		if (st == ST_OK)
-			st = take_names(job, i, &place[i], err);
+			st = take_names(job, i, &need[i].place, err);
 		if (i == 0 && job->split_bytes > 0)
-			place[i].file_limit_bytes = UINT64_MAX;
+			need[i].place.file_limit_bytes = UINT64_MAX;
 		if (st == ST_OK)
-			st = place_check(need, place, i, err);
+			st = place_check(need, i, err);
 	}
+	mem_free(need);
 	return st;
 }
 
 static enum status resolve_names(struct create_job *job, struct error *err)
 {
-	for (size_t i = 0; i < job->plan.n_files; i++) {
-		job->file[i] = i == 0 ? text_copy(job->plan.file[0].name)
-				      : path_relative_to(job->file_name, job->plan.file[i].name);
-		if (job->file[i] == NULL)
+	for (size_t i = 1; i < job->plan.n_files; i++) {
+		struct create_file *file = &job->plan.file[i];
+		char *name = path_relative_to(job->file_name, file->name);
+
+		if (name == NULL)
 			return fail_no_memory(err);
+		mem_free(file->name);
+		file->name = name;
 	}
 	return ST_OK;
 }
@@ -222,10 +225,10 @@ static enum status plan_dense(struct create_job *job, struct error *err)
 	enum status st;
 
 	/* With a data file, that is what has the data. What a backing file shows is left out. */
-	if (!job->dense || job->format->measure == NULL || job->plan.n_files > 1 ||
+	if (!job->dense || job->format->create.measure == NULL || job->plan.n_files > 1 ||
 	    job->request.backing_name != NULL)
 		return ST_OK;
-	st = job->format->measure(&job->request, NULL, &full, err);
+	st = job->format->create.measure(&job->request, NULL, &full, err);
 	if (st != ST_OK)
 		return st;
 	job->plan.file[0].size = max_u64(job->plan.file[0].size, full.full_bytes);
@@ -260,7 +263,7 @@ enum status create_prepare(struct create_job *job, struct error *err)
 			    "%s: a disk of %ju bytes is more than any image can have",
 			    job->file_name, size);
 	job->request.size = round_up(size, 512);
-	st = job->format->plan(&job->request, &job->plan, &why);
+	st = job->format->create.plan(&job->request, &job->plan, &why);
 	if (st == ST_OK)
 		st = plan_dense(job, &why);
 	if (st != ST_OK)
@@ -281,19 +284,20 @@ static enum status make_file(const struct create_job *job, size_t i, struct blk 
 			     struct error *err)
 {
 	if (i == 0 && job->split_bytes > 0)
-		return split_create(job->file[0], split_part_bytes(job->split_bytes), job->replace,
-				    ret, err);
+		return split_create(job->plan.file[0].name, split_part_bytes(job->split_bytes),
+				    job->replace, ret, err);
 	if (i == 0 && job->replace && job->device_bytes == 0) {
 		unsigned n;
-		enum status st = split_count(job->file[0], &n, err);
+		enum status st = split_count(job->plan.file[0].name, &n, err);
 
 		if (st == ST_OK && n > 1)
-			st = split_remove(job->file[0], n, err); /* what is whole has no parts */
+			st = split_remove(job->plan.file[0].name, n,
+					  err); /* what is whole has no parts */
 		if (st != ST_OK)
 			return st;
 	}
 	if (i > 0 || job->device_bytes == 0)
-		return platform_create(job->file[i], job->replace, ret, err);
+		return platform_create(job->plan.file[i].name, job->replace, ret, err);
 	*ret = window_open(job->device, &(struct window_kind){ .limit = job->device_bytes });
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
@@ -305,8 +309,8 @@ static void remove_files(const struct create_job *job, size_t n, struct error *e
 		struct error why, before;
 
 		if ((i > 0 || job->split_bytes == 0 ||
-		     split_remove(job->file[0], SPLIT_PARTS_MAX, &why) == ST_OK) &&
-		    platform_remove(job->file[i], &why) == ST_OK)
+		     split_remove(job->plan.file[0].name, SPLIT_PARTS_MAX, &why) == ST_OK) &&
+		    platform_remove(job->plan.file[i].name, &why) == ST_OK)
 			continue;
 		before = *err;
 		error_set(err, "%s; and the incomplete file could not be removed: %s", before.text,
@@ -324,7 +328,7 @@ enum status create_check_rewrite(const struct create_job *job, struct error *err
 	enum status st = ST_OK;
 
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; st == ST_OK && i < job->plan.n_files; i++)
-		st = platform_check_rewrite(job->file[i], err);
+		st = platform_check_rewrite(job->plan.file[i].name, err);
 	return st;
 }
 
@@ -351,15 +355,15 @@ static enum status make_files(const struct create_job *job, struct blk *file[], 
 	return st;
 }
 
-enum status create_open(const struct create_job *job, struct blk **ret, struct error *err)
+/* create_open() with an array for the files; file[0] stays open. */
+static enum status create_in(const struct create_job *job, struct blk *file[], struct error *err)
 {
-	struct blk *file[CREATE_FILES_MAX] = { NULL };
 	struct error why;
 	size_t n_made;
 	enum status st = make_files(job, file, &n_made, err);
 
 	if (st == ST_OK) {
-		st = job->format->create(&job->request, file, &why);
+		st = job->format->create.write_files(&job->request, file, &why);
 		if (st != ST_OK)
 			error_set(err, "%s: %s", job->file_name, why.text);
 	}
@@ -367,7 +371,8 @@ enum status create_open(const struct create_job *job, struct blk **ret, struct e
 		if (st == ST_OK) {
 			st = blk_flush(file[i]);
 			if (st != ST_OK)
-				error_set(err, "%s: writing it: %s", job->file[i], status_text(st));
+				error_set(err, "%s: writing it: %s", job->plan.file[i].name,
+					  status_text(st));
 		}
 		blk_close(file[i]);
 	}
@@ -375,10 +380,22 @@ enum status create_open(const struct create_job *job, struct blk **ret, struct e
 		if (n_made > 0)
 			blk_close(file[0]);
 		remove_files(job, n_made, err);
-		return st;
 	}
-	*ret = file[0];
-	return ST_OK;
+	return st;
+}
+
+enum status create_open(const struct create_job *job, struct blk **ret, struct error *err)
+{
+	struct blk **file = mem_alloc(job->plan.n_files * sizeof(struct blk *));
+	enum status st;
+
+	if (file == NULL)
+		return fail_no_memory(err);
+	st = create_in(job, file, err);
+	if (st == ST_OK)
+		*ret = file[0];
+	mem_free(file);
+	return st;
 }
 
 static enum status check_unfinished(struct blk *file, const char *name,
@@ -420,16 +437,17 @@ enum status create_check_unfinished(const char *name, const uint8_t id[static MA
 static enum status open_file(const struct create_job *job, struct blk **ret, struct error *err)
 {
 	struct blk *first;
-	enum status st = platform_check_rewrite(job->file[0], err);
+	enum status st = platform_check_rewrite(job->plan.file[0].name, err);
 
 	if (st == ST_OK)
-		st = platform_open(job->file[0], OPEN_WRITE, &first, err);
+		st = platform_open(job->plan.file[0].name, OPEN_WRITE, &first, err);
 
 	if (st != ST_OK)
 		return st;
-	return job->split_bytes > 0 ? split_reopen(job->file[0], split_part_bytes(job->split_bytes),
-						   first, ret, err)
-				    : split_open(job->file[0], OPEN_WRITE, first, ret, err);
+	return job->split_bytes > 0
+		       ? split_reopen(job->plan.file[0].name, split_part_bytes(job->split_bytes),
+				      first, ret, err)
+		       : split_open(job->plan.file[0].name, OPEN_WRITE, first, ret, err);
 }
 
 enum status create_reopen(const struct create_job *job,
@@ -442,7 +460,7 @@ enum status create_reopen(const struct create_job *job,
 
 	if (st != ST_OK)
 		return st;
-	st = check_unfinished(file, job->file[0], job->id, err);
+	st = check_unfinished(file, job->plan.file[0].name, job->id, err);
 	if (st == ST_OK) {
 		mark_make(MARK_IMAGE, job->id, mark);
 		st = hold_open(file,
@@ -475,10 +493,10 @@ enum status create_run(const struct create_job *job, struct error *err)
 		error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++)
 		if (i > 0)
-			st = finished_add_size(&finished, job->file[i], job->plan.file[i].size,
-					       err);
+			st = finished_add_size(&finished, job->plan.file[i].name,
+					       job->plan.file[i].size, err);
 		else if (job->device_bytes == 0)
-			st = finished_add(&finished, job->file[i], file, err);
+			st = finished_add(&finished, job->plan.file[i].name, file, err);
 	blk_close(file);
 	if (st == ST_OK)
 		st = finished_check(&finished, err);
@@ -491,8 +509,7 @@ enum status create_run(const struct create_job *job, struct error *err)
 
 void create_job_free(struct create_job *job)
 {
-	for (size_t i = 0; i < CREATE_FILES_MAX; i++)
-		mem_free(job->file[i]);
+	create_plan_free(&job->plan);
 	create_values_free(&job->options);
 	*job = (struct create_job){ 0 };
 }

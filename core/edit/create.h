@@ -40,8 +40,7 @@ struct create_job {
 	struct blk *device;
 
 	struct create_request request;
-	struct create_plan plan;
-	char *file[CREATE_FILES_MAX]; /* of the plan, by the names that platform_create() takes */
+	struct create_plan plan; /* its names are those that platform_create() takes */
 	/* of the image; cluster_bytes 0: create_prepare() did not come so far */
 	struct place place;
 };

@@ -5,8 +5,8 @@
 #include "engine/status.h"
 #include "platform/person.h"
 
-/* How much of the source would be stored in units of `unit_bytes`. */
-static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_t *ret_bytes,
+/* How much of the source would be stored in blocks of `block_bytes`. */
+static enum status count_data(struct image *source, uint32_t block_bytes, uint64_t *ret_bytes,
 			      struct error *err)
 {
 	uint64_t bytes = 0;
@@ -23,8 +23,8 @@ static enum status count_data(struct image *source, uint32_t unit_bytes, uint64_
 				    source->name, at, status_text(st));
 		end = at + status.length;
 		if (status.data && !status.zero) {
-			end = round_up(end, unit_bytes);
-			bytes += end - round_down(at, unit_bytes);
+			end = round_up(end, block_bytes);
+			bytes += end - round_down(at, block_bytes);
 		}
 		at = end;
 	}
@@ -46,14 +46,14 @@ enum status measure_run(const struct measure_job *job, struct measure_result *re
 	uint64_t stored_bytes = 0;
 	enum status st;
 
-	if (job->format->measure == NULL)
+	if (job->format->create.measure == NULL)
 		return fail(err, ST_UNSUPPORTED, "images of format %s cannot be measured",
 			    job->format->name);
-	st = job->format->measure(&request, job->source, &measure, err);
-	if (st == ST_OK && measure.unit_bytes == 0)
+	st = job->format->create.measure(&request, job->source, &measure, err);
+	if (st == ST_OK && measure.block_bytes == 0)
 		stored_bytes = measure.data_bytes;
 	else if (st == ST_OK && job->source != NULL)
-		st = count_data(job->source, measure.unit_bytes, &stored_bytes, err);
+		st = count_data(job->source, measure.block_bytes, &stored_bytes, err);
 	if (st != ST_OK)
 		return st;
 	*ret = (struct measure_result){

@@ -5,9 +5,10 @@
 #include "base/range.h"
 #include "base/size.h"
 
-static enum status check_limit(const struct place_need *need, const struct place *place,
-			       struct error *err)
+static enum status check_limit(const struct place_need *need, struct error *err)
 {
+	const struct place *place = &need->place;
+
 	if (need->size <= place->file_limit_bytes || (need->grows && need->size <= need->old_size))
 		return ST_OK;
 	return fail(err, ST_TOO_LARGE,
@@ -22,8 +23,9 @@ static enum status check_limit(const struct place_need *need, const struct place
  * What the file will take of the volume. Zeros at the end cost nothing where files can be sparse,
  * unless space is to be reserved.
  */
-static uint64_t needed_bytes(const struct place_need *need, const struct place *place)
+static uint64_t needed_bytes(const struct place_need *need)
 {
+	const struct place *place = &need->place;
 	uint64_t had = need->grows ? round_up(need->old_size, place->cluster_bytes) : 0,
 		 bytes = round_up(need->size, place->cluster_bytes);
 
@@ -33,10 +35,10 @@ static uint64_t needed_bytes(const struct place_need *need, const struct place *
 	return bytes > had ? bytes - had : 0;
 }
 
-static enum status check_space(const struct place_need need[], const struct place place[], size_t i,
-			       struct error *err)
+static enum status check_space(const struct place_need need[], size_t i, struct error *err)
 {
-	uint64_t needed = 0, available = place[i].free_bytes;
+	const struct place *place = &need[i].place;
+	uint64_t needed = 0, available = place->free_bytes;
 	struct out_buffer readable;
 	char text[32];
 
@@ -45,24 +47,23 @@ static enum status check_space(const struct place_need need[], const struct plac
 	 * back to it.
 	 */
 	for (size_t j = 0; j <= i; j++) {
-		if (place[j].volume != place[i].volume)
+		if (need[j].place.volume != place->volume)
 			continue;
-		if (!add_ok(needed, needed_bytes(&need[j], &place[j]), &needed))
+		if (!add_ok(needed, needed_bytes(&need[j]), &needed))
 			needed = UINT64_MAX;
-		available += need[j].grows ? 0 : place[j].existing_bytes;
+		available += need[j].grows ? 0 : need[j].place.existing_bytes;
 	}
 	if (needed <= available)
 		return ST_OK;
 	out_buffer_init(&readable, text, sizeof text);
 	size_print(&readable.out, available);
 	return fail(err, ST_NO_SPACE, "%s: %ju bytes are needed, but only %ju (%s) are free on %s",
-		    need[i].name, needed, available, text, place[i].volume_name);
+		    need[i].name, needed, available, text, place->volume_name);
 }
 
-enum status place_check(const struct place_need need[], const struct place place[], size_t i,
-			struct error *err)
+enum status place_check(const struct place_need need[], size_t i, struct error *err)
 {
-	enum status st = check_limit(&need[i], &place[i], err);
+	enum status st = check_limit(&need[i], err);
 
-	return st == ST_OK ? check_space(need, place, i, err) : st;
+	return st == ST_OK ? check_space(need, i, err) : st;
 }

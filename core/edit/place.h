@@ -16,12 +16,11 @@ struct place_need {
 	/* an existing file goes on from `old_size`; otherwise it is replaced */
 	bool grows;
 	uint64_t old_size;
+	struct place place; /* what platform_look() says of the name */
 };
 
 /*
- * Whether need[i] can be had where platform_look() says that it will be (place[i]), besides the
- * files before it: the largest file of the file system, and the space of the volume. ST_TOO_LARGE,
- * ST_NO_SPACE, with words that say what is free.
+ * Whether its place has room for need[i], besides the files before it: the largest file of the file
+ * system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with words that say what is free.
  */
-enum status place_check(const struct place_need need[], const struct place place[], size_t i,
-			struct error *);
+enum status place_check(const struct place_need need[], size_t i, struct error *);

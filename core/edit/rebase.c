@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/range.h"
+#include "base/zero.h"
 #include "engine/pack.h"
 #include "engine/progress.h"
 #include "engine/status.h"
@@ -54,11 +55,6 @@ static enum status read_through(struct image *backing, uint64_t at, uint8_t *buf
 	return st == ST_OK ? ST_OK : read_failed(backing, st, at, err);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t n)
-{
-	return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
-}
-
 /* Stores `n` bytes of one cluster, none of which the image has so far. */
 static enum status store(struct run *run, uint64_t at, uint8_t *bytes, size_t n)
 {
@@ -66,7 +62,7 @@ static enum status store(struct run *run, uint64_t at, uint8_t *bytes, size_t n)
 	size_t cluster_bytes = image->cluster_bytes;
 
 	if (is_zero(bytes, n))
-		return blk_write_zeros(&image->blk, at, n);
+		return image->format->change.store_zeros(image, at, n);
 	if (run->pack.codec == NULL || at % cluster_bytes != 0 ||
 	    (n < cluster_bytes && at + n < image->size))
 		return blk_write(&image->blk, at, bytes, n);
@@ -156,7 +152,6 @@ static enum status make_independent(const struct rebase_job *job, struct error *
 	struct run run = { .job = job, .old = io_alloc(PIECE_BYTES), .new = io_alloc(PIECE_BYTES) };
 	enum status st = run.old != NULL && run.new != NULL ? ST_OK : fail_no_memory(err);
 
-	job->image->stores_zeros = true;
 	if (st == ST_OK && job->compress) {
 		st = pack_open(&run.pack, job->image);
 		if (st != ST_OK)
@@ -173,8 +168,8 @@ static enum status make_independent(const struct rebase_job *job, struct error *
 static enum status set_backing(const struct rebase_job *job, bool write, struct error *err)
 {
 	struct error why;
-	enum status st = job->image->format->set_backing(job->image, job->name, job->format, write,
-							 &why);
+	enum status st = job->image->format->change.set_backing(job->image, job->name, job->format,
+								write, &why);
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", job->image->name, why.text);
 }
@@ -184,7 +179,7 @@ enum status rebase_run(const struct rebase_job *job, struct error *err)
 	struct image *image = job->image;
 	enum status st;
 
-	if (image->format->set_backing == NULL)
+	if (image->format->change.set_backing == NULL)
 		return fail(err, ST_UNSUPPORTED, "%s: images of format %s have no backing file",
 			    image->name, image->format->name);
 	st = job->compress ? pack_possible(image, err) : ST_OK;

@@ -12,8 +12,8 @@
 enum status resize_run(struct image *, uint64_t size, enum prealloc, struct error *);
 
 /*
- * Whether the image and its data file can get as long as `size` says, in this order. ST_TOO_LARGE,
- * ST_NO_SPACE, ST_IO.
+ * Whether each file of the image can get as long as `size` has it for that file. ST_TOO_LARGE,
+ * ST_NO_SPACE, ST_IO, ST_NO_MEMORY.
  */
-enum status resize_check_places(const struct image *, const uint64_t size[static CREATE_FILES_MAX],
-				enum prealloc, struct error *);
+enum status resize_check_places(const struct image *, const uint64_t size[], enum prealloc,
+				struct error *);

@@ -37,7 +37,7 @@ void fetch_begin(struct fetch *fetch)
 enum status fetch_read(struct fetch *fetch)
 {
 	size_t n = (size_t)(fetch->run.end - fetch->run.offset);
-	enum status st = n > 0 ? blk_read_padded(fetch->run.image->file, fetch->run.offset,
+	enum status st = n > 0 ? blk_read_padded(fetch->run.image->data, fetch->run.offset,
 						 fetch->packed + fetch->packed_n - n, n)
 			       : ST_OK;
 
@@ -144,7 +144,7 @@ static enum status unpack(const struct fetch *fetch, const struct fetch_part *pa
 	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->cluster;
 	enum status st;
 
-	if (part->offset >= part->image->file->size)
+	if (part->offset >= part->image->data->size)
 		return ST_CORRUPT;
 	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to,
 			      cluster_bytes);

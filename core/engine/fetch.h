@@ -16,7 +16,7 @@ enum { FETCH_PARTS_MAX = 256 };
 /* Consecutive bytes that come from one place. */
 struct fetch_part {
 	struct image *image;
-	uint64_t offset;       /* in image->data; compressed: in image->file */
+	uint64_t offset;       /* in image->data */
 	size_t at, n;          /* in the buffer */
 	size_t skip;           /* compressed: what of the cluster is in front of them */
 	uint32_t packed_bytes; /* 0: not compressed */
@@ -32,7 +32,7 @@ struct fetch {
 		struct image *image;
 		uint64_t offset, end;
 		/*
-		 * of the file, which is to be read into the last bytes of `packed`; empty:
+		 * of image->data, which is to be read into the last bytes of `packed`; empty:
 		 * nothing
 		 */
 	} run;

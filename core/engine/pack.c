@@ -5,11 +5,11 @@
 
 enum status pack_possible(const struct image *image, struct error *err)
 {
-	if (image->format->write_compressed == NULL)
+	if (image->format->change.write_compressed == NULL)
 		return fail(err, ST_UNSUPPORTED,
 			    "option -c: %s: images of format %s cannot be compressed", image->name,
 			    image->format->name);
-	if (image->data_name != NULL)
+	if (image->data != image->file[0].blk)
 		return fail(err, ST_UNSUPPORTED,
 			    "option -c: the data of %s is in a data file, which cannot be "
 			    "compressed",
@@ -41,7 +41,8 @@ enum status pack_write(struct pack *pack, uint64_t offset, const uint8_t *bytes,
 					cluster_bytes - 1, &packed_bytes);
 
 	if (st == ST_OK)
-		return image->format->write_compressed(image, offset, pack->packed, packed_bytes);
+		return image->format->change.write_compressed(image, offset, pack->packed,
+							      packed_bytes);
 	/* it does not get smaller */
 	return st == ST_NO_SPACE ? blk_write(&image->blk, offset, bytes, n) : st;
 }

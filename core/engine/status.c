@@ -3,28 +3,6 @@
 
 #include "base/range.h"
 
-/* What lies in a hole of the file was never written. */
-static enum status look_below(const struct image *image, struct disk_status *status)
-{
-	struct blk *file = image->data;
-	struct extent below;
-	enum status st;
-
-	if (!image->sparse || !status->data || status->compressed || !status->has_offset)
-		return ST_OK;
-	if (status->offset >= file->size) {
-		status->zero = true; /* behind the end */
-		return ST_OK;
-	}
-	st = blk_extent(file, status->offset, min_u64(status->length, file->size - status->offset),
-			&below);
-	if (st != ST_OK)
-		return st;
-	status->length = below.length;
-	status->zero = below.zero;
-	return ST_OK;
-}
-
 static enum status look(struct image *image, uint64_t offset, uint64_t len, bool sliced,
 			struct disk_status *ret)
 {
@@ -34,9 +12,8 @@ static enum status look(struct image *image, uint64_t offset, uint64_t len, bool
 		struct extent extent;
 		enum status st;
 
-		if (sliced && image->slice_bytes > 0)
-			status.length = min_u64(status.length,
-						image->slice_bytes - offset % image->slice_bytes);
+		if (sliced && image->format->step != NULL)
+			status.length = min_u64(status.length, image->format->step(image, offset));
 		st = blk_extent(&image->blk, offset, status.length, &extent);
 		if (st != ST_OK)
 			return st;
@@ -58,7 +35,7 @@ static enum status look(struct image *image, uint64_t offset, uint64_t len, bool
 		status.length = min_u64(status.length, image->backing->blk.size - offset);
 	}
 	*ret = status;
-	return look_below(status.image, ret);
+	return ST_OK;
 }
 
 enum status disk_status(struct image *image, uint64_t offset, uint64_t len, struct disk_status *ret)

@@ -9,35 +9,8 @@
 #include "platform/files.h"
 #include "storage/storage.h"
 
-/* Large enough for every device's speed; a multiple of every cluster size. */
+/* Large enough for every device's speed; a multiple of every unit. */
 enum { IMAGE_TRANSFER_BYTES = 4 << 20 };
-
-const struct image_format *image_format_find(const char *name)
-{
-	for (size_t i = 0; image_formats[i] != NULL; i++)
-		if (text_equal(image_formats[i]->name, name))
-			return image_formats[i];
-	return NULL;
-}
-
-enum status image_format_get(const char *name, const char *option, const struct image_format **ret,
-			     struct error *err)
-{
-	const struct image_format *format = image_format_find(name);
-	struct out_buffer known;
-	char text[128];
-
-	if (format != NULL) {
-		*ret = format;
-		return ST_OK;
-	}
-	out_buffer_init(&known, text, sizeof text);
-	for (size_t i = 0; image_formats[i] != NULL; i++)
-		out_printf(&known.out, " %s", image_formats[i]->name);
-	return fail(err, ST_UNSUPPORTED,
-		    "%s %s: there is no such image format; those that efi-img knows are:%s", option,
-		    name, text);
-}
 
 /* The format that is surest of it, and how sure. */
 static int judge(const struct image_probe *probe, const struct image_format **ret)
@@ -118,6 +91,14 @@ enum status image_foreign(struct storage *storage, const char *name, const struc
 				  status_text(st));
 }
 
+void image_close_blk(struct blk *blk)
+{
+	image_close((struct image *)blk);
+}
+
+/* Until the disk is loaded, it has no bytes. */
+static const struct blk_ops unloaded_ops = { .close = image_close_blk };
+
 /* image_open_blk() with words that do not name the file. */
 static enum status open_on(struct storage *storage, struct blk *file, const char *name,
 			   const struct image_format *format, enum open_mode mode,
@@ -136,15 +117,19 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 		blk_close(file);
 		return fail_no_memory(err);
 	}
+	image->blk.ops = &unloaded_ops;
 	image->storage = storage;
 	image->format = format;
-	image->file = file;
 	image->mode = mode;
-	image->name = text_copy(name);
-	if (image->name != NULL)
-		st = format->open(image, err);
-	else
-		st = fail_no_memory(err);
+	st = image_add_file(image, text_copy(name), 0, UINT64_MAX, err);
+	if (st != ST_OK) {
+		blk_close(file);
+		mem_free(image);
+		return st;
+	}
+	image->name = image->file[0].name;
+	image->file[0].blk = file;
+	st = format->open(image, err);
 	if (st != ST_OK) {
 		image_close(image);
 		return st;
@@ -164,18 +149,19 @@ enum status image_open_blk(struct storage *storage, struct blk *file, const char
 }
 
 /*
- * The data file is opened only when the disk is read, but it is in use from here on. It may be
- * missing.
+ * Adds the other files of an image to the access set: they are opened only when the disk is loaded,
+ * but are in use from here on. One that is missing is reported then.
  */
-static enum status use_data_file(const struct image *image, struct error *err)
+static enum status use_files(const struct image *image, struct error *err)
 {
 	enum access_use use = image->mode == OPEN_WRITE ? ACCESS_WRITE : ACCESS_READ;
-	enum status st;
+	enum status st = ST_OK;
 
-	if (image->data_name == NULL)
-		return ST_OK;
-	st = storage_use(image->storage, ROLE_DATA_FILE, use, image->data_name, err);
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	for (size_t i = 1; st == ST_OK && i < image->n_files; i++) {
+		st = storage_use(image->storage, ROLE_DATA_FILE, use, image->file[i].name, err);
+		st = st == ST_NOT_FOUND ? ST_OK : st;
+	}
+	return st;
 }
 
 enum status image_open_file(struct storage *storage, enum access_role role, const char *name,
@@ -190,7 +176,7 @@ enum status image_open_file(struct storage *storage, enum access_role role, cons
 		st = image_open_blk(storage, file, name, format, mode, &image, err);
 	if (st != ST_OK)
 		return st;
-	st = use_data_file(image, err);
+	st = use_files(image, err);
 	if (st == ST_OK)
 		*ret = image;
 	else
@@ -220,24 +206,21 @@ void image_close(struct image *image)
 	mem_free(image->bitmaps);
 	mem_free(image->backing_name);
 	mem_free(image->backing_format);
-	mem_free(image->name);
-	if (image->data_name != NULL && image->data != image->file)
-		blk_close(image->data);
-	mem_free(image->data_name);
-	blk_close(image->file);
+	image_close_files(image);
 	mem_free(image);
 }
 
 /* What is the same for every format, before its own part of loading. */
-static void prepare_blk(struct image *image)
+static enum status prepare_load(struct image *image, struct error *err)
 {
 	image->blk = (struct blk){
+		.ops = &unloaded_ops,
 		.size = image->size,
 		.block_bytes = 1,
 		.buffer_align = 1,
 		.transfer_bytes = IMAGE_TRANSFER_BYTES,
 	};
-	image->data = image->file;
+	return image_open_files(image, err);
 }
 
 enum status image_load(struct image *image, struct error *err)
@@ -245,8 +228,9 @@ enum status image_load(struct image *image, struct error *err)
 	struct error why;
 	enum status st;
 
-	prepare_blk(image);
-	st = image->format->load(image, &why);
+	st = prepare_load(image, &why);
+	if (st == ST_OK)
+		st = image->format->load(image, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
@@ -256,8 +240,9 @@ enum status image_load_snapshot(struct image *image, size_t index, struct error 
 	enum status st;
 
 	CHECK(image->mode == OPEN_READ && index < image->n_snapshots);
-	prepare_blk(image);
-	st = image->format->snapshots->load(image, index, &why);
+	st = prepare_load(image, &why);
+	if (st == ST_OK)
+		st = image->format->snapshots.load(image, index, &why);
 	image->blk.size = image->size;
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
@@ -277,7 +262,7 @@ enum status image_check(struct image *image, struct out *problems, struct check_
 	enum status st;
 
 	*ret = (struct check_result){ 0 };
-	st = image->format->check(image, problems, ret, &why);
+	st = image->format->check.check(image, problems, ret, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
@@ -289,7 +274,7 @@ enum status image_repair(struct image *image, enum repair what, struct out *prob
 
 	CHECK(image->mode == OPEN_WRITE);
 	*ret = (struct check_result){ 0 };
-	st = image->format->repair(image, what, problems, ret, &why);
+	st = image->format->check.repair(image, what, problems, ret, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 

@@ -17,8 +17,7 @@
 #include "platform/files.h"
 #include "storage/split.h"
 
-/* An image and its data file, and the same of the image that it is merged into. */
-enum { BLOCK_BYTES = 512, FILES_MAX = 4 };
+enum { BLOCK_BYTES = 512 };
 
 struct finished_file {
 	char *name;
@@ -36,13 +35,28 @@ static enum status read_ends(struct blk *file, uint8_t *head, uint8_t *tail)
 	return st == ST_OK ? blk_read_padded(file, last, tail, BLOCK_BYTES) : st;
 }
 
+/* Room for one more entry: as many again whenever their number is a power of two. */
+static bool make_room(struct finished *finished)
+{
+	struct finished_file *more;
+
+	if (finished->n > 0 && !is_power_of_two(finished->n))
+		return true;
+	more = mem_alloc(2 * (finished->n + 1) * sizeof *more);
+	if (more == NULL)
+		return false;
+	if (finished->n > 0)
+		memcpy(more, finished->file, finished->n * sizeof *more);
+	mem_free(finished->file);
+	finished->file = more;
+	return true;
+}
+
 static struct finished_file *add(struct finished *finished, const char *name, uint64_t size)
 {
 	struct finished_file *file;
 
-	if (finished->file == NULL)
-		finished->file = mem_alloc(FILES_MAX * sizeof *finished->file);
-	if (finished->file == NULL || finished->n == FILES_MAX)
+	if (!make_room(finished))
 		return NULL;
 	file = &finished->file[finished->n];
 	*file = (struct finished_file){ .name = text_copy(name),
@@ -80,9 +94,9 @@ enum status finished_add_image(struct finished *finished, const struct image *im
 
 	if (image->mode != OPEN_WRITE)
 		return ST_OK;
-	st = finished_add(finished, image->name, image->file, err);
-	if (st == ST_OK && image->data != NULL && image->data != image->file)
-		st = finished_add(finished, image->data_name, image->data, err);
+	for (size_t i = 0; st == ST_OK && i < image->n_files; i++)
+		if (image->file[i].blk != NULL)
+			st = finished_add(finished, image->file[i].name, image->file[i].blk, err);
 	return st;
 }
 

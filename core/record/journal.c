@@ -294,7 +294,7 @@ enum status journal_checkpoint(struct journal *journal, struct image *target)
 	 */
 	st = blk_flush(&target->blk);
 	if (st == ST_OK)
-		st = blk_read_padded(target->file, 0, journal->text.first,
+		st = blk_read_padded(target->file[0].blk, 0, journal->text.first,
 				     sizeof journal->text.first);
 	if (st == ST_OK) {
 		journal->text.done = journal->copied;

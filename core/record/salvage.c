@@ -142,7 +142,7 @@ enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t 
 
 void salvage_print_place(const struct salvage_range *range, struct out *out)
 {
-	uint32_t block = range->image->format->flat ? range->image->file->block_bytes : 1;
+	uint32_t block = range->image->format->flat ? range->image->file[0].blk->block_bytes : 1;
 
 	out_printf(out, "%ju bytes at offset %ju", range->length, range->offset);
 	if (block > 1)

@@ -73,12 +73,12 @@ static void read_bitmap(struct image *image, size_t i, struct marks *marks)
 	marks->granularity = granularity;
 	if (bitmap->in_use)
 		return;
-	if (image->format->bitmaps->check(image, i, &why) != ST_OK)
+	if (image->format->bitmaps.check(image, i, &why) != ST_OK)
 		wrong("%s: %s", image->name, why.text);
 	marks->n = (image->size + granularity - 1) / granularity;
 	marks->bit = test_calloc(marks->n + 1, 1);
 	for (uint64_t at = 0; at < image->size; at += n) {
-		if (image->format->bitmaps->run(image, i, at, &set, &n) != ST_OK)
+		if (image->format->bitmaps.run(image, i, at, &set, &n) != ST_OK)
 			wrong("%s: bitmap %s cannot be read", image->name, bitmap->name);
 		memset(marks->bit + at / granularity, set, (n + granularity - 1) / granularity);
 	}

@@ -79,13 +79,14 @@ static void changes_are_refused_after_a_failed_write(void **state)
 				 failed ? ST_NO_SPACE : ST_OK);
 		assert_int_equal(blk_resize(&image->blk, 2 * DISK, PREALLOC_OFF),
 				 failed ? ST_NO_SPACE : ST_OK);
-		assert_int_equal(image->format->snapshots->create(image, "t", &why),
+		assert_int_equal(image->format->snapshots.create(image, "t", &why),
 				 failed ? ST_NO_SPACE : ST_OK);
 		if (failed)
 			assert_non_null(strstr(why.text, "a change before this one has failed"));
-		assert_int_equal(image->format->bitmaps->clear(image, 0, &why),
+		assert_int_equal(image->format->bitmaps.clear(image, 0, &why),
 				 failed ? ST_NO_SPACE : ST_OK);
-		assert_int_equal(image->format->make_empty(image), failed ? ST_NO_SPACE : ST_OK);
+		assert_int_equal(image->format->change.make_empty(image),
+				 failed ? ST_NO_SPACE : ST_OK);
 		assert_ok(blk_read(&image->blk, 5 * CLUSTER, &byte, 1));
 		if (failed)
 			assert_int_equal(byte, before[0]);

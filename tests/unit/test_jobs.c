@@ -358,22 +358,18 @@ static void lesser_format(void **state)
 /* More than 64 bits can say is more than there is. */
 static void largest_need(void **state)
 {
-	static const struct place place[2] = {
-		{ .free_bytes = MIB,
-		  .file_limit_bytes = UINT64_MAX,
-		  .cluster_bytes = 512,
-		  .volume_name = "fs0:" },
-		{ .free_bytes = MIB,
-		  .file_limit_bytes = UINT64_MAX,
-		  .cluster_bytes = 512,
-		  .volume_name = "fs0:" },
+	static const struct place place = { .free_bytes = MIB,
+					    .file_limit_bytes = UINT64_MAX,
+					    .cluster_bytes = 512,
+					    .volume_name = "fs0:" };
+	const struct place_need need[2] = {
+		{ .name = "a", .size = UINT64_C(1) << 63, .place = place },
+		{ .name = "b", .size = UINT64_C(1) << 63, .place = place },
 	};
-	static const struct place_need need[2] = { { .name = "a", .size = UINT64_C(1) << 63 },
-						   { .name = "b", .size = UINT64_C(1) << 63 } };
 	struct error why;
 
 	(void)state;
-	assert_int_equal(place_check(need, place, 1, &why), ST_NO_SPACE);
+	assert_int_equal(place_check(need, 1, &why), ST_NO_SPACE);
 	assert_non_null(strstr(why.text, "b: 18446744073709551615 bytes are needed"));
 }
 

@@ -22,7 +22,7 @@ static struct memory_blk *open_image(struct qcow2_image *q, unsigned cluster_bit
 	q->header.cluster_bits = cluster_bits;
 	q->header.refcount_order = order;
 	q->image.cluster_bytes = 1u << cluster_bits;
-	q->image.file = q->image.data = &m->blk;
+	q->file = q->image.data = &m->blk;
 	q->reftable = mem_alloc(n_reftable * sizeof *q->reftable);
 	q->n_reftable = n_reftable;
 	q->next_cluster = next;
@@ -34,7 +34,7 @@ static void close_image(struct qcow2_image *q)
 {
 	qcow2_cache_free(&q->refcount_cache);
 	mem_free(q->reftable);
-	blk_close(q->image.file);
+	blk_close(q->file);
 	assert_int_equal(sim_allocations(), 0);
 }
 

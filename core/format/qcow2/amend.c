@@ -190,7 +190,7 @@ static enum status change_features(struct qcow2_image *q, const struct goal *goa
 	changed.autoclear |= goal->raw ? QCOW2_AUTOCLEAR_RAW_DATA : 0;
 	if (changed.compatible == q->header.compatible && changed.autoclear == q->header.autoclear)
 		return ST_OK;
-	st = qcow2_header_write_features(q->image.file, &changed);
+	st = qcow2_header_write_features(q->file, &changed);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)
@@ -225,15 +225,14 @@ static enum status downgrade(struct qcow2_image *q, struct error *err)
 }
 
 enum status qcow2_plan_amend(struct image *image, const struct create_values *values,
-			     uint64_t ret[static CREATE_FILES_MAX], struct error *err)
+			     uint64_t ret[], struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	uint64_t refcounts = 0, zeros = 0, bytes;
 	struct goal goal;
 	enum status st = take_goal(q, values, &goal, err);
 
-	ret[0] = image->file->size;
-	ret[1] = 0;
+	ret[0] = q->file->size;
 	if (st == ST_OK && goal.has_size && goal.size == 0)
 		st = fail(err, ST_INVALID, "option size: nothing would be left of the disk");
 	if (st == ST_OK && goal.has_size)

@@ -76,7 +76,7 @@ enum status qcow2_bitmaps_read(struct qcow2_image *q, struct error *err)
 		return fail_no_memory(err);
 	while (image->n_bitmaps < place->n) {
 		struct bitmap *bitmap = &image->bitmaps[image->n_bitmaps];
-		enum status st = read_entry(image->file, &at, end, bitmap,
+		enum status st = read_entry(q->file, &at, end, bitmap,
 					    &q->bitmaps[image->n_bitmaps++], err);
 
 		if (st != ST_OK)
@@ -132,7 +132,7 @@ enum status qcow2_bitmap_check(const struct image *image, size_t index, struct e
 			    "its bitmap \"%s\" has extra data or flags that are not known here",
 			    bitmap->name);
 	if (inner->table_offset == 0 || inner->table_offset % cluster_bytes != 0 ||
-	    inner->table_offset >= image->file->size || inner->table_entries == 0 ||
+	    inner->table_offset >= q->file->size || inner->table_entries == 0 ||
 	    inner->table_entries > QCOW2_BITMAP_BYTES_MAX / cluster_bytes ||
 	    (!bitmap->in_use && inner->table_entries < needed))
 		return fail(err, ST_CORRUPT,
@@ -147,12 +147,12 @@ enum status qcow2_bitmap_entry(struct qcow2_image *q, size_t bitmap, uint64_t in
 	uint64_t cluster_bytes = q->image.cluster_bytes,
 		 at = q->bitmaps[bitmap].table_offset + index * 8, entry;
 	/* New clusters may be in memory only. */
-	uint64_t end = max_u64(q->image.file->size, q->next_cluster << q->header.cluster_bits);
+	uint64_t end = max_u64(q->file->size, q->next_cluster << q->header.cluster_bits);
 	uint8_t *table;
 	enum status st = ST_OK;
 
 	if (q->bitmap_cache.slot == NULL)
-		st = qcow2_cache_init(&q->bitmap_cache, q->image.file, cluster_bytes);
+		st = qcow2_cache_init(&q->bitmap_cache, q->file, cluster_bytes);
 	if (st == ST_OK)
 		st = qcow2_cache_get(&q->bitmap_cache, round_down(at, cluster_bytes), &table);
 	if (st != ST_OK)

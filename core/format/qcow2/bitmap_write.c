@@ -48,7 +48,7 @@ static enum status is_own(struct qcow2_image *q, uint64_t offset)
 static enum status make_room(struct qcow2_image *q)
 {
 	if (q->bitmap_cache.slot == NULL)
-		return qcow2_cache_init(&q->bitmap_cache, q->image.file, q->image.cluster_bytes);
+		return qcow2_cache_init(&q->bitmap_cache, q->file, q->image.cluster_bytes);
 	return qcow2_cache_is_full(&q->bitmap_cache) ? qcow2_commit(q) : ST_OK;
 }
 
@@ -127,7 +127,7 @@ static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t
 	 * lost with the power
 	 */
 	if (st == ST_OK)
-		st = blk_write(q->image.file, offset, *ret, q->image.cluster_bytes);
+		st = blk_write(q->file, offset, *ret, q->image.cluster_bytes);
 	if (st == ST_OK)
 		st = set_entry(q, q->bitmaps[bitmap].table_offset, index, offset);
 	if (st == ST_OK && (entry & QCOW2_BITMAP_TABLE_ONES) != 0)
@@ -224,7 +224,7 @@ enum status qcow2_bitmaps_write_directory(struct qcow2_image *q, struct qcow2_bi
 	st = qcow2_alloc(q, div_up(place.directory_bytes, q->image.cluster_bytes),
 			 &ret->directory_offset);
 	if (st == ST_OK)
-		st = blk_write(q->image.file, ret->directory_offset, directory,
+		st = blk_write(q->file, ret->directory_offset, directory,
 			       (size_t)place.directory_bytes);
 	mem_free(directory);
 	return st;
@@ -249,7 +249,7 @@ static enum status write_flags(struct qcow2_image *q, size_t i)
 	enum status st = is_own(q, q->bitmaps[i].flags_at);
 
 	if (st == ST_OK)
-		st = blk_write(q->image.file, q->bitmaps[i].flags_at, &field, sizeof field);
+		st = blk_write(q->file, q->bitmaps[i].flags_at, &field, sizeof field);
 	if (st == ST_OK)
 		q->bitmaps[i].flags = flags(q, i);
 	return st;

@@ -143,7 +143,7 @@ enum status qcow2_check(struct image *image, struct out *problems, struct check_
 {
 	struct qcow2_check c = {
 		.q = (const struct qcow2_image *)image,
-		.file = image->file,
+		.file = image->file[0].blk,
 		.problems = problems,
 		.err = err,
 	};

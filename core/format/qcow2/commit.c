@@ -64,10 +64,10 @@ enum status qcow2_changed(struct qcow2_image *q, enum status st)
 
 enum status qcow2_barrier(struct qcow2_image *q)
 {
-	if (q->not_durable == ST_OK && q->image.data != q->image.file)
+	if (q->not_durable == ST_OK && q->image.data != NULL && q->image.data != q->file)
 		q->not_durable = blk_flush(q->image.data);
 	if (q->not_durable == ST_OK)
-		q->not_durable = blk_flush(q->image.file);
+		q->not_durable = blk_flush(q->file);
 	return q->not_durable;
 }
 
@@ -91,7 +91,7 @@ enum status qcow2_write_table(struct qcow2_image *q, uint64_t offset, const uint
 
 		for (uint64_t j = 0; j < count; j++)
 			piece[j] = be64_of(table[first + i + j]);
-		st = blk_write(q->image.file, offset + (first + i) * 8, piece, (size_t)(count * 8));
+		st = blk_write(q->file, offset + (first + i) * 8, piece, (size_t)(count * 8));
 	}
 	return st;
 }
@@ -128,7 +128,7 @@ static enum status move_reftable(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st == ST_OK)
-		st = qcow2_header_write_reftable(q->image.file, offset, n_clusters);
+		st = qcow2_header_write_reftable(q->file, offset, n_clusters);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)
@@ -256,7 +256,7 @@ enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 	header.l1_offset = offset;
 	header.l1_entries = n;
 	if (st == ST_OK)
-		st = qcow2_header_write_disk(q->image.file, &header);
+		st = qcow2_header_write_disk(q->file, &header);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	mem_free(l1);
@@ -280,9 +280,9 @@ enum status qcow2_make_room(struct qcow2_image *q)
  */
 static enum status end_sector(struct qcow2_image *q)
 {
-	uint64_t size = q->image.file->size, end = round_up(size, 512);
+	uint64_t size = q->file->size, end = round_up(size, 512);
 
-	return size < end ? blk_resize(q->image.file, end, PREALLOC_OFF) : ST_OK;
+	return size < end ? blk_resize(q->file, end, PREALLOC_OFF) : ST_OK;
 }
 
 enum status qcow2_flush(struct qcow2_image *q)

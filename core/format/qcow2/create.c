@@ -309,7 +309,7 @@ static uint64_t file_bytes(const struct layout *layout)
 enum status qcow2_plan(const struct create_request *request, struct create_plan *ret,
 		       struct error *err)
 {
-	struct create_plan plan = { .n_files = 1 };
+	const char *data_file;
 	struct layout layout;
 	uint8_t *header;
 	size_t header_bytes;
@@ -320,17 +320,12 @@ enum status qcow2_plan(const struct create_request *request, struct create_plan 
 	if (st != ST_OK)
 		return st;
 	mem_free(header); /* it fits, that was the question */
-	plan.file[0].name = request->file_name;
-	plan.file[0].size = file_bytes(&layout);
-	plan.file[0].prealloc = layout.n_data > 0 ? layout.prealloc : PREALLOC_OFF;
-	if (layout.header.data_file != NULL) {
-		plan.file[1].name = layout.header.data_file;
-		plan.file[1].size = request->size;
-		plan.file[1].prealloc = layout.prealloc;
-		plan.n_files = 2;
-	}
-	*ret = plan;
-	return ST_OK;
+	data_file = layout.header.data_file;
+	st = create_plan_add(ret, request->file_name, file_bytes(&layout),
+			     layout.n_data > 0 ? layout.prealloc : PREALLOC_OFF, err);
+	if (st == ST_OK && data_file != NULL)
+		st = create_plan_add(ret, data_file, request->size, layout.prealloc, err);
+	return st;
 }
 
 /*
@@ -356,7 +351,7 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 	*ret = (struct image_measure){
 		.full_bytes = layout.n_total << layout.header.cluster_bits,
 		.data_bytes = layout.n_data << layout.header.cluster_bits,
-		.unit_bytes = all ? 0 : (uint32_t)qcow2_cluster_bytes(&layout.header),
+		.block_bytes = all ? 0 : (uint32_t)qcow2_cluster_bytes(&layout.header),
 	};
 	if (source != NULL && text_equal(source->format->name, "qcow2") &&
 	    layout.header.version >= 3) {
@@ -544,8 +539,8 @@ static enum status write_metadata(struct blk *file, const struct layout *layout,
 	return st;
 }
 
-enum status qcow2_create(const struct create_request *request, struct blk *const file[],
-			 struct error *err)
+enum status qcow2_write_files(const struct create_request *request, struct blk *const file[],
+			      struct error *err)
 {
 	struct layout layout;
 	uint8_t *header;

@@ -329,7 +329,7 @@ enum status qcow2_change_header(struct qcow2_image *q, const struct qcow2_header
 	uint8_t bitmaps[QCOW2_BITMAPS_EXTENSION_BYTES];
 	struct change change = {
 		.q = q,
-		.file = q->image.file,
+		.file = q->file,
 		.cluster_bytes = q->image.cluster_bytes,
 		.version = to->version,
 		.new_name = to->has_names,

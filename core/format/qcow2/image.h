@@ -7,6 +7,7 @@
 /* A qcow2 image that is open. */
 struct qcow2_image {
 	struct image image; /* first: a struct image * that comes in is a struct qcow2_image * */
+	struct blk *file;   /* image.file[0]: has all but what is in a data file */
 	struct qcow2_header header;
 	struct qcow2_bitmap {
 		uint64_t table_offset;
@@ -30,9 +31,12 @@ struct qcow2_image {
 	} * snapshots;                          /* beside image.snapshots */
 	uint64_t snapshots_bytes;               /* of the table */
 
-	/* From here on: after load. */
 	bool has_data_file;
-	uint64_t *l1; /* header.l1_entries */
+
+	/* From here on: after load. */
+	bool has_holes;       /* the file may have holes where clusters are: they read as zeros */
+	uint64_t slice_bytes; /* QEMU looks at no more than the rest of such a piece at once */
+	uint64_t *l1;         /* header.l1_entries */
 	struct qcow2_cache l2_cache;
 	struct codec *codec;
 	uint8_t *cluster;       /* one compressed cluster, decompressed; cluster_bytes */
@@ -72,6 +76,7 @@ struct qcow2_image {
 };
 
 enum {
+	QCOW2_FILES_MAX = 2,        /* the image, and a data file */
 	QCOW2_RELEASED_MAX = 65536, /* runs; a commit is due then */
 	/* clusters behind the end of the file that may claim to be in use */
 	QCOW2_SEARCH_MAX = 1 << 20,
@@ -166,8 +171,8 @@ enum status qcow2_expand_zeros(struct qcow2_image *, struct error *);
 
 /* ---- amend.c ---- */
 
-enum status qcow2_plan_amend(struct image *, const struct create_values *,
-			     uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_plan_amend(struct image *, const struct create_values *, uint64_t ret[],
+			     struct error *);
 enum status qcow2_amend(struct image *, const struct create_values *, struct error *);
 
 /* ---- walk.c ---- */
@@ -361,8 +366,11 @@ enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
 extern const struct blk_ops qcow2_write_ops;
 enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
 
-/* Makes part of the disk zeros; it is not noted in bitmaps. */
-enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len);
+/*
+ * Makes part of the disk zeros; it is not noted in bitmaps. `store`: where a hole shows zeros, too.
+ */
+enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len, bool store);
+enum status qcow2_store_zeros(struct image *, uint64_t offset, uint64_t len);
 
 /*
  * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of
@@ -375,13 +383,12 @@ enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end
 
 /* ---- resize.c ---- */
 
-enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc,
-			      uint64_t ret[static CREATE_FILES_MAX], struct error *);
+enum status qcow2_plan_resize(const struct image *, uint64_t size, enum prealloc, uint64_t ret[],
+			      struct error *);
 
 /* The same for an image that will have that version. */
 enum status qcow2_plan_resize_as(const struct image *, uint32_t version, uint64_t size,
-				 enum prealloc, uint64_t ret[static CREATE_FILES_MAX],
-				 struct error *);
+				 enum prealloc, uint64_t ret[], struct error *);
 enum status qcow2_resize(struct blk *, uint64_t size, enum prealloc);
 
 enum status qcow2_make_empty(struct image *);
@@ -437,6 +444,7 @@ enum status qcow2_repair(struct image *, enum repair, struct out *problems,
 
 enum status qcow2_read(struct blk *, uint64_t offset, void *buf, size_t len);
 enum status qcow2_extent(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
+uint64_t qcow2_step(const struct image *, uint64_t offset);
 enum status qcow2_load(struct image *, struct error *);
 void qcow2_unload(struct qcow2_image *);
 

@@ -37,8 +37,10 @@ static enum status qcow2_open(struct image *image, struct error *err)
 {
 	struct qcow2_image *q = qcow2_of(image);
 	struct qcow2_header *header = &q->header;
-	enum status st = qcow2_header_read(image->file, header, err);
+	enum status st;
 
+	q->file = image->file[0].blk;
+	st = qcow2_header_read(q->file, header, err);
 	if (st != ST_OK)
 		return st;
 	image->size = round_down(header->size, 512); /* QEMU counts whole sectors */
@@ -49,17 +51,18 @@ static enum status qcow2_open(struct image *image, struct error *err)
 	image->backing_format = header->backing_format;
 	header->backing_name = header->backing_format = NULL; /* the image's from here on */
 	q->has_data_file = (header->incompatible & QCOW2_INCOMPAT_DATA_FILE) != 0;
-	if (q->has_data_file && header->data_file != NULL) {
-		image->data_name = path_relative_to(image->name, header->data_file);
-		if (image->data_name == NULL)
-			return fail_no_memory(err);
+	if (q->has_data_file) {
+		image->file[0].data_bytes = 0;
+		if (header->data_file != NULL)
+			st = image_add_file(image, path_relative_to(image->name, header->data_file),
+					    0, UINT64_MAX, err);
 	}
-
-	st = qcow2_snapshots_read(q, err);
+	if (st == ST_OK)
+		st = qcow2_snapshots_read(q, err);
 	if (st == ST_OK)
 		st = qcow2_bitmaps_read(q, err);
 	if (st == ST_OK && header->crypt_method == QCOW2_CRYPT_LUKS)
-		st = qcow2_luks_read(image->file, header, &q->luks, err);
+		st = qcow2_luks_read(q->file, header, &q->luks, err);
 	return st;
 }
 
@@ -126,45 +129,49 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 	}
 }
 
-static const struct snapshot_ops snapshot_ops = {
-	.load = qcow2_snapshot_load,
-	.create = qcow2_snapshot_create,
-	.apply = qcow2_snapshot_apply,
-	.remove = qcow2_snapshot_remove,
-};
-
-static const struct bitmap_ops bitmap_ops = {
-	.check = qcow2_bitmap_check,
-	.run = qcow2_bitmap_run,
-	.mark = qcow2_bitmap_mark,
-	.add = qcow2_bitmap_add,
-	.remove = qcow2_bitmap_remove,
-	.clear = qcow2_bitmap_clear,
-	.set_automatic = qcow2_bitmap_set_automatic,
-};
-
 const struct image_format format_qcow2 = {
 	.name = "qcow2",
 	.summary = "QEMU's format: grows with its contents, backing files, snapshots",
-	.create_options = qcow2_create_options,
-	.backing = true,
 	.instance_bytes = sizeof(struct qcow2_image),
 	.probe = qcow2_probe,
 	.open = qcow2_open,
 	.close = qcow2_close,
 	.load = qcow2_load,
-	.plan_resize = qcow2_plan_resize,
-	.plan_amend = qcow2_plan_amend,
-	.amend = qcow2_amend,
-	.make_empty = qcow2_make_empty,
-	.set_backing = qcow2_set_backing,
-	.write_compressed = qcow2_write_compressed,
-	.snapshots = &snapshot_ops,
-	.bitmaps = &bitmap_ops,
 	.describe = qcow2_describe,
-	.check = qcow2_check,
-	.repair = qcow2_repair,
-	.plan = qcow2_plan,
-	.measure = qcow2_measure,
-	.create = qcow2_create,
+	.step = qcow2_step,
+	.create = {
+		.options = qcow2_create_options,
+		.backing = true,
+		.plan = qcow2_plan,
+		.measure = qcow2_measure,
+		.write_files = qcow2_write_files,
+	},
+	.check = {
+		.check = qcow2_check,
+		.repair = qcow2_repair,
+	},
+	.change = {
+		.plan_resize = qcow2_plan_resize,
+		.plan_amend = qcow2_plan_amend,
+		.amend = qcow2_amend,
+		.make_empty = qcow2_make_empty,
+		.set_backing = qcow2_set_backing,
+		.store_zeros = qcow2_store_zeros,
+		.write_compressed = qcow2_write_compressed,
+	},
+	.snapshots = {
+		.load = qcow2_snapshot_load,
+		.create = qcow2_snapshot_create,
+		.apply = qcow2_snapshot_apply,
+		.remove = qcow2_snapshot_remove,
+	},
+	.bitmaps = {
+		.check = qcow2_bitmap_check,
+		.run = qcow2_bitmap_run,
+		.mark = qcow2_bitmap_mark,
+		.add = qcow2_bitmap_add,
+		.remove = qcow2_bitmap_remove,
+		.clear = qcow2_bitmap_clear,
+		.set_automatic = qcow2_bitmap_set_automatic,
+	},
 };

@@ -276,4 +276,5 @@ extern const struct create_option qcow2_create_options[];
 enum status qcow2_plan(const struct create_request *, struct create_plan *ret, struct error *);
 enum status qcow2_measure(const struct create_request *, const struct image *source,
 			  struct image_measure *ret, struct error *);
-enum status qcow2_create(const struct create_request *, struct blk *const file[], struct error *);
+enum status qcow2_write_files(const struct create_request *, struct blk *const file[],
+			      struct error *);

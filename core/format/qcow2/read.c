@@ -20,9 +20,9 @@ static enum status unpack(struct qcow2_image *q, const struct qcow2_mapping *map
 	if (q->cluster_entry == mapping->offset)
 		return ST_OK;
 	q->cluster_entry = UINT64_MAX;
-	if (mapping->offset >= q->image.file->size)
+	if (mapping->offset >= q->file->size)
 		return ST_CORRUPT;
-	st = blk_read_padded(q->image.file, mapping->offset, q->packed, mapping->compressed_bytes);
+	st = blk_read_padded(q->file, mapping->offset, q->packed, mapping->compressed_bytes);
 	if (st == ST_OK)
 		st = codec_decompress(q->codec, q->packed, mapping->compressed_bytes, q->cluster,
 				      q->image.cluster_bytes);
@@ -72,6 +72,28 @@ enum status qcow2_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 	return st;
 }
 
+/* What lies in a hole of the file was never written. */
+static enum status look_below(const struct qcow2_image *q, struct extent *extent)
+{
+	struct blk *data = q->image.data;
+	struct extent below;
+	enum status st;
+
+	if (!q->has_holes || !extent->data || extent->compressed || !extent->has_offset)
+		return ST_OK;
+	if (extent->offset >= data->size) {
+		extent->zero = true; /* behind the end */
+		return ST_OK;
+	}
+	st = blk_extent(data, extent->offset, min_u64(extent->length, data->size - extent->offset),
+			&below);
+	if (st != ST_OK)
+		return st;
+	extent->length = below.length;
+	extent->zero = below.zero;
+	return ST_OK;
+}
+
 enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
 	struct qcow2_image *q = qcow2_of(blk);
@@ -90,10 +112,12 @@ enum status qcow2_extent(struct blk *blk, uint64_t offset, uint64_t len, struct 
 		.offset = mapping.offset,
 		.packed_bytes = mapping.compressed_bytes,
 	};
-	return ST_OK;
+	return look_below(q, ret);
 }
 
-static const struct blk_ops read_ops = { .read = qcow2_read, .extent = qcow2_extent };
+static const struct blk_ops read_ops = { .read = qcow2_read,
+					 .extent = qcow2_extent,
+					 .close = image_close_blk };
 
 /* ---- getting ready ---- */
 
@@ -110,7 +134,7 @@ static enum status load_l1(struct qcow2_image *q, struct error *err)
 	q->l1 = mem_alloc(bytes);
 	if (q->l1 == NULL)
 		return fail_no_memory(err);
-	st = blk_read_padded(q->image.file, q->header.l1_offset, q->l1, bytes);
+	st = blk_read_padded(q->file, q->header.l1_offset, q->l1, bytes);
 	if (st != ST_OK)
 		return fail(err, st, "reading the L1 table: %s", status_text(st));
 	for (uint32_t i = 0; i < q->header.l1_entries; i++)
@@ -118,34 +142,16 @@ static enum status load_l1(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
-static enum status open_data_file(struct qcow2_image *q, struct error *err)
-{
-	struct error why;
-	struct blk *data;
-	enum status st;
-
-	if (!q->has_data_file)
-		return ST_OK;
-	if (q->image.data_name == NULL)
-		return fail(err, ST_CORRUPT,
-			    "its data is in another file, but it does not say in which");
-	st = storage_reopen(q->image.storage, q->image.data_name, q->image.mode, &data, &why);
-	if (st != ST_OK)
-		return fail(err, st, "its data file: %s", why.text);
-	q->image.data = data;
-	return ST_OK;
-}
-
 /* Writing to a table behind the end of the file would first fill the volume up to there. */
 static enum status check_table_in_file(const struct qcow2_image *q, const char *what,
 				       uint64_t offset, struct error *err)
 {
-	if (offset <= round_up(q->image.file->size, q->image.cluster_bytes))
+	if (offset <= round_up(q->file->size, q->image.cluster_bytes))
 		return ST_OK;
 	return fail(err, ST_CORRUPT,
 		    "its %s is at 0x%jx, but the file ends at 0x%jx: it was cut short, and cannot "
 		    "be written to",
-		    what, offset, q->image.file->size);
+		    what, offset, q->file->size);
 }
 
 /* Whether the image may be written to: what would make its other contents wrong is refused. */
@@ -193,7 +199,7 @@ static enum status repair_dirty(struct qcow2_image *q, struct error *err)
 static enum status check_in_file(const struct qcow2_image *q, const char *what, uint64_t offset,
 				 uint64_t bytes, struct error *err)
 {
-	uint64_t end = q->image.file->size + q->image.cluster_bytes - 1;
+	uint64_t end = q->file->size + q->image.cluster_bytes - 1;
 
 	if (bytes == 0 || range_ok(offset, bytes, end))
 		return ST_OK;
@@ -214,15 +220,15 @@ enum status qcow2_load_refcounts(struct qcow2_image *q, struct error *err)
 	q->reftable = mem_alloc((size_t)bytes);
 	q->copy = mem_alloc(q->image.cluster_bytes);
 	if (q->reftable == NULL || q->copy == NULL ||
-	    qcow2_cache_init(&q->refcount_cache, q->image.file, q->image.cluster_bytes) != ST_OK)
+	    qcow2_cache_init(&q->refcount_cache, q->file, q->image.cluster_bytes) != ST_OK)
 		return fail_no_memory(err);
-	st = blk_read_padded(q->image.file, q->header.reftable_offset, q->reftable, (size_t)bytes);
+	st = blk_read_padded(q->file, q->header.reftable_offset, q->reftable, (size_t)bytes);
 	if (st != ST_OK)
 		return fail(err, st, "reading the refcount table: %s", status_text(st));
 	q->n_reftable = bytes / 8;
 	for (uint64_t i = 0; i < q->n_reftable; i++)
 		q->reftable[i] = bytes_from_be((const uint8_t *)&q->reftable[i], 8);
-	q->next_cluster = div_up(q->image.file->size, q->image.cluster_bytes);
+	q->next_cluster = div_up(q->file->size, q->image.cluster_bytes);
 	return ST_OK;
 }
 
@@ -253,7 +259,7 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
 	 */
 	if ((q->header.autoclear & ~(uint64_t)QCOW2_AUTOCLEAR_KNOWN) != 0) {
 		q->header.autoclear &= QCOW2_AUTOCLEAR_KNOWN;
-		st = qcow2_header_write_autoclear(q->image.file, q->header.autoclear);
+		st = qcow2_header_write_autoclear(q->file, q->header.autoclear);
 		if (st != ST_OK)
 			return fail(err, st, "clearing feature bits: %s", status_text(st));
 	}
@@ -264,17 +270,17 @@ static enum status load_for_writing(struct qcow2_image *q, struct error *err)
  * Whether it is worth asking the file for holes: if it occupies clearly less than its length, its
  * clusters were preallocated and not written. The bound is QEMU's, so that `map` says the same.
  */
-static enum status look_for_holes(struct image *image, struct error *err)
+static enum status look_for_holes(struct qcow2_image *q, struct error *err)
 {
-	uint64_t allocated, occupied;
-	enum status st = blk_allocated(image->file, &allocated);
+	uint64_t allocated, occupied, cluster_bytes = q->image.cluster_bytes;
+	enum status st = blk_allocated(q->file, &allocated);
 
 	if (st != ST_OK)
 		return fail(err, st, "asking how much space it takes: %s", status_text(st));
-	occupied = allocated / image->cluster_bytes;
+	occupied = allocated / cluster_bytes;
 	/* The last cluster counts, though the file may end in it. */
-	image->sparse = div_up(image->file->size, image->cluster_bytes) >=
-			max_u64(occupied + occupied / 9, occupied + 2);
+	q->has_holes = div_up(q->file->size, cluster_bytes) >=
+		       max_u64(occupied + occupied / 9, occupied + 2);
 	return ST_OK;
 }
 
@@ -292,6 +298,13 @@ static uint64_t slice_bytes(const struct image *image, const struct qcow2_header
 	return min_u64(part_bytes, image->cluster_bytes) / entry_bytes * image->cluster_bytes;
 }
 
+uint64_t qcow2_step(const struct image *image, uint64_t offset)
+{
+	uint64_t slice = ((const struct qcow2_image *)image)->slice_bytes;
+
+	return slice - offset % slice;
+}
+
 enum status qcow2_load(struct image *image, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
@@ -302,15 +315,16 @@ enum status qcow2_load(struct image *image, struct error *err)
 			    "it is encrypted (%s); efi-img cannot read encrypted images",
 			    q->header.crypt_method == QCOW2_CRYPT_LUKS ? "LUKS" : "AES");
 	image->blk.ops = image->mode == OPEN_WRITE ? &qcow2_write_ops : &read_ops;
-	image->slice_bytes = slice_bytes(image, &q->header);
+	q->slice_bytes = slice_bytes(image, &q->header);
 	q->cluster_entry = UINT64_MAX;
-	st = open_data_file(q, err);
-	if (st == ST_OK && image->mode == OPEN_WRITE)
-		st = check_writable(q, err);
+	if (q->has_data_file && image->n_files == 1)
+		return fail(err, ST_CORRUPT,
+			    "its data is in another file, but it does not say in which");
+	st = image->mode == OPEN_WRITE ? check_writable(q, err) : ST_OK;
 	if (st == ST_OK && image->mode == OPEN_WRITE)
 		st = repair_dirty(q, err);
 	if (st == ST_OK)
-		st = look_for_holes(image, err);
+		st = look_for_holes(q, err);
 	if (st == ST_OK)
 		st = load_l1(q, err);
 	if (st != ST_OK)
@@ -321,7 +335,7 @@ enum status qcow2_load(struct image *image, struct error *err)
 										  : CODEC_DEFLATE;
 	q->codec = codec_open(image->compression, CODEC_ONLY_DECOMPRESS);
 	if (q->cluster == NULL || q->packed == NULL || q->codec == NULL ||
-	    qcow2_cache_init(&q->l2_cache, image->file, image->cluster_bytes) != ST_OK)
+	    qcow2_cache_init(&q->l2_cache, q->file, image->cluster_bytes) != ST_OK)
 		return fail_no_memory(err);
 	return image->mode == OPEN_WRITE ? load_for_writing(q, err) : ST_OK;
 }

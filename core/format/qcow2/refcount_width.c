@@ -36,8 +36,7 @@ static uint64_t per_block(const struct qcow2_image *q, unsigned order)
 static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_t offset,
 				unsigned order, uint64_t *end, struct error *err)
 {
-	uint64_t limit = div_up(q->image.file->size, q->image.cluster_bytes) + QCOW2_SEARCH_MAX,
-		 refcount;
+	uint64_t limit = div_up(q->file->size, q->image.cluster_bytes) + QCOW2_SEARCH_MAX, refcount;
 	uint8_t *block;
 	enum status st = offset % q->image.cluster_bytes == 0
 				 ? qcow2_cache_get(&q->refcount_cache, offset, &block)
@@ -160,8 +159,8 @@ static enum status write_blocks(struct qcow2_image *q, const struct structure *s
 			qcow2_refcount_put(s->order, q->copy, j, refcount);
 		}
 		if (st == ST_OK)
-			st = blk_write(q->image.file, s->offset + (i << q->header.cluster_bits),
-				       q->copy, q->image.cluster_bytes);
+			st = blk_write(q->file, s->offset + (i << q->header.cluster_bits), q->copy,
+				       q->image.cluster_bytes);
 	}
 	return st;
 }
@@ -197,7 +196,7 @@ static enum status switch_structure(struct qcow2_image *q, const struct structur
 	changed.reftable_offset = s->offset + (s->n_blocks << changed.cluster_bits);
 	changed.reftable_clusters = (uint32_t)s->n_table;
 	changed.refcount_order = s->order;
-	st = qcow2_header_write_features(q->image.file, &changed);
+	st = qcow2_header_write_features(q->file, &changed);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)

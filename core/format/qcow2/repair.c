@@ -47,7 +47,7 @@ static struct qcow2_check begin_check(const struct mending *m, struct out *probl
 				      struct error *err)
 {
 	return (struct qcow2_check){
-		.q = m->q, .file = m->q->image.file, .problems = problems, .err = err
+		.q = m->q, .file = m->q->file, .problems = problems, .err = err
 	};
 }
 
@@ -431,7 +431,6 @@ static enum status check_mended(struct mending *m, struct out *problems)
 
 	if (st != ST_OK || m->what != REPAIR_ALL || !only_incomplete(&m->check))
 		return st;
-	m->q->image.data = m->check.file; /* images with a data file have no snapshots */
 	st = qcow2_load_refcounts(m->q, err);
 	if (st == ST_OK)
 		st = qcow2_snapshots_complete(m->q, err);

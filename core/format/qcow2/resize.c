@@ -30,7 +30,7 @@ static enum status write_size(struct qcow2_image *q, uint64_t size)
 	if (st == ST_OK)
 		st = qcow2_bitmaps_begin_resize(q);
 	if (st == ST_OK)
-		st = qcow2_header_write_disk(q->image.file, &header);
+		st = qcow2_header_write_disk(q->file, &header);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st == ST_OK)
@@ -72,8 +72,7 @@ static uint64_t new_clusters(const struct qcow2_image *q, uint64_t size, enum pr
 }
 
 enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, uint64_t size,
-				 enum prealloc prealloc, uint64_t ret[static CREATE_FILES_MAX],
-				 struct error *err)
+				 enum prealloc prealloc, uint64_t ret[], struct error *err)
 {
 	const struct qcow2_image *q = (const struct qcow2_image *)image;
 	uint64_t cluster_bytes = image->cluster_bytes, n, n_bitmaps;
@@ -95,8 +94,9 @@ enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, ui
 	st = qcow2_bitmaps_plan_resize(q, size, &n_bitmaps, err);
 	if (st != ST_OK)
 		return st;
-	ret[0] = image->file->size;
-	ret[1] = q->has_data_file ? size : 0;
+	ret[0] = q->file->size;
+	if (q->has_data_file)
+		ret[1] = size;
 	if (size <= image->size)
 		return ST_OK;
 	n = new_clusters(q, size, prealloc) + n_bitmaps;
@@ -104,12 +104,12 @@ enum status qcow2_plan_resize_as(const struct image *image, uint32_t version, ui
 	if (n > 0)
 		n += div_up(n << q->header.refcount_order, cluster_bytes * 8) + 2;
 	/* with the limit on the L1 table, no more than 2^63 + 2^62 */
-	ret[0] = round_up(image->file->size, cluster_bytes) + n * cluster_bytes;
+	ret[0] = round_up(q->file->size, cluster_bytes) + n * cluster_bytes;
 	return ST_OK;
 }
 
 enum status qcow2_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc,
-			      uint64_t ret[static CREATE_FILES_MAX], struct error *err)
+			      uint64_t ret[], struct error *err)
 {
 	return qcow2_plan_resize_as(image, ((const struct qcow2_image *)image)->header.version,
 				    size, prealloc, ret, err);
@@ -149,7 +149,7 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	 * Of what was there before the disk was once shrunk, of its last cluster, and of the
 	 * backing file nothing may show.
 	 */
-	st = qcow2_write_zeros(q, before, size - before);
+	st = qcow2_write_zeros(q, before, size - before, false);
 	if (st == ST_OK && maps_new(q, prealloc))
 		st = qcow2_preallocate(q, round_up(before, q->image.cluster_bytes), size, prealloc);
 	if (st == ST_OK)
@@ -180,7 +180,7 @@ static enum status shrink(struct qcow2_image *q, uint64_t size)
 
 enum status qcow2_trim(struct qcow2_image *q)
 {
-	struct blk *file = q->image.file;
+	struct blk *file = q->file;
 	uint64_t n, n_dropped, refcount = 0;
 	enum status st;
 
@@ -219,7 +219,7 @@ enum status qcow2_make_empty(struct image *image)
 enum status qcow2_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct qcow2_image *q = (struct qcow2_image *)blk;
-	uint64_t sizes[CREATE_FILES_MAX];
+	uint64_t sizes[QCOW2_FILES_MAX];
 	struct error why;
 	enum status st = q->failed;
 

@@ -71,8 +71,7 @@ enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 		enum status st;
 
 		inner->table_at = at - header->snapshots_offset;
-		st = read_entry(image->file, &at, &image->snapshots[image->n_snapshots++], inner,
-				err);
+		st = read_entry(q->file, &at, &image->snapshots[image->n_snapshots++], inner, err);
 		if (st != ST_OK)
 			return st;
 		inner->table_bytes = at - header->snapshots_offset - inner->table_at;
@@ -98,7 +97,7 @@ static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *
 	uint8_t *to = entries + *bytes;
 	struct qcow2_disk_snapshot_extra extra;
 	struct qcow2_disk_snapshot disk;
-	enum status st = blk_read_padded(q->image.file, old, &disk, sizeof disk);
+	enum status st = blk_read_padded(q->file, old, &disk, sizeof disk);
 	uint64_t extra_bytes = be32_get(disk.extra_bytes),
 		 kept = min_u64(extra_bytes, sizeof extra);
 	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) +
@@ -117,7 +116,7 @@ static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *
 	memcpy(to, &disk, sizeof disk);
 	memcpy(to + sizeof disk, &extra, sizeof extra);
 	/* What other programs know of, the id and the name stay as they are. */
-	return st == ST_OK ? blk_read_padded(q->image.file, old + sizeof disk + kept,
+	return st == ST_OK ? blk_read_padded(q->file, old + sizeof disk + kept,
 					     to + sizeof disk + sizeof extra, rest)
 			   : st;
 }
@@ -159,7 +158,7 @@ enum status qcow2_snapshot_l1(struct qcow2_image *q, size_t index, uint64_t **re
 	l1 = mem_alloc((size_t)n * 8);
 	if (l1 == NULL)
 		return fail_no_memory(err);
-	st = blk_read_padded(q->image.file, s->l1_offset, l1, (size_t)s->l1_entries * 8);
+	st = blk_read_padded(q->file, s->l1_offset, l1, (size_t)s->l1_entries * 8);
 	if (st != ST_OK) {
 		mem_free(l1);
 		return fail(err, st, "reading the L1 table of the snapshot: %s", status_text(st));

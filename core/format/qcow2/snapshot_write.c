@@ -106,9 +106,9 @@ static enum status copy_bytes(struct qcow2_image *q, uint64_t from, uint64_t to,
 	while (st == ST_OK && bytes > 0) {
 		size_t n = (size_t)min_u64(bytes, q->image.cluster_bytes);
 
-		st = blk_read_padded(q->image.file, from, q->copy, n);
+		st = blk_read_padded(q->file, from, q->copy, n);
 		if (st == ST_OK)
-			st = blk_write(q->image.file, to, q->copy, n);
+			st = blk_write(q->file, to, q->copy, n);
 		from += n;
 		to += n;
 		bytes -= n;
@@ -132,8 +132,8 @@ static enum status write_new_table(struct qcow2_image *q, struct new_table *t)
 	if (st == ST_OK)
 		st = copy_bytes(q, old + t->second_at, t->offset + t->first_bytes, t->second_bytes);
 	if (st == ST_OK)
-		st = blk_write(q->image.file, t->offset + t->first_bytes + t->second_bytes,
-			       t->entry, t->entry_bytes);
+		st = blk_write(q->file, t->offset + t->first_bytes + t->second_bytes, t->entry,
+			       t->entry_bytes);
 	return st;
 }
 
@@ -421,7 +421,7 @@ static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
 		changed.size = disk->bytes;
 	changed.l1_offset = disk->offset;
 	changed.l1_entries = disk->n;
-	st = qcow2_header_write_disk(q->image.file, &changed);
+	st = qcow2_header_write_disk(q->file, &changed);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)
@@ -593,7 +593,7 @@ static enum status replace_table(struct qcow2_image *q, struct new_table *table)
 		return st;
 	}
 	changed.snapshots_offset = table->offset;
-	st = qcow2_header_write_snapshots(q->image.file, &changed);
+	st = qcow2_header_write_snapshots(q->file, &changed);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)

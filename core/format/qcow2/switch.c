@@ -49,7 +49,7 @@ enum status qcow2_switch_begin(struct qcow2_image *q, struct qcow2_switch *s)
 	memcpy(s->old_reftable, q->reftable, reftable_bytes);
 	s->old_reftable_entries = q->n_reftable;
 	s->old_next_cluster = q->next_cluster;
-	s->old_file_bytes = q->image.file->size;
+	s->old_file_bytes = q->file->size;
 	s->begun = true;
 	q->frozen = s->old_reftable;
 	q->n_frozen = q->n_reftable;
@@ -205,7 +205,7 @@ enum status qcow2_switch_commit(struct qcow2_image *q, struct qcow2_switch *s,
 	if (st != ST_OK)
 		return st;
 	s->decided = true;
-	st = qcow2_header_write_tables(q->image.file, &changed);
+	st = qcow2_header_write_tables(q->file, &changed);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK)
@@ -247,7 +247,7 @@ enum status qcow2_switch_release(struct qcow2_image *q, const struct qcow2_switc
 /* Makes everything in memory what it was. */
 static void undo(struct qcow2_image *q, struct qcow2_switch *s)
 {
-	struct blk *file = q->image.file;
+	struct blk *file = q->file;
 	uint64_t end = s->old_next_cluster << q->header.cluster_bits;
 
 	mem_free(q->reftable);

@@ -36,7 +36,7 @@ static enum status visit_entry(struct qcow2_walk *w, uint64_t entry)
 	} else if (offset == 0) {
 		return ST_OK;
 	}
-	return offset < w->q->image.file->size ? qcow2_walk_bytes(w, offset, bytes) : ST_CORRUPT;
+	return offset < w->q->file->size ? qcow2_walk_bytes(w, offset, bytes) : ST_CORRUPT;
 }
 
 static enum status visit_table(struct qcow2_walk *w, uint64_t l1_entry)
@@ -46,7 +46,7 @@ static enum status visit_table(struct qcow2_walk *w, uint64_t l1_entry)
 	enum status st;
 
 	if ((l1_entry & QCOW2_L1_RESERVED) != 0 || offset % w->q->image.cluster_bytes != 0 ||
-	    offset >= w->q->image.file->size)
+	    offset >= w->q->file->size)
 		return ST_CORRUPT;
 	if (w->can_stop && platform_cancelled())
 		return ST_CANCELLED;

@@ -390,19 +390,19 @@ static enum status zero_part(struct qcow2_image *q, uint64_t offset, uint64_t le
 
 /*
  * Whether a mapping reads as zeros without anything being changed; so do holes behind the end of
- * the backing file.
+ * the backing file, unless zeros are to be stored.
  */
 static bool is_zero(const struct qcow2_image *q, uint64_t offset,
-		    const struct qcow2_mapping *mapping)
+		    const struct qcow2_mapping *mapping, bool store)
 {
 	const struct image *backing = q->image.backing;
 
 	return mapping->kind == QCOW2_MAP_ZERO ||
-	       (mapping->kind == QCOW2_MAP_HOLE && !q->image.stores_zeros &&
+	       (mapping->kind == QCOW2_MAP_HOLE && !store &&
 		(backing == NULL || offset >= backing->blk.size));
 }
 
-enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t len)
+enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t len, bool store)
 {
 	uint64_t cluster_bytes = q->image.cluster_bytes;
 	enum status st = ST_OK;
@@ -418,10 +418,9 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 			st = qcow2_map(q, offset, len, &mapping);
 		if (st != ST_OK)
 			return st;
-		if (is_zero(q, offset, &mapping))
+		if (is_zero(q, offset, &mapping, store))
 			done = mapping.length;
-		else if (whole && (q->header.version >= 3 ||
-				   (q->image.backing == NULL && !q->image.stores_zeros)))
+		else if (whole && (q->header.version >= 3 || (q->image.backing == NULL && !store)))
 			st = zero_cluster(q, offset);
 		else
 			st = zero_part(q, offset, done);
@@ -431,16 +430,25 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 	return st;
 }
 
-static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
+static enum status zero_range(struct qcow2_image *q, uint64_t offset, uint64_t len, bool store)
 {
-	struct qcow2_image *q = qcow2_of(blk);
 	enum status st = q->failed;
 
 	if (st == ST_OK)
 		st = qcow2_bitmaps_note(q, offset, len);
 	if (st == ST_OK)
-		st = qcow2_write_zeros(q, offset, len);
+		st = qcow2_write_zeros(q, offset, len, store);
 	return qcow2_changed(q, st);
+}
+
+static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	return zero_range(qcow2_of(blk), offset, len, false);
+}
+
+enum status qcow2_store_zeros(struct image *image, uint64_t offset, uint64_t len)
+{
+	return zero_range((struct qcow2_image *)image, offset, len, true);
 }
 
 /* ---- clusters that are given up, or reserved ---- */
@@ -519,8 +527,8 @@ static enum status reserve_run(struct qcow2_image *q, uint64_t guest, uint64_t n
 
 	if (!q->has_data_file) {
 		st = qcow2_alloc(q, n, &host);
-		if (st == ST_OK && host + n * cluster_bytes > q->image.file->size)
-			st = blk_resize(q->image.file, host + n * cluster_bytes, prealloc);
+		if (st == ST_OK && host + n * cluster_bytes > q->file->size)
+			st = blk_resize(q->file, host + n * cluster_bytes, prealloc);
 	}
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
 		struct slot slot;
@@ -614,7 +622,7 @@ static enum status write_compressed(struct qcow2_image *q, uint64_t guest, const
 	if (st == ST_OK && offset + n > UINT64_C(1) << offset_bits)
 		st = ST_TOO_LARGE;
 	if (st == ST_OK)
-		st = blk_write(image->file, offset, packed, n);
+		st = blk_write(q->file, offset, packed, n);
 	if (st == ST_OK)
 		st = find_slot(q, guest, &slot);
 	if (st == ST_OK)
@@ -650,4 +658,5 @@ const struct blk_ops qcow2_write_ops = {
 	.extent = qcow2_extent,
 	.flush = qcow2_flush_disk,
 	.resize = qcow2_resize,
+	.close = image_close_blk,
 };

@@ -37,7 +37,7 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 			   uint64_t n, bool of_disk)
 {
 	/* an L1 table has each L2 table once */
-	uint64_t left = q->image.file->size >> q->header.cluster_bits;
+	uint64_t left = q->file->size >> q->header.cluster_bits;
 	enum status st = ST_OK;
 
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
@@ -46,7 +46,7 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 		if (t.offset == 0)
 			continue;
 		if (left == 0 || (l1[i] & QCOW2_L1_RESERVED) != 0 ||
-		    t.offset % q->image.cluster_bytes != 0 || t.offset >= q->image.file->size)
+		    t.offset % q->image.cluster_bytes != 0 || t.offset >= q->file->size)
 			return ST_CORRUPT;
 		left--;
 		st = platform_cancelled()
@@ -130,9 +130,8 @@ static enum status replace(struct qcow2_image *q, const struct table *t, uint64_
 			   uint64_t *ret, uint64_t *ret_left)
 {
 	uint64_t old = entry & QCOW2_ENTRY_OFFSET, offset = old, users = 0;
-	enum status st = old % q->image.cluster_bytes == 0 && old < q->image.file->size
-				 ? ST_OK
-				 : ST_CORRUPT;
+	enum status st = old % q->image.cluster_bytes == 0 && old < q->file->size ? ST_OK
+										  : ST_CORRUPT;
 
 	*ret = entry & ~QCOW2_L2_ZERO;
 	*ret_left = 0;
@@ -145,9 +144,8 @@ static enum status replace(struct qcow2_image *q, const struct table *t, uint64_
 		*ret = offset != 0 && t->of_disk && t->users == 1 ? offset | QCOW2_COPIED : offset;
 		*ret_left = old;
 	}
-	return st == ST_OK && offset != 0
-		       ? blk_write_zeros(q->image.file, offset, q->image.cluster_bytes)
-		       : st;
+	return st == ST_OK && offset != 0 ? blk_write_zeros(q->file, offset, q->image.cluster_bytes)
+					  : st;
 }
 
 static enum status expand_table(struct qcow2_image *q, const struct table *t,

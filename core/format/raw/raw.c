@@ -35,47 +35,52 @@ static int raw_probe(const struct image_probe *probe)
 
 static enum status raw_open(struct image *image, struct error *err)
 {
-	if (image->file->size > SIZE_LIMIT - 511)
+	if (image->file[0].blk->size > SIZE_LIMIT - 511)
 		return fail(err, ST_TOO_LARGE, "%ju bytes are more than a disk can have",
-			    image->file->size);
-	image->size = round_up(image->file->size, 512);
+			    image->file[0].blk->size);
+	image->size = round_up(image->file[0].blk->size, 512);
 	return ST_OK;
+}
+
+static struct blk *file_of(struct blk *blk)
+{
+	return ((struct image *)blk)->file[0].blk;
 }
 
 static enum status raw_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
-	return blk_read_padded(((struct image *)blk)->file, offset, buf, len);
+	return blk_read_padded(file_of(blk), offset, buf, len);
 }
 
 /* The disk is as long as its file, in whole sectors. */
 static void take_size(struct image *image)
 {
-	image->size = image->blk.size = round_up(image->file->size, 512);
+	image->size = image->blk.size = round_up(image->file[0].blk->size, 512);
 }
 
 static enum status raw_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct image *image = (struct image *)blk;
-	enum status st = blk_write(image->file, offset, buf, len);
+	enum status st = blk_write(image->file[0].blk, offset, buf, len);
 
-	if (image->file->size > blk->size)
+	if (image->file[0].blk->size > blk->size)
 		take_size(image);
 	return st;
 }
 
 static enum status raw_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
-	return blk_write_zeros(((struct image *)blk)->file, offset, len);
+	return blk_write_zeros(file_of(blk), offset, len);
 }
 
 static enum status raw_flush(struct blk *blk)
 {
-	return blk_flush(((struct image *)blk)->file);
+	return blk_flush(file_of(blk));
 }
 
 static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
-	struct blk *file = ((struct image *)blk)->file;
+	struct blk *file = file_of(blk);
 
 	if (offset < file->size)
 		return blk_extent(file, offset, min_u64(len, file->size - offset), ret);
@@ -88,18 +93,18 @@ static enum status raw_extent(struct blk *blk, uint64_t offset, uint64_t len, st
 static enum status raw_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct image *image = (struct image *)blk;
-	uint64_t before = image->file->size;
-	enum status st = blk_resize(image->file, size, prealloc);
+	uint64_t before = image->file[0].blk->size;
+	enum status st = blk_resize(image->file[0].blk, size, prealloc);
 
-	if (st != ST_OK && image->file->size > before)
+	if (st != ST_OK && image->file[0].blk->size > before)
 		/* has failed already; zeros that stay do no harm */
-		(void)blk_resize(image->file, before, PREALLOC_OFF);
+		(void)blk_resize(image->file[0].blk, before, PREALLOC_OFF);
 	take_size(image);
 	return st;
 }
 
 static enum status raw_plan_resize(const struct image *image, uint64_t size, enum prealloc prealloc,
-				   uint64_t ret[static CREATE_FILES_MAX], struct error *err)
+				   uint64_t ret[], struct error *err)
 {
 	(void)image;
 	if (prealloc == PREALLOC_METADATA)
@@ -111,7 +116,9 @@ static enum status raw_plan_resize(const struct image *image, uint64_t size, enu
 
 static enum status raw_load(struct image *image, struct error *err)
 {
-	static const struct blk_ops read_ops = { .read = raw_read, .extent = raw_extent };
+	static const struct blk_ops read_ops = { .read = raw_read,
+						 .extent = raw_extent,
+						 .close = image_close_blk };
 	static const struct blk_ops write_ops = {
 		.read = raw_read,
 		.write = raw_write,
@@ -119,29 +126,25 @@ static enum status raw_load(struct image *image, struct error *err)
 		.extent = raw_extent,
 		.flush = raw_flush,
 		.resize = raw_resize,
+		.close = image_close_blk,
 	};
 
 	(void)err;
 	image->blk.ops = image->mode == OPEN_WRITE ? &write_ops : &read_ops;
-	image->blk.zero_bytes = image->file->zero_bytes;
-	image->sparse = true;
+	image->blk.zero_bytes = image->file[0].blk->zero_bytes;
 	return ST_OK;
+}
+
+static enum prealloc prealloc_option(const struct create_request *request)
+{
+	return (enum prealloc)create_value(request->options, "preallocation")->number;
 }
 
 static enum status raw_plan(const struct create_request *request, struct create_plan *ret,
 			    struct error *err)
 {
-	(void)err;
-	*ret = (struct create_plan){
-		.file[0] = {
-			.name = request->file_name,
-			.size = request->size,
-			.prealloc = (enum prealloc)create_value(request->options, "preallocation")
-					    ->number,
-		},
-		.n_files = 1,
-	};
-	return ST_OK;
+	return create_plan_add(ret, request->file_name, request->size, prealloc_option(request),
+			       err);
 }
 
 static enum status raw_measure(const struct create_request *request, const struct image *source,
@@ -153,15 +156,14 @@ static enum status raw_measure(const struct create_request *request, const struc
 	return ST_OK;
 }
 
-static enum status raw_create(const struct create_request *request, struct blk *const file[],
-			      struct error *err)
+static enum status raw_write_files(const struct create_request *request, struct blk *const file[],
+				   struct error *err)
 {
-	struct create_plan plan;
-	enum status st = raw_plan(request, &plan, err);
+	enum status st;
 
-	if (st != ST_OK || request->filled)
-		return st;
-	st = blk_resize(file[0], plan.file[0].size, plan.file[0].prealloc);
+	if (request->filled)
+		return ST_OK;
+	st = blk_resize(file[0], request->size, prealloc_option(request));
 	return st == ST_OK ? ST_OK
 			   : fail(err, st, "writing %ju bytes of zeros: %s", request->size,
 				  status_text(st));
@@ -170,14 +172,16 @@ static enum status raw_create(const struct create_request *request, struct blk *
 const struct image_format format_raw = {
 	.name = "raw",
 	.summary = "the bytes of the disk and nothing else",
-	.create_options = options,
 	.flat = true,
 	.instance_bytes = sizeof(struct image),
 	.probe = raw_probe,
 	.open = raw_open,
 	.load = raw_load,
-	.plan_resize = raw_plan_resize,
-	.plan = raw_plan,
-	.measure = raw_measure,
-	.create = raw_create,
+	.create = {
+		.options = options,
+		.plan = raw_plan,
+		.measure = raw_measure,
+		.write_files = raw_write_files,
+	},
+	.change.plan_resize = raw_plan_resize,
 };
