@@ -5,6 +5,7 @@
 #include "base/out.h"
 #include "cancel.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "console.h"
 #include "file_names.h"
 #include "firmware.h"
@@ -23,13 +24,13 @@ static int run(const struct console *console, const char *name)
 	/* options are reordered, texts never written to */
 	char *words[] = { (char *)(uintptr_t)name, NULL };
 
-	return command_run(console, 1, words);
+	return cli_run(console, 1, words);
 }
 
 static int run_from_shell(const struct console *console, const struct words *words)
 {
 	if (words->n > 0)
-		return command_run(console, (int)words->n, words->word);
+		return cli_run(console, (int)words->n, words->word);
 	/* whatever it returns: nothing was done, and that is an error for a script */
 	(void)run(console, "help");
 	return EXIT_ERROR;
@@ -38,7 +39,7 @@ static int run_from_shell(const struct console *console, const struct words *wor
 /* The boot manager clears the screen as soon as we return, so it stays for a while. */
 static int run_from_boot_manager(const struct console *console, const struct words *words)
 {
-	int code = command_run(console, (int)words->n, words->word);
+	int code = cli_run(console, (int)words->n, words->word);
 
 	if (console_wait_for_key("\nPress a key to stay on this screen.\n", STAY_SECONDS))
 		/* without a keyboard there is no waiting */
@@ -125,7 +126,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	console = (struct console){
 		.out = console_out(),
 		.err = console_err(),
-		.events = serial_out(),
+		.json = serial_out(),
 		.plain = !console_has_screen(),
 		.page = console_page,
 	};

@@ -13,6 +13,7 @@
 
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 
 static const char about[] = "disks and disk images, before any operating system";
 
@@ -60,7 +61,7 @@ static void print_help(const char *about_what, void (*line)(const char *))
 	struct console console = { .out = &lines.out, .err = &lines.out };
 	char *words[] = { (char *)"help", (char *)(uintptr_t)about_what };
 
-	if (command_run(&console, about_what != NULL ? 2 : 1, words) != EXIT_OK)
+	if (cli_run(&console, about_what != NULL ? 2 : 1, words) != EXIT_OK)
 		wrong("there is no help", about_what);
 }
 

@@ -124,9 +124,10 @@ static void print_options(const struct arguments *arguments, struct out *out)
 }
 
 /* Sets job->journal where there can be one; the caller closes it. */
-static enum status begin_journal(const struct console *console, const struct arguments *arguments,
+static enum status begin_journal(struct convert_records *records, const struct console *console,
+				 const struct arguments *arguments,
 				 const struct image_format *format, uint64_t size,
-				 struct convert_job *job, struct journal **ret, struct error *err)
+				 struct convert_job *job, struct error *err)
 {
 	static const char too_long[] =
 		"the options that decide what is written are longer than a journal holds";
@@ -152,10 +153,10 @@ static enum status begin_journal(const struct console *console, const struct arg
 	if (text.out.failed && resume)
 		return fail(err, ST_INVALID, "option --resume: %s", too_long);
 	st = journal_open(console->storage, &facts, name[to_disk], name[!to_disk], resume,
-			  console->err, ret, err);
+			  &records->warnings.warnings, &records->journal, err);
 	if (st == ST_OK && text.out.failed)
-		journal_give_up(*ret, ST_TOO_LARGE, too_long);
-	job->journal = *ret;
+		journal_give_up(records->journal, ST_TOO_LARGE, too_long);
+	job->journal = records->journal;
 	return st;
 }
 
@@ -167,8 +168,9 @@ enum status convert_records_begin(struct convert_records *records, const struct 
 	enum status st = begin_map(console->storage, arguments, format, size, &records->map, job,
 				   err);
 
+	console_warnings_init(&records->warnings, console);
 	if (st == ST_OK)
-		st = begin_journal(console, arguments, format, size, job, &records->journal, err);
+		st = begin_journal(records, console, arguments, format, size, job, err);
 	if (job->salvage != NULL)
 		job->salvage->map = job->map;
 	if (st == ST_OK)

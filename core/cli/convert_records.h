@@ -15,6 +15,7 @@ struct convert_records {
 	struct rescue_map map;
 	struct manifest manifest;
 	struct journal *journal;
+	struct console_warnings warnings; /* of the journal */
 };
 
 /*

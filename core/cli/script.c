@@ -6,6 +6,7 @@
 #include "base/utf.h"
 #include "blk/blk.h"
 #include "cli/session.h"
+#include "cli/dispatch.h"
 #include "platform/person.h"
 
 static const char head[] = "#efi-img job ", version[] = "1";
@@ -116,7 +117,7 @@ static enum status take_words(struct job *job, struct words *words, unsigned num
 	drop_own_name(words);
 	if (text_equal(words->word[0], "run"))
 		return fail(err, ST_INVALID, "a job cannot run another one");
-	st = command_examine((int)words->n, words->word, err);
+	st = cli_examine((int)words->n, words->word, err);
 	if (st != ST_OK)
 		return st;
 	job->line[job->n++] = (struct job_line){ .number = number, .words = *words };

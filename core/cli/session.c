@@ -9,7 +9,8 @@
 #include "blk/blk.h"
 #include "cli/list.h"
 #include "cli/out_line.h"
-#include "cli/out_plain.h"
+#include "cli/progress_option.h"
+#include "cli/dispatch.h"
 #include "disk/selector.h"
 #include "platform/clock.h"
 #include "platform/machine.h"
@@ -17,22 +18,14 @@
 
 enum { SCHEMA = 1, EVENT_MAX = 1 << 20, SECOND = 1000000000 };
 
-static const char own[] = "efi-img: ";
-
-/*
- * What a command prints to goes to the console and to the log; of errors, the last one is
- * remembered.
- */
+/* Passes what a command prints on to the console and to the log. */
 struct tee {
 	struct out out;
-	struct out *screen;
-	struct out_plain log;
-	size_t n; /* in `line` */
-	char line[sizeof own + sizeof(struct error)];
-	char last[sizeof(struct error)];
+	struct out *screen, *log;
 };
 
 struct session {
+	struct events events;   /* of the command; first: a struct events * that comes in is this */
 	struct storage storage; /* has the log */
 	struct log log;
 	/* as it was at the beginning; its disks are open, and count what is written to them */
@@ -45,6 +38,9 @@ struct session {
 	struct out_line line;
 	struct tree tree;
 	struct tee out, err;
+	struct error last;              /* of this command: its last error or warning */
+	struct progress_steps steps;    /* of this command, in the log */
+	struct console_progress screen; /* and on the console */
 };
 
 /* ---- The log ---- */
@@ -115,7 +111,7 @@ struct tree *session_event(struct session *session, const char *event)
 void session_event_end(struct session *session, const struct console *console)
 {
 	struct out_memory *event = &session->event;
-	struct out *const to[] = { &session->log.events.out, console->events };
+	struct out *const to[] = { &session->log.events.out, console->json };
 
 	tree_end(&session->tree);
 	out_text(&event->out, "\n");
@@ -124,35 +120,55 @@ void session_event_end(struct session *session, const struct console *console)
 			to[i]->write(to[i], event->text, event->n);
 }
 
-static void step(void *user, unsigned percent, const char *phase)
+static void send_step(struct session *session, unsigned percent, const char *phase)
 {
-	struct session *session = user;
 	struct tree *tree = session_event(session, "progress");
 
 	tree_number(tree, "number", session->number);
 	tree_number(tree, "percent", percent);
-	tree_text(tree, "phase", phase);
+	tree_text(tree, "phase", phase != NULL ? phase : "");
 	session_event_end(session, session->console);
 }
 
-/* ---- What is printed ---- */
-
-/* The last line that begins with our name. */
-static void look_for_error(struct tee *tee, const char *bytes, size_t n)
+/* Each tenth of the way to the log, as text and as JSON; all of it to the console. */
+static void take_progress(struct events *events, bool in_out, const struct progress_event *event)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (bytes[i] != '\n') {
-			if (tee->n < sizeof tee->line - 1)
-				tee->line[tee->n++] = bytes[i];
-			continue;
-		}
-		tee->line[tee->n] = '\0';
-		if (text_starts_with(tee->line, own))
-			memcpy(tee->last, tee->line + sizeof own - 1,
-			       tee->n - (sizeof own - 1) + 1);
-		tee->n = 0;
+	struct session *session = (struct session *)events;
+	unsigned percent;
+
+	console_progress_show(&session->screen, in_out, event);
+	while (progress_step_due(&session->steps, event, &percent)) {
+		progress_print_step(&session->log.text.out, percent, event->phase);
+		send_step(session, percent, event->phase);
 	}
 }
+
+/* The plan that the command is about to run, or why it refuses to. */
+static void take_plan(struct events *events, const struct plan *plan)
+{
+	struct session *session = (struct session *)events;
+	struct tree *tree;
+
+	plan->print(plan, false, &session->log.text.out);
+	tree = session_event(session, "plan");
+	tree_number(tree, "number", session->number);
+	tree_value(tree, "plan");
+	plan->print(plan, true, tree->out);
+	session_event_end(session, session->console);
+}
+
+/* Keeps the first line of it: further lines list what could be chosen instead. */
+static void take_message(struct events *events, const char *text)
+{
+	struct session *session = (struct session *)events;
+	const char *end = text_find(text, '\n');
+	struct out_buffer last;
+
+	out_buffer_init(&last, session->last.text, sizeof session->last.text);
+	last.out.write(&last.out, text, end != NULL ? (size_t)(end - text) : text_length(text));
+}
+
+/* ---- What is printed ---- */
 
 static void take(struct out *out, const char *bytes, size_t n)
 {
@@ -160,19 +176,14 @@ static void take(struct out *out, const char *bytes, size_t n)
 
 	tee->screen->write(tee->screen, bytes, n);
 	out->failed = tee->screen->failed;
-	tee->log.out.write(&tee->log.out, bytes, n);
-	look_for_error(tee, bytes, n);
+	tee->log->write(tee->log, bytes, n);
 }
 
 static void tee_begin(struct tee *tee, struct session *session, struct out *screen)
 {
 	tee->out = (struct out){ .write = take };
 	tee->screen = screen;
-	out_plain_init(&tee->log, &session->log.text.out);
-	tee->log.step = step;
-	tee->log.user = session;
-	tee->n = 0;
-	tee->last[0] = '\0';
+	tee->log = &session->log.text.out;
 }
 
 /* ---- A command ---- */
@@ -189,59 +200,6 @@ static void say_line(struct tree *tree, int argc, char **argv)
 	for (int i = 0; i < argc; i++)
 		tree_text(tree, NULL, argv[i]);
 	tree_end(tree);
-}
-
-/* Whether it is a command that --dry-run can be asked about. */
-static bool has_plan(int argc, char **argv)
-{
-	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
-	bool plan = false;
-
-	for (const struct option *o = command != NULL ? command->options : NULL;
-	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
-		plan = plan || (o->name != NULL && text_equal(o->name, "dry-run"));
-	for (int i = 1; i < argc; i++)
-		plan = plan && !text_starts_with(argv[i], "--dry") &&
-		       !text_starts_with(argv[i], "--help");
-	return plan;
-}
-
-/*
- * Runs it with --dry-run. A plan that is refused is one, too; other failures print nothing there.
- */
-static void dry_run(struct session *session, struct out *out, const char *style, int argc,
-		    char **argv)
-{
-	struct out_memory errors;
-	struct console console = { .out = out, .err = &errors.out, .storage = &session->storage };
-	char **words = mem_alloc(((size_t)argc + 2) * sizeof *words);
-
-	if (words == NULL)
-		return;
-	out_memory_init(&errors, 0); /* what is wrong, the command itself says */
-	words[0] = argv[0];
-	words[1] = (char *)(uintptr_t) "--dry-run";
-	words[2] = (char *)(uintptr_t)style;
-	memcpy(words + 3, argv + 1, ((size_t)argc - 1) * sizeof *words);
-	(void)command_run(&console, argc + 2, words);
-	mem_free(words);
-}
-
-static void plan(struct session *session, const struct console *console, int argc, char **argv)
-{
-	struct tree *tree;
-	size_t n;
-
-	if (!has_plan(argc, argv))
-		return;
-	dry_run(session, &session->log.text.out, "--output=human", argc, argv);
-	tree = session_event(session, "plan");
-	tree_number(tree, "number", session->number);
-	tree_value(tree, "plan");
-	n = session->event.n;
-	dry_run(session, tree->out, "--output=json", argc, argv);
-	if (session->event.n > n)
-		session_event_end(session, console);
 }
 
 static uint64_t writes_to(const struct inventory_disk *disk)
@@ -287,7 +245,7 @@ static void say_result(struct session *session, const struct console *console, i
 	tree_text(tree, "command", name);
 	tree_number(tree, "exit", (uint64_t)code);
 	if (code != EXIT_OK)
-		tree_text(tree, "message", session->err.last);
+		tree_text(tree, "message", session->last.text);
 	else
 		tree_null(tree, "message");
 	out_printf(out, "---- exit code %d", code);
@@ -314,6 +272,7 @@ int session_run(struct session *session, const struct console *console, int argc
 	both.out = &session->out.out;
 	both.err = &session->err.out;
 	both.storage = &session->storage;
+	both.events = &session->events;
 	session->number++;
 	session->console = console;
 	tree = session_event(session, "start");
@@ -324,17 +283,17 @@ int session_run(struct session *session, const struct console *console, int argc
 	out_printf(out, "---- %u: ", session->number);
 	words_print(argv, (size_t)argc, out);
 	out_text(out, "\n");
-	plan(session, console, argc, argv);
 	write_log(session, console);
 	for (size_t i = 0; i < session->inventory->n; i++)
 		session->writes[i] = writes_to(&session->inventory->disk[i]);
 	tee_begin(&session->out, session, console->out);
 	tee_begin(&session->err, session, console->err);
 	begin = platform_nanoseconds();
-	code = (console->plain ? command_run_plain : command_run)(&both, argc, argv);
+	session->last.text[0] = '\0';
+	session->steps = (struct progress_steps){ 0 };
+	console_progress_init(&session->screen, console, false);
+	code = cli_run(&both, argc, argv);
 	begin = platform_nanoseconds() - begin;
-	out_plain_end(&session->out.log);
-	out_plain_end(&session->err.log);
 	say_result(session, console, code, begin, name);
 	write_log(session, console);
 	return code;
@@ -377,6 +336,9 @@ enum status session_open(const struct console *console, struct session **ret, st
 	if (session == NULL)
 		return fail_no_memory(err);
 	session->plain = console->plain;
+	session->events = (struct events){ .plan = take_plan,
+					   .progress = take_progress,
+					   .message = take_message };
 	out_memory_init(&session->event, EVENT_MAX);
 	st = storage_begin(&session->storage, console->storage, &why);
 	if (log_open(&session->log, &session->storage, session->plain, &why) != ST_OK)

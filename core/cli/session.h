@@ -20,7 +20,7 @@ enum status session_open(const struct console *, struct session **ret, struct er
 void session_close(struct session *); /* NULL is allowed */
 
 /*
- * command_run(), with all that is printed in the log, too. The log is written before the command
+ * cli_run(), with all that is printed in the log, too. The log is written before the command
  * and after it, not meanwhile.
  */
 int session_run(struct session *, const struct console *, int argc, char **argv);

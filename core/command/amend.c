@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
+#include "cli/progress_option.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "edit/amend.h"
 #include "record/finished.h"
 
@@ -64,6 +67,7 @@ static enum status amend(const struct console *console, const struct arguments *
 			 struct image *image, struct error *err)
 {
 	struct create_values values;
+	struct console_progress shown;
 	struct amend_job job = { .image = image,
 				 .values = &values,
 				 .may_shrink = arguments_has(arguments, "force") };
@@ -74,7 +78,7 @@ static enum status amend(const struct console *console, const struct arguments *
 					OPTIONS_AMEND, &values, err);
 	if (st != ST_OK)
 		return st;
-	job.progress = progress_option(console, arguments);
+	job.progress = progress_option(console, arguments, &shown);
 	st = format_options(arguments, &values, err);
 	if (st == ST_OK)
 		st = amend_run(&job, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/size.h"
 #include "cli/command.h"
+#include "cli/image_options.h"
 #include "edit/bitmaps.h"
 #include "platform/files.h"
 #include "record/finished.h"

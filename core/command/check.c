@@ -2,6 +2,9 @@
 #include "base/text.h"
 #include "base/tree.h"
 #include "cli/command.h"
+#include "cli/output_options.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "format/image.h"
 #include "record/finished.h"
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/progress_option.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "copy/commit.h"
 #include "record/finished.h"
 #include "storage/storage.h"
@@ -77,6 +80,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	bool quiet = arguments_has(arguments, "q");
 	struct commit_job job = { .keep = arguments_has(arguments, "d") ||
 					  arguments_has(arguments, "b") };
+	struct console_progress shown;
 	struct progress progress = { 0 };
 	struct chain chain;
 	struct error err;
@@ -91,7 +95,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	job.chain = &chain;
-	progress.out = progress_option(console, arguments);
+	progress.sink = progress_option(console, arguments, &shown);
 	job.progress = &progress;
 	st = commit_run(&job, &err);
 	progress_end(&progress);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
+#include "cli/progress_option.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "engine/compare.h"
 
 static const struct option options[] = {
@@ -54,7 +57,8 @@ static int compare(const struct console *console, const struct arguments *argume
 	struct out nowhere = { .write = write_nothing };
 	bool quiet = arguments_has(arguments, "q");
 	struct out *out = quiet ? &nowhere : console->out;
-	struct progress progress = { .out = progress_option(console, arguments) };
+	struct console_progress shown;
+	struct progress progress = { .sink = progress_option(console, arguments, &shown) };
 	struct comparison comparison = { .disk = { a, b },
 					 .strict = arguments_has(arguments, "s"),
 					 .progress = &progress };

@@ -4,6 +4,12 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/convert_records.h"
+#include "cli/progress_option.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
+#include "cli/split_option.h"
+#include "cli/disk_options.h"
+#include "cli/plan_option.h"
 #include "copy/convert.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
@@ -236,10 +242,8 @@ static enum status convert_to_new(const struct console *console, const struct ar
 		st = create_prepare(&create, err);
 	if (st == ST_OK && job->journal != NULL && !create.replace)
 		st = journal_replaces(job->journal, err);
-	if (arguments_has(arguments, "dry-run")) {
-		st = create_say_plan(console, arguments, &create, job->source, job->n_sources, st,
-				     err);
-	} else if (st == ST_OK) {
+	st = plan_new_image(console, arguments, &create, job->source, job->n_sources, st, err);
+	if (st == ST_OK && !arguments_has(arguments, "dry-run")) {
 		if (create.plan.n_files > 1)
 			job->journal = NULL; /* there is no saying how far the data file has come */
 		job->create = &create;
@@ -468,8 +472,8 @@ static enum status check_bitmaps(const struct console *console, const struct arg
 				    "been, and cannot be copied; --skip-broken-bitmaps leaves it "
 				    "out",
 				    source->name, bitmap->name);
-		out_printf(console->err, "efi-img: %s: the bitmap \"%s\" is in use, and left out\n",
-			   source->name, bitmap->name);
+		command_warn(console, "%s: the bitmap \"%s\" is in use, and left out", source->name,
+			     bitmap->name);
 	}
 	return ST_OK;
 }
@@ -502,7 +506,9 @@ static enum status convert(const struct console *console, const struct arguments
 	const struct image_format *format;
 	struct convert_job job = { .n_sources = n, .salvage = salvage };
 	struct convert_records records = { .journal = NULL };
-	struct progress progress = { .out = progress_option(console, arguments) };
+	struct console_warnings warnings;
+	struct console_progress shown;
+	struct progress progress = { .sink = progress_option(console, arguments, &shown) };
 	struct chain *source;
 	bool to_disk = storage_is_device(name), goes_on;
 	unsigned n_files = 1;
@@ -517,9 +523,10 @@ static enum status convert(const struct console *console, const struct arguments
 		return st;
 	job.source = source;
 	job.progress = &progress;
+	console_warnings_init(&warnings, console);
 	st = convert_size(source, n, &size, err);
 	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		st = source_settle(source, n, salvage != NULL ? console->err : NULL, err);
+		st = source_settle(source, n, salvage != NULL ? &warnings.warnings : NULL, err);
 	if (st == ST_OK && job.bitmaps)
 		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
 	if (st == ST_OK)
@@ -533,20 +540,20 @@ static enum status convert(const struct console *console, const struct arguments
 	goes_on = st == ST_OK && job.map != NULL && rescue_map_began(job.map, size);
 	st = convert_records_end(&records, console, arguments, format, &job, st, err);
 	if (salvage != NULL)
-		salvage_print(salvage, console->err, name);
+		salvage_warn(salvage, &warnings.warnings, name);
 	if (st == ST_OK && job.tables_unread)
-		out_printf(console->err,
-			   "efi-img: warning: %s: the disk in it was read back, but there is no "
-			   "memory to count the references to its clusters: have efi-img check "
-			   "look at it where there is more\n",
-			   name);
+		command_warn(console,
+			     "warning: %s: the disk in it was read back, but there is no memory to "
+			     "count the references to its clusters: have efi-img check look at it "
+			     "where there is more",
+			     name);
 	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
 		source_say_writes(source, n, console->out);
 		if (st == ST_OK && with_disk(arguments))
 			print_result(console, arguments, &job, size, goes_on, begin_ns);
 	}
 	if (st == ST_OK && !arguments_has(arguments, "q"))
-		split_say(console, name, n_files);
+		split_print(console, name, n_files);
 	close_sources(source, n);
 	return st;
 }

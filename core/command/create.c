@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/image_options.h"
+#include "cli/split_option.h"
+#include "cli/disk_options.h"
+#include "cli/plan_option.h"
 #include "edit/create.h"
 
 static const struct option options[] = {
@@ -54,10 +58,9 @@ static int create(const struct console *console, const struct arguments *argumen
 		st = split_option(arguments, false, job, &err);
 	if (st == ST_OK)
 		st = create_prepare(job, &err);
+	st = plan_new_image(console, arguments, job, NULL, 0, st, &err);
 	if (arguments_has(arguments, "dry-run"))
-		return copy_ended(console,
-				  create_say_plan(console, arguments, job, NULL, 0, st, &err),
-				  false, &err);
+		return copy_ended(console, st, false, &err);
 	if (st == ST_OK)
 		st = create_check_rewrite(job, &err);
 	if (st != ST_OK)
@@ -71,7 +74,7 @@ static int create(const struct console *console, const struct arguments *argumen
 	if (create_run(job, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q"))
-		split_say(console, job->file_name, split_files(job));
+		split_print(console, job->file_name, split_files(job));
 	return EXIT_OK;
 }
 

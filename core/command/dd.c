@@ -3,6 +3,8 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/image_options.h"
+#include "cli/disk_options.h"
 #include "copy/convert.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
@@ -192,10 +194,11 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (st != ST_OK)
 		return copy_ended(console, st, disk, &err);
 	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
-		out_printf(console->err,
-			   "efi-img: %s: skip=%s is behind the end of the disk of %ju bytes; "
-			   "nothing is copied\n",
-			   dd.text[OPERAND_IF], dd.text[OPERAND_SKIP], source.link[0].image->size);
+		command_warn(console,
+			     "%s: skip=%s is past the end of the disk of %ju bytes; nothing is "
+			     "copied",
+			     dd.text[OPERAND_IF], dd.text[OPERAND_SKIP],
+			     source.link[0].image->size);
 	job.source = &source;
 	job.verify = disk && !arguments_has(arguments, "no-verify");
 	st = copy(console, arguments, &dd, &job, &err);

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "cli/command.h"
+#include "cli/progress_option.h"
+#include "cli/image_options.h"
 #include "engine/scan.h"
 #include "record/manifest.h"
 
@@ -45,9 +47,12 @@ static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint6
 static enum status scan(const struct console *console, const struct arguments *arguments,
 			struct scan_job *job, struct error *err)
 {
-	struct progress progress = { .out = arguments_has(arguments, "p") ? console->err : NULL };
+	struct console_progress shown;
+	struct progress progress = { .sink = arguments_has(arguments, "p") ? &shown.sink : NULL };
 	enum status st;
 
+	/* Not into the output, which is sha256sum's. */
+	console_progress_init(&shown, console, false);
 	job->progress = &progress;
 	progress_begin(&progress, job->n_bytes);
 	progress_phase(&progress, "reading", job->n_bytes);
@@ -95,12 +100,12 @@ static void tell_differences(const struct console *console, const char *name,
 							    SHA256_BYTES) != 0) == differs;)
 			end++;
 		if (differs)
-			out_printf(console->err,
-				   "efi-img: %s: what is at offset %ju, %ju bytes of the disk, is "
-				   "not what the manifest says\n",
-				   name, i * claim->range_bytes,
-				   min_u64(end * claim->range_bytes, claim->size) -
-					   i * claim->range_bytes);
+			command_warn(console,
+				     "%s: what is at offset %ju, %ju bytes of the disk, is not "
+				     "what the manifest says",
+				     name, i * claim->range_bytes,
+				     min_u64(end * claim->range_bytes, claim->size) -
+					     i * claim->range_bytes);
 	}
 }
 
@@ -125,11 +130,10 @@ static enum status compare_with(const struct console *console, const struct argu
 			  "%s: ranges of %ju bytes are not known for a disk of this size",
 			  arguments_value(arguments, "check"), claim->range_bytes);
 	if (st == ST_OK && (image->size < claim->size || (own && image->size > claim->size))) {
-		out_printf(console->err,
-			   "efi-img: %s: its disk of %ju bytes is %s than the %ju of the "
-			   "manifest\n",
-			   name, image->size, image->size < claim->size ? "smaller" : "larger",
-			   claim->size);
+		command_warn(console,
+			     "%s: its disk of %ju bytes is %s than the %ju of the manifest", name,
+			     image->size, image->size < claim->size ? "smaller" : "larger",
+			     claim->size);
 		*ret_same = false;
 		manifest_close(&found);
 		return ST_OK;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/output_options.h"
 #include "format/image.h"
 #include "record/outcome.h"
 

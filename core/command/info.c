@@ -4,6 +4,9 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/output_options.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "edit/snapshots.h"
 #include "platform/path.h"
 #include "record/unfinished.h"
@@ -253,6 +256,8 @@ static bool print_foreign(const struct console *console, const char *name, bool 
 {
 	const struct foreign *foreign;
 	struct error ignored; /* why the file could not be opened says more */
+	char text[512];
+	struct out_buffer words;
 	struct tree tree;
 	uint64_t bytes;
 
@@ -276,9 +281,9 @@ static bool print_foreign(const struct console *console, const char *name, bool 
 		size_print(console->out, bytes);
 		out_text(console->out, "\n");
 	}
-	out_printf(console->err, "efi-img: %s: ", name);
-	foreign_print(foreign, console->err);
-	out_text(console->err, "\n");
+	out_buffer_init(&words, text, sizeof text);
+	foreign_print(foreign, &words.out);
+	command_warn(console, "%s: %s", name, text);
 	return true;
 }
 

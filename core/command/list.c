@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/command.h"
 #include "cli/list.h"
+#include "cli/output_options.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,

@@ -4,6 +4,8 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/output_options.h"
+#include "cli/image_options.h"
 #include "engine/status.h"
 #include "platform/person.h"
 

@@ -2,6 +2,8 @@
 #include "base/size.h"
 #include "base/tree.h"
 #include "cli/command.h"
+#include "cli/output_options.h"
+#include "cli/image_options.h"
 #include "edit/measure.h"
 #include "edit/snapshots.h"
 

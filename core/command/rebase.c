@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/progress_option.h"
+#include "cli/ignored_options.h"
+#include "cli/image_options.h"
 #include "edit/rebase.h"
 #include "platform/files.h"
 #include "platform/path.h"
@@ -117,6 +120,7 @@ static enum status open_and_rebase(struct storage *storage, const struct rebase_
 static int run(const struct console *console, struct arguments *arguments)
 {
 	struct rebase_job job = { 0 };
+	struct console_progress shown;
 	const struct image_format *format;
 	struct error err;
 	enum status st;
@@ -126,7 +130,7 @@ static int run(const struct console *console, struct arguments *arguments)
 			  arguments->n_operands);
 		return command_misused(console, "rebase", &err);
 	}
-	job.progress = progress_option(console, arguments);
+	job.progress = progress_option(console, arguments, &shown);
 	st = check_options(arguments, &job, &err);
 	if (st == ST_OK)
 		st = format_option(arguments, "-f", &format, &err);

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/image_options.h"
 #include "edit/resize.h"
 #include "record/finished.h"
 

@@ -25,7 +25,7 @@ static struct image *next_device(const struct chain *source, size_t n, struct wa
 	return NULL;
 }
 
-enum status source_settle(const struct chain *source, size_t n, struct out *notes,
+enum status source_settle(const struct chain *source, size_t n, struct warnings *warnings,
 			  struct error *err)
 {
 	struct walk walk = { 0 };
@@ -41,9 +41,9 @@ enum status source_settle(const struct chain *source, size_t n, struct out *note
 			  "%s: the firmware cannot write out what it holds of the volumes on it: "
 			  "%s",
 			  image->name, status_text(st));
-		if (notes == NULL)
+		if (warnings == NULL)
 			return st;
-		out_printf(notes, "efi-img: %s; it will be missing\n", err->text);
+		warn(warnings, "%s; it will be missing", err->text);
 	}
 	return ST_OK;
 }

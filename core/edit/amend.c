@@ -40,7 +40,7 @@ static enum status plan(const struct amend_job *job, struct error *err)
 enum status amend_run(const struct amend_job *job, struct error *err)
 {
 	struct image *image = job->image;
-	struct progress progress = { .out = job->progress };
+	struct progress progress = { .sink = job->progress };
 	struct error why;
 	enum status st = check_size(job, err);
 

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/out.h"
+#include "engine/progress.h"
 #include "format/image.h"
 
 struct amend_job {
 	struct image *image;                /* loaded for writing, with all that is behind it */
 	const struct create_values *values; /* for OPTIONS_AMEND */
 	bool may_shrink;                    /* the disk may get smaller */
-	struct out *progress;               /* NULL: silent */
+	struct progress_sink *progress;     /* NULL: none is reported */
 };
 
 /*

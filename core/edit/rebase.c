@@ -127,7 +127,7 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 static enum status copy_all(struct run *run, struct error *err)
 {
 	uint64_t size = run->job->image->size, n;
-	struct progress progress = { .out = run->job->progress };
+	struct progress progress = { .sink = run->job->progress };
 	enum status st = ST_OK;
 
 	progress_begin(&progress, size);

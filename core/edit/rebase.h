@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "engine/progress.h"
 #include "format/image.h"
 
 /* Giving an image another backing file. */
@@ -11,7 +12,7 @@ struct rebase_job {
 	const char *format;    /* NULL: none */
 	bool unsafe;           /* only change the name: what shows through may change */
 	bool compress;         /* what is copied */
-	struct out *progress;  /* where to show how far it is; NULL: nowhere */
+	struct progress_sink *progress; /* NULL: none is reported */
 };
 
 /*

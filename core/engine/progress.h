@@ -2,61 +2,83 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/out.h"
+/*
+ * The progress of a job, reported as values. What is shown of it - the line of -p, the steps of a
+ * log, a line of JSON - is made from them by the sink (cli/progress_line.h, cli/progress_steps.h).
+ */
+
+/* A number that is not known (yet). */
+#define PROGRESS_UNKNOWN UINT64_MAX
+
+enum {
+	PROGRESS_ONE_PERCENT = 100,
+	PROGRESS_ALL = 100 * PROGRESS_ONE_PERCENT,
+	PROGRESS_MARKS = 8,
+};
+
+/* How far a job has come at one moment. */
+struct progress_event {
+	bool is_end;                /* the job reports nothing more; the rest is as it was */
+	uint32_t position;          /* of all phases, 0 to PROGRESS_ALL */
+	const char *phase;          /* "copying", at most 9 columns, static; NULL: unnamed */
+	uint64_t bytes_done, bytes; /* of this phase; bytes == 0: it is not counted */
+	uint64_t bytes_per_second;  /* over the last seconds, or PROGRESS_UNKNOWN */
+	uint64_t seconds_left;      /* of all phases, or PROGRESS_UNKNOWN */
+	uint64_t lost;              /* unreadable ranges that were skipped */
+};
+
+/* Receives the events of a job, one after the other; they are valid during the call. */
+struct progress_sink {
+	void (*take)(struct progress_sink *, const struct progress_event *);
+};
 
 /*
- * The line that commands show with -p, written over itself: what qemu-img shows,
- * "    (12.34/100%)", and then the phase, how much of it is done, how fast, the time that is left,
- * and how many places could not be read. It is written each time that it moved by 1 %, and each
- * second, whether it moved or not. It has less than 80 columns.
+ * Counts the work of a job. Reports an event at the beginning of each phase, each time that the
+ * position has moved by 1 %, each second, and at the end.
  */
-enum { PROGRESS_MARKS = 8 };
-
 struct progress {
-	struct out *out;      /* set by its owner; NULL: silent */
-	uint64_t total, done; /* of all phases */
-	const char *phase;    /* NULL: no more is known than `done` */
+	struct progress_sink *sink; /* set by the owner; NULL: nothing is reported */
+	uint64_t total, done;       /* of all phases */
+	const char *phase;
 	uint64_t phase_total, phase_done;
-	uint64_t lost;  /* places, anybody may set it */
+	uint64_t lost;  /* unreadable ranges; set by whoever skips one */
 	uint64_t moved; /* `done` without what was skipped */
 	struct {
 		uint64_t ns, moved;
-		/*
-	 * of the last seconds of the phase; the latest is number n_marks - 1, modulo PROGRESS_MARKS
-	 */
+		/* of the last seconds of the phase; number n_marks - 1 is the latest, modulo
+		 * PROGRESS_MARKS */
 	} mark[PROGRESS_MARKS];
 	size_t n_marks;
-	uint32_t shown; /* in hundredths of a percent, as all positions here */
-	uint64_t shown_ns;
-	size_t width; /* columns of the line as it stands */
-	bool begun;
+	uint32_t reported; /* the position in the last event */
+	uint64_t reported_ns;
+	bool has_begun, has_reported;
 };
 
-/* In all of them, NULL is a silent one. */
+/* In all functions, NULL is a progress that reports nothing. */
 
-/* `total`: what all phases will add up to, in any unit. Shows nothing yet. */
+/* Begins a job. `total`: the sum of all phases, in any unit. Reports nothing yet. */
 void progress_begin(struct progress *, uint64_t total);
 
 /*
- * A phase begins: "copying", at most 9 columns, static. `bytes`: what it will add up to; 0: nothing
- * that could be counted, and nothing about how much and how fast is said. NULL, with 0: what is
- * done is no bytes. Shows it.
+ * Begins a phase and reports it. `bytes`: what progress_advance() and progress_skip() will add up
+ * to; 0: the phase counts no bytes. `phase` is static; NULL, with 0 bytes: a job without phases.
  */
 void progress_phase(struct progress *, const char *phase, uint64_t bytes);
 
-/* So much has been done, that is, the device has accepted it. */
+/* Counts `n` as done: the device has accepted it. */
 void progress_advance(struct progress *, uint64_t n);
 
-/* So much need not be done: it says nothing about how fast it goes. */
+/* Counts `n` as done without work: it does not change the speed. */
 void progress_skip(struct progress *, uint64_t n);
 
 /*
- * Whether the person asked to stop. Shows the line if a second has passed. Cheap enough to be asked
- * once per transfer.
+ * Returns whether the user asked to stop. Reports an event if the last one is a second old. Cheap
+ * enough to be called once per transfer.
  */
 bool progress_cancelled(struct progress *);
 
-/* Leaves the line, wherever it stands. Nothing if it has not begun, or was left already. */
+/* Reports the end. Does nothing before progress_begin() and after an earlier progress_end(). */
 void progress_end(struct progress *);

@@ -6,6 +6,7 @@
 #include "base/words.h"
 #include "cli/command.h"
 #include "cli/session.h"
+#include "cli/dispatch.h"
 #include "platform/clock.h"
 #include "platform/person.h"
 
@@ -61,7 +62,7 @@ static int run(const struct console *console, const struct line *line, char *log
 	if (log != NULL && session_open(console, &session, &err) != ST_OK)
 		out_printf(console->err, "efi-img: there is no log: %s\n", err.text);
 	if (session == NULL) {
-		code = command_run(console, (int)words.n, words.word);
+		code = cli_run(console, (int)words.n, words.word);
 	} else {
 		code = session_run(session, console, (int)words.n, words.word);
 		out_buffer_init(&out, log, log_bytes);
@@ -166,22 +167,22 @@ int line_run(struct ui *ui, struct transcript *t, const char *title, const struc
 
 /* ---- only tried ---- */
 
-/* The words of the last error, one line of them, without the name that they begin with. */
-static void reason(const char *said, const char *about, char *why, size_t capacity)
-{
-	static const char mine[] = "efi-img: ";
-	const char *begin = said, *end;
-	struct out_buffer out;
-	size_t n = text_length(about);
+/* Keeps the last error of a command as the reason to refuse. */
+struct refusal {
+	struct events events;
+	const char *about; /* a name that the reason need not begin with, or "" */
+	struct out_buffer why;
+};
 
-	for (const char *s = said; s != NULL && *s != '\0'; s = text_find(s, '\n'), s += s != NULL)
-		if (text_starts_with(s, mine))
-			begin = s + sizeof mine - 1;
-	if (n > 0 && text_starts_with(begin, about) && text_starts_with(begin + n, ": "))
-		begin += n + 2;
-	end = text_find(begin, '\n');
-	out_buffer_init(&out, why, capacity);
-	out.out.write(&out.out, begin, end != NULL ? (size_t)(end - begin) : text_length(begin));
+static void take_reason(struct events *events, const char *text)
+{
+	struct refusal *refusal = (struct refusal *)events;
+	size_t n = text_length(refusal->about);
+
+	if (n > 0 && text_starts_with(text, refusal->about) && text_starts_with(text + n, ": "))
+		text += n + 2;
+	out_buffer_init(&refusal->why, refusal->why.text, refusal->why.capacity);
+	out_text(&refusal->why.out, text);
 }
 
 static void drop(struct out *out, const char *bytes, size_t n)
@@ -196,24 +197,23 @@ bool line_possible(struct line *line, char *plan, size_t plan_bytes, const char 
 {
 	size_t length = line->out.length;
 	struct out nothing = { .write = drop };
-	struct out_buffer out, err;
-	struct console console = { .out = plan != NULL ? &out.out : &nothing, .err = &err.out };
-	char said[2048];
+	struct out_buffer out;
+	struct refusal refusal = { .events.message = take_reason, .about = about };
+	struct console console = { .out = plan != NULL ? &out.out : &nothing,
+				   .err = &nothing,
+				   .events = &refusal.events };
 	int code;
 
 	if (plan != NULL)
 		out_buffer_init(&out, plan, plan_bytes);
-	out_buffer_init(&err, said, sizeof said);
+	out_buffer_init(&refusal.why, why, why_bytes);
 	line_option(line, "--dry-run");
 	code = run(&console, line, NULL, 0);
 	line->out.length = length;
 	line->text[length] = '\0';
-	if (code != EXIT_OK) {
-		reason(said, about, why, why_bytes);
-		if (why[0] == '\0') { /* what is refused is never offered */
-			out_buffer_init(&err, why, why_bytes);
-			out_text(&err.out, "the command refuses it");
-		}
-	}
+	if (code == EXIT_OK)
+		why[0] = '\0';   /* a warning is no reason */
+	else if (why[0] == '\0') /* what is refused is never offered */
+		out_text(&refusal.why.out, "the command refuses it");
 	return code == EXIT_OK;
 }

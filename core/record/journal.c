@@ -208,15 +208,14 @@ static enum status open_named(struct journal *journal, struct storage *storage, 
 		return ST_OK;
 	}
 	if (st == ST_OK && resume && !journal->found)
-		out_printf(journal->notes,
-			   "efi-img: %s: there is no such journal, so the copy begins\n",
-			   journal->name);
+		warn(journal->warnings, "%s: there is no such journal, so the copy begins",
+		     journal->name);
 	return st;
 }
 
 enum status journal_open(struct storage *storage, const struct journal_facts *facts,
-			 const char *disk, const char *image, bool resume, struct out *notes,
-			 struct journal **ret, struct error *err)
+			 const char *disk, const char *image, bool resume,
+			 struct warnings *warnings, struct journal **ret, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof *journal);
 	struct error why;
@@ -227,7 +226,7 @@ enum status journal_open(struct storage *storage, const struct journal_facts *fa
 		return fail_no_memory(err);
 	journal->text.facts = *facts;
 	journal->begin = facts->to_disk ? HOLD_DISK_BYTES : 0;
-	journal->notes = notes;
+	journal->warnings = warnings;
 	st = find_disk(storage, disk, &journal->text.facts, err);
 	if (st == ST_OK && journal->text.facts.disk[0] != '\0') {
 		st = open_named(journal, storage, image, resume, err);
@@ -277,10 +276,9 @@ void journal_begin(struct journal *journal)
 	journal->kept = false;
 	save(journal);
 	if (!journal->kept)
-		out_printf(journal->notes,
-			   "efi-img: %s; without a journal, the copy cannot be resumed if it is "
-			   "interrupted\n",
-			   journal->why.text);
+		warn(journal->warnings,
+		     "%s; without a journal, the copy cannot be resumed if it is interrupted",
+		     journal->why.text);
 }
 
 enum status journal_checkpoint(struct journal *journal, struct image *target)
@@ -329,12 +327,10 @@ enum status journal_close(struct journal *journal, const char *target, enum stat
 	if (journal == NULL)
 		return st;
 	if (journal->used && journal->kept && journal->st != ST_OK)
-		out_printf(journal->notes, "efi-img: the journal is not up to date: %s\n",
-			   journal->why.text);
+		warn(journal->warnings, "the journal is not up to date: %s", journal->why.text);
 	if (journal->used && (st == ST_OK || !journal_resumes(journal)) &&
 	    record_remove(&journal->file, &why) != ST_OK)
-		out_printf(journal->notes, "efi-img: the journal could not be removed: %s\n",
-			   why.text);
+		warn(journal->warnings, "the journal could not be removed: %s", why.text);
 	if (st != ST_OK)
 		why = *err;
 	if (journal->used && st != ST_OK && st != ST_MISMATCH && journal_resumes(journal))

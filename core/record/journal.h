@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "base/warnings.h"
 #include "format/image.h"
 #include "record/journal_text.h"
 #include "record/record.h"
@@ -17,7 +18,7 @@
 struct journal {
 	char *name;
 	struct record file;
-	struct out *notes; /* for what a person is told before the copy begins; the caller's */
+	struct warnings *warnings; /* of this copy; the caller's */
 	struct journal_text text; /* `done` and `first`: at the last checkpoint that its file has */
 	bool found;               /* there was one, of this copy, and the copy resumes */
 	bool used;                /* the copy has begun */
@@ -36,13 +37,13 @@ struct journal {
 /*
  * The journal of a copy between the disk of that name and an image; of `facts`, all but the disk.
  * Nothing is written. `resume`: what its file says is taken over, if there is one. Where none can
- * be kept that could be resumed, and `resume` does not ask for it, it is given up. `notes` gets
- * what a person is told, here and later. The caller closes it, on failure too. Errors: those of
+ * be kept that could be resumed, and `resume` does not ask for it, it is given up. `warnings` are
+ * used until the journal is closed. The caller closes it, on failure too. Errors: those of
  * selector_find(), record_open() and record_read(); ST_EXISTS, the file is something else; those of
  * journal_parse().
  */
 enum status journal_open(struct storage *, const struct journal_facts *, const char *disk,
-			 const char *image, bool resume, struct out *notes, struct journal **ret,
+			 const char *image, bool resume, struct warnings *, struct journal **ret,
 			 struct error *);
 
 /* The copy will have no journal, and journal_begin() says so, with the reason. */
@@ -62,7 +63,7 @@ enum status journal_parse(struct journal *, const char *name, const char *text, 
 enum status journal_replaces(const struct journal *, struct error *);
 
 /*
- * The copy begins, or is resumed. When the journal cannot be written, `notes` says so, before
+ * The copy begins, or is resumed. When the journal cannot be written, a warning says so before
  * anything is copied, and the copy cannot be resumed. When it cannot be written later, that is
  * remembered; what it said before counts.
  */

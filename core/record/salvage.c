@@ -149,21 +149,21 @@ void salvage_print_place(const struct salvage_range *range, struct out *out)
 		out_printf(out, " (LBA %ju, blocks of %u bytes)", range->offset / block, block);
 }
 
-void salvage_print(const struct salvage *s, struct out *out, const char *target)
+void salvage_warn(const struct salvage *s, struct warnings *warnings, const char *target)
 {
 	for (size_t i = 0; i < s->n && i < SALVAGE_RANGES_MAX; i++) {
 		const struct salvage_range *range = &s->range[i];
+		char place[128];
+		struct out_buffer out;
 
-		out_printf(out, "efi-img: %s: lost: ", range->image->name);
-		salvage_print_place(range, out);
-		out_printf(out, " of the disk could not be read: %s\n", status_text(range->why));
+		out_buffer_init(&out, place, sizeof place);
+		salvage_print_place(range, &out.out);
+		warn(warnings, "%s: lost: %s of the disk could not be read: %s", range->image->name,
+		     place, status_text(range->why));
 	}
 	if (s->n > SALVAGE_RANGES_MAX)
-		out_printf(out, "efi-img: and %ju more such ranges behind them\n",
-			   s->n - SALVAGE_RANGES_MAX);
+		warn(warnings, "and %ju more such ranges behind them", s->n - SALVAGE_RANGES_MAX);
 	if (s->bytes > 0)
-		out_printf(out,
-			   "efi-img: %s: %ju bytes of it are zeros because they could not be "
-			   "read\n",
-			   target, s->bytes);
+		warn(warnings, "%s: %ju bytes of it are zeros because they could not be read",
+		     target, s->bytes);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/out.h"
+#include "base/warnings.h"
 #include "engine/progress.h"
 #include "engine/status.h"
 #include "record/rescue_map.h"
@@ -56,5 +57,5 @@ bool salvage_is_local(enum status);
 /* "512 bytes at offset 1024", of a disk with the number of its first block as well. */
 void salvage_print_place(const struct salvage_range *, struct out *);
 
-/* Says what is lost, a line for each range; nothing if nothing is. */
-void salvage_print(const struct salvage *, struct out *, const char *target);
+/* Warns of what is lost, once for each range and once in all; not at all if nothing is. */
+void salvage_warn(const struct salvage *, struct warnings *, const char *target);

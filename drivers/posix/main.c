@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "host.h"
 
 struct stream {
@@ -31,7 +32,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	interruption_catch();
-	code = command_run(&console, argc > 0 ? argc - 1 : 0, argv + 1);
+	code = cli_run(&console, argc > 0 ? argc - 1 : 0, argv + 1);
 	if ((fflush(stdout) != 0 || out.out.failed) && code == EXIT_OK) {
 		fprintf(stderr, "efi-img: not all of the output could be written\n");
 		code = EXIT_ERROR;

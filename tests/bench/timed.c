@@ -11,6 +11,7 @@
 #include "base/out.h"
 #include "cancel.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "console.h"
 #include "firmware.h"
 #include "platform/clock.h"
@@ -32,7 +33,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	start = platform_nanoseconds(); /* the first time, the clock is set */
 	start = platform_nanoseconds();
 	if (arguments_find(&way, &words, &err) == ST_OK)
-		code = command_run(&console, (int)words.n, words.word);
+		code = cli_run(&console, (int)words.n, words.word);
 	out_printf(console.out, "exit code %d after %ju ns\n", code,
 		   platform_nanoseconds() - start);
 	words_free(&words);

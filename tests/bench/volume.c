@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/out.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "console.h"
 #include "firmware.h"
 #include "hardware.h"
@@ -105,7 +106,7 @@ static uint64_t measure_command(const char *format, const char *size)
 	struct console both = { .out = console, .err = console_err() };
 	uint64_t start = hardware_ticks(), end;
 
-	must(command_run(&both, 6, words) == EXIT_OK ? EFI_SUCCESS : EFI_ABORTED, "create");
+	must(cli_run(&both, 6, words) == EXIT_OK ? EFI_SUCCESS : EFI_ABORTED, "create");
 	end = hardware_ticks();
 	delete ((CHAR16 *)L"a");
 	return end - start;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "volume.h"
 
 enum { WORDS_MAX = 16 };
@@ -43,7 +44,7 @@ int fuzz_run(const char *line)
 	strcpy(copy, line);
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
 		words[n++] = word;
-	return command_run(&console, n, words);
+	return cli_run(&console, n, words);
 }
 
 void fuzz_end(void)

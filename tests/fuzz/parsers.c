@@ -12,6 +12,7 @@
 #include "base/words.h"
 #include "cli/command.h"
 #include "cli/script.h"
+#include "cli/dispatch.h"
 #include "platform/path.h"
 #include "platform/smbios.h"
 #include "record/journal.h"
@@ -157,8 +158,8 @@ static void run_line(const char *text)
 		return;
 	capture_init(&out);
 	capture_init(&err_text);
-	(void)command_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n,
-			  words.word);
+	(void)cli_run(&(struct console){ .out = &out.out, .err = &err_text.out }, (int)words.n,
+		      words.word);
 	capture_free(&err_text);
 	capture_free(&out);
 	words_free(&words);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run.h"
 
+#include "cli/dispatch.h"
+
 #include <stdarg.h>
 
 struct capture out, err;
@@ -20,7 +22,7 @@ int run(const char *const words[])
 		argv[argc] = (char *)(uintptr_t)words[argc];
 	capture_clear(&out);
 	capture_clear(&err);
-	return command_run(&console, argc, argv);
+	return cli_run(&console, argc, argv);
 }
 
 void must(const char *const words[])

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the program says of itself. */
+#include "cli/dispatch.h"
+#include "format/image.h"
 #include "run.h"
 
 enum { COLUMNS = 79 }; /* a console of 80 goes to the next line by itself behind the 80th */
@@ -72,12 +74,12 @@ static void output_that_fails(void **state)
 	(void)state;
 	capture_clear(&err);
 	out_buffer_init(&full, text, sizeof text);
-	assert_int_equal(command_run(&console, 1, words), EXIT_ERROR);
+	assert_int_equal(cli_run(&console, 1, words), EXIT_ERROR);
 	assert_string_equal(err.text, "efi-img: the output could not be written completely\n");
 	capture_clear(&err);
 	out_buffer_init(&full, text, sizeof text);
 	sim_cancel(1);
-	assert_int_equal(command_run(&console, 1, words), EXIT_ERROR);
+	assert_int_equal(cli_run(&console, 1, words), EXIT_ERROR);
 	sim_cancel(0);
 	assert_string_equal(err.text, "efi-img: stopped\n");
 }
@@ -160,9 +162,9 @@ static void pages_where_asked(void **state)
 
 	(void)state;
 	assert_int_equal(RUN("help", "-b"), EXIT_OK); /* nothing to page */
-	assert_int_equal(command_run(&console, 1, argv), EXIT_OK);
+	assert_int_equal(cli_run(&console, 1, argv), EXIT_OK);
 	assert_int_equal(pages, 0);
-	assert_int_equal(command_run(&console, 3, argv), EXIT_OK);
+	assert_int_equal(cli_run(&console, 3, argv), EXIT_OK);
 	assert_int_equal(pages, 1);
 }
 

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "machine.h"
 #include "tables.h"
 
@@ -16,7 +17,7 @@ static void run(struct run *r, int argc, char **argv)
 
 	capture_init(&r->out);
 	capture_init(&r->err);
-	r->code = command_run(&console, argc, argv);
+	r->code = cli_run(&console, argc, argv);
 }
 
 static void run_free(struct run *r)

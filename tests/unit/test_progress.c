@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
-#include "engine/progress.h"
+#include "cli/progress_line.h"
 
 /* What is shown when `total` is done in steps of `step`. */
 static void assert_shown(uint64_t total, uint64_t step, const char *expected)
 {
 	struct capture out;
-	struct progress progress = { .out = &out.out };
+	struct progress_line line;
+	struct progress progress = { .sink = &line.sink };
 
 	capture_init(&out);
+	progress_line_init(&line, &out.out);
 	progress_begin(&progress, total);
 	progress_phase(&progress, NULL, 0);
 	for (uint64_t done = 0; done < total; done += step)
@@ -33,11 +35,13 @@ static void shows_each_percent(void **state)
 static void small_steps_are_not_shown(void **state)
 {
 	struct capture out;
-	struct progress progress = { .out = &out.out };
+	struct progress_line line;
+	struct progress progress = { .sink = &line.sink };
 	unsigned n = 0;
 
 	(void)state;
 	capture_init(&out);
+	progress_line_init(&line, &out.out);
 	progress_begin(&progress, 1 << 20);
 	progress_phase(&progress, NULL, 0);
 	for (size_t i = 0; i < 1 << 20; i++)
@@ -54,10 +58,12 @@ static void small_steps_are_not_shown(void **state)
 static void nothing_to_do(void **state)
 {
 	struct capture out;
-	struct progress progress = { .out = &out.out }, silent = { 0 };
+	struct progress_line line;
+	struct progress progress = { .sink = &line.sink }, silent = { 0 };
 
 	(void)state;
 	capture_init(&out);
+	progress_line_init(&line, &out.out);
 	progress_begin(&progress, 0);
 	progress_phase(&progress, NULL, 0);
 	progress_advance(&progress, 0);
@@ -89,10 +95,12 @@ static void assert_next(struct capture *out, const char *expected)
 static void phases(void **state)
 {
 	struct capture out;
-	struct progress progress = { .out = &out.out };
+	struct progress_line line;
+	struct progress progress = { .sink = &line.sink };
 
 	(void)state;
 	capture_init(&out);
+	progress_line_init(&line, &out.out);
 	sim_clock_step(0);
 	progress_begin(&progress, UINT64_C(4) << 30);
 	assert_next(&out, "");
@@ -148,11 +156,13 @@ static void one_line(void **state)
 		1, 999, 1000, 999999, (uint64_t)1 << 40, INT64_MAX / 2, INT64_MAX
 	};
 	struct capture out;
-	struct progress progress = { .out = &out.out };
+	struct progress_line line;
+	struct progress progress = { .sink = &line.sink };
 	char screen[80];
 
 	(void)state;
 	capture_init(&out);
+	progress_line_init(&line, &out.out);
 	sim_clock_step(0);
 	for (size_t i = 0; i < N_OF(totals); i++)
 		for (uint64_t speed = 1; speed <= totals[i]; speed = speed * 10 + 7) {

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "machine.h"
 #include "platform/devices.h"
 #include "platform/files.h"
@@ -57,7 +58,7 @@ static int run(const char *const *words)
 		argc++;
 	capture_clear(&out);
 	capture_clear(&err_text);
-	return command_run(&console, argc, (char **)(uintptr_t)words);
+	return cli_run(&console, argc, (char **)(uintptr_t)words);
 }
 
 #define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "volume.h"
 
 enum { WORDS = 16, DISK_BYTES = 200 << 10, LOST = 10 };
@@ -23,7 +24,7 @@ static int run(const char *const *words)
 		argv[argc] = (char *)(uintptr_t)words[argc];
 	capture_clear(&out);
 	capture_clear(&err);
-	return command_run(&console, argc, argv);
+	return cli_run(&console, argc, argv);
 }
 
 #define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })

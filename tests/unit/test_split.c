@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/dispatch.h"
 #include "platform/files.h"
 #include "powercut.h"
 #include "storage/split.h"
@@ -397,7 +398,7 @@ static void test_converted(void **state)
 	for (unsigned n = 1; code != 0; n++) {
 		sim_files_restore(&kind, &files);
 		sim_volume_fail(n, ST_IO);
-		code = command_run(&console, N_OF(words), (char **)(uintptr_t)words);
+		code = cli_run(&console, N_OF(words), (char **)(uintptr_t)words);
 		if (!sim_volume_failed())
 			break;
 		sim_volume_fail(0, ST_OK);
@@ -416,7 +417,7 @@ static void test_converted(void **state)
 		sim_files_restore(&kind, &files);
 		sim_volume_fail(n, ST_IO);
 		capture_clear(&errors);
-		code = command_run(&console, N_OF(again), (char **)(uintptr_t)again);
+		code = cli_run(&console, N_OF(again), (char **)(uintptr_t)again);
 		if (!sim_volume_failed())
 			break;
 		sim_volume_fail(0, ST_OK);

@@ -65,8 +65,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	return code;
 }
 
-/* Not command_run, which is a function. */
-const struct command command_run_job = {
+const struct command command_run = {
 	.name = "run",
 	.summary = "run the commands in a file, with a log",
 	.usage = "[--check] FILE",

@@ -1,0 +1,105 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * From a command line to a command: finds it, parses its options, gives it a storage of its own,
+ * which ends with it, and checks at the end that its output could be written.
+ */
+#include "cli/dispatch.h"
+
+#include "base/text.h"
+#include "platform/person.h"
+
+static int run_help_of(const struct console *console, const struct command *command)
+{
+	char *words[] = { (char *)(uintptr_t) "help", (char *)(uintptr_t)command->name };
+
+	return cli_run(console, 2, words);
+}
+
+/* Options that qemu-img has in many commands and efi-img in none. */
+static const struct option refused[] = {
+	{ 0, "image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
+	{ 0, "source-image-opts", NULL,
+	  "an image is said by the name of its file, and its format by -f" },
+	{ 0, "target-image-opts", NULL,
+	  "an image is said by the name of its file, and its format by -O" },
+	{ 0, "object", NULL,
+	  "it is for keys and network certificates, and efi-img can neither read nor make "
+	  "encrypted images" },
+	{ 0, "limits", NULL, "it is about how QEMU would access the image" },
+	{ 0 },
+};
+
+static int run(const struct console *console, const struct command *command, int argc, char **argv)
+{
+	struct console own = *console;
+	struct arguments arguments;
+	struct storage storage;
+	struct error err;
+	int code;
+
+	if (arguments_parse(command->options, refused, argc, argv, &arguments, &err) != ST_OK)
+		return command_misused(console, command->name, &err);
+	own.storage = &storage;
+	if (storage_begin(&storage, console->storage, &err) != ST_OK)
+		code = command_failed(console, &err);
+	else
+		code = arguments.help ? run_help_of(console, command)
+				      : command->run(&own, &arguments);
+	storage_end(&storage);
+	arguments_free(&arguments);
+	if (console->out->failed && code == EXIT_OK) {
+		/* At the end of a screenful, the shell takes q for Ctrl-C, and shows no more. */
+		error_set(&err, platform_cancelled()
+					? "stopped"
+					: "the output could not be written completely");
+		code = command_failed(console, &err);
+	}
+	return code;
+}
+
+enum status cli_examine(int argc, char **argv, struct error *err)
+{
+	const struct command *command = argc > 0 ? command_find(argv[0]) : NULL;
+	struct arguments arguments;
+	enum status st;
+
+	if (command == NULL) {
+		command_unknown(argc > 0 ? argv[0] : "", err);
+		return ST_INVALID;
+	}
+	st = arguments_parse(command->options, refused, argc - 1, argv + 1, &arguments, err);
+	if (st == ST_OK)
+		arguments_free(&arguments);
+	return st;
+}
+
+static int run_plain(const struct console *console, int argc, char **argv)
+{
+	struct console plain = *console;
+
+	plain.plain = true;
+	return cli_run(&plain, argc, argv);
+}
+
+int cli_run(const struct console *console, int argc, char **argv)
+{
+	const char *name = argc > 0 ? argv[0] : "";
+	const struct command *command;
+	struct error err;
+
+	if (text_equal(name, "--plain"))
+		return run_plain(console, argc - 1, argv + 1);
+	if (text_equal(name, "-h") || text_equal(name, "--help"))
+		name = "help";
+	else if (text_equal(name, "-V") || text_equal(name, "--version"))
+		name = "version";
+	command = command_find(name);
+	if (command != NULL)
+		return run(console, command, argc - 1, argv + 1);
+	if (argc == 0)
+		error_set(&err, "what is to be done? A command is missing");
+	else
+		command_unknown(name, &err);
+	return command_misused(console, "", &err);
+}

@@ -1,0 +1,53 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Images in several files: the option --split, and what is printed about the files afterwards.
+ */
+#include "cli/split_option.h"
+
+#include "base/size.h"
+#include "storage/split.h"
+
+enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job,
+			 struct error *err)
+{
+	job->may_split = preset && !arguments_has(arguments, "split");
+	if (!arguments_has(arguments, "split"))
+		return ST_OK;
+	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes,
+			  err);
+}
+
+unsigned split_files(const struct create_job *job)
+{
+	struct error ignored; /* it is only said in how many files the image is */
+	unsigned n;
+
+	return job->split_bytes > 0 && split_count(job->file_name, &n, &ignored) == ST_OK ? n : 1;
+}
+
+/* Returns the name without volume and directories. */
+static const char *base_name(const char *name)
+{
+	const char *ret = name;
+
+	for (; *name != '\0'; name++)
+		if (*name == '/' || *name == '\\' || *name == ':')
+			ret = name + 1;
+	return ret;
+}
+
+void split_print(const struct console *console, const char *file_name, unsigned n)
+{
+	const char *name = base_name(file_name);
+
+	if (n == 1)
+		return;
+	out_printf(console->out, "%s is in %u files, %s, %s.001", file_name, n, name, name);
+	if (n > 2)
+		out_printf(console->out, " ... %s.%03u", name, n - 1);
+	out_printf(console->out,
+		   ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? "
+		   "> 'whole-%s'\n",
+		   name, name, name);
+}
