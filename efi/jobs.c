@@ -31,7 +31,7 @@ static enum status from_stick(char **ret_name, char **ret, size_t *ret_n, struct
 	if (*ret_name != NULL) {
 		memcpy(*ret_name, home, n);
 		memcpy(*ret_name + n, path, sizeof path);
-		st = job_read(*ret_name, ret, ret_n, err);
+		st = script_read(*ret_name, ret, ret_n, err);
 	} else {
 		st = fail_no_memory(err);
 	}
@@ -47,7 +47,7 @@ bool jobs_run(const struct console *console, int *ret)
 	struct error err;
 	bool stopped = false;
 	size_t n = 0;
-	enum status st = virtual_machine_job(JOB_BYTES_MAX, &from, &text, &n);
+	enum status st = virtual_machine_job(SCRIPT_BYTES_MAX, &from, &text, &n);
 
 	if (st != ST_OK && st != ST_NOT_FOUND)
 		error_set(&err, "%s: %s", from, status_text(st));
@@ -59,7 +59,7 @@ bool jobs_run(const struct console *console, int *ret)
 	if (st != ST_OK && st != ST_NOT_FOUND)
 		(void)command_failed(console, &err);
 	if (st == ST_OK && !stopped) {
-		*ret = job_run(console, from, text, n, &ending);
+		*ret = script_run(console, from, text, n, &ending);
 		platform_end(ending == ENDING_UNSAID ? ENDING_WAIT : ending);
 	}
 	mem_free(text);

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Scripts: a file is parsed from its first line to its last before any command runs, so that a
+ * mistake in line 7 does not leave half of the work done. The lines about the ending are kept even
+ * if others are wrong: a machine without a screen has to power off or reboot after a failure, too.
+ */
 #include "cli/script.h"
 
 #include "base/memory.h"
@@ -13,7 +19,7 @@ static const char head[] = "#efi-img job ", version[] = "1";
 
 /* ---- Reading ---- */
 
-enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *err)
+enum status script_read(const char *name, char **ret, size_t *ret_n, struct error *err)
 {
 	struct blk *blk;
 	enum status st = platform_open(name, OPEN_READ, &blk, err);
@@ -22,10 +28,9 @@ enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *
 	*ret_n = 0;
 	if (st != ST_OK)
 		return st;
-	if (blk->size > JOB_BYTES_MAX) {
-		st = fail(err, ST_INVALID,
-			  "%s: %ju bytes are too many for a job, which has %d at most", name,
-			  blk->size, JOB_BYTES_MAX);
+	if (blk->size > SCRIPT_BYTES_MAX) {
+		st = fail(err, ST_INVALID, "%s: %ju bytes are too many for a script (at most %d)",
+			  name, blk->size, SCRIPT_BYTES_MAX);
 	} else {
 		*ret_n = (size_t)blk->size;
 		*ret = mem_alloc(*ret_n);
@@ -79,13 +84,13 @@ static enum status take_ending(const struct words *words, enum ending *ending, s
 	};
 
 	if (*ending != ENDING_UNSAID)
-		return fail(err, ST_INVALID, "%s is there a second time", words->word[0]);
+		return fail(err, ST_INVALID, "%s is given twice", words->word[0]);
 	for (size_t i = 0; words->n == 2 && i < sizeof table / sizeof table[0]; i++)
 		if (text_equal(words->word[1], table[i].word)) {
 			*ending = table[i].ending;
 			return ST_OK;
 		}
-	return fail(err, ST_INVALID, "%s is followed by one of poweroff, reboot, shell, wait",
+	return fail(err, ST_INVALID, "%s needs one of poweroff, reboot, shell, wait",
 		    words->word[0]);
 }
 
@@ -98,35 +103,34 @@ static void drop_own_name(struct words *words)
 	memmove(words->word, words->word + 1, words->n * sizeof *words->word);
 }
 
-/* Takes the words of a line, if it is a command: they are the job's then. */
-static enum status take_words(struct job *job, struct words *words, unsigned number,
+/* Takes the words of a line. If it is a command, the script owns them then. */
+static enum status take_words(struct script *script, struct words *words, unsigned number,
 			      struct error *err)
 {
 	const char *name = words->word[0];
 	enum status st;
 
 	if (text_equal(name, "on-success"))
-		return take_ending(words, &job->on_success, err);
+		return take_ending(words, &script->on_success, err);
 	if (text_equal(name, "on-failure"))
-		return take_ending(words, &job->on_failure, err);
+		return take_ending(words, &script->on_failure, err);
 	if (text_equal(name, "exit-code")) {
-		job->tell = true;
-		return words->n == 1 ? ST_OK
-				     : fail(err, ST_INVALID, "exit-code stands alone in its line");
+		script->tell = true;
+		return words->n == 1 ? ST_OK : fail(err, ST_INVALID, "exit-code takes no value");
 	}
 	drop_own_name(words);
 	if (text_equal(words->word[0], "run"))
-		return fail(err, ST_INVALID, "a job cannot run another one");
+		return fail(err, ST_INVALID, "a script cannot run another script");
 	st = cli_examine((int)words->n, words->word, err);
 	if (st != ST_OK)
 		return st;
-	job->line[job->n++] = (struct job_line){ .number = number, .words = *words };
+	script->line[script->n++] = (struct script_line){ .number = number, .words = *words };
 	*words = (struct words){ 0 };
 	return ST_OK;
 }
 
 /* `line` has no newline any more. */
-static enum status take_line(struct job *job, char *line, unsigned number, struct error *err)
+static enum status take_line(struct script *script, char *line, unsigned number, struct error *err)
 {
 	size_t n = text_length(line);
 	struct words words = { 0 };
@@ -135,33 +139,34 @@ static enum status take_line(struct job *job, char *line, unsigned number, struc
 	while (n > 0 && (line[n - 1] == '\r' || line[n - 1] == ' ' || line[n - 1] == '\t'))
 		line[--n] = '\0';
 	if (number == 1 && !text_starts_with(line, head))
-		return fail(err, ST_INVALID, "a job begins with the line \"%s%s\"", head, version);
-	if (number == 1 && !text_equal(line + sizeof head - 1, version))
-		return fail(err, ST_INVALID, "\"%s\": this efi-img knows jobs of version %s", line,
+		return fail(err, ST_INVALID, "a script begins with the line \"%s%s\"", head,
 			    version);
+	if (number == 1 && !text_equal(line + sizeof head - 1, version))
+		return fail(err, ST_INVALID, "\"%s\": this efi-img runs scripts of version %s only",
+			    line, version);
 	while (*line == ' ' || *line == '\t')
 		line++;
 	if (*line == '#' || *line == '\0')
 		return ST_OK;
 	st = words_split(line, &words, err);
 	if (st == ST_OK)
-		st = take_words(job, &words, number, err);
+		st = take_words(script, &words, number, err);
 	words_free(&words);
 	return st;
 }
 
-static void drop_lines(struct job *job)
+static void drop_lines(struct script *script)
 {
-	for (size_t i = 0; i < job->n; i++)
-		words_free(&job->line[i].words);
-	job->n = 0;
+	for (size_t i = 0; i < script->n; i++)
+		words_free(&script->line[i].words);
+	script->n = 0;
 }
 
-void job_free(struct job *job)
+void script_free(struct script *script)
 {
-	drop_lines(job);
-	mem_free(job->line);
-	*job = (struct job){ 0 };
+	drop_lines(script);
+	mem_free(script->line);
+	*script = (struct script){ 0 };
 }
 
 static size_t count_lines(const char *text)
@@ -173,21 +178,21 @@ static size_t count_lines(const char *text)
 	return n;
 }
 
-enum status job_parse(const char *name, const char *text, size_t n, struct job *ret,
-		      struct error *err)
+enum status script_parse(const char *name, const char *text, size_t n, struct script *ret,
+			 struct error *err)
 {
 	enum status first = ST_OK;
 	unsigned number = 1;
 	struct error why;
 	char *copy = NULL;
 
-	*ret = (struct job){ .name = name };
+	*ret = (struct script){ .name = name };
 	if (decode(text, n, &copy) != ST_OK)
 		return fail_no_memory(err);
 	ret->line = mem_alloc(count_lines(copy) * sizeof *ret->line);
 	if (ret->line == NULL)
 		first = fail_no_memory(err);
-	/* To the end, for what it says of its ending. */
+	/* On after an error: the lines about the ending count all the same. */
 	for (char *line = copy, *next; ret->line != NULL && line != NULL; line = next, number++) {
 		char *end = (char *)(uintptr_t)text_find(line, '\n'); /* in `copy` */
 		enum status st;
@@ -201,7 +206,7 @@ enum status job_parse(const char *name, const char *text, size_t n, struct job *
 	}
 	mem_free(copy);
 	if (first == ST_OK && ret->n == 0)
-		first = fail(err, ST_INVALID, "%s: there is no command in it", name);
+		first = fail(err, ST_INVALID, "%s: the script has no commands", name);
 	if (first != ST_OK)
 		drop_lines(ret);
 	return first;
@@ -209,22 +214,23 @@ enum status job_parse(const char *name, const char *text, size_t n, struct job *
 
 /* ---- Running ---- */
 
-static void say_job(struct session *session, const struct console *console, const struct job *job)
+static void print_begin(struct session *session, const struct console *console,
+			const struct script *script)
 {
 	struct tree *tree = session_event(session, "job");
 
-	tree_text(tree, "file", job->name);
-	tree_number(tree, "commands", job->n);
+	tree_text(tree, "file", script->name);
+	tree_number(tree, "commands", script->n);
 	session_event_end(session, console);
-	session_say(session, console, "%s: %zu command%s\n", job->name, job->n,
-		    job->n == 1 ? "" : "s");
+	session_say(session, console, "%s: %zu command%s\n", script->name, script->n,
+		    script->n == 1 ? "" : "s");
 	if (session_log(session) != NULL)
-		out_printf(console->out, "The log of it is %s\n", session_log(session));
+		out_printf(console->out, "The log is %s\n", session_log(session));
 }
 
-/* `line`: at which it ended; 0: at none. */
-static void say_end(struct session *session, const struct console *console, const struct job *job,
-		    int code, unsigned line, const struct error *err)
+/* `line`: the one that failed; 0: none. `err`: why nothing was run; NULL: it was. */
+static void print_end(struct session *session, const struct console *console,
+		      const struct script *script, int code, unsigned line, const struct error *err)
 {
 	struct tree *tree = session_event(session, "end");
 
@@ -238,63 +244,63 @@ static void say_end(struct session *session, const struct console *console, cons
 	else
 		tree_null(tree, "message");
 	if (err != NULL)
-		session_say(session, console, "%s\nNothing of the job was done.\n", err->text);
+		session_say(session, console, "%s\nNothing was run.\n", err->text);
 	else if (code == EXIT_OK)
-		session_say(session, console, "\nThe job is done.\n");
+		session_say(session, console, "\nThe script is done.\n");
 	else
 		session_say(session, console,
-			    "\nThe job has ended at line %u of %s, with exit code %d.\n", line,
-			    job->name, code);
+			    "\nThe script has stopped at line %u of %s, with exit code %d.\n", line,
+			    script->name, code);
 	session_event_end(session, console);
 }
 
-static int run_lines(struct session *session, const struct console *console, const struct job *job,
-		     unsigned *ret_line)
+static int run_lines(struct session *session, const struct console *console,
+		     const struct script *script, unsigned *ret_line)
 {
 	int code = EXIT_OK;
 
 	*ret_line = 0;
-	for (size_t i = 0; code == EXIT_OK && i < job->n; i++) {
-		const struct words *words = &job->line[i].words;
+	for (size_t i = 0; code == EXIT_OK && i < script->n; i++) {
+		const struct words *words = &script->line[i].words;
 
 		out_text(console->out, "\n> ");
 		words_print(words->word, words->n, console->out);
 		out_text(console->out, "\n");
 		code = session_run(session, console, (int)words->n, words->word);
 		if (code != EXIT_OK)
-			*ret_line = job->line[i].number;
+			*ret_line = script->line[i].number;
 	}
 	return code;
 }
 
-int job_run(const struct console *console, const char *name, const char *text, size_t n,
-	    enum ending *ret_ending)
+int script_run(const struct console *console, const char *name, const char *text, size_t n,
+	       enum ending *ret_ending)
 {
 	struct session *session;
-	struct job job;
+	struct script script;
 	struct error err, why;
 	int code = EXIT_ERROR;
 	unsigned line;
-	enum status st = job_parse(name, text, n, &job, &err);
+	enum status st = script_parse(name, text, n, &script, &err);
 
 	if (session_open(console, &session, &why) != ST_OK) {
 		(void)command_failed(console, &why);
 		goto done;
 	}
 	if (st == ST_OK) {
-		say_job(session, console, &job);
-		code = run_lines(session, console, &job, &line);
-		say_end(session, console, &job, code, line, NULL);
+		print_begin(session, console, &script);
+		code = run_lines(session, console, &script, &line);
+		print_end(session, console, &script, code, line, NULL);
 	} else {
-		say_end(session, console, &job, code, 0, &err);
+		print_end(session, console, &script, code, 0, &err);
 	}
 	session_close(session);
 done:
-	*ret_ending = code == EXIT_OK ? job.on_success : job.on_failure;
+	*ret_ending = code == EXIT_OK ? script.on_success : script.on_failure;
 	if (platform_cancelled())
-		*ret_ending = ENDING_UNSAID; /* there is somebody who wants to see it */
-	if (job.tell)
+		*ret_ending = ENDING_UNSAID; /* a person is there, and wants to see the result */
+	if (script.tell)
 		platform_tell((unsigned)code);
-	job_free(&job);
+	script_free(&script);
 	return code;
 }

@@ -6,49 +6,53 @@
 #include "platform/machine.h"
 
 /*
- * A file with commands that are run one after the other: a first line "#efi-img job 1", then a
- * command in each line, as on the command line (with or without "efi-img" in front). Lines that
- * begin with # are comments. Of their own are
+ * A script: a file with command lines that are run one after the other. Its first line is
+ * "#efi-img job 1"; each further line is a command as it is typed, with or without "efi-img" before
+ * it, or a comment, which begins with #. Three kinds of lines are about the end of the script, and
+ * may stand anywhere in it, each at most once:
  *
- *     on-success poweroff|reboot|shell|wait on-failure poweroff|reboot|shell|wait exit-code
+ *     on-success poweroff|reboot|shell|wait
+ *     on-failure poweroff|reboot|shell|wait
+ *     exit-code
  *
- * which hold for all of the job wherever they stand. It is UTF-8, or UTF-16 with a byte-order mark,
- * as the shell's editor writes it.
+ * The text is UTF-8, or UTF-16 with a byte-order mark, as the editor of the UEFI shell writes it.
  */
-enum { JOB_BYTES_MAX = 64 << 10 };
+enum { SCRIPT_BYTES_MAX = 64 << 10 };
 
-struct job_line {
+/* A line with a command. */
+struct script_line {
 	unsigned number; /* in the file, from 1 on */
 	struct words words;
 };
 
-struct job {
-	const char *name;      /* the caller's */
-	struct job_line *line; /* with commands */
+struct script {
+	const char *name;         /* the caller's */
+	struct script_line *line; /* owned */
 	size_t n;
 	enum ending on_success, on_failure;
-	bool tell; /* the exit code, to platform_tell() */
+	bool tell; /* pass the exit code to platform_tell() */
 };
 
 /*
- * Takes the text apart and looks at each command and its options. With a mistake in it, *ret has no
- * commands, but all that it says of its ending. The caller frees it, on failure too. Errors:
- * ST_INVALID, with the line; ST_NO_MEMORY.
+ * Parses all lines, and checks each command and its options. If any line is wrong, *ret has no
+ * commands, but its endings, so that what was asked for after a failure can be done. The caller
+ * frees *ret, on failure too. Errors: ST_INVALID, with the number of the first wrong line;
+ * ST_NO_MEMORY.
  */
-enum status job_parse(const char *name, const char *text, size_t n, struct job *ret,
-		      struct error *);
-void job_free(struct job *);
+enum status script_parse(const char *name, const char *text, size_t n, struct script *ret,
+			 struct error *);
+void script_free(struct script *);
 
 /*
- * The text of a job file, which the caller frees with mem_free(). Errors: those of platform_open()
- * and of reading; ST_INVALID: too long.
+ * Reads the text of a script, at most SCRIPT_BYTES_MAX; the caller frees it with mem_free(). *ret
+ * is NULL on failure. Errors: those of platform_open() and of reading; ST_INVALID: too long.
  */
-enum status job_read(const char *name, char **ret, size_t *ret_n, struct error *);
+enum status script_read(const char *name, char **ret, size_t *ret_n, struct error *);
 
 /*
- * Runs a job, with a log (session.h), until a command ends in another code than 0; of one with a
- * mistake, nothing. Returns the last exit code. What is to come then is in *ret_ending, and for the
- * caller to do, with platform_end().
+ * Runs a script, with a log (session.h), up to the first command whose exit code is not 0; nothing
+ * of one that has a wrong line. Returns the last exit code. *ret_ending is what the script asks for
+ * next, for the caller to pass to platform_end().
  */
-int job_run(const struct console *, const char *name, const char *text, size_t n,
-	    enum ending *ret_ending);
+int script_run(const struct console *, const char *name, const char *text, size_t n,
+	       enum ending *ret_ending);

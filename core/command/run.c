@@ -1,40 +1,44 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * run: the commands of a script (cli/script.h), and what the script asks for at its end.
+ */
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/script.h"
 #include "platform/machine.h"
 
 static const struct option options[] = {
-	{ 0, "check", NULL, "only look whether there are mistakes in it" },
+	{ 0, "check", NULL, "only check the script" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"The file begins with the line \"#efi-img job 1\". Each line after it is a command\n"
-	"as it is typed, with or without efi-img before it; those that begin with # are\n"
-	"comments. Every command and its options are looked at before the first one is\n"
-	"run: with a mistake in any line, nothing is done. The first command that ends\n"
-	"in something else than 0 ends the job. These lines are about that:\n"
+	"A script begins with the line \"#efi-img job 1\". Each line after it is a command\n"
+	"as it is typed, with or without efi-img before it; lines that begin with # are\n"
+	"comments. All lines are checked before the first command runs: if one is wrong,\n"
+	"nothing is run. The script stops at the first command that fails (exit code\n"
+	"other than 0). Three kinds of lines are about its end:\n"
 	"\n"
-	"  on-success ENDING   what comes then: poweroff, reboot, wait (for Enter), or\n"
-	"  on-failure ENDING   shell (efi-img ends, what started it goes on)\n"
-	"  exit-code           in a virtual machine: 16 more than the exit code goes to\n"
-	"                      port 0xf4, for QEMU's isa-debug-exit, which ends QEMU\n"
-	"                      with 33 if all went well, else 33 + 2 x the exit code\n"
+	"  on-success ENDING   what to do then: poweroff, reboot, wait (for Enter), or\n"
+	"  on-failure ENDING   shell (leave efi-img)\n"
+	"  exit-code           in a virtual machine: write 16 + the exit code to port\n"
+	"                      0xf4, for QEMU's isa-debug-exit; QEMU then exits with 33\n"
+	"                      after success, otherwise with 33 + 2 x the exit code\n"
 	"\n"
-	"All that is printed is kept in \\efi-img\\logs on the volume that efi-img was\n"
-	"started from, for people (.log) and as JSON (.jsonl); the lines of JSON also go\n"
-	"to the serial ports. A file \\efi-img\\job.txt there is run when the machine\n"
-	"starts efi-img by itself, unless a key is pressed; in a virtual machine also\n"
-	"what QEMU has as -fw_cfg name=opt/org.efi-img/job,file=FILE, or line by line as\n"
-	"-smbios type=11,value=efi-img.job=LINE, but not under Secure Boot. Without a\n"
-	"screen, progress is shown as by efi-img --plain COMMAND ...: a line for each\n"
-	"tenth, without times.\n";
+	"All output is kept in \\efi-img\\logs on the volume that efi-img was started\n"
+	"from, for people (.log) and as JSON (.jsonl); the lines of JSON also go to the\n"
+	"serial ports. A script \\efi-img\\job.txt on that volume is run when the\n"
+	"firmware starts efi-img, unless a key is pressed. In a virtual machine, so is a\n"
+	"script given to QEMU by -fw_cfg name=opt/org.efi-img/job,file=FILE, or line by\n"
+	"line by -smbios type=11,value=efi-img.job=LINE, but not under Secure Boot.\n"
+	"Without a screen, progress is printed as by efi-img --plain COMMAND ...: a line\n"
+	"for each tenth, without times.\n";
 
 static int run(const struct console *console, struct arguments *arguments)
 {
 	enum ending ending = ENDING_UNSAID;
-	struct job job = { 0 };
+	struct script script = { 0 };
 	struct error err;
 	const char *name;
 	int code = EXIT_ERROR;
@@ -43,23 +47,23 @@ static int run(const struct console *console, struct arguments *arguments)
 
 	if (arguments->n_operands != 1) {
 		error_set(&err, arguments->n_operands == 0
-					? "the name of a job file is missing"
-					: "too many words: one job file is expected");
+					? "no script given"
+					: "too many operands: run takes one script");
 		return command_misused(console, "run", &err);
 	}
 	name = arguments->operands[0];
-	if (job_read(name, &text, &n, &err) != ST_OK)
+	if (script_read(name, &text, &n, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "check")) {
-		code = job_run(console, name, text, n, &ending);
-	} else if (job_parse(name, text, n, &job, &err) == ST_OK) {
-		out_printf(console->out, "%s: %zu command%s, no mistakes\n", name, job.n,
-			   job.n == 1 ? "" : "s");
+		code = script_run(console, name, text, n, &ending);
+	} else if (script_parse(name, text, n, &script, &err) == ST_OK) {
+		out_printf(console->out, "%s: %zu command%s, no mistakes\n", name, script.n,
+			   script.n == 1 ? "" : "s");
 		code = EXIT_OK;
 	} else {
 		(void)command_failed(console, &err);
 	}
-	job_free(&job);
+	script_free(&script);
 	mem_free(text);
 	platform_end(ending);
 	return code;
@@ -67,7 +71,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_run = {
 	.name = "run",
-	.summary = "run the commands in a file, with a log",
+	.summary = "run a script: the commands in a file, with a log",
 	.usage = "[--check] FILE",
 	.options = options,
 	.notes = notes,

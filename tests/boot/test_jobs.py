@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Job files: on the stick, from outside of the virtual machine, from the shell; what they leave
+Scripts: on the stick, from outside of the virtual machine, from the shell; what they leave
 behind and say on the serial line.
 """
 
@@ -101,7 +101,7 @@ def on_stick(place, usb_image):
         ]
         with Machine(place / "machine", drives, more=EXIT) as machine:
             machine.expect(COUNTDOWN)
-            machine.expect("The log of it is")
+            machine.expect("The log is")
             status = machine.wait_off(status=None)
         events, log = logs(stick)
         runs.append(
@@ -164,7 +164,7 @@ def test_its_log(on_stick):
         "started from here",
         "target:  serial=TARGET",
         "(50.00/100%)",
-        "The job is done.",
+        "The script is done.",
     ):
         assert words in run.log
 
@@ -212,7 +212,7 @@ def test_a_mistake_keeps_all_of_it_from_being_done(make_machine):
     assert (
         events[-1]["exit"] == 1
         and "line 4" in events[-1]["message"]
-        and "Nothing of the job was done." in log
+        and "Nothing was run." in log
     )
 
 
@@ -225,7 +225,7 @@ def test_a_job_from_fw_cfg(make_machine, place):
         more=(*EXIT, "-fw_cfg", f"name=opt/org.efi-img/job,file={place / 'outside.txt'}"),
     )
     with machine:
-        machine.expect("The job has ended at line 4 of opt/org.efi-img/job, with exit code 1.")
+        machine.expect("The script has stopped at line 4 of opt/org.efi-img/job, with exit code 1.")
         machine.wait_off(status=35)
     assert "begins in" not in (machine.directory / "screen.txt").read_text()
     assert {"made.raw"} == {name for name in machine.stick.names() if name.endswith(".raw")}
@@ -249,7 +249,7 @@ def test_a_job_from_smbios(make_machine):
         ]
     )
     with machine:
-        machine.expect("The job is done.")
+        machine.expect("The script is done.")
         machine.expect("The machine is switched off.")
         machine.wait_off()
     assert logs(machine.stick)[0][-1]["exit"] == 0 and "made.qcow2" in machine.stick.names()
@@ -359,7 +359,7 @@ def from_shell(place, make_stick):
 def test_run_at_the_shell(from_shell):
     stick, steps = from_shell
     assert (steps.good.status, steps.again.status, steps.bad.status) == (0, 0, 1)
-    assert "> create a.raw 1M\n" in steps.good.out and "The job is done." in steps.good.out
+    assert "> create a.raw 1M\n" in steps.good.out and "The script is done." in steps.good.out
     assert (
         "at line 2 of bad.txt, with exit code 1" in steps.bad.out and "none.qcow2" in steps.bad.err
     )

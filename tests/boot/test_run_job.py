@@ -60,7 +60,7 @@ def test_as_in_the_readme(folder):
     events = schemas.events((folder / "result/efi-img/logs/0001.jsonl").read_text())
     assert (
         events[-1]["exit"] == 0
-        and "The job is done." in (folder / "result/efi-img/logs/0001.log").read_text()
+        and "The script is done." in (folder / "result/efi-img/logs/0001.log").read_text()
     )
     assert schemas.events(done.stdout) == events
     assert sorted(path.name for path in (folder / "result").iterdir()) == [

@@ -128,14 +128,14 @@ static void parse_journal(const char *text, size_t n)
 /* With a mistake in it, there is nothing to be run. */
 static void parse_job(const char *text, size_t n)
 {
-	struct job job;
+	struct script job;
 	struct error err;
 
-	if (job_parse("j", text, n, &job, &err) == ST_OK)
+	if (script_parse("j", text, n, &job, &err) == ST_OK)
 		MUST(job.n > 0);
 	else
 		MUST(err.text[0] != '\0' && job.n == 0);
-	job_free(&job);
+	script_free(&job);
 }
 
 static void parse_smbios(const uint8_t *table, size_t n)

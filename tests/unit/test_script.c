@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Job files: mistakes are found before anything is done, and a job ends at the first command that
+ * Scripts: mistakes are found before anything is run, and a script stops at the first command that
  * fails.
  */
 #include "unit.h"
@@ -53,13 +53,13 @@ static void a_mistake_in_each_place(void **state)
 	static const struct {
 		const char *job, *words;
 	} rows[] = {
-		{ "", "job, line 1: a job begins with the line \"#efi-img job 1\"" },
-		{ "create made 1M\n", "job, line 1: a job begins" },
+		{ "", "job, line 1: a script begins with the line \"#efi-img job 1\"" },
+		{ "create made 1M\n", "job, line 1: a script begins" },
 		{ "#efi-img job 2\ncreate made 1M\n",
-		  "job, line 1: \"#efi-img job 2\": this efi-img knows jobs of version 1" },
+		  "job, line 1: \"#efi-img job 2\": this efi-img runs scripts of version 1 only" },
 		{ "#efi-img job 11\ncreate made 1M\n", "job, line 1: \"#efi-img job 11\"" },
-		{ "\n" HEAD "create made 1M\n", "job, line 1: a job begins" },
-		{ HEAD "# nothing\n\n", "job: there is no command in it" },
+		{ "\n" HEAD "create made 1M\n", "job, line 1: a script begins" },
+		{ HEAD "# nothing\n\n", "job: the script has no commands" },
 		{ HEAD "create made 1M\n\n# c\nconvrt a b\n",
 		  "job, line 5: there is no command \"convrt\"" },
 		{ HEAD "create made 1M\ncreate --nothing b 1M",
@@ -69,21 +69,20 @@ static void a_mistake_in_each_place(void **state)
 		  "job, line 3: a quotation mark in the command line is not closed" },
 		{ HEAD "create made 1M\r\n  efi-img  \r\n",
 		  "job, line 3: there is no command \"efi-img\"" },
-		{ HEAD "create made 1M\nrun other", "job, line 3: a job cannot run another one" },
+		{ HEAD "create made 1M\nrun other",
+		  "job, line 3: a script cannot run another script" },
 		{ HEAD "create made 1M\nefi-img run other",
-		  "job, line 3: a job cannot run another one" },
+		  "job, line 3: a script cannot run another script" },
 		{ HEAD "create made 1M\n--plain version",
 		  "job, line 3: there is no command \"--plain\"" },
 		{ HEAD "create made 1M\non-success",
-		  "job, line 3: on-success is followed by one of poweroff, reboot, shell, wait" },
-		{ HEAD "create made 1M\non-success halt",
-		  "job, line 3: on-success is followed by" },
+		  "job, line 3: on-success needs one of poweroff, reboot, shell, wait" },
+		{ HEAD "create made 1M\non-success halt", "job, line 3: on-success needs one of" },
 		{ HEAD "create made 1M\non-failure poweroff now",
-		  "job, line 3: on-failure is followed by" },
+		  "job, line 3: on-failure needs one of" },
 		{ HEAD "on-failure wait\ncreate made 1M\non-failure wait",
-		  "job, line 4: on-failure is there a second time" },
-		{ HEAD "create made 1M\nexit-code 3",
-		  "job, line 3: exit-code stands alone in its line" },
+		  "job, line 4: on-failure is given twice" },
+		{ HEAD "create made 1M\nexit-code 3", "job, line 3: exit-code takes no value" },
 		{ HEAD "create made 1M\n\1", "job, line 3: there is no command" },
 	};
 
@@ -94,7 +93,7 @@ static void a_mistake_in_each_place(void **state)
 		assert_int_equal(RUN("run", "job"), EXIT_ERROR);
 		if (strstr(out.text, rows[i].words) == NULL)
 			fail_msg("row %zu: %s%s", i, out.text, err.text);
-		assert_non_null(strstr(out.text, "Nothing of the job was done."));
+		assert_non_null(strstr(out.text, "Nothing was run."));
 		assert_row(!is_file("made"), i);
 		assert_row(is_file("logs\\0001.log"), i);
 		assert_int_equal(RUN("run", "--check", "job"), EXIT_ERROR);
@@ -115,7 +114,7 @@ static void the_first_failure_ends_it(void **state)
 	assert_int_equal(RUN("run", "job"), EXIT_ERROR);
 	assert_true(is_file("one") && !is_file("two"));
 	assert_non_null(
-		strstr(out.text, "The job has ended at line 5 of job, with exit code 1.\n"));
+		strstr(out.text, "The script has stopped at line 5 of job, with exit code 1.\n"));
 	assert_int_equal(sim_ending(), ENDING_REBOOT);
 	assert_int_equal(sim_told(), 1);
 	assert_non_null(strstr((const char *)sim_file("logs\\0001.jsonl", &n),
@@ -153,7 +152,7 @@ static void all_of_it_is_done(void **state)
 		assert_int_equal(sim_ending(), wanted[i]);
 		assert_int_equal(sim_told(), 0);
 		assert_non_null(strstr(out.text, "\n> create \"a b\" 64k\n"));
-		assert_non_null(strstr(out.text, "\nThe job is done.\n"));
+		assert_non_null(strstr(out.text, "\nThe script is done.\n"));
 		tear_down();
 	}
 }
@@ -211,7 +210,7 @@ static void what_the_shells_editor_writes(void **state)
 
 static void no_job_at_all(void **state)
 {
-	static char large[JOB_BYTES_MAX + 1];
+	static char large[SCRIPT_BYTES_MAX + 1];
 
 	(void)state;
 	set_up();
@@ -245,9 +244,9 @@ static void failures(void **state)
 		if (RUN("run", "job") == EXIT_OK) {
 			assert_true(is_file("one") && is_file("two"));
 			assert_int_equal(sim_told(), 0);
-			assert_non_null(strstr(out.text, "The job is done."));
+			assert_non_null(strstr(out.text, "The script is done."));
 		} else {
-			assert_null(strstr(out.text, "The job is done."));
+			assert_null(strstr(out.text, "The script is done."));
 			assert_true(sim_told() != 0);
 		}
 		failed = memory ? sim_allocation_failed() : sim_volume_failed();
