@@ -32,7 +32,7 @@ OPTION_ABORT, OPTION_GO = 2, 7
 SIMPLE_REPLY_MAGIC = 0x67446698
 REPLY_ACK, REPLY_INFO, REPLY_UNSUPPORTED = 1, 3, 1 << 31 | 1
 REQUEST = struct.Struct(">IHHQQI")  # magic, flags, type, cookie, offset, length
-CRAWL_SECONDS = 0.2
+CRAWL_SECONDS = 0.1
 
 
 class Gone(Exception):

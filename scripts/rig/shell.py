@@ -34,17 +34,24 @@ class Shell:
         self.machine.expect(self.PROMPT, timeout)
         return self.machine.console.before
 
+    def has_ended(self):
+        """Whether the command that was typed has ended: the prompt is there."""
+        return re.search(self.PROMPT, self.machine.console.buffer)
+
     def wait_reached(self, gate):
         """
         Waits until the command that was typed is at `gate`. That it ends before is a failure at
         once, not a hang.
         """
         self.machine.wait_until(
-            lambda: gate.reached() or re.search(self.PROMPT, self.machine.console.buffer),
-            lambda: "request at the gate",
+            lambda: gate.reached() or self.has_ended(), lambda: "request at the gate"
         )
         if not gate.reached():
             raise self.machine.failure("the command has ended before it came to the gate")
+
+    def stopped_at(self, gate):
+        """Machine.stopped_at() for the command that was typed."""
+        return self.machine.stopped_at(gate, self.has_ended)
 
     def run(self, line, timeout=None):
         """Runs a command and returns what it printed, without the line as it was typed."""

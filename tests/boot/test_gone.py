@@ -73,7 +73,7 @@ def ended(place, make_stick):
             shell.wait_reached(gate)
             machine.linger(gate, CHECKPOINT)
             gate.crawl(MIDDLE // 2)
-            with machine.stopped_at(gate):
+            with shell.stopped_at(gate):
                 if name == "STOPPED":
                     machine.send_stopped(CTRL_C)
                 else:

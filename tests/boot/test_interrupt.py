@@ -131,7 +131,7 @@ def interrupt(machine, shell, gate, line):
     """Types a line and stops it; returns its text, its exit code, and the bytes it still moved."""
     gate.crawl(MIDDLE)
     shell.type(line)
-    with machine.stopped_at(gate):
+    with shell.stopped_at(gate):
         machine.send_stopped(CTRL_C)
         before = gate.passed
     text = shell.prompt()
@@ -143,7 +143,7 @@ def at_the_keyboard(machine, shell, gate, line):
     """The same with the machine's own keyboard."""
     gate.crawl(MIDDLE)
     shell.type(line)
-    machine.wait_reached(gate)
+    shell.wait_reached(gate)
     machine.press("ctrl", "c")
     before = gate.passed
     gate.release()

@@ -68,7 +68,7 @@ def ended(place, make_stick):
         else:
             drive.gate.hold(EARLY)
             shell.type(line)
-        machine.wait_reached(drive.gate)
+        shell.wait_reached(drive.gate)
 
     def cut_capture(resume, drive, journal=None):
         with boot() as machine:
@@ -84,7 +84,7 @@ def ended(place, make_stick):
         said["again"] = shell.run(CAPTURE), shell.status()
         source.gate.crawl(2 * MIB)
         shell.type(CAPTURE + " --resume")
-        with machine.stopped_at(source.gate):
+        with shell.stopped_at(source.gate):
             machine.send_stopped(CTRL_C)
         said["stopped"] = shell.prompt(), shell.status()
         said["captured"] = shell.run(CAPTURE + " --resume"), shell.status()

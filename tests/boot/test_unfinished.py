@@ -64,7 +64,7 @@ def ended(place, make_stick):
             )
         source.gate.crawl(8 * MIB)
         shell.type(CAPTURE)
-        with machine.stopped_at(source.gate):
+        with shell.stopped_at(source.gate):
             machine.send_stopped(CTRL_C)
         said["stopped"] = shell.prompt(), shell.status()
         said["info"] = shell.run("efi-img info half.raw"), shell.status()
