@@ -222,7 +222,7 @@ def interrupt(machine, shell, gate, typed):
     """
     gate.crawl(8 * MIB)
     shell.type("long.nsh")
-    with shell.stopped_at(gate):
+    with machine.stopped_at(gate):
         machine.send_stopped(CTRL_C)
     typed["interrupted"] = shell.prompt(), shell.status()
 
