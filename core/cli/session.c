@@ -51,7 +51,7 @@ static void write_log(struct session *session, const struct console *console)
 	struct error err;
 
 	if (log_write(&session->log, &err) != ST_OK)
-		out_printf(console->err, "efi-img: from here on there is no log: %s\n", err.text);
+		command_warn(console, "from here on there is no log: %s", err.text);
 }
 
 const char *session_log(const struct session *session)
@@ -342,7 +342,7 @@ enum status session_open(const struct console *console, struct session **ret, st
 	out_memory_init(&session->event, EVENT_MAX);
 	st = storage_begin(&session->storage, console->storage, &why);
 	if (log_open(&session->log, &session->storage, session->plain, &why) != ST_OK)
-		out_printf(console->err, "efi-img: there is no log: %s\n", why.text);
+		command_warn(console, "there is no log: %s", why.text);
 	if (st == ST_OK)
 		st = storage_inventory(&session->storage, &session->inventory, &why);
 	if (st != ST_OK && st != ST_NO_MEMORY) /* the commands will say it */

@@ -60,7 +60,7 @@ static int run(const struct console *console, const struct line *line, char *log
 	if (words_split(line->text, &words, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (log != NULL && session_open(console, &session, &err) != ST_OK)
-		out_printf(console->err, "efi-img: there is no log: %s\n", err.text);
+		command_warn(console, "there is no log: %s", err.text);
 	if (session == NULL) {
 		code = cli_run(console, (int)words.n, words.word);
 	} else {
