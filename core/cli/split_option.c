@@ -8,10 +8,10 @@
 #include "base/size.h"
 #include "storage/split.h"
 
-enum status split_option(const struct arguments *arguments, bool preset, struct create_job *job,
+enum status split_option(const struct arguments *arguments, bool by_default, struct create_job *job,
 			 struct error *err)
 {
-	job->may_split = preset && !arguments_has(arguments, "split");
+	job->may_split = by_default && !arguments_has(arguments, "split");
 	if (!arguments_has(arguments, "split"))
 		return ST_OK;
 	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes,

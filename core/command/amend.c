@@ -8,12 +8,12 @@
 
 static const struct option options[] = {
 	{ 'o', "options", "LIST",
-	  "what is to change: name=value,name=value;\n-o help lists what can be changed" },
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'p', "progress", NULL, "show how far it is" },
+	  "the new values: name=value,name=value;\n-o help lists the options that can be changed" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 0, "force", NULL, "the disk may get smaller: what is behind its new end\nis lost" },
+	{ 0, "force", NULL, "allow the disk to shrink: data past its new end is\nlost" },
 	{ 0 },
 };
 
@@ -25,8 +25,8 @@ static enum status refuse_format(const struct image_format *format, struct error
 {
 	if (format->change.amend != NULL)
 		return ST_OK;
-	return fail(err, ST_UNSUPPORTED,
-		    "images of format %s keep the options that they were made with", format->name);
+	return fail(err, ST_UNSUPPORTED, "the options of images of format %s cannot be changed",
+		    format->name);
 }
 
 /* The format of the command line, or that of the file. */
@@ -39,8 +39,7 @@ static enum status find_format(struct storage *storage, const struct arguments *
 	if (st != ST_OK || *ret != NULL)
 		return st;
 	if (arguments->n_operands == 0)
-		return fail(err, ST_INVALID,
-			    "-o help needs the format, -f FMT, or the name of an image file");
+		return fail(err, ST_INVALID, "-o help needs a format (-f FMT) or an image file");
 	st = image_open(storage, arguments->operands[0], NULL, &image, err);
 	if (st == ST_OK)
 		*ret = image->format;
@@ -111,12 +110,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (!arguments_has(arguments, "o")) {
-		error_set(&err, "what is to change? -o name=value is missing; -o help lists what "
-				"can be changed");
+		error_set(&err, "-o name=value is missing; -o help lists the options that can be "
+				"changed");
 		return command_misused(console, "amend", &err);
 	}
 	if (!help && arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "amend", &err);
 	}

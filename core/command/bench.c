@@ -14,34 +14,34 @@
 #include "storage/storage.h"
 
 static const struct option options[] = {
-	{ 'c', "count", "N", "how many requests (preset: 75000)" },
-	{ 'd', "depth", "N", "accepted as in qemu-img; there is one at a time" },
+	{ 'c', "count", "N", "number of requests (default: 75000)" },
+	{ 'd', "depth", "N", "accepted for compatibility; requests are sent one\nby one" },
 	{ 0, "erase", "WHAT",
-	  "with -w, of a disk or partition: what is on it can go;\nwhat list shows behind serial= "
-	  "(guid=, path=)" },
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "flush-interval", "N", "with -w: flush after so many requests (preset: never)" },
-	{ 'i', "aio", "AIO", "accepted as in qemu-img: native, threads or io_uring" },
+	  "with -w: erase this disk or partition; WHAT is its name\nin list after serial= (guid=, "
+	  "path=)" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 0, "flush-interval", "N", "with -w: flush after every N requests (default: never)" },
+	{ 'i', "aio", "AIO", "accepted for compatibility: native, threads, io_uring" },
 	{ 'n', "native", NULL, "the same as -i native" },
-	{ 0, "no-drain", NULL, "accepted as in qemu-img; requests come one by one" },
-	{ 'o', "offset", "OFFSET", "where to begin (preset: 0)" },
-	{ 0, "output", "STYLE", "of the table: human (preset) or json" },
-	{ 0, "pattern", "BYTE", "with -w: what is written (preset: 0)" },
-	{ 'q', "quiet", NULL, "accepted as in qemu-img, where it changes nothing" },
-	{ 's', "buffer-size", "SIZE", "bytes of a request (preset: 4k)" },
-	{ 'S', "step-size", "SIZE", "from one request to the next (preset, and 0: its size)" },
-	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 0, "no-drain", NULL, "accepted for compatibility; has no effect" },
+	{ 'o', "offset", "OFFSET", "offset of the first request (default: 0)" },
+	{ 0, "output", "STYLE", "style of the table: human (default) or json" },
+	{ 0, "pattern", "BYTE", "with -w: the byte to write (default: 0)" },
+	{ 'q', "quiet", NULL, "accepted for compatibility; has no effect" },
+	{ 's', "buffer-size", "SIZE", "size of a request (default: 4k)" },
+	{ 'S', "step-size", "SIZE", "distance between requests (default and 0: their size)" },
+	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'w', "write", NULL, "write instead of reading" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Of a disk or partition without -c, -s, -S and -o, a table: how fast it is read\n"
-	"in requests of several sizes, from its beginning on, for half a second each.\n"
-	"That is the limit of everything that reads it. With -w and --erase it is\n"
-	"written, and flushed, instead: refused as with convert, and what was on it is\n"
-	"lost. The exit codes of that are those of 'help exit-codes'.\n";
+	"For a disk or partition without -c, -s, -S and -o, prints a table: the speed of\n"
+	"reading from its start in requests of several sizes, half a second each. No\n"
+	"command can read it faster. With -w and --erase, the disk is written and\n"
+	"flushed instead, under the same rules as with convert: its contents are lost.\n"
+	"'help exit-codes' lists the exit codes of that.\n";
 
 enum { REQUEST_MAX = INT32_MAX, HALF_A_SECOND = 500000000 };
 
@@ -220,17 +220,17 @@ write_disk(const struct console *console, const struct arguments *arguments,
 
 	if (!arguments_has(arguments, "erase"))
 		return fail(err, ST_REFUSED,
-			    "option -w: what is on %s is written over; if that can go, add "
-			    "--erase= with what list shows behind serial=, guid= or path=",
+			    "option -w: the contents of %s would be lost; to allow that, add "
+			    "--erase= with its name in list after serial=, guid= or path=",
 			    target.name);
 	if (!target.format->flat)
 		return fail(err, ST_UNSUPPORTED,
-			    "option -f: the bytes of the disk are written, not a %s image on it",
+			    "option -f: -w writes the bytes of the disk, not a %s image on it",
 			    target.format->name);
 	target.erase = arguments_value(arguments, "erase");
 	st = target_decide(&target, err);
 	if (st == ST_OK && job->bytes > target.size_bytes)
-		st = fail(err, ST_INVALID, "%s: its %ju bytes are smaller than a request of %zu",
+		st = fail(err, ST_INVALID, "%s: its %ju bytes are less than one request of %zu",
 			  target.name, target.size_bytes, job->bytes);
 	if (st == ST_OK) {
 		st = target_open(&target, &job->image, err);
@@ -277,7 +277,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image or disk is expected");
+		error_set(&err, "one image or disk is expected");
 		return command_misused(console, "bench", &err);
 	}
 	st = bench(console, arguments, arguments->operands[0], &err);
@@ -290,7 +290,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_bench = {
 	.name = "bench",
 	.purpose = PURPOSE_CHECK,
-	.summary = "how fast a disk or an image is read or written",
+	.summary = "measure the speed of a disk or an image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
 	.notes = notes,

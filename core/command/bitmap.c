@@ -11,27 +11,26 @@
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS };
 
 static const struct option options[] = {
-	[ADD] = { 0, "add", NULL, "make a new bitmap, which notes all writes from now on" },
+	[ADD] = { 0, "add", NULL, "add a bitmap, which records all writes from now on" },
 	[REMOVE] = { 0, "remove", NULL, "delete the bitmap" },
-	[CLEAR] = { 0, "clear", NULL, "forget what it has noted" },
-	[ENABLE] = { 0, "enable", NULL, "note writes from now on" },
-	[DISABLE] = { 0, "disable", NULL, "note them no more" },
-	[MERGE] = { 0, "merge", "SOURCE", "note in NAME what the bitmap SOURCE has noted" },
-	{ 'b', "source-file", "FILE", "where SOURCE is: an image with a disk of this size" },
-	{ 'F', "source-format", "FMT", "its format (preset: what its first bytes say)" },
+	[CLEAR] = { 0, "clear", NULL, "clear all bits" },
+	[ENABLE] = { 0, "enable", NULL, "record writes from now on" },
+	[DISABLE] = { 0, "disable", NULL, "stop recording" },
+	[MERGE] = { 0, "merge", "SOURCE", "add the bits of the bitmap SOURCE to NAME" },
+	{ 'b', "source-file", "FILE", "the image that has SOURCE, with a disk of this size" },
+	{ 'F', "source-format", "FMT", "its format (default: detected)" },
 	{ 'g', "granularity", "SIZE",
-	  "what one bit of a new bitmap stands for: a power of\n"
-	  "two, 512 to 2G (preset: a cluster, but 4k to 64k)" },
-	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
+	  "bytes per bit of a new bitmap: a power of two, 512 to\n"
+	  "2G (default: the cluster size, but 4k to 64k)" },
+	{ 'f', "format", "FMT", "format of FILE (default: detected)" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Bitmaps note which parts of a disk were written to, for incremental backups;\n"
-	"`info` lists them. Several actions are done in the order in which they are\n"
-	"given. While an image is written to, its bitmaps are marked \"in-use\": one that\n"
-	"is found like that later was lost to a power cut or a failure, and can only be\n"
-	"removed.\n";
+	"Bitmaps record which parts of a disk were written, for incremental backups;\n"
+	"`info` lists them. Several actions are done in the order of the command line.\n"
+	"While an image is being written, its bitmaps are marked \"in-use\". A bitmap that\n"
+	"is still marked so after a power cut or a failure can only be removed.\n";
 
 /* The image of -b, or the one that is changed. */
 static enum status merge(struct image *image, size_t index, struct image *source, const char *name,
@@ -91,19 +90,17 @@ static enum status check_options(const struct arguments *arguments, uint64_t *re
 		n += arguments->given[i].count;
 	if (n == 0)
 		return fail(err, ST_INVALID,
-			    "what is to be done? --add, --remove, --clear, --enable, --disable or "
-			    "--merge is missing");
+			    "no action given: --add, --remove, --clear, --enable, --disable or "
+			    "--merge");
 	if (arguments_has(arguments, "b") && !arguments_has(arguments, "merge"))
-		return fail(err, ST_INVALID,
-			    "option -b says where --merge finds its source, which is missing");
+		return fail(err, ST_INVALID, "option -b needs --merge");
 	if (arguments_has(arguments, "F") && !arguments_has(arguments, "b"))
-		return fail(err, ST_INVALID,
-			    "option -F says the format of the image of -b, which is missing");
+		return fail(err, ST_INVALID, "option -F needs -b");
 	if (arguments_has(arguments, "g"))
 		st = size_parse(arguments_value(arguments, "g"), "option -g", ret_granularity, err);
 	if (st == ST_OK && *ret_granularity != 0 && !arguments_has(arguments, "add"))
 		return fail(err, ST_INVALID,
-			    "option -g is for --add: a bitmap keeps its granularity");
+			    "option -g needs --add: the granularity of a bitmap cannot be changed");
 	return st;
 }
 
@@ -155,7 +152,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	struct error err;
 
 	if (arguments->n_operands != 2) {
-		error_set(&err, "the names of an image file and of a bitmap are expected");
+		error_set(&err, "an image file and the name of a bitmap are expected");
 		return command_misused(console, "bitmap", &err);
 	}
 	return bitmap(console->storage, arguments, &err) == ST_OK ? EXIT_OK
@@ -165,7 +162,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_bitmap = {
 	.name = "bitmap",
 	.purpose = PURPOSE_CHANGE,
-	.summary = "change the bitmaps that note what is written to a disk",
+	.summary = "change dirty bitmaps, which record writes to a disk",
 	.usage = "ACTION... [OPTIONS] FILE NAME",
 	.options = options,
 	.notes = notes,

@@ -9,25 +9,25 @@
 #include "record/finished.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 'q', "quiet", NULL, "print problems and errors only" },
-	{ 'r', "repair", "WHAT", "what to repair: leaks, or all (preset: nothing)" },
-	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'r', "repair", "WHAT", "repair leaks, or all errors (default: nothing)" },
+	{ 'T', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Only what describes where data is gets read, not the data; nor do backing files\n"
-	"have to be there. Problems go to standard error, the summary to standard\n"
-	"output.\n\n"
-	"-r leaks frees clusters that nobody uses. -r all also repairs what would lose\n"
-	"data later: refcounts, flags, entries that lead nowhere and hold nothing. What\n"
-	"it cannot repair without losing data stays as it is, and is reported; while\n"
-	"there is such, clusters that nobody uses are kept. Power may fail at any time.\n\n"
-	"Exit codes (of what is left): 0 sound, 1 it could not be checked, 2 corrupt,\n"
-	"3 it only wastes space, 63 images of this format cannot be checked.\n";
+	"Reads the metadata of the image, not its data; backing files need not exist.\n"
+	"Errors go to standard error, the summary to standard output.\n\n"
+	"-r leaks frees clusters that are not in use. -r all also repairs what would\n"
+	"damage data later: refcounts, flags, and invalid entries without data. Errors\n"
+	"that cannot be repaired without losing data are reported and left as they are;\n"
+	"while there are any, leaked clusters are not freed. A power cut during a repair\n"
+	"does no harm.\n\n"
+	"Exit codes, after repairs: 0 no errors, 1 the check failed, 2 corrupt, 3 leaked\n"
+	"clusters only, 63 images of this format cannot be checked.\n";
 
 enum { CODE_CORRUPT = 2, CODE_LEAKS = 3, CODE_NO_CHECKS = 63 };
 
@@ -159,8 +159,7 @@ static int check(const struct console *console, const struct request *r, struct 
 	else if (!r->quiet)
 		print_human(console->out, &result);
 	if (result.check_errors > 0) {
-		error_set(&err, "%s: the check is not complete, because of what is said above",
-			  r->name);
+		error_set(&err, "%s: the check is incomplete because of the errors above", r->name);
 		return command_failed(console, &err);
 	}
 	return result.corruptions > 0 ? CODE_CORRUPT : result.leaks > 0 ? CODE_LEAKS : EXIT_OK;
@@ -173,7 +172,7 @@ static enum status parse(const struct arguments *arguments, struct request *r, s
 	enum status st;
 
 	if (arguments->n_operands != 1)
-		return fail(err, ST_INVALID, "the name of one image file is expected, not of %zu",
+		return fail(err, ST_INVALID, "one image file is expected, but %zu are given",
 			    arguments->n_operands);
 	if (repair != NULL && !text_equal(repair, "leaks") && !text_equal(repair, "all"))
 		return fail(err, ST_INVALID, "option -r: \"%s\" is neither leaks nor all", repair);
@@ -214,7 +213,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_check = {
 	.name = "check",
 	.purpose = PURPOSE_CHECK,
-	.summary = "look for errors in an image, and repair them",
+	.summary = "check an image for errors, and repair them",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
 	.notes = notes,

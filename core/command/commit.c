@@ -9,14 +9,14 @@
 #include "storage/storage.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'b', "base", "BASE",
-	  "the file to merge into, anywhere behind FILE (preset:\nthe one right behind it); "
+	  "the file to merge into, anywhere behind FILE (default:\nthe one right behind it); "
 	  "implies -d" },
-	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
+	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
 	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
-	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0 },
 };
@@ -87,7 +87,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "commit", &err);
 	}

@@ -6,21 +6,21 @@
 #include "engine/compare.h"
 
 static const struct option options[] = {
-	{ 'f', "a-format", "FMT", "format of the first image (preset: what its first\nbytes say)" },
-	{ 'F', "b-format", "FMT", "format of the second one (preset: the same)" },
-	{ 'T', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'f', "a-format", "FMT", "format of the first image (default: detected)" },
+	{ 'F', "b-format", "FMT", "format of the second image (default: the same)" },
+	{ 'T', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 's', "strict", NULL, "sizes, and what is allocated, must be the same too" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 's', "strict", NULL, "sizes and allocation must be the same, too" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Compares what can be read from two disks. If one is longer, what it has more\n"
-	"must be zeros.\n\n"
-	"Exit codes: 0 the same, 1 different, 2 an image could not be opened, 3 an image\n"
-	"does not say what is where in it, 4 an image could not be read.\n";
+	"Compares the contents of two disks. If one is larger, the rest of it must be\n"
+	"zeros.\n\n"
+	"Exit codes: 0 identical, 1 different, 2 an image could not be opened, 3 the\n"
+	"allocation of an image could not be read, 4 the data could not be read.\n";
 
 enum { CODE_DIFFERENT = 1, CODE_NOT_OPENED = 2, CODE_NO_STATUS = 3, CODE_NO_DATA = 4 };
 
@@ -92,7 +92,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	int code = CODE_NOT_OPENED;
 
 	if (arguments->n_operands != 2) {
-		error_set(&err, "the names of two image files are expected, not of %zu",
+		error_set(&err, "two image files are expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "compare", &err);
 	}
@@ -115,7 +115,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_compare = {
 	.name = "compare",
 	.purpose = PURPOSE_CHECK,
-	.summary = "tell whether two disks have the same contents",
+	.summary = "compare the contents of two disks",
 	.usage = "[OPTIONS] FILE1 FILE2",
 	.options = options,
 	.notes = notes,

@@ -22,25 +22,25 @@
 #include "storage/storage.h"
 
 static const struct option options[] = {
-	{ 'f', "source-format", "FMT", "format of the sources (preset: their first bytes say)" },
-	{ 'O', "target-format", "FMT", "format of the target: raw (preset) or qcow2" },
+	{ 'f', "source-format", "FMT", "format of the sources (default: detected)" },
+	{ 'O', "target-format", "FMT", "format of the target: raw (default) or qcow2" },
 	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
 	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
 	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE",
-	  "leave out runs of zeros of this length (preset: 4k);\n0: leave out nothing" },
+	  "leave out runs of zeros of this length (default: 4k);\n0: leave out nothing" },
 	{ 'l', "snapshot", "WHICH",
 	  "copy the disk as it was at a snapshot: its id or name,\nor "
-	  "snapshot.id=ID,snapshot.name=NAME (preset: as it is)" },
+	  "snapshot.id=ID,snapshot.name=NAME (default: none)" },
 	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "the target exists and is written over" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "split", "SIZE",
 	  "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img "
-	  "opens as one (preset:\nwhere it may outgrow the largest file of its volume;\n0: "
+	  "opens as one (default:\nwhere it may outgrow the largest file of its volume;\n0: "
 	  "never)" },
 	{ 0, "erase", "WHAT",
 	  "the target is this disk or partition, and what is on it\ncan go: what list shows behind "
@@ -49,7 +49,7 @@ static const struct option options[] = {
 	  "a raw file without partition table, hybrid ISO and file\n"
 	  "system is meant for the whole disk" },
 	{ 0, "gpt", "WHAT",
-	  "of a GPT on a larger disk: move its backup to the end\n(preset), keep it as it is, or "
+	  "of a GPT on a larger disk: move its backup to the end\n(default), keep it as it is, or "
 	  "refuse to write" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
 	{ 0, "manifest", "FILE",
@@ -57,7 +57,7 @@ static const struct option options[] = {
 	  "--check" },
 	{ 0, "dry-run", NULL,
 	  "for a disk or a new image: only say what would be\ndone, and what speaks against it" },
-	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
+	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
 	{ 0, "salvage", NULL,
 	  "what cannot be read, even when tried three times more,\nis zeros in the target, and is "
 	  "listed; exit code 10" },
@@ -68,15 +68,15 @@ static const struct option options[] = {
 	{ 0, "resume", NULL,
 	  "from a disk into a file, or back: continue what was\n"
 	  "interrupted, after comparing what is there already" },
-	{ 't', "target-cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 't', "target-cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'T', "source-cache", "CACHE", "the same" },
-	{ 'r', "rate-limit", "RATE", "accepted as in qemu-img; nobody else needs the disks" },
-	{ 'm', "parallel", "N", "1 to 16, accepted as in qemu-img" },
-	{ 'W', "oob-writes", NULL, "accepted as in qemu-img; it is about speed" },
+	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
+	{ 'm', "parallel", "N", "1 to 16, accepted for compatibility" },
+	{ 'W', "oob-writes", NULL, "accepted for compatibility; it is about speed" },
 	{ 'C', "copy-range-offloading", NULL, "the same" },
-	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0, "force", NULL, "replace TARGET if it exists" },
 	{ 0 },
 };

@@ -8,20 +8,20 @@
 #include "edit/create.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image: raw (preset) or qcow2" },
+	{ 'f', "format", "FMT", "format of the image: raw (default) or qcow2" },
 	{ 'o', "options", "LIST",
 	  "options of the format: name=value,name=value;\n-o help lists them" },
 	{ 'b', "backing", "FILE",
-	  "backing file: shows through where the image has\nnothing; the name is relative to the "
-	  "image" },
+	  "backing file, for what is not allocated in the image;\nthe name is relative "
+	  "to the image" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'u', "backing-unsafe", NULL, "do not open the backing file (SIZE must be given)" },
 	{ 0, "split", "SIZE",
-	  "put the image into files of at most this size:\nFILE, FILE.001 ...; efi-img opens them "
-	  "as one\n(preset: one file)" },
-	{ 0, "dry-run", NULL, "only say what would be done, and what speaks\nagainst it" },
-	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
+	  "split the image into files of at most this size: FILE,\nFILE.001 ...; efi-img opens "
+	  "them as one image\n(default: one file)" },
+	{ 0, "dry-run", NULL, "only print what would be done, or why it is refused" },
+	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "replace FILE (and the data file) if it exists" },
 	{ 0 },
@@ -30,7 +30,7 @@ static const struct option options[] = {
 static const char notes[] =
 	"SIZE is the size of the virtual disk in bytes, or with a suffix: k, M, G, T, P\n"
 	"or E (powers of 1024), such as 1.5G. It is rounded up to 512 bytes. It may be\n"
-	"left out if there is a backing file: then that one's size is taken.\n";
+	"omitted if there is a backing file: the default is the size of that.\n";
 
 static enum status parse_options(const struct arguments *arguments, struct create_job *job,
 				 struct error *err)
@@ -99,9 +99,9 @@ static int run(const struct console *console, struct arguments *arguments)
 		return EXIT_OK;
 	}
 	if (arguments->n_operands < 1 || arguments->n_operands > 2) {
-		error_set(&err, arguments->n_operands == 0 ? "the name of the image file is missing"
-							   : "too many words: only the name of the "
-							     "file and its size are expected");
+		error_set(&err, arguments->n_operands == 0 ? "no image file given"
+							   : "too many operands: one file and its "
+							     "size are expected");
 		return command_misused(console, "create", &err);
 	}
 	job.file_name = arguments->operands[0];
@@ -113,7 +113,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_create = {
 	.name = "create",
 	.purpose = PURPOSE_CHANGE,
-	.summary = "make a new, empty disk image",
+	.summary = "create a new, empty disk image",
 	.usage = "[OPTIONS] FILE [SIZE]",
 	.options = options,
 	.notes = notes,

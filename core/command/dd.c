@@ -13,22 +13,22 @@
 #include "storage/storage.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the input (preset: what its first bytes say)" },
-	{ 'O', "output-format", "FMT", "format of the output: raw (preset) or qcow2" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'f', "format", "FMT", "format of the input (default: detected)" },
+	{ 'O', "output-format", "FMT", "format of the output: raw (default) or qcow2" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0, "force", NULL, "replace the output file if it exists" },
 	{ 0, "erase", "WHAT",
 	  "the output is this disk or partition, and what is on it\ncan go: see help convert" },
 	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
 	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
-	{ 0, "output", "STYLE", "of --dry-run: human (preset) or json" },
+	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the output back" },
 	{ 0 },
 };
 
 static const char notes[] =
 	"Copies a part of the disk in the file `if` into a new image `of`: `count`\n"
-	"blocks of `bs` bytes (preset: 512), or all there are, after leaving out the\n"
+	"blocks of `bs` bytes (default: 512), or all there are, after leaving out the\n"
 	"first `skip` blocks. The new disk has the size of what is copied, rounded up to\n"
 	"512 bytes.\n"
 	"Both can be disks or partitions, as with convert, under the same rules; what is\n"

@@ -9,20 +9,19 @@
 #include "record/manifest.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the images (preset: their first bytes say)" },
+	{ 'f', "format", "FMT", "format of the images (default: detected)" },
 	{ 0, "check", "FILE",
-	  "compare with what a manifest says, of the image\nthat it names or of the one that you "
-	  "name" },
-	{ 'p', "progress", NULL, "show how far it is" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	  "compare with the hashes in a manifest: of the image\nthat it names, or of the one that "
+	  "is given" },
+	{ 'p', "progress", NULL, "show progress" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"The SHA-256 of the disk that an image holds, the same for each format: what\n"
-	"sha256sum says of a raw image of whole sectors. The output is sha256sum's, with\n"
-	"--check too.\n"
-	"Manifests are made by convert --manifest.\n";
+	"Prints the SHA-256 of the disk in an image, which is the same for each format:\n"
+	"that of a raw image of whole sectors. The output is that of sha256sum, with\n"
+	"--check, too. convert --manifest makes manifests.\n";
 
 static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		       const uint64_t result[static SCAN_RESULTS])
@@ -101,11 +100,12 @@ static void tell_differences(const struct console *console, const char *name,
 			end++;
 		if (differs)
 			command_warn(console,
-				     "%s: what is at offset %ju, %ju bytes of the disk, is not "
-				     "what the manifest says",
-				     name, i * claim->range_bytes,
+				     "%s: %ju bytes at offset %ju of the disk differ from the "
+				     "manifest",
+				     name,
 				     min_u64(end * claim->range_bytes, claim->size) -
-					     i * claim->range_bytes);
+					     i * claim->range_bytes,
+				     i * claim->range_bytes);
 	}
 }
 
@@ -127,7 +127,7 @@ static enum status compare_with(const struct console *console, const struct argu
 	st = manifest_open(&found, claim->size, err);
 	if (st == ST_OK && found.range_bytes != claim->range_bytes)
 		st = fail(err, ST_UNSUPPORTED,
-			  "%s: ranges of %ju bytes are not known for a disk of this size",
+			  "%s: ranges of %ju bytes are not supported for a disk of this size",
 			  arguments_value(arguments, "check"), claim->range_bytes);
 	if (st == ST_OK && (image->size < claim->size || (own && image->size > claim->size))) {
 		command_warn(console,
@@ -184,7 +184,7 @@ static int run_check(const struct console *console, const struct arguments *argu
 	bool same = false;
 
 	if (arguments->n_operands > 1) {
-		error_set(&err, "with --check, the name of one image is expected, or none");
+		error_set(&err, "with --check, at most one image is expected");
 		return command_misused(console, "hash", &err);
 	}
 	if (check(console, arguments, &same, &err) != ST_OK)
@@ -200,7 +200,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	if (arguments_has(arguments, "check"))
 		return run_check(console, arguments);
 	if (arguments->n_operands == 0) {
-		error_set(&err, "the name of an image is expected");
+		error_set(&err, "no image given");
 		return command_misused(console, "hash", &err);
 	}
 	for (size_t i = 0; i < arguments->n_operands; i++)
@@ -212,7 +212,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_hash = {
 	.name = "hash",
 	.purpose = PURPOSE_CHECK,
-	.summary = "the SHA-256 of the disk in an image, whatever its format",
+	.summary = "print the SHA-256 of the disk in an image",
 	.usage = "[OPTIONS] FILE...",
 	.options = options,
 	.notes = notes,

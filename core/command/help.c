@@ -13,10 +13,10 @@ static void print_overview(struct out *out)
 		enum purpose purpose;
 		const char *title;
 	} groups[] = {
-		{ PURPOSE_LOOK, "See what there is" },
+		{ PURPOSE_LOOK, "Show" },
 		{ PURPOSE_COPY, "Capture, restore, clone and convert" },
-		{ PURPOSE_CHANGE, "Make images, and change them" },
-		{ PURPOSE_CHECK, "Make sure" },
+		{ PURPOSE_CHANGE, "Create and change images" },
+		{ PURPOSE_CHECK, "Check" },
 		{ PURPOSE_PROGRAM, "This program" },
 	};
 
@@ -100,12 +100,11 @@ static void print_command(struct out *out, const struct command *command)
 static void print_exit_codes(struct out *out)
 {
 	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or "
-		      "target,\nand of bench -w with one:\n\n");
+		      "target,\nand of bench -w:\n\n");
 	outcome_print_all(out);
-	out_text(out,
-		 "\nBetween files they are those of qemu-img: 0 and 1, and 10 with --salvage. So\n"
-		 "are those of other commands: 0 and 1, and more for check and compare, see "
-		 "their\nhelp.\n");
+	out_text(out, "\nBetween files, and for all other commands, they are those of qemu-img: 0 "
+		      "and 1,\n"
+		      "10 with --salvage, and those in the help of check and compare.\n");
 }
 
 static const struct option options[] = {

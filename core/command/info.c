@@ -13,11 +13,11 @@
 
 static const struct option options[] = {
 	OPTION_PAGE,
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "output", "STYLE", "human (preset) or json" },
-	{ 0, "backing-chain", NULL, "the image and all backing files behind it" },
-	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 0, "output", "STYLE", "human (default) or json" },
+	{ 0, "backing-chain", NULL, "the image and all its backing files" },
+	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
@@ -296,7 +296,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "info", &err);
 	}
@@ -323,11 +323,11 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_info = {
 	.name = "info",
 	.purpose = PURPOSE_LOOK,
-	.summary = "tell what an image file is",
+	.summary = "describe an image file",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
-	.notes = "Of an image that is not finished, it prints how far it is and the command that\n"
-		 "completes it, and its exit code is 1.\n",
+	.notes = "For an unfinished image, prints its progress and the command that completes it;\n"
+		 "the exit code is 1.\n",
 	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json "
 		   "fs0:\\vm\\overlay.qcow2\n",
 	.run = run,

@@ -5,7 +5,7 @@
 
 static const struct option options[] = {
 	OPTION_PAGE,
-	{ 0, "output", "STYLE", "human (preset) or json" },
+	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 0 },
 };
 
@@ -16,7 +16,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	bool json;
 
 	if (arguments->n_operands > 0) {
-		error_set(&err, "list takes no names, but was given \"%s\"",
+		error_set(&err, "list takes no operands, but \"%s\" is given",
 			  arguments->operands[0]);
 		return command_misused(console, "list", &err);
 	}
@@ -38,11 +38,11 @@ const struct command command_list = {
 	.summary = "show the disks of this machine and what is on them",
 	.usage = "[OPTIONS]",
 	.options = options,
-	.notes = "Disks are shown with their partitions under them. Other commands take the names\n"
-		 "at the left (fs0:, blk1:; - stands for none), which may change with the next\n"
-		 "start, and those that stay right: serial=..., or else guid=... or path=...,\n"
-		 "with :3 behind it for partition 3.\n"
-		 "What is wrong with a partition table stands after an exclamation mark.\n",
+	.notes = "Lists each disk with its partitions below it. Other commands take the names on\n"
+		 "the left (fs0:, blk1:; - means none), which may change at the next start, and\n"
+		 "the names that do not change: serial=..., otherwise guid=... or path=..., with\n"
+		 ":3 after it for partition 3. Errors in a partition table are marked by an\n"
+		 "exclamation mark.\n",
 	.example = "list\n"
 		   "list --output=json\n",
 	.run = run,

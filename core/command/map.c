@@ -11,11 +11,11 @@
 
 static const struct option options[] = {
 	OPTION_PAGE,
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 0, "output", "STYLE", "human (preset) or json" },
-	{ 's', "start-offset", "N", "begin at this byte of the disk (preset: 0)" },
-	{ 'l', "max-length", "N", "stop after this many bytes (preset: at its end)" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 0, "output", "STYLE", "human (default) or json" },
+	{ 's', "start-offset", "N", "start at this offset of the disk (default: 0)" },
+	{ 'l', "max-length", "N", "stop after this many bytes (default: at the end)" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
@@ -76,8 +76,8 @@ static enum status print_human(struct out *out, const struct entry *entry, struc
 		return ST_OK;
 	if (!status->has_offset)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s: at offset %ju are compressed clusters, which have no place in the "
-			    "file that could be shown; use --output=json",
+			    "%s: the clusters at offset %ju are compressed and have no offset in "
+			    "the file to print; use --output=json",
 			    status->image->name, entry->start);
 	file = image_file_at(status->image, &offset);
 	print_hex(out, entry->start);
@@ -161,7 +161,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "map", &err);
 	}
@@ -181,7 +181,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_map = {
 	.name = "map",
 	.purpose = PURPOSE_LOOK,
-	.summary = "show which parts of a disk are stored where",
+	.summary = "show how a disk is stored in its image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
 	.example = "map fs0:\\mydisk.qcow2\nmap --output=json fs0:\\mydisk.qcow2\n",

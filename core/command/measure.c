@@ -8,23 +8,22 @@
 #include "edit/snapshots.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of FILE (preset: what its first bytes say)" },
+	{ 'f', "format", "FMT", "format of FILE (default: detected)" },
 	{ 'f', "source-format", "FMT", "the same" },
-	{ 'O', "target-format", "FMT", "format of the new image: raw (preset) or qcow2" },
+	{ 'O', "target-format", "FMT", "format of the new image: raw (default) or qcow2" },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
 	{ 'o', "target-format-options", "LIST", "the same" },
-	{ 'l', "snapshot", "WHICH", "at a snapshot, as for convert (preset: as it is)" },
-	{ 's', "size", "N", "size of a new, empty disk, instead of FILE" },
-	{ 0, "output", "STYLE", "human (preset) or json" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'l', "snapshot", "WHICH", "a snapshot, as for convert (default: none)" },
+	{ 's', "size", "N", "measure a new, empty disk of this size, not FILE" },
+	{ 0, "output", "STYLE", "human (default) or json" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Says how large the file of a new image would be: the required size is that of\n"
-	"the image once FILE has been converted to it, the fully allocated size that of\n"
-	"one whose disk has been written everywhere. Copies of the bitmaps of FILE would\n"
-	"come on top of both.\n";
+	"Prints the size that the file of a new image would have: the required size,\n"
+	"after FILE has been converted to it, and the fully allocated size, after its\n"
+	"whole disk has been written. Copies of the bitmaps of FILE would add to both.\n";
 
 static void print_human(struct out *out, const struct measure_result *result)
 {
@@ -108,13 +107,13 @@ static int run(const struct console *console, struct arguments *arguments)
 
 	if (arguments->n_operands > 1 || (arguments->n_operands == 1) == has_size) {
 		error_set(&err,
-			  "either the name of one image file is expected, or --size; not %zu "
-			  "names%s",
+			  "one image file or --size is expected, but %zu files%s are "
+			  "given",
 			  arguments->n_operands, has_size ? " and --size" : "");
 		return command_misused(console, "measure", &err);
 	}
 	if (has_size && (arguments_has(arguments, "f") || arguments_has(arguments, "l"))) {
-		error_set(&err, "options -f and -l are for a file; there is none to measure");
+		error_set(&err, "options -f and -l need an image file");
 		return command_misused(console, "measure", &err);
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
@@ -131,7 +130,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_measure = {
 	.name = "measure",
 	.purpose = PURPOSE_LOOK,
-	.summary = "tell how large the file of a new image would be",
+	.summary = "calculate the file size of a new image",
 	.usage = "[OPTIONS] FILE | --size N",
 	.options = options,
 	.notes = notes,

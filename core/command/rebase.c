@@ -17,12 +17,12 @@ static const struct option options[] = {
 	{ 'B', "backing-format", "FMT", "the same, as in newer versions of qemu-img" },
 	{ 'c', "compress", NULL, "compress the clusters that are copied" },
 	{ 'u', "backing-unsafe", NULL, "only change the name: what shows through may change" },
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 't', "cache", "CACHE", "accepted as in qemu-img; there is no cache to choose" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'T', "backing-cache", "CACHE", "the same" },
-	{ 'p', "progress", NULL, "show how far it is" },
+	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
@@ -126,7 +126,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "rebase", &err);
 	}

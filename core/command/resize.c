@@ -8,20 +8,20 @@
 #include "record/finished.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
 	{ 0, "preallocation", "MODE",
-	  "how new space is made: off (preset), metadata (qcow2\nonly: places for it), falloc "
-	  "(reserved), full (written)" },
+	  "allocation of new space: off (default), metadata (qcow2\nonly), falloc (reserved), full "
+	  "(written)" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 0, "shrink", NULL, "the disk may get smaller: what is behind its new end\nis lost" },
+	{ 0, "shrink", NULL, "allow the disk to shrink: data past its new end is\nlost" },
 	{ 0 },
 };
 
 static const char notes[] =
 	"SIZE is the new size of the disk in bytes, or with a suffix: k, M, G, T, P or E\n"
-	"(powers of 1024); with + or - before it, how much larger or smaller. New space\n"
-	"reads as zeros. The partitions and file systems in the disk stay as they are:\n"
-	"before shrinking, they must be made smaller by the system that uses them.\n";
+	"(powers of 1024); with + or - before it, the difference to the current size.\n"
+	"New space reads as zeros. Partitions and file systems are not changed: shrink\n"
+	"them first, in the system that uses them.\n";
 
 static enum status parse_prealloc(const struct arguments *arguments, enum prealloc *ret,
 				  struct error *err)
@@ -56,14 +56,13 @@ static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, str
 		return st;
 	if (grow && (!add_ok(old, n, &size) || size > SIZE_LIMIT))
 		return fail(err, ST_TOO_LARGE,
-			    "%ju bytes more than %ju are more than a disk can have", n, old);
+			    "%ju bytes more than %ju exceed the largest size of a disk", n, old);
 	if (shrink)
 		size = n < old ? old - n : 0;
 	else if (!grow)
 		size = n;
 	if (size == 0)
-		return fail(err, ST_INVALID,
-			    "size %s: nothing would be left of the disk of %ju bytes", text, old);
+		return fail(err, ST_INVALID, "size %s: the disk has only %ju bytes", text, old);
 	*ret = size;
 	return ST_OK;
 }
@@ -80,13 +79,13 @@ static enum status resize(const struct arguments *arguments, struct image *image
 		return st;
 	if (size <= image->size && prealloc != PREALLOC_OFF)
 		return fail(err, ST_INVALID,
-			    "%s: option --preallocation is for growing; the disk has %ju bytes "
-			    "already",
+			    "%s: option --preallocation is for growing; the disk already has %ju "
+			    "bytes",
 			    image->name, image->size);
 	if (size < image->size && !arguments_has(arguments, "shrink"))
 		return fail(err, ST_INVALID,
-			    "%s: the disk has %ju bytes, and what it has behind %ju would be lost; "
-			    "--shrink allows that",
+			    "%s: shrinking the disk of %ju bytes would lose all data past byte "
+			    "%ju; --shrink allows that",
 			    image->name, image->size, size);
 	return resize_run(image, size, prealloc, err);
 }
@@ -99,8 +98,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	enum status st;
 
 	if (arguments->n_operands != 2) {
-		error_set(&err,
-			  "the name of an image file and the new size of its disk are expected");
+		error_set(&err, "an image file and the new size of its disk are expected");
 		return command_misused(console, "resize", &err);
 	}
 	st = format_option(arguments, "-f", &format, &err);
@@ -121,7 +119,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_resize = {
 	.name = "resize",
 	.purpose = PURPOSE_CHANGE,
-	.summary = "make the disk in an image larger or smaller",
+	.summary = "grow or shrink the disk in an image",
 	.usage = "[OPTIONS] FILE [+|-]SIZE",
 	.options = options,
 	.notes = notes,

@@ -7,22 +7,22 @@
 #include "record/finished.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image (preset: what its first bytes say)" },
-	{ 'l', "list", NULL, "list the snapshots (preset)" },
-	{ 'c', "create", "NAME", "make a snapshot of the disk as it is now" },
+	{ 'f', "format", "FMT", "format of the image (default: detected)" },
+	{ 'l', "list", NULL, "list the snapshots (default)" },
+	{ 'c', "create", "NAME", "take a snapshot of the disk" },
 	{ 'a', "apply", "ID|NAME",
-	  "make the disk what it was at a snapshot; what it is\nnow is lost, unless it has a "
-	  "snapshot too" },
+	  "revert the disk to a snapshot; its current contents are\nlost, unless they have a "
+	  "snapshot, too" },
 	{ 'd', "delete", "NAME", "delete a snapshot" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 'U', "force-share", NULL, "accepted as in qemu-img; there are no locks here" },
+	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Names need not be different: the first one in the list is meant then. If the\n"
-	"power fails, the image is as it was before or as it should be after. It may\n"
-	"have lost some space then, which \"check -r leaks\" gets back.\n";
+	"If several snapshots have the same name, the first one in the list is used.\n"
+	"After a power cut, the image is as before or as after the command, perhaps with\n"
+	"leaked clusters, which \"check -r leaks\" frees.\n";
 
 static enum status change(struct image *image, const struct arguments *arguments, struct error *err)
 {
@@ -45,8 +45,8 @@ static enum status change(struct image *image, const struct arguments *arguments
 		name = arguments_value(arguments, "d");
 		if (!snapshots_find(image, NULL, name, &index))
 			return fail(err, ST_NOT_FOUND,
-				    "%s: it has no snapshot with the name \"%s\"; -l lists those "
-				    "that it has",
+				    "%s: there is no snapshot with the name \"%s\"; -l lists all "
+				    "snapshots",
 				    image->name, name);
 		st = ops->remove(image, index, &why);
 	}
@@ -84,11 +84,11 @@ static int run(const struct console *console, struct arguments *arguments)
 		if (text_find("lcad", options[i].letter) != NULL)
 			n_actions += arguments->given[i].count;
 	if (n_actions > 1) {
-		error_set(&err, "only one of -l, -c, -a and -d can be done at a time");
+		error_set(&err, "options -l, -c, -a and -d exclude each other");
 		return command_misused(console, "snapshot", &err);
 	}
 	if (arguments->n_operands != 1) {
-		error_set(&err, "the name of one image file is expected, not of %zu",
+		error_set(&err, "one image file is expected, but %zu are given",
 			  arguments->n_operands);
 		return command_misused(console, "snapshot", &err);
 	}
@@ -101,7 +101,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_snapshot = {
 	.name = "snapshot",
 	.purpose = PURPOSE_CHANGE,
-	.summary = "list, make, apply or delete snapshots inside of an image",
+	.summary = "list, take, apply or delete snapshots in an image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
 	.notes = notes,

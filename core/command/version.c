@@ -12,7 +12,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_version = {
 	.name = "version",
-	.summary = "say which version of efi-img this is",
+	.summary = "print the version of efi-img",
 	.usage = "",
 	.example = "version\n",
 	.run = run,

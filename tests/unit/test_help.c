@@ -88,7 +88,7 @@ static void output_that_fails(void **state)
  * Options that have a value, but none when they are not given: what they are about is not there
  * then, or must be given.
  */
-static bool needs_no_preset(const struct option *option)
+static bool needs_no_default(const struct option *option)
 {
 	static const char *const names[] = { "options",     "target-format-options",
 					     "backing",     "backing-format",
@@ -99,7 +99,7 @@ static bool needs_no_preset(const struct option *option)
 					     "delete",      "size",
 					     "image" };
 
-	if (strstr(option->help, "accepted as in qemu-img") != NULL ||
+	if (strstr(option->help, "accepted for compatibility") != NULL ||
 	    strcmp(option->help, "the same") == 0)
 		return true;
 	for (size_t i = 0; i < N_OF(names); i++)
@@ -108,14 +108,14 @@ static bool needs_no_preset(const struct option *option)
 	return false;
 }
 
-static void each_option_says_its_preset(void **state)
+static void each_option_says_its_default(void **state)
 {
 	(void)state;
 	for (size_t i = 0; commands[i] != NULL; i++)
 		for (const struct option *o = commands[i]->options;
 		     o != NULL && (o->letter != 0 || o->name != NULL); o++)
-			if (o->value != NULL && !needs_no_preset(o) &&
-			    strstr(o->help, "preset") == NULL)
+			if (o->value != NULL && !needs_no_default(o) &&
+			    strstr(o->help, "default") == NULL)
 				fail_msg("%s: --%s: what without it? \"%s\"", commands[i]->name,
 					 o->name, o->help);
 }
@@ -174,7 +174,7 @@ int main(void)
 		cmocka_unit_test(each_command_is_explained),
 		cmocka_unit_test(each_way_to_ask),
 		cmocka_unit_test(output_that_fails),
-		cmocka_unit_test(each_option_says_its_preset),
+		cmocka_unit_test(each_option_says_its_default),
 		cmocka_unit_test(what_is_mistyped),
 		cmocka_unit_test(pages_where_asked),
 	};

@@ -79,15 +79,15 @@ static void refused(void **state)
 		  "serial=E: there is no medium in the drive",
 		  { "convert", "-n", "-f", "raw", "raw", "serial=E" } },
 		{ 1,
-		  "more than a disk can have",
+		  "exceed the largest size of a disk",
 		  { "resize", "-f", "raw", "raw", "+9223372036854775807" } },
 		{ 1,
 		  "is more than any image can have",
 		  { "create", "new", "9223372036854775807" } },
 		{ 1, "none: no such file", { "bench", "none" } },
-		{ 1, "the name of an image is expected", { "hash" } },
+		{ 1, "no image given", { "hash" } },
 		{ 1,
-		  "the name of one image is expected, or none",
+		  "at most one image is expected",
 		  { "hash", "--check=m", "raw", "disk" } },
 		{ 1, "m: no such file", { "hash", "--check=m" } },
 		{ 1,
@@ -125,7 +125,7 @@ static void manifest_texts(void **state)
 		  "\"00000000000000000000000000000000000000000000000000000000000000ff\", "
 		  "\"range-size\": 512, \"ranges\": "
 		  "[ \"00000000000000000000000000000000000000000000000000000000000000ff\" ]}",
-		  "m: ranges of 512 bytes are not known for a disk of this size" },
+		  "m: ranges of 512 bytes are not supported for a disk of this size" },
 	};
 	static char large[MIB + 1];
 
