@@ -1,4 +1,17 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What is the same for every kind of blk: ranges are checked against the size before a driver sees
+ * them; long transfers are cut into those that a device takes; what is not made of whole blocks, or
+ * lies in a buffer that the device cannot use, goes through a bounce buffer. A kind of blk can then
+ * be written down to its own work.
+ *
+ * The bounce buffer is allocated for each call and holds at most one transfer. Writing part of a
+ * block reads that block first and writes it back whole, so that the bytes around the range stay; a
+ * power failure between the two writes of one range leaves the first one done.
+ *
+ * Nothing is cached, retried or reordered here.
+ */
 #include "blk/blk.h"
 
 #include "base/check.h"
@@ -81,7 +94,10 @@ enum status blk_read_padded(struct blk *blk, uint64_t offset, void *buf, size_t 
 	return inside > 0 ? blk_read(blk, offset, buf, inside) : ST_OK;
 }
 
-/* Makes [offset, offset + len) writable: in range, or behind the end of something that can grow. */
+/*
+ * Makes [offset, offset + len) writable: it lies in the blk, or begins at the end or before the end
+ * of a blk that can grow.
+ */
 static enum status prepare_write(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	uint64_t end;
@@ -94,7 +110,7 @@ static enum status prepare_write(struct blk *blk, uint64_t offset, uint64_t len)
 		return ST_OK;
 	if (blk->ops->resize == NULL)
 		return ST_INVALID;
-	return offset > blk->size ? blk->ops->resize(blk, offset, PREALLOC_OFF) : ST_OK;
+	return len > 0 && offset > blk->size ? blk->ops->resize(blk, offset, PREALLOC_OFF) : ST_OK;
 }
 
 static enum status write_aligned(struct blk *blk, uint64_t offset, const uint8_t *buf, size_t len)
@@ -169,24 +185,16 @@ enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t 
 	return write_bounced(blk, offset, buf, len);
 }
 
-enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
+static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	size_t piece = (size_t)min_u64(len, ZEROS_BYTES);
-	uint8_t *zeros;
-	enum status st;
+	uint8_t *zeros = io_alloc(piece);
+	enum status st = ST_OK;
 
-	if (len == 0)
-		return ST_OK;
-	if (blk->ops->zero != NULL && !range_ok(offset, len, blk->size))
-		return ST_INVALID;
-	st = blk->ops->zero != NULL ? blk->ops->zero(blk, offset, len) : ST_UNSUPPORTED;
-	if (st != ST_UNSUPPORTED)
-		return st;
-	zeros = io_alloc(piece);
 	if (zeros == NULL)
 		return ST_NO_MEMORY;
 	memset(zeros, 0, piece);
-	for (st = ST_OK; st == ST_OK && len > 0;) {
+	while (st == ST_OK && len > 0) {
 		size_t n = (size_t)min_u64(len, piece);
 
 		st = platform_cancelled() ? ST_CANCELLED : blk_write(blk, offset, zeros, n);
@@ -195,6 +203,18 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 	}
 	io_free(zeros, piece);
 	return st;
+}
+
+enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	enum status st;
+
+	if (len == 0)
+		return ST_OK;
+	st = prepare_write(blk, offset, len);
+	if (st == ST_OK)
+		st = blk->ops->zero != NULL ? blk->ops->zero(blk, offset, len) : ST_UNSUPPORTED;
+	return st == ST_UNSUPPORTED ? write_zeros(blk, offset, len) : st;
 }
 
 enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
@@ -218,6 +238,22 @@ enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct ex
 	return st;
 }
 
+enum status blk_extent_below(struct blk *below, uint64_t below_offset, uint64_t offset,
+			     uint64_t len, struct extent *ret)
+{
+	struct extent extent;
+	enum status st = blk_extent(below, below_offset, len, &extent);
+
+	if (st == ST_OK)
+		*ret = (struct extent){ .length = extent.length,
+					.allocated = true,
+					.zero = extent.zero,
+					.data = extent.data || !extent.zero,
+					.has_offset = true,
+					.offset = offset };
+	return st;
+}
+
 enum status blk_flush(struct blk *blk)
 {
 	return blk->ops->flush != NULL ? blk->ops->flush(blk) : ST_OK;
@@ -238,14 +274,6 @@ enum status blk_allocated(struct blk *blk, uint64_t *ret_bytes)
 		return blk->ops->allocated(blk, ret_bytes);
 	*ret_bytes = blk->size;
 	return ST_OK;
-}
-
-bool blk_writes(struct blk *blk, uint64_t *ret)
-{
-	if (blk->ops->writes == NULL)
-		return false;
-	*ret = blk->ops->writes(blk);
-	return true;
 }
 
 void blk_close(struct blk *blk)

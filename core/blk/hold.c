@@ -130,7 +130,8 @@ static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf,
 static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	struct hold *hold = hold_of(blk);
-	enum status st = ST_OK;
+	uint64_t end = offset + len;
+	enum status st = hold->released ? ST_OK : grow(hold, end);
 
 	if (!hold->released && offset < hold->n) {
 		size_t n = (size_t)min_u64(len, hold->n - offset);
@@ -139,9 +140,12 @@ static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
 		offset += n;
 		len -= n;
 	}
-	if (len > 0)
+	if (st == ST_OK && len > 0)
 		st = settle(hold);
-	return st == ST_OK ? blk_write_zeros(hold->file, offset, len) : st;
+	if (st == ST_OK)
+		st = blk_write_zeros(hold->file, offset, len);
+	set_size(hold, end);
+	return st;
 }
 
 static enum status hold_flush(struct blk *blk)
@@ -174,7 +178,7 @@ static enum status hold_extent(struct blk *blk, uint64_t offset, uint64_t len, s
 	const struct hold *hold = hold_of(blk);
 
 	if (hold->released || offset >= hold->n)
-		return blk_extent(hold->file, offset, len, ret);
+		return blk_extent_below(hold->file, offset, offset, len, ret);
 	*ret = (struct extent){ .length = min_u64(len, hold->n - offset),
 				.allocated = true,
 				.data = true,
@@ -231,6 +235,7 @@ enum status hold_open(struct blk *file, const struct hold_kind *kind, struct blk
 	static const struct blk_ops ops = {
 		.read = hold_read,
 		.write = hold_write,
+		.zero = hold_zero,
 		.extent = hold_extent,
 		.flush = hold_flush,
 		.resize = hold_resize,
@@ -241,7 +246,9 @@ enum status hold_open(struct blk *file, const struct hold_kind *kind, struct blk
 		.read = hold_read,
 		.write = hold_write,
 		.zero = hold_zero,
+		.extent = hold_extent,
 		.flush = hold_flush,
+		.allocated = hold_allocated,
 		.close = hold_close,
 	};
 	struct hold *hold = make(file, kind);
@@ -264,6 +271,8 @@ enum status hold_open(struct blk *file, const struct hold_kind *kind, struct blk
 		.buffer_align = file->buffer_align,
 		.transfer_bytes = file->transfer_bytes,
 		.zero_bytes = file->zero_bytes,
+		.device = file->device,
+		.parallel_reads = file->parallel_reads,
 	};
 	*ret = &hold->blk;
 	return ST_OK;

@@ -560,12 +560,15 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 {
 	const struct convert_job *job = copy->job;
 	size_t source_cluster = 0;
+	bool parallel_reads = false;
 	enum status st;
 
-	for (size_t i = 0; i < job->n_sources; i++)
-		source_cluster = (size_t)max_u64(source_cluster,
-						 image_largest_cluster(
-							 job->source[i].link[0].image));
+	for (size_t i = 0; i < job->n_sources; i++) {
+		const struct image *image = job->source[i].link[0].image;
+
+		source_cluster = (size_t)max_u64(source_cluster, image_largest_cluster(image));
+		parallel_reads = parallel_reads || image_parallel_reads(image);
+	}
 	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, source_cluster), copy->unit_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
 	if (job->journal != NULL && job->journal->old > 0) {
@@ -573,7 +576,7 @@ static enum status get_ready(struct copy *copy, uint64_t size, struct error *err
 		if (copy->there == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, size, source_cluster,
+	st = pipeline_start(&copy->line, size, source_cluster, parallel_reads,
 			    job->compress         ? EFFORT_PACK
 			    : copy->print != NULL ? EFFORT_SUM
 						  : EFFORT_LOOK,

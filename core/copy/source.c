@@ -9,8 +9,7 @@ struct walk {
 	size_t source, link;
 };
 
-static struct image *next_device(const struct chain *source, size_t n, struct walk *walk,
-				 uint64_t *ret_writes)
+static struct image *next_device(const struct chain *source, size_t n, struct walk *walk)
 {
 	while (walk->source < n) {
 		const struct chain *chain = &source[walk->source];
@@ -19,7 +18,7 @@ static struct image *next_device(const struct chain *source, size_t n, struct wa
 		walk->link++;
 		if (image == NULL)
 			*walk = (struct walk){ walk->source + 1, 0 };
-		else if (blk_writes(image->file[0].blk, ret_writes))
+		else if (image->file[0].blk->device != NULL)
 			return image;
 	}
 	return NULL;
@@ -30,9 +29,8 @@ enum status source_settle(const struct chain *source, size_t n, struct warnings 
 {
 	struct walk walk = { 0 };
 	struct image *image;
-	uint64_t writes;
 
-	while ((image = next_device(source, n, &walk, &writes)) != NULL) {
+	while ((image = next_device(source, n, &walk)) != NULL) {
 		enum status st = blk_flush(image->file[0].blk);
 
 		if (st == ST_OK)
@@ -52,9 +50,11 @@ void source_say_writes(const struct chain *source, size_t n, struct out *out)
 {
 	struct walk walk = { 0 };
 	const struct image *image;
-	uint64_t writes;
 
-	while ((image = next_device(source, n, &walk, &writes)) != NULL)
+	while ((image = next_device(source, n, &walk)) != NULL) {
+		uint64_t writes = image->file[0].blk->device->n_writes;
+
 		out_printf(out, "efi-img: %s: %ju write%s to the source\n", image->name, writes,
 			   writes == 1 ? "" : "s");
+	}
 }

@@ -99,7 +99,7 @@ enum status disk_contents_look(struct image *image, uint64_t start, uint64_t siz
 	enum status st;
 
 	*ret = (struct disk_contents){ 0 };
-	if (size == 0 || probe_is_device(image->file[0].blk))
+	if (size == 0 || image->file[0].blk->device != NULL)
 		return ST_OK;
 	ret->assumed = image->format->flat;
 	blk = window_open(&image->blk, &range);

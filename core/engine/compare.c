@@ -355,7 +355,10 @@ static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
 {
 	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image),
 					       image_largest_cluster(run->side[1].image));
-	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, EFFORT_LOOK, err);
+	bool parallel_reads = image_parallel_reads(run->side[0].image) ||
+			      image_parallel_reads(run->side[1].image);
+	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, parallel_reads,
+					EFFORT_LOOK, err);
 
 	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
 	return st == ST_OK ? pipeline_make_slots(&run->line, &piece_ops, run, err) : st;

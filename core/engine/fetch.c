@@ -4,7 +4,6 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
-#include "platform/processors.h"
 
 /* Compressed clusters that lie so near to each other in the file are read at once. */
 enum { GAP_BYTES = 4096 };
@@ -101,7 +100,7 @@ enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uin
 		part.skip = (size_t)(offset % status->image->cluster_bytes);
 		st = note_packed(fetch, status, &part, &noted);
 	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
-		   platform_processors_read()) {
+		   status->image->data->parallel_reads) {
 		fetch->part[fetch->n_parts++] = part;
 		noted = true;
 	}

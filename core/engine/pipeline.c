@@ -2,7 +2,6 @@
 #include "engine/pipeline.h"
 
 #include "base/check.h"
-#include "platform/processors.h"
 
 /*
  * From how many bytes on, and with how many other processors. Starting them takes the firmware 10
@@ -28,7 +27,7 @@ static enum status start_others(struct pipeline *line, enum effort effort)
 }
 
 enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes,
-			   enum effort effort, struct error *err)
+			   bool parallel_reads, enum effort effort, struct error *err)
 {
 	enum status st;
 
@@ -38,7 +37,7 @@ enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster
 	if (st != ST_OK)
 		return st;
 	st = unpacker_open(&line->unpacker[0], cluster_bytes);
-	if (st == ST_OK && line->may_start && platform_processors_read())
+	if (st == ST_OK && line->may_start && parallel_reads)
 		effort = EFFORT_PACK; /* reading is their work too */
 	if (st == ST_OK && bytes >= worth[effort].bytes)
 		st = start_others(line, effort);

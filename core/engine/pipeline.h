@@ -56,11 +56,11 @@ enum effort {
 /*
  * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors
  * are started at once where there is so much of the work that it takes longer than starting and
- * stopping them, or where they can read as well; otherwise with the first hard work. ST_NO_MEMORY;
- * closed on failure too.
+ * stopping them, or where the sources can be read by several processors (`parallel_reads`,
+ * image_parallel_reads()); otherwise with the first hard work. ST_NO_MEMORY; closed on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes, enum effort,
-			   struct error *);
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes,
+			   bool parallel_reads, enum effort, struct error *);
 
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);

@@ -170,6 +170,7 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 	scan->job = job;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
 	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes,
+			    image_parallel_reads(job->image),
 			    job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)
 		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);

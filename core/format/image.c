@@ -286,6 +286,15 @@ enum status image_read_backing(struct image *image, uint64_t offset, void *buf, 
 	return ST_OK;
 }
 
+bool image_parallel_reads(const struct image *image)
+{
+	bool parallel = false;
+
+	for (; image != NULL; image = image->backing)
+		parallel = parallel || image->data->parallel_reads;
+	return parallel;
+}
+
 uint32_t image_largest_cluster(const struct image *image)
 {
 	uint32_t most = 0;

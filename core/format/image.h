@@ -119,6 +119,12 @@ enum status image_check(struct image *, struct out *problems, struct check_resul
 enum status image_repair(struct image *, enum repair, struct out *problems,
 			 struct check_result *ret, struct error *);
 
+/*
+ * Whether several processors can read data of the image, or of one of its backing files, at once.
+ * All are loaded.
+ */
+bool image_parallel_reads(const struct image *);
+
 /* The largest cluster of an image and of all that is behind it. */
 uint32_t image_largest_cluster(const struct image *);
 

@@ -17,18 +17,11 @@
 #include "base/memory.h"
 #include "base/range.h"
 
-bool probe_is_device(struct blk *blk)
-{
-	uint64_t writes;
-
-	return blk->block_bytes > 1 || blk_writes(blk, &writes);
-}
-
 enum status probe_read_sector(struct blk *blk, const char *name, struct image_probe *ret)
 {
 	*ret = (struct image_probe){ .name = name,
 				     .size = blk->size,
-				     .device = probe_is_device(blk) };
+				     .device = blk->device != NULL };
 	return blk_read_padded(blk, 0, ret->head, PROBE_SECTOR_BYTES);
 }
 

@@ -27,9 +27,6 @@ struct image_probe {
 					   file */
 };
 
-/* Whether a blk is a disk or a partition, opened as a device, and not a file. */
-bool probe_is_device(struct blk *);
-
 /* Fills *ret, of head and tail the first sector. Errors: those of reading. */
 enum status probe_read_sector(struct blk *, const char *name, struct image_probe *ret);
 

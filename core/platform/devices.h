@@ -61,8 +61,8 @@ enum status platform_devices(struct device_list *ret, struct error *);
 
 /*
  * Opens a device that platform_devices() has listed, and that has a medium, for reading. Writes to
- * the device are counted from here on (blk_writes()). The caller closes *ret. Statuses: those of
- * platform_open() for a device.
+ * the device are counted from here on, in blk->device->n_writes. The caller closes *ret. Statuses:
+ * those of platform_open() for a device.
  */
 enum status platform_open_device(const struct device *, struct blk **ret, struct error *);
 

@@ -16,7 +16,7 @@
  * many it started, 0 if fewer than `least` exist. They run until run() returns.
  *
  * run() may use less than 16 KiB of stack. Of the platform it may call platform_word_wait() and
- * platform_word_wake(), and, if platform_processors_read(), read open blks.
+ * platform_word_wake(), and read blks whose parallel_reads says so (blk/blk.h).
  */
 size_t platform_processors_start(size_t least, size_t most, void (*run)(void *arg, size_t n),
 				 void *arg);
@@ -26,9 +26,6 @@ size_t platform_processors_start(size_t least, size_t most, void (*run)(void *ar
  * reset.
  */
 void platform_processors_stop(void);
-
-/* Returns whether several processors may read at the same time. */
-bool platform_processors_read(void);
 
 /*
  * Waits until *word differs from `seen`. False: it was still equal after `milliseconds`. 0 waits

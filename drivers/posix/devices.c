@@ -61,6 +61,7 @@ static bool take_fact(const char *word, struct file_disk *disk)
 static bool disk_at(size_t index, struct file_disk *ret)
 {
 	const char *list = getenv("EFI_IMG_DISKS");
+	const size_t id = index;
 	uint64_t block_bytes = SECTOR_BYTES;
 	char text[2048], *word, *rest, *at;
 
@@ -68,7 +69,7 @@ static bool disk_at(size_t index, struct file_disk *ret)
 		list = strchr(list, ':');
 		list += list != NULL;
 	}
-	*ret = (struct file_disk){ 0 };
+	*ret = (struct file_disk){ .id = id };
 	if (list == NULL || strcspn(list, ":") >= sizeof text)
 		return false;
 	snprintf(text, sizeof text, "%.*s", (int)strcspn(list, ":"), list);
@@ -102,7 +103,8 @@ enum status file_disk_open(const struct file_disk *disk, bool writable, struct b
 {
 	struct file_blk_kind kind = {
 		.writable = writable,
-		.fixed = true,
+		.is_device = true,
+		.device_id = disk->id,
 		.block_bytes = disk->block_bytes,
 		.buffer_align = BUFFER_ALIGN,
 		.bad_offset = disk->bad_block * disk->block_bytes,

@@ -19,7 +19,7 @@ struct file_blk {
 	int fd;
 	uint64_t bad_offset, bad_bytes;
 	struct stat about;
-	uint64_t writes; /* to a disk that is open for reading */
+	struct blk_device device; /* of a disk */
 	struct file_blk *next;
 };
 
@@ -96,13 +96,8 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 static void count_write(const struct file_blk *file)
 {
 	for (struct file_blk *disk = disks; disk != NULL; disk = disk->next)
-		disk->writes += disk->about.st_dev == file->about.st_dev &&
-				disk->about.st_ino == file->about.st_ino;
-}
-
-static uint64_t disk_writes(struct blk *blk)
-{
-	return ((struct file_blk *)blk)->writes;
+		disk->device.n_writes += disk->about.st_dev == file->about.st_dev &&
+					 disk->about.st_ino == file->about.st_ino;
 }
 
 static enum status file_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
@@ -219,9 +214,7 @@ static const struct blk_ops ops_for_reading = {
 	.close = file_close,
 };
 
-static const struct blk_ops ops_of_disk = { .read = disk_read,
-					    .writes = disk_writes,
-					    .close = disk_close };
+static const struct blk_ops ops_of_disk = { .read = disk_read, .close = disk_close };
 
 static const struct blk_ops ops_of_target = {
 	.read = disk_read,
@@ -253,15 +246,19 @@ enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk *
 	file->fd = fd;
 	file->bad_offset = kind->bad_offset;
 	file->bad_bytes = kind->bad_bytes;
-	if (kind->fixed)
+	if (kind->is_device) {
 		file->blk.ops = kind->writable ? &ops_of_target : &ops_of_disk;
-	else
+		file->blk.device = &file->device;
+		file->device.id = kind->device_id;
+	} else {
 		file->blk.ops = kind->writable ? &ops_for_writing : &ops_for_reading;
+	}
 	file->blk.size = round_down((uint64_t)size, kind->block_bytes);
 	file->blk.block_bytes = kind->block_bytes;
 	file->blk.buffer_align = kind->buffer_align;
 	file->blk.transfer_bytes = TRANSFER_BYTES;
-	(void)fstat(fd, &file->about); /* it is open */
+	file->blk.parallel_reads = true; /* pread() has no position that they would share */
+	(void)fstat(fd, &file->about);   /* it is open */
 	if (file->blk.ops == &ops_of_disk) {
 		file->next = disks;
 		disks = file;

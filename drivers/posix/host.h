@@ -15,7 +15,8 @@ enum status status_of_errno(int number);
 
 struct file_blk_kind {
 	bool writable;
-	bool fixed; /* it keeps its size, and is data everywhere, as a disk is */
+	bool is_device; /* it stands for a disk: its size is fixed, and it is data everywhere */
+	uintptr_t device_id;
 	uint32_t block_bytes;
 	uint32_t buffer_align;
 	uint64_t bad_offset, bad_bytes; /* reads that touch these bytes of it fail */
@@ -29,6 +30,7 @@ enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret
 
 /* A file that stands for a disk. */
 struct file_disk {
+	uintptr_t id; /* its place in the list */
 	char path[1024];
 	uint32_t block_bytes;
 	char model[64], serial[64];

@@ -67,11 +67,6 @@ void platform_processors_stop(void)
 		pthread_join(threads[--n_threads].id, NULL);
 }
 
-bool platform_processors_read(void)
-{
-	return true;
-}
-
 static int64_t nanoseconds(void)
 {
 	struct timespec now;

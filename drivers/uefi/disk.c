@@ -24,7 +24,7 @@ struct disk {
 	uint32_t media_id;         /* of the medium that was opened */
 	/* offset of a block that could be read; UINT64_MAX: none so far */
 	uint64_t good;
-	uint64_t writes; /* to it, by this program */
+	struct blk_device device;
 	struct disk *next;
 };
 
@@ -105,11 +105,6 @@ static enum status disk_settle(struct blk *blk)
 	return file_system_settle(((struct disk *)blk)->handle);
 }
 
-static uint64_t disk_writes(struct blk *blk)
-{
-	return ((struct disk *)blk)->writes;
-}
-
 static void disk_close(struct blk *blk)
 {
 	struct disk **at = &opened;
@@ -123,7 +118,6 @@ static void disk_close(struct blk *blk)
 static const struct blk_ops disk_ops = {
 	.read = disk_read,
 	.flush = disk_settle,
-	.writes = disk_writes,
 	.close = disk_close,
 };
 
@@ -141,7 +135,7 @@ void disk_count_write(EFI_HANDLE device)
 {
 	for (struct disk *disk = opened; disk != NULL; disk = disk->next)
 		if (in_common(disk->handle, device))
-			disk->writes++;
+			disk->device.n_writes++;
 }
 
 bool disk_is_usable(const EFI_BLOCK_IO_MEDIA *media)
@@ -215,7 +209,9 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 		.block_bytes = media->BlockSize,
 		.buffer_align = align,
 		.transfer_bytes = TRANSFER_BYTES,
+		.device = &disk->device,
 	};
+	disk->device.id = (uintptr_t)handle;
 	disk->handle = handle;
 	disk->good = UINT64_MAX;
 	disk->io = io;

@@ -15,7 +15,7 @@
 
 /*
  * Counts a write to a device, or to a volume on it, for all open disks that have something in
- * common with it (blk_writes()). Every write of this program goes with such a call.
+ * common with it (blk->device->n_writes). Every write of this program goes with such a call.
  */
 void disk_count_write(EFI_HANDLE device);
 

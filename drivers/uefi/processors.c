@@ -116,12 +116,6 @@ bool processors_is_boot(void)
 	       (services->WhoAmI(services, &number) == EFI_SUCCESS && number == boot_processor);
 }
 
-/* The drivers of the firmware are for one processor. */
-bool platform_processors_read(void)
-{
-	return false;
-}
-
 /*
  * Some microseconds between two looks, in which little of what processors share is used. No PAUSE:
  * QEMU's emulation (TCG) takes the lock for each that its devices need as well, and copies took

@@ -28,6 +28,7 @@ enum { BYTES_BETWEEN_SERIALS = 32 << 20, ZERO_BYTES_MIN = 1 << 20 };
 
 struct target {
 	struct blk blk; /* first: a struct blk * that comes in is a struct target * */
+	struct blk_device device;
 	EFI_HANDLE handle;
 	EFI_HANDLE disk; /* that `handle` is, or is a partition of */
 	EFI_BLOCK_IO_PROTOCOL *io;
@@ -273,6 +274,8 @@ static enum status open_exclusively(struct target *target)
 	}
 	target->blk = *reading;
 	target->blk.ops = &ops;
+	target->blk.device = &target->device;
+	target->device.id = (uintptr_t)target->handle;
 	blk_close(reading);
 	return ST_OK;
 }

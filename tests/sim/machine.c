@@ -58,6 +58,7 @@ static bool copy_names(struct device *to, const char *names)
 /* A disk that is lent: closing it leaves the test's own one open. */
 struct lent_blk {
 	struct blk blk;
+	struct blk_device device;
 	struct blk *disk;
 };
 
@@ -71,22 +72,16 @@ static enum status lent_flush(struct blk *blk)
 	return blk_flush(((struct lent_blk *)blk)->disk);
 }
 
-static uint64_t lent_writes(struct blk *blk)
-{
-	(void)blk;
-	return 0;
-}
-
 static void lent_close(struct blk *blk)
 {
 	mem_free(blk);
 }
 
-static bool lend(struct blk **to, struct blk *disk)
+static bool lend(struct blk **to, struct blk *disk, uintptr_t id)
 {
-	static const struct blk_ops ops = {
-		.read = lent_read, .flush = lent_flush, .writes = lent_writes, .close = lent_close
-	};
+	static const struct blk_ops ops = { .read = lent_read,
+					    .flush = lent_flush,
+					    .close = lent_close };
 	struct lent_blk *lent;
 
 	if (disk == NULL)
@@ -96,6 +91,8 @@ static bool lend(struct blk **to, struct blk *disk)
 		return false;
 	lent->blk = *disk;
 	lent->blk.ops = &ops;
+	lent->blk.device = &lent->device;
+	lent->device.id = id;
 	lent->disk = disk;
 	*to = &lent->blk;
 	return true;
@@ -132,10 +129,10 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		to->bus = from->bus != NULL ? from->bus : "";
 		if (!copy_names(to, machine[i].names) || !copy(&to->path, from->path) ||
 		    !copy(&to->model, from->model) || !copy(&to->serial, from->serial) ||
-		    !copy(&to->volume.label, from->volume.label) || !lend(&to->blk, from->blk))
+		    !copy(&to->volume.label, from->volume.label) || !lend(&to->blk, from->blk, i))
 			return fail_no_memory(err);
 		if (files[i].file != NULL &&
-		    sim_disk_open(files[i].file, false, from->block_bytes, &to->blk) != ST_OK)
+		    sim_disk_open(files[i].file, i, false, from->block_bytes, &to->blk) != ST_OK)
 			return fail_no_memory(err);
 	}
 	return ST_OK;
@@ -149,10 +146,10 @@ enum status platform_open_device(const struct device *device, struct blk **ret, 
 
 	*ret = NULL;
 	if (file != NULL)
-		st = sim_disk_open(file, false, device->block_bytes, ret);
+		st = sim_disk_open(file, device->id, false, device->block_bytes, ret);
 	else if (lent == NULL)
 		st = ST_IO;
-	else if (!lend(ret, lent))
+	else if (!lend(ret, lent, device->id))
 		st = ST_NO_MEMORY;
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
 }
@@ -162,8 +159,9 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 	if (!sim_device_permitted(device->id))
 		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 	const char *file = files[device->id].file;
-	enum status st = file != NULL ? sim_disk_open(file, true, device->block_bytes, ret)
-				      : ST_MEDIUM_CHANGED;
+	enum status st = file != NULL
+				 ? sim_disk_open(file, device->id, true, device->block_bytes, ret)
+				 : ST_MEDIUM_CHANGED;
 
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", device->path, status_text(st));
 }

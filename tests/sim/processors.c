@@ -88,7 +88,7 @@ void platform_processors_stop(void)
 		pthread_join(threads[--n_threads].id, NULL);
 }
 
-bool platform_processors_read(void)
+bool sim_processors_can_read(void)
 {
 	return n_wanted > 0 && !cannot_read;
 }

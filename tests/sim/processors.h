@@ -9,8 +9,12 @@
 /* From now on the machine has `n` others, at most 8. */
 void sim_processors(size_t n);
 
-/* Whether they can read as well, as on the host (preset), or not, as in firmware. */
+/*
+ * Whether they can read what is opened from now on, as on the host (the default), or not, as in
+ * firmware.
+ */
 void sim_processors_read(bool);
+bool sim_processors_can_read(void); /* false: also because there are none */
 
 /* How many were started since the last time that somebody asked. */
 size_t sim_processors_started(void);

@@ -23,9 +23,12 @@ struct sim_file {
 
 struct sim_blk {
 	struct blk blk;
+	struct blk_device device; /* of a disk */
 	struct sim_file *file;
-	size_t since; /* the length of the journal when it was opened */
+	struct sim_blk *next;
 };
+
+static struct sim_blk *disks; /* all that are open */
 
 static struct sim_volume_kind volume;
 static struct sim_file files[SIM_FILES_MAX];
@@ -261,6 +264,13 @@ static enum status sim_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 	return st;
 }
 
+/* Counts a write for all disks that are this file. */
+static void count_write(const struct sim_file *file)
+{
+	for (struct sim_blk *disk = disks; disk != NULL; disk = disk->next)
+		disk->device.n_writes += disk->file == file;
+}
+
 /* About half of a write: sectors are written whole or not at all. */
 static size_t half(uint64_t offset, size_t len)
 {
@@ -291,6 +301,7 @@ static enum status sim_write(struct blk *blk, uint64_t offset, const void *buf, 
 		return grown;
 	memcpy(file->bytes + offset, buf, n);
 	record(SIM_WRITE, file, offset, buf, n);
+	count_write(file);
 	blk->size = max_u64(blk->size, file->size);
 	if (volume.truncates && set_size(file, offset + n) != ST_OK)
 		abort();
@@ -416,36 +427,36 @@ static enum status open_blk(struct sim_file *file, bool writable, struct blk **r
 		.block_bytes = 1,
 		.buffer_align = 1,
 		.transfer_bytes = 64 << 10,
+		.parallel_reads = sim_processors_can_read(),
 	};
 	blk->file = file;
-	blk->since = n_journal;
 	*ret = &blk->blk;
 	return ST_OK;
 }
 
-static uint64_t sim_disk_writes(struct blk *blk)
+static void sim_disk_close(struct blk *blk)
 {
-	uint64_t n = 0;
+	struct sim_blk **at = &disks;
 
-	for (size_t i = ((struct sim_blk *)blk)->since; i < n_journal; i++)
-		n += journal[i].kind == SIM_WRITE &&
-		     strcmp(journal[i].file, file_of(blk)->name) == 0;
-	return n;
+	while (*at != (struct sim_blk *)blk)
+		at = &(*at)->next;
+	*at = (*at)->next;
+	sim_close(blk);
 }
 
-enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes, struct blk **ret)
+enum status sim_disk_open(const char *name, uintptr_t id, bool writable, uint32_t block_bytes,
+			  struct blk **ret)
 {
-	static const struct blk_ops read_ops = { .read = sim_read,
-						 .writes = sim_disk_writes,
-						 .close = sim_close };
+	static const struct blk_ops read_ops = { .read = sim_read, .close = sim_disk_close };
 	static const struct blk_ops write_ops = {
-		.read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_close
+		.read = sim_read, .write = sim_write, .flush = sim_flush, .close = sim_disk_close
 	};
 	static const struct blk_ops zeroing_ops = { .read = sim_read,
 						    .write = sim_write,
 						    .zero = sim_zero,
 						    .flush = sim_flush,
-						    .close = sim_close };
+						    .close = sim_disk_close };
+	struct sim_blk *disk;
 	struct error ignored;
 	enum status st = open_blk(find(name), writable, ret, &ignored);
 
@@ -455,6 +466,11 @@ enum status sim_disk_open(const char *name, bool writable, uint32_t block_bytes,
 	(*ret)->zero_bytes = volume.zero_bytes;
 	(*ret)->block_bytes = block_bytes;
 	(*ret)->buffer_align = 8;
+	disk = (struct sim_blk *)*ret;
+	disk->blk.device = &disk->device;
+	disk->device.id = id;
+	disk->next = disks;
+	disks = disk;
 	return ST_OK;
 }
 

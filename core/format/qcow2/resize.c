@@ -223,6 +223,7 @@ enum status qcow2_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 	struct error why;
 	enum status st = q->failed;
 
+	size = round_up(size, 512);
 	if (st == ST_OK)
 		st = qcow2_plan_resize(&q->image, size, prealloc, sizes, &why);
 	if (st != ST_OK || size == blk->size)

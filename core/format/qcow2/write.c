@@ -443,7 +443,11 @@ static enum status zero_range(struct qcow2_image *q, uint64_t offset, uint64_t l
 
 static enum status qcow2_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
-	return zero_range(qcow2_of(blk), offset, len, false);
+	enum status st = offset + len > blk->size
+				 ? qcow2_resize(blk, round_up(offset + len, 512), PREALLOC_OFF)
+				 : ST_OK;
+
+	return st == ST_OK ? zero_range(qcow2_of(blk), offset, len, false) : st;
 }
 
 enum status qcow2_store_zeros(struct image *image, uint64_t offset, uint64_t len)

@@ -70,7 +70,12 @@ static enum status raw_write(struct blk *blk, uint64_t offset, const void *buf, 
 
 static enum status raw_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
-	return blk_write_zeros(file_of(blk), offset, len);
+	struct image *image = (struct image *)blk;
+	enum status st = blk_write_zeros(file_of(blk), offset, len);
+
+	if (file_of(blk)->size > blk->size)
+		take_size(image);
+	return st;
 }
 
 static enum status raw_flush(struct blk *blk)
@@ -132,6 +137,8 @@ static enum status raw_load(struct image *image, struct error *err)
 	(void)err;
 	image->blk.ops = image->mode == OPEN_WRITE ? &write_ops : &read_ops;
 	image->blk.zero_bytes = image->file[0].blk->zero_bytes;
+	image->blk.parallel_reads = image->file[0].blk->parallel_reads;
+	image->blk.sequential = image->file[0].blk->sequential;
 	return ST_OK;
 }
 
