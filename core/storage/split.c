@@ -1,22 +1,28 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * An image in several files. How the bytes are divided among them, and in which order they are
+ * written so that a power failure leaves a set that can be told from a damaged one, is in
+ * blk/concat.c; how a set is recognised is in split.h. Here are the files: their names, when the
+ * next one is made and the last one is removed, and what is wrong with a set that is not complete.
+ *
+ * While it grows: the next file is made, empty and flushed, before the last one becomes full. While
+ * it shrinks: the files after the new end are emptied and flushed, then removed from the last on.
+ */
 #include "storage/split.h"
 
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "blk/concat.h"
 #include "platform/path.h"
-
-struct split_part {
-	struct blk *blk;
-	bool dirty; /* written to since the last flush */
-};
 
 struct split {
 	struct blk blk; /* first: a struct blk * that comes in is a struct split * */
 	char *name;
 	uint64_t part_bytes;
-	struct split_part *part; /* SPLIT_PARTS_MAX of them */
+	struct blk *parts; /* as one (blk/concat.h) */
 	size_t n;
 };
 
@@ -45,50 +51,42 @@ char *split_name(const char *name, unsigned part)
 
 /* ---- reading and writing ---- */
 
-/* The piece of a range that lies in one part: which part, and where in it. */
-static size_t piece_of(const struct split *split, uint64_t offset, uint64_t len, size_t *ret_part,
-		       uint64_t *ret_at)
-{
-	*ret_part = (size_t)(offset / split->part_bytes);
-	*ret_at = offset % split->part_bytes;
-	return (size_t)min_u64(len, split->part_bytes - *ret_at);
-}
-
 static enum status split_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
-	struct split *split = split_of(blk);
-	uint8_t *to = buf;
-	enum status st = ST_OK;
-
-	while (st == ST_OK && len > 0) {
-		size_t part, n;
-		uint64_t at;
-
-		n = piece_of(split, offset, len, &part, &at);
-		st = blk_read(split->part[part].blk, at, to, n);
-		offset += n;
-		to += n;
-		len -= n;
-	}
-	return st;
+	return blk_read(split_of(blk)->parts, offset, buf, len);
 }
 
+/* Takes the next part, on failure too. */
+static enum status take_part(struct split *split, struct blk *part)
+{
+	const struct concat_part next = { .blk = part, .limit = split->part_bytes };
+	enum status st = concat_append(split->parts, &next);
+
+	if (st != ST_OK) {
+		blk_close(part);
+		return st;
+	}
+	split->n++;
+	split->blk.size = split->parts->size;
+	return ST_OK;
+}
+
+/* Makes the next part, which is empty. */
 static enum status add_part(struct split *split)
 {
 	struct error ignored; /* there is no place for words here */
+	struct blk *part;
 	char *name = split_name(split->name, (unsigned)split->n);
-	enum status st = name != NULL ? platform_create(name, false, &split->part[split->n].blk,
-							&ignored)
+	enum status st = name != NULL ? platform_create(name, false, &part, &ignored)
 				      : ST_NO_MEMORY;
 
 	mem_free(name);
-	if (st != ST_OK)
-		return st;
-	split->n++;
-	return blk_flush(split->part[split->n - 1].blk);
+	if (st == ST_OK)
+		st = take_part(split, part);
+	return st == ST_OK ? blk_flush(part) : st;
 }
 
-/* Before it grows to `end`: every part that becomes full then has another one behind it. */
+/* Before it grows to `end`: every part that becomes full then has another one after it. */
 static enum status add_parts(struct split *split, uint64_t end)
 {
 	enum status st = ST_OK;
@@ -100,75 +98,34 @@ static enum status add_parts(struct split *split, uint64_t end)
 	return st;
 }
 
-/* Before a part gets its first bytes: the full one before it is on the medium. */
-static enum status settle(struct split *split, size_t part)
-{
-	enum status st = ST_OK;
-
-	if (part > 0 && split->part[part].blk->size == 0 && split->part[part - 1].dirty) {
-		st = blk_flush(split->part[part - 1].blk);
-		split->part[part - 1].dirty = st != ST_OK;
-	}
-	return st;
-}
-
 static enum status split_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct split *split = split_of(blk);
-	const uint8_t *from = buf;
 	enum status st = add_parts(split, max_u64(offset + len, blk->size));
 
-	while (st == ST_OK && len > 0) {
-		size_t part, n;
-		uint64_t at;
+	if (st == ST_OK)
+		st = blk_write(split->parts, offset, buf, len);
+	blk->size = split->parts->size;
+	return st;
+}
 
-		n = piece_of(split, offset, len, &part, &at);
-		st = settle(split, part);
-		if (st != ST_OK)
-			break;
-		split->part[part].dirty = true;
-		st = blk_write(split->part[part].blk, at, from, n);
-		blk->size = max_u64(blk->size,
-				    part * split->part_bytes + split->part[part].blk->size);
-		offset += n;
-		from += n;
-		len -= n;
-	}
+static enum status split_zero(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	struct split *split = split_of(blk);
+	enum status st = add_parts(split, max_u64(offset + len, blk->size));
+
+	if (st == ST_OK)
+		st = blk_write_zeros(split->parts, offset, len);
+	blk->size = split->parts->size;
 	return st;
 }
 
 static enum status split_flush(struct blk *blk)
 {
-	struct split *split = split_of(blk);
-	enum status st = ST_OK;
-
-	for (size_t i = 0; st == ST_OK && i < split->n; i++)
-		if (split->part[i].dirty) {
-			st = blk_flush(split->part[i].blk);
-			split->part[i].dirty = st != ST_OK;
-		}
-	return st;
+	return blk_flush(split_of(blk)->parts);
 }
 
-static enum status grow(struct split *split, uint64_t size, enum prealloc prealloc)
-{
-	enum status st = add_parts(split, size);
-
-	for (size_t i = (size_t)(split->blk.size / split->part_bytes);
-	     st == ST_OK && split->blk.size < size; i++) {
-		uint64_t start = i * split->part_bytes;
-
-		st = settle(split, i);
-		if (st != ST_OK)
-			break;
-		split->part[i].dirty = true;
-		st = blk_resize(split->part[i].blk, min_u64(size - start, split->part_bytes),
-				prealloc);
-		split->blk.size = start + split->part[i].blk->size;
-	}
-	return st;
-}
-
+/* Removes the last part, which is empty. */
 static enum status drop_last(struct split *split)
 {
 	struct error ignored;
@@ -177,73 +134,42 @@ static enum status drop_last(struct split *split)
 
 	if (name == NULL)
 		return ST_NO_MEMORY;
-	blk_close(split->part[--split->n].blk);
-	split->part[split->n] = (struct split_part){ 0 };
+	concat_drop_last(split->parts);
+	split->n--;
 	st = platform_remove(name, &ignored);
 	mem_free(name);
 	return st;
 }
 
-static enum status shrink(struct split *split, uint64_t size)
+static enum status split_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
-	size_t last = (size_t)(size / split->part_bytes);
-	enum status st = ST_OK;
+	struct split *split = split_of(blk);
+	bool shrinks = size < blk->size;
+	enum status st = shrinks ? ST_OK : add_parts(split, size);
 
-	for (size_t i = split->n; st == ST_OK && i-- > last;) {
-		uint64_t start = i * split->part_bytes, left = i > last ? 0 : size - start;
-
-		if (split->part[i].blk->size > left)
-			st = blk_resize(split->part[i].blk, left, PREALLOC_OFF);
-		if (st == ST_OK)
-			st = blk_flush(split->part[i].blk);
-		split->blk.size = min_u64(split->blk.size, start + split->part[i].blk->size);
-	}
-	while (st == ST_OK && split->n > last + 1)
+	if (st == ST_OK)
+		st = blk_resize(split->parts, size, prealloc);
+	blk->size = split->parts->size;
+	while (st == ST_OK && shrinks && split->n > size / split->part_bytes + 1)
 		st = drop_last(split);
 	return st;
 }
 
-static enum status split_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
-{
-	return size < blk->size ? shrink(split_of(blk), size) : grow(split_of(blk), size, prealloc);
-}
-
 static enum status split_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
-	struct split *split = split_of(blk);
-	size_t part, n;
-	uint64_t at;
-	enum status st;
-
-	n = piece_of(split, offset, min_u64(len, split->part_bytes), &part, &at);
-	st = blk_extent(split->part[part].blk, at, n, ret);
-	if (st == ST_OK && ret->has_offset)
-		ret->offset += part * split->part_bytes;
-	return st;
+	return blk_extent(split_of(blk)->parts, offset, len, ret);
 }
 
 static enum status split_allocated(struct blk *blk, uint64_t *ret)
 {
-	struct split *split = split_of(blk);
-	enum status st = ST_OK;
-
-	*ret = 0;
-	for (size_t i = 0; st == ST_OK && i < split->n; i++) {
-		uint64_t bytes = 0;
-
-		st = blk_allocated(split->part[i].blk, &bytes);
-		*ret += bytes;
-	}
-	return st;
+	return blk_allocated(split_of(blk)->parts, ret);
 }
 
 static void split_close(struct blk *blk)
 {
 	struct split *split = split_of(blk);
 
-	for (size_t i = 0; i < split->n; i++)
-		blk_close(split->part[i].blk);
-	mem_free(split->part);
+	blk_close(split->parts);
 	mem_free(split->name);
 	mem_free(split);
 }
@@ -258,12 +184,13 @@ static const struct blk_ops ops_for_reading = {
 };
 static const struct blk_ops ops_for_writing = {
 	.read = split_read,
-	.extent = split_extent,
-	.allocated = split_allocated,
-	.close = split_close,
 	.write = split_write,
+	.zero = split_zero,
+	.extent = split_extent,
 	.flush = split_flush,
 	.resize = split_resize,
+	.allocated = split_allocated,
+	.close = split_close,
 };
 
 /* Takes `first`, on failure too. */
@@ -271,13 +198,12 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 			struct split **ret)
 {
 	struct split *split = mem_alloc(sizeof *split);
-	struct split_part *part = mem_alloc(SPLIT_PARTS_MAX * sizeof *part);
 	char *copy = text_copy(name);
+	const struct concat_part part = { .blk = first, .limit = part_bytes };
 
-	if (split == NULL || part == NULL || copy == NULL) {
+	if (split == NULL || copy == NULL || concat_open(&part, 1, &split->parts) != ST_OK) {
 		blk_close(first);
 		mem_free(copy);
-		mem_free(part);
 		mem_free(split);
 		return ST_NO_MEMORY;
 	}
@@ -286,12 +212,12 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 		.size = first->size,
 		.block_bytes = 1,
 		.buffer_align = 1,
-		.transfer_bytes = first->transfer_bytes,
+		.transfer_bytes = split->parts->transfer_bytes,
+		.parallel_reads = split->parts->parallel_reads,
+		.sequential = split->parts->sequential,
 	};
 	split->name = copy;
 	split->part_bytes = part_bytes;
-	split->part = part;
-	split->part[0].blk = first;
 	split->n = 1;
 	*ret = split;
 	return ST_OK;
@@ -300,7 +226,8 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 /* Opens the next part. ST_NOT_FOUND: there is none, and none is missing. */
 static enum status open_next(struct split *split, enum open_mode mode, struct error *err)
 {
-	uint64_t before = split->part[split->n - 1].blk->size;
+	uint64_t start = (split->n - 1) * split->part_bytes,
+		 before = split->blk.size > start ? split->blk.size - start : 0;
 	bool full = before == split->part_bytes;
 	char *name = split_name(split->name, (unsigned)split->n);
 	struct blk *part;
@@ -323,8 +250,9 @@ static enum status open_next(struct split *split, enum open_mode mode, struct er
 			  split->name, name, part->size, before);
 		blk_close(part);
 	} else if (st == ST_OK) {
-		split->blk.size += part->size;
-		split->part[split->n++].blk = part;
+		st = take_part(split, part);
+		if (st != ST_OK)
+			(void)fail_no_memory(err);
 	}
 	mem_free(name);
 	return st;
