@@ -6,8 +6,8 @@
 
 /*
  * Kernels: the few inner loops that some processors have instructions for. Each is a function from
- * memory to memory, written in plain C in generic/ and, where that gains something, once more in the
- * folder of an architecture. tests/unit/test_sha256.c compares the two.
+ * memory to memory, written in plain C in generic/ and, where that gains something, once more in
+ * the folder of an architecture. tests/unit/test_sha256.c compares the two.
  *
  * The build takes every kernel of generic/, and arch.c (which chooses) from core/arch/$(ARCH)/ or,
  * for an architecture without a folder, from generic/.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SHA-256 (FIPS 180-4): cuts what is added into blocks of 64 bytes, hands whole blocks straight from
- * the caller's buffer to the kernel of core/arch/, and keeps a rest until it is filled up. At the
- * end the message is padded: a bit 1, zeros, and its length in bits in the last 8 bytes of a block
- * (5.1.1).
+ * SHA-256 (FIPS 180-4): cuts what is added into blocks of 64 bytes, hands whole blocks straight
+ * from the caller's buffer to the kernel of core/arch/, and keeps a rest until it is filled up. At
+ * the end the message is padded: a bit 1, zeros, and its length in bits in the last 8 bytes of a
+ * block (5.1.1).
  */
 #include "codec/sha256.h"
 

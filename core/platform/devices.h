@@ -40,7 +40,7 @@ struct device {
 	bool removable;
 	bool read_only;
 	bool medium;       /* there is a medium in the drive */
-	bool started_from; /* efi-img was started from this device: the boot disk, or its partition */
+	bool started_from; /* efi-img was started from it: the boot disk, or its partition */
 	bool current;      /* the current directory is on this device */
 	bool flushes;      /* a flush reaches the drive, as far as that can be found out */
 	struct volume_info volume;
@@ -73,15 +73,15 @@ enum status platform_open_device(const struct device *, struct blk **ret, struct
 bool platform_device_of(const char *name, uintptr_t *ret_id);
 
 /*
- * Opens a device that platform_devices() has listed for writing, exclusively: file systems on it are
- * unmounted now, and mounted anew when *ret is closed. Other blks on the device or its partitions
- * may only be closed meanwhile. The device must be permitted (platform/permit.h).
+ * Opens a device that platform_devices() has listed for writing, exclusively: file systems on it
+ * are unmounted now, and mounted anew when *ret is closed. Other blks on the device or its
+ * partitions may only be closed meanwhile. The device must be permitted (platform/permit.h).
  *
  * Each write checks first that this is the device that was listed, with the same medium. If it has
  * gone or been exchanged, this write and all later ones fail with ST_MEDIUM_CHANGED, even if the
  * device returns.
  *
- * Statuses: ST_DENIED (something else uses the device exclusively), ST_MEDIUM_CHANGED, ST_READ_ONLY,
- * ST_NO_MEDIUM, ST_NO_MEMORY.
+ * Statuses: ST_DENIED (something else uses the device exclusively), ST_MEDIUM_CHANGED,
+ * ST_READ_ONLY, ST_NO_MEDIUM, ST_NO_MEMORY.
  */
 enum status platform_open_target(const struct device *, struct blk **ret, struct error *);

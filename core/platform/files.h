@@ -58,10 +58,10 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 
 /*
  * Checks that a file of this name, existing or not, can be written before its end: some firmware's
- * file system truncates a file after each write. Finds out by writing and removing a small temporary
- * file in the same directory, once per volume. Call it before the first write to such a file, and
- * only if there will be one. Statuses: ST_UNSUPPORTED (the file system truncates), those of
- * platform_look(), platform_create() and platform_remove().
+ * file system truncates a file after each write. Finds out by writing and removing a small
+ * temporary file beside it, once per volume; `name` must be permitted. Call it before the first
+ * write to such a file, and only if there will be one. Statuses: ST_UNSUPPORTED (the file system
+ * truncates), those of platform_look(), platform_create() and platform_remove().
  */
 enum status platform_check_rewrite(const char *name, struct error *);
 
@@ -70,21 +70,23 @@ enum status platform_remove(const char *name, struct error *);
 
 /*
  * Which file a name refers to, however it is written: in upper or lower case, as a short name, with
- * ".", over hard and symbolic links. Two names refer to the same file if their entries are equal, or
- * if both have a node and the nodes are equal.
+ * ".", over hard and symbolic links. Two names refer to the same file if their entries are equal,
+ * or if both have a node and the nodes are equal.
  */
 struct file_identity {
 	/* volume (up to the first ':'), directory and name, in a canonical spelling */
 	char *entry;
 	/* the file itself, under any name; NULL: it does not exist, or its volume has no links */
 	char *node;
-	/* the directory is unknown; `entry` is volume and name, and equals those in any directory */
+	/*
+	 * the directory is unknown; `entry` is volume and name, and equals those in any directory
+	 */
 	bool any_directory;
 };
 
 /*
- * Returns the identity of a file, existing or not, in a directory that exists. The caller frees both
- * texts with mem_free(). Statuses: those of platform_look().
+ * Returns the identity of a file, existing or not, in a directory that exists. The caller frees
+ * both texts with mem_free(). Statuses: those of platform_look().
  */
 enum status platform_identify(const char *name, struct file_identity *ret, struct error *);
 
@@ -128,9 +130,9 @@ struct file_list {
 enum status platform_list(const char *name, struct file_list *ret, struct error *);
 
 /*
- * Returns the name of the directory for logs, with a separator at its end, and creates the directory
- * if it is missing. It is on the volume that efi-img was started from. The caller frees the name
- * with mem_free(). Statuses: ST_NOT_FOUND (that volume is unknown), ST_READ_ONLY, ST_NO_SPACE, and
- * others of platform_create().
+ * Returns the name of the directory for logs, with a separator at its end, and creates the
+ * directory if it is missing. It is on the volume that efi-img was started from. The caller frees
+ * the name with mem_free(). Statuses: ST_NOT_FOUND (that volume is unknown), ST_READ_ONLY,
+ * ST_NO_SPACE, and others of platform_create().
  */
 enum status platform_logs(char **ret, struct error *);

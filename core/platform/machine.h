@@ -23,7 +23,7 @@ enum ending {
 void platform_end(enum ending);
 
 /*
- * Reports the exit code of a script to the program that runs this virtual machine, which may end the
- * machine at once. Does nothing on a real machine.
+ * Reports the exit code of a script to the program that runs this virtual machine, which may end
+ * the machine at once. Does nothing on a real machine.
  */
 void platform_tell(unsigned exit_code);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * File names as text. UEFI's shell and Linux differ in separators and in how a volume is named; both
- * forms are accepted everywhere, because images carry names that were written on the other system
- * (a backing file, a data file). Nothing here asks whether a file exists.
+ * File names as text. UEFI's shell and Linux differ in separators and in how a volume is named;
+ * both forms are accepted everywhere, because images carry names that were written on the other
+ * system (a backing file, a data file). Nothing here asks whether a file exists.
  */
 #include "platform/path.h"
 

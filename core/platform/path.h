@@ -14,7 +14,10 @@
 /* Returns the length of the volume's name with its colon ("fs0:" has 4); 0: the name has none. */
 size_t path_volume_length(const char *path);
 
-/* Returns whether a name selects a disk or partition, as "serial=S4X9NG0R12" does (disk/selector.h). */
+/*
+ * Returns whether a name selects a disk or partition, as "serial=S4X9NG0R12" does
+ * (disk/selector.h).
+ */
 bool path_is_selector(const char *name);
 
 /* Returns the name without volume and directories, as a pointer into `path`. */
@@ -25,14 +28,14 @@ char *path_directory(const char *path);
 
 /*
  * Returns a name of `path` to be stored in the file `base`: the inverse of path_relative_to(). Both
- * are full names (platform_full_name()). The result is relative, with '/' between its parts, if both
- * are on one volume, otherwise `path` itself.
+ * are full names (platform_full_name()). The result is relative, with '/' between its parts, if
+ * both are on one volume, otherwise `path` itself.
  */
 char *path_from(const char *base, const char *path);
 
 /*
- * Resolves `name`, which is stored in the file `base`, to a name that can be opened: `name` itself if
- * it names a volume or a disk, or if `base` is a disk; on the volume of `base` if it starts with a
- * separator; otherwise in the directory of `base`.
+ * Resolves `name`, which is stored in the file `base`, to a name that can be opened: `name` itself
+ * if it names a volume or a disk, or if `base` is a disk; on the volume of `base` if it starts with
+ * a separator; otherwise in the directory of `base`.
  */
 char *path_relative_to(const char *base, const char *name);

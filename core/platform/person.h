@@ -9,9 +9,9 @@
  * Returns whether the user has cancelled the work; stays true until platform_cancelled_forget().
  * Cheap enough for one call per transfer. Boot processor only.
  *
- * In the UEFI shell and on Linux, Ctrl-C cancels at once, as it does every other command there. Where
- * efi-img owns the console, Ctrl-C asks first (platform/stop.h), and the work continues until the
- * answer is yes.
+ * In the UEFI shell and on Linux, Ctrl-C cancels at once, as it does every other command there.
+ * Where efi-img owns the console, Ctrl-C asks first (platform/stop.h), and the work continues until
+ * the answer is yes.
  */
 bool platform_cancelled(void);
 
@@ -19,8 +19,8 @@ bool platform_cancelled(void);
 void platform_cancelled_forget(void);
 
 /*
- * Sets how the question is shown: `show` is called with true when it is asked and with false when it
- * has been answered or withdrawn, from platform_cancelled() and platform_cancelled_forget(). NULL,
- * as at the start: in a line on the console.
+ * Sets how the question is shown: `show` is called with true when it is asked and with false when
+ * it has been answered or withdrawn, from platform_cancelled() and platform_cancelled_forget().
+ * NULL, as at the start: in a line on the console.
  */
 void platform_cancel_ask(void (*show)(void *user, bool asked), void *user);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A walk over the structure table of SMBIOS (SMBIOS 3.6, 6.1). A structure is a formatted area (type,
- * length of the area, handle, fields), followed by its strings, each with a NUL, and an empty one at
- * their end. Two NULs stand for "no strings". The table is the firmware's and not trusted: each
- * length is checked against the bytes that are left.
+ * A walk over the structure table of SMBIOS (SMBIOS 3.6, 6.1). A structure is a formatted area
+ * (type, length of the area, handle, fields), followed by its strings, each with a NUL, and an
+ * empty one at their end. Two NULs stand for "no strings". The table is the firmware's and not
+ * trusted: each length is checked against the bytes that are left.
  */
 #include "platform/smbios.h"
 

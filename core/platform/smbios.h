@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Writes the OEM strings (SMBIOS 3.6, 7.12: structures of type 11) that start with `prefix`, without
- * the prefix, one per line, in the order of the table. `table` has `n` bytes; where it is cut off or
- * inconsistent, reading ends. Returns whether there was such a string.
+ * Writes the OEM strings (SMBIOS 3.6, 7.12: structures of type 11) that start with `prefix`,
+ * without the prefix, one per line, in the order of the table. `table` has `n` bytes; where it is
+ * cut off or inconsistent, reading ends. Returns whether there was such a string.
  */
 bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct out *);

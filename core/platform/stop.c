@@ -4,17 +4,17 @@
  * The question "Stop? y/n".
  *
  * A single stray key must not end hours of copying, and the question must not halt the copying
- * either. So the question is a state, advanced whenever the work asks whether it has been cancelled,
- * a few times per second:
+ * either. So the question is a state, advanced whenever the work asks whether it has been
+ * cancelled, a few times per second:
  *
  *   not asked  -- Ctrl-C -->  asked  -- y, or Ctrl-C again -->  confirmed
  *                  ^            |
  *                  +------------+  any other key, or no answer in 10 s
  *
- * Each call reads all keys that are waiting. Keys without a meaning are dropped, so that they cannot
- * answer a later question. Keys that arrive together with the first Ctrl-C were typed before the
- * question was shown, and do not answer it either. Esc has no meaning: terminals and firmware report
- * unknown keys (F1, Delete, Alt) as Esc.
+ * Each call reads all keys that are waiting. Keys without a meaning are dropped, so that they
+ * cannot answer a later question. Keys that arrive together with the first Ctrl-C were typed before
+ * the question was shown, and do not answer it either. Esc has no meaning: terminals and firmware
+ * report unknown keys (F1, Delete, Alt) as Esc.
  */
 
 #include "platform/stop.h"

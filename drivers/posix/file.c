@@ -334,12 +334,10 @@ enum status platform_create(const char *name, bool replace, struct blk **ret, st
 			 err);
 }
 
-/* POSIX: a write changes what it covers, and nothing else. */
+/* Nothing to try: a POSIX write changes the bytes that it covers and no others. */
 enum status platform_check_rewrite(const char *name, struct error *err)
 {
-	(void)name;
-	(void)err;
-	return ST_OK;
+	return check_permitted(name, err);
 }
 
 enum status platform_remove(const char *name, struct error *err)

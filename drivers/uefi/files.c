@@ -368,8 +368,10 @@ static enum status open_to_replace(const struct file_path *target, bool replace,
 	return st;
 }
 
-/* A file system that has not found a file a moment ago may open it all the same. Closes it on
- * failure. */
+/*
+ * A file system that has not found a file a moment ago may open it all the same. Closes it on
+ * failure.
+ */
 static enum status check_new(const struct location *location, EFI_FILE_PROTOCOL *file,
 			     struct error *err)
 {
@@ -458,6 +460,8 @@ enum status platform_check_rewrite(const char *name, struct error *err)
 
 	if (st == ST_OK)
 		st = file_path_check_directories(&target, err);
+	if (st == ST_OK)
+		st = file_path_permitted(&target, err);
 	if (st == ST_OK)
 		st = check_rewrite(&target, err);
 	file_path_close(&target);

@@ -582,6 +582,8 @@ enum status platform_check_rewrite(const char *name, struct error *err)
 {
 	enum status st = call_for(name);
 
+	if (st == ST_OK)
+		check_permitted(name);
 	if (st == ST_OK && volume.truncates && !volume.hides)
 		st = ST_UNSUPPORTED;
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, status_text(st));
