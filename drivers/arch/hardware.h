@@ -34,7 +34,7 @@ void hardware_fw_cfg_select(uint16_t key);
 void hardware_fw_cfg_read(void *to, size_t n);
 
 /*
- * Ends a QEMU that has its isa-debug-exit device at port 0xf4, with exit code 2 * value + 1. Returns
- * where there is no such device. Only where hardware_has_hypervisor().
+ * Ends a QEMU that has its isa-debug-exit device at port 0xf4, with exit code 2 * value + 1.
+ * Returns where there is no such device. Only where hardware_has_hypervisor().
  */
 void hardware_debug_exit(uint8_t value);

@@ -4,11 +4,10 @@
 #include <stdint.h>
 
 /*
- * Counts how often the firmware's AHCI driver issues a command on one port. ahci_count_begin()
- * starts it, on the handle of the controller; ahci_count_end() stops it and returns the count. 0:
- * the controller is no AHCI controller on PCI, or its driver does not reach it through
- * EFI_PCI_IO_PROTOCOL, so nothing is known. One port at a time; both calls come from the same
- * function, around one command.
+ * Counts how often the firmware's AHCI driver issues a command on one port of a controller:
+ * ahci_count_begin() before the command, ahci_count_end() after it. Returns 0 where nothing can be
+ * counted: the controller is no AHCI controller on PCI, or its driver does not use
+ * EFI_PCI_IO_PROTOCOL. One port at a time; both calls from one function.
  */
 void ahci_count_begin(EFI_HANDLE controller, uint16_t port);
 unsigned ahci_count_end(void);

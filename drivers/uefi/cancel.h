@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Gives the shell its break back, if there was one: finding it took it from the shell, and a script
- * would go on with its next line. Called last, before the program returns.
+ * Signals ExecutionBreak once more if the user has pressed Ctrl-C: reading the event has reset it,
+ * and a shell script would continue with its next line. Call before the program returns.
  */
 void cancel_finish(void);

@@ -16,7 +16,8 @@ enum { MEASURED_US = 1000, MEASUREMENTS = 10, MINUTE = 60, DAY = 86400, MINUTES_
 
 /*
  * The minutes to add to the clock's time to get UTC. TimeZone includes daylight saving (UEFI 2.10,
- * 8.3: 480 becomes 420). EFI_UNSPECIFIED_TIMEZONE (2047) and values that make no sense count as UTC.
+ * 8.3: 480 becomes 420). EFI_UNSPECIFIED_TIMEZONE (2047) and values that make no sense count as
+ * UTC.
  */
 static int32_t minutes_to_utc(const EFI_TIME *time)
 {

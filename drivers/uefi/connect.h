@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Connects drivers to every controller but networks and displays, once in a run: a firmware set to
- * boot fast has connected no more than it needed to start us, and the other disks do not exist for
- * it yet.
+ * Connects drivers to every controller, except for networks and displays. Only the first call does
+ * something. Firmware that is set to boot fast has connected only the device that it has started
+ * efi-img from; all other disks have no handle until then.
  */
 void connect_all(void);

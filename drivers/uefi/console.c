@@ -144,8 +144,10 @@ void console_clear(void)
 		(void)screen->ClearScreen(screen); /* only looks are lost */
 }
 
-/* Waits so many seconds (0: for ever) for a key, and takes it. False: none came, or there is no
- * keyboard. */
+/*
+ * Waits so many seconds (0: for ever) for a key, and takes it. False: none came, or there is no
+ * keyboard.
+ */
 static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 {
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;

@@ -5,48 +5,44 @@
 
 #include "base/out.h"
 
-/* Called by firmware_start(). */
+/* Prepares both outputs. firmware_start() calls it. */
 void console_start(void);
 
 /*
- * Standard output and standard error. Where a shell started efi-img they follow its redirections
- * (>, >a, |, 2>), and `failed` is set when a redirected file takes no more; otherwise both are the
- * firmware's console. Text is held back to the end of the line, and until the other one is written
- * to.
+ * Standard output and standard error. If a shell started efi-img, they follow its redirections (>,
+ * >a, |, 2>), and `failed` is set when a write to the file fails. Otherwise both are the firmware's
+ * console. Text is buffered until the line ends, or until the other output is written to.
  */
 struct out *console_out(void);
 struct out *console_err(void);
 
-/* Writes what is held back: before waiting for the person, and at the end. */
+/* Writes what is buffered. Call before waiting for the user, and before the program ends. */
 void console_flush(void);
 
-/*
- * From now on to the end of the program, the shell's screen waits for a key each time that it is
- * full.
- */
+/* Turns on the shell's page breaks: the screen waits for a key whenever it is full. */
 void console_page(void);
 
-/* Takes back what console_page() has done. */
+/* Flushes both outputs and turns page breaks off if console_page() turned them on. */
 void console_finish(void);
 
-/* Clears the screen of what the firmware has left there. For where no shell has. */
+/* Clears the screen. For starts without a shell, where the firmware has left text on it. */
 void console_clear(void);
 
 /*
- * Prints a prompt, waits for a key and takes it; false when `seconds` have gone by without one. 0:
- * for ever. Keys from before the prompt, of the boot menu for example, are no answer to it.
+ * Prints a prompt and waits up to `seconds` for a key (0: without limit). False: no key was
+ * pressed, or there is no keyboard. Keys pressed before the prompt, in the boot menu for example,
+ * are dropped.
  */
 bool console_wait_for_key(const char *prompt, unsigned seconds);
 
-/* The same for what stays until it was read: any other key than Enter, which an impatient person
- * may press, is not enough. */
+/* Prints a prompt and waits for Enter. Other keys, pressed out of impatience, are dropped. */
 void console_wait_for_enter(const char *prompt);
 
-/* Whether there is a screen; otherwise all that people see of it comes through a serial line. */
+/* Returns whether there is a graphics screen; otherwise the console is a serial line. */
 bool console_has_screen(void);
 
 /*
- * Says that something is about to begin and counts the seconds, on a screen by writing the line
- * over; true: a key was pressed, and taken.
+ * Announces that `what` begins in `seconds`, and counts down, on a screen within one line. True: a
+ * key was pressed, which cancels it.
  */
 bool console_countdown(const char *what, unsigned seconds);

@@ -5,17 +5,21 @@
 #include "platform/files.h"
 
 /*
- * An open file on `volume` as a blk, which owns it from then on: blk_close() closes it. For
- * OPEN_READ the blk has no write, resize or flush. When the volume has been pulled out, it all ends
- * in ST_MEDIUM_CHANGED. NULL: no memory, and the file still belongs to the caller.
+ * Makes a blk of an open file of `size` bytes on `volume`; blk_close() closes the file. With
+ * OPEN_READ the blk has no write, resize or flush. After the volume was unplugged, every call fails
+ * with ST_MEDIUM_CHANGED. NULL: no memory; the caller still owns the file.
  */
 struct blk *file_blk(EFI_FILE_PROTOCOL *, EFI_HANDLE volume, uint64_t size, enum open_mode);
 
-/* What the file system knows of a file. Freed with mem_free(). */
+/*
+ * Returns size, attributes and name of an open file. The caller frees with mem_free(). Statuses:
+ * ST_NO_MEMORY, ST_IO, and others of the firmware.
+ */
 [[nodiscard]] enum status file_info(EFI_FILE_PROTOCOL *, EFI_FILE_INFO **ret);
 
 /*
- * Cuts a file to `size`, at most its present one, and releases the clusters after it. ST_MISMATCH:
- * the file system said so, and has not.
+ * Truncates a file to `size`, at most its present size, and releases the clusters past the new end.
+ * Statuses: those of file_info(); ST_MISMATCH (the file system reported success, but the size is
+ * another).
  */
 [[nodiscard]] enum status file_shrink(EFI_FILE_PROTOCOL *, uint64_t size);

@@ -4,29 +4,35 @@
 #include "base/error.h"
 #include "location.h"
 
-/* The way to a file: where its name leads, and the open root of its volume. */
+/* A file's name, resolved: volume and path, and the root directory of the volume, opened. */
 struct file_path {
 	struct location location;
 	EFI_FILE_PROTOCOL *root;
 };
 
-/* Finds where a file is or would be, and opens its volume. The caller closes it, on failure too. */
+/*
+ * Resolves the name of a file, existing or not, and opens its volume. The caller closes *ret with
+ * file_path_close(), on failure as well. Statuses: those of location_find(); ST_INVALID (a device,
+ * a directory).
+ */
 enum status file_path_open(const char *name, struct file_path *ret, struct error *);
 void file_path_close(struct file_path *);
 
 /*
- * Opens the file or directory that the first `length` bytes of `path` lead to from the root, and
- * looks at it. Both results are the caller's. No words are written.
+ * Opens the file or directory that the first `length` bytes of `path` lead to, and gets its
+ * attributes. The caller closes *ret and frees *ret_info with mem_free(). No error text is written.
  */
 enum status file_path_look(EFI_FILE_PROTOCOL *root, const char *path, size_t length, uint64_t mode,
 			   EFI_FILE_PROTOCOL **ret, EFI_FILE_INFO **ret_info);
 
-/* ST_OK when every directory on the way to the file is there. */
+/* Returns ST_OK if all directories of the path exist, otherwise ST_NOT_FOUND and which one. */
 enum status file_path_check_directories(const struct file_path *, struct error *);
 
-/* Ends the program if the file is not one that may be changed (platform_permit()). Errors: those of
- * platform_identify(). */
+/*
+ * Ends the program if the file may not be changed (platform/permit.h). Statuses: those of
+ * platform_identify().
+ */
 enum status file_path_permitted(const struct file_path *, struct error *);
 
-/* The same for a device of platform_devices(). */
+/* Ends the program if the device of platform_devices() with this id may not be changed. */
 void device_permitted(uintptr_t id);

@@ -6,12 +6,12 @@
 #include "base/status.h"
 
 /*
- * Makes the cache of a disk's own electronics go to its medium. FlushBlocks() does nothing for ATA,
- * SCSI and USB in EDK2 and what comes of it: for ATA and SCSI the drive's own command is sent. Does
- * nothing for others. `disk` is the handle of a whole disk. Errors: those of the command,
+ * Makes a drive write its cache to the medium. FlushBlocks() does nothing for ATA, SCSI and USB in
+ * EDK2 and firmware made from it, so for ATA and SCSI the drive's own command is sent. Does nothing
+ * for other drives. `disk` is the handle of a whole disk. Statuses: those of the command,
  * ST_NO_MEMORY.
  */
 [[nodiscard]] enum status flush_drive(EFI_HANDLE disk);
 
-/* Whether FlushBlocks() or flush_drive() reaches such a disk, as far as can be told. */
+/* Returns whether FlushBlocks() or flush_drive() reaches the drive, as far as can be found out. */
 bool flush_reaches(EFI_HANDLE disk);

@@ -33,8 +33,10 @@ static void put_lower(struct out *out, const char *text)
 		out_printf(out, "%c", text_lower(*text));
 }
 
-/* The name of the component that ends at `end`, as its directory spells it; NULL: no memory.
- * ST_NOT_FOUND: not there. */
+/*
+ * The name of the component that ends at `end`, as its directory spells it; NULL: no memory.
+ * ST_NOT_FOUND: not there.
+ */
 static enum status spell(const struct file_path *path, size_t end, char **ret)
 {
 	EFI_FILE_PROTOCOL *file;
@@ -188,8 +190,10 @@ static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
 	return NULL;
 }
 
-/* The shell tells the name of the file alone, and the volume by its numbers: two equal volumes may
- * both be it. */
+/*
+ * The shell tells the name of the file alone, and the volume by its numbers: two equal volumes may
+ * both be it.
+ */
 static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 {
 	EFI_FILE_SYSTEM_INFO *info;
@@ -237,8 +241,10 @@ static char *name_of(EFI_FILE_PROTOCOL *file)
 	return name;
 }
 
-/* Looks for the volume of a file that is number *index among those that it may be; otherwise takes
- * their count off it. */
+/*
+ * Looks for the volume of a file that is number *index among those that it may be; otherwise takes
+ * their count off it.
+ */
 static bool find_volume(EFI_FILE_PROTOCOL *file, unsigned *index, EFI_HANDLE *ret)
 {
 	EFI_FILE_SYSTEM_INFO *info = volume_of(file);

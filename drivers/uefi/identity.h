@@ -4,8 +4,8 @@
 #include "base/status.h"
 
 /*
- * The model and the serial number of a disk, from whatever its driver offers. Printable ASCII
- * without blanks around it, "" where the firmware does not know; both freed by the caller with
- * mem_free(), on failure too. Errors: ST_NO_MEMORY.
+ * Returns model and serial number of a disk, by whichever protocol its driver offers: printable
+ * ASCII without surrounding blanks, "" where unknown. The caller frees both with mem_free(), on
+ * failure as well. Statuses: ST_NO_MEMORY.
  */
 [[nodiscard]] enum status identity_of(EFI_HANDLE disk, char **ret_model, char **ret_serial);

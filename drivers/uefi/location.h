@@ -4,28 +4,29 @@
 #include "base/error.h"
 
 /*
- * Where a name leads: "fs0:\dir\a.raw", "a.raw" (from the shell's current directory; without a
- * shell from the root of the volume that efi-img was started from), "fs1:a.raw" (from the shell's
- * current directory there), or "blk2:", a device itself.
+ * A resolved name. Names are "fs0:\dir\a.raw"; "a.raw", relative to the shell's current directory,
+ * without a shell to the root of the volume that efi-img was started from; "fs1:a.raw", relative to
+ * the shell's current directory on fs1:; or "blk2:", a device.
  */
 struct location {
-	EFI_HANDLE device; /* that the name of the volume or device stands for */
-	char *volume;      /* that name in lower case: "fs0:" */
-	/* absolute: "\dir\a.raw", "\" for the root; NULL: the device itself is meant */
+	EFI_HANDLE device; /* of the volume or device */
+	char *volume;      /* its name in lower case: "fs0:" */
+	/* absolute: "\dir\a.raw", "\" for the root; NULL: the name is that of a device */
 	char *path;
-	char *full; /* both together, for messages */
+	char *full; /* volume and path together, for messages */
 };
 
 /*
- * Errors: ST_NOT_FOUND (no such volume or device; nothing to be relative to), ST_INVALID (empty, or
- * a character that no name may have), ST_NO_MEMORY. Whether the file or its directory exists is not
- * looked at. The caller frees, on failure too.
+ * Resolves a name, without looking whether file or directory exist. The caller frees *ret with
+ * location_free(), on failure as well. Statuses: ST_NOT_FOUND (no such volume or device; no current
+ * volume for a relative name), ST_INVALID (empty, or with a character that names cannot have),
+ * ST_NO_MEMORY.
  */
 enum status location_find(const char *name, struct location *ret, struct error *);
 void location_free(struct location *);
 
 /*
- * The volume that efi-img was started from: "fs0:"; the caller frees it. Errors: ST_NOT_FOUND,
- * ST_NO_MEMORY.
+ * Returns the name of the volume that efi-img was started from: "fs0:". The caller frees it with
+ * mem_free(). Statuses: ST_NOT_FOUND, ST_NO_MEMORY.
  */
 enum status location_home(char **ret, struct error *);

@@ -16,8 +16,8 @@
 enum { POOL_ALIGN = 16, PAGE_BYTES = 4096 };
 
 /*
- * The pool aligns to 8 bytes (UEFI 2.10, 7.2), C's types need 16. The address that the pool returned
- * is kept in the bytes before ours, for mem_free().
+ * The pool aligns to 8 bytes (UEFI 2.10, 7.2), C's types need 16. The address that the pool
+ * returned is kept in the bytes before ours, for mem_free().
  */
 void *mem_alloc(size_t n)
 {

@@ -7,43 +7,37 @@
 
 #include "base/status.h"
 
-/*
- * Commands to NVMe drives, beside those that the firmware's own driver sends (NVM Express Base
- * Specification 1.4).
- */
+/* NVMe commands that the firmware's driver does not send (NVM Express Base Specification 1.4). */
 
 enum { NVME_IDENTIFY_BYTES = 4096 };
 
 /*
- * Identify Controller (5.15.2.2) of the controller that a disk is behind, `path` being the disk's;
- * `answer` has NVME_IDENTIFY_BYTES, by io_alloc(). False: it is behind none, or there is no answer.
+ * Identify Controller (5.15.2.2), for the controller of the disk with this path. `answer` has
+ * NVME_IDENTIFY_BYTES from io_alloc(). False: there is no NVMe controller, or the command failed.
  */
 bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer);
 
 /*
- * Whether all active namespaces (5.15.2.3) of a controller have a handle already: connecting it
- * once more only has the firmware's driver ask for each that there could be. False too if that
- * cannot be told, or it is no such controller.
+ * Returns whether every active namespace (5.15.2.3) of a controller has a handle already. Then it
+ * need not be connected again, which would make the firmware's driver probe every possible
+ * namespace. False also if that is unknown, or if it is no NVMe controller.
  */
 bool nvme_is_complete(EFI_HANDLE controller);
 
-/*
- * The command that makes blocks zeros (Write Zeroes, 6.15): nothing is transferred, whatever their
- * number.
- */
+/* How to zero blocks of a disk without transferring zeros: Write Zeroes (6.15). */
 struct nvme_zeroing {
-	void *protocol; /* the controller's; NULL: it is not to be had */
+	void *protocol; /* of the controller; NULL: the disk does not have the command */
 	uint32_t namespace_id;
-	bool deallocates; /* the blocks are given back as well, and still read as zeros */
+	bool deallocates; /* the drive also releases the blocks, and they still read as zeros */
 };
 
 enum { NVME_ZERO_BLOCKS_MAX = 1 << 16 };
 
-/* Whether a disk, a whole one, has it: `protocol` says so. Nothing is written. */
+/* Asks a disk, a whole one, whether it has the command. Writes nothing. */
 struct nvme_zeroing nvme_zeroing_of(EFI_HANDLE disk);
 
 /*
- * `n` blocks, 1 to NVME_ZERO_BLOCKS_MAX, from `lba` on. Errors: what the drive or its controller
- * says, ST_IO above all.
+ * Zeroes `n` blocks (1 to NVME_ZERO_BLOCKS_MAX) from `lba` on. `protocol` is not NULL. Statuses:
+ * ST_IO (the drive reports an error), those of the firmware.
  */
 [[nodiscard]] enum status nvme_zero(const struct nvme_zeroing *, uint64_t lba, uint32_t n);

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 /*
- * Whether this is the boot processor, the only one that may call the firmware. Any processor may
- * ask.
+ * Returns whether the calling processor is the boot processor, which alone may call the firmware.
+ * Callable on every processor.
  */
 bool processors_is_boot(void);

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * From now on the firmware's own drivers, those of file systems above all, read the SATA disk that
- * a device is, or is on, as we do: nothing is taken for read that was not (disk_read_blocks()), and
- * for written that the drive says it has not. No effect on other disks. sata_finish() undoes it,
- * before the program ends.
+ * Makes failures of the SATA disk that a device is, or is on, visible to the firmware's own
+ * drivers, such as that of FAT: a read that read nothing fails (disk_read_blocks()), and so does a
+ * write that the drive has failed. No effect on other disks.
  */
 void sata_watch(EFI_HANDLE volume);
+
+/* Undoes all of it. Call before the program ends. */
 void sata_finish(void);

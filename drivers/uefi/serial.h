@@ -4,8 +4,8 @@
 #include "base/out.h"
 
 /*
- * All serial ports that the firmware has drivers for (EFI_SERIAL_IO_PROTOCOL, UEFI 2.10, 12.8),
- * past the terminals that may be on them, so that lines come out as they are. A port that takes
- * nothing is left alone from then on. They are looked for when something is written first.
+ * Returns an output to all serial ports that the firmware has drivers for (EFI_SERIAL_IO_PROTOCOL,
+ * UEFI 2.10, 12.8). It bypasses the firmware's terminal, so that lines arrive unchanged. The ports
+ * are looked up at the first write; a port that fails is not written to again.
  */
 struct out *serial_out(void);

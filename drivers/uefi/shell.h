@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 /*
- * Starts the UEFI shell, from a volume or as the firmware has it built in, and comes back when it
- * has ended. False: none is found. The firmware decides whether it may be started (Secure Boot).
+ * Runs the UEFI shell, from a file on a volume or the one built into the firmware, and returns when
+ * it ends. False: there is none, or the firmware refuses to start it (Secure Boot).
  */
 bool shell_start(void);

@@ -3,5 +3,8 @@
 
 #include "base/status.h"
 
-/* The one place where the firmware's status codes (UEFI 2.10, appendix D) become ours. */
+/*
+ * Translates a status code of the firmware (UEFI 2.10, appendix D). Codes without a counterpart are
+ * ST_IO.
+ */
 [[nodiscard]] enum status status_from_efi(EFI_STATUS);

@@ -4,10 +4,10 @@
 #include "platform/terminal.h"
 
 /*
- * The firmware's console as a screen. NULL: there is no screen or no keyboard. The console's text
- * goes to the same place.
+ * Returns the firmware's console as a terminal of at least 80 by 24; it is static. NULL: there is
+ * no such screen, or no keyboard. Text written to console_out() appears on the same screen.
  */
 struct terminal *terminal_open(void);
 
-/* Leaves the screen empty, as it was found. */
+/* Restores the text mode found by terminal_open(), and clears the screen. */
 void terminal_close(void);

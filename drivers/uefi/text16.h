@@ -4,13 +4,14 @@
 #include <stddef.h>
 
 /*
- * The firmware's strings are UTF-16, ours UTF-8. The copies are freed with mem_free(). NULL: no
- * memory.
+ * Conversions between the firmware's UTF-16 and the program's UTF-8. The caller frees the copies
+ * with mem_free(). NULL: no memory.
  */
 CHAR16 *text16_from_utf8(const char *);
 char *text16_to_utf8(const CHAR16 *);
 
-/* Of at most `n` units, ending at a NUL before that. */
+/* Converts at most `n` units, up to a NUL. */
 char *text16_to_utf8_n(const CHAR16 *, size_t n);
 
+/* Returns the number of units before the NUL. */
 size_t text16_length(const CHAR16 *);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The firmware's memcpy(), memmove(), memset() and memcmp() (drivers/arch/) against those of the C
- * library: every length over several steps of each loop, every alignment, every overlap, and no byte
- * before or after the range.
+ * library: every length over several steps of each loop, every alignment, every overlap, and no
+ * byte before or after the range.
  */
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SHA-256: the examples of FIPS 180-4's test vectors, every length and division, and the processor's
- * kernel against the one in plain C.
+ * SHA-256: the examples of FIPS 180-4's test vectors, every length and division, and the
+ * processor's kernel against the one in plain C.
  */
 #include "unit.h"
 

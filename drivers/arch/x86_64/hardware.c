@@ -10,7 +10,9 @@
 
 enum { LEAF_FEATURES = 1, LEAF_COUNTER = 0x15, HYPERVISOR_BIT = 31 };
 
-/* QEMU, docs/specs/fw_cfg.rst, and the port that -device isa-debug-exit,iobase= has by convention */
+/*
+ * QEMU, docs/specs/fw_cfg.rst, and the port that -device isa-debug-exit,iobase= has by convention
+ */
 enum { FW_CFG_SELECT_PORT = 0x510, FW_CFG_DATA_PORT = 0x511, DEBUG_EXIT_PORT = 0xf4 };
 
 uint64_t hardware_ticks(void)

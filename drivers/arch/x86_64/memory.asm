@@ -6,7 +6,7 @@
 ; there.
 ;
 ; They move four words of 8 bytes at a time, then one, then single bytes (memcmp() begins with one).
-; On real processors that reaches the speed of memory, as SSE registers or REP MOVSB do. Under QEMU's
+; On real processors that reaches the speed of memory, as SSE registers or REP MOVSB do. In QEMU's
 ; emulation, where this program is tested and often used, words are ten times as fast as either:
 ; QEMU keeps general registers in the host's, SSE registers in memory.
 ;
