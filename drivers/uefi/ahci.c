@@ -1,19 +1,20 @@
 /*
- * How often was an ATA command really sent? SPDX-License-Identifier: BSD-2-Clause
+ * SPDX-License-Identifier: BSD-2-Clause
  *
- * EDK2's AHCI driver, from edk2-stable202011 to edk2-stable202302, issues a command that the drive
- * has failed up to four times more, and reports only the last answer. For most commands that is
- * harmless. For FLUSH CACHE it is not: a drive that cannot write a sector of its cache fails the
- * command, drops the sector, and continues after it with the next FLUSH CACHE (ATA8-ACS, 7.15),
- * which then succeeds. The only answer that counts is the first one, and no protocol hands it out.
+ * Counts how often an ATA command was really sent to the drive.
  *
- * But the driver issues a command by setting a bit of the register PxCI (AHCI 1.3.1, 3.3.14), and
- * it reaches the registers through the controller's EFI_PCI_IO_PROTOCOL. So for the time of one
- * command the function that writes to them is replaced by one that counts. Twice issued is once
- * failed.
+ * EDK2's AHCI driver, from edk2-stable202011 to edk2-stable202302, repeats a command that the drive
+ * has failed up to four times, and reports only the last result. For most commands that is
+ * harmless, for FLUSH CACHE it is not: a drive that cannot write a sector of its cache fails the
+ * command, drops the sector, and continues with the sectors after it at the next FLUSH CACHE
+ * (ATA8-ACS, 7.15), which then succeeds. Only the first result counts, and no protocol returns it.
  *
- * This changes nothing that the driver does, and knows nothing of drivers that go another way:
- * those of other makers, and of other controllers.
+ * The driver issues a command by setting a bit of the register PxCI (AHCI 1.3.1, 3.3.14), which it
+ * writes through the controller's EFI_PCI_IO_PROTOCOL. For the duration of one command that
+ * protocol's write function is replaced by one that counts. A command issued twice has failed once.
+ *
+ * What the driver does is not changed. Drivers that access registers in another way, and those of
+ * other controllers, are not counted.
  */
 #include <efi.h>
 
@@ -22,12 +23,15 @@
 #include "firmware.h"
 
 enum {
-	ABAR = 5, /* the base address register of AHCI's registers */
+	ABAR = 5, /* the base address register (BAR) of the AHCI registers */
 	PORTS_OFFSET = 0x100,
 	PORT_BYTES = 0x80,
 	PORT_COMMAND_ISSUE = 0x38,
 };
 
+/*
+ * The one port being counted. Global, because the firmware calls write_counted() without context.
+ */
 static struct {
 	EFI_PCI_IO_PROTOCOL *pci; /* NULL: nothing is counted */
 	EFI_PCI_IO_PROTOCOL_IO_MEM write;

@@ -1,11 +1,10 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Ctrl-C (platform/platform.h). Under the UEFI shell it is the shell that watches the keyboard, and
- * signals ExecutionBreak (UEFI Shell 2.2, 2.2.2). Without a shell nobody else reads the keys, so
- * they are taken here: Ctrl-C asks whether to stop (platform/stop.h). No other key does, Esc least
- * of all: the terminal driver of EDK2 makes Esc of each sequence that it does not know, F1 and
- * Delete among them.
+ * Ctrl-C (platform/person.h). Under the UEFI shell, the shell watches the keyboard and signals the
+ * event ExecutionBreak (UEFI Shell 2.2, 2.2.2). Without a shell, the keys are read here, and Ctrl-C
+ * asks whether to stop (platform/stop.h). No other key does, in particular not Esc: EDK2's terminal
+ * driver reports every sequence that it does not know as Esc, those of F1 and Delete among them.
  */
 #include <efi.h>
 
@@ -19,7 +18,8 @@
 
 enum { NO_CHARACTER = 0xffff };
 
-static bool broken; /* by the shell's ExecutionBreak */
+static bool broken; /* ExecutionBreak was signalled */
+/* The caller's way to show the question (platform_cancel_ask()); NULL: a line on the console. */
 static void (*shower)(void *user, bool asked);
 static void *shower_user;
 
@@ -55,7 +55,7 @@ bool platform_cancelled(void)
 {
 	if (firmware.shell == NULL)
 		return stop_look(&stop);
-	/* CheckEvent takes the signal away, so it is remembered here. */
+	/* CheckEvent() resets the event, so the result is kept. */
 	if (!broken)
 		broken = firmware.services->CheckEvent(firmware.shell->ExecutionBreak) ==
 			 EFI_SUCCESS;
@@ -77,6 +77,6 @@ void platform_cancel_ask(void (*ask)(void *user, bool asked), void *user)
 void cancel_finish(void)
 {
 	if (broken && firmware.shell != NULL)
-		/* If it fails, the script goes on, and there is nobody left to tell. */
+		/* If this fails, the script continues; there is no way left to report that. */
 		(void)firmware.services->SignalEvent(firmware.shell->ExecutionBreak);
 }

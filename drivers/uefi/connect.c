@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connects all controllers that can lead to a disk (UEFI 2.10, 7.3.12, ConnectController()).
+ *
+ * One call with "recursive" would do most of this. It is done by hand, in rounds over all handles
+ * that have appeared since the last round, because recursion also starts the drivers of networks
+ * and displays, and because a controller that is complete must be left alone (nvme_is_complete()).
+ * There is nothing to undo: connected drivers are what an operating system's boot loader finds as
+ * well.
+ */
 #include <efi.h>
 #include <efipciio.h>
 
@@ -12,13 +21,13 @@
 
 enum {
 	/*
-	 * A bus that appears brings handles that want connecting in turn: controller, bus, device,
-	 * partition, file system.
+	 * Each round connects the handles that the last one has created: controller, bus, device,
+	 * partition, file system, and buses behind bridges.
 	 */
 	ROUNDS_MAX = 16,
 	/*
-	 * Offset of the base class in the configuration space, and base classes (PCI Code and ID
-	 * Assignment, 1).
+	 * Offset of the base class in the configuration space, and two base classes (PCI Code and
+	 * ID Assignment Specification, 1).
 	 */
 	PCI_BASE_CLASS = 11,
 	CLASS_NETWORK = 2,
@@ -30,11 +39,11 @@ struct handles {
 	size_t n;
 };
 
-static bool connected;
+static bool connected; /* once per run: later calls would find nothing new and take seconds */
 
 /*
- * A network's drivers may wait for a cable, a display's switch the screen over, and no disk is
- * behind either.
+ * Drivers of networks may wait for a link, those of displays change the mode of the screen, and
+ * neither leads to a disk.
  */
 static bool is_unwanted(EFI_HANDLE handle)
 {
@@ -54,7 +63,7 @@ static bool is_among(EFI_HANDLE handle, const struct handles *handles)
 	return false;
 }
 
-/* Connects those that were not there before. Returns whether there were any. */
+/* Connects the handles that are not among `before`. Returns whether there were any. */
 static bool connect_new(const struct handles *now, const struct handles *before)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *left = NULL;
@@ -66,12 +75,12 @@ static bool connect_new(const struct handles *now, const struct handles *before)
 		if (is_among(handle, before))
 			continue;
 		new = true;
-		/* What is below one that is left alone comes behind it. */
+		/* The handles below one that is skipped come after it. */
 		if (left != NULL && device_path_is_below(device_path_of(handle), left))
 			continue;
 		if (is_unwanted(handle))
 			left = device_path_of(handle);
-		/* Most have no driver that is not connected, so that failure says nothing. */
+		/* Fails for most handles: their drivers are connected, or they need none. */
 		else if (!nvme_is_complete(handle))
 			(void)firmware.services->ConnectController(handle, NULL, NULL, FALSE);
 	}
@@ -87,8 +96,8 @@ void connect_all(void)
 		return;
 	connected = true;
 	/*
-	 * What is no device has no path, and nothing to connect. Without memory, what is connected
-	 * already will have to do.
+	 * Handles without a device path are no devices. If there is no memory for a list, the
+	 * devices that are connected already have to do.
 	 */
 	for (int round = 0; new &&round < ROUNDS_MAX; round++) {
 		if (firmware_handles(&(EFI_GUID)EFI_DEVICE_PATH_PROTOCOL_GUID, &now.handle,

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Standard output and standard error.
+ *
+ * Under the shell, both are files of EFI_SHELL_PARAMETERS_PROTOCOL, which alone know every
+ * redirection: for a pipe the shell leaves the system table's console as it is. Without a shell
+ * they are the console of the system table.
+ *
+ * EDK2 writes console text more slowly the more calls it comes in, so that text is buffered by
+ * lines. The two outputs flush each other, which keeps messages in the order in which they were
+ * written.
+ */
 #include <efi.h>
 
 #include "console.h"
@@ -15,16 +26,17 @@ enum { LINE_BYTES = 256 };
 
 struct sink {
 	struct out out;         /* first: a struct out * that comes in is a struct sink * */
-	SHELL_FILE_HANDLE file; /* where the shell wants it; NULL: ConOut */
+	SHELL_FILE_HANDLE file; /* of the shell; NULL: the console of the system table */
 	size_t n_held;
 	char held[LINE_BYTES];
 };
 
+/* One of each per program, as file descriptors 1 and 2 elsewhere. */
 static struct sink standard_output, standard_error;
 
 /*
- * `n` units and the NUL after them: the shell's console takes the text up to the NUL, its files
- * take the size.
+ * Writes `n` units, followed by a NUL: EDK2's shell ignores the size when the file is its console,
+ * and writes up to the NUL.
  */
 static void write_units(struct sink *sink, CHAR16 *units, size_t n)
 {
@@ -38,12 +50,12 @@ static void write_units(struct sink *sink, CHAR16 *units, size_t n)
 			sink->out.failed = true;
 		return;
 	}
-	/* A console that is missing or lacks a glyph is no reason for a command to fail. */
+	/* A missing console, or a missing glyph, does not make a command fail. */
 	if (screen != NULL)
 		(void)screen->OutputString(screen, units);
 }
 
-/* The bytes at the start of `held` that are whole characters. */
+/* The number of bytes at the start of `held` that are complete characters. */
 static size_t whole_characters(const struct sink *sink)
 {
 	size_t n = sink->n_held, tail = 0;
@@ -87,7 +99,7 @@ static void sink_write(struct out *out, const char *bytes, size_t n)
 	flush(sink == &standard_output ? &standard_error : &standard_output);
 	for (size_t i = 0; i < n; i++) {
 		sink->held[sink->n_held++] = bytes[i];
-		/* A progress line ends in \r. */
+		/* a line of progress ends in \r */
 		if (bytes[i] == '\n' || bytes[i] == '\r' || sink->n_held == LINE_BYTES)
 			flush(sink);
 	}
@@ -119,11 +131,11 @@ void console_flush(void)
 	flush(&standard_error);
 }
 
-static bool paged;
+static bool paged; /* console_page() has turned page breaks on */
 
 void console_page(void)
 {
-	/* A person who has it on already keeps it. */
+	/* if the user has turned them on, they stay on at the end */
 	paged = firmware.shell != NULL && !firmware.shell->GetPageBreak();
 	if (paged)
 		firmware.shell->EnablePageBreak();
@@ -141,12 +153,12 @@ void console_clear(void)
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
 
 	if (screen != NULL)
-		(void)screen->ClearScreen(screen); /* only looks are lost */
+		(void)screen->ClearScreen(screen); /* a failure only leaves old text */
 }
 
 /*
- * Waits so many seconds (0: for ever) for a key, and takes it. False: none came, or there is no
- * keyboard.
+ * Waits up to `seconds` (0: without limit) for a key, and reads it. False: there was none, or there
+ * is no keyboard.
  */
 static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 {
@@ -171,13 +183,13 @@ static bool key_comes(unsigned seconds, EFI_INPUT_KEY *ret)
 	if (efi == EFI_SUCCESS)
 		efi = firmware.services->WaitForEvent(n, events, &which);
 	if (n == 2)
-		/* fails only for what is no event */
+		/* fails only for an invalid event */
 		(void)firmware.services->CloseEvent(events[1]);
 	if (efi != EFI_SUCCESS || which != 0)
 		return false;
 	efi = keyboard->ReadKeyStroke(keyboard, ret);
 	if (efi != EFI_SUCCESS)
-		*ret = (EFI_INPUT_KEY){ 0 }; /* one that means nothing */
+		*ret = (EFI_INPUT_KEY){ 0 }; /* a key without a meaning */
 	return efi != EFI_DEVICE_ERROR;
 }
 
@@ -186,7 +198,7 @@ static void drop_earlier_keys(void)
 	SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
 
 	if (keyboard != NULL)
-		/* if it fails, earlier keys are taken for an answer */
+		/* if this fails, a key pressed earlier counts as the answer */
 		(void)keyboard->Reset(keyboard, FALSE);
 }
 
@@ -229,7 +241,7 @@ bool console_countdown(const char *what, unsigned seconds)
 			   step == 1 ? '\r' : '\n');
 		console_flush();
 		key = key_comes(step, &ignored);
-		if (firmware.system->ConIn == NULL) /* nobody can stop it, but it can be seen */
+		if (firmware.system->ConIn == NULL) /* no key can stop it, but it can be read */
 			(void)firmware.services->Stall((UINTN)step * 1000000);
 	}
 	if (step == 1)

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Walking and copying device paths (UEFI 2.10, 10.2).
+ *
+ * A node is type, subtype, a 16-bit length that includes these four bytes, and data. A length below
+ * 4 would make a loop endless, so that such a node ends the path. LocateDevicePath() does the
+ * searching: it returns the handle with a protocol whose path is the longest beginning of a given
+ * one, which is how partition, disk, controller and PCI function are found from one another.
+ */
 #include <efi.h>
 
 #include "device_path.h"
@@ -97,8 +105,7 @@ char *device_path_text(const EFI_DEVICE_PATH_PROTOCOL *path)
 EFI_HANDLE device_path_locate(const EFI_DEVICE_PATH_PROTOCOL *path, EFI_GUID *protocol)
 {
 	/*
-	 * The firmware moves this to the part that is left over; the path itself it does not
-	 * change.
+	 * the firmware advances the pointer to the part without a handle, and only reads the path
 	 */
 	EFI_DEVICE_PATH_PROTOCOL *rest = (EFI_DEVICE_PATH_PROTOCOL *)(uintptr_t)path;
 	EFI_HANDLE handle = NULL;

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The list of the machine's block devices (platform/platform.h). */
+/*
+ * The list of the machine's block devices (platform/devices.h).
+ *
+ * Every handle with Block I/O is a device: disks, and the partitions that the firmware has made
+ * handles of, which say so themselves (Media->LogicalPartition). A partition belongs to the disk
+ * whose device path its own path continues. Bus and start are read from the nodes of the path,
+ * model and serial number asked of the drive (identity.h), names taken from the shell's map
+ * (names.h).
+ *
+ * Partition tables are not read here: core/disk/ does that, for partitions that the firmware does
+ * not show as well.
+ */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -28,21 +39,20 @@ struct found {
 	const struct named_device *names; /* NULL: nameless */
 	struct found *disk;               /* of a partition; NULL for disks */
 	uint64_t start_bytes;
-	size_t index; /* in the list of devices, once it is there */
+	size_t index; /* in the list of devices, once it was added */
 };
 
 /* ---- The bus ---- */
 
 /*
- * A vendor's node whose GUID is d487ddb4-008b-11d9-afdc-001083ffca4d is Serial Attached SCSI (UEFI
- * 2.10, 10.3.4.18). Its first eight bytes, as a little-endian number, tell it from others well
+ * A vendor-defined node with the GUID d487ddb4-008b-11d9-afdc-001083ffca4d stands for Serial
+ * Attached SCSI (UEFI 2.10, 10.3.4.18). These are its first eight bytes as a little-endian number,
  * enough for a name on the screen.
  */
 #define SAS_GUID_START UINT64_C(0x11d9008bd487ddb4)
 
 /*
- * Messaging device paths by subtype (UEFI 2.10, 10.3.4); where several stand in one path the last
- * one counts, as for a USB bridge.
+ * The bus by the subtype of a messaging node (UEFI 2.10, 10.3.4). NULL: not that of a disk's bus.
  */
 static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 {
@@ -86,6 +96,9 @@ static const char *messaging_bus(const EFI_DEVICE_PATH_PROTOCOL *node)
 	}
 }
 
+/*
+ * Of several buses in one path the last one counts: a SATA disk behind a USB bridge is a USB disk.
+ */
 static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	enum { MEDIA_RAM_DISK = 9 };
@@ -109,9 +122,9 @@ static const char *bus_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 /* ---- Order and parents ---- */
 
 /*
- * Where a partition begins: its HD() or CDROM() node (10.3.5.1, 10.3.5.2) has the first block at
- * the same offset. A partition inside another, as on the boot image of a CD, has both nodes, and
- * counts from the outer one.
+ * The offset of a partition on its disk. HD() and CDROM() nodes (UEFI 2.10, 10.3.5.1 and 10.3.5.2)
+ * have the first block in the same place. A partition within a partition, as in the boot image of a
+ * CD, has a node for each; its first block counts from the outer partition.
  */
 static uint64_t start_of(const struct found *partition)
 {
@@ -126,10 +139,7 @@ static uint64_t start_of(const struct found *partition)
 	return mul_ok(start, disk->io->Media->BlockSize, &start) ? start : 0;
 }
 
-/*
- * A partition belongs to the disk whose path its own begins with. One without such a disk is shown
- * as a disk.
- */
+/* Finds the disk of each partition. A partition without one is listed as a disk. */
 static void find_disks(struct found *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -143,7 +153,7 @@ static void find_disks(struct found *found, size_t n)
 	}
 }
 
-/* The number in "blk12:", nameless devices last. */
+/* The number in "blk12:"; UINT64_MAX, which sorts last, without such a name. */
 static uint64_t blk_number(const struct found *found)
 {
 	uint64_t number = UINT64_MAX;
@@ -164,7 +174,7 @@ static uint64_t blk_number(const struct found *found)
 }
 
 /*
- * Disks in the order of their names, each followed by its partitions in the order of their place.
+ * Disks in the order of their names, each followed by its partitions in the order of their start.
  */
 static bool goes_before(const struct found *a, const struct found *b)
 {
@@ -216,7 +226,7 @@ static enum status copy_names(const struct named_device *from, struct device *de
 	return ST_OK;
 }
 
-/* A volume that cannot be opened or asked, being damaged for example, is shown as none. */
+/* A volume that cannot be opened, because it is damaged for example, is listed as absent. */
 static enum status describe_volume(EFI_HANDLE handle, struct volume_info *ret)
 {
 	EFI_FILE_PROTOCOL *root;
@@ -225,7 +235,7 @@ static enum status describe_volume(EFI_HANDLE handle, struct volume_info *ret)
 
 	if (st == ST_OK) {
 		st = file_system_look(handle, root, &volume);
-		(void)root->Close(root); /* a directory that was only read has nothing to lose */
+		(void)root->Close(root); /* nothing was written */
 		if (st == ST_OK) {
 			*ret = (struct volume_info){
 				.present = true,
@@ -242,10 +252,10 @@ static enum status describe_volume(EFI_HANDLE handle, struct volume_info *ret)
 	return ret->label != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-/* Handles that matter to every device: NULL where there is none. */
+/* Handles that must not be overwritten. NULL: unknown. */
 struct in_use {
-	EFI_HANDLE start;   /* what efi-img was started from */
-	EFI_HANDLE current; /* the volume that the shell stands in */
+	EFI_HANDLE start;   /* efi-img was started from it */
+	EFI_HANDLE current; /* the shell's current volume */
 };
 
 static struct in_use find_in_use(void)
@@ -257,7 +267,7 @@ static struct in_use find_in_use(void)
 
 	if (name != NULL)
 		volume = text_copy_n(name, path_volume_length(name));
-	/* Without memory the list fails a moment later anyway. */
+	/* if this fails for lack of memory, so does the list itself a moment later */
 	if (volume == NULL || names_find(volume, &in_use.current) != ST_OK)
 		in_use.current = NULL;
 	mem_free(volume);
@@ -265,7 +275,7 @@ static struct in_use find_in_use(void)
 	return in_use;
 }
 
-/* Whether a handle is that of this device, or of a partition of it. */
+/* Whether a handle is that of a device, or of a partition of it. */
 static bool is_on(EFI_HANDLE handle, const struct found *found)
 {
 	if (handle == NULL)
@@ -315,7 +325,7 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 	if (st != ST_OK)
 		return st;
 	st = disk_open(found->handle, &ret->blk);
-	/* A device that cannot be read is shown nevertheless. */
+	/* a device that cannot be read is listed nevertheless */
 	return st == ST_NO_MEMORY ? st : ST_OK;
 }
 
@@ -377,7 +387,7 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 	if (st == ST_NO_MEMORY)
 		return fail_no_memory(err);
 	return st == ST_OK ? ST_OK
-			   : fail(err, st, "the list of block devices: %s", status_text(st));
+			   : fail(err, st, "cannot list the block devices: %s", status_text(st));
 }
 
 enum status platform_open_device(const struct device *device, struct blk **ret, struct error *err)
@@ -394,11 +404,11 @@ enum status platform_open_device(const struct device *device, struct blk **ret, 
 bool platform_device_of(const char *name, uintptr_t *ret_id)
 {
 	struct location location;
-	struct error ignored; /* a name that leads nowhere is on no device */
+	struct error ignored; /* a name that does not exist is on no device */
 	EFI_BLOCK_IO_PROTOCOL *io;
 	EFI_HANDLE device = NULL;
 
-	/* A file system may stand on a handle above that of its blocks. */
+	/* the file system may be on a handle below that of its blocks */
 	if (location_find(name, &location, &ignored) == ST_OK)
 		device = device_path_locate(device_path_of(location.device),
 					    &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lists a directory (EFI_FILE_PROTOCOL.Read() on a directory, UEFI 2.10, 13.5): each call returns
+ * one entry, a size of 0 the end. Entries come in any order, with "." and ".." among them.
+ */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -41,7 +45,8 @@ static enum status add_entry(struct file_list *list, const EFI_FILE_INFO *info, 
 }
 
 /*
- * A name that is longer than any file system has them ends it: nothing that follows could be read.
+ * An entry whose name does not fit into INFO_BYTES ends the list with an error: the firmware would
+ * return it again and again. No file system has such names.
  */
 static enum status read_entries(EFI_FILE_PROTOCOL *directory, struct file_list *list)
 {
@@ -92,7 +97,7 @@ static enum status open_directory(const struct location *location, EFI_FILE_PROT
 
 	if (st == ST_OK) {
 		st = status_from_efi(root->Open(root, ret, path, EFI_FILE_MODE_READ, 0));
-		(void)root->Close(root); /* a directory that was only read has nothing to lose */
+		(void)root->Close(root); /* nothing was written */
 	}
 	mem_free(path);
 	return st;
@@ -107,13 +112,12 @@ enum status platform_list(const char *name, struct file_list *ret, struct error 
 	*ret = (struct file_list){ 0 };
 	st = location_find(name, &location, err);
 	if (st == ST_OK && location.path == NULL)
-		st = fail(err, ST_INVALID, "%s is a device; a directory is wanted here",
-			  location.full);
+		st = fail(err, ST_INVALID, "%s is a device, not a directory", location.full);
 	else if (st == ST_OK && (st = open_directory(&location, &directory)) != ST_OK)
 		error_set(err, "%s: %s", location.full, status_text(st));
 	else if (st == ST_OK) {
 		st = list_directory(directory, &location, ret, err);
-		(void)directory->Close(directory); /* it was only read */
+		(void)directory->Close(directory); /* nothing was written */
 	}
 	location_free(&location);
 	return st;

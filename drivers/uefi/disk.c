@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Disks and partitions for reading (EFI_BLOCK_IO_PROTOCOL, UEFI 2.10, 13.9), and what a disk's
+ * handle tells about it.
+ *
+ * A driver's answer is not taken on trust:
+ * - The protocol may be uninstalled when the device goes, so that it is looked up before each
+ * transfer, and
+ *   compared with the one that was opened.
+ * - Some drivers, virtio's for one, ignore the MediaId that they are handed; it is compared here.
+ * - A driver may report success for a read that has transferred nothing (disk_read_by()).
+ *
+ * Transfers are 1 MiB: larger ones are hardly faster, and Ctrl-C would be noticed later.
+ */
 #include <efi.h>
 
 #include "disk.h"
@@ -12,7 +25,7 @@
 #include "status.h"
 
 enum {
-	TRANSFER_BYTES = 1 << 20, /* full speed is reached here, and a break is noticed soon */
+	TRANSFER_BYTES = 1 << 20,
 	PAGE_BYTES = 4096,
 	BLOCK_BYTES_MIN = 512,
 };
@@ -20,35 +33,34 @@ enum {
 struct disk {
 	struct blk blk; /* first: a struct blk * that comes in is a struct disk * */
 	EFI_HANDLE handle;
-	EFI_BLOCK_IO_PROTOCOL *io; /* no longer there when the device is gone */
+	EFI_BLOCK_IO_PROTOCOL *io; /* dangling once the device is gone */
 	uint32_t media_id;         /* of the medium that was opened */
-	/* offset of a block that could be read; UINT64_MAX: none so far */
-	uint64_t good;
+	uint64_t last_good_offset; /* of a block that could be read; UINT64_MAX: none so far */
 	struct blk_device device;
 	struct disk *next;
 };
 
-static struct disk *opened; /* all that are open */
+static struct disk *opened; /* list of all open disks, for disk_count_write() */
 
 /*
- * OVMF's driver of SATA disks says that a read went well of which the drive has reported an error,
- * and the buffer is as it was before. So each block is marked there, by something else each time: a
- * block that has the mark afterwards was not read.
+ * EDK2's AHCI driver (202011 to 202302) reports success for a read that the drive has failed, and
+ * leaves the buffer as it was. So a mark, different at each call, is put into each block of the
+ * buffer before the read: a block that still has its mark was not read.
  */
 EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id,
 			uint64_t lba, void *buf, size_t len)
 {
-	static uint64_t next = 0x9e3779b97f4a7c15;
+	static uint64_t next = 0x9e3779b97f4a7c15; /* state of the generator of marks */
 	uint32_t block_bytes = io->Media->BlockSize;
 	uint8_t *bytes = buf;
 	EFI_STATUS efi;
 	uint64_t mark, found;
 
 	if (buf == NULL || block_bytes < BLOCK_BYTES_MIN || len % block_bytes != 0)
-		return read(io, media_id, lba, len, buf); /* which knows what to say to that */
+		return read(io, media_id, lba, len, buf); /* which refuses */
 	mark = next = next * 6364136223846793005 + 1442695040888963407;
 	for (size_t i = 0; i < len; i += block_bytes)
-		__builtin_memcpy(bytes + i, &mark, sizeof mark); /* not by a call for each block */
+		__builtin_memcpy(bytes + i, &mark, sizeof mark); /* inline: no call per block */
 	efi = read(io, media_id, lba, len, buf);
 	for (size_t i = 0; efi == EFI_SUCCESS && i < len; i += block_bytes) {
 		__builtin_memcpy(&found, bytes + i, sizeof found);
@@ -86,7 +98,6 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 
 	if (PROTOCOL(disk->handle, EFI_BLOCK_IO_PROTOCOL) != io)
 		return ST_MEDIUM_CHANGED;
-	/* Some drivers, virtio's for one, do not look at the medium's id themselves. */
 	if (!io->Media->MediaPresent)
 		return ST_NO_MEDIUM;
 	if (io->Media->MediaId != disk->media_id)
@@ -94,8 +105,9 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	st = status_from_efi(
 		disk_read_blocks(io, disk->media_id, blk->block_bytes, offset, buf, len));
 	if (st == ST_OK)
-		disk->good = offset;
-	else if (st == ST_IO && disk->good != UINT64_MAX && !disk_answers(disk->handle, disk->good))
+		disk->last_good_offset = offset;
+	else if (st == ST_IO && disk->last_good_offset != UINT64_MAX &&
+		 !disk_answers(disk->handle, disk->last_good_offset))
 		st = ST_MEDIUM_CHANGED;
 	return st;
 }
@@ -121,8 +133,8 @@ static const struct blk_ops disk_ops = {
 	.close = disk_close,
 };
 
-/* Whether one is the other, or a part of it. */
-static bool in_common(EFI_HANDLE a, EFI_HANDLE b)
+/* Whether two handles are the same device, or one is a part of the other. */
+static bool overlap(EFI_HANDLE a, EFI_HANDLE b)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path_a = device_path_of(a), *path_b = device_path_of(b);
 
@@ -134,7 +146,7 @@ static bool in_common(EFI_HANDLE a, EFI_HANDLE b)
 void disk_count_write(EFI_HANDLE device)
 {
 	for (struct disk *disk = opened; disk != NULL; disk = disk->next)
-		if (in_common(disk->handle, device))
+		if (overlap(disk->handle, device))
 			disk->device.n_writes++;
 }
 
@@ -190,7 +202,7 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	if (io == NULL)
 		return ST_MEDIUM_CHANGED;
 	media = io->Media;
-	/* 0 and 1 both mean any (UEFI 2.10, 13.9) */
+	/* 0 and 1 both mean any alignment (UEFI 2.10, 13.9) */
 	align = media->IoAlign > 1 ? media->IoAlign : 1;
 	if (!media->MediaPresent)
 		return ST_NO_MEDIUM;
@@ -213,7 +225,7 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	};
 	disk->device.id = (uintptr_t)handle;
 	disk->handle = handle;
-	disk->good = UINT64_MAX;
+	disk->last_good_offset = UINT64_MAX;
 	disk->io = io;
 	disk->media_id = media->MediaId;
 	disk->next = opened;

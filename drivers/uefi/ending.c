@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What becomes of the machine after a job (platform/platform.h). */
+/*
+ * Restarting and switching off the machine after a script (platform/machine.h), by ResetSystem()
+ * (UEFI 2.10, 8.5.1), and the exit code for a QEMU that runs it.
+ */
 #include <efi.h>
 
 #include "cancel.h"
@@ -15,22 +18,25 @@ void platform_end(enum ending ending)
 {
 	bool off = ending == ENDING_POWER_OFF;
 
-	if (ending == ENDING_WAIT)
-		console_wait_for_enter("\nPress Enter to continue.\n"); /* without a keyboard there
-									   is no waiting */
+	if (ending == ENDING_WAIT) /* returns at once if there is no keyboard */
+		console_wait_for_enter("\nPress Enter to continue.\n");
 	if (!off && ending != ENDING_REBOOT)
 		return;
 	out_text(console_out(),
-		 off ? "\nThe machine is switched off.\n" : "\nThe machine starts again.\n");
+		 off ? "\nSwitching the machine off.\n" : "\nRestarting the machine.\n");
 	console_flush();
 	sata_finish();
 	firmware.system->RuntimeServices->ResetSystem(off ? EfiResetShutdown : EfiResetCold,
 						      EFI_SUCCESS, 0, NULL);
-	/* It does not come back where the firmware can do it. */
-	out_text(console_err(), "efi-img: the firmware does not do it\n");
+	/* returns only if the firmware cannot do it */
+	out_printf(console_err(), "efi-img: the firmware cannot %s the machine\n",
+		   off ? "switch off" : "restart");
 }
 
-/* QEMU ends with 2 x the value + 1 there; 1 is its own failure, so no job ends with that. */
+/*
+ * QEMU ends with exit code 2 * value + 1. Values from 16 on make 33 and more, which cannot be
+ * mistaken for QEMU's own exit codes, 0 and 1.
+ */
 void platform_tell(unsigned exit_code)
 {
 	if (!hardware_has_hypervisor())

@@ -1,16 +1,20 @@
 /*
- * Files (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). SPDX-License-Identifier: BSD-2-Clause
+ * SPDX-License-Identifier: BSD-2-Clause
  *
- * What the drivers of real machines make of that protocol decides the shape of this file:
+ * Files as blks (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). The behaviour of real file system drivers
+ * decides what is done here:
  *
- * - Setting the position past the end of the file and writing there exposes the stale clusters in
- *   between (EDK2's FAT), or fails (U-Boot's). So a file only ever grows by writing at its end, and
- *   new bytes are written as zeros.
- * - A seek back makes FAT walk the chain of clusters from the start of the file, so the position is
- *   remembered, and set only where an access does not continue the last one.
- * - Close hides errors, therefore flush is a call of its own.
- * - Flush ends at the driver of the disk, and most of these do not pass it on to the drive
- * (flush.h). So the drive's own command follows it, as for a disk that is written over.
+ * - Setting the position past the end of the file and writing there exposes stale clusters in the
+ *   gap (EDK2's FAT), or fails (U-Boot's). So a file grows only by a write at its end, and new bytes
+ *   are written as zeros.
+ * - A seek back makes FAT walk the chain of clusters from the start of the file. So the position is
+ *   tracked, and set only where an access does not continue the last one.
+ * - Close() hides errors. So flush is an operation of its own.
+ * - Flush() ends at the driver of the disk, and most of these do not pass it on to the drive. So
+ * the
+ *   drive's own command follows (flush.h).
+ * - U-Boot's FAT truncates a file after each write. Such volumes are recognised before anything is
+ *   written (rewrite.h), and refused here as a last resort.
  */
 #include <efi.h>
 
@@ -25,7 +29,7 @@
 #include "rewrite.h"
 #include "status.h"
 
-/* four to six times faster than 64 KiB; larger gains little and delays a break */
+/* four to six times as fast as 64 KiB; larger gains little and delays Ctrl-C */
 enum { TRANSFER_BYTES = 1 << 20 };
 
 #define POSITION_UNKNOWN UINT64_MAX
@@ -34,12 +38,12 @@ struct file {
 	struct blk blk; /* first: a struct blk * that comes in is a struct file * */
 	EFI_FILE_PROTOCOL *file;
 	EFI_HANDLE volume;
-	uint64_t position; /* where the firmware stands in it */
+	uint64_t position; /* of the firmware in the file, or POSITION_UNKNOWN */
 };
 
 /*
- * File systems call it an error of the device when that is gone. Their first block was read when
- * they were mounted.
+ * File systems report a device that is gone as a device error. Their first block could be read when
+ * they were mounted, so a read of it tells the two apart.
  */
 static enum status status_of(const struct file *file, EFI_STATUS efi)
 {
@@ -73,7 +77,7 @@ static enum status file_read(struct blk *blk, uint64_t offset, void *buf, size_t
 
 		st = status_of(file, file->file->Read(file->file, &n, to));
 		if (st == ST_OK && (n == 0 || n > len))
-			st = ST_IO; /* the file is shorter than its own directory entry says */
+			st = ST_IO; /* the file is shorter than its directory entry says */
 		if (st != ST_OK)
 			break;
 		file->position += n;
@@ -97,7 +101,7 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 	if (offset + len < blk->size && rewrite_truncates(file->volume))
 		return ST_UNSUPPORTED; /* the bytes after these would be lost */
 	disk_count_write(file->volume);
-	/* The firmware's interface lacks the const; it only reads the buffer. */
+	/* the interface lacks const; the buffer is only read */
 	efi = file->file->Write(file->file, &n, (void *)(uintptr_t)buf);
 	if (efi == EFI_SUCCESS && n == len) {
 		file->position += len;
@@ -106,9 +110,9 @@ static enum status file_write(struct blk *blk, uint64_t offset, const void *buf,
 	}
 	file->position = POSITION_UNKNOWN;
 	if (efi == EFI_SUCCESS)
-		/* short without an error (13.5, Write): as much as there was room for */
+		/* a short write without an error: the volume is full */
 		return ST_NO_SPACE;
-	/* FAT says "unsupported" to a file of 4 GiB. */
+	/* FAT reports files of 4 GiB and more as unsupported */
 	return efi == EFI_UNSUPPORTED ? ST_TOO_LARGE : status_of(file, efi);
 }
 
@@ -149,7 +153,7 @@ enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
 	st = status_from_efi(
 		file->SetInfo(file, &(EFI_GUID)EFI_FILE_INFO_ID, (UINTN)info->Size, info));
 	mem_free(info);
-	/* What would stay after the new end would become part of what is written next. */
+	/* verified: stale bytes past the new end would become contents of the file as it grows */
 	if (st == ST_OK)
 		st = file_info(file, &info);
 	if (st != ST_OK)
@@ -159,9 +163,7 @@ enum status file_shrink(EFI_FILE_PROTOCOL *file, uint64_t size)
 	return st;
 }
 
-/*
- * Every way of preallocating is the same here: FAT has no holes, so new bytes are always written.
- */
+/* Every kind of preallocation is the same: FAT has no holes, so new bytes are always written. */
 static enum status file_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct file *file = (struct file *)blk;
@@ -173,7 +175,7 @@ static enum status file_resize(struct blk *blk, uint64_t size, enum prealloc pre
 	if (size == blk->size)
 		return ST_OK;
 	st = file_shrink(file->file, size);
-	file->position = POSITION_UNKNOWN; /* the old one may be behind the end now */
+	file->position = POSITION_UNKNOWN; /* it may be past the end now */
 	if (st == ST_OK)
 		blk->size = size;
 	return st;
@@ -196,7 +198,7 @@ static void file_close(struct blk *blk)
 {
 	struct file *file = (struct file *)blk;
 
-	(void)file->file->Close(file->file); /* always succeeds (13.5); whoever cares has flushed */
+	(void)file->file->Close(file->file); /* always succeeds; errors were reported by flush */
 	mem_free(file);
 }
 

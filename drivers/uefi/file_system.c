@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mounted volumes (EFI_SIMPLE_FILE_SYSTEM_PROTOCOL, UEFI 2.10, 13.4): opening, describing and
+ * flushing them.
+ *
+ * The firmware does not say which file system a volume has. Only FAT has limits that matter here,
+ * and its boot sector identifies it.
+ */
 #include <efi.h>
 
 #include "file_system.h"
@@ -28,10 +35,7 @@ enum status file_get_info(EFI_FILE_PROTOCOL *file, EFI_GUID *type, void **ret, s
 	*ret_bytes = 0;
 	if (info == NULL)
 		return ST_NO_MEMORY;
-	/*
-	 * With a buffer from the start: of a volume that was written to, each call may cost the
-	 * firmware much.
-	 */
+	/* not asking for the size first: each call may flush the volume's cache */
 	efi = file->GetInfo(file, type, &size, info);
 	if (efi == EFI_BUFFER_TOO_SMALL && size <= INFO_MAX) {
 		mem_free(info);
@@ -59,7 +63,7 @@ enum status file_system_root(EFI_HANDLE handle, EFI_FILE_PROTOCOL **ret)
 	return status_from_efi(fs->OpenVolume(fs, ret));
 }
 
-/* The cluster size of a FAT boot sector (FAT specification 1.03, section 3), or 0: it is none. */
+/* The cluster size in a FAT boot sector (FAT specification 1.03, section 3); 0: it is not FAT. */
 static uint32_t fat_cluster_bytes(const uint8_t sector[static SECTOR_BYTES])
 {
 	struct fat_boot_sector fat;
@@ -68,10 +72,6 @@ static uint32_t fat_cluster_bytes(const uint8_t sector[static SECTOR_BYTES])
 					   : 0;
 }
 
-/*
- * The firmware does not say which file system it has mounted, and only FAT has a limit that
- * matters: the boot sector tells.
- */
 static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *ret)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
@@ -84,7 +84,7 @@ static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *re
 		return ST_OK;
 	st = disk_open(handle, &blk);
 	if (st == ST_UNSUPPORTED)
-		return ST_OK; /* it is no disk, and so has no boot sector */
+		return ST_OK; /* not a disk, so no boot sector */
 	if (st != ST_OK)
 		return st;
 	if (blk->size >= sizeof sector) {
@@ -100,7 +100,7 @@ static enum status look_at_boot_sector(EFI_HANDLE handle, struct file_system *re
 	return st;
 }
 
-/* The drivers of volumes that cannot be written to say so in one of these ways. */
+/* What drivers of volumes that cannot be written return from Flush(). */
 static bool nothing_to_write(EFI_STATUS efi)
 {
 	return efi == EFI_SUCCESS || efi == EFI_WRITE_PROTECTED || efi == EFI_ACCESS_DENIED ||
@@ -123,9 +123,9 @@ enum status file_system_settle(EFI_HANDLE device)
 		    (path == NULL || !device_path_is_below(device_path_of(handles[i]), path)))
 			continue;
 		if (file_system_root(handles[i], &root) != ST_OK)
-			continue; /* it is not mounted */
+			continue; /* not mounted */
 		efi = root->Flush(root);
-		(void)root->Close(root); /* a directory that was only read has nothing to lose */
+		(void)root->Close(root); /* nothing was written */
 		if (!nothing_to_write(efi))
 			st = status_from_efi(efi);
 	}
@@ -158,7 +158,7 @@ enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct 
 					  (bytes - SIZE_OF_EFI_FILE_SYSTEM_INFO) / sizeof(CHAR16)),
 	};
 	mem_free(info);
-	/* Not every file system asks the medium. */
+	/* not every driver looks at the medium */
 	ret->read_only |= io != NULL && io->Media->ReadOnly;
 	if (ret->label == NULL)
 		return ST_NO_MEMORY;

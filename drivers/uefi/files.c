@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The part of platform/platform.h that deals with files and devices by their names. */
+/*
+ * Files by name (platform/files.h): opening, creating, looking up and removing them.
+ *
+ * A name is resolved once (location.h), then opened from the root of its volume. Every change is
+ * preceded by file_path_permitted(). There is no atomic replacement: FAT's rename onto an existing
+ * name fails, and a failed rename can lose the file, so that rename is not used at all. A file that
+ * is replaced is emptied and written.
+ *
+ * EFI_FILE_PROTOCOL.Open() with CREATE does not truncate, and Delete() reports failure as a
+ * warning: sizes are checked, and results compared with EFI_SUCCESS (UEFI 2.10, 13.5).
+ */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -17,20 +27,17 @@
 #include "text16.h"
 
 #define MODE_READ ((uint64_t)EFI_FILE_MODE_READ)
-/* The file system drivers allow no writing without reading. */
+/* Open() has no mode for writing alone. */
 #define MODE_WRITE (MODE_READ | EFI_FILE_MODE_WRITE)
 
 /* ---- Errors ---- */
 
-/*
- * Says what could not be done with the file or device, and what to do about it where there is
- * something.
- */
+/* Writes what could not be done with the file or device, why, and what helps. */
 static void say_failed(const struct location *location, const char *what, enum status st,
 		       struct error *err)
 {
 	const char *full = location->full, *volume = location->volume;
-	/* the name of a device has one already */
+	/* the name of a device ends in one */
 	const char *colon = location->path != NULL ? ":" : "";
 
 	switch (st) {
@@ -45,7 +52,7 @@ static void say_failed(const struct location *location, const char *what, enum s
 		error_set(err, "%s%s cannot %s: %s is write-protected", full, colon, what, volume);
 		break;
 	case ST_NO_SPACE:
-		error_set(err, "%s%s cannot %s: no room is left on %s", full, colon, what, volume);
+		error_set(err, "%s%s cannot %s: %s is full", full, colon, what, volume);
 		break;
 	case ST_DENIED:
 		error_set(err,
@@ -60,10 +67,10 @@ static void say_failed(const struct location *location, const char *what, enum s
 			  full, colon, what, volume);
 		break;
 	case ST_IO:
-		/* After one error, FAT drivers refuse a volume until it is mounted anew. */
+		/* after one error, EDK2's FAT driver refuses a volume until it is mounted anew */
 		error_set(err,
 			  "%s%s cannot %s: the device reports an error; if %s stays like this, "
-			  "take the medium out and in again, or restart",
+			  "remove and reinsert the medium, or restart",
 			  full, colon, what, volume);
 		break;
 	default:
@@ -71,40 +78,37 @@ static void say_failed(const struct location *location, const char *what, enum s
 	}
 }
 
-/* A macro, as fail() is: so analysers see that such a return is a failure. */
+/* A macro, as fail() is, so that analysers see that such a return is a failure. */
 #define failed(location, what, st, err) (say_failed(location, what, st, err), (st))
 
 static enum status is_directory(const struct location *location, struct error *err)
 {
-	return fail(err, ST_INVALID, "%s is a directory; a file name is wanted here",
-		    location->full);
+	return fail(err, ST_INVALID, "%s is a directory, not a file", location->full);
 }
 
-/* ---- The way to a file ---- */
+/* ---- Resolved names ---- */
 
 void file_path_close(struct file_path *target)
 {
 	if (target->root != NULL)
-		/* a directory that was only read has nothing to lose */
+		/* nothing was written */
 		(void)target->root->Close(target->root);
 	target->root = NULL;
 	location_free(&target->location);
 }
 
-/* Opens the volume of a file whose location is known. */
+/* Opens the volume of a file whose name was resolved. */
 static enum status open_root(struct file_path *target, struct error *err)
 {
 	const struct location *location = &target->location;
 	enum status st;
 
 	if (location->path == NULL)
-		return fail(err, ST_INVALID, "%s is a device; a file name is wanted here",
-			    location->full);
+		return fail(err, ST_INVALID, "%s is a device, not a file", location->full);
 	st = file_system_root(location->device, &target->root);
 	if (st == ST_UNSUPPORTED)
 		return fail(err, ST_NOT_FOUND,
-			    "%s: on %s there is no file system that the firmware can read (it "
-			    "reads FAT)",
+			    "%s: %s has no file system that the firmware can read; it reads FAT",
 			    location->full, location->volume);
 	if (st != ST_OK)
 		return failed(location, "open its volume", st, err);
@@ -122,7 +126,7 @@ enum status file_path_open(const char *name, struct file_path *ret, struct error
 	return st == ST_OK ? open_root(ret, err) : st;
 }
 
-/* Opens the first `length` bytes of `path` from the root. */
+/* Opens what the first `length` bytes of `path` lead to. */
 static enum status open_path(EFI_FILE_PROTOCOL *root, const char *path, size_t length,
 			     uint64_t mode, EFI_FILE_PROTOCOL **ret)
 {
@@ -147,7 +151,7 @@ enum status file_path_look(EFI_FILE_PROTOCOL *root, const char *path, size_t len
 		return st;
 	st = file_info(file, ret_info);
 	if (st != ST_OK) {
-		/* always succeeds (UEFI 2.10, 13.5), and nothing was written */
+		/* always succeeds; nothing was written */
 		(void)file->Close(file);
 		return st;
 	}
@@ -176,7 +180,7 @@ enum status file_path_check_directories(const struct file_path *target, struct e
 			return failed(location, "look at its directory", st, err);
 		directory = (info->Attribute & EFI_FILE_DIRECTORY) != 0;
 		mem_free(info);
-		(void)file->Close(file); /* always succeeds, and nothing was written */
+		(void)file->Close(file); /* always succeeds; nothing was written */
 		if (!directory)
 			return fail(err, ST_NOT_FOUND, "%s: %s%.*s is a file, not a directory",
 				    location->full, location->volume, (int)i, path);
@@ -185,8 +189,7 @@ enum status file_path_check_directories(const struct file_path *target, struct e
 }
 
 /*
- * Opens an existing file. ST_NOT_FOUND comes with the words for a missing directory, or with "there
- * is no such file". Directories are refused.
+ * Opens an existing file. An error of ST_NOT_FOUND names the directory that is missing, if one is.
  */
 static enum status open_file(const struct file_path *target, uint64_t mode, EFI_FILE_PROTOCOL **ret,
 			     EFI_FILE_INFO **ret_info, struct error *err)
@@ -207,22 +210,22 @@ static enum status open_file(const struct file_path *target, uint64_t mode, EFI_
 	if (((*ret_info)->Attribute & EFI_FILE_DIRECTORY) == 0)
 		return ST_OK;
 	mem_free(*ret_info);
-	(void)(*ret)->Close(*ret); /* always succeeds, and nothing was written */
+	(void)(*ret)->Close(*ret); /* always succeeds; nothing was written */
 	return is_directory(location, err);
 }
 
-/* Makes the blk of an open file, or closes it. */
+/* Makes the blk of an open file; closes the file on failure. */
 static enum status give_blk(EFI_FILE_PROTOCOL *file, const struct file_path *target, uint64_t size,
 			    enum open_mode mode, struct blk **ret, struct error *err)
 {
 	*ret = file_blk(file, target->location.device, size, mode);
 	if (*ret != NULL)
 		return ST_OK;
-	(void)file->Close(file); /* always succeeds, and nothing was written */
+	(void)file->Close(file); /* always succeeds; nothing was written */
 	return fail_no_memory(err);
 }
 
-/* ---- platform.h ---- */
+/* ---- platform/files.h ---- */
 
 static enum status open_device(const struct location *location, enum open_mode mode,
 			       struct blk **ret, struct error *err)
@@ -232,7 +235,7 @@ static enum status open_device(const struct location *location, enum open_mode m
 
 	if (mode == OPEN_WRITE)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s is a device, which only convert and dd write to, as their target",
+			    "%s is a device; only convert and dd write to devices, as their target",
 			    location->full);
 	if (io == NULL)
 		return fail(err, ST_INVALID,
@@ -240,7 +243,7 @@ static enum status open_device(const struct location *location, enum open_mode m
 			    location->full);
 	st = disk_open(location->device, ret);
 	if (st == ST_UNSUPPORTED)
-		return fail(err, st, "%s has blocks of %u bytes, which efi-img cannot read",
+		return fail(err, st, "%s has blocks of %u bytes; efi-img cannot read those",
 			    location->full, (unsigned)io->Media->BlockSize);
 	return st == ST_OK ? ST_OK : failed(location, "open it", st, err);
 }
@@ -328,15 +331,15 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 	if ((info->Attribute & EFI_FILE_DIRECTORY) != 0)
 		st = is_directory(&target.location, err);
 	mem_free(info);
-	(void)file->Close(file); /* always succeeds, and nothing was written */
+	(void)file->Close(file); /* always succeeds; nothing was written */
 done:
 	file_path_close(&target);
 	return st;
 }
 
 /*
- * Opens the existing file of that name, emptied, if there is one and it may be replaced.
- * ST_NOT_FOUND: there is none, and no words.
+ * Opens and empties an existing file, if `replace`. ST_NOT_FOUND: there is no such file; no error
+ * text is written then.
  */
 static enum status open_to_replace(const struct file_path *target, bool replace,
 				   EFI_FILE_PROTOCOL **ret, struct error *err)
@@ -358,19 +361,19 @@ static enum status open_to_replace(const struct file_path *target, bool replace,
 	if (directory)
 		st = is_directory(location, err);
 	else if (!replace)
-		st = fail(err, ST_EXISTS, "%s: exists already", location->full);
+		st = fail(err, ST_EXISTS, "%s exists already", location->full);
 	else if ((st = file_shrink(file, 0)) != ST_OK)
 		st = failed(location, "empty it", st, err);
 	if (st == ST_OK)
 		*ret = file;
 	else
-		(void)file->Close(file); /* always succeeds, and nothing was written */
+		(void)file->Close(file); /* always succeeds; nothing was written */
 	return st;
 }
 
 /*
- * A file system that has not found a file a moment ago may open it all the same. Closes it on
- * failure.
+ * Checks that a file just created is empty: the file system may have opened one that it did not
+ * find a moment ago. Closes the file on failure.
  */
 static enum status check_new(const struct location *location, EFI_FILE_PROTOCOL *file,
 			     struct error *err)
@@ -388,7 +391,7 @@ static enum status check_new(const struct location *location, EFI_FILE_PROTOCOL 
 	} else {
 		st = failed(location, "make it", st, err);
 	}
-	(void)file->Close(file); /* always succeeds, and nothing was written */
+	(void)file->Close(file); /* always succeeds; nothing was written */
 	return st;
 }
 
@@ -422,7 +425,7 @@ done:
 	return st;
 }
 
-/* Tries it, in the directory that the file is in or will be in. */
+/* Tries it in the directory of the file. */
 static enum status check_rewrite(const struct file_path *target, struct error *err)
 {
 	const struct location *location = &target->location;
@@ -439,15 +442,14 @@ static enum status check_rewrite(const struct file_path *target, struct error *e
 	mem_free(directory);
 	if (name[0] != '\0')
 		return fail(err, st,
-			    "%s: %s%s, with which efi-img has tried how it can be written, could "
-			    "not be removed (%s); remove it",
+			    "%s: the temporary file %s%s could not be removed (%s); remove it",
 			    location->full, location->volume, name, status_text(st));
-	if (st == ST_NO_SPACE) /* the one that has the fault does not say so of a full volume */
+	if (st == ST_NO_SPACE) /* the driver that truncates reports a full volume in another way */
 		return ST_OK;
 	if (st == ST_UNSUPPORTED)
 		return fail(err, st,
-			    "%s: the file system of %s cuts a file off after what is written to "
-			    "it, and efi-img must go back in what it writes; use another volume, "
+			    "%s: the firmware's file system of %s truncates a file after each "
+			    "write, and efi-img writes the first sector last; use another volume "
 			    "or another firmware",
 			    location->full, location->volume);
 	return st == ST_OK ? ST_OK : failed(location, "write to it", st, err);
@@ -483,8 +485,7 @@ enum status platform_remove(const char *name, struct error *err)
 	if (st == ST_OK) {
 		mem_free(info);
 		/*
-		 * Delete() closes the file whatever happens, and says that it failed by a warning
-		 * (UEFI 2.10, 13.5).
+		 * closes the file in any case, and reports failure as a warning (UEFI 2.10, 13.5)
 		 */
 		st = status_from_efi(file->Delete(file));
 		if (st != ST_OK)
@@ -494,7 +495,7 @@ enum status platform_remove(const char *name, struct error *err)
 	return st;
 }
 
-/* Opens a directory of the root, and makes it where it is missing. */
+/* Creates a directory unless it exists. */
 static enum status make_directory(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 {
 	EFI_FILE_PROTOCOL *directory;
@@ -502,7 +503,7 @@ static enum status make_directory(EFI_FILE_PROTOCOL *root, CHAR16 *name)
 				    EFI_FILE_DIRECTORY);
 
 	if (efi == EFI_SUCCESS)
-		/* always succeeds, and nothing was written through it */
+		/* always succeeds; nothing was written */
 		(void)directory->Close(directory);
 	return status_from_efi(efi);
 }
@@ -534,7 +535,7 @@ enum status platform_logs(char **ret, struct error *err)
 	if (st == ST_OK)
 		st = make_directory(target.root, L"\\efi-img\\logs");
 	if (st != ST_OK)
-		st = fail(err, st, "%s cannot be made: %s", name, status_text(st));
+		st = fail(err, st, "cannot create %s: %s", name, status_text(st));
 done:
 	if (st == ST_OK)
 		*ret = name;

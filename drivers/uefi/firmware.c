@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Access to the firmware's tables and protocols, and the two ends of the program: its first call,
+ * and platform_panic().
+ */
 #include <efi.h>
 
 #include "firmware.h"
@@ -20,7 +24,7 @@ void firmware_start(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	firmware.system = system;
 	firmware.services = system->BootServices;
 	firmware.image = image;
-	/* Without a watchdog to set it fails, which is what is wanted. */
+	/* fails only where there is no watchdog */
 	(void)firmware.services->SetWatchdogTimer(0, 0, 0, NULL);
 	firmware.loaded = PROTOCOL(image, EFI_LOADED_IMAGE_PROTOCOL);
 	firmware.shell = LOCATE(EFI_SHELL_PROTOCOL);
@@ -68,10 +72,7 @@ enum status firmware_handles(EFI_GUID *guid, EFI_HANDLE **ret, size_t *ret_n)
 
 void firmware_free(void *pool)
 {
-	/*
-	 * It can only fail for a pointer that is not the firmware's, and there is nothing better to
-	 * do then than to keep it.
-	 */
+	/* fails only for a pointer that the pool does not know */
 	if (pool != NULL)
 		(void)firmware.services->FreePool(pool);
 }
@@ -96,21 +97,16 @@ const char *platform_firmware(void)
 void platform_panic(const char *what, const char *file, int line)
 {
 	/*
-	 * Another processor cannot say it. When it is not heard of any more, its work is done again
-	 * by one that can.
+	 * Only the boot processor can print. It notices after a while that this one does not
+	 * respond, and does the work again, with the same result.
 	 */
 	while (!processors_is_boot())
 		;
-	out_printf(console_err(),
-		   "\nefi-img: this is a mistake in efi-img, please report it: %s:%d: %s\n", file,
+	out_printf(console_err(), "\nefi-img: internal error, please report it: %s:%d: %s\n", file,
 		   line, what);
 	console_flush();
-	/*
-	 * Comes back only if the firmware refuses; going on with a broken assumption is never an
-	 * option.
-	 */
 	sata_finish();
 	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);
-	for (;;)
+	for (;;) /* only if the firmware refuses: continuing could write wrong data */
 		(void)firmware.services->Stall(1000000);
 }

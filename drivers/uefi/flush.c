@@ -1,9 +1,11 @@
 /*
- * The drive's own flush command (flush.h). SPDX-License-Identifier: BSD-2-Clause
+ * SPDX-License-Identifier: BSD-2-Clause
  *
- * A drive that is told to write its cache and cannot says so once: what it could not write it may
- * have given up, and the next flush succeeds. So each answer counts, and no command is sent again,
- * or replaced by another, because it failed.
+ * The flush command of ATA and SCSI drives, which EDK2's FlushBlocks() does not send (flush.h).
+ *
+ * A drive that cannot write a part of its cache reports that once: it may drop that part, and the
+ * next flush succeeds. So every result counts, and a command that has failed is neither repeated
+ * nor replaced by another one.
  */
 #include <efi.h>
 
@@ -19,14 +21,13 @@
 #include "protocol/scsi_io.h"
 #include "status.h"
 
-/* A drive may need long for all that is in its cache; 100 ns units. */
+/* In units of 100 ns. Writing a whole cache may take a drive many seconds. */
 #define TIMEOUT_30_S UINT64_C(300000000)
 
 /*
- * Whether a drive's sense data says, of this command, that it does not know it: ILLEGAL REQUEST,
- * invalid command operation code (SPC-4, 4.5). In the fixed format (70h) and in the one with
- * descriptors (72h) that stands elsewhere. A deferred error (71h, 73h) is about an earlier command,
- * and so never an answer to this one.
+ * Whether the sense data means that the drive does not have this command: ILLEGAL REQUEST, invalid
+ * command operation code (SPC-4, 4.5), in fixed format (70h) or descriptor format (72h). Deferred
+ * errors (71h, 73h) are about an earlier command.
  */
 static bool is_unknown_command(const uint8_t sense[static 18])
 {
@@ -43,9 +44,9 @@ static bool is_unknown_command(const uint8_t sense[static 18])
 }
 
 /*
- * SYNCHRONIZE CACHE (10) (SBC-4, 5.22), of everything. A drive without a cache need not know the
- * command. The packet tells what became of it in two more places than the status (UEFI 2.10, 15.4):
- * the adapter's, and the drive's own.
+ * SYNCHRONIZE CACHE (10) for the whole medium (SBC-4, 5.22), which a drive without a cache need not
+ * have. The packet reports failures in two places besides the returned status (UEFI 2.10, 15.4):
+ * the status of the adapter, and that of the drive.
  */
 static enum status flush_scsi(EFI_SCSI_IO_PROTOCOL *scsi)
 {
@@ -69,35 +70,45 @@ static enum status flush_scsi(EFI_SCSI_IO_PROTOCOL *scsi)
 	return st;
 }
 
-enum { NO_COMMAND = 0, FLUSH_CACHE = 0xe7, FLUSH_CACHE_EXT = 0xea };
+/*
+ * DEVICE_HEAD: addressing by LBA (bit 6), and two bits that are obsolete and set (ATA8-ACS, 6.1).
+ */
+enum { NO_COMMAND = 0, FLUSH_CACHE = 0xe7, FLUSH_CACHE_EXT = 0xea, DEVICE_HEAD = 0xe0 };
 
 /*
- * The command of this drive (ATA8-ACS, 7.14 and 7.15): FLUSH CACHE EXT, unless IDENTIFY DEVICE says
- * that it has none. That is in word 83, and counts if the upper two bits of it are 01 (7.16.7).
+ * The command of this drive: FLUSH CACHE EXT or FLUSH CACHE (ATA8-ACS, 7.15 and 7.14), as word 83
+ * of IDENTIFY DEVICE has it, which is valid if its upper two bits are 01 (7.16.7). FLUSH CACHE EXT
+ * if that is unknown: every drive of more than 128 GiB has it.
  */
 static UINT8 flush_command_of(EFI_HANDLE disk)
 {
-	/* Bits of the upper byte of word 83. */
-	enum { VALID_MASK = 0xc0, VALID = 0x40, HAS_EXT = 0x20, HAS_PLAIN = 0x10 };
+	/* the upper byte of word 83, and bits of it */
+	enum {
+		SUPPORT = 2 * 83 + 1,
+		VALID_MASK = 0xc0,
+		VALID = 0x40,
+		HAS_EXT = 0x20,
+		HAS_PLAIN = 0x10,
+	};
 	EFI_DISK_INFO_PROTOCOL *info = PROTOCOL(disk, EFI_DISK_INFO_PROTOCOL);
 	uint8_t answer[512] = { 0 };
 	UINT32 size = sizeof answer;
 
 	if (info == NULL || info->Identify(info, answer, &size) != EFI_SUCCESS ||
-	    (answer[167] & VALID_MASK) != VALID || (answer[167] & HAS_EXT) != 0)
+	    (answer[SUPPORT] & VALID_MASK) != VALID || (answer[SUPPORT] & HAS_EXT) != 0)
 		return FLUSH_CACHE_EXT;
-	return (answer[167] & HAS_PLAIN) != 0 ? FLUSH_CACHE : NO_COMMAND;
+	return (answer[SUPPORT] & HAS_PLAIN) != 0 ? FLUSH_CACHE : NO_COMMAND;
 }
 
 /*
- * Sends it. Drivers may call it a success when the drive has reported an error: what that says in
- * its status counts, the bits "error" and "device fault"; and so does that the command had to be
- * sent again (ahci.c).
+ * Drivers may report success although the drive has not. So the bits "error" and "device fault" of
+ * the drive's status count as well, and so does a command that was sent more than once (ahci.c).
  */
 static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, EFI_HANDLE controller, UINT16 port,
 			     UINT16 multiplier_port, UINT8 flush_command)
 {
-	EFI_ATA_COMMAND_BLOCK command = { .AtaCommand = flush_command, .AtaDeviceHead = 0xe0 };
+	EFI_ATA_COMMAND_BLOCK command = { .AtaCommand = flush_command,
+					  .AtaDeviceHead = DEVICE_HEAD };
 	EFI_ATA_PASS_THRU_COMMAND_PACKET packet = {
 		.Asb = io_alloc(sizeof *packet.Asb),
 		.Acb = &command,
@@ -117,15 +128,14 @@ static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, EFI_HANDLE control
 	return st;
 }
 
-/* The controller that takes ATA commands for what the path leads to. NULL: there is none. */
+/* The controller that sends ATA commands to the disk with this path; NULL: it is no ATA disk. */
 static EFI_HANDLE ata_controller_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	return device_path_locate(path, &(EFI_GUID)EFI_ATA_PASS_THRU_PROTOCOL_GUID);
 }
 
-/* Sends the command through the controller. */
-static enum status flush_behind(EFI_HANDLE controller, EFI_HANDLE disk,
-				const EFI_DEVICE_PATH_PROTOCOL *path)
+static enum status flush_on_controller(EFI_HANDLE controller, EFI_HANDLE disk,
+				       const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	EFI_ATA_PASS_THRU_PROTOCOL *ata = PROTOCOL(controller, EFI_ATA_PASS_THRU_PROTOCOL);
 	EFI_DEVICE_PATH_PROTOCOL *node = device_path_last(path);
@@ -151,14 +161,14 @@ enum status flush_drive(EFI_HANDLE disk)
 
 	if (scsi != NULL)
 		return flush_scsi(scsi);
-	return controller != NULL ? flush_behind(controller, disk, path) : ST_OK;
+	return controller != NULL ? flush_on_controller(controller, disk, path) : ST_OK;
 }
 
 bool flush_reaches(EFI_HANDLE disk)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(disk);
 
-	/* The drivers for NVMe and virtio do flush. */
+	/* for NVMe and virtio, EDK2's FlushBlocks() flushes */
 	return PROTOCOL(disk, EFI_SCSI_IO_PROTOCOL) != NULL || ata_controller_of(path) != NULL ||
 	       device_path_locate(path, &(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID) !=
 		       NULL ||

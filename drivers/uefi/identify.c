@@ -1,14 +1,14 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Which file a name leads to, and whether it may be changed (platform/platform.h).
+ * The identity of files (platform/files.h), and the permit that compares it (platform/permit.h).
  *
- * A file of FAT, of UDF or of ISO 9660 has one name in one directory, so that the volume and the
- * path are its identity, once the path is spelled as the directories spell it:
- * EFI_FILE_INFO.FileName of what was opened (UEFI 2.10, 13.5) gives the long name, whether a short
- * one or another case was asked for. A file that is not there yet is spelled as FAT would keep its
- * name, without the dots and blanks at its end (FAT specification 1.03, section 7). Case does not
- * count, because U-Boot repeats a name as it was asked for.
+ * FAT, UDF and ISO 9660 have no links: a file has one name in one directory, so that volume and
+ * path are its identity, once the path has a canonical spelling. EFI_FILE_INFO.FileName of an
+ * opened file (UEFI 2.10, 13.5) is its long name, whether it was opened by a short name or in
+ * another case. A file that does not exist is spelled as FAT would store its name, without dots and
+ * blanks at its end (FAT specification 1.03, section 7). All is put in lower case, because U-Boot
+ * returns a name as it was asked for.
  */
 #include <efi.h>
 
@@ -34,8 +34,7 @@ static void put_lower(struct out *out, const char *text)
 }
 
 /*
- * The name of the component that ends at `end`, as its directory spells it; NULL: no memory.
- * ST_NOT_FOUND: not there.
+ * Returns the name of the component that ends at `end`, in the spelling of its directory.
  */
 static enum status spell(const struct file_path *path, size_t end, char **ret)
 {
@@ -48,11 +47,11 @@ static enum status spell(const struct file_path *path, size_t end, char **ret)
 		return st;
 	*ret = text16_to_utf8(info->FileName);
 	mem_free(info);
-	(void)file->Close(file); /* always succeeds, and nothing was written */
+	(void)file->Close(file); /* always succeeds; nothing was written */
 	return *ret != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-/* What FAT would make of the name of a new file. */
+/* Prints the name as FAT would store it for a new file. */
 static void put_new_name(struct out *out, const char *name)
 {
 	size_t n = text_length(name);
@@ -83,7 +82,7 @@ static enum status print_path(const struct file_path *path, struct out *out, str
 		if (st == ST_NOT_FOUND)
 			return file_path_check_directories(path, err);
 		if (st != ST_OK)
-			return fail(err, st, "%s cannot be looked at: %s", path->location.full,
+			return fail(err, st, "cannot open %s: %s", path->location.full,
 				    status_text(st));
 		out_text(out, "\\");
 		put_lower(out, name);
@@ -143,9 +142,9 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	return st;
 }
 
-/* ---- What may be changed ---- */
+/* ---- The permit ---- */
 
-static const struct permit *permitted;
+static const struct permit *permitted; /* the one that platform_permit() has set */
 
 const struct permit *platform_permit(const struct permit *permit)
 {
@@ -174,9 +173,9 @@ void device_permitted(uintptr_t id)
 		platform_panic("only what is in the access set is changed", __FILE__, __LINE__);
 }
 
-/* ---- What the output goes to ---- */
+/* ---- Redirected output ---- */
 
-/* A volume, as it describes itself. NULL: it does not. */
+/* The description of the volume that a file is on; NULL: not available. */
 static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
 {
 	void *info;
@@ -191,8 +190,8 @@ static EFI_FILE_SYSTEM_INFO *volume_of(EFI_FILE_PROTOCOL *file)
 }
 
 /*
- * The shell tells the name of the file alone, and the volume by its numbers: two equal volumes may
- * both be it.
+ * Whether a file may be on a volume. The shell does not tell, only the numbers of the volume, which
+ * two volumes may have in common.
  */
 static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 {
@@ -203,14 +202,14 @@ static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 	if (file_system_root(volume, &root) != ST_OK)
 		return false;
 	info = volume_of(root);
-	(void)root->Close(root); /* a directory that was only read has nothing to lose */
+	(void)root->Close(root); /* nothing was written */
 	same = info != NULL && info->VolumeSize == of_file->VolumeSize &&
 	       info->FreeSpace == of_file->FreeSpace && info->BlockSize == of_file->BlockSize;
 	mem_free(info);
 	return same;
 }
 
-/* "\log.txt" on that volume. */
+/* The identity of "\log.txt" on a volume. */
 static char *entry_of(EFI_HANDLE volume, const char *name)
 {
 	size_t capacity = text_length(name) + 32;
@@ -225,7 +224,7 @@ static char *entry_of(EFI_HANDLE volume, const char *name)
 	return ret;
 }
 
-/* The name of the file that one of the streams is redirected to; NULL: to none. */
+/* The name of the file that a stream is redirected to; NULL: it is not redirected. */
 static char *name_of(EFI_FILE_PROTOCOL *file)
 {
 	EFI_FILE_INFO *info;
@@ -242,8 +241,8 @@ static char *name_of(EFI_FILE_PROTOCOL *file)
 }
 
 /*
- * Looks for the volume of a file that is number *index among those that it may be; otherwise takes
- * their count off it.
+ * Finds the volume with number *index among those that the file may be on. False: there are fewer;
+ * *index is reduced by their number.
  */
 static bool find_volume(EFI_FILE_PROTOCOL *file, unsigned *index, EFI_HANDLE *ret)
 {

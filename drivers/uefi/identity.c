@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Model and serial number of a disk.
+ *
+ * Each bus has a protocol of its own for them: IDENTIFY DEVICE and INQUIRY by DiskInfo (UEFI 2.10,
+ * 13.16), Identify Controller for NVMe, the serial number page for SCSI, string descriptors for
+ * USB. All sources are tried in an order in which the more exact one comes first. If none knows the
+ * model, the bus driver's name of the device serves (ComponentName2, 11.5). Disks of virtio have
+ * neither.
+ */
 #include <efi.h>
 
 #include "identity.h"
@@ -30,8 +39,8 @@ struct identity {
 /* ---- Text ---- */
 
 /*
- * Appends `n` bytes as a device gave them: other bytes than printable ASCII become blanks, and
- * blanks around them go.
+ * Appends `n` bytes from a device. Bytes that are not printable ASCII become blanks; blanks at both
+ * ends are dropped.
  */
 static void append(char to[static TEXT_BYTES], const uint8_t *bytes, size_t n)
 {
@@ -58,7 +67,7 @@ static void append_text16(char to[static TEXT_BYTES], const CHAR16 *s)
 	append(to, bytes, n);
 }
 
-/* ATA strings have the two bytes of each word exchanged (ATA8-ACS, 3.4.9). */
+/* In ATA strings the two bytes of each word are swapped (ATA8-ACS, 3.4.9). */
 static void append_ata(char to[static TEXT_BYTES], const uint8_t *words, size_t n_words)
 {
 	uint8_t bytes[TEXT_BYTES];
@@ -70,7 +79,7 @@ static void append_ata(char to[static TEXT_BYTES], const uint8_t *words, size_t 
 	append(to, bytes, 2 * n_words);
 }
 
-/* Vendor and product of a standard INQUIRY answer (SPC-4, 6.4.2). */
+/* Vendor and product in standard INQUIRY data (SPC-4, 6.4.2). */
 static void append_inquiry(char to[static TEXT_BYTES], const uint8_t *answer)
 {
 	char product[TEXT_BYTES] = "";
@@ -107,14 +116,14 @@ static void ask_disk_info(EFI_HANDLE disk, struct identity *identity)
 	} else if (guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_SCSI_INTERFACE_GUID) ||
 		   guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_USB_INTERFACE_GUID) ||
 		   guid_is(&info->Interface, &(EFI_GUID)EFI_DISK_INFO_UFS_INTERFACE_GUID)) {
-		/* some drivers refuse another size than that of the standard answer's buffer */
+		/* some drivers refuse any size but that of the standard data, 96 */
 		size = 96;
 		if (info->Inquiry(info, answer, &size) == EFI_SUCCESS)
 			append_inquiry(identity->model, answer);
 	}
 }
 
-/* Identify Controller: serial number in bytes 4 to 23, model in 24 to 63. */
+/* Identify Controller (NVMe 1.4, 5.15.2.2): serial number in bytes 4 to 23, model in 24 to 63. */
 static void ask_nvme(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
 	uint8_t *answer = io_alloc(NVME_IDENTIFY_BYTES);
@@ -126,7 +135,7 @@ static void ask_nvme(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *iden
 	io_free(answer, NVME_IDENTIFY_BYTES);
 }
 
-/* INQUIRY for the page "unit serial number" (SPC-4, 7.8.15). */
+/* INQUIRY of the page "unit serial number" (SPC-4, 7.8.15). */
 static void ask_scsi(EFI_HANDLE disk, struct identity *identity)
 {
 	enum { INQUIRY = 0x12, EVPD = 1, PAGE_SERIAL = 0x80, ANSWER_BYTES = 255 };
@@ -170,8 +179,8 @@ static void append_usb_string(char to[static TEXT_BYTES], EFI_USB_IO_PROTOCOL *u
 }
 
 /*
- * The serial number of a USB device is one of its strings; its product name serves where no INQUIRY
- * answer was to be had.
+ * The serial number of a USB device is one of its string descriptors. Its product name is the model
+ * if there was no INQUIRY data.
  */
 static void ask_usb(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *identity)
 {
@@ -190,9 +199,9 @@ static void ask_usb(const EFI_DEVICE_PATH_PROTOCOL *path, struct identity *ident
 		append_usb_string(identity->model, usb, languages[0], descriptor.StrProduct);
 }
 
-/* ---- What drivers call their devices ---- */
+/* ---- Names given by drivers ---- */
 
-/* The first English one of "en;fr" or "en-US;de-DE" (RFC 4646), in `to`; false: there is none. */
+/* Returns the first English language of "en;fr" or "en-US;de-DE" (RFC 4646). False: none. */
 static bool english(const CHAR8 *list, CHAR8 *to, size_t capacity)
 {
 	while (list != NULL && *list != 0) {
@@ -210,7 +219,7 @@ static bool english(const CHAR8 *list, CHAR8 *to, size_t capacity)
 	return false;
 }
 
-/* The handle right above the disk: bus drivers name their devices as children of it. NULL: none. */
+/* The handle directly above a disk, the bus, whose driver names its children. NULL: none. */
 static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 {
 	EFI_DEVICE_PATH_PROTOCOL *above;
@@ -232,7 +241,7 @@ static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 }
 
 /*
- * Only bus drivers are asked, about their children. Those on the disk's own handle name themselves:
+ * Asks only bus drivers, about their children. Drivers on the disk's own handle name themselves:
  * "FAT File System".
  */
 static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path,
@@ -247,7 +256,7 @@ static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path
 	for (size_t i = 0; i < n && identity->model[0] == '\0'; i++) {
 		EFI_COMPONENT_NAME2_PROTOCOL *driver = PROTOCOL(drivers[i],
 								EFI_COMPONENT_NAME2_PROTOCOL);
-		CHAR16 *name = NULL; /* the driver's own: not to be freed (UEFI 2.10, 11.5) */
+		CHAR16 *name = NULL; /* stays the driver's (UEFI 2.10, 11.5) */
 		CHAR8 language[16];
 
 		if (driver == NULL ||

@@ -38,7 +38,7 @@ MAKES = {
     "resize": "resize {volume}old.qcow2 +64M",
     "snapshot": "snapshot -c new {volume}older.qcow2",
 }
-CUTS = "cuts a file off after what is written to it"
+CUTS = "truncates a file after each write"
 BLK_MAX = 16
 OPENED_AGAIN = "when the file is opened again it has 512"
 
@@ -159,6 +159,6 @@ def test_no_disk_has_such_blocks(made):
 @pytest.mark.parametrize("length", [0, 1, 256, 768, 2352, 4 * MIB])
 def test_such_a_device_is_refused(made, length):
     """By the name that the shell gives it, it is refused, and the reason is told."""
-    words = f"has blocks of {length} bytes, which efi-img cannot read"
+    words = f"has blocks of {length} bytes; efi-img cannot read those"
     said = [made.steps["info", number].err for number in range(BLK_MAX)]
     assert sum(words in err for err in said) == 1, said

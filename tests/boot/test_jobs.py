@@ -250,7 +250,7 @@ def test_a_job_from_smbios(make_machine):
     )
     with machine:
         machine.expect("The script is done.")
-        machine.expect("The machine is switched off.")
+        machine.expect("Switching the machine off.")
         machine.wait_off()
     assert logs(machine.stick)[0][-1]["exit"] == 0 and "made.qcow2" in machine.stick.names()
 

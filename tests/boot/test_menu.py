@@ -306,7 +306,7 @@ def toured(place, program):
         person.press("6", "Speed of a disk")
         person.press("6", "Restart the machine\\? y = yes")
         machine.send("y")
-        machine.expect("The machine starts again")  # which is not on the screen for long
+        machine.expect("Restarting the machine")  # which is not on the screen for long
         machine.expect("BdsDxe: starting")
         machine.see(START)
         person.press("6", "Speed of a disk")
