@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The README's examples for the stick and the UEFI shell, as they are written there, in one boot.
+The examples for the stick and the UEFI shell in README.md and docs/, as they are written there, in
+one boot.
 """
 
 import os
@@ -17,9 +18,14 @@ from rig.machine import Drive, Machine
 from rig.readme import examples
 from rig.shell import Shell
 
-BEFORE = [example for example in examples() if example.host and example.section == "The stick"]
 ROOT_AT = 3 * MIB  # the second partition of the disk
 TYPED = [example for example in examples() if not example.host]
+
+
+def on_linux(section):
+    """The lines of the only block for Linux of a section."""
+    (lines,) = [e.lines for e in examples() if e.host and e.section == section]
+    return lines
 
 
 def write_stick(place):
@@ -28,7 +34,7 @@ def write_stick(place):
     bin.mkdir()
     (bin / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
     (bin / "sudo").chmod(0o755)
-    lines = BEFORE[0].lines
+    lines = on_linux("Put it on a stick")
     assert lines[0] == "STICK=/dev/sdX"
     subprocess.run(
         ["sh", "-eu"],
@@ -40,7 +46,11 @@ def write_stick(place):
         stdout=subprocess.DEVNULL,
     )
     subprocess.run(
-        ["sh", "-eu"], input="\n".join(BEFORE[1].lines), cwd=place, text=True, check=True
+        ["sh", "-eu"],
+        input="\n".join(on_linux("Boot entries")),
+        cwd=place,
+        text=True,
+        check=True,
     )
     volume = Volume(stick, MIB, 126 * MIB)
     volume.remove("/EFI/BOOT/BOOTX64.EFI")  # or the shell would not come

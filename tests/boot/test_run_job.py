@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""scripts/run-job, as the README has it for CI."""
+"""scripts/run-job, as docs/JOBS.md has it for CI."""
 
 import os
 import random
@@ -12,6 +12,7 @@ import pytest
 import oracle
 from conftest import ROOT
 from rig.disks import MIB
+from rig.readme import block
 
 sys.path.insert(0, str(ROOT / "tests" / "schema"))
 import schemas  # noqa: E402  (found through the line above)
@@ -28,13 +29,6 @@ def run(place, command):
     )
 
 
-def block(language):
-    """The only block of that language in the section on CI."""
-    section = (ROOT / "README.md").read_text().partition("\n## In CI\n")[2].partition("\n## ")[0]
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return text
-
-
 @pytest.fixture(scope="module")
 def folder(place):
     """Where somebody has cloned efi-img beside a disk."""
@@ -43,8 +37,8 @@ def folder(place):
     return place
 
 
-def test_as_in_the_readme(folder):
-    done = run(folder, block("sh"))
+def test_as_in_the_document(folder):
+    done = run(folder, block("docs/JOBS.md", "In CI", "sh"))
     assert done.returncode == 0, done.stdout + done.stderr
     oracle.qemu_img("check", folder / "result" / "system.qcow2")
     oracle.qemu_img(
@@ -69,10 +63,12 @@ def test_as_in_the_readme(folder):
     ]
 
 
-def test_the_workflow_in_the_readme(folder):
+def test_the_workflow_in_the_document(folder):
     """The job that it runs has the options that there are; the rest of it is GitHub's."""
-    (command,) = re.findall(r"run: (efi-img/scripts/run-job .*)", block("yaml"))
-    assert command in block("sh").replace(" --disk copy.img,serial=COPY,bus=ahci", "")
+    (command,) = re.findall(
+        r"run: (efi-img/scripts/run-job .*)", block("docs/JOBS.md", "In CI", "yaml")
+    )
+    assert command in block("docs/JOBS.md", "In CI", "sh")
 
 
 def test_files_and_a_failure(folder):

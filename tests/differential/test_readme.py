@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The README's examples for Linux, as they are written there."""
+"""The examples for Linux in README.md and docs/, as they are written there."""
 
 import json
 import os
@@ -14,7 +14,16 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from rig.readme import examples  # noqa: E402  (found through the line above)
 
-ON_LINUX = [example for example in examples() if example.host and example.section == "On Linux"]
+EXAMPLES = examples()
+
+
+def typed(document, section):
+    """The blocks for Linux of a section."""
+    return [
+        example.lines
+        for example in EXAMPLES
+        if (example.document, example.section) == (document, section) and example.host
+    ]
 
 
 def sh(lines, folder, home):
@@ -38,7 +47,7 @@ def sh(lines, folder, home):
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    done = sh(ON_LINUX[0].lines, ROOT, home)
+    done = sh(typed("README.md", "On Linux")[0], ROOT, home)
     assert done.returncode == 0, done.stdout + done.stderr
     return home
 
@@ -74,19 +83,30 @@ def test_make_install_somewhere_else(tmp_path, installed):
 
 
 def test_examples_on_linux(installed, tmp_path):
-    done = sh(ON_LINUX[1].lines, tmp_path, installed)
+    done = sh(typed("README.md", "On Linux")[1], tmp_path, installed)
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
     assert "Images are identical." in out and json.loads(out[out.index("{") :])["check-errors"] == 0
 
 
+def test_script(installed, tmp_path):
+    (lines,) = typed("docs/JOBS.md", "Scripts")
+    done = sh(lines, tmp_path, installed)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "capture.txt: 2 commands, no mistakes\n",
+    ), done.stderr
+
+
 def test_every_example_is_run_somewhere():
     """Here, or in tests/boot/test_readme.py, or in the tests of what they are about."""
-    assert {(example.section, example.host) for example in examples()} == {
-        ("efi-img", False),
-        ("The stick", True),
-        ("The stick", False),
-        ("In the UEFI shell", False),
-        ("In CI", True),
-        ("On Linux", True),
+    assert {(example.document, example.section, example.host) for example in EXAMPLES} == {
+        ("README.md", "Put it on a stick", True),
+        ("README.md", "Capture, restore, create", False),
+        ("README.md", "On Linux", True),
+        ("docs/COMMANDS.md", "In the UEFI shell", False),
+        ("docs/COMMANDS.md", "Boot entries", True),
+        ("docs/COMMANDS.md", "Boot entries", False),
+        ("docs/JOBS.md", "Scripts", True),
+        ("docs/JOBS.md", "In CI", True),
     }
