@@ -6,7 +6,6 @@
 #include "cli/split_option.h"
 
 #include "base/size.h"
-#include "storage/split.h"
 
 enum status split_option(const struct arguments *arguments, bool by_default, struct create_job *job,
 			 struct error *err)
@@ -16,14 +15,6 @@ enum status split_option(const struct arguments *arguments, bool by_default, str
 		return ST_OK;
 	return size_parse(arguments_value(arguments, "split"), "option --split", &job->split_bytes,
 			  err);
-}
-
-unsigned split_files(const struct create_job *job)
-{
-	struct error ignored; /* it is only said in how many files the image is */
-	unsigned n;
-
-	return job->split_bytes > 0 && split_count(job->file_name, &n, &ignored) == ST_OK ? n : 1;
 }
 
 /* Returns the name without volume and directories. */

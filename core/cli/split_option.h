@@ -12,8 +12,5 @@
 enum status split_option(const struct arguments *, bool by_default, struct create_job *,
 			 struct error *);
 
-/* Returns the number of files of the image that the job has created. */
-unsigned split_files(const struct create_job *);
-
 /* Prints which `n` files an image consists of, if there are several, and how to join them. */
 void split_print(const struct console *, const char *file_name, unsigned n);

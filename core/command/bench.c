@@ -6,7 +6,7 @@
 #include "cli/output_options.h"
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
-#include "cli/disk_options.h"
+#include "cli/copy_options.h"
 #include "copy/target.h"
 #include "engine/speed.h"
 #include "platform/clock.h"

@@ -3,21 +3,17 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/convert_records.h"
-#include "cli/progress_option.h"
+#include "cli/copy_options.h"
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
+#include "cli/output_options.h"
+#include "cli/progress_option.h"
 #include "cli/split_option.h"
-#include "cli/disk_options.h"
-#include "cli/plan_option.h"
-#include "copy/convert.h"
+#include "copy/run.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
-#include "copy/target.h"
 #include "edit/snapshots.h"
-#include "engine/pack.h"
 #include "platform/clock.h"
-#include "record/finished.h"
 #include "record/outcome.h"
 #include "storage/storage.h"
 
@@ -155,140 +151,7 @@ static enum status open_sources(const struct console *console, const struct argu
 	return ST_OK;
 }
 
-/* ---- target ---- */
-
-static enum status parse_options(const struct arguments *arguments, uint64_t size,
-				 struct create_job *create, struct error *err)
-{
-	enum status st = new_image_options(arguments, create->format, "B", &create->options, err);
-	struct out_buffer digits;
-	char text[24];
-
-	if (st != ST_OK)
-		return st;
-	out_buffer_init(&digits, text, sizeof text);
-	out_printf(&digits.out, "%ju", size);
-	return create_values_set(&create->options, "size", text, err);
-}
-
-static bool given(const struct create_values *values, const char *name)
-{
-	const struct create_value *value = create_value(values, name);
-
-	return value != NULL && value->text != NULL;
-}
-
-/* What does not go together. */
-static enum status check_new(const struct convert_job *job, const struct create_values *values,
-			     struct error *err)
-{
-	if (job->compress && given(values, "data_file"))
-		return fail(err, ST_UNSUPPORTED,
-			    "option -c: the data in a data_file cannot be compressed");
-	if (job->compress && given(values, "preallocation") &&
-	    create_value(values, "preallocation")->number != PREALLOC_OFF)
-		return fail(err, ST_INVALID,
-			    "option -c: what is compressed cannot have its place before "
-			    "(preallocation=%s)",
-			    create_value(values, "preallocation")->text);
-	if (given(values, "backing_file") && job->n_sources > 1)
-		return fail(err, ST_INVALID,
-			    "a backing file (-B, backing_file) shows what one source has left out, "
-			    "not several");
-	return ST_OK;
-}
-
-/*
- * A file is resumed, or replaced because nothing of it counts yet, only when it is the one that the
- * journal is about. One that is not there is made, if nothing of it counts.
- */
-static enum status may_resume(const struct journal *journal, struct create_job *create,
-			      struct error *err)
-{
-	enum status st;
-
-	if (journal == NULL || !journal->found)
-		return ST_OK;
-	st = create_check_unfinished(create->file_name, journal->text.id, err);
-	create->replace = st == ST_OK;
-	return st == ST_NOT_FOUND && journal->old == 0 ? ST_OK : st;
-}
-
-static enum status convert_to_new(const struct console *console, const struct arguments *arguments,
-				  struct convert_job *job, const struct image_format *format,
-				  const char *name, uint64_t size, unsigned *n_files,
-				  struct error *err)
-{
-	struct create_job create = {
-		.storage = console->storage,
-		.format = format,
-		.file_name = name,
-		.fill = true,
-		.replace = arguments_has(arguments, "force"),
-		.id = job->journal != NULL ? job->journal->text.id : NULL,
-		.bitmaps = job->bitmaps,
-		.compressed = job->compress,
-		.dense = job->sparse_bytes == 0 && !job->compress,
-	};
-	enum status st = may_resume(job->journal, &create, err);
-
-	if (st == ST_OK)
-		st = parse_options(arguments, size, &create, err);
-	if (st == ST_OK)
-		st = check_new(job, &create.options, err);
-	if (st == ST_OK)
-		st = split_option(arguments, true, &create, err);
-	if (st == ST_OK)
-		st = create_prepare(&create, err);
-	if (st == ST_OK && job->journal != NULL && !create.replace)
-		st = journal_replaces(job->journal, err);
-	st = plan_new_image(console, arguments, &create, job->source, job->n_sources, st, err);
-	if (st == ST_OK && !arguments_has(arguments, "dry-run")) {
-		if (create.plan.n_files > 1)
-			job->journal = NULL; /* there is no saying how far the data file has come */
-		job->create = &create;
-		job->keep_depth = create.request.backing_name != NULL ? 1 : 0;
-		st = convert_run(job, err);
-		progress_end(job->progress);
-	}
-	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		*n_files = split_files(&create);
-	create_job_free(&create);
-	return st;
-}
-
-static enum status convert_to_existing(struct storage *storage, struct convert_job *job,
-				       const struct image_format *format, const char *name,
-				       uint64_t size, struct error *err)
-{
-	struct chain backing = { 0 };
-	enum status st = image_open_file(storage, ROLE_TARGET, name, format, OPEN_WRITE,
-					 &job->target, err);
-
-	if (st != ST_OK)
-		return st;
-	if (job->target->size < size)
-		st = fail(err, ST_TOO_LARGE,
-			  "%s: its disk of %ju bytes is smaller than the %ju of the source", name,
-			  job->target->size, size);
-	else if (job->target_is_zero && job->target->backing_name != NULL)
-		st = fail(err, ST_INVALID,
-			  "option --target-is-zero: %s has a backing file, whose contents would "
-			  "show",
-			  name);
-	else
-		st = chain_open_backing(job->target, &backing, err);
-	if (st == ST_OK)
-		st = image_load(job->target, err);
-	if (st == ST_OK && job->compress)
-		st = pack_possible(job->target, err);
-	if (st == ST_OK)
-		st = convert_run(job, err);
-	progress_end(job->progress);
-	st = finished_close_image(job->target, st, err);
-	chain_close(&backing);
-	return st;
-}
+/* ---- options ---- */
 
 /* What is to become of a GPT that was made for a smaller disk. */
 static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *ret,
@@ -306,60 +169,6 @@ static enum status gpt_option(const struct arguments *arguments, enum gpt_wish *
 			return ST_OK;
 		}
 	return fail(err, ST_INVALID, "option --gpt: \"%s\" is none of move, keep, refuse", word);
-}
-
-/* A flat format: the disk gets the bytes of the sources' disk; another one: an image of it. */
-__attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
-static enum status
-convert_to_disk(const struct console *console, const struct arguments *arguments,
-		struct convert_job *job, const struct image_format *format, const char *name,
-		uint64_t size, struct error *err)
-{
-	struct target_job target = { .storage = console->storage,
-				     .name = name,
-				     .source = job->source,
-				     .n_sources = job->n_sources,
-				     .n_bytes = size,
-				     .format = format };
-	struct create_job create = { .storage = console->storage,
-				     .format = format,
-				     .file_name = name,
-				     .fill = true,
-				     .bitmaps = job->bitmaps,
-				     .compressed = job->compress,
-				     .dense = job->sparse_bytes == 0 && !job->compress };
-	enum status st = gpt_option(arguments, &target.gpt, err);
-
-	if (st != ST_OK)
-		return st;
-	if (format->flat && (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
-		return fail(err, ST_INVALID,
-			    "options -o and -B are for a new image; the disk %s is written over as "
-			    "it is",
-			    name);
-	if (format->flat)
-		return copy_to_disk(console, arguments, &target, job, NULL, err);
-	if (arguments_has(arguments, "n"))
-		return fail(err, ST_UNSUPPORTED,
-			    "option -n: an image that is on the disk %s cannot be written to; "
-			    "leave out -n, and a new one is made there",
-			    name);
-	st = parse_options(arguments, size, &create, err);
-	if (st == ST_OK)
-		st = check_new(job, &create.options, err);
-	job->keep_depth = given(&create.options, "backing_file") ? 1 : 0;
-	if (st == ST_OK)
-		st = copy_to_disk(console, arguments, &target, job, &create, err);
-	create_job_free(&create);
-	return st;
-}
-
-static bool with_disk(const struct arguments *arguments)
-{
-	for (size_t i = 0; i < arguments->n_operands; i++)
-		if (storage_is_device(arguments->operands[i]))
-			return true;
-	return false;
 }
 
 /* The options that only say how QEMU should do it. */
@@ -388,174 +197,181 @@ static enum status check_without_effect(const struct arguments *arguments, struc
 	return ST_OK;
 }
 
-static enum status check_options(const struct arguments *arguments,
-				 const struct image_format *format, bool to_disk,
-				 struct convert_job *job, struct error *err)
+static enum status sparse_option(const struct arguments *arguments, uint64_t *ret,
+				 struct error *err)
 {
-	enum status st = check_without_effect(arguments, err);
+	enum status st;
 
-	if (st != ST_OK)
-		return st;
-	job->compress = arguments_has(arguments, "c");
-	job->target_is_zero = arguments_has(arguments, "target-is-zero");
-	job->verify = with_disk(arguments) && !arguments_has(arguments, "no-verify");
-	if (!to_disk && (arguments_has(arguments, "erase") || arguments_has(arguments, "gpt") ||
-			 arguments_has(arguments, "no-table")))
-		return fail(err, ST_INVALID,
-			    "options --erase, --gpt and --no-table are for a disk or a partition "
-			    "as target");
-	if (!to_disk && arguments_has(arguments, "n") && arguments_has(arguments, "dry-run"))
-		return fail(err, ST_INVALID,
-			    "option --dry-run is for a disk, a partition or a new image as target");
-	if ((to_disk || arguments_has(arguments, "n")) && arguments_has(arguments, "split"))
-		return fail(err, ST_INVALID, "option --split is for a new image in a file");
-	job->sparse_bytes = 4096;
-	if (job->compress && format->change.write_compressed == NULL)
-		return fail(err, ST_UNSUPPORTED,
-			    "option -c: images of format %s cannot be compressed", format->name);
-	if (job->target_is_zero && !to_disk && !arguments_has(arguments, "n"))
-		return fail(err, ST_INVALID,
-			    "option --target-is-zero needs -n: a new image is zeros anyway");
-	if (arguments_has(arguments, "n") &&
-	    (arguments_has(arguments, "o") || arguments_has(arguments, "B")))
-		return fail(err, ST_INVALID,
-			    "options -o and -B are for a new target; with -n there is none: leave "
-			    "out -n");
-	job->bitmaps = arguments_has(arguments, "bitmaps");
-	if (arguments_has(arguments, "map") &&
-	    (arguments->n_operands != 2 || storage_is_device(arguments_value(arguments, "map"))))
-		return fail(err, ST_INVALID,
-			    "option --map: it is a file, for the map of one source");
-	if (arguments_has(arguments, "skip-broken-bitmaps") && !job->bitmaps)
-		return fail(err, ST_INVALID, "option --skip-broken-bitmaps needs --bitmaps");
-	if (job->bitmaps && format->bitmaps.run == NULL)
-		return fail(err, ST_UNSUPPORTED,
-			    "option --bitmaps: images of format %s have no bitmaps", format->name);
-	if (job->bitmaps && arguments->n_operands != 2)
-		return fail(err, ST_INVALID,
-			    "option --bitmaps: bitmaps can only be copied from one source, not "
-			    "from several");
-	if (arguments_has(arguments, "l") && arguments->n_operands != 2)
-		return fail(err, ST_INVALID,
-			    "option -l: a snapshot can only be copied from one source, not from "
-			    "several");
-	if (arguments_has(arguments, "S")) {
-		st = size_parse(arguments_value(arguments, "S"), "option -S", &job->sparse_bytes,
-				err);
-
-		if (st != ST_OK)
-			return st;
-		if (job->sparse_bytes % 512 != 0 || job->sparse_bytes > 16 << 20)
-			return fail(err, ST_INVALID,
-				    "option -S: %ju is not a multiple of 512 up to 16M",
-				    job->sparse_bytes);
-	}
-	return ST_OK;
+	*ret = 4096;
+	if (!arguments_has(arguments, "S"))
+		return ST_OK;
+	st = size_parse(arguments_value(arguments, "S"), "option -S", ret, err);
+	if (st == ST_OK && (*ret % 512 != 0 || *ret > 16 << 20))
+		st = fail(err, ST_INVALID, "option -S: %ju is not a multiple of 512 up to 16M",
+			  *ret);
+	return st;
 }
 
-/* Whether the bitmaps of the source can be copied; says which are left out. */
-static enum status check_bitmaps(const struct console *console, const struct arguments *arguments,
-				 const struct image *source, struct error *err)
+/* Prints those that decide what is written, in one order. */
+static void print_deciding(const struct arguments *arguments, struct out *out)
 {
-	if (source->format->bitmaps.run == NULL)
-		return fail(err, ST_UNSUPPORTED,
-			    "%s: option --bitmaps: images of format %s have no bitmaps",
-			    source->name, source->format->name);
-	for (size_t i = 0; i < source->n_bitmaps; i++) {
-		const struct bitmap *bitmap = &source->bitmaps[i];
+	static const char *const deciding[] = { "f", "O", "o", "c", "S", "l", "split" };
+	const char *before = "";
 
-		if (!bitmap->in_use)
-			continue;
-		if (!arguments_has(arguments, "skip-broken-bitmaps"))
-			return fail(err, ST_CORRUPT,
-				    "%s: the bitmap \"%s\" was not stored when it should have "
-				    "been, and cannot be copied; --skip-broken-bitmaps leaves it "
-				    "out",
-				    source->name, bitmap->name);
-		command_warn(console, "%s: the bitmap \"%s\" is in use, and left out", source->name,
-			     bitmap->name);
-	}
-	return ST_OK;
+	for (size_t i = 0; i < sizeof deciding / sizeof deciding[0]; i++)
+		for (size_t k = 0; k < arguments->n_values; k++) {
+			const struct option *option = &options[arguments->values[k].option];
+
+			if (!text_equal(option->name, deciding[i]) &&
+			    !(option->letter == deciding[i][0] && deciding[i][1] == '\0'))
+				continue;
+			out_printf(out, option->letter != 0 ? "%s-%s" : "%s--%s", before,
+				   deciding[i]);
+			if (option->value != NULL)
+				out_printf(out, " %s", arguments->values[k].value);
+			before = " ";
+		}
 }
+
+static const char *value_or_null(const struct arguments *arguments, const char *name)
+{
+	return arguments_has(arguments, name) ? arguments_value(arguments, name) : NULL;
+}
+
+/* Those that are taken as they are. */
+static void take_plain(const struct console *console, const struct arguments *arguments,
+		       struct copy_request *r)
+{
+	size_t n = arguments->n_operands - 1;
+
+	*r = (struct copy_request){
+		.storage = console->storage,
+		.source_name = arguments->operands,
+		.n_sources = n,
+		.snapshot = arguments_has(arguments, "l"),
+		.target = arguments->operands[n],
+		.has_options = arguments_has(arguments, "o") || arguments_has(arguments, "B"),
+		.no_create = arguments_has(arguments, "n"),
+		.target_is_zero = arguments_has(arguments, "target-is-zero"),
+		.force = arguments_has(arguments, "force"),
+		.may_split = !arguments_has(arguments, "split"),
+		.has_split = arguments_has(arguments, "split"),
+		.compress = arguments_has(arguments, "c"),
+		.bitmaps = arguments_has(arguments, "bitmaps"),
+		.skip_broken_bitmaps = arguments_has(arguments, "skip-broken-bitmaps"),
+		.erase = value_or_null(arguments, "erase"),
+		.no_table = arguments_has(arguments, "no-table"),
+		.has_gpt = arguments_has(arguments, "gpt"),
+		.no_verify = arguments_has(arguments, "no-verify"),
+		.map = value_or_null(arguments, "map"),
+		.manifest = value_or_null(arguments, "manifest"),
+		.keeps_journal = true,
+		.resume = arguments_has(arguments, "resume"),
+		.dry_run = arguments_has(arguments, "dry-run"),
+	};
+}
+
+/* Makes the options a request; `deciding` has room for those that a journal keeps. */
+static enum status take_options(const struct console *console, const struct arguments *arguments,
+				char deciding[static JOURNAL_OPTIONS_BYTES], struct copy_request *r,
+				struct error *err)
+{
+	const char *format = value_or_null(arguments, "O");
+	struct out_buffer text;
+	enum status st;
+	bool json; /* taken when the plan is printed */
+
+	take_plain(console, arguments, r);
+	out_buffer_init(&text, deciding, JOURNAL_OPTIONS_BYTES);
+	print_deciding(arguments, &text.out);
+	r->deciding = text.out.failed ? NULL : deciding;
+	st = image_format_get(format != NULL ? format : "raw", "-O", &r->format, err);
+	if (st == ST_OK)
+		st = check_without_effect(arguments, err);
+	if (st == ST_OK)
+		st = sparse_option(arguments, &r->sparse_bytes, err);
+	if (st == ST_OK)
+		st = gpt_option(arguments, &r->gpt, err);
+	if (st == ST_OK)
+		st = output_style(arguments, &json, err);
+	if (st == ST_OK && r->has_split)
+		st = size_parse(arguments_value(arguments, "split"), "option --split",
+				&r->split_bytes, err);
+	if (st == ST_OK && copy_makes_image(r))
+		st = new_image_options(arguments, r->format, "B", &r->options, err);
+	return st == ST_OK ? copy_request_check(r, err) : st;
+}
+
+/* ---- the command ---- */
 
 static void print_result(const struct console *console, const struct arguments *arguments,
-			 const struct convert_job *job, uint64_t size, bool goes_on,
-			 uint64_t begin_ns)
+			 const struct copy_request *r, const struct copy_result *result,
+			 enum status st, uint64_t begin_ns)
 {
-	struct result_facts facts = {
-		.job = job,
-		.storage = console->storage,
-		.source = arguments->operands,
-		.target = arguments->operands[job->n_sources],
-		.disk_bytes = size,
-		.scope = goes_on ? RESULT_REST : RESULT_ALL,
-		.why_not = "--no-verify",
+	const struct result_facts facts = {
+		.request = r,
+		.result = result,
+		.scope = result->rest_only ? RESULT_REST : RESULT_ALL,
 		.begin_ns = console->plain ? 0 : begin_ns,
 	};
 
-	result_print_copy(&facts, console->out);
-}
-
-static enum status convert(const struct console *console, const struct arguments *arguments,
-			   struct salvage *salvage, struct error *err)
-{
-	size_t n = arguments->n_operands - 1;
-	const char *name = arguments->operands[n];
-	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O")
-								: "raw";
-	const struct image_format *format;
-	struct convert_job job = { .n_sources = n, .salvage = salvage };
-	struct convert_records records = { .journal = NULL };
-	struct console_warnings warnings;
-	struct console_progress shown;
-	struct progress progress = { .sink = progress_option(console, arguments, &shown) };
-	struct chain *source;
-	bool to_disk = storage_is_device(name), goes_on;
-	unsigned n_files = 1;
-	uint64_t size, begin_ns = platform_nanoseconds();
-	enum status st = image_format_get(format_name, "-O", &format, err);
-
-	if (st == ST_OK)
-		st = check_options(arguments, format, to_disk, &job, err);
-	if (st == ST_OK)
-		st = open_sources(console, arguments, n, &source, err);
-	if (st != ST_OK)
-		return st;
-	job.source = source;
-	job.progress = &progress;
-	console_warnings_init(&warnings, console);
-	st = convert_size(source, n, &size, err);
-	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		st = source_settle(source, n, salvage != NULL ? &warnings.warnings : NULL, err);
-	if (st == ST_OK && job.bitmaps)
-		st = check_bitmaps(console, arguments, source[0].link[0].image, err);
-	if (st == ST_OK)
-		st = convert_records_begin(&records, console, arguments, format, size, &job, err);
-	if (st == ST_OK && to_disk)
-		st = convert_to_disk(console, arguments, &job, format, name, size, err);
-	else if (st == ST_OK && arguments_has(arguments, "n"))
-		st = convert_to_existing(console->storage, &job, format, name, size, err);
-	else if (st == ST_OK)
-		st = convert_to_new(console, arguments, &job, format, name, size, &n_files, err);
-	goes_on = st == ST_OK && job.map != NULL && rescue_map_began(job.map, size);
-	st = convert_records_end(&records, console, arguments, format, &job, st, err);
-	if (salvage != NULL)
-		salvage_warn(salvage, &warnings.warnings, name);
-	if (st == ST_OK && job.tables_unread)
+	if (st == ST_OK && result->tables_unread)
 		command_warn(console,
 			     "warning: %s: the disk in it was read back, but there is no memory to "
 			     "count the references to its clusters: have efi-img check look at it "
 			     "where there is more",
-			     name);
-	if (!arguments_has(arguments, "q") && !arguments_has(arguments, "dry-run")) {
-		source_say_writes(source, n, console->out);
-		if (st == ST_OK && with_disk(arguments))
-			print_result(console, arguments, &job, size, goes_on, begin_ns);
+			     r->target);
+	if (arguments_has(arguments, "q"))
+		return;
+	if (!r->dry_run) {
+		source_say_writes(r->source, r->n_sources, console->out);
+		if (st == ST_OK && copy_has_disk(r))
+			result_print_copy(&facts, console->out);
 	}
-	if (st == ST_OK && !arguments_has(arguments, "q"))
-		split_print(console, name, n_files);
-	close_sources(source, n);
+	if (st == ST_OK)
+		split_print(console, r->target, result->n_files);
+}
+
+static enum status convert(const struct console *console, const struct arguments *arguments,
+			   struct losses *losses, struct error *err)
+{
+	struct console_progress shown;
+	struct progress progress = { .sink = progress_option(console, arguments, &shown) };
+	struct console_warnings warnings;
+	struct copy_plan_option plan;
+	uint64_t begin_ns = platform_nanoseconds();
+	char deciding[JOURNAL_OPTIONS_BYTES];
+	struct chain *source;
+	struct copy_request request;
+	struct copy_result result;
+	enum status st = take_options(console, arguments, deciding, &request, err);
+
+	if (st == ST_OK)
+		st = open_sources(console, arguments, request.n_sources, &source, err);
+	if (st != ST_OK) {
+		create_values_free(&request.options);
+		return st;
+	}
+	request.source = source;
+	request.losses = losses;
+	request.warnings = &warnings.warnings;
+	request.sink = &plan.sink;
+	console_warnings_init(&warnings, console);
+	copy_plan_option_init(&plan, console, arguments);
+	st = copy_do(&request, &progress, &result, err);
+	if (losses != NULL)
+		losses_warn(losses, &warnings.warnings, request.target);
+	print_result(console, arguments, &request, &result, st, begin_ns);
+	close_sources(source, request.n_sources);
 	return st;
+}
+
+static bool has_disk(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_operands; i++)
+		if (storage_is_device(arguments->operands[i]))
+			return true;
+	return false;
 }
 
 static int explain_options(const struct console *console, const struct arguments *arguments)
@@ -573,7 +389,7 @@ static int explain_options(const struct console *console, const struct arguments
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct salvage *salvage = NULL;
+	struct losses *losses = NULL;
 	struct error err;
 	enum status st;
 	int code;
@@ -585,17 +401,17 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "convert", &err);
 	}
 	if (arguments_has(arguments, "salvage")) {
-		salvage = mem_alloc(sizeof *salvage);
-		if (salvage == NULL) {
+		losses = mem_alloc(sizeof *losses);
+		if (losses == NULL) {
 			error_set(&err, "%s", status_text(ST_NO_MEMORY));
 			return command_failed(console, &err);
 		}
 	}
-	st = convert(console, arguments, salvage, &err);
-	code = copy_ended(console, st, with_disk(arguments), &err);
-	if (st == ST_OK && salvage != NULL && salvage->bytes > 0)
+	st = convert(console, arguments, losses, &err);
+	code = copy_ended(console, st, has_disk(arguments), &err);
+	if (st == ST_OK && losses != NULL && losses->bytes > 0)
 		code = OUTCOME_LOST;
-	mem_free(salvage);
+	mem_free(losses);
 	return code;
 }
 

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/image_options.h"
 #include "cli/split_option.h"
-#include "cli/disk_options.h"
+#include "cli/copy_options.h"
 #include "cli/plan_option.h"
 #include "edit/create.h"
 
@@ -74,7 +74,7 @@ static int create(const struct console *console, const struct arguments *argumen
 	if (create_run(job, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q"))
-		split_print(console, job->file_name, split_files(job));
+		split_print(console, job->file_name, create_n_files(job));
 	return EXIT_OK;
 }
 

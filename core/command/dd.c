@@ -3,12 +3,12 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/copy_options.h"
 #include "cli/image_options.h"
-#include "cli/disk_options.h"
-#include "copy/convert.h"
+#include "cli/output_options.h"
+#include "copy/run.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
-#include "copy/target.h"
 #include "platform/clock.h"
 #include "storage/storage.h"
 
@@ -20,7 +20,7 @@ static const struct option options[] = {
 	{ 0, "erase", "WHAT",
 	  "the output is this disk or partition, and what is on it\ncan go: see help convert" },
 	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
-	{ 0, "dry-run", NULL, "for a disk as output: only say what would be done" },
+	{ 0, "dry-run", NULL, "only say what would be done: see help convert" },
 	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not read the output back" },
 	{ 0 },
@@ -83,131 +83,111 @@ static uint64_t blocks(const struct dd *dd, int operand)
 	return mul_ok(dd->number[operand], dd->number[OPERAND_BS], &bytes) ? bytes : UINT64_MAX;
 }
 
-static enum status take_options(uint64_t size, struct create_job *create, struct error *err)
+/* What of the disk is copied. */
+static void take_part(const struct console *console, const struct dd *dd, struct copy_request *r)
 {
-	struct out_buffer digits;
-	char text[24];
-	enum status st = image_format_check_new(create->format, err);
+	uint64_t size = r->source[0].link[0].image->size;
 
-	out_buffer_init(&digits, text, sizeof text);
-	out_printf(&digits.out, "%ju", size);
-	if (st == ST_OK)
-		st = create_values_init(create->format->name, create->format->create.options,
-					OPTIONS_CREATE, &create->options, err);
-	return st == ST_OK ? create_values_set(&create->options, "size", text, err) : st;
-}
-
-static enum status copy_to_file(struct convert_job *job, struct create_job *create,
-				struct error *err)
-{
-	enum status st = create_prepare(create, err);
-
-	job->create = create;
-	return st == ST_OK ? convert_run(job, err) : st;
-}
-
-static bool with_disk(const struct dd *dd)
-{
-	return storage_is_device(dd->text[OPERAND_IF]) || storage_is_device(dd->text[OPERAND_OF]);
-}
-
-static enum status copy(const struct console *console, const struct arguments *arguments,
-			const struct dd *dd, struct convert_job *job, struct error *err)
-{
-	const char *format_name = arguments_has(arguments, "O") ? arguments_value(arguments, "O")
-								: "raw",
-		   *name = dd->text[OPERAND_OF];
-	const struct chain *source = job->source;
-	struct create_job create = { .storage = console->storage,
-				     .file_name = name,
-				     .replace = arguments_has(arguments, "force"),
-				     .fill = true };
-	struct target_job target = {
-		.storage = console->storage, .name = name, .source = source, .n_sources = 1
-	};
-	uint64_t size = source->link[0].image->size;
-	bool to_disk = storage_is_device(name);
-	enum status st = image_format_get(format_name, "-O", &create.format, err);
-
-	job->first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
-	job->n_bytes = size - job->first_byte;
+	if (blocks(dd, OPERAND_SKIP) > size)
+		command_warn(console,
+			     "%s: skip=%s is past the end of the disk of %ju bytes; nothing is "
+			     "copied",
+			     dd->text[OPERAND_IF], dd->text[OPERAND_SKIP], size);
+	r->first_byte = min_u64(blocks(dd, OPERAND_SKIP), size);
+	r->n_bytes = size - r->first_byte;
 	if (dd->text[OPERAND_COUNT] != NULL)
-		job->n_bytes = min_u64(job->n_bytes, blocks(dd, OPERAND_COUNT));
-	if (st == ST_OK && !to_disk &&
-	    (arguments_has(arguments, "erase") || arguments_has(arguments, "no-table") ||
-	     arguments_has(arguments, "dry-run")))
-		st = fail(err, ST_INVALID,
-			  "options --erase, --no-table and --dry-run are for a disk or a partition "
-			  "as output");
-	if (st == ST_OK && !arguments_has(arguments, "dry-run"))
-		st = source_settle(source, 1, NULL, err);
-	if (st != ST_OK)
-		return st;
-	target.format = create.format;
-	target.first_byte = job->first_byte;
-	target.n_bytes = job->n_bytes;
-	st = take_options(job->n_bytes, &create, err);
-	if (st == ST_OK && to_disk)
-		st = copy_to_disk(console, arguments, &target, job,
-				  create.format->flat ? NULL : &create, err);
-	else if (st == ST_OK)
-		st = copy_to_file(job, &create, err);
-	create_job_free(&create);
-	job->create = NULL; /* it was in this frame */
-	return st;
+		r->n_bytes = min_u64(r->n_bytes, blocks(dd, OPERAND_COUNT));
+}
+
+static enum status take_options(const struct console *console, const struct arguments *arguments,
+				const struct dd *dd, char *source_name[static 1],
+				struct copy_request *r, struct error *err)
+{
+	bool erase = arguments_has(arguments, "erase"), json; /* taken when the plan is printed */
+	enum status st;
+
+	source_name[0] = (char *)(uintptr_t)dd->text[OPERAND_IF];
+	*r = (struct copy_request){
+		.storage = console->storage,
+		.source_name = source_name,
+		.n_sources = 1,
+		.part = true,
+		.target = dd->text[OPERAND_OF],
+		.force = arguments_has(arguments, "force"),
+		.sparse_bytes = 4096,
+		.erase = erase ? arguments_value(arguments, "erase") : NULL,
+		.no_table = arguments_has(arguments, "no-table"),
+		.no_verify = arguments_has(arguments, "no-verify"),
+		.dry_run = arguments_has(arguments, "dry-run"),
+	};
+	st = image_format_get(arguments_has(arguments, "O") ? arguments_value(arguments, "O")
+							    : "raw",
+			      "-O", &r->format, err);
+	if (st == ST_OK)
+		st = output_style(arguments, &json, err);
+	if (st == ST_OK && copy_makes_image(r))
+		st = new_image_options(arguments, r->format, NULL, &r->options, err);
+	return st == ST_OK ? copy_request_check(r, err) : st;
 }
 
 /* The same words as convert's, where there is a disk on either side. */
-static void print_result(const struct console *console, const struct dd *dd,
-			 const struct convert_job *job, uint64_t begin_ns)
+static void print_result(const struct console *console, const struct copy_request *r,
+			 const struct copy_result *result, enum status st, uint64_t begin_ns)
 {
-	char *const source[] = { (char *)(uintptr_t)dd->text[OPERAND_IF] };
-	struct result_facts facts = {
-		.job = job,
-		.storage = console->storage,
-		.source = source,
-		.target = dd->text[OPERAND_OF],
-		.disk_bytes = job->n_bytes,
-		.scope = job->n_bytes < job->source->link[0].image->size ? RESULT_PART : RESULT_ALL,
-		.why_not = "--no-verify",
+	const struct result_facts facts = {
+		.request = r,
+		.result = result,
+		.scope = r->n_bytes < r->source->link[0].image->size ? RESULT_PART : RESULT_ALL,
 		.begin_ns = console->plain ? 0 : begin_ns,
 	};
 
-	source_say_writes(job->source, 1, console->out);
-	result_print_copy(&facts, console->out);
+	if (r->dry_run)
+		return;
+	source_say_writes(r->source, 1, console->out);
+	if (st == ST_OK && copy_has_disk(r))
+		result_print_copy(&facts, console->out);
+}
+
+static enum status copy(const struct console *console, const struct arguments *arguments,
+			const struct dd *dd, struct error *err)
+{
+	uint64_t begin_ns = platform_nanoseconds();
+	struct copy_request request;
+	struct console_warnings warnings;
+	struct copy_plan_option plan;
+	struct copy_result result;
+	struct chain source;
+	char *name[1];
+	enum status st = take_options(console, arguments, dd, name, &request, err);
+
+	if (st == ST_OK)
+		st = open_disk(console, arguments, "-f", dd->text[OPERAND_IF], &source, err);
+	if (st != ST_OK) {
+		create_values_free(&request.options);
+		return st;
+	}
+	request.source = &source;
+	request.warnings = &warnings.warnings;
+	request.sink = &plan.sink;
+	console_warnings_init(&warnings, console);
+	copy_plan_option_init(&plan, console, arguments);
+	take_part(console, dd, &request);
+	st = copy_do(&request, NULL, &result, err);
+	print_result(console, &request, &result, st, begin_ns);
+	chain_close(&source);
+	return st;
 }
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct convert_job job = { .n_sources = 1, .part = true, .sparse_bytes = 4096 };
-	uint64_t begin_ns = platform_nanoseconds();
-	struct chain source;
 	struct error err;
 	struct dd dd;
-	enum status st;
 	bool disk;
 
 	if (parse(arguments, &dd, &err) != ST_OK)
 		return command_misused(console, "dd", &err);
-	disk = with_disk(&dd);
-	st = open_disk(console, arguments, "-f", dd.text[OPERAND_IF], &source, &err);
-	if (st != ST_OK)
-		return copy_ended(console, st, disk, &err);
-	if (blocks(&dd, OPERAND_SKIP) > source.link[0].image->size)
-		command_warn(console,
-			     "%s: skip=%s is past the end of the disk of %ju bytes; nothing is "
-			     "copied",
-			     dd.text[OPERAND_IF], dd.text[OPERAND_SKIP],
-			     source.link[0].image->size);
-	job.source = &source;
-	job.verify = disk && !arguments_has(arguments, "no-verify");
-	st = copy(console, arguments, &dd, &job, &err);
-	if (st == ST_OK && disk && !arguments_has(arguments, "dry-run"))
-		print_result(console, &dd, &job, begin_ns);
-	else if (!arguments_has(arguments, "dry-run"))
-		source_say_writes(&source, 1, console->out);
-	chain_close(&source);
-	return copy_ended(console, st, disk, &err);
+	disk = storage_is_device(dd.text[OPERAND_IF]) || storage_is_device(dd.text[OPERAND_OF]);
+	return copy_ended(console, copy(console, arguments, &dd, &err), disk, &err);
 }
 
 const struct command command_dd = {

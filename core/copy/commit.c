@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "copy/commit.h"
 
-#include "copy/convert.h"
+#include "codec/codec.h"
 #include "edit/resize.h"
+#include "engine/copy.h"
 
 /* Runs of zeros of this length are zeros in the base as well, where it can have such. */
 enum { SPARSE_BYTES = 4096 };
@@ -10,12 +11,16 @@ enum { SPARSE_BYTES = 4096 };
 enum status commit_run(const struct commit_job *job, struct error *err)
 {
 	struct image *front = job->chain->link[0].image, *base = job->chain->link[job->base].image;
-	struct convert_job copy = {
+	const struct observers nobody = { .n = 0 };
+	const struct copy_job copy = {
 		.source = job->chain,
 		.n_sources = 1,
+		.n_bytes = front->size,
 		.target = base,
 		.sparse_bytes = SPARSE_BYTES,
 		.keep_depth = job->base,
+		.level = CODEC_PRESET,
+		.observers = &nobody,
 		.progress = job->progress,
 	};
 	enum status st = ST_OK;
@@ -26,8 +31,9 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 			    front->name, front->format->name);
 	if (base->size < front->size)
 		st = resize_run(base, front->size, PREALLOC_OFF, err);
+	progress_begin(job->progress, front->size);
 	if (st == ST_OK)
-		st = convert_run(&copy, err);
+		st = copy_run(&copy, err);
 	if (st != ST_OK || job->keep)
 		return st;
 	st = front->format->change.make_empty(front);

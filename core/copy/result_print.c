@@ -108,22 +108,22 @@ static uint64_t file_size(struct storage *storage, const char *name)
 
 void result_print_copy(const struct result_facts *facts, struct out *out)
 {
-	const struct convert_job *job = facts->job;
+	const struct copy_request *request = facts->request;
 	struct result result = {
-		.target = facts->target,
-		.source = facts->source,
-		.n_sources = job->n_sources,
+		.target = request->target,
+		.source = request->source_name,
+		.n_sources = request->n_sources,
 		.scope = facts->scope,
-		.verified = job->verify,
-		.gpt_moved = job->gpt_moved,
-		.why_not = facts->why_not,
-		.disk_bytes = facts->disk_bytes,
-		.file_bytes = file_size(facts->storage, facts->target),
+		.verified = facts->result->verified,
+		.gpt_moved = facts->result->gpt_moved,
+		.why_not = "--no-verify",
+		.disk_bytes = facts->result->disk_bytes,
+		.file_bytes = file_size(request->storage, request->target),
 	};
 
-	if (job->salvage != NULL) {
-		result.lost_bytes = job->salvage->bytes;
-		result.n_lost = job->salvage->n;
+	if (request->losses != NULL) {
+		result.lost_bytes = request->losses->bytes;
+		result.n_lost = request->losses->n;
 	}
 	if (facts->begin_ns > 0)
 		result.nanoseconds = platform_nanoseconds() - facts->begin_ns;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/out.h"
-#include "copy/convert.h"
+#include "copy/run.h"
 #include "storage/storage.h"
 
 /* How a copy with a disk on either side has ended well, in words. */
@@ -40,15 +40,11 @@ void result_print(const struct result *, struct out *);
 
 /* What a command knows of its copy, after it has succeeded. */
 struct result_facts {
-	const struct convert_job *job;
-	struct storage *storage;
-	char *const *source; /* job->n_sources names */
-	const char *target;
-	uint64_t disk_bytes;
+	const struct copy_request *request;
+	const struct copy_result *result;
 	enum result_scope scope;
-	const char *why_not; /* the option by which nothing is verified */
-	uint64_t begin_ns;   /* platform_nanoseconds() at the start; 0: print no time */
+	uint64_t begin_ns; /* platform_nanoseconds() at the start; 0: print no time */
 };
 
-/* The same of a job; the size of the target's files is looked up. */
+/* The same of a copy; the size of the target's files is looked up. */
 void result_print_copy(const struct result_facts *, struct out *);

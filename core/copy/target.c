@@ -226,8 +226,7 @@ static enum status fail_beginning(const struct target_job *job, enum status st, 
 		    job->name, status_text(st));
 }
 
-/* Opens it, and makes its beginning zeros where that is kept back. */
-static enum status open_disk(struct target_job *job, struct error *err)
+enum status target_begin(struct target_job *job, struct error *err)
 {
 	struct blk *disk, *part;
 	enum status st;
@@ -257,8 +256,7 @@ static enum status open_disk(struct target_job *job, struct error *err)
 	return fail_beginning(job, st, err);
 }
 
-/* The bytes of the open disk as an image. The caller closes it, on failure too. */
-static enum status open_flat(const struct target_job *job, struct image **ret, struct error *err)
+enum status target_open_flat(const struct target_job *job, struct image **ret, struct error *err)
 {
 	struct window_kind all = { .size = job->size_bytes, .limit = job->size_bytes };
 	struct blk *file = window_open(job->disk, &all);
@@ -277,13 +275,13 @@ enum status target_open(struct target_job *job, struct image **ret, struct error
 
 	job->holds = false;
 	*ret = NULL;
-	st = open_disk(job, err);
+	st = target_begin(job, err);
 	if (st != ST_OK)
 		return st;
 	st = blk_write_zeros(job->disk, 0, min_u64(job->size_bytes, HOLD_DISK_BYTES));
 	if (st == ST_OK)
 		st = blk_flush(job->disk);
-	return st == ST_OK ? open_flat(job, ret, err) : fail_beginning(job, st, err);
+	return st == ST_OK ? target_open_flat(job, ret, err) : fail_beginning(job, st, err);
 }
 
 void target_close(struct target_job *job)
@@ -292,70 +290,17 @@ void target_close(struct target_job *job)
 	job->disk = NULL;
 }
 
-/* The bytes of the disk go to the target one by one. */
-static enum status copy_flat(struct target_job *job, struct convert_job *convert, struct error *err)
+/* The words for what is on the disk after a failure. */
+static enum status target_failed(const struct target_job *job, bool untouched, bool uncertain,
+				 enum status st, struct error *err)
 {
-	enum status st = open_flat(job, &convert->target, err);
+	struct error why = *err;
 
-	convert->part = true;
-	convert->first_byte = job->first_byte;
-	convert->n_bytes = job->copy_bytes;
-	if (st == ST_OK)
-		st = convert_run(convert, err);
-	image_close(convert->target);
-	convert->target = NULL;
-	return st;
-}
-
-static enum status copy_image(struct target_job *job, struct convert_job *convert,
-			      struct create_job *create, struct error *err)
-{
-	create->device = job->disk;
-	convert->create = create;
-	return convert_run(convert, err);
-}
-
-enum status target_run(struct target_job *job, struct convert_job *convert,
-		       struct create_job *create, struct error *err)
-{
-	bool may_begin, untouched;
-	struct error why;
-	enum status st;
-
-	job->holds = convert->map == NULL || !rescue_map_began(convert->map, HOLD_DISK_BYTES);
-	st = rescue_map_check(convert->map, err);
-	if (st != ST_OK)
-		return st;
-	job->resumes = convert->journal != NULL && convert->journal->old > 0;
-	if (convert->journal != NULL)
-		journal_begin(convert->journal);
-	st = open_disk(job, err);
-	if (st != ST_OK)
-		return st;
-	st = create != NULL ? copy_image(job, convert, create, err) : copy_flat(job, convert, err);
-	if (st == ST_OK)
-		st = target_gpt_run(job, err);
-	convert->gpt_moved = st == ST_OK && job->gpt_fate == GPT_FATE_MOVED;
-	if (st == ST_OK && job->holds) {
-		progress_phase(convert->progress, "finishing", 0);
-		st = hold_release(job->disk);
-		if (st != ST_OK)
-			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
-	}
-	may_begin = job->holds && hold_may_begin(job->disk);
-	untouched = job->holds && hold_untouched(job->disk);
-	progress_end(convert->progress);
-	target_close(job);
-	if (st == ST_OK)
-		return ST_OK;
-	why = *err;
 	if (!job->holds)
 		return fail(err, st, "%s\nWhat is on %s now is not whole.", why.text, job->name);
-	if (convert->map != NULL)
-		convert->map->absent = max_u64(convert->map->absent, HOLD_DISK_BYTES);
 	if (untouched)
 		return fail(err, st, "%s\nNothing was written to %s.", why.text, job->name);
-	if (may_begin)
+	if (uncertain)
 		return fail(err, st,
 			    "%s\nWhether %s has its beginning, which was written last, is not "
 			    "known: do this again before it is used.",
@@ -364,4 +309,27 @@ enum status target_run(struct target_job *job, struct convert_job *convert,
 		    "%s\nWhat is on %s now is not whole, and has no beginning that anything could "
 		    "be started or opened by.",
 		    why.text, job->name);
+}
+
+enum status target_end(struct target_job *job, enum status st, const struct observers *observers,
+		       struct progress *progress, struct error *err)
+{
+	bool uncertain, untouched;
+
+	if (st == ST_OK)
+		st = target_gpt_run(job, err);
+	if (st == ST_OK && job->holds) {
+		progress_phase(progress, "finishing", 0);
+		st = hold_release(job->disk);
+		if (st != ST_OK)
+			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
+	}
+	uncertain = job->holds && hold_may_begin(job->disk);
+	untouched = job->holds && hold_untouched(job->disk);
+	target_close(job);
+	if (st == ST_OK)
+		return ST_OK;
+	if (job->holds)
+		observers_gone(observers, HOLD_DISK_BYTES);
+	return target_failed(job, untouched, uncertain, st, err);
 }

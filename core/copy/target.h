@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "copy/convert.h"
 #include "copy/target_contents.h"
 #include "disk/selector.h"
+#include "engine/observer.h"
+#include "engine/progress.h"
+#include "format/chain.h"
 #include "storage/storage.h"
 
 /*
@@ -65,7 +67,7 @@ struct target_job {
 	char contents[256];             /* what is on it, in words; "": nothing */
 	char source_odd[CONTENTS_TEXT]; /* what disk_contents_look() finds odd; "": nothing */
 	bool doubtful; /* the source is a file of bytes that do not look like a disk */
-	/* of the source's GPT; after target_run(): what became of it */
+	/* of the source's GPT; after target_end(): what became of it */
 	enum gpt_fate gpt_fate;
 	char gpt_why[256]; /* the reason, in words */
 
@@ -96,9 +98,22 @@ enum status target_open(struct target_job *, struct image **ret, struct error *)
 void target_close(struct target_job *);
 
 /*
- * Copies, after target_decide() has found nothing against it: `job` without its target; `create`,
- * prepared with `device_bytes`, for an image on it, otherwise NULL. On failure the target's
- * beginning is zeros, or as before if nothing was written, which the words say.
+ * Opens the target of a copy, after target_decide() has found nothing against it, and makes its
+ * beginning zeros where job->holds. On success target_end() is due. Errors: ST_CANCELLED; those of
+ * platform_open_target() and of writing.
  */
-enum status target_run(struct target_job *, struct convert_job *job, struct create_job *create,
-		       struct error *);
+enum status target_begin(struct target_job *, struct error *);
+
+/*
+ * The bytes of the disk that target_begin() has opened, as an image, which the caller closes, on
+ * failure too.
+ */
+enum status target_open_flat(const struct target_job *, struct image **ret, struct error *);
+
+/*
+ * Ends a copy to the open target, which ended in `st` with its words in `err`: moves the GPT, writes
+ * the beginning and closes it. Returns `st`, or how that ended. On failure the beginning is zeros,
+ * or as before if nothing was written, which the words say.
+ */
+enum status target_end(struct target_job *, enum status st, const struct observers *,
+		       struct progress *, struct error *);

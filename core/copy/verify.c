@@ -25,8 +25,10 @@ static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
 }
 
 enum status verify_disk(struct image *image, const struct fingerprint *expected,
-			const struct rescue_map *map, struct progress *progress, struct error *err)
+			const struct observers *observers, struct progress *progress,
+			struct error *err)
 {
+	const struct observer *chooser = observers_with_next(observers);
 	struct fingerprint print;
 	struct scan_job job = { .image = image,
 				.n_bytes = expected->size,
@@ -42,7 +44,7 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 		return st;
 	progress_phase(progress, "verifying", expected->size);
 	while (st == ST_OK && at < expected->size &&
-	       (map == NULL || rescue_map_todo(map, &at, &end))) {
+	       (chooser == NULL || chooser->ops->next(chooser, &at, &end))) {
 		job.offset = min_u64(at, expected->size);
 		job.n_bytes = min_u64(end, expected->size) - job.offset;
 		progress_skip(progress, job.offset - seen);

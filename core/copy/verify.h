@@ -2,15 +2,15 @@
 #pragma once
 
 #include "engine/fingerprint.h"
+#include "engine/observer.h"
 #include "engine/progress.h"
 #include "format/image.h"
-#include "record/rescue_map.h"
 
 /*
  * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it
- * should be; what its backing images have is no part of that, nor is what was finished in `map`
- * (NULL: nothing) before. Shows how far it is. Fails with words that name the file: ST_MISMATCH,
+ * should be; what its backing images have is no part of that, nor is what an observer has left out of
+ * the copy (`next`). Shows how far it is. Fails with words that name the file: ST_MISMATCH,
  * with the place; the errors of scan_disk().
  */
 enum status verify_disk(struct image *, const struct fingerprint *expected,
-			const struct rescue_map *map, struct progress *, struct error *);
+			const struct observers *observers, struct progress *, struct error *);

@@ -507,6 +507,14 @@ enum status create_run(const struct create_job *job, struct error *err)
 	return st;
 }
 
+unsigned create_n_files(const struct create_job *job)
+{
+	struct error ignored; /* only how many files there are is not printed then */
+	unsigned n;
+
+	return job->split_bytes > 0 && split_count(job->file_name, &n, &ignored) == ST_OK ? n : 1;
+}
+
 void create_job_free(struct create_job *job)
 {
 	create_plan_free(&job->plan);

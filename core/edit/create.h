@@ -99,4 +99,7 @@ enum status create_check_unfinished(const char *name, const uint8_t id[static MA
 /* Removes the files; adds to the words of the failure that is the reason if one remains. */
 void create_remove(const struct create_job *, struct error *);
 
+/* How many files the image consists of that the job has created. */
+unsigned create_n_files(const struct create_job *);
+
 void create_job_free(struct create_job *);

@@ -42,6 +42,11 @@ struct run {
 	const struct comparison *comparison;
 	struct side side[2];
 	size_t piece_bytes;
+	uint64_t at, end;           /* of the range, what was not looked at so far */
+	enum compare_outcome ahead; /* of what lies at `at` */
+	enum compare_outcome
+		outcome; /* of everything before the first piece that is not finished */
+	uint64_t offset; /* of what differs */
 	struct pipeline line;
 };
 
@@ -259,7 +264,6 @@ static struct slot *piece_new(void *user)
 
 	if (piece == NULL)
 		return NULL;
-	piece->slot.work.run = compare_piece;
 	piece->unpacker = run->line.unpacker;
 	if (fetch_open(&piece->fetch[0], run->piece_bytes) == ST_OK &&
 	    fetch_open(&piece->fetch[1], run->piece_bytes) == ST_OK)
@@ -285,19 +289,10 @@ static enum status piece_copy(struct slot *to, const struct slot *from)
 	return st;
 }
 
-static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
-
 /* Whether both sides are the same in the piece whose turn it is. */
-static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct error *err)
+static enum compare_outcome finish_piece(struct run *run, const struct piece *piece,
+					 struct error *err)
 {
-	struct piece *piece;
-	enum status st = pipeline_wait(&run->line);
-
-	piece = (struct piece *)pipeline_first(&run->line);
-	if (st != ST_OK) {
-		error_set(err, "%s", status_text(st));
-		return COMPARE_NO_DATA;
-	}
 	if (!piece->slot.has_work)
 		return COMPARE_SAME;
 	for (size_t i = 0; i < 2; i++)
@@ -305,80 +300,93 @@ static enum compare_outcome finish(struct run *run, uint64_t *ret_offset, struct
 			return not_read(run, piece, i, err);
 	if (piece->same == piece->n)
 		return COMPARE_SAME;
-	*ret_offset = round_down(piece->at + piece->same, SECTOR_BYTES);
+	run->offset = round_down(piece->at + piece->same, SECTOR_BYTES);
 	return COMPARE_CONTENT;
 }
 
-static enum compare_outcome compare_pieces(struct run *run, uint64_t at, uint64_t end,
-					   uint64_t *ret_offset, struct error *err)
+/* What ends the comparison is no error of the pipeline: run->outcome has it. */
+static enum status finish(void *user, struct slot *slot, struct error *err)
 {
-	/* `ahead`: of what lies at `at` */
-	enum compare_outcome outcome = COMPARE_SAME, ahead = COMPARE_SAME;
+	struct run *run = user;
+	const struct piece *piece = (const struct piece *)slot;
 
-	while (outcome == COMPARE_SAME) {
-		struct piece *first = (struct piece *)pipeline_first(&run->line);
-		struct piece *next = ahead == COMPARE_SAME && at < end
-					     ? (struct piece *)pipeline_free_slot(&run->line)
-					     : NULL;
-
-		if (progress_cancelled(run->comparison->progress)) {
-			error_set(err, "stopped at offset %ju; what is in front of it is the same",
-				  first != NULL ? first->at : at);
-			return COMPARE_NO_DATA;
-		}
-		if (next != NULL) {
-			ahead = read_piece(run, next, at, end, ret_offset, err);
-			if (ahead != COMPARE_SAME)
-				continue;
-			at += next->n;
-			next->slot.is_hard = next->fetch[0].packed_n > 0 ||
-					     next->fetch[1].packed_n > 0;
-			if (pipeline_push(&run->line) != ST_OK) {
-				error_set(err, "%s", status_text(ST_NO_MEMORY));
-				return COMPARE_NO_DATA;
-			}
-		} else if (first != NULL) {
-			uint64_t n = first->n;
-
-			outcome = finish(run, ret_offset, err);
-			pipeline_pop(&run->line);
-			if (outcome == COMPARE_SAME)
-				progress_advance(run->comparison->progress, n);
-		} else {
-			break;
-		}
-	}
-	return outcome != COMPARE_SAME ? outcome : ahead;
+	run->outcome = finish_piece(run, piece, err);
+	if (run->outcome != COMPARE_SAME)
+		return ST_MISMATCH;
+	progress_advance(run->comparison->progress, piece->n);
+	return ST_OK;
 }
 
-static enum status get_ready(struct run *run, uint64_t bytes, struct error *err)
+/* Where the disks are not the same, the pieces before that place come first. */
+static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct error *err)
+{
+	struct run *run = user;
+	struct piece *piece = (struct piece *)slot;
+
+	*ret_filled = false;
+	if (run->at == run->end)
+		return ST_OK;
+	run->ahead = read_piece(run, piece, run->at, run->end, &run->offset, err);
+	if (run->ahead != COMPARE_SAME)
+		return ST_OK;
+	*ret_filled = true;
+	run->at += piece->n;
+	slot->expensive = piece->fetch[0].packed_n > 0 || piece->fetch[1].packed_n > 0;
+	return ST_OK;
+}
+
+static void cancelled(void *user, const struct slot *first, struct error *err)
+{
+	const struct run *run = user;
+
+	error_set(err, "stopped at offset %ju; what is in front of it is the same",
+		  first != NULL ? ((const struct piece *)first)->at : run->at);
+}
+
+static const struct pipeline_ops ops = {
+	.create = piece_new,
+	.copy = piece_copy,
+	.free = piece_free,
+	.fill = fill,
+	.work = compare_piece,
+	.finish = finish,
+	.cancelled = cancelled,
+};
+
+static enum compare_outcome compare_pieces(struct run *run, struct error *err)
 {
 	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image),
 					       image_largest_cluster(run->side[1].image));
 	bool parallel_reads = image_parallel_reads(run->side[0].image) ||
 			      image_parallel_reads(run->side[1].image);
-	enum status st = pipeline_start(&run->line, bytes, cluster_bytes, parallel_reads,
-					EFFORT_LOOK, err);
+	enum status st = pipeline_start(&run->line, run->end - run->at, cluster_bytes,
+					parallel_reads, EFFORT_LOOK, err);
 
 	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	return st == ST_OK ? pipeline_make_slots(&run->line, &piece_ops, run, err) : st;
+	if (st == ST_OK)
+		st = pipeline_run(&run->line, &ops, run, run->comparison->progress, err);
+	if (run->outcome != COMPARE_SAME)
+		return run->outcome;
+	return st == ST_OK ? run->ahead : COMPARE_NO_DATA;
 }
 
 static enum compare_outcome compare_range(const struct comparison *comparison, uint64_t start,
 					  uint64_t end, uint64_t *ret_offset, struct error *err)
 {
 	struct run *run = mem_alloc(sizeof *run);
-	enum compare_outcome outcome = COMPARE_NO_DATA;
+	enum compare_outcome outcome;
 
 	if (run == NULL) {
-		error_set(err, "%s", status_text(ST_NO_MEMORY));
+		(void)fail_no_memory(err);
 		return COMPARE_NO_DATA;
 	}
 	run->comparison = comparison;
+	run->at = start;
+	run->end = end;
 	for (size_t i = 0; i < 2; i++)
 		run->side[i].image = comparison->disk[i];
-	if (get_ready(run, end - start, err) == ST_OK)
-		outcome = compare_pieces(run, start, end, ret_offset, err);
+	outcome = compare_pieces(run, err);
+	*ret_offset = run->offset;
 	pipeline_close(&run->line);
 	mem_free(run);
 	return outcome;

@@ -9,9 +9,29 @@
 
 enum { BLOCK_BYTES = 512, RANGES_MAX = 1 << 17 };
 
+_Static_assert((int)OBSERVER_RESULTS == (int)FINGERPRINT_PARTS, "the parts are the results");
+
+static void work(const struct observer *print, uint64_t piece, uint64_t offset,
+		 const uint8_t *bytes, size_t n, uint64_t ret[static OBSERVER_RESULTS])
+{
+	fingerprint_part((const struct fingerprint *)print, piece, offset, bytes, n, ret);
+}
+
+static void take(struct observer *print, uint64_t offset, const uint8_t *bytes, uint64_t n,
+		 const uint64_t result[static OBSERVER_RESULTS])
+{
+	(void)n;
+	if (bytes != NULL)
+		fingerprint_add((struct fingerprint *)print, offset, result);
+}
+
+static const struct observer_ops ops = { .work = work, .piece = take };
+
 enum status fingerprint_open(struct fingerprint *print, uint64_t size, struct error *err)
 {
-	*print = (struct fingerprint){ .size = size, .range_bytes = FINGERPRINT_PIECE_BYTES };
+	*print = (struct fingerprint){ .observer = { &ops },
+				       .size = size,
+				       .range_bytes = FINGERPRINT_PIECE_BYTES };
 	while (div_up(size, print->range_bytes) > RANGES_MAX)
 		print->range_bytes *= 2;
 	/* the part behind the last piece is nothing, and has a place */

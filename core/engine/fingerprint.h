@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/error.h"
+#include "engine/observer.h"
 
 /*
  * What was read, or is to be written, in little memory: to tell whether what is read back later is
@@ -16,6 +17,7 @@
  * changed goes unnoticed once in 2^64 times.
  */
 struct fingerprint {
+	struct observer observer; /* of a copy: gets what is read to be written */
 	uint64_t size, range_bytes;
 	uint64_t *sum;
 	size_t n;

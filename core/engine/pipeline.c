@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/pipeline.h"
 
-#include "base/check.h"
-
 /*
  * From how many bytes on, and with how many other processors. Starting them takes the firmware 10
  * ms, and stopping them up to 100. Where there is only one other, it may be the one that the
@@ -49,27 +47,28 @@ size_t pipeline_processors(const struct pipeline *line)
 	return workers_count(line->workers) + 1;
 }
 
+/* A new slot; NULL: no memory. */
+static struct slot *make_slot(struct pipeline *line)
+{
+	struct slot *slot = line->ops->create(line->user);
+
+	if (slot != NULL)
+		slot->work.run = line->ops->work;
+	return slot;
+}
+
 /* Each processor has one, while one waits for it, and others are being read and written. */
 static void make_slots(struct pipeline *line)
 {
 	size_t processors = pipeline_processors(line), wanted = processors > 1 ? 2 * processors : 1;
 
 	while (line->n_slots < wanted) {
-		struct slot *slot = line->ops->create(line->user);
+		struct slot *slot = make_slot(line);
 
 		if (slot == NULL)
 			break;
 		line->slot[line->n_slots++] = slot;
 	}
-}
-
-enum status pipeline_make_slots(struct pipeline *line, const struct slot_ops *ops, void *user,
-				struct error *err)
-{
-	line->ops = ops;
-	line->user = user;
-	make_slots(line);
-	return line->n_slots > 0 ? ST_OK : fail_no_memory(err);
 }
 
 void pipeline_close(struct pipeline *line)
@@ -79,28 +78,30 @@ void pipeline_close(struct pipeline *line)
 		unpacker_close(&line->unpacker[i]);
 	for (size_t i = 0; i < line->n_slots; i++)
 		line->ops->free(line->slot[i], line->user);
-	while (line->given_up != NULL) {
-		struct slot *slot = line->given_up;
+	while (line->abandoned != NULL) {
+		struct slot *slot = line->abandoned;
 
-		line->given_up = slot->next;
+		line->abandoned = slot->next;
 		line->ops->free(slot, line->user);
 	}
 }
 
-struct slot *pipeline_free_slot(const struct pipeline *line)
+/* The slot that is to be filled next. NULL: all are filled. */
+static struct slot *free_slot(const struct pipeline *line)
 {
 	return line->n < line->n_slots ? line->slot[(line->first + line->n) % line->n_slots] : NULL;
 }
 
-enum status pipeline_push(struct pipeline *line)
+static struct slot *first_slot(const struct pipeline *line)
 {
-	struct slot *slot = line->slot[(line->first + line->n) % line->n_slots];
+	return line->n > 0 ? line->slot[line->first] : NULL;
+}
 
-	CHECK(line->n < line->n_slots);
-	if (slot->has_work && slot->is_hard && line->may_start) {
-		/*
-		 * So far there was one slot, which is this one, so that others can come behind it.
-		 */
+/* Hands the slot that was filled to the processors. ST_NO_MEMORY. */
+static enum status submit(struct pipeline *line, struct slot *slot)
+{
+	if (slot->has_work && slot->expensive && line->may_start) {
+		/* So far there was one slot, which is this one, so that others can follow it. */
 		if (start_others(line, EFFORT_PACK) != ST_OK)
 			return ST_NO_MEMORY;
 		make_slots(line);
@@ -111,23 +112,22 @@ enum status pipeline_push(struct pipeline *line)
 	return ST_OK;
 }
 
-struct slot *pipeline_first(const struct pipeline *line)
-{
-	return line->n > 0 ? line->slot[line->first] : NULL;
-}
-
-enum status pipeline_wait(struct pipeline *line)
+/*
+ * Waits until the work on the first slot is done. Where its processor has stopped responding, the
+ * first slot is a new one then, with a copy of what that was filled with, whose work was done here.
+ * ST_NO_MEMORY.
+ */
+static enum status wait(struct pipeline *line)
 {
 	struct slot *slot = line->slot[line->first], *new;
 
-	CHECK(line->n > 0);
 	if (!slot->has_work || work_wait(line->workers, &slot->work))
 		return ST_OK;
-	new = line->ops->create(line->user);
+	new = make_slot(line);
 	if (new == NULL)
 		return ST_NO_MEMORY;
-	slot->next = line->given_up;
-	line->given_up = slot;
+	slot->next = line->abandoned;
+	line->abandoned = slot;
 	line->slot[line->first] = new;
 	new->has_work = true;
 	if (line->ops->copy(new, slot) != ST_OK)
@@ -136,8 +136,51 @@ enum status pipeline_wait(struct pipeline *line)
 	return ST_OK;
 }
 
-void pipeline_pop(struct pipeline *line)
+static enum status fill(struct pipeline *line, struct slot *slot, bool *ret_ended,
+			struct error *err)
 {
+	bool filled = true;
+	enum status st = line->ops->fill(line->user, slot, &filled, err);
+
+	*ret_ended = !filled;
+	if (st != ST_OK || !filled)
+		return st;
+	return submit(line, slot) == ST_OK ? ST_OK : fail_no_memory(err);
+}
+
+static enum status finish(struct pipeline *line, struct error *err)
+{
+	enum status st = wait(line);
+
+	if (st != ST_OK)
+		st = fail_no_memory(err);
+	else
+		st = line->ops->finish(line->user, first_slot(line), err);
+
 	line->first = (line->first + 1) % line->n_slots;
 	line->n--;
+	return st;
+}
+
+enum status pipeline_run(struct pipeline *line, const struct pipeline_ops *ops, void *user,
+			 struct progress *progress, struct error *err)
+{
+	bool ended = false;
+	enum status st = ST_OK;
+
+	line->ops = ops;
+	line->user = user;
+	make_slots(line);
+	if (line->n_slots == 0)
+		return fail_no_memory(err);
+	while (st == ST_OK && !(ended && line->n == 0)) {
+		struct slot *slot = ended ? NULL : free_slot(line);
+
+		if (progress_cancelled(progress)) {
+			ops->cancelled(user, first_slot(line), err);
+			return ST_CANCELLED;
+		}
+		st = slot != NULL ? fill(line, slot, &ended, err) : finish(line, err);
+	}
+	return st;
 }

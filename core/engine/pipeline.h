@@ -2,12 +2,14 @@
 #pragma once
 
 #include "engine/fetch.h"
+#include "engine/progress.h"
 #include "engine/workers.h"
 
 /*
- * A ring of slots, which hold pieces of a disk on their way: the boot processor fills one after the
- * other, any processor works on them, and the boot processor takes them up in the same order.
- * Alone, it has one slot, and does one thing after the other.
+ * The one loop of everything that goes through a disk: fill, work, finish. The boot processor fills
+ * slots with pieces of the disk, one after the other; any processor works on a filled slot, from
+ * buffer to buffer; the boot processor finishes the slots in the order in which they were filled.
+ * Alone, the boot processor has one slot, and does one thing after the other.
  */
 
 enum {
@@ -18,32 +20,42 @@ enum {
 /* What a user's own slots begin with. */
 struct slot {
 	struct work work;
-	bool has_work;     /* for other processors; false: it is filled, and that is all */
-	bool is_hard;      /* the first such work is worth that they are started */
-	struct slot *next; /* of those that were given up */
+	bool has_work;     /* for other processors; false: the slot is filled and finished only */
+	bool expensive;    /* the first such slot starts the other processors */
+	struct slot *next; /* of those that are abandoned */
 };
 
-/* What a user does with its own. */
-struct slot_ops {
+/* What a user does with its slots. All but `work` run on the boot processor. */
+struct pipeline_ops {
 	struct slot *(*create)(void *user); /* NULL: no memory */
-	/* what it was filled with (fetch_copy()); ST_NO_MEMORY */
+	/* Makes `to` what fill() made of `from` (fetch_copy()). ST_NO_MEMORY. */
 	enum status (*copy)(struct slot *to, const struct slot *from);
 	void (*free)(struct slot *, void *user);
+	/*
+	 * Gets the next piece of the disk into a slot, and sets has_work and expensive. *ret_filled
+	 * false: there is no further piece. An error ends the loop at once: what was filled before is
+	 * not finished.
+	 */
+	enum status (*fill)(void *user, struct slot *, bool *ret_filled, struct error *);
+	/* Does the work of a slot that has_work, on any processor, several slots at a time. */
+	void (*work)(struct work *, size_t worker);
+	/* Takes a slot whose work is done, in the order of the disk. An error ends the loop. */
+	enum status (*finish)(void *user, struct slot *, struct error *);
+	/* Words for ST_CANCELLED; `first` is the first slot that is not finished, NULL: there is none. */
+	void (*cancelled)(void *user, const struct slot *first, struct error *);
 };
 
 struct pipeline {
+	const struct pipeline_ops *ops;
+	void *user;
 	struct workers *workers;
-	/* other processors, which was not done so far */
-	bool may_start;
+	bool may_start; /* other processors, which are not started so far */
 	size_t cluster_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
-	const struct slot_ops *ops;
-	void *user;
 	struct slot *slot[PIPELINE_SLOTS_MAX];
-	size_t n_slots;  /* as many as there was memory for */
-	size_t first, n; /* of them, those on their way */
-	/* processors that do not answer may still use them */
-	struct slot *given_up;
+	size_t n_slots;         /* as many as there was memory for */
+	size_t first, n;        /* of them, those that are filled and not finished */
+	struct slot *abandoned; /* still owned by processors that stopped responding */
 };
 
 /* What all of the work does with bytes. */
@@ -54,10 +66,11 @@ enum effort {
 };
 
 /*
- * Gets ready for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors
- * are started at once where there is so much of the work that it takes longer than starting and
- * stopping them, or where the sources can be read by several processors (`parallel_reads`,
- * image_parallel_reads()); otherwise with the first hard work. ST_NO_MEMORY; closed on failure too.
+ * Prepares for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors are
+ * started at once where there is so much of the work that it takes longer than starting and stopping
+ * them, or where the sources can be read by several processors (`parallel_reads`,
+ * image_parallel_reads()); otherwise with the first slot that is expensive.
+ * ST_NO_MEMORY. The caller closes the pipeline, on failure too.
  */
 enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes,
 			   bool parallel_reads, enum effort, struct error *);
@@ -65,28 +78,13 @@ enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_byt
 /* How many processors there are, the boot processor among them. */
 size_t pipeline_processors(const struct pipeline *);
 
-/* Makes the slots. ST_NO_MEMORY: not even one. */
-enum status pipeline_make_slots(struct pipeline *, const struct slot_ops *, void *user,
-				struct error *);
+/*
+ * Runs the loop until there is no further piece and every slot is finished, once for each pipeline.
+ * `progress` is asked before each step whether the person has stopped it. ST_NO_MEMORY,
+ * ST_CANCELLED; the errors of fill() and finish().
+ */
+enum status pipeline_run(struct pipeline *, const struct pipeline_ops *, void *user,
+			 struct progress *, struct error *);
 
 /* Waits for the processors, and frees all of it. */
 void pipeline_close(struct pipeline *);
-
-/* The slot that is to be filled next. NULL: all are on their way. */
-struct slot *pipeline_free_slot(const struct pipeline *);
-
-/* That slot is on its way. ST_NO_MEMORY: it is not. */
-enum status pipeline_push(struct pipeline *);
-
-/* The first of those on their way. NULL: there is none. */
-struct slot *pipeline_first(const struct pipeline *);
-
-/*
- * Waits until the work on that one is done. Where its processor has stopped answering, the first
- * slot is a new one then, with a copy of what that was filled with, whose work was done here.
- * ST_NO_MEMORY.
- */
-enum status pipeline_wait(struct pipeline *);
-
-/* The first slot is free again. */
-void pipeline_pop(struct pipeline *);

@@ -20,6 +20,7 @@ struct piece {
 struct scan {
 	const struct scan_job *job;
 	size_t piece_bytes;
+	uint64_t at; /* where the next piece begins */
 	struct pipeline line;
 };
 
@@ -93,7 +94,6 @@ static struct slot *piece_new(void *user)
 
 	if (piece == NULL)
 		return NULL;
-	piece->slot.work.run = work;
 	piece->scan = scan;
 	if (fetch_open(&piece->fetch, scan->piece_bytes) == ST_OK)
 		return &piece->slot;
@@ -111,18 +111,13 @@ static enum status piece_copy(struct slot *to, const struct slot *from)
 	return fetch_copy(&piece->fetch, &lost->fetch);
 }
 
-static const struct slot_ops piece_ops = { piece_new, piece_copy, piece_free };
-
 /* Hands over the piece whose turn it is. */
-static enum status finish(struct scan *scan, struct error *err)
+static enum status finish(void *user, struct slot *slot, struct error *err)
 {
+	const struct scan *scan = user;
 	const struct scan_job *job = scan->job;
-	struct piece *piece;
-	enum status st = pipeline_wait(&scan->line);
+	struct piece *piece = (struct piece *)slot;
 
-	if (st != ST_OK)
-		return fail_no_memory(err);
-	piece = (struct piece *)pipeline_first(&scan->line);
 	if (piece->slot.has_work && piece->st != ST_OK)
 		return not_read(piece, piece->st, err);
 	job->take(job->user, piece->offset, piece->slot.has_work ? piece->fetch.bytes : NULL,
@@ -131,33 +126,39 @@ static enum status finish(struct scan *scan, struct error *err)
 	return ST_OK;
 }
 
-static enum status run(struct scan *scan, struct error *err)
+static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct error *err)
 {
-	uint64_t at = scan->job->offset, end = at + scan->job->n_bytes;
-	enum status st = ST_OK;
+	struct scan *scan = user;
+	struct piece *piece = (struct piece *)slot;
+	uint64_t end = scan->job->offset + scan->job->n_bytes;
+	enum status st;
 
-	while (st == ST_OK) {
-		struct piece *piece = at < end ? (struct piece *)pipeline_free_slot(&scan->line)
-					       : NULL;
-
-		if (progress_cancelled(scan->job->progress)) {
-			st = fail(err, ST_CANCELLED, "%s: stopped before all of it was read",
-				  scan->job->image->name);
-		} else if (piece != NULL) {
-			st = read_piece(piece, at, end, err);
-			at += piece->length;
-			piece->slot.is_hard = piece->fetch.packed_n > 0;
-			if (st == ST_OK && pipeline_push(&scan->line) != ST_OK)
-				st = fail_no_memory(err);
-		} else if (pipeline_first(&scan->line) != NULL) {
-			st = finish(scan, err);
-			pipeline_pop(&scan->line);
-		} else {
-			break;
-		}
-	}
+	*ret_filled = scan->at < end;
+	if (!*ret_filled)
+		return ST_OK;
+	st = read_piece(piece, scan->at, end, err);
+	scan->at += piece->length;
+	slot->expensive = piece->fetch.packed_n > 0;
 	return st;
 }
+
+static void cancelled(void *user, const struct slot *first, struct error *err)
+{
+	const struct scan *scan = user;
+
+	(void)first;
+	error_set(err, "%s: stopped before all of it was read", scan->job->image->name);
+}
+
+static const struct pipeline_ops ops = {
+	.create = piece_new,
+	.copy = piece_copy,
+	.free = piece_free,
+	.fill = fill,
+	.work = work,
+	.finish = finish,
+	.cancelled = cancelled,
+};
 
 enum status scan_disk(const struct scan_job *job, struct error *err)
 {
@@ -168,14 +169,13 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 	if (scan == NULL)
 		return fail_no_memory(err);
 	scan->job = job;
+	scan->at = job->offset;
 	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
 	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes,
 			    image_parallel_reads(job->image),
 			    job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)
-		st = pipeline_make_slots(&scan->line, &piece_ops, scan, err);
-	if (st == ST_OK)
-		st = run(scan, err);
+		st = pipeline_run(&scan->line, &ops, scan, job->progress, err);
 	pipeline_close(&scan->line);
 	mem_free(scan);
 	return st;

@@ -23,6 +23,8 @@
 
 enum { EVERY_SECONDS = 5 };
 
+static const struct observer_ops ops;
+
 /* ---- reading ---- */
 
 static enum status differs(const char *name, const char *what, const char *before, const char *now,
@@ -224,6 +226,7 @@ enum status journal_open(struct storage *storage, const struct journal_facts *fa
 	*ret = journal;
 	if (journal == NULL)
 		return fail_no_memory(err);
+	journal->observer.ops = &ops;
 	journal->text.facts = *facts;
 	journal->begin = facts->to_disk ? HOLD_DISK_BYTES : 0;
 	journal->warnings = warnings;
@@ -267,8 +270,14 @@ static void save(struct journal *journal)
 	journal->written_ns = platform_nanoseconds();
 }
 
-void journal_begin(struct journal *journal)
+/*
+ * When the journal cannot be written now, a warning says so before anything is copied, and the copy
+ * cannot be resumed. When it cannot be written later, that is remembered; what it said before counts.
+ */
+static void begin(struct observer *observer)
 {
+	struct journal *journal = (struct journal *)observer;
+
 	journal->used = journal->st == ST_OK;
 	journal->written_ns = platform_nanoseconds();
 	if (journal->old > 0)
@@ -281,7 +290,8 @@ void journal_begin(struct journal *journal)
 		     journal->why.text);
 }
 
-enum status journal_checkpoint(struct journal *journal, struct image *target)
+/* The target is on its medium as far as it was copied, and the journal says so. */
+static enum status checkpoint(struct journal *journal, struct image *target)
 {
 	struct journal_text before = journal->text;
 	enum status st;
@@ -303,16 +313,53 @@ enum status journal_checkpoint(struct journal *journal, struct image *target)
 	return st;
 }
 
-bool journal_is_due(const struct journal *journal)
+static bool is_due(const struct journal *journal)
 {
 	return journal->st == ST_OK &&
 	       platform_nanoseconds() - journal->written_ns >= (uint64_t)EVERY_SECONDS * 1000000000;
 }
 
-void journal_drop(struct journal *journal)
+static enum status written(struct observer *observer, uint64_t end, struct image *target)
 {
+	struct journal *journal = (struct journal *)observer;
+
+	journal->copied = end;
+	return end > journal->old && is_due(journal) ? checkpoint(journal, target) : ST_OK;
+}
+
+/* The copy can never be resumed: its journal will be removed, and its target is, too. */
+static void drop(struct observer *observer)
+{
+	struct journal *journal = (struct journal *)observer;
+
 	journal->copied = journal->text.done = 0;
 }
+
+/* Only what was read back, and is something else, is wrong; the rest may be right. */
+static void doubted(struct observer *journal, enum status st)
+{
+	if (st == ST_MISMATCH)
+		drop(journal);
+}
+
+/* The last checkpoint, if it can still be known how far the copy came; otherwise the one before. */
+static void failed(struct observer *observer, enum status st, struct image *target)
+{
+	struct journal *journal = (struct journal *)observer;
+
+	if (st == ST_TOO_LARGE) /* the same command would end there again */
+		drop(observer);
+	if (st != ST_MISMATCH && journal->copied > journal->text.done)
+		(void)checkpoint(journal, target);
+}
+
+static const struct observer_ops ops = {
+	.begin = begin,
+	.written = written,
+	.doubted = doubted,
+	.failed = failed,
+	.exposed = drop,
+};
 
 bool journal_resumes(const struct journal *journal)
 {

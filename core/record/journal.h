@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "base/warnings.h"
 #include "format/image.h"
+#include "base/warnings.h"
+#include "engine/observer.h"
 #include "record/journal_text.h"
 #include "record/record.h"
 #include "storage/storage.h"
@@ -16,6 +17,7 @@
  * be, or may not.
  */
 struct journal {
+	struct observer observer; /* of a copy: what follows is kept up to date by it alone */
 	char *name;
 	struct record file;
 	struct warnings *warnings; /* of this copy; the caller's */
@@ -46,7 +48,7 @@ enum status journal_open(struct storage *, const struct journal_facts *, const c
 			 const char *image, bool resume, struct warnings *, struct journal **ret,
 			 struct error *);
 
-/* The copy will have no journal, and journal_begin() says so, with the reason. */
+/* The copy will have no journal, which is said with the reason when it begins. */
 void journal_give_up(struct journal *, enum status, const char *why);
 
 /*
@@ -61,25 +63,6 @@ enum status journal_parse(struct journal *, const char *name, const char *text, 
  * there is none.
  */
 enum status journal_replaces(const struct journal *, struct error *);
-
-/*
- * The copy begins, or is resumed. When the journal cannot be written, a warning says so before
- * anything is copied, and the copy cannot be resumed. When it cannot be written later, that is
- * remembered; what it said before counts.
- */
-void journal_begin(struct journal *);
-
-/*
- * The target is on its medium as far as it was copied, and the journal says so. Errors: those of
- * flushing and reading.
- */
-enum status journal_checkpoint(struct journal *, struct image *target);
-
-/* Whether it is time for one. */
-bool journal_is_due(const struct journal *);
-
-/* The copy can never be resumed: its journal will be removed, and `target` is, too. */
-void journal_drop(struct journal *);
 
 /* Whether the copy can be resumed, as far as its file says. */
 bool journal_resumes(const struct journal *);

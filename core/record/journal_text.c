@@ -3,7 +3,7 @@
  *
  * The text of a journal: a JSON object, which a person can read, with all that is needed to resume
  * a copy. Everything in it is untrusted; what a copy does with it is checked against the source,
- * byte for byte (copy/copy.c).
+ * byte for byte (engine/copy_compare.c).
  *
  * Version 2 has the id of the mark (blk/mark.h). Version 1 had none, and was named .resume for
  * restores, too. It is refused.

@@ -27,9 +27,19 @@ enum {
 
 /* ---- while copying ---- */
 
+static void take(struct observer *manifest, uint64_t offset, const uint8_t *bytes, uint64_t n,
+		 const uint64_t result[static OBSERVER_RESULTS])
+{
+	(void)offset;
+	(void)result;
+	manifest_add((struct manifest *)manifest, bytes, n);
+}
+
+static const struct observer_ops ops = { .piece = take };
+
 enum status manifest_open(struct manifest *manifest, uint64_t size, struct error *err)
 {
-	*manifest = (struct manifest){ .range_bytes = RANGE_BYTES };
+	*manifest = (struct manifest){ .observer = { &ops }, .range_bytes = RANGE_BYTES };
 	while (div_up(size, manifest->range_bytes) > RANGES_MAX)
 		manifest->range_bytes *= 2;
 	manifest->capacity = (size_t)div_up(size, manifest->range_bytes);
@@ -121,14 +131,14 @@ static void describe_source(struct tree *tree, struct storage *storage, const ch
 	tree_end(tree);
 }
 
-static void describe_losses(struct tree *tree, const struct salvage *salvage)
+static void describe_losses(struct tree *tree, const struct losses *losses)
 {
-	tree_number(tree, "lost-bytes", salvage != NULL ? salvage->bytes : 0);
+	tree_number(tree, "lost-bytes", losses != NULL ? losses->bytes : 0);
 	tree_array(tree, "lost");
-	for (size_t i = 0; salvage != NULL && i < salvage->n && i < SALVAGE_RANGES_MAX; i++) {
+	for (size_t i = 0; losses != NULL && i < losses->n && i < LOSSES_MAX; i++) {
 		tree_object(tree, NULL);
-		tree_number(tree, "offset", salvage->range[i].offset);
-		tree_number(tree, "length", salvage->range[i].length);
+		tree_number(tree, "offset", losses->range[i].offset);
+		tree_number(tree, "length", losses->range[i].length);
 		tree_end(tree);
 	}
 	tree_end(tree);
@@ -161,7 +171,7 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 		describe_source(&tree, facts->storage, facts->source[i]);
 	tree_end(&tree);
 	tree_number(&tree, "virtual-size", manifest->n_bytes);
-	describe_losses(&tree, facts->salvage);
+	describe_losses(&tree, facts->losses);
 	hash_text(&tree, "sha256", whole);
 	tree_number(&tree, "range-size", manifest->range_bytes);
 	tree_array(&tree, "ranges");

@@ -2,13 +2,16 @@
 #pragma once
 
 #include "codec/sha256.h"
-#include "record/salvage.h"
+#include "engine/observer.h"
+#include "record/losses.h"
+#include "storage/storage.h"
 
 /*
  * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256
  * of its disk, as a whole and by ranges, where it came from, and what of it was lost.
  */
 struct manifest {
+	struct observer observer; /* of a copy: what it reads is added */
 	struct sha256 whole, range;
 	uint64_t range_bytes;
 	uint64_t n_bytes;              /* so many have been added */
@@ -31,9 +34,9 @@ struct manifest_facts {
 	struct storage *storage;
 	/* the image's name, as it was given; the file has it relative to itself */
 	const char *image, *format;
-	char **source; /* the names that were read */
+	char *const *source; /* the names that were read */
 	size_t n_sources;
-	const struct salvage *salvage; /* NULL: everything could be read */
+	const struct losses *losses; /* NULL: everything could be read */
 };
 
 /* Whether the file can be written: refused if it is there, unless `replace`. Changes nothing. */

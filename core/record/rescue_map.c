@@ -54,11 +54,6 @@ static size_t find(const struct rescue_ranges *ranges, uint64_t offset)
 	return low;
 }
 
-enum status rescue_map_check(const struct rescue_map *map, struct error *err)
-{
-	return map != NULL ? platform_check_rewrite(map->file.name, err) : ST_OK;
-}
-
 bool rescue_map_began(const struct rescue_map *map, uint64_t end)
 {
 	for (size_t i = 0; i < map->all.n && map->all.range[i].offset < end; i++)
@@ -104,6 +99,57 @@ void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
 					       .status = RESCUE_BAD };
 	bad->n++;
 }
+
+/* ---- the copy ---- */
+
+/* Before the copy begins: its file can be written when the copy ends. */
+static enum status check(const struct observer *observer, struct error *err)
+{
+	return platform_check_rewrite(((const struct rescue_map *)observer)->file.name, err);
+}
+
+static bool next(const struct observer *map, uint64_t *offset, uint64_t *ret_end)
+{
+	return rescue_map_todo((const struct rescue_map *)map, offset, ret_end);
+}
+
+static void lost(struct observer *map, const struct lost_range *range)
+{
+	rescue_map_bad((struct rescue_map *)map, range->offset, range->length);
+}
+
+static enum status written(struct observer *map, uint64_t end, struct image *target)
+{
+	(void)target;
+	((struct rescue_map *)map)->done = end;
+	return ST_OK;
+}
+
+/* What the medium has is not known: everything is copied again. */
+static void doubted(struct observer *map, enum status st)
+{
+	(void)st;
+	((struct rescue_map *)map)->done = 0;
+}
+
+static void gone(struct observer *observer, uint64_t end)
+{
+	struct rescue_map *map = (struct rescue_map *)observer;
+
+	map->absent = min_u64(map->size, max_u64(map->absent, end));
+}
+
+static const struct observer_ops ops = {
+	.keeps_partial = true,
+	.check = check,
+	.next = next,
+	.lost = lost,
+	.written = written,
+	.doubted = doubted,
+	.gone = gone,
+};
+
+/* ---- what is known ---- */
 
 /* What is known of the byte at `offset` by now, and so far behind it. */
 static struct rescue_range at(const struct rescue_map *map, uint64_t offset)
@@ -371,7 +417,7 @@ enum status rescue_map_open(struct rescue_map *map, struct storage *storage, con
 {
 	enum status st;
 
-	*map = (struct rescue_map){ .size = size };
+	*map = (struct rescue_map){ .observer = { &ops }, .size = size };
 	if (reserve(&map->bad) != ST_OK)
 		return fail_no_memory(err);
 	st = record_open(&map->file, name, title, err);

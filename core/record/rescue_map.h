@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "engine/observer.h"
 #include "record/record.h"
 #include "storage/storage.h"
 
@@ -35,6 +36,7 @@ struct rescue_ranges {
 };
 
 struct rescue_map {
+	struct observer observer; /* of a copy: keeps what follows up to date */
 	struct record file;
 	uint64_t size;            /* of the disk, bytes */
 	struct rescue_ranges all; /* from 0 to `size`, without gaps: as it was opened */
@@ -60,12 +62,6 @@ void rescue_map_close(struct rescue_map *);
  */
 enum status rescue_map_parse(struct rescue_map *, const char *name, const char *text, size_t n,
 			     struct error *);
-
-/*
- * Makes sure, before the copy begins, that its file can be written when it ends. NULL: there is
- * none. Errors: those of platform_check_rewrite().
- */
-enum status rescue_map_check(const struct rescue_map *, struct error *);
 
 /* Whether anything below `end` was finished when it was opened. */
 bool rescue_map_began(const struct rescue_map *, uint64_t end);

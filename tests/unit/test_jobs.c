@@ -4,10 +4,10 @@
  * each failure of a call.
  */
 #include "copy/commit.h"
-#include "copy/convert.h"
 #include "edit/measure.h"
 #include "edit/place.h"
 #include "edit/resize.h"
+#include "engine/source_disk.h"
 #include "engine/pack.h"
 #include "machine.h"
 #include "powercut.h"
@@ -331,6 +331,7 @@ static void lesser_format(void **state)
 						       { .name = NULL } } };
 	struct measure_result measured;
 	struct error why;
+	uint64_t size;
 
 	(void)state;
 	assert_int_equal(resize_run(&image, 1024, PREALLOC_OFF, &why), ST_UNSUPPORTED);
@@ -346,11 +347,7 @@ static void lesser_format(void **state)
 			 ST_UNSUPPORTED);
 	assert_string_equal(why.text, "images of format lesser cannot be measured");
 	image.size = UINT64_C(1) << 62;
-	assert_int_equal(convert_run(&(struct convert_job){ .source =
-								    (const struct chain[]){ chain,
-											    chain },
-							    .n_sources = 2 },
-				     &why),
+	assert_int_equal(source_disk_size((const struct chain[]){ chain, chain }, 2, &size, &why),
 			 ST_TOO_LARGE);
 	assert_string_equal(why.text, "i: together the sources are more than a disk can have");
 }

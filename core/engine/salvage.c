@@ -1,5 +1,15 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
-#include "record/salvage.h"
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reading a disk that cannot be read everywhere.
+ *
+ * A transfer that fails is halved until one block is left, so that as little as possible is lost;
+ * that block is tried again, because drives succeed now and then at a later try. Where clusters are
+ * compressed, the whole piece is lost: it cannot be decompressed without its beginning. A failure
+ * that is not about one place (the device is gone, no memory) ends the reading at once: to look for
+ * readable sectors on a disk that was pulled takes hours, and finds none.
+ */
+#include "engine/salvage.h"
 
 #include "base/memory.h"
 #include "base/range.h"
@@ -32,28 +42,11 @@ enum status salvage_status(struct image *image, uint64_t offset, uint64_t len,
 	return ST_OK;
 }
 
-static void note(struct salvage *s, const struct salvage_range *range)
-{
-	struct salvage_range *last =
-		&s->range[s->n > 0 ? min_u64(s->n - 1, SALVAGE_RANGES_MAX) : 0];
-
-	s->bytes += range->length;
-	if (s->map != NULL)
-		rescue_map_bad(s->map, range->offset, range->length);
-	if (s->n > 0 && last->image == range->image && last->why == range->why &&
-	    last->offset + last->length == range->offset) {
-		last->length += range->length;
-		return;
-	}
-	s->range[min_u64(s->n, SALVAGE_RANGES_MAX)] = *range;
-	s->n++;
-}
-
 /* What is read, and what happens where it cannot be. */
 struct reading {
 	struct image *image;
-	struct salvage *salvage;     /* it is zeros, and noted here; NULL: it ends the reading, */
-	struct salvage_range *first; /* and this is where */
+	const struct observers *observers; /* are told; NULL: it ends the reading, */
+	struct lost_range *first;          /* and this is where */
 	struct progress *progress;
 };
 
@@ -61,7 +54,7 @@ struct reading {
 static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, uint64_t len,
 			     enum status st)
 {
-	struct salvage_range range = { .image = r->image, .offset = offset, .length = len };
+	struct lost_range range = { .image = r->image, .offset = offset, .length = len };
 
 	for (int i = 0; i < SALVAGE_RETRIES && st == ST_IO; i++)
 		st = progress_cancelled(r->progress)
@@ -70,14 +63,12 @@ static enum status try_again(struct reading *r, uint64_t offset, uint8_t *buf, u
 	if (!salvage_is_local(st))
 		return st;
 	range.why = st;
-	if (r->salvage == NULL) {
+	if (r->observers == NULL) {
 		*r->first = range;
 		return st;
 	}
 	memset(buf, 0, (size_t)len);
-	note(r->salvage, &range);
-	if (r->progress != NULL)
-		r->progress->lost = r->salvage->n;
+	observers_lost(r->observers, &range);
 	return ST_OK;
 }
 
@@ -125,45 +116,28 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 	return ST_OK;
 }
 
-enum status salvage_read(struct salvage *s, struct image *image, uint64_t offset, uint8_t *buf,
-			 size_t len, struct progress *progress)
+enum status salvage_read(const struct observers *observers, struct image *image, uint64_t offset,
+			 uint8_t *buf, size_t len, struct progress *progress)
 {
-	return read_pieces(&(struct reading){ .image = image, .salvage = s, .progress = progress },
+	return read_pieces(&(struct reading){ .image = image,
+					      .observers = observers,
+					      .progress = progress },
 			   offset, buf, len);
 }
 
 enum status salvage_read_strictly(struct image *image, uint64_t offset, uint8_t *buf, size_t len,
-				  struct progress *progress, struct salvage_range *ret)
+				  struct progress *progress, struct lost_range *ret)
 {
-	*ret = (struct salvage_range){ .image = image, .offset = offset };
+	*ret = (struct lost_range){ .image = image, .offset = offset };
 	return read_pieces(&(struct reading){ .image = image, .first = ret, .progress = progress },
 			   offset, buf, len);
 }
 
-void salvage_print_place(const struct salvage_range *range, struct out *out)
+void salvage_print_place(const struct lost_range *range, struct out *out)
 {
 	uint32_t block = range->image->format->flat ? range->image->file[0].blk->block_bytes : 1;
 
 	out_printf(out, "%ju bytes at offset %ju", range->length, range->offset);
 	if (block > 1)
 		out_printf(out, " (LBA %ju, blocks of %u bytes)", range->offset / block, block);
-}
-
-void salvage_warn(const struct salvage *s, struct warnings *warnings, const char *target)
-{
-	for (size_t i = 0; i < s->n && i < SALVAGE_RANGES_MAX; i++) {
-		const struct salvage_range *range = &s->range[i];
-		char place[128];
-		struct out_buffer out;
-
-		out_buffer_init(&out, place, sizeof place);
-		salvage_print_place(range, &out.out);
-		warn(warnings, "%s: lost: %s of the disk could not be read: %s", range->image->name,
-		     place, status_text(range->why));
-	}
-	if (s->n > SALVAGE_RANGES_MAX)
-		warn(warnings, "and %ju more such ranges behind them", s->n - SALVAGE_RANGES_MAX);
-	if (s->bytes > 0)
-		warn(warnings, "%s: %ju bytes of it are zeros because they could not be read",
-		     target, s->bytes);
 }

@@ -1,0 +1,345 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Decides how a copy is done. decide_mode() is the one place where the kind of target, what is asked
+ * for, and what an earlier run has left become a mode:
+ *
+ *	target            reads as zeros       grows   first written   continued by
+ *	new raw file      yes                  yes     last            journal
+ *	new image         unless backed        no      last            journal; does not read as
+ *	                                                               zeros past the checkpoint
+ *	existing image    --target-is-zero     no      in order        rescue map
+ *	disk              --target-is-zero     no      last (1 MiB)    journal, rescue map
+ *	image on a disk   unless backed        no      last            nothing
+ *
+ * Everything that can be refused is refused here, before the first write.
+ */
+#include "copy/plan.h"
+
+#include "base/memory.h"
+#include "base/out.h"
+#include "base/range.h"
+#include "blk/mark.h"
+#include "copy/source.h"
+#include "engine/source_disk.h"
+#include "engine/salvage.h"
+
+/* ---- the sources ---- */
+
+/* Whether the bitmaps of the source can be copied; reports which are left out. */
+static enum status check_bitmaps(const struct copy_request *r, struct error *err)
+{
+	const struct image *source = r->source[0].link[0].image;
+
+	if (source->format->bitmaps.run == NULL)
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: option --bitmaps: images of format %s have no bitmaps",
+			    source->name, source->format->name);
+	for (size_t i = 0; i < source->n_bitmaps; i++) {
+		const struct bitmap *bitmap = &source->bitmaps[i];
+
+		if (!bitmap->in_use)
+			continue;
+		if (!r->skip_broken_bitmaps)
+			return fail(err, ST_CORRUPT,
+				    "%s: the bitmap \"%s\" was not stored when it should have "
+				    "been, and cannot be copied; --skip-broken-bitmaps leaves it "
+				    "out",
+				    source->name, bitmap->name);
+		warn(r->warnings, "%s: the bitmap \"%s\" is in use, and left out", source->name,
+		     bitmap->name);
+	}
+	return ST_OK;
+}
+
+/*
+ * A raw image begins with the first sector of the disk. Where that is the mark, because another
+ * program has copied an unfinished image onto the disk, the new image would be complete and yet be
+ * taken for an unfinished one.
+ */
+static enum status refuse_marked_disk(const struct copy_plan *plan, struct error *err)
+{
+	struct image *source = plan->request->source[0].link[0].image;
+	uint8_t sector[MARK_BYTES], id[MARK_ID_BYTES];
+	enum status st;
+
+	if (!plan->mode.grows || !range_ok(plan->first_byte, sizeof sector, source->size))
+		return ST_OK;
+	st = blk_read(&source->blk, plan->first_byte, sector, sizeof sector);
+	if (st != ST_OK && !salvage_is_local(st))
+		return fail(err, st, "%s: reading its beginning: %s", source->name,
+			    status_text(st));
+	/* What cannot be read is zeros in the target, or ends the copy. */
+	if (st != ST_OK || !mark_parse(sector, MARK_IMAGE, id))
+		return ST_OK;
+	return fail(err, ST_REFUSED,
+		    "%s: an unfinished image was copied onto this disk, and begins with the mark "
+		    "of one; a raw image of it could not be told from an unfinished one: use -O "
+		    "qcow2",
+		    source->name);
+}
+
+/* ---- the records ---- */
+
+/* What the target has already, if the map says that it continues an earlier copy. */
+static enum status check_map(const struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	const char *name = plan->map.file.name;
+
+	if (!rescue_map_began(&plan->map, plan->map.size))
+		return ST_OK;
+	if (!r->no_create || copy_kind(r) == COPY_TO_DISK_IMAGE)
+		return fail(err, ST_INVALID,
+			    "option --map: as %s says, a part of the disk is copied already: name "
+			    "the target that has it, with -n; or another map for a copy from the "
+			    "beginning",
+			    name);
+	if (r->compress || r->target_is_zero || r->bitmaps || r->manifest != NULL)
+		return fail(err, ST_INVALID,
+			    "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a "
+			    "part of the disk is copied already, without them",
+			    name);
+	return ST_OK;
+}
+
+static enum status open_map(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	enum status st;
+
+	if (r->map == NULL)
+		return ST_OK;
+	plan->has_map = true;
+	st = rescue_map_open(&plan->map, r->storage, r->map, plan->n_bytes, err);
+	return st == ST_OK ? check_map(plan, err) : st;
+}
+
+static enum status open_journal(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	bool to_disk = copy_kind(r) == COPY_TO_DISK;
+	struct journal_facts facts = { .to_disk = to_disk, .size = plan->n_bytes };
+	struct out_buffer text;
+	enum status st;
+
+	if (!copy_can_resume(r))
+		return ST_OK;
+	out_buffer_init(&text, facts.options, sizeof facts.options);
+	out_text(&text.out, r->deciding != NULL ? r->deciding : "");
+	st = journal_open(r->storage, &facts, to_disk ? r->target : r->source_name[0],
+			  to_disk ? r->source_name[0] : r->target, r->resume, r->warnings,
+			  &plan->journal, err);
+	if (st == ST_OK && r->deciding == NULL)
+		journal_give_up(plan->journal, ST_TOO_LARGE,
+				"the options that decide what is written are longer than a journal "
+				"holds");
+	return st;
+}
+
+static enum status open_manifest(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	enum status st;
+
+	if (r->manifest == NULL)
+		return ST_OK;
+	st = manifest_plan(r->storage, r->manifest, r->force, err);
+	if (st == ST_OK)
+		st = manifest_open(&plan->manifest, plan->n_bytes, err);
+	plan->has_manifest = st == ST_OK;
+	return st;
+}
+
+enum status copy_plan_open(struct copy_plan *plan, const struct copy_request *r, struct error *err)
+{
+	enum status st;
+
+	*plan = (struct copy_plan){ .request = r, .first_byte = r->first_byte };
+	plan->create.options = r->options; /* freed with the plan */
+	st = copy_request_check(r, err);
+	if (st == ST_OK)
+		st = source_disk_size(r->source, r->n_sources, &plan->n_bytes, err);
+	if (r->part)
+		plan->n_bytes = r->n_bytes;
+	if (st == ST_OK && !r->dry_run)
+		st = source_settle(r->source, r->n_sources, r->losses != NULL ? r->warnings : NULL,
+				   err);
+	if (st == ST_OK && r->bitmaps)
+		st = check_bitmaps(r, err);
+	if (st == ST_OK)
+		st = open_map(plan, err);
+	if (st == ST_OK)
+		st = open_journal(plan, err);
+	return st == ST_OK ? open_manifest(plan, err) : st;
+}
+
+static enum status end_manifest(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	const struct manifest_facts facts = {
+		.storage = r->storage,
+		.image = r->target,
+		.format = r->format->name,
+		.source = r->source_name,
+		.n_sources = r->n_sources,
+		.losses = r->losses,
+	};
+
+	return plan->has_manifest && !r->dry_run
+		       ? manifest_write(&plan->manifest, &facts, r->manifest, r->force, err)
+		       : ST_OK;
+}
+
+enum status copy_plan_close(struct copy_plan *plan, enum status st, struct error *err)
+{
+	const char *target = plan->request->target;
+
+	st = journal_close(plan->journal, target, st, err);
+	if (st == ST_OK)
+		st = end_manifest(plan, err);
+	manifest_close(&plan->manifest);
+	if (plan->has_map) {
+		st = rescue_map_end(&plan->map, target, st, err);
+		rescue_map_close(&plan->map);
+	}
+	create_job_free(&plan->create);
+	return st;
+}
+
+/* ---- the decision ---- */
+
+/* What the table at the head of this file says. */
+static void decide_mode(struct copy_plan *plan)
+{
+	const struct copy_request *r = plan->request;
+	struct copy_mode *mode = &plan->mode;
+
+	mode->kind = copy_kind(r);
+	mode->makes_image = copy_makes_image(r);
+	mode->grows = mode->kind == COPY_TO_NEW_FILE && r->format->flat;
+	mode->keep_depth = copy_has_backing(r) ? 1 : 0;
+	mode->verify = copy_has_disk(r) && !r->no_verify;
+	/* with a data file, nothing says how far that has come */
+	mode->journal = plan->create.plan.n_files > 1 ? NULL : plan->journal;
+	mode->resumed = mode->journal != NULL && mode->journal->old > 0;
+	mode->reads_zero = mode->makes_image ? mode->keep_depth == 0 : r->target_is_zero;
+	if (mode->resumed && !mode->grows)
+		mode->reads_zero = false; /* past the checkpoint there may be anything */
+	/* what the map says is finished stays as it is: nothing can make it look more whole */
+	mode->holds_head = mode->kind == COPY_TO_DISK_IMAGE ||
+			   (mode->kind == COPY_TO_DISK &&
+			    !(plan->has_map && rescue_map_began(&plan->map, HOLD_DISK_BYTES)));
+}
+
+static void request_image(struct copy_plan *plan)
+{
+	const struct copy_request *r = plan->request;
+	struct create_job *create = &plan->create;
+
+	create->storage = r->storage;
+	create->format = r->format;
+	create->file_name = r->target;
+	create->fill = true;
+	create->replace = r->force && copy_kind(r) == COPY_TO_NEW_FILE;
+	create->bitmaps = r->bitmaps;
+	create->compressed = r->compress;
+	create->dense = r->sparse_bytes == 0 && !r->compress;
+	create->may_split = r->may_split;
+	create->split_bytes = r->split_bytes;
+}
+
+/* The new image gets a disk of the size of what is copied. */
+static enum status set_size(struct copy_plan *plan, struct error *err)
+{
+	struct out_buffer digits;
+	char text[24];
+
+	out_buffer_init(&digits, text, sizeof text);
+	out_printf(&digits.out, "%ju", plan->n_bytes);
+	return create_values_set(&plan->create.options, "size", text, err);
+}
+
+/*
+ * A file is resumed, or replaced because nothing of it counts yet, only when it is the one that the
+ * journal is about. One that does not exist is made, if nothing of it counts.
+ */
+static enum status check_resumed_file(struct copy_plan *plan, struct error *err)
+{
+	const struct journal *journal = plan->journal;
+	enum status st;
+
+	if (journal == NULL)
+		return ST_OK;
+	plan->create.id = journal->text.id;
+	if (!journal->found)
+		return ST_OK;
+	st = create_check_unfinished(plan->request->target, journal->text.id, err);
+	plan->create.replace = st == ST_OK;
+	return st == ST_NOT_FOUND && journal->old == 0 ? ST_OK : st;
+}
+
+static enum status decide_new_file(struct copy_plan *plan, struct error *err)
+{
+	enum status st = check_resumed_file(plan, err);
+
+	if (st == ST_OK)
+		st = create_prepare(&plan->create, err);
+	if (st == ST_OK && plan->journal != NULL && !plan->create.replace)
+		st = journal_replaces(plan->journal, err);
+	return st;
+}
+
+static enum status decide_disk(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	enum status st;
+
+	plan->disk = (struct target_job){ .storage = r->storage,
+					  .name = r->target,
+					  .erase = r->erase,
+					  .source = r->source,
+					  .n_sources = r->n_sources,
+					  .first_byte = plan->first_byte,
+					  .n_bytes = plan->n_bytes,
+					  .format = r->format,
+					  .gpt = r->gpt,
+					  .no_table = r->no_table };
+	st = target_decide(&plan->disk, err);
+	if (st != ST_OK || !copy_makes_image(r))
+		return st;
+	plan->create.device_bytes = plan->disk.size_bytes;
+	return create_prepare(&plan->create, err); /* needs the size of the disk */
+}
+
+enum status copy_plan_decide(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	enum status st = ST_OK;
+
+	if (copy_makes_image(r)) {
+		request_image(plan);
+		st = set_size(plan, err);
+	}
+	if (st == ST_OK && copy_kind(r) == COPY_TO_NEW_FILE)
+		st = decide_new_file(plan, err);
+	else if (st == ST_OK && copy_kind(r) != COPY_TO_IMAGE)
+		st = decide_disk(plan, err);
+	decide_mode(plan);
+	plan->copy_bytes = copy_kind(r) == COPY_TO_DISK ? plan->disk.copy_bytes : plan->n_bytes;
+	plan->disk.holds = plan->mode.holds_head;
+	plan->disk.resumes = plan->mode.resumed;
+	return st == ST_OK ? refuse_marked_disk(plan, err) : st;
+}
+
+void copy_plan_print(const struct copy_plan *plan, enum status st, const struct error *err,
+		     bool json, struct out *out)
+{
+	const struct copy_request *r = plan->request;
+
+	if (plan->mode.kind == COPY_TO_NEW_FILE)
+		(json ? create_print_json : create_print_text)(&plan->create, r->source,
+							       r->n_sources, st, err, out);
+	else
+		(json ? target_print_json : target_print_text)(&plan->disk, st, err, out);
+}

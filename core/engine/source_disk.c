@@ -1,0 +1,85 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Several disks, one after the other, as one disk that is read from its beginning to its end. Looking
+ * up what a range is costs a walk through tables, so the last answer is kept: the pieces of a copy
+ * are smaller than most answers.
+ */
+#include "engine/source_disk.h"
+
+#include "base/range.h"
+#include "base/size.h"
+#include "engine/salvage.h"
+
+enum status source_disk_size(const struct chain *source, size_t n_sources, uint64_t *ret_bytes,
+			     struct error *err)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < n_sources; i++)
+		if (!add_ok(size, source[i].link[0].image->size, &size) || size > SIZE_LIMIT - 511)
+			return fail(err, ST_TOO_LARGE,
+				    "%s: together the sources are more than a disk can have",
+				    source[i].link[0].name);
+	*ret_bytes = size;
+	return ST_OK;
+}
+
+struct image *source_disk_image(const struct source_disk *disk, uint64_t *offset)
+{
+	size_t i = 0;
+
+	while (*offset >= disk->source[i].link[0].image->size) {
+		*offset -= disk->source[i].link[0].image->size;
+		i++;
+	}
+	return disk->source[i].link[0].image;
+}
+
+/*
+ * What of the last answer says something of `offset` as well. What is compressed cannot be divided.
+ */
+static bool seen(const struct source_disk *disk, uint64_t offset, uint64_t len,
+		 struct disk_status *ret)
+{
+	uint64_t skip = offset - disk->offset;
+
+	if (offset < disk->offset || skip >= disk->length || (skip > 0 && disk->status.compressed))
+		return false;
+	*ret = disk->status;
+	ret->length = min_u64(len, disk->length - skip);
+	ret->offset += ret->has_offset ? skip : 0;
+	return true;
+}
+
+enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t len,
+			     uint64_t *ret_at, struct disk_status *ret,
+			     enum source_disk_kind *ret_kind, struct error *err)
+{
+	uint64_t at = disk->first_byte + offset;
+	struct image *image = source_disk_image(disk, &at);
+	enum status st;
+
+	if (!seen(disk, offset, len, ret)) {
+		len = min_u64(len, image->size - at);
+		st = disk->salvages ? salvage_status(image, at, len, ret, disk->progress)
+				    : disk_status(image, at, len, ret);
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
+				    at, status_text(st));
+		disk->offset = offset;
+		disk->length = ret->length;
+		disk->status = *ret;
+	}
+	*ret_at = at;
+	/*
+	 * What the first `keep_depth` images have not allocated is left out only if the image below
+	 * them decides what it is. Where there is none, or it is shorter, the disk is zeros, and
+	 * the target's backing file may have something else.
+	 */
+	if (disk->keep_depth > 0 && ret->depth >= disk->keep_depth)
+		*ret_kind = SOURCE_SKIP;
+	else
+		*ret_kind = ret->zero && disk->seeks_zeros ? SOURCE_ZERO : SOURCE_DATA;
+	return ST_OK;
+}
