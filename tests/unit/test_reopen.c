@@ -10,7 +10,10 @@
 
 static const struct sim_volume_kind kind = { .free_bytes = 1 << 20 };
 static const uint8_t id[MARK_ID_BYTES] = { 1, 2, 3 }, other[MARK_ID_BYTES] = { 3, 2, 1 };
-static struct create_job job = { .file_name = "t", .file = { (char *)"t" }, .id = id };
+static struct create_file planned = { .name = (char *)"t" };
+static struct create_job job = { .file_name = "t",
+				 .plan = { .file = &planned, .n_files = 1 },
+				 .id = id };
 
 /*
  * A file that has only been made is opened again at whatever point that fails, and nothing is
