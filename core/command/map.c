@@ -28,12 +28,15 @@ struct entry {
 static bool continues(const struct entry *entry, const struct disk_status *next)
 {
 	const struct disk_status *status = &entry->status;
+	uint64_t before = status->offset, after = next->offset;
 
 	return status->length > 0 && status->depth == next->depth &&
 	       status->present == next->present && status->zero == next->zero &&
 	       status->data == next->data && status->compressed == next->compressed &&
 	       status->has_offset == next->has_offset &&
-	       (!status->has_offset || status->offset + status->length == next->offset);
+	       (!status->has_offset ||
+		(status->offset + status->length == next->offset &&
+		 image_file_at(status->image, &before) == image_file_at(next->image, &after)));
 }
 
 static const char *bool_text(bool value)
@@ -44,14 +47,17 @@ static const char *bool_text(bool value)
 static void print_json(struct out *out, const struct entry *entry, bool first)
 {
 	const struct disk_status *status = &entry->status;
+	uint64_t offset = status->offset;
 
 	out_printf(out,
 		   "%s{ \"start\": %ju, \"length\": %ju, \"depth\": %zu, \"present\": %s, "
 		   "\"zero\": %s, \"data\": %s",
 		   first ? "[" : ",\n", entry->start, status->length, status->depth,
 		   bool_text(status->present), bool_text(status->zero), bool_text(status->data));
-	if (status->has_offset)
-		out_printf(out, ", \"offset\": %ju", status->offset);
+	if (status->has_offset) {
+		(void)image_file_at(status->image, &offset); /* qemu-img does not name it here */
+		out_printf(out, ", \"offset\": %ju", offset);
+	}
 	out_text(out, "}");
 }
 

@@ -8,7 +8,8 @@
  * The data of the disk are the bytes of one file, or of several. In the second case image->data is a
  * blk of this file: an address space in which each file with data has a fixed range, so that an
  * extent's offset says both the file and the place in it, and stays true while files grow inside of
- * their ranges. What a file does not have of its range reads as zeros.
+ * their ranges. What a file does not have of its range reads as zeros. (blk/concat.h is for parts that
+ * are filled one after the other, and owns them; extents grow each for itself, and are the image's.)
  */
 #include "format/files.h"
 
@@ -183,9 +184,13 @@ static enum status join_data(struct image *image)
 			 .size = last->data_offset + last->data_bytes,
 			 .block_bytes = 1,
 			 .buffer_align = 1,
-			 .transfer_bytes = DATA_TRANSFER_BYTES },
+			 .transfer_bytes = DATA_TRANSFER_BYTES,
+			 .parallel_reads = true },
 		.image = image,
 	};
+	for (size_t i = 0; i < image->n_files; i++)
+		if (image->file[i].data_bytes > 0 && !image->file[i].blk->parallel_reads)
+			joined->blk.parallel_reads = false;
 	image->data = &joined->blk;
 	return ST_OK;
 }
