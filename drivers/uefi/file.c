@@ -4,9 +4,9 @@
  * Files as blks (EFI_FILE_PROTOCOL, UEFI 2.10, 13.5). The behaviour of real file system drivers
  * decides what is done here:
  *
- * - Setting the position past the end of the file and writing there exposes stale clusters in the
- *   gap (EDK2's FAT), or fails (U-Boot's). So a file grows only by a write at its end, and new bytes
- *   are written as zeros.
+ * - Setting the position past the end of the file and writing there exposes stale clusters in
+ *   the gap (EDK2's FAT), or fails (U-Boot's). So a file grows only by a write at its end, and new
+ *   bytes are written as zeros.
  * - A seek back makes FAT walk the chain of clusters from the start of the file. So the position is
  *   tracked, and set only where an access does not continue the last one.
  * - Close() hides errors. So flush is an operation of its own.

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Resolves names to a device and an absolute path.
+ *
+ * The rules are those of the UEFI shell: a name without a volume belongs to the current one, a name
+ * without a leading separator to the current directory of its volume; '/' and '\' both separate;
+ * "." and ".." are taken out of the path here, because FAT drivers differ in how they treat them.
+ * Without a shell there is no current directory, and the root of the volume that efi-img was
+ * started from takes its place. If no device has the name, all drivers are connected, and it is
+ * looked up once more.
+ */
 #include <efi.h>
 
 #include "location.h"
@@ -19,11 +29,11 @@ static bool is_separator(char c)
 	return c == '/' || c == '\\';
 }
 
-/* ---- What a relative name is relative to ---- */
+/* ---- The start of a relative name ---- */
 
 /*
- * The shell's current directory, "FS0:\dir": of a volume ("fs0:"), or with NULL the one it stands
- * in. `*ret` is freed by the caller, NULL: there is none.
+ * Returns the shell's current directory, "FS0:\dir", of a volume ("fs0:"), or with NULL that of the
+ * current volume. The caller frees *ret. NULL: there is none.
  */
 static enum status shell_directory(const char *volume, char **ret, struct error *err)
 {
@@ -60,7 +70,7 @@ enum status location_home(char **ret, struct error *err)
 	return st;
 }
 
-/* For a name without a volume. */
+/* The volume of a name without one, where there is no current directory. */
 static enum status started_volume(const char *name, char **ret, struct error *err)
 {
 	enum status st = location_home(ret, err);
@@ -68,13 +78,13 @@ static enum status started_volume(const char *name, char **ret, struct error *er
 	return st != ST_NOT_FOUND
 		       ? st
 		       : fail(err, st,
-			      "%s: which volume? There is no current one; name it, as in fs0:\\%s",
+			      "%s: there is no current volume; name the volume, as in fs0:\\%s",
 			      name, name);
 }
 
 /*
- * Finds out the volume's name, and in `*ret_directory` what comes before a relative path ("\dir" or
- * ""). `rest`: the name without its volume. Both are freed by the caller, on failure too.
+ * Returns the name of the volume, and the directory that a relative path starts from ("\dir" or
+ * ""). `rest` is the name without its volume. The caller frees both, on failure as well.
  */
 static enum status start_of(const char *name, const char *rest, char **ret_volume,
 			    char **ret_directory, struct error *err)
@@ -106,8 +116,8 @@ static enum status start_of(const char *name, const char *rest, char **ret_volum
 /* ---- Paths ---- */
 
 /*
- * Appends the components of `from` to the path that is `n` bytes long, taking care of "." and "..";
- * returns its new length.
+ * Appends the components of `from` to a path of `n` bytes, without "." and with ".." removing the
+ * last one; returns the new length.
  */
 static size_t append_components(char *path, size_t n, const char *from)
 {
@@ -134,8 +144,8 @@ static size_t append_components(char *path, size_t n, const char *from)
 }
 
 /*
- * A name that ends in a separator keeps it: it can only mean a directory, and is refused as one
- * where a file is wanted.
+ * Joins directory and name. A separator at the end is kept: the name can only be that of a
+ * directory, and is refused where a file is needed.
  */
 static char *join(const char *directory, const char *rest)
 {
@@ -152,18 +162,16 @@ static char *join(const char *directory, const char *rest)
 	return path;
 }
 
-/*
- * FAT and UDF agree on these (FAT specification 1.03, 7; UEFI 2.10, 13.5 leaves it to the file
- * system).
- */
+/* Characters that neither FAT (specification 1.03, section 7) nor UDF have in names. */
 static enum status check_characters(const struct location *location, struct error *err)
 {
 	for (const char *s = location->path; *s != '\0'; s++) {
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return fail(err, ST_INVALID, "the name %s has a control character in it",
+			return fail(err, ST_INVALID,
+				    "%s: file names cannot have control characters",
 				    location->full);
 		if (text_find("\"*:<>?|", *s) != NULL)
-			return fail(err, ST_INVALID, "%s: no file name may have a %c in it",
+			return fail(err, ST_INVALID, "%s: file names cannot have a %c",
 				    location->full, *s);
 	}
 	return ST_OK;
@@ -195,7 +203,7 @@ static enum status no_such_device(const struct location *location, struct error 
 		    firmware.shell != NULL ? " (the shell names new ones after \"map -r\")" : "");
 }
 
-/* Finds the device of a name: as it stands, and once more with every driver connected. */
+/* Finds the device of a name, connecting all drivers if there is none at first. */
 static enum status find_device(struct location *location, struct error *err)
 {
 	enum status st = names_find(location->volume, &location->device);
@@ -217,7 +225,7 @@ enum status location_find(const char *name, struct location *ret, struct error *
 
 	*ret = (struct location){ 0 };
 	if (name[0] == '\0')
-		return fail(err, ST_INVALID, "the name of a file is empty");
+		return fail(err, ST_INVALID, "a file name is empty");
 	st = start_of(name, rest, &ret->volume, &directory, err);
 	if (st != ST_OK)
 		goto done;

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Map names of devices: "fs0:", "blk1:".
+ *
+ * With a shell, its map decides: GetMapFromDevicePath() gives all names of a device,
+ * GetDevicePathFromMap() the device of a name (UEFI Shell 2.2, 3.7). Without a shell, the names are
+ * those that EDK2's shell would assign at its start: handles are sorted by the text of their device
+ * paths, file systems are numbered as fs0:, fs1: ..., and all handles with Block I/O as blk0:,
+ * blk1: ... So a name means the same device in the menu and in the shell, as long as no device is
+ * added.
+ */
 #include <efi.h>
 
 #include "names.h"
@@ -12,7 +22,7 @@
 #include "protocol/unicode_collation2.h"
 #include "text16.h"
 
-enum { NAMES_MAX = 8 }; /* of one device; the shell gives three or four */
+enum { NAMES_MAX = 8 }; /* of one device; the shell assigns three or four */
 
 static void lower(char *s)
 {
@@ -52,7 +62,7 @@ static enum status add_name(struct named_device *device, const char *name, size_
 	return ST_OK;
 }
 
-/* The entry of a handle, made if need be; the table has room for all. */
+/* The entry of a handle, added if it is missing; the table has room for all. */
 static struct named_device *entry_of(struct names *names, EFI_HANDLE handle)
 {
 	for (size_t i = 0; i < names->n; i++)
@@ -64,7 +74,7 @@ static struct named_device *entry_of(struct names *names, EFI_HANDLE handle)
 
 /* ---- With a shell ---- */
 
-/* Adds what the shell calls this device: "FS0:;F0:;BLK0:". */
+/* Adds the names that the shell has for a device: "FS0:;F0:;BLK0:". */
 static enum status add_shell_names(struct names *names, EFI_HANDLE handle)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(handle);
@@ -75,7 +85,7 @@ static enum status add_shell_names(struct names *names, EFI_HANDLE handle)
 
 	if (path == NULL)
 		return ST_OK;
-	/* A copy, because the shell moves the pointer and writes to what it points to. */
+	/* a copy: the shell advances the pointer, and writes to the path */
 	copy = moving = device_path_copy(path, device_path_length(path));
 	if (copy == NULL)
 		return ST_NO_MEMORY;
@@ -126,8 +136,8 @@ static bool goes_before(const char *a, const char *b)
 }
 
 /*
- * Numbers handles as the shell does when it starts: sorted by the text of their device paths, those
- * without a path first, which take a number although the shell then leaves them out.
+ * Numbers handles in the order of their device paths as text. Handles without a path come first;
+ * they take a number, but get no name, as in EDK2's shell.
  */
 static enum status number_all(struct names *names, EFI_HANDLE *handles, size_t n,
 			      const char *prefix)
@@ -239,7 +249,7 @@ void names_free(struct names *names)
 	*names = (struct names){ 0 };
 }
 
-/* The shell's map says itself where a name leads: no need to ask for every device's names. */
+/* Looks a name up in the shell's map. */
 static EFI_HANDLE find_in_shell(const CHAR16 *name)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = firmware.shell->GetDevicePathFromMap(name);
@@ -249,7 +259,7 @@ static EFI_HANDLE find_in_shell(const CHAR16 *name)
 	if (handle == NULL ||
 	    device_path_length(device_path_of(handle)) != device_path_length(path))
 		handle = device_path_locate(path, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID);
-	/* What is nearest may be a device above it: then this one is gone. */
+	/* the nearest handle may be one above it: then the device itself is gone */
 	return handle != NULL && device_path_length(device_path_of(handle)) ==
 					 device_path_length(path)
 		       ? handle

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * NVMe commands through EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL (UEFI 2.10, 13.15): Identify for serial
+ * number, namespaces and features, and Write Zeroes.
+ *
+ * The protocol is on the handle of the controller. A namespace is identified to it by the last node
+ * of the disk's device path. Figures and sections are those of the NVM Express Base Specification
+ * 1.4.
+ */
 #include <efi.h>
 
 #include "nvme.h"
@@ -12,7 +20,7 @@
 
 enum {
 	TIMEOUT_5_S = 50000000,   /* in 100 ns */
-	TIMEOUT_30_S = 300000000, /* the drive may have to write */
+	TIMEOUT_30_S = 300000000, /* for Write Zeroes, which may really write */
 };
 
 static EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *controller_of(const EFI_DEVICE_PATH_PROTOCOL *path)
@@ -24,9 +32,8 @@ static EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *controller_of(const EFI_DEVICE_PATH_P
 }
 
 /*
- * Executes a command. What the drive answered is not in the driver's status alone
- * (UEFI 2.10, 13.15): the completion has its status code and the type of that in bits 27 to 17 of
- * the last word (NVMe 1.4, 4.6.1).
+ * Executes a command. Success of the driver does not mean success of the drive: its status code and
+ * status code type are in bits 27 to 17 of the last word of the completion (4.6.1).
  */
 static enum status execute(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, uint32_t namespace_id,
 			   EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET *packet)
@@ -36,7 +43,7 @@ static enum status execute(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, uint32_t na
 	return st == ST_OK && (packet->NvmeCompletion->DW3 >> 17 & 0x7ff) != 0 ? ST_IO : st;
 }
 
-/* CNS of the command Identify (figure 244) */
+/* field CNS of the command Identify (figure 244) */
 enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 };
 
 static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what,
@@ -66,7 +73,7 @@ bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
 	return nvme != NULL && identify(nvme, CONTROLLER, 0, answer);
 }
 
-/* Whether one of the handles is that namespace, on the controller with that path. */
+/* Whether one of the handles is the namespace with this id on a controller. */
 static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *controller,
 		       const EFI_HANDLE handle[], size_t n)
 {
@@ -100,7 +107,7 @@ bool nvme_is_complete(EFI_HANDLE controller)
 		uint32_t id;
 		size_t at = 0;
 
-		/* A list that is full, without a 0 at its end, may go on. */
+		/* a full list, without a 0 at its end, counts as incomplete */
 		while ((id = at < NVME_IDENTIFY_BYTES ? (uint32_t)bytes_from_le(answer + at, 4)
 						      : UINT32_MAX) != 0 &&
 		       has_handle(id, device_path_of(controller), handle, n))
@@ -112,7 +119,7 @@ bool nvme_is_complete(EFI_HANDLE controller)
 	return complete;
 }
 
-/* The namespace that a path leads to, not further. 0: to none. */
+/* The id of the namespace with this path; 0: the path is not that of a namespace. */
 static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme,
 			     const EFI_DEVICE_PATH_PROTOCOL *path)
 {
@@ -128,10 +135,10 @@ static uint32_t namespace_of(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme,
 struct nvme_zeroing nvme_zeroing_of(EFI_HANDLE disk)
 {
 	enum {
-		/* of Identify Controller: "optional NVM command support" */
+		/* Identify Controller, "optional NVM command support" */
 		ONCS = 520,
 		ONCS_WRITE_ZEROES = 1 << 3,
-		/* of Identify Namespace: what is deallocated so reads as zeros */
+		/* Identify Namespace: Write Zeroes may deallocate, and such blocks read as zeros */
 		DLFEAT = 33,
 		DLFEAT_MASK = 0x0f,
 		ZEROS = 9,

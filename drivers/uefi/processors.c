@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other processors (PI 1.7, volume 2, chapter 13). Each is started once and stays in run()
- * until the job is done: a start takes 10 ms and more, and that one has returned is noticed by a
- * timer of 100 ms. Firmware without the protocol, or that starts nobody after boot devices are
- * connected, leaves the boot processor alone.
+ * The other processors, through EFI_MP_SERVICES_PROTOCOL (PI 1.7, volume 2, chapter 13).
+ *
+ * Each processor is started once per command and stays in run() until the end: a start takes 10 ms
+ * and more, and EDK2 notices only every 100 ms that a processor has returned. Meanwhile it is fed
+ * through memory (engine/workers.h). On such a processor nothing of the firmware may be called, not
+ * even Stall(), so that it waits by spinning.
+ *
+ * Firmware without the protocol, or that refuses to start a processor after the boot devices were
+ * connected, leaves all work to the boot processor.
  */
 #include <efi.h>
 
@@ -15,11 +20,12 @@
 
 enum { OTHERS_MAX = 16, STEP_US = 20, RETURN_SECONDS = 5, SECOND_US = 1000000 };
 
+/* The processors that platform_processors_start() has started. Static: run() outlives its frame. */
 static EFI_MP_SERVICES_PROTOCOL *services;
 static UINTN boot_processor;
 static struct other {
-	UINTN number; /* as the firmware counts */
-	size_t n;     /* as run() is told */
+	UINTN number; /* the firmware's */
+	size_t n;     /* the argument of run() */
 	EFI_EVENT returned;
 	void (*run)(void *arg, size_t n);
 	void *arg;
@@ -43,7 +49,7 @@ static bool is_usable(UINTN number)
 	       (info.StatusFlag & flags) == (PROCESSOR_ENABLED_BIT | PROCESSOR_HEALTH_STATUS_BIT);
 }
 
-/* Whether it has begun to run `other`. */
+/* Starts one processor; returns whether it did. */
 static bool start(struct other *other)
 {
 	EFI_STATUS efi = firmware.services->CreateEvent(0, 0, NULL, NULL, &other->returned);
@@ -54,7 +60,7 @@ static bool start(struct other *other)
 				      NULL);
 	if (efi == EFI_SUCCESS)
 		return true;
-	/* it fails for what is no event only */
+	/* fails only for an invalid event */
 	(void)firmware.services->CloseEvent(other->returned);
 	return false;
 }
@@ -87,7 +93,7 @@ static bool has_returned(const struct other *other)
 	for (unsigned waited = 0; waited < RETURN_SECONDS * (SECOND_US / STEP_US); waited++) {
 		if (firmware.services->CheckEvent(other->returned) == EFI_SUCCESS)
 			return true;
-		(void)firmware.services->Stall(STEP_US); /* it cannot fail */
+		(void)firmware.services->Stall(STEP_US); /* always succeeds */
 	}
 	return false;
 }
@@ -97,10 +103,7 @@ void platform_processors_stop(void)
 	while (n_others > 0) {
 		struct other *other = &others[--n_others];
 
-		/*
-		 * Switching it off and on resets it; nothing is left to be done if the firmware
-		 * cannot do that.
-		 */
+		/* Disabling and enabling resets it. If that fails, it keeps spinning. */
 		if (!has_returned(other) &&
 		    services->EnableDisableAP(services, other->number, FALSE, NULL) == EFI_SUCCESS)
 			(void)services->EnableDisableAP(services, other->number, TRUE, NULL);
@@ -117,11 +120,11 @@ bool processors_is_boot(void)
 }
 
 /*
- * Some microseconds between two looks, in which little of what processors share is used. No PAUSE:
- * QEMU's emulation (TCG) takes the lock for each that its devices need as well, and copies took
- * twice as long.
+ * Waits some microseconds between two reads of a shared word, which would slow down the processor
+ * that writes it. Not by PAUSE: for each of them QEMU's emulation (TCG) takes the lock that its
+ * devices need as well, and copies took twice as long.
  */
-static void breathe(void)
+static void spin_pause(void)
 {
 	for (volatile unsigned i = 0; i < 500; i++)
 		;
@@ -131,7 +134,7 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 {
 	for (uint64_t waited_us = 0; atomic_load(word) == seen; waited_us += STEP_US) {
 		if (milliseconds == 0) {
-			breathe();
+			spin_pause();
 			continue;
 		}
 		if (waited_us >= (uint64_t)milliseconds * 1000)
@@ -141,7 +144,7 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 	return true;
 }
 
-/* Whoever waits looks at the word all the time. */
+/* Nothing to do: waiting is spinning on the word. */
 void platform_word_wake(const atomic_uint_least32_t *word)
 {
 	(void)word;

@@ -1,14 +1,19 @@
 /*
- * Can a file on this volume be written to in the middle? SPDX-License-Identifier: BSD-2-Clause
+ * SPDX-License-Identifier: BSD-2-Clause
  *
- * U-Boot's FAT driver ends a file after whatever was written to it last: 512 bytes written at the
- * beginning of a file of 50 GiB leave a file of 512 bytes, and every call says that it went well.
- * All that efi-img writes goes back once at least, since the first sector of a new image is written
- * last. So before the first byte is written to a volume, this is tried with a file that nobody
- * misses: 1024 bytes, then 512 at its beginning. What its size is then, for somebody who opens it
- * anew, decides.
+ * Finds out whether a volume's files can be written before their end.
  *
- * The firmware's name is not asked: drivers of file systems come from elsewhere, too.
+ * U-Boot's FAT driver truncates a file after each write: 512 bytes written at the start of a file
+ * of 50 GiB leave a file of 512 bytes, and every call reports success. efi-img seeks back in each
+ * file that it writes, since the first sector of a new image is written last. So before the first
+ * byte is written to a volume, a temporary file is: 1024 bytes, then 512 at its start. If it has
+ * not 1024 bytes when it is opened anew, the volume truncates. The vendor of the firmware is not
+ * asked: file system drivers come from elsewhere, too.
+ *
+ * The temporary file is no member of the access set, whose names are the user's. Its place is: it
+ * is created only in the directory of a file that is (platform_check_rewrite()), so that the set
+ * has compared its volume with every disk in use. It cannot replace a file, because its name is one
+ * that no file has, and it is removed through the handle that has created it.
  */
 #include <efi.h>
 
@@ -25,6 +30,7 @@
 
 enum { VOLUMES_MAX = 32, NAMES_MAX = 100, FIRST_BYTES = 1024, AGAIN_BYTES = 512 };
 
+/* The volumes tried so far. Static: the result holds until the program ends. */
 static struct probed {
 	EFI_HANDLE volume;
 	bool truncates;
@@ -52,9 +58,9 @@ static enum status open_named(EFI_FILE_PROTOCOL *root, const char *name, uint64_
 	return st;
 }
 
-/* Makes a file of a name that no file has. */
-static enum status make(EFI_FILE_PROTOCOL *root, const char *directory, char *name,
-			EFI_FILE_PROTOCOL **ret)
+/* Creates a file under a name that no file has. */
+static enum status create(EFI_FILE_PROTOCOL *root, const char *directory, char *name,
+			  EFI_FILE_PROTOCOL **ret)
 {
 	const uint64_t writing = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
 	EFI_FILE_PROTOCOL *taken;
@@ -71,7 +77,7 @@ static enum status make(EFI_FILE_PROTOCOL *root, const char *directory, char *na
 		if (st == ST_NOT_FOUND)
 			return open_named(root, name, writing | EFI_FILE_MODE_CREATE, ret);
 		if (st == ST_OK)
-			(void)taken->Close(taken); /* always succeeds, and nothing was written */
+			(void)taken->Close(taken); /* always succeeds; nothing was written */
 	}
 	return st == ST_OK ? ST_EXISTS : st;
 }
@@ -87,7 +93,7 @@ static enum status write_at(EFI_FILE_PROTOCOL *file, uint64_t offset, UINTN n)
 	return st == ST_OK && written != n ? ST_NO_SPACE : st;
 }
 
-/* The size of the file, for somebody who opens it. */
+/* The size of a file when it is opened anew. */
 static enum status size_of(EFI_FILE_PROTOCOL *root, const char *name, uint64_t *ret)
 {
 	EFI_FILE_PROTOCOL *file;
@@ -97,7 +103,7 @@ static enum status size_of(EFI_FILE_PROTOCOL *root, const char *name, uint64_t *
 	if (st != ST_OK)
 		return st;
 	st = file_info(file, &info);
-	(void)file->Close(file); /* always succeeds, and nothing was written */
+	(void)file->Close(file); /* always succeeds; nothing was written */
 	if (st != ST_OK)
 		return st;
 	*ret = info->FileSize;
@@ -117,7 +123,7 @@ enum status rewrite_probe(EFI_HANDLE volume, EFI_FILE_PROTOCOL *root, const char
 	if (known != NULL)
 		return known->truncates ? ST_UNSUPPORTED : ST_OK;
 	disk_count_write(volume);
-	st = make(root, directory, ret_name, &file);
+	st = create(root, directory, ret_name, &file);
 	if (st != ST_OK) {
 		ret_name[0] = '\0';
 		return st;
@@ -129,7 +135,7 @@ enum status rewrite_probe(EFI_HANDLE volume, EFI_FILE_PROTOCOL *root, const char
 		st = status_from_efi(file->Flush(file));
 	if (st == ST_OK)
 		st = size_of(root, ret_name, &size);
-	/* Delete() closes the file whatever happens, and reports a failure as a warning (13.5). */
+	/* closes the file in any case, and reports failure as a warning (UEFI 2.10, 13.5) */
 	removed = status_from_efi(file->Delete(file));
 	if (removed != ST_OK)
 		return st != ST_OK ? st : removed;

@@ -1,17 +1,19 @@
 /*
- * SATA disks whose driver calls a failure a success. SPDX-License-Identifier: BSD-2-Clause
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * SATA disks whose driver reports failures as success.
  *
  * EDK2's AHCI driver (202011 to 202302) returns success for a command that the drive has failed
- * each of the five times that it was sent. That success is all that the FAT driver gets to see, and
- * nothing of what passes between these two comes by here. So two functions are replaced as long as
- * the program runs, in the protocols through which these drivers call each other:
+ * five times in a row. The FAT driver sees only that success, and efi-img sees nothing of what the
+ * two exchange. So two functions are replaced while the program runs, in the protocols by which
+ * these drivers call each other:
  *
- * - ReadBlocks of the disk, by one that sees whether anything was read (disk_read_by());
- * - PassThru of its controller, by one that sees in the drive's own status that a write has failed.
- *   (When data is read, that status may be of an earlier command: PIO ends without one.)
+ * - ReadBlocks() of the disk, by one that recognises a read that has read nothing (disk_read_by());
+ * - PassThru() of its controller, by one that checks the drive's own status after a write. (After a
+ *   read that status may belong to an earlier command: PIO ends without one.)
  *
- * Writes that return before they are done, with an event, are left as they are: neither the FAT
- * driver nor efi-img has such.
+ * Asynchronous writes, which have an event, are passed on unchecked: neither the FAT driver nor
+ * efi-img uses them.
  */
 #include <efi.h>
 
@@ -25,6 +27,7 @@
 
 enum { DISKS_MAX = 32, CONTROLLERS_MAX = 16 };
 
+/* Static, because the firmware calls the replacements without a context of ours. */
 static struct watched {
 	EFI_HANDLE disk;
 	EFI_BLOCK_IO_PROTOCOL *io;
@@ -39,7 +42,7 @@ static EFI_STATUS EFIAPI read_checked(EFI_BLOCK_IO_PROTOCOL *io, UINT32 media_id
 	for (size_t i = 0; i < n_watched; i++)
 		if (watched[i].io == io)
 			return disk_read_by(watched[i].read, io, media_id, lba, buf, len);
-	return EFI_DEVICE_ERROR; /* nobody calls it so */
+	return EFI_DEVICE_ERROR; /* unreachable: only hooked instances point here */
 }
 
 static struct answering {
@@ -69,23 +72,23 @@ static EFI_STATUS EFIAPI pass_thru_checked(EFI_ATA_PASS_THRU_PROTOCOL *ata, UINT
 	return efi;
 }
 
-/* The handle of the SATA disk that is the volume, or has it. NULL: it is on none. */
+/* The SATA disk that a handle is, or is on; NULL: neither. */
 static EFI_HANDLE sata_disk(EFI_HANDLE volume)
 {
 	enum { SATA = 18 }; /* UEFI 2.10, 10.3.4.6 */
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(volume);
 	EFI_DEVICE_PATH_PROTOCOL *above = NULL;
 	EFI_HANDLE disk;
-	bool behind = false;
+	bool past_sata = false;
 
 	FOR_EACH_NODE(node, path)
 	{
-		if (behind && above == NULL)
+		if (past_sata && above == NULL)
 			above = device_path_copy(path, (size_t)((const uint8_t *)node -
 								(const uint8_t *)path));
-		behind |= node->Type == MESSAGING_DEVICE_PATH && node->SubType == SATA;
+		past_sata |= node->Type == MESSAGING_DEVICE_PATH && node->SubType == SATA;
 	}
-	if (!behind)
+	if (!past_sata)
 		return NULL;
 	disk = above != NULL ? device_path_locate(above, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID)
 			     : volume;

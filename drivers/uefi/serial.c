@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An output to all serial ports, for events as JSON lines.
+ *
+ * The console may be on the same ports, through the firmware's terminal driver. That driver wraps
+ * lines and adds control sequences, so that the ports are written directly. Both share one line:
+ * text of the console is flushed first.
+ */
 #include <efi.h>
 
 #include "serial.h"
@@ -12,10 +19,11 @@
 
 enum { PORTS_MAX = 8, PIECE_BYTES = 64 };
 
+/* The ports found at the first write; NULL: a write to it has failed. */
 static EFI_SERIAL_IO_PROTOCOL *ports[PORTS_MAX];
 static size_t n_ports;
 
-/* False: it takes no more, or only after its time-out. */
+/* False: the port has timed out, or failed. */
 static bool send(EFI_SERIAL_IO_PROTOCOL *port, const char *bytes, size_t n)
 {
 	while (n > 0) {
@@ -43,7 +51,7 @@ static void find_ports(void)
 	firmware_free(handles);
 }
 
-/* To one port, with \r before each newline. */
+/* Sends to one port, with \r before each newline. */
 static bool send_lines(EFI_SERIAL_IO_PROTOCOL *port, const char *bytes, size_t n)
 {
 	while (n > 0) {
@@ -72,7 +80,7 @@ static void serial_write(struct out *out, const char *bytes, size_t n)
 	if (!looked)
 		find_ports();
 	looked = true;
-	console_flush(); /* on the same line, in the order in which it was said */
+	console_flush(); /* keeps the order of both outputs */
 	for (size_t i = 0; i < n_ports; i++)
 		if (ports[i] != NULL && !send_lines(ports[i], bytes, n))
 			ports[i] = NULL;

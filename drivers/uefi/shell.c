@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs the UEFI shell from the menu.
+ *
+ * LoadImage() wants a device path: that of a volume or of a firmware volume, and one more node,
+ * which names the file (UEFI 2.10, 10.3.5.4; PI 1.7, volume 3, 8.3). The usual names on all volumes
+ * are tried first, then the shell that EDK2 builds into firmware.
+ */
 #include <efi.h>
 
 #include "shell.h"
@@ -11,24 +18,21 @@
 
 enum { MEDIA = 4, FILE_PATH = 4, FIRMWARE_FILE = 6, HEADER_BYTES = 4, PATH_END_BYTES = 4 };
 
-/*
- * Where the shell is by the specification of PI firmware (the name of its file in EDK II), and
- * where people put it.
- */
+/* The file of EDK2's shell in a firmware volume, and the usual names on a boot volume. */
 static const EFI_GUID built_in = {
 	0x7c04a583, 0x9e3e, 0x4f1c, { 0xad, 0x65, 0xe0, 0x52, 0x68, 0xd0, 0xb4, 0xd1 }
 };
 static const CHAR16 *const usual[] = { L"\\" SHELL_FILE_NAME, L"\\efi\\tools\\" SHELL_FILE_NAME,
 				       L"\\efi\\boot\\" SHELL_FILE_NAME };
 
-/* Without it the shell would wait five seconds, and run a startup.nsh that was not asked for. */
+/* Otherwise the shell would wait five seconds, and run startup.nsh, which may start efi-img. */
 static CHAR16 load_options[] = L"shell.efi -nostartup";
 
 static EFI_GUID firmware_volume = {
 	0x220e73b6, 0x6bdb, 0x4413, { 0x84, 0x05, 0xb9, 0x74, 0xb1, 0x08, 0x61, 0x9a }
 };
 
-/* Starts what is behind the path of a device and one more node; false: nothing is. */
+/* Starts the file named by one more node after the path of a device. False: it cannot be loaded. */
 static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t n)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *base = device_path_of(device);
@@ -57,10 +61,10 @@ static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t 
 			loaded->LoadOptions = load_options;
 			loaded->LoadOptionsSize = sizeof load_options;
 		}
-		/* how a shell ends is its person's business */
+		/* the exit code is that of the last command typed */
 		(void)firmware.services->StartImage(image, NULL, NULL);
 	} else if (image != NULL) {
-		(void)firmware.services->UnloadImage(image); /* loaded, but not to be started */
+		(void)firmware.services->UnloadImage(image); /* loaded, but refused (Secure Boot) */
 	}
 	return efi == EFI_SUCCESS;
 }

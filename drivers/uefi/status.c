@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Translates EFI_STATUS (UEFI 2.10, appendix D) into enum status. */
 #include <efi.h>
 
 #include "status.h"
@@ -22,8 +23,7 @@ enum status status_from_efi(EFI_STATUS efi)
 		{ EFI_WRITE_PROTECTED, ST_READ_ONLY },
 		{ EFI_ACCESS_DENIED, ST_DENIED },
 		{ EFI_SECURITY_VIOLATION, ST_DENIED },
-		{ EFI_WARN_DELETE_FAILURE,
-		  ST_DENIED }, /* a warning, although the file is still there */
+		{ EFI_WARN_DELETE_FAILURE, ST_DENIED }, /* a warning, but the file still exists */
 		{ EFI_NO_MEDIA, ST_NO_MEDIUM },
 		{ EFI_MEDIA_CHANGED, ST_MEDIUM_CHANGED },
 		{ EFI_VOLUME_CORRUPTED, ST_CORRUPT },

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A disk or partition that is written over (platform/platform.h). */
+/*
+ * A disk or partition that is overwritten (platform/devices.h).
+ *
+ * The target is opened EXCLUSIVE on its Block I/O, which makes the firmware disconnect the drivers
+ * on top of it: partitions and file systems go, the disk stays. Otherwise the FAT driver would
+ * write its cache over what was restored. (DisconnectController() could remove the disk itself.)
+ * Closing connects the drivers again, which find the new partitions.
+ *
+ * Each write compares the device with the one that was listed and confirmed: protocol, medium, path
+ * and size. A serial number costs commands to the drive, so it is compared at every flush (there is
+ * one right before the first byte), and after every 32 MiB in between. After the first difference
+ * the target is gone for good, whatever device takes its place.
+ */
 #include <efi.h>
 
 #include "base/memory.h"
@@ -19,28 +31,23 @@
 #include "sata.h"
 #include "status.h"
 
-/*
- * The medium, the path and the size are held against those of the beginning at every write. Asking
- * for the serial number takes commands to the drive, so it is done at every flush, which is also
- * what comes right before the first bytes are written, and after so much in between.
- */
 enum { BYTES_BETWEEN_SERIALS = 32 << 20, ZERO_BYTES_MIN = 1 << 20 };
 
 struct target {
 	struct blk blk; /* first: a struct blk * that comes in is a struct target * */
 	struct blk_device device;
 	EFI_HANDLE handle;
-	EFI_HANDLE disk; /* that `handle` is, or is a partition of */
+	EFI_HANDLE disk; /* the whole disk of `handle` */
 	EFI_BLOCK_IO_PROTOCOL *io;
 	EFI_DEVICE_PATH_PROTOCOL *path;
 	char *serial;
 	uint32_t medium_id;
 	uint64_t since_serial;
 	struct nvme_zeroing zeroing;
-	bool gone; /* for good, whatever comes in its place */
+	bool gone; /* for good, even if a device takes its place */
 };
 
-/* ---- Still the same? ---- */
+/* ---- Identity ---- */
 
 static bool same_path(const struct target *target)
 {
@@ -63,8 +70,8 @@ static bool same_serial(struct target *target)
 }
 
 /*
- * Drivers of removable media may take the protocol away and bring another: the one that was opened
- * counts.
+ * Checks that the device is still the one that was opened. Drivers of removable media may replace
+ * the protocol itself when the medium changes.
  */
 static enum status check_same(struct target *target, bool serial)
 {
@@ -86,8 +93,8 @@ gone:
 }
 
 /*
- * What became of a transfer. An error may be the first sign of a device that is gone: then it does
- * not say any more who it is.
+ * The status of a transfer. A device error may be the first sign that the device is gone: then it
+ * does not return its serial number either.
  */
 static enum status status_of(struct target *target, EFI_STATUS efi)
 {
@@ -117,7 +124,7 @@ static enum status target_read(struct blk *blk, uint64_t offset, void *buf, size
 static enum status target_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
 	struct target *target = (struct target *)blk;
-	VOID *bytes = (VOID *)(uintptr_t)buf; /* which the firmware does not change */
+	VOID *bytes = (VOID *)(uintptr_t)buf; /* only read by the firmware */
 	enum status st;
 
 	target->since_serial += len;
@@ -129,7 +136,7 @@ static enum status target_write(struct blk *blk, uint64_t offset, const void *bu
 							 offset / blk->block_bytes, len, bytes));
 }
 
-/* Whether a block is zeros now. */
+/* Reads a block back and returns whether it is all zeros. */
 static bool is_zero_block(struct target *target, uint64_t offset, void *block)
 {
 	return target_read(&target->blk, offset, block, target->blk.block_bytes) == ST_OK &&
@@ -137,8 +144,8 @@ static bool is_zero_block(struct target *target, uint64_t offset, void *block)
 }
 
 /*
- * Has the drive make zeros. Drives are known that say no more than that they did: so the blocks at
- * both ends are looked at.
+ * Zeroes blocks by the drive's command. Some drives report success and do nothing, so the first and
+ * the last block are read back.
  */
 static enum status zero_blocks(struct target *target, uint64_t offset, uint64_t len)
 {
@@ -153,7 +160,7 @@ static enum status zero_blocks(struct target *target, uint64_t offset, uint64_t 
 	return done ? ST_OK : ST_UNSUPPORTED;
 }
 
-/* A drive that has failed once is not asked again: its zeros are written. */
+/* After the first failure the command is not used again: zeros are written instead. */
 static enum status target_zero(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	struct target *target = (struct target *)blk;
@@ -189,10 +196,10 @@ static enum status target_flush(struct blk *blk)
 	return st == ST_OK ? flush_drive(target->disk) : st;
 }
 
-/* Gives the device back: what drivers find on it now, they mount. */
+/* Connects the drivers that EXCLUSIVE has disconnected, so that they find what is on it now. */
 static void reconnect(EFI_HANDLE handle)
 {
-	/* That none finds anything says nothing. */
+	/* fails where no driver recognises anything, on an empty disk for example */
 	(void)firmware.services->ConnectController(handle, NULL, NULL, TRUE);
 }
 
@@ -200,7 +207,7 @@ static void target_close(struct blk *blk)
 {
 	struct target *target = (struct target *)blk;
 
-	/* It fails if the device has gone, and the opening with it. */
+	/* fails only if the device is gone */
 	(void)firmware.services->CloseProtocol(target->handle,
 					       &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
 					       firmware.image, NULL);
@@ -212,7 +219,7 @@ static void target_close(struct blk *blk)
 
 /* ---- Opening ---- */
 
-/* Notes what the device is, and makes sure that it is the one that was listed. */
+/* Stores the identity of the device, and checks that it is the one that was listed. */
 static enum status take_identity(struct target *target, const struct device *device)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(target->handle);
@@ -254,17 +261,13 @@ static enum status open_exclusively(struct target *target)
 	if (PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) == NULL)
 		return ST_MEDIUM_CHANGED;
 	sata_watch(target->handle);
-	/*
-	 * This takes the drivers off that have opened it: the disk's partitions and their volumes.
-	 * DisconnectController() could take the disk itself away.
-	 */
 	efi = firmware.services->OpenProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
 					      &interface, firmware.image, NULL,
 					      EFI_OPEN_PROTOCOL_EXCLUSIVE);
 	if (efi != EFI_SUCCESS)
 		return status_from_efi(efi);
 	target->io = interface;
-	/* What it takes to write to it is what it takes to read from it. */
+	/* the requirements for reading are those for writing */
 	st = disk_open(target->handle, &reading);
 	if (st != ST_OK) {
 		(void)firmware.services->CloseProtocol(target->handle,
@@ -299,10 +302,10 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 			target_close(&target->blk);
 	}
 	if (st == ST_DENIED)
-		return fail(err, st, "%s: a driver of the firmware does not let go of it",
+		return fail(err, st, "%s: a driver of the firmware does not release it",
 			    device->path);
 	if (st != ST_OK)
-		return fail(err, st, "%s: it cannot be opened for writing: %s", device->path,
+		return fail(err, st, "%s: cannot open it for writing: %s", device->path,
 			    status_text(st));
 	*ret = &target->blk;
 	return ST_OK;

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The menu's screen on the firmware's console (EFI_SIMPLE_TEXT_OUTPUT_PROTOCOL, UEFI 2.10, 12.4).
+ *
+ * The console may be several at once, graphics and serial line, of which each shows what is
+ * printed. So the mode is one that all have, 80 by 25, and only a few attributes are used.
+ */
 #include <efi.h>
 
 #include "terminal.h"
@@ -14,19 +20,16 @@
 
 enum {
 	COLUMNS = 80,
-	USUAL_ROWS = 25, /* of the firmware's first mode */
-	MIN_ROWS = 24,   /* of windows that people have before a serial line */
+	USUAL_ROWS = 25, /* of the firmware's mode 0 */
+	MIN_ROWS = 24,   /* of the usual terminal window on a serial line */
 	LINE_UNITS = 512,
-	KEYS_MAX = 256, /* that wait, should a keyboard never run out of them */
+	KEYS_MAX = 256, /* dropped at once, in case a keyboard repeats without end */
 };
 
-#define MILLISECOND    UINT64_C(10000) /* in the 100 ns of timers */
+#define MILLISECOND    UINT64_C(10000) /* in units of 100 ns, as timers have them */
 #define MILLISECOND_NS UINT64_C(1000000)
 
-/*
- * Bright and less bright only, besides the title: what a terminal makes of other colours is not
- * known.
- */
+/* Few colours: how a serial terminal shows them is unknown. */
 static const UINTN attributes[N_STYLES] = {
 	[STYLE_PLAIN] = EFI_WHITE | EFI_BACKGROUND_BLACK,
 	[STYLE_TITLE] = EFI_WHITE | EFI_BACKGROUND_BLUE,
@@ -35,9 +38,9 @@ static const UINTN attributes[N_STYLES] = {
 	[STYLE_LOUD] = EFI_YELLOW | EFI_BACKGROUND_BLACK,
 };
 
-static int32_t mode_before = -1; /* -1: it is still that */
+static int32_t mode_before = -1; /* the mode to restore; -1: unchanged */
 
-/* Looks are all that is lost where the screen refuses. */
+/* Failures of the calls here and in print() only change how the screen looks. */
 static void clear(struct terminal *terminal)
 {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
@@ -65,7 +68,7 @@ static void print(struct terminal *terminal, unsigned column, unsigned row, enum
 	(void)screen->OutputString(screen, units);
 }
 
-/* Waits for a key; false: the time was over, or there is no waiting. */
+/* Waits for a key. False: the time is over, or waiting is impossible. */
 static bool wait(SIMPLE_INPUT_INTERFACE *keyboard, unsigned milliseconds)
 {
 	EFI_EVENT events[2] = { keyboard->WaitForKey };
@@ -84,7 +87,7 @@ static bool wait(SIMPLE_INPUT_INTERFACE *keyboard, unsigned milliseconds)
 	if (efi == EFI_SUCCESS)
 		efi = firmware.services->WaitForEvent(n, events, &which);
 	if (n == 2)
-		/* fails only for what is no event */
+		/* fails only for an invalid event */
 		(void)firmware.services->CloseEvent(events[1]);
 	return efi == EFI_SUCCESS && which == 0;
 }
@@ -124,7 +127,7 @@ static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
 		efi = keyboard->ReadKeyStroke(keyboard, &key);
 		if (efi == EFI_SUCCESS)
 			return key_of(&key);
-		/* the signal was of something that was no key after all */
+		/* EFI_NOT_READY: the event was signalled for no key, a modifier for example */
 		if (efi != EFI_NOT_READY)
 			return KEY_GONE;
 	}
@@ -137,7 +140,7 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 	EFI_INPUT_KEY key;
 
 	(void)terminal;
-	(void)keyboard->Reset(keyboard, FALSE); /* if it fails, the keys are read one by one */
+	(void)keyboard->Reset(keyboard, FALSE); /* if this fails, the keys are read one by one */
 	for (unsigned n = 0;
 	     n < KEYS_MAX && keyboard->ReadKeyStroke(keyboard, &key) == EFI_SUCCESS;)
 		n++;
@@ -149,10 +152,10 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 }
 
 /*
- * Whether a screen of 80 columns can be had. Wider modes are left for the first one, 80 by 25,
- * which every console has (UEFI 2.10, 12.4): with several consoles, not each of them reaches
- * further columns, whatever the mode says. So are longer ones where all there is is a serial line:
- * the window behind it is most often as long as that of the first mode.
+ * Sets a mode of 80 columns; false: there is none. If the current mode has another width, that is
+ * mode 0, 80 by 25, which every console has (UEFI 2.10, 12.4): of several consoles not all reach
+ * the columns of a wider mode. Mode 0 also replaces one with more rows if there is only a serial
+ * line, because the window of a terminal program usually has 24 or 25.
  */
 static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *terminal)
 {

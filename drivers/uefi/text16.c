@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Strings of the firmware, which are NUL-terminated UTF-16 (UEFI 2.10, 2.3.1), and base/utf.h. */
 #include <efi.h>
 
 #include "text16.h"

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scripts handed to a virtual machine (virtual_machine.h).
+ *
+ * fw_cfg is a device of QEMU: an item is selected by its key, then read byte by byte. Item 19h is a
+ * directory of files with their keys. SMBIOS strings reach the guest under every hypervisor, and
+ * are looked up in the configuration tables (UEFI 2.10, 4.6).
+ *
+ * A script can erase disks, so it is taken only from whoever controls the machine anyway: not on
+ * real hardware, where both sources may be written by others, and not under Secure Boot, which does
+ * not trust the host's user. Whether that is on is the variable SecureBoot (3.3); if it cannot be
+ * read, it counts as on.
+ */
 #include <efi.h>
 
 #include "virtual_machine.h"
@@ -69,7 +81,7 @@ static const void *configuration_table(const EFI_GUID *guid)
 	return NULL;
 }
 
-/* The table of structures, by its entry point (SMBIOS 3.6, 5.2). NULL: there is none. */
+/* Finds the table of structures by its entry point (SMBIOS 3.6, 5.2). NULL: there is none. */
 static const uint8_t *smbios_table(size_t *ret_n)
 {
 	static const EFI_GUID of_3 = {
@@ -118,7 +130,6 @@ static bool secure_boot(void)
 								       &global, NULL, &size,
 								       &value);
 
-	/* what cannot be found out counts as on */
 	return efi != EFI_NOT_FOUND && (efi != EFI_SUCCESS || value != 0);
 }
 
