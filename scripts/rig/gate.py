@@ -24,6 +24,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 import threading
 
 READ, WRITE, DISCONNECT, FLUSH = 0, 1, 2, 3  # NBD_CMD_*
@@ -45,21 +46,22 @@ class Gate:
     def __init__(self):
         self.passed = 0  # bytes read and written since the machine was switched on
         self._limit = None  # of `passed`, from which on requests are held
-        self._crawls = self._reached = self._closed = False
+        self._crawls = 0  # requests that are held for CRAWL_SECONDS; 0: they are held for ever
+        self._reached = self._closed = False
         self._changed = threading.Condition()
         self._listener = self._thread = None
 
     def hold(self, after):
         """Lets `after` more bytes pass, then holds every request."""
-        self._set_limit(self.passed + after, False)
+        self._set_limit(self.passed + after, 0)
 
-    def crawl(self, after):
-        """Lets `after` more bytes pass, then a few requests per second."""
-        self._set_limit(self.passed + after, True)
+    def crawl(self, after, requests=sys.maxsize):
+        """Lets `after` more bytes pass, then so many requests slowly, and then every request."""
+        self._set_limit(self.passed + after, requests)
 
     def release(self):
         """Lets every request pass."""
-        self._set_limit(None, False)
+        self._set_limit(None, 0)
 
     def _set_limit(self, limit, crawls):
         with self._changed:
@@ -79,8 +81,8 @@ class Gate:
 
     def open(self, directory, name, image, read_only):
         """Serves `image` on the socket `name` in `directory`, with nothing held. For Machine."""
-        self.passed, self._limit = 0, None
-        self._crawls = self._reached = self._closed = False
+        self.passed, self._limit, self._crawls = 0, None, 0
+        self._reached = self._closed = False
         self._listener = socket.socket(socket.AF_UNIX)
         # The path of a Unix socket has at most 107 characters. That of a descriptor is short.
         descriptor = os.open(directory, os.O_PATH)
@@ -177,10 +179,14 @@ class Gate:
             if self._holds():
                 self._reached = True
                 self._changed.notify_all()
-                self._changed.wait_for(
+                let_go = self._changed.wait_for(
                     lambda: not self._holds() or self._closed,
                     CRAWL_SECONDS if self._crawls else None,
                 )
+                if not let_go:
+                    self._crawls -= 1
+                    if self._crawls == 0:
+                        self._limit = None
             if self._closed:
                 raise Gone
             self.passed += length

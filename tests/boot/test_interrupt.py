@@ -18,6 +18,7 @@ from rig.shell import Shell
 DATA_BYTES = 32 * MIB
 MIDDLE = 8 * MIB  # read or written by a command: then the machine is stopped, and Ctrl-C is pressed
 SOON = 8 * MIB  # read or written after that: one second on a slow stick
+POLLS = 4  # requests that pass slowly then, so that the firmware's timer looks for keys in between
 CREATE = r"efi-img create -f raw fs1:\long.raw 1G"
 
 
@@ -134,6 +135,7 @@ def interrupt(machine, shell, gate, line):
     with shell.stopped_at(gate):
         machine.send_stopped(CTRL_C)
         before = gate.passed
+        gate.crawl(0, POLLS)
     text = shell.prompt()
     passed = gate.passed - before
     return text, shell.status(), passed
@@ -146,7 +148,7 @@ def at_the_keyboard(machine, shell, gate, line):
     shell.wait_reached(gate)
     machine.press("ctrl", "c")
     before = gate.passed
-    gate.release()
+    gate.crawl(0, POLLS)
     text = shell.prompt()
     passed = gate.passed - before
     return text, shell.status(), passed
