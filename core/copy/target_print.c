@@ -25,7 +25,7 @@ static void say_gpt(const struct target_job *job, struct out *out)
 		[GPT_FATE_MOVED] = "moved to the end of the target",
 		[GPT_FATE_KEPT] = "copied as it is",
 		[GPT_FATE_ODD] = "copied as it is",
-		[GPT_FATE_UNKNOWN] = "looked at when it is written",
+		[GPT_FATE_UNKNOWN] = "checked after it is written",
 	};
 
 	if (job->gpt_fate != GPT_FATE_NONE)
@@ -46,11 +46,13 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 			   job->contents[0] != '\0' ? job->contents : "nothing");
 	}
 	if (st == ST_OK && job->format->flat)
-		out_printf(out, "writes:  %ju bytes from its beginning on, the first MiB last\n",
+		out_printf(out,
+			   "writes:  %ju bytes from the start of the target, the first MiB last\n",
 			   job->copy_bytes);
 	else if (st == ST_OK)
 		out_printf(out,
-			   "writes:  a %s image of a disk of %ju bytes, from its beginning on\n",
+			   "writes:  a %s image of a disk of %ju bytes, from the start of the "
+			   "target\n",
 			   job->format->name, job->n_bytes);
 	if (st == ST_OK)
 		say_gpt(job, out);

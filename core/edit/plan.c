@@ -43,7 +43,7 @@ void plan_access_json(const struct storage *storage, struct tree *tree)
 void plan_verdict_text(enum status st, const struct error *err, struct out *out)
 {
 	if (st == ST_OK)
-		out_text(out, "Nothing speaks against it. Nothing was written.\n");
+		out_text(out, "Ready. Nothing has been written.\n");
 	else
 		out_printf(out, "Refused: %s\n", err->text);
 }

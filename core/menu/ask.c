@@ -18,14 +18,14 @@ enum {
 static const char help_keys[] =
 	"\n\nDigits and letters always work; the arrow keys, Page Up and Page Down where the "
 	"keyboard or the terminal has them.\n\n"
-	"  1, 2, 3 ...   choose; where there are more than nine, and then Enter\n"
-	"  n             the next page of what is longer than the screen\n"
-	"  b             back to the screen before\n"
-	"  r             look at the disks and files once more\n"
+	"  1, 2, 3 ...   choose (with more than nine entries, press Enter after it)\n"
+	"  n             next page\n"
+	"  b             back to the previous screen\n"
+	"  r             look at the disks and files again\n"
 	"  q             leave efi-img\n"
-	"  ?             this\n\n"
-	"Nothing is written before a screen has said what will be written and where.\n"
-	"While something runs, Ctrl-C asks whether to stop; no other key does.\n";
+	"  ?             this help\n\n"
+	"Nothing is written before a screen has shown what will be written and where.\n"
+	"While a command runs, Ctrl-C asks whether to stop it; no other key does.\n";
 
 /* ---- keys ---- */
 
@@ -171,7 +171,7 @@ static void draw_page(struct ui *ui, const struct page *page, size_t skip)
 			   page->typed == NULL ? "n/arrows: lines" : "arrows: lines", skip + 1,
 			   skip + lines, n);
 	if (page->typed != NULL)
-		out_text(&out.out, "Enter go on   b+Enter back   q+Enter quit   ?+Enter help");
+		out_text(&out.out, "Enter continue   b+Enter back   q+Enter quit   ?+Enter help");
 	else if (!page->plain)
 		out_text(&out.out, "b back   q quit   ? help");
 	screen_begin(&ui->screen, page->title, page->step, keys, page->bare);
@@ -391,7 +391,7 @@ static void list_keys(const struct list *list, const struct choosing *c, struct 
 					     : "1 choose   ",
 			   list->n);
 	if (list->enter)
-		out_text(out, "Enter go on   ");
+		out_text(out, "Enter continue   ");
 	if (c->first > 0 || c->end < list->n)
 		out_text(out, "n next page   ");
 	out_printf(out, "%s%sq quit   ? help", list->letters_help, list->first ? "" : "b back   ");
@@ -451,11 +451,11 @@ static bool take(struct list *list, struct choosing *c, uint64_t number)
 	out_buffer_init(&out, c->note, sizeof c->note);
 	c->number[0] = '\0';
 	if (number == 0 || number > list->n) {
-		out_printf(&out.out, "There is no %ju.", number);
+		out_printf(&out.out, "There is no entry %ju.", number);
 		return false;
 	}
 	if (list->item[number - 1].why[0] != '\0') {
-		out_printf(&out.out, "%ju is not possible, for the reason above.", number);
+		out_printf(&out.out, "%ju cannot be chosen, for the reason above.", number);
 		return false;
 	}
 	list->chosen = (int)number - 1;
@@ -547,8 +547,7 @@ enum way list_ask(struct ui *ui, struct list *list)
 			struct out_buffer out;
 
 			out_buffer_init(&out, c.note, sizeof c.note);
-			out_text(&out.out,
-				 "That key means nothing here; ? explains those that do.");
+			out_text(&out.out, "This key has no function here. Press ? for help.");
 		}
 	}
 }

@@ -23,7 +23,7 @@ enum way doubt_ask(struct menu *m)
 		.step = m->step,
 		.help = m->flow->help,
 		.text = m->plan,
-		.ask = "It is probably not an image of a disk. If it is meant, type no table:",
+		.ask = "This is probably not a disk image. To write it anyway, type no table:",
 		.typed = typed,
 		.capacity = sizeof typed,
 	};

@@ -44,7 +44,7 @@ void line_choices(const struct menu *m, struct line *line)
 enum way step_source_disk(struct menu *m)
 {
 	set_head(m, "", "", "");
-	prepare(m, &m->source, "Which disk is to be read?");
+	prepare(m, &m->source, "Choose the disk to read:");
 	m->source.file[0] = '\0';
 	return pick_disk(&m->ui, &m->source);
 }
@@ -61,25 +61,25 @@ static enum way image(struct menu *m, struct pick *pick, bool opens, const char 
 enum way step_image(struct menu *m)
 {
 	set_head(m, "", "", "");
-	return image(m, &m->source, true, "Which image?");
+	return image(m, &m->source, true, "Choose an image:");
 }
 
 enum way step_any_image(struct menu *m)
 {
 	set_head(m, "", "", "");
-	return image(m, &m->source, false, "Which image?");
+	return image(m, &m->source, false, "Choose an image:");
 }
 
 enum way step_other_image(struct menu *m)
 {
 	set_head(m, "image", m->source.file, m->source.words);
-	return image(m, &m->other, true, "Which image is it compared with?");
+	return image(m, &m->other, true, "Choose the image to compare with:");
 }
 
 enum way step_other_disk(struct menu *m)
 {
 	set_head(m, "image", m->source.file, m->source.words);
-	prepare(m, &m->other, "Which disk is it compared with?");
+	prepare(m, &m->other, "Choose the disk to compare with:");
 	return pick_disk(&m->ui, &m->other);
 }
 
@@ -115,7 +115,7 @@ enum way step_target(struct menu *m)
 	bool disk = m->source.file[0] == '\0';
 
 	set_head(m, disk ? "from" : "image", disk ? "" : m->source.file, m->source.words);
-	prepare(m, &m->other, "Which disk is to be WRITTEN OVER?");
+	prepare(m, &m->other, "Choose the disk to OVERWRITE:");
 	m->other.possible = target_possible;
 	return pick_disk(&m->ui, &m->other);
 }
@@ -142,7 +142,7 @@ enum way step_choices(struct menu *m)
 		.step = m->step,
 		.head = m->head,
 		.columns = "",
-		.ask = "A number changes it; Enter goes on.",
+		.ask = "Press a number to change a setting, Enter to continue.",
 		.empty = "",
 		.help = m->flow->help,
 		.letters = "",
@@ -195,9 +195,9 @@ enum way step_size(struct menu *m)
 
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
-		out_text(&out.out,
-			 "How large is the disk that the image holds?\n\nA number with k, M, G or "
-			 "T behind it (powers of 1024), such as 50G; without one it is bytes.\n");
+		out_text(&out.out, "How large should the disk in the image be?\n\nEnter a number "
+				   "with k, M, G or T after it (powers of 1024), such as 50G. A "
+				   "number alone is in bytes.\n");
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
 		m->why[0] = '\0';
@@ -225,7 +225,7 @@ static bool place_possible(void *user, const char *candidate, char *why, size_t 
 enum way step_place(struct menu *m)
 {
 	set_head(m, m->source.words[0] != '\0' ? "from" : "", "", m->source.words);
-	prepare(m, &m->place, "Where is the new image to be?");
+	prepare(m, &m->place, "Choose a directory for the new image:");
 	m->place.possible = place_possible;
 	m->place.place = true;
 	return pick_file(&m->ui, &m->place);
@@ -296,7 +296,7 @@ enum way step_name(struct menu *m)
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
 		out_printf(&out.out,
-			   "How is the new file to be called, in %s?\n\nAn existing file is never "
+			   "Name of the new image file in %s\n\nAn existing file is never "
 			   "replaced.\n",
 			   m->place.directory);
 		if (m->why[0] != '\0')
@@ -307,7 +307,7 @@ enum way step_name(struct menu *m)
 		out_buffer_init(&out, m->why, sizeof m->why);
 		if (m->name[0] == '\0' || text_find(m->name, '\\') != NULL ||
 		    text_find(m->name, '/') != NULL) {
-			out_text(&out.out, "A name without \\ and / is wanted.");
+			out_text(&out.out, "The name must not be empty, nor contain \\ or /.");
 			continue;
 		}
 		if (!path_join(m->place.file, m->place.directory, m->name)) {
@@ -349,7 +349,7 @@ static void add_line(struct menu *m)
 	struct out_buffer out;
 
 	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
-	out_printf(&out.out, "\nThe same as:\n  efi-img %s\n", m->line.text);
+	out_printf(&out.out, "\nSame as:\n  efi-img %s\n", m->line.text);
 }
 
 static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capacity,
@@ -360,7 +360,7 @@ static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capa
 		.step = m->step,
 		.help = m->flow->help,
 		.text = m->plan,
-		.ask = possible ? ask : "Any key goes back.",
+		.ask = possible ? ask : "Press any key to go back.",
 		.typed = possible ? typed : NULL,
 		.capacity = capacity,
 	};
@@ -399,7 +399,7 @@ static enum way ask_word(struct menu *m, bool possible, const char *word, const 
 		way = ask_plan(m, possible, typed, sizeof typed, text);
 		if (way != WAY_NEXT || text_equal_nocase(typed, word))
 			return way;
-		wrong = "Not that. ";
+		wrong = "Wrong. ";
 	}
 }
 
@@ -411,7 +411,7 @@ static void say_word(const struct confirm_word *word, struct out *out)
 	if (word->n_serial == 0)
 		out_text(out, word->text);
 	else
-		out_printf(out, "its serial number's last %zu characters%s%s", word->n_serial,
+		out_printf(out, "the last %zu characters of its serial number%s%s", word->n_serial,
 			   rest[0] != '\0' ? " and " : "", rest);
 }
 
@@ -427,8 +427,9 @@ enum way step_erase(struct menu *m)
 	if (possible)
 		out_printf(&out.out, "\n" PAGE_LOUD "ALL DATA on %s WILL BE LOST:\n  %s\n",
 			   m->other.words,
-			   m->other.contents[0] != '\0' ? m->other.contents
-							: "nothing that is recognised");
+			   m->other.contents[0] != '\0'
+				   ? m->other.contents
+				   : "no known partition table or file system");
 	add_line(m);
 	way = possible && doubt_concerns(m) ? doubt_ask(m) : WAY_NEXT;
 	if (way != WAY_NEXT)
@@ -460,7 +461,7 @@ static void run(struct menu *m)
 	if (code == 0)
 		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "DONE");
 	else if (code == OUTCOME_LOST && !m->flow->answers)
-		out_text(&out.out, "DONE, EXCEPT WHAT COULD NOT BE READ");
+		out_text(&out.out, "DONE, EXCEPT FOR UNREADABLE SECTORS");
 	else
 		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE",
 			   code);

@@ -24,14 +24,13 @@ static void compose_create(const struct menu *m, struct line *line)
 
 const struct flow flow_create = {
 	.title = "CREATE AN IMAGE",
-	.help = "Makes a new, empty disk image in a file: for a virtual machine, or to copy "
-		"something into.",
+	.help = "Creates a new, empty disk image in a file, for example for a virtual machine.",
 	.step = { step_choices, step_size, step_place, step_name, step_plan },
 	.choice = {
 		{ "Format of the image", {
-			{ "qcow2, which grows as it is filled", "-f qcow2" },
-			{ "qcow2, all of its space taken now", "-f qcow2 -o preallocation=full" },
-			{ "raw, all of its space taken now", "-f raw" },
+			{ "qcow2, grows as data is written", "-f qcow2" },
+			{ "qcow2, fully allocated", "-f qcow2 -o preallocation=full" },
+			{ "raw, fully allocated", "-f raw" },
 		} },
 	},
 	.compose = compose_create,
@@ -48,26 +47,25 @@ const struct flow flow_create = {
 	}
 #define CHOICE_BAD \
 	{ \
-		"What cannot be read", \
+		"Unreadable sectors", \
 		{ \
-			{ "stops the job", "" }, { "becomes zeros, and is listed", "--salvage" }, \
+			{ "stop the job", "" }, { "fill with zeros and list them", "--salvage" }, \
 		} \
 	}
 #define CHOICE_VERIFY \
 	{ \
-		"What was written", \
+		"After writing", \
 		{ \
-			{ "is read back and compared", "" }, \
-				{ "is not read back (faster)", "--no-verify" }, \
+			{ "read back and compare", "" }, \
+				{ "do not read back (faster)", "--no-verify" }, \
 		} \
 	}
 #define CHOICE_GPT \
 	{ \
 		"GPT on a larger disk", \
 		{ \
-			{ "its backup is moved to the end", "" }, \
-				{ "stays as it is", "--gpt=keep" }, \
-				{ "is a reason to refuse", "--gpt=refuse" }, \
+			{ "move its backup to the end", "" }, { "copy as it is", "--gpt=keep" }, \
+				{ "refuse to write", "--gpt=refuse" }, \
 		} \
 	}
 
@@ -81,9 +79,9 @@ static void compose_capture(const struct menu *m, struct line *line)
 
 const struct flow flow_capture = {
 	.title = "CAPTURE A DISK",
-	.help = "Copies all of a disk, or of a partition, into a new image in a file. Nothing is "
-		"written to the disk. The image cannot lie on the disk that is read. Press p in "
-		"the list of disks to see their partitions.",
+	.help = "Copies a whole disk, or a partition, into a new image file. Nothing is written to "
+		"the disk. The image cannot be stored on the disk that is captured. Press p in the "
+		"list of disks to show their partitions.",
 	.step = { step_source_disk, step_choices, step_place, step_name, step_plan },
 	.choice = { CHOICE_FORMAT, CHOICE_BAD, CHOICE_VERIFY },
 	.compose = compose_capture,
@@ -107,9 +105,9 @@ static void compose_onto(const struct menu *m, struct line *line)
 
 const struct flow flow_restore = {
 	.title = "RESTORE AN IMAGE",
-	.help = "Copies the disk that an image holds onto a disk or a partition. ALL that is on it "
-		"is lost. Which disks are not possible, and why, is said in the list. Press p "
-		"there to see their partitions.",
+	.help = "Writes the disk in an image onto a disk or a partition. ALL DATA on it is lost. "
+		"Disks that cannot be used are listed with the reason. Press p there to show their "
+		"partitions.",
 	.step = { step_image, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_GPT },
 	.compose = compose_onto,
@@ -117,9 +115,9 @@ const struct flow flow_restore = {
 
 const struct flow flow_clone = {
 	.title = "CLONE A DISK",
-	.help = "Copies all of a disk, or of a partition, onto another one. ALL that is on that "
-		"one is lost. Afterwards both look the same: start the machine with one of them "
-		"only.",
+	.help = "Copies a whole disk, or a partition, onto another one. ALL DATA on the other one "
+		"is lost. Afterwards both have the same identifiers: start the machine with only "
+		"one of them connected.",
 	.step = { step_source_disk, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_BAD, CHOICE_GPT },
 	.compose = compose_onto,
@@ -167,7 +165,7 @@ static void compose_list(const struct menu *m, struct line *line)
 
 const struct flow flow_check = {
 	.title = "CHECK AN IMAGE",
-	.help = "Looks whether what an image says of itself holds together. Nothing is changed.",
+	.help = "Checks an image for errors. Nothing is changed.",
 	.step = { step_any_image },
 	.compose = compose_check,
 	.answers = true,
@@ -175,7 +173,7 @@ const struct flow flow_check = {
 
 const struct flow flow_info = {
 	.title = "DESCRIBE AN IMAGE",
-	.help = "Says what an image is: its format, its size, and what it needs. Nothing is "
+	.help = "Shows the format of an image, its size, and the files that it needs. Nothing is "
 		"changed.",
 	.step = { step_any_image },
 	.compose = compose_info,
@@ -184,8 +182,7 @@ const struct flow flow_info = {
 
 const struct flow flow_compare = {
 	.title = "COMPARE TWO IMAGES",
-	.help = "Whether two images hold the same disk, whatever their formats. Nothing is "
-		"changed.",
+	.help = "Compares the disks in two images, whatever their formats. Nothing is changed.",
 	.step = { step_image, step_other_image },
 	.compose = compose_compare,
 	.answers = true,
@@ -193,7 +190,7 @@ const struct flow flow_compare = {
 
 const struct flow flow_compare_disk = {
 	.title = "COMPARE AN IMAGE WITH A DISK",
-	.help = "Whether a disk has what an image holds. Nothing is changed.",
+	.help = "Compares a disk with the disk in an image. Nothing is changed.",
 	.step = { step_image, step_other_disk },
 	.compose = compose_compare,
 	.answers = true,
@@ -208,7 +205,8 @@ const struct flow flow_list = {
 
 const struct flow flow_bench = {
 	.title = "SPEED OF A DISK",
-	.help = "How fast a disk is read, in requests of several sizes. Nothing is changed.",
+	.help = "Measures how fast a disk can be read, in requests of several sizes. Nothing is "
+		"changed.",
 	.step = { step_source_disk },
 	.compose = compose_bench,
 	.answers = true,
@@ -216,7 +214,8 @@ const struct flow flow_bench = {
 
 const struct flow flow_hash = {
 	.title = "SHA-256 OF AN IMAGE",
-	.help = "The SHA-256 of the disk that an image holds, the same for each format.",
+	.help = "Calculates the SHA-256 of the disk in an image, which is the same for each "
+		"format. Nothing is changed.",
 	.step = { step_image },
 	.compose = compose_hash,
 	.answers = true,
@@ -224,7 +223,7 @@ const struct flow flow_hash = {
 
 const struct flow flow_hash_disk = {
 	.title = "SHA-256 OF A DISK",
-	.help = "The SHA-256 of all bytes of a disk.",
+	.help = "Calculates the SHA-256 of all bytes of a disk. Nothing is changed.",
 	.step = { step_source_disk },
 	.compose = compose_hash,
 	.answers = true,

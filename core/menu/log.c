@@ -6,9 +6,8 @@
 #include "menu/flow.h"
 #include "platform/files.h"
 
-static const char
-	title[] = "LOGS",
-	help[] = "What was done with efi-img from this menu or by a job file, and how it ended.";
+static const char title[] = "LOGS",
+		  help[] = "Logs of the commands that were run from this menu or by a script.";
 
 /* Where logs are, without the separator at the end; unchanged where that is not known. */
 static void begin(char directory[static PATH_BYTES])
@@ -53,7 +52,7 @@ enum way show_log(struct menu *m)
 	*pick = (struct pick){ .title = title,
 			       .step = "",
 			       .head = "",
-			       .ask = "Which log?",
+			       .ask = "Choose a log:",
 			       .help = help,
 			       .backwards = true,
 			       .top = logs };

@@ -40,7 +40,7 @@ void pick_failed(struct ui *ui, const char *title, const struct error *err)
 	(void)page_ask(ui, &(struct page){ .title = title,
 					   .step = "",
 					   .text = err->text,
-					   .ask = "Press any key to go on.",
+					   .ask = "Press any key to continue.",
 					   .plain = true });
 }
 
@@ -111,7 +111,7 @@ static void say_detail(const struct inventory *inventory, const struct selection
 
 		contents_say(s->disk, s->part, &out.out);
 		if (out.length == n)
-			out_text(&out.out, "nothing that is recognised");
+			out_text(&out.out, "no known contents");
 	}
 	if (s->part == NULL && s->disk->device->removable)
 		out_text(&out.out, "; removable");
@@ -165,7 +165,7 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 	if (!s->disk->device->medium) {
 		out_text(&out.out, "there is no medium in the drive");
 	} else if (name[0] == '\0') {
-		out_text(&out.out, "it has no name to call it by");
+		out_text(&out.out, "it has no name that a command could use");
 	} else if (pick->possible != NULL) {
 		tell(ui, "Looking at the disks ...");
 		(void)pick->possible(pick->user, name, item->why, sizeof item->why);
@@ -206,9 +206,8 @@ static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *in
 		.columns = columns,
 		.ask = pick->ask,
 		.help = pick->help,
-		.empty = "The firmware shows no disk. Check that one is connected, and that its "
-			 "controller is switched on in the firmware's settings and not in a RAID "
-			 "mode.",
+		.empty = "The firmware has found no disk. Check that a disk is connected, and that "
+			 "its controller is enabled in the firmware's setup and not in RAID mode.",
 		.letters = "p",
 		.letters_help = pick->parts ? "p disks only   " : "p partitions   ",
 		.item = item,

@@ -83,11 +83,11 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 		.title = pick->title,
 		.step = pick->step,
 		.head = pick->head,
-		.ask = pick->place ? "On which volume?" : "On which volume is it?",
+		.ask = "Choose a volume:",
 		.columns = "Volume   Label                     Size      Free",
 		.help = pick->help,
-		.empty = "There is no volume that the firmware can read files from: it reads FAT. "
-			 "Plug in a stick with FAT, then press r.",
+		.empty = "The firmware has found no volume with files. It reads FAT: plug in a "
+			 "stick that is formatted with FAT, then press r.",
 		.letters = "",
 		.letters_help = "r look again   ",
 		.item = item,
@@ -361,7 +361,7 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		.ask = pick->ask,
 		.help = pick->help,
 		.columns = "Name                                          Size  Changed",
-		.empty = "There is nothing in this directory.",
+		.empty = "This directory is empty.",
 		.letters = "",
 		.letters_help = "r look again   ",
 		.item = item,
@@ -372,7 +372,7 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 
 	out_buffer_init(&out, pick->text, sizeof pick->text);
 	out_printf(&out.out, "%s%sIn %s%s", pick->head, pick->head[0] != '\0' ? "\n" : "",
-		   pick->directory, files->more ? "  (not all of what is there)" : "");
+		   pick->directory, files->more ? "  (incomplete: too many entries)" : "");
 	if (pick->place) {
 		list.columns = "";
 		out_buffer_init(&out, item[0].text, sizeof item[0].text);

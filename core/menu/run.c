@@ -79,7 +79,7 @@ static int run(const struct console *console, const struct line *line, char *log
 /* Drops the older half of what is behind the head, whole lines of it, and says so there. */
 static void make_room(struct transcript *t)
 {
-	static const char note[] = "(What came first is left out here.)\n\n";
+	static const char note[] = "(The first lines are not shown.)\n\n";
 	size_t at = t->head + (TRANSCRIPT_BYTES - t->head) / 2,
 	       n_note = t->is_cut ? 0 : sizeof note - 1;
 
@@ -127,7 +127,7 @@ static void transcript_write(struct out *out, const char *bytes, size_t n)
 		show(t);
 }
 
-static const char running[] = "Running; Ctrl-C stops it.";
+static const char running[] = "Running. Ctrl-C stops it.";
 
 /* Ctrl-C was pressed, or the question is over: platform_cancel_ask(). */
 static void show_question(void *user, bool asked)

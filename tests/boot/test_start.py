@@ -63,14 +63,14 @@ def screen(place, drives):
     What it shows where the firmware itself started it: the start of the menu, and the list of disks.
     """
     with Machine(place / "machine", drives) as machine:
-        text = machine.see("What is to be done")
+        text = machine.see("Choose an action")
         machine.send("5")
         machine.see("List the disks")
         machine.send("5")
         text += "\n" + machine.see("Press Enter to continue")
         for keys, then in (
             (ENTER, "List the disks"),
-            ("b", "What is to be done"),
+            ("b", "Choose an action"),
             ("q", "Leave efi-img"),
             ("y", "Boot Manager"),
         ):
@@ -85,7 +85,7 @@ def test_the_watchdog_is_off(place, drives, screen):
     machine under a program it started.
     """
     with Machine(place / "machine", drives[:1], skips_idle=True) as machine:
-        machine.see("What is to be done")
+        machine.see("Choose an action")
         machine.let_guest_wait(6 * 60)
 
 

@@ -16,7 +16,7 @@ from rig import disks
 from rig.disks import MIB, Volume
 from rig.machine import CTRL_C, ENTER, ESCAPE, Drive, Machine
 
-START, ASKED, RUNNING = "What is to be done", r"Stop\? y = yes", "Running; Ctrl-C"
+START, ASKED, RUNNING = "Choose an action", r"Stop\? y = yes", "Running. Ctrl-C"
 # The line of progress from its beginning to its end. It is drawn anew each second, and what has
 # arrived of it may be half of the new line and half of the old one.
 LINE = r"\((\d+\.\d+)/100%\) copying .* left *$"
@@ -61,10 +61,10 @@ def number_of(screen, what):
 
 def begin_capture(machine):
     for keys, until in (
-        ("2", "Which disk is to be read"),
-        ("{FULL-1234}", "A number changes it"),
-        (ENTER, "On which volume"),
-        ("{EFI-IMG}", "Where is the new image"),
+        ("2", "Choose the disk to read"),
+        ("{FULL-1234}", "Press a number to change"),
+        (ENTER, "Choose a volume"),
+        ("{EFI-IMG}", "Choose a directory"),
         ("1", "FULL-1234"),
         (ENTER, "to start"),
     ):
