@@ -8,7 +8,7 @@
 #include "engine/progress.h"
 #include "engine/status.h"
 
-enum { PIECE_BYTES = 2 << 20 }; /* a multiple of every cluster size */
+enum { PIECE_BYTES = IMAGE_UNIT_MAX }; /* a multiple of every unit */
 
 /* One run of the job. */
 struct run {
@@ -55,32 +55,32 @@ static enum status read_through(struct image *backing, uint64_t at, uint8_t *buf
 	return st == ST_OK ? ST_OK : read_failed(backing, st, at, err);
 }
 
-/* Stores `n` bytes of one cluster, none of which the image has so far. */
+/* Stores `n` bytes of one unit, none of which the image has so far. */
 static enum status store(struct run *run, uint64_t at, uint8_t *bytes, size_t n)
 {
 	struct image *image = run->job->image;
-	size_t cluster_bytes = image->cluster_bytes;
+	size_t unit_bytes = image->unit_bytes;
 
 	if (is_zero(bytes, n))
 		return image->format->change.store_zeros(image, at, n);
-	if (run->pack.codec == NULL || at % cluster_bytes != 0 ||
-	    (n < cluster_bytes && at + n < image->size))
+	if (run->pack.codec == NULL || at % unit_bytes != 0 ||
+	    (n < unit_bytes && at + n < image->size))
 		return blk_write(&image->blk, at, bytes, n);
-	memset(bytes + n, 0, cluster_bytes - n);
+	memset(bytes + n, 0, unit_bytes - n);
 	return pack_write(&run->pack, at, bytes, n);
 }
 
-/* Compares `n` bytes, cluster by cluster, and stores the old ones where they differ. */
+/* Compares `n` bytes, unit by unit, and stores the old ones where they differ. */
 static enum status copy_piece(struct run *run, uint64_t at, size_t n, struct error *err)
 {
 	struct image *image = run->job->image;
-	size_t cluster_bytes = image->cluster_bytes;
+	size_t unit_bytes = image->unit_bytes;
 	enum status st = read_through(image->backing, at, run->old, n, err);
 
 	if (st == ST_OK)
 		st = read_through(run->job->backing, at, run->new, n, err);
 	for (size_t done = 0, unit; st == ST_OK && done < n; done += unit) {
-		unit = (size_t)min_u64(n - done, cluster_bytes - (at + done) % cluster_bytes);
+		unit = (size_t)min_u64(n - done, unit_bytes - (at + done) % unit_bytes);
 		if (memcmp(run->old + done, run->new + done, unit) == 0)
 			continue;
 		st = store(run, at + done, run->old + done, unit);
@@ -113,9 +113,9 @@ static enum status step(struct run *run, uint64_t at, uint64_t *ret_n, struct er
 	if (old_zeros > 0 && new_zeros > 0) {
 		uint64_t n = min_u64(old_zeros, new_zeros), end = at + n;
 
-		/* clusters are compressed whole */
+		/* units are compressed whole */
 		if (run->pack.codec != NULL && n < extent.length)
-			end = max_u64(round_down(end, image->cluster_bytes), at);
+			end = max_u64(round_down(end, image->unit_bytes), at);
 		*ret_n = end - at;
 		if (end > at)
 			return ST_OK;

@@ -13,7 +13,7 @@
 
 enum {
 	/*
-	 * of each side, so that both stay in the processor's caches; more where a cluster is larger
+	 * of each side, so that both stay in the processor's caches; more where a unit is larger
 	 */
 	PIECE_BYTES = 512 << 10,
 	SECTOR_BYTES = 512,
@@ -355,14 +355,14 @@ static const struct pipeline_ops ops = {
 
 static enum compare_outcome compare_pieces(struct run *run, struct error *err)
 {
-	size_t cluster_bytes = (size_t)max_u64(image_largest_cluster(run->side[0].image),
-					       image_largest_cluster(run->side[1].image));
+	size_t unit_bytes = (size_t)max_u64(image_largest_unit(run->side[0].image),
+					    image_largest_unit(run->side[1].image));
 	bool parallel_reads = image_parallel_reads(run->side[0].image) ||
 			      image_parallel_reads(run->side[1].image);
-	enum status st = pipeline_start(&run->line, run->end - run->at, cluster_bytes,
-					parallel_reads, EFFORT_LOOK, err);
+	enum status st = pipeline_start(&run->line, run->end - run->at, unit_bytes, parallel_reads,
+					EFFORT_LOOK, err);
 
-	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
+	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, unit_bytes);
 	if (st == ST_OK)
 		st = pipeline_run(&run->line, &ops, run, run->comparison->progress, err);
 	if (run->outcome != COMPARE_SAME)

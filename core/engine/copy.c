@@ -13,11 +13,8 @@
 #include "engine/copy_piece.h"
 #include "engine/salvage.h"
 
-enum {
-	/* enough for the full speed of every device; more where a unit or a cluster is larger */
-	PIECE_BYTES = 1 << 20,
-	UNIT_MAX = 2 << 20,
-};
+/* enough for the full speed of every device; more where a unit of the source or target is larger */
+enum { PIECE_BYTES = 1 << 20 };
 
 /* ---- what any processor can do ---- */
 
@@ -212,12 +209,12 @@ static const struct pipeline_ops ops = {
 
 /* ---- one run ---- */
 
-static size_t largest_source_cluster(const struct copy_job *job)
+static size_t largest_source_unit(const struct copy_job *job)
 {
 	size_t most = 0;
 
 	for (size_t i = 0; i < job->n_sources; i++)
-		most = (size_t)max_u64(most, image_largest_cluster(job->source[i].link[0].image));
+		most = (size_t)max_u64(most, image_largest_unit(job->source[i].link[0].image));
 	return most;
 }
 
@@ -246,12 +243,15 @@ static void init(struct copy *copy, const struct copy_job *job)
 	copy->chooser = observers_with_next(job->observers);
 	copy->seeks_zeros = job->sparse_bytes > 0 && (job->reads_zero || !target->format->flat ||
 						      copy->target->zero_bytes > 0);
-	copy->unit_bytes = target->cluster_bytes != 0
-				   ? target->cluster_bytes
-				   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096), UNIT_MAX);
+	copy->unit_bytes = target->unit_bytes != 0
+				   ? target->unit_bytes
+				   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096),
+						     IMAGE_UNIT_MAX);
 	if (!job->reads_zero) /* shorter runs are as fast to write as to ask the device to zero */
-		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes, copy->target->zero_bytes);
-	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, largest_source_cluster(job)),
+		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes,
+						   min_u64(copy->target->zero_bytes,
+							   IMAGE_UNIT_MAX));
+	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, largest_source_unit(job)),
 					    copy->unit_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
 }
@@ -266,7 +266,7 @@ static enum status start(struct copy *copy, struct error *err)
 		if (copy->old == NULL)
 			return fail_no_memory(err);
 	}
-	st = pipeline_start(&copy->line, job->n_bytes, largest_source_cluster(job),
+	st = pipeline_start(&copy->line, job->n_bytes, largest_source_unit(job),
 			    has_parallel_reads(job),
 			    job->compress          ? EFFORT_PACK
 			    : copy->worker != NULL ? EFFORT_SUM

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 
-/* Compressed clusters that lie so near to each other in the file are read at once. */
+/* Compressed units that lie so near to each other in the file are read at once. */
 enum { GAP_BYTES = 4096 };
 
 enum status fetch_open(struct fetch *fetch, size_t bytes)
@@ -14,7 +14,7 @@ enum status fetch_open(struct fetch *fetch, size_t bytes)
 	return fetch->bytes != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-/* A compressed cluster may claim to be twice as long as one that is not. */
+/* A compressed unit may claim to be twice as long as one that is not. */
 static size_t packed_capacity(const struct fetch *fetch)
 {
 	return 2 * fetch->capacity + GAP_BYTES;
@@ -52,7 +52,7 @@ static bool goes_on(const struct fetch *fetch, const struct image *image, uint64
 }
 
 /*
- * Notes a compressed cluster as something to be read and decompressed. *ret_noted false: there is
+ * Notes a compressed unit as something to be read and decompressed. *ret_noted false: there is
  * no room for it.
  */
 static enum status note_packed(struct fetch *fetch, const struct disk_status *status,
@@ -97,7 +97,7 @@ enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uin
 	if (status->zero) {
 		memset(fetch->bytes + fetch->n, 0, n);
 	} else if (status->compressed) {
-		part.skip = (size_t)(offset % status->image->cluster_bytes);
+		part.skip = (size_t)(offset % status->image->unit_bytes);
 		st = note_packed(fetch, status, &part, &noted);
 	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
 		   status->image->data->parallel_reads) {
@@ -132,21 +132,21 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from)
 	return ST_OK;
 }
 
-/* Decompresses the cluster of one part. */
+/* Decompresses the unit of one part. */
 static enum status unpack(const struct fetch *fetch, const struct fetch_part *part,
 			  const struct unpacker *unpacker)
 {
 	struct codec *codec = part->image->compression == CODEC_ZSTD ? unpacker->zstd
 								     : unpacker->deflate;
-	size_t cluster_bytes = part->image->cluster_bytes;
-	bool whole = part->n == cluster_bytes;
-	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->cluster;
+	size_t unit_bytes = part->image->unit_bytes;
+	bool whole = part->n == unit_bytes;
+	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->unit;
 	enum status st;
 
 	if (part->offset >= part->image->data->size)
 		return ST_CORRUPT;
 	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to,
-			      cluster_bytes);
+			      unit_bytes);
 	if (st == ST_OK && !whole)
 		memcpy(fetch->bytes + part->at, to + part->skip, part->n);
 	return st;
@@ -166,14 +166,14 @@ enum status fetch_finish(struct fetch *fetch, const struct unpacker *unpacker)
 	return st;
 }
 
-enum status unpacker_open(struct unpacker *unpacker, size_t cluster_bytes)
+enum status unpacker_open(struct unpacker *unpacker, size_t unit_bytes)
 {
 	*unpacker = (struct unpacker){
 		.deflate = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS),
 		.zstd = codec_open(CODEC_ZSTD, CODEC_ONLY_DECOMPRESS),
-		.cluster = mem_alloc(cluster_bytes),
+		.unit = mem_alloc(unit_bytes),
 	};
-	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->cluster != NULL
+	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->unit != NULL
 		       ? ST_OK
 		       : ST_NO_MEMORY;
 }
@@ -182,6 +182,6 @@ void unpacker_close(struct unpacker *unpacker)
 {
 	codec_close(unpacker->deflate);
 	codec_close(unpacker->zstd);
-	mem_free(unpacker->cluster);
+	mem_free(unpacker->unit);
 	*unpacker = (struct unpacker){ 0 };
 }

@@ -18,7 +18,7 @@ struct fetch_part {
 	struct image *image;
 	uint64_t offset;       /* in image->data */
 	size_t at, n;          /* in the buffer */
-	size_t skip;           /* compressed: what of the cluster is in front of them */
+	size_t skip;           /* compressed: what of the unit is before them */
 	uint32_t packed_bytes; /* 0: not compressed */
 	size_t packed_at;      /* in fetch->packed */
 };
@@ -43,8 +43,8 @@ struct fetch {
 /* What one processor needs for it. */
 struct unpacker {
 	struct codec *deflate, *zstd;
-	uint8_t *cluster;
-	size_t cluster_bytes;
+	uint8_t *unit;
+	size_t unit_bytes;
 };
 
 /* ST_NO_MEMORY; closed on failure too. */
@@ -76,6 +76,6 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from);
  */
 enum status fetch_finish(struct fetch *, const struct unpacker *);
 
-/* For clusters of up to `cluster_bytes`. ST_NO_MEMORY; closed on failure too. */
-enum status unpacker_open(struct unpacker *, size_t cluster_bytes);
+/* For units of up to `unit_bytes`. ST_NO_MEMORY; closed on failure too. */
+enum status unpacker_open(struct unpacker *, size_t unit_bytes);
 void unpacker_close(struct unpacker *);

@@ -22,7 +22,7 @@ enum status pack_open(struct pack *pack, struct image *image)
 	*pack = (struct pack){
 		.image = image,
 		.codec = codec_open(image->compression, CODEC_PRESET),
-		.packed = mem_alloc(image->cluster_bytes),
+		.packed = mem_alloc(image->unit_bytes),
 	};
 	return pack->codec != NULL && pack->packed != NULL ? ST_OK : ST_NO_MEMORY;
 }
@@ -36,9 +36,9 @@ void pack_close(struct pack *pack)
 enum status pack_write(struct pack *pack, uint64_t offset, const uint8_t *bytes, size_t n)
 {
 	struct image *image = pack->image;
-	size_t packed_bytes, cluster_bytes = image->cluster_bytes;
-	enum status st = codec_compress(pack->codec, bytes, cluster_bytes, pack->packed,
-					cluster_bytes - 1, &packed_bytes);
+	size_t packed_bytes, unit_bytes = image->unit_bytes;
+	enum status st = codec_compress(pack->codec, bytes, unit_bytes, pack->packed,
+					unit_bytes - 1, &packed_bytes);
 
 	if (st == ST_OK)
 		return image->format->change.write_compressed(image, offset, pack->packed,

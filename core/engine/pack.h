@@ -3,7 +3,7 @@
 
 #include "format/image.h"
 
-/* What it takes to store clusters in their compressed form. */
+/* What it takes to store units in their compressed form. */
 struct pack {
 	struct image *image;
 	struct codec *codec; /* NULL: not opened */
@@ -11,7 +11,7 @@ struct pack {
 };
 
 /*
- * Whether an image, loaded for writing, can have such clusters. ST_UNSUPPORTED, with words that
+ * Whether an image, loaded for writing, can have such units. ST_UNSUPPORTED, with words that
  * name the file.
  */
 enum status pack_possible(const struct image *, struct error *);
@@ -21,7 +21,7 @@ enum status pack_open(struct pack *, struct image *);
 void pack_close(struct pack *);
 
 /*
- * Stores the cluster of the disk that begins at `offset`: as it is if it does not get smaller.
- * `bytes` is a whole cluster, with zeros behind the first `n` bytes where the disk ends in it.
+ * Stores the unit of the disk that begins at `offset`: as it is if it does not get smaller.
+ * `bytes` is a whole unit, with zeros behind the first `n` bytes where the disk ends in it.
  */
 enum status pack_write(struct pack *, uint64_t offset, const uint8_t *bytes, size_t n);

@@ -20,21 +20,21 @@ static enum status start_others(struct pipeline *line, enum effort effort)
 	workers_add(line->workers, worth[effort].others, PIPELINE_WORKERS_MAX);
 	line->may_start = workers_count(line->workers) == 0 && effort != EFFORT_PACK;
 	for (size_t i = 1; st == ST_OK && i < pipeline_processors(line); i++)
-		st = unpacker_open(&line->unpacker[i], line->cluster_bytes);
+		st = unpacker_open(&line->unpacker[i], line->unit_bytes);
 	return st;
 }
 
-enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t cluster_bytes,
+enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t unit_bytes,
 			   bool parallel_reads, enum effort effort, struct error *err)
 {
 	enum status st;
 
 	*line = (struct pipeline){ .may_start = bytes >= worth[EFFORT_PACK].bytes,
-				   .cluster_bytes = cluster_bytes };
+				   .unit_bytes = unit_bytes };
 	st = workers_start(&line->workers, err);
 	if (st != ST_OK)
 		return st;
-	st = unpacker_open(&line->unpacker[0], cluster_bytes);
+	st = unpacker_open(&line->unpacker[0], unit_bytes);
 	if (st == ST_OK && line->may_start && parallel_reads)
 		effort = EFFORT_PACK; /* reading is their work too */
 	if (st == ST_OK && bytes >= worth[effort].bytes)

@@ -50,7 +50,7 @@ struct pipeline {
 	void *user;
 	struct workers *workers;
 	bool may_start; /* other processors, which are not started so far */
-	size_t cluster_bytes;
+	size_t unit_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
 	struct slot *slot[PIPELINE_SLOTS_MAX];
 	size_t n_slots;         /* as many as there was memory for */
@@ -66,13 +66,13 @@ enum effort {
 };
 
 /*
- * Prepares for `bytes`, with clusters of up to `cluster_bytes` to be unpacked. Other processors are
+ * Prepares for `bytes`, with units of up to `unit_bytes` to be unpacked. Other processors are
  * started at once where there is so much of the work that it takes longer than starting and stopping
  * them, or where the sources can be read by several processors (`parallel_reads`,
  * image_parallel_reads()); otherwise with the first slot that is expensive.
  * ST_NO_MEMORY. The caller closes the pipeline, on failure too.
  */
-enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t cluster_bytes,
+enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t unit_bytes,
 			   bool parallel_reads, enum effort, struct error *);
 
 /* How many processors there are, the boot processor among them. */

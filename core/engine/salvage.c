@@ -24,7 +24,7 @@ bool salvage_is_local(enum status st)
 enum status salvage_status(struct image *image, uint64_t offset, uint64_t len,
 			   struct disk_status *ret, struct progress *progress)
 {
-	uint64_t unit = max_u64(image->cluster_bytes, BLOCK_BYTES);
+	uint64_t unit = max_u64(image->unit_bytes, BLOCK_BYTES);
 	enum status st;
 
 	for (;;) {

@@ -5,7 +5,7 @@
 #include "base/range.h"
 #include "engine/pipeline.h"
 
-/* enough for the full speed of every device; more where a cluster is larger */
+/* enough for the full speed of every device; more where a unit is larger */
 enum { PIECE_BYTES = 1 << 20 };
 
 struct piece {
@@ -162,7 +162,7 @@ static const struct pipeline_ops ops = {
 
 enum status scan_disk(const struct scan_job *job, struct error *err)
 {
-	size_t cluster_bytes = image_largest_cluster(job->image);
+	size_t unit_bytes = image_largest_unit(job->image);
 	struct scan *scan = mem_alloc(sizeof *scan);
 	enum status st;
 
@@ -170,9 +170,8 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->at = job->offset;
-	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, cluster_bytes);
-	st = pipeline_start(&scan->line, job->n_bytes, cluster_bytes,
-			    image_parallel_reads(job->image),
+	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, unit_bytes);
+	st = pipeline_start(&scan->line, job->n_bytes, unit_bytes, image_parallel_reads(job->image),
 			    job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)
 		st = pipeline_run(&scan->line, &ops, scan, job->progress, err);

@@ -220,6 +220,8 @@ static enum status prepare_load(struct image *image, struct error *err)
 		.buffer_align = 1,
 		.transfer_bytes = IMAGE_TRANSFER_BYTES,
 	};
+	CHECK(image->unit_bytes <= IMAGE_UNIT_MAX &&
+	      (image->unit_bytes == 0 || is_power_of_two(image->unit_bytes)));
 	return image_open_files(image, err);
 }
 
@@ -295,11 +297,11 @@ bool image_parallel_reads(const struct image *image)
 	return parallel;
 }
 
-uint32_t image_largest_cluster(const struct image *image)
+uint32_t image_largest_unit(const struct image *image)
 {
 	uint32_t most = 0;
 
 	for (; image != NULL; image = image->backing)
-		most = (uint32_t)max_u64(most, image->cluster_bytes);
+		most = (uint32_t)max_u64(most, image->unit_bytes);
 	return most;
 }

@@ -34,6 +34,8 @@ struct snapshot {
 	uint64_t icount;                         /* UINT64_MAX: not known */
 };
 
+enum { IMAGE_UNIT_MAX = 2 << 20 };
+
 /* An opened image is a blk, whose bytes are those of the virtual disk. */
 struct image {
 	struct blk blk; /* empty before image_load() */
@@ -46,12 +48,18 @@ struct image {
 	size_t n_files; /* > 0; file[0] is the image itself */
 	/* after image_load(): what the offsets of extents count in; NULL before */
 	struct blk *data;
-	/* after image_load(): how its compressed clusters are compressed */
+	/* after image_load(): how its compressed units are compressed */
 	enum codec_kind compression;
+	/*
+	 * What of the disk is written, compressed and decompressed as one, from a multiple of it on:
+	 * at most IMAGE_UNIT_MAX, whatever the clusters or blocks of the format are, so that whoever
+	 * copies can have room for whole units. 0: any bytes.
+	 */
+	uint32_t unit_bytes;
 	/* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
 	struct image *backing;
 	uint64_t size;          /* of the virtual disk, bytes, a multiple of 512 */
-	uint32_t cluster_bytes; /* 0: the format has no clusters */
+	uint32_t cluster_bytes; /* as `info` shows it; 0: the format has no clusters */
 	bool encrypted;
 	bool dirty;           /* was not closed cleanly */
 	char *backing_name;   /* as the image says; NULL: no backing file */
@@ -125,8 +133,8 @@ enum status image_repair(struct image *, enum repair, struct out *problems,
  */
 bool image_parallel_reads(const struct image *);
 
-/* The largest cluster of an image and of all that is behind it. */
-uint32_t image_largest_cluster(const struct image *);
+/* The largest unit of an image and of its backing files. */
+uint32_t image_largest_unit(const struct image *);
 
 /*
  * What shows through at `offset` of an image that has nothing there: its backing file's bytes,

@@ -44,7 +44,7 @@ static enum status qcow2_open(struct image *image, struct error *err)
 	if (st != ST_OK)
 		return st;
 	image->size = round_down(header->size, 512); /* QEMU counts whole sectors */
-	image->cluster_bytes = (uint32_t)qcow2_cluster_bytes(header);
+	image->cluster_bytes = image->unit_bytes = (uint32_t)qcow2_cluster_bytes(header);
 	image->encrypted = header->crypt_method != QCOW2_CRYPT_NONE;
 	image->dirty = (header->incompatible & QCOW2_INCOMPAT_DIRTY) != 0;
 	image->backing_name = header->backing_name;
