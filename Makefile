@@ -179,6 +179,20 @@ build/host/efi-img: $(HOST_CORE) $(HOST:%.c=build/host/%.o)
 	$(call say,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 
+# ---- the same with formats that only tests have -----------------------------------------------------------------
+
+# tests/doubles/*/ are image formats that prove the interface of core/format/; the product never has them.
+DOUBLES := $(sort $(wildcard tests/doubles/*/*.c))
+DOUBLES_LIST := build/gen/formats_and_doubles
+$(DOUBLES_LIST).c: always
+	$(call generate,image_format,format,image_formats,\
+		$(sort $(FORMATS) $(notdir $(patsubst %/,%,$(dir $(DOUBLES))))),format/image.h)
+$(DOUBLES:%.c=build/host/%.o): HOST_FLAGS = $(CORE_FLAGS)
+build/host/efi-img-doubles: $(filter-out %/build/gen/formats.o,$(HOST_CORE)) build/host/$(DOUBLES_LIST).o \
+		$(DOUBLES:%.c=build/host/%.o) $(HOST:%.c=build/host/%.o)
+	$(call say,LD )
+	$(CC) -Wl,--gc-sections $^ -o $@
+
 # ---- manuals ------------------------------------------------------------------------------------------------------
 
 # From the tables of the commands: what the UEFI shell shows for `help efi-img`, and a man page.
@@ -311,7 +325,7 @@ test-planted: $(UNIT)
 # ---- beside qemu-img ----------------------------------------------------------------------------------------------
 
 .PHONY: test-differential
-test-differential: build/host/efi-img | setup-test
+test-differential: build/host/efi-img build/host/efi-img-doubles | setup-test
 	$(PYTHON) -B -m pytest -q -n 2 --durations=10 --durations-min=5 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
 
 # ---- fuzzing ------------------------------------------------------------------------------------------------------
