@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finds the command line, in one of the two places where UEFI may have it.
+ *
+ * Under the shell it is in EFI_SHELL_PARAMETERS_PROTOCOL, already split into words (UEFI Shell 2.2,
+ * 2.3). Otherwise it may be in the load options of the boot entry (UEFI 2.10, 3.1.3). These are
+ * bytes of any kind: they count as a command line only if they are text and begin with a command of
+ * efi-img or an option.
+ */
 #include <efi.h>
 
 #include "arguments.h"
@@ -13,11 +21,11 @@
 #include "firmware.h"
 #include "text16.h"
 
-enum { LOAD_OPTIONS_MAX = 16 << 10 }; /* longer is no command line that somebody has typed */
+enum { LOAD_OPTIONS_MAX = 16 << 10 }; /* a command line is shorter */
 
 /* ---- From the shell ---- */
 
-/* The shell has done the splitting and the quotes; the first word is the program's own name. */
+/* The first word is the name of the program. */
 static enum status words_of_shell(const EFI_SHELL_PARAMETERS_PROTOCOL *parameters,
 				  struct words *ret, struct error *err)
 {
@@ -46,9 +54,8 @@ static bool is_text(uint16_t unit)
 }
 
 /*
- * Load options as UTF-8, if they are UTF-16 text at all. The specification leaves their contents to
- * the program (UEFI 2.10, 3.1.3), and boot managers put GUIDs, ASCII and remains of other programs
- * there. NULL: no text, or no memory.
+ * Returns load options as UTF-8 if they are UTF-16 text; boot managers also store GUIDs, ASCII and
+ * remains of other programs there. NULL: not text, or no memory.
  */
 static char *text_of_load_options(const uint8_t *bytes, size_t size)
 {
@@ -58,10 +65,7 @@ static char *text_of_load_options(const uint8_t *bytes, size_t size)
 
 	if (bytes == NULL || size % 2 != 0 || size > LOAD_OPTIONS_MAX)
 		return NULL;
-	/*
-	 * They may stand at an odd address: Boot#### holds them behind a string and a device path
-	 * of any length.
-	 */
+	/* read bytewise: in Boot#### they follow a device path of any length, at an odd address */
 	units = mem_alloc((n + 1) * sizeof *units);
 	if (units == NULL)
 		return NULL;
@@ -86,10 +90,7 @@ static bool ends_in(const char *s, const char *end)
 	return n >= n_end && text_equal_nocase(s + n - n_end, end);
 }
 
-/*
- * Takes a first word that is the program's own name away: some boot managers put it there, others
- * do not.
- */
+/* Removes the name of the program, which only some boot managers put before the arguments. */
 static void drop_own_name(struct words *words)
 {
 	if (words->n == 0 ||
@@ -102,8 +103,8 @@ static void drop_own_name(struct words *words)
 }
 
 /*
- * U-Boot hands the kernel's command line to whatever it starts. So only what begins with one of our
- * commands, or with an option, is taken for ours; `ret` stays empty otherwise.
+ * Returns the words of load options, none if these are not meant for efi-img: U-Boot hands the
+ * kernel's command line to every program. So the first word must be a command or an option.
  */
 static enum status words_of_load_options(const EFI_LOADED_IMAGE_PROTOCOL *loaded, struct words *ret,
 					 struct error *err)
@@ -117,7 +118,7 @@ static enum status words_of_load_options(const EFI_LOADED_IMAGE_PROTOCOL *loaded
 	st = words_split(text, ret, err);
 	mem_free(text);
 	if (st == ST_INVALID)
-		return ST_OK; /* an open quotation mark: the start could still be anybody's */
+		return ST_OK; /* a quotation mark is not closed: another program's options */
 	if (st != ST_OK)
 		return st;
 	drop_own_name(ret);

@@ -4,15 +4,15 @@
 #include "base/error.h"
 #include "base/words.h"
 
-/* How efi-img was started, and with which words after its own name. */
+/* How efi-img was started. */
 enum way {
-	FROM_SHELL,        /* a command line */
-	FROM_BOOT_MANAGER, /* the load options of a boot entry are a command line */
-	FROM_NOWHERE, /* no command line: started as the default program in \EFI\BOOT, or by hand */
+	FROM_SHELL,        /* by a command line */
+	FROM_BOOT_MANAGER, /* by a boot entry whose load options are a command line */
+	FROM_NOWHERE,      /* without a command line, as the boot program of a stick for example */
 };
 
 /*
- * `ret` is freed with words_free(). Errors: ST_INVALID (the load options have a quotation mark that
- * is not closed), ST_NO_MEMORY.
+ * Finds how efi-img was started, and the words after its name. The caller frees *ret with
+ * words_free(), on failure as well. Statuses: ST_NO_MEMORY.
  */
 enum status arguments_find(enum way *ret_way, struct words *ret, struct error *);

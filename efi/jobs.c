@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scripts that run without anybody at the machine: where they come from, in this order, and what
+ * follows.
+ *
+ * A script on the stick waits five seconds for a key, because a stick may still have the script of
+ * its last use. One that was handed to a virtual machine runs at once.
+ */
 #include <efi.h>
 
 #include "jobs.h"
@@ -14,8 +21,8 @@
 enum { COUNTDOWN_SECONDS = 5 };
 
 /*
- * Its name is the caller's, like its text. ST_NOT_FOUND: there is none, and nothing wrong with
- * that.
+ * Reads the script on the volume that efi-img was started from. The caller frees name and text.
+ * ST_NOT_FOUND: there is none.
  */
 static enum status from_stick(char **ret_name, char **ret, size_t *ret_n, struct error *err)
 {

@@ -4,9 +4,9 @@
 #include "cli/command.h"
 
 /*
- * Where nobody has said what to do, a job may have been left for us: by whoever runs this virtual
- * machine, or as \efi-img\job.txt on the volume that efi-img was started from; that one begins
- * after five seconds, in which any key stops it. Runs it; *ret is its exit code. False: there is
- * none, or it was stopped.
+ * Runs the script that was prepared for a start without a command line: one that was handed to this
+ * virtual machine (virtual_machine.h), otherwise \efi-img\job.txt on the volume that efi-img was
+ * started from. The latter begins after five seconds, in which any key cancels it. Returns whether
+ * a script was run; *ret is its exit code then.
  */
 bool jobs_run(const struct console *, int *ret);

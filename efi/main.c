@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The entry of the UEFI program: finds out how it was started, and runs a command, a script or the
+ * menu.
+ *
+ * Everything that was changed in the firmware is undone before the end (console_finish() and others
+ * below): the shell, or an operating system's boot loader, continues with the same drivers.
+ */
 #include <efi.h>
 
 #include "arguments.h"
@@ -21,7 +28,7 @@ enum { STAY_SECONDS = 5 };
 
 static int run(const struct console *console, const char *name)
 {
-	/* options are reordered, texts never written to */
+	/* commands reorder the pointers; they do not write to the strings */
 	char *words[] = { (char *)(uintptr_t)name, NULL };
 
 	return cli_run(console, 1, words);
@@ -31,39 +38,39 @@ static int run_from_shell(const struct console *console, const struct words *wor
 {
 	if (words->n > 0)
 		return cli_run(console, (int)words->n, words->word);
-	/* whatever it returns: nothing was done, and that is an error for a script */
+	/* no command is an error, whatever help returns */
 	(void)run(console, "help");
 	return EXIT_ERROR;
 }
 
-/* The boot manager clears the screen as soon as we return, so it stays for a while. */
+/* Waits at the end: the boot manager clears the screen when the program returns. */
 static int run_from_boot_manager(const struct console *console, const struct words *words)
 {
 	int code = cli_run(console, (int)words->n, words->word);
 
 	if (console_wait_for_key("\nPress a key to stay on this screen.\n", STAY_SECONDS))
-		/* without a keyboard there is no waiting */
+		/* returns at once if there is no keyboard */
 		(void)console_wait_for_key("Press any key to leave.\n", 0);
 	return code;
 }
 
-/* There is nobody to ask: show what there is, and what could be done. */
+/* Without a terminal for the menu: prints version, disks and help. */
 static int show_all(const struct console *console)
 {
 	int code;
 
 	console_clear();
-	(void)run(console, "version"); /* printing is all it does */
+	(void)run(console, "version"); /* cannot fail */
 	out_printf(console->out, "\n");
 	code = run(console, "list");
 	out_printf(console->out, "\n");
-	(void)run(console, "help"); /* printing is all it does */
-	/* without a keyboard there is no waiting */
+	(void)run(console, "help"); /* cannot fail */
+	/* returns at once if there is no keyboard */
 	(void)console_wait_for_key("\nPress any key to leave.\n", 0);
 	return code;
 }
 
-/* Nobody said what to do, so that a person is sitting there. */
+/* Without a command line: shows the menu until the user leaves it. */
 static int run_from_nowhere(const struct console *console)
 {
 	struct terminal *terminal;
@@ -115,7 +122,7 @@ static int start(const struct console *console)
 	return code;
 }
 
-/* crt0 calls this by the compiler's own convention: it must not be EFIAPI. */
+/* gnu-efi's start-up code calls this by the compiler's convention, not EFIAPI. */
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
@@ -134,9 +141,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	console_finish();
 	cancel_finish();
 	sata_finish();
-	/*
-	 * The shell takes the low 32 bits for %lasterror%; a small number without the error bit
-	 * arrives as it is.
-	 */
+	/* the shell's %lasterror% is the low 32 bits: a small number arrives unchanged */
 	return (EFI_STATUS)code;
 }

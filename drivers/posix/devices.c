@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files that stand for disks: EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the
- * disks blk0: (sectors of 512 bytes) and blk1: (of 4096). They have no partition devices. After
- * each may come, separated by commas: serial=, model=, holds= (a directory whose files are said to
- * be on it), bad= (5+2: sectors 5 and 6 cannot be read), read-only, started-from, current.
+ * Files that stand for disks (platform/devices.h), so that everything about disks can be tested on
+ * Linux. EFI_IMG_DISKS="a.img:b.img@4096,serial=S1" is a machine with the disks blk0: (sectors of
+ * 512 bytes) and blk1: (of 4096). Partitions have no devices.
+ *
+ * Each file may be followed by properties, separated by commas: serial=, model=, holds= (a
+ * directory whose files count as being on the disk), bad= (5+2: sectors 5 and 6 cannot be read),
+ * read-only, started-from, current.
  */
 
 #include <errno.h>
@@ -23,7 +26,8 @@
 
 enum { SECTOR_BYTES = 512, SECTOR_BYTES_MAX = 65536, BUFFER_ALIGN = 8 };
 
-static bool take_fact(const char *word, struct file_disk *disk)
+/* Parses one property; false: there is none of this name. */
+static bool parse_property(const char *word, struct file_disk *disk)
 {
 	const struct {
 		const char *name;
@@ -57,7 +61,7 @@ static bool take_fact(const char *word, struct file_disk *disk)
 	return false;
 }
 
-/* The disk of that index; false: there are not so many, or it is written wrongly. */
+/* The disk with this index; false: there are fewer, or it is malformed. */
 static bool disk_at(size_t index, struct file_disk *ret)
 {
 	const char *list = getenv("EFI_IMG_DISKS");
@@ -78,7 +82,7 @@ static bool disk_at(size_t index, struct file_disk *ret)
 		return false;
 	strcpy(ret->path, word);
 	while ((word = strtok_r(NULL, ",", &rest)) != NULL)
-		if (!take_fact(word, ret))
+		if (!parse_property(word, ret))
 			return false;
 	at = strrchr(ret->path, '@');
 	if (at != NULL && text_to_u64(at + 1, &block_bytes))
@@ -176,7 +180,7 @@ enum status platform_open_target(const struct device *device, struct blk **ret, 
 	return file_disk_open(&disk, true, ret, err);
 }
 
-/* The file that stands for a disk is on it, by whatever name. */
+/* By identity, since the file that stands for a disk counts as being on it under every name. */
 static bool same_file(const char *a, const char *b)
 {
 	struct stat of_a, of_b;

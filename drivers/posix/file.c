@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files and devices by name. */
+/*
+ * Files by name (platform/files.h), on POSIX.
+ *
+ * The identity of a file is its device and inode, whatever its names; of a file that does not
+ * exist, the device and inode of its directory, and its name. Symbolic links are followed for both,
+ * up to the file that would be created through a link to nothing.
+ */
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +32,7 @@ static const struct file_blk_kind for_writing = { .writable = true,
 						  .block_bytes = 1,
 						  .buffer_align = 1 };
 
+/* What to do about an error; "" where there is nothing to say. */
 static const char *advice(enum status st)
 {
 	switch (st) {
@@ -55,7 +62,7 @@ static enum status fail_errno(struct error *err, const char *name, const char *d
 		    st == ST_IO ? strerror(number) : status_text(st), advice(st));
 }
 
-/* Refuses what is neither a regular file nor, for reading, a block device. */
+/* Refuses everything but regular files and, for reading, block devices. */
 static enum status check_kind(int fd, const char *name, enum open_mode mode, struct error *err)
 {
 	struct stat about;
@@ -96,10 +103,7 @@ static enum status open_file(const char *name, int flags, enum open_mode mode, s
 	return st;
 }
 
-/*
- * The directory that a file of this name would be in; false: there is no file name, or it is too
- * long.
- */
+/* The directory of a file of this name. False: the name ends in '/', or is too long. */
 static bool directory_of(const char *name, char *to, size_t capacity)
 {
 	const char *slash = strrchr(name, '/');
@@ -111,11 +115,11 @@ static bool directory_of(const char *name, char *to, size_t capacity)
 	return true;
 }
 
-/* ---- which file ---- */
+/* ---- Identity ---- */
 
 enum { NAME_BYTES = 1024 };
 
-static const struct permit *permitted;
+static const struct permit *permitted; /* the one that platform_permit() has set */
 
 const struct permit *platform_permit(const struct permit *permit)
 {
@@ -133,7 +137,7 @@ static char *node_text(const struct stat *about)
 	return text_copy(text);
 }
 
-/* Where a symbolic link leads to nothing yet, a file would be made there: `name` becomes that. */
+/* Replaces the name of a symbolic link to a missing file by that of the file. False: it is none. */
 static bool follow(char name[static NAME_BYTES])
 {
 	char target[NAME_BYTES];
@@ -161,7 +165,7 @@ static enum status identify(const char *name, struct file_identity *ret, struct 
 	struct stat about;
 
 	if (!directory_of(name, directory, sizeof directory))
-		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+		return fail(err, ST_INVALID, "\"%s\" is not a file name", name);
 	if (stat(directory, &about) != 0)
 		return fail_errno(err, directory, "look into the directory");
 	snprintf(text, sizeof text, "%ju:%ju/%s", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino,
@@ -200,7 +204,7 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	size_t n;
 
 	if (!directory_of(name, directory, sizeof directory))
-		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+		return fail(err, ST_INVALID, "\"%s\" is not a file name", name);
 	real = realpath(directory, NULL);
 	if (real == NULL)
 		return fail_errno(err, directory, "look into the directory");
@@ -213,7 +217,7 @@ enum status platform_full_name(const char *name, char **ret, struct error *err)
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
 
-/* Ends the program before something is changed that the core has not said that it would change. */
+/* Ends the program if the file may not be changed (platform/permit.h). */
 static enum status check_permitted(const char *name, struct error *err)
 {
 	struct file_identity file;
@@ -304,7 +308,7 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 	if (file_disk_find(name, &disk))
 		return fail(err, ST_INVALID, "%s is a device; name a file", name);
 	if (!directory_of(name, directory, sizeof directory))
-		return fail(err, ST_INVALID, "\"%s\" is no name of a file", name);
+		return fail(err, ST_INVALID, "\"%s\" is not a file name", name);
 	if (stat(directory, &about) != 0 || statvfs(directory, &volume) != 0)
 		return fail_errno(err, directory, "look into the directory");
 	if (!S_ISDIR(about.st_mode))
@@ -356,7 +360,7 @@ enum status platform_logs(char **ret, struct error *err)
 
 	if (n == 0)
 		return fail(err, ST_NOT_FOUND,
-			    "the environment variable EFI_IMG_LOGS names no folder for it");
+			    "the environment variable EFI_IMG_LOGS does not name a directory");
 	*ret = mem_alloc(n + 2);
 	if (*ret == NULL)
 		return fail_no_memory(err);
@@ -364,7 +368,7 @@ enum status platform_logs(char **ret, struct error *err)
 	if (mkdir(folder, 0777) == 0 || errno == EEXIST)
 		return ST_OK;
 	mem_free(*ret);
-	return fail_errno(err, folder, "make");
+	return fail_errno(err, folder, "create");
 }
 
 static enum status add_entry(struct file_list *list, const char *directory, const char *name,

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A blk over a file descriptor. */
+/*
+ * A blk over a file descriptor: a file, or a file that stands for a disk.
+ *
+ * Holes are found by SEEK_DATA and SEEK_HOLE. A disk differs from a file: it has a fixed size, no
+ * holes, sectors that can be made unreadable, and it counts the writes of every open blk of the
+ * same file, as disks in firmware do.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +29,7 @@ struct file_blk {
 	struct file_blk *next;
 };
 
-static struct file_blk *disks; /* all that are open for reading */
+static struct file_blk *disks; /* list of all disks open for reading, for count_write() */
 
 enum status status_of_errno(int number)
 {
@@ -74,7 +80,7 @@ static enum status file_read(struct blk *blk, uint64_t offset, void *buf, size_t
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) /* 0: somebody made the file shorter */
+		if (n <= 0) /* 0: the file was truncated meanwhile */
 			return n < 0 ? status_of_errno(errno) : ST_IO;
 		to += n;
 		offset += (size_t)n;
@@ -92,7 +98,7 @@ static enum status disk_read(struct blk *blk, uint64_t offset, void *buf, size_t
 	return file_read(blk, offset, buf, len);
 }
 
-/* Counts a write for all disks that are the same file. */
+/* Counts a write in all disks that are the same file. */
 static void count_write(const struct file_blk *file)
 {
 	for (struct file_blk *disk = disks; disk != NULL; disk = disk->next)
@@ -170,7 +176,7 @@ static enum status file_allocated(struct blk *blk, uint64_t *ret_bytes)
 	return ST_OK;
 }
 
-/* A hole of the file is zeros. Where the file system cannot tell, everything is data. */
+/* Holes are zeros. On file systems without SEEK_DATA everything is data. */
 static enum status file_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
 {
 	off_t data = lseek(fd_of(blk), (off_t)offset, SEEK_DATA), end;
@@ -235,7 +241,7 @@ static const struct blk_ops ops_for_writing = {
 
 enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk **ret)
 {
-	off_t size = lseek(fd, 0, SEEK_END); /* of a block device, too, where st_size is 0 */
+	off_t size = lseek(fd, 0, SEEK_END); /* also of block devices, whose st_size is 0 */
 	struct file_blk *file;
 
 	if (size < 0)
@@ -257,7 +263,7 @@ enum status file_blk_open(int fd, const struct file_blk_kind *kind, struct blk *
 	file->blk.block_bytes = kind->block_bytes;
 	file->blk.buffer_align = kind->buffer_align;
 	file->blk.transfer_bytes = TRANSFER_BYTES;
-	file->blk.parallel_reads = true; /* pread() has no position that they would share */
+	file->blk.parallel_reads = true; /* pread() shares no position */
 	(void)fstat(fd, &file->about);   /* it is open */
 	if (file->blk.ops == &ops_of_disk) {
 		file->next = disks;

@@ -8,49 +8,52 @@
 #include "base/error.h"
 #include "blk/blk.h"
 
-/* What the files of the POSIX platform share. The platform itself is core/platform/platform.h. */
+/* What the files of drivers/posix/ share. The platform itself is core/platform/. */
 
-/* The kind of failure that an errno is. */
+/* Translates an errno; those without a counterpart are ST_IO. */
 enum status status_of_errno(int number);
 
 struct file_blk_kind {
 	bool writable;
-	bool is_device; /* it stands for a disk: its size is fixed, and it is data everywhere */
+	bool is_device; /* stands for a disk: of fixed size, without holes */
 	uintptr_t device_id;
 	uint32_t block_bytes;
 	uint32_t buffer_align;
-	uint64_t bad_offset, bad_bytes; /* reads that touch these bytes of it fail */
+	uint64_t bad_offset, bad_bytes; /* reads that overlap this range fail */
 };
 
 /*
- * A blk over an open file, whose descriptor it then owns; on failure the descriptor stays the
- * caller's. ST_IO, ST_NO_MEMORY.
+ * Makes a blk of an open file, and takes over its descriptor; on failure the caller still owns
+ * that. Statuses: ST_IO, ST_NO_MEMORY.
  */
 enum status file_blk_open(int fd, const struct file_blk_kind *, struct blk **ret);
 
 /* A file that stands for a disk. */
 struct file_disk {
-	uintptr_t id; /* its place in the list */
+	uintptr_t id; /* index in EFI_IMG_DISKS */
 	char path[1024];
 	uint32_t block_bytes;
 	char model[64], serial[64];
-	char holds[256]; /* a directory whose files are said to be on it; "" */
+	char holds[256]; /* a directory whose files count as being on it; "" */
 	bool read_only, started_from, current;
-	uint64_t bad_block, bad_blocks; /* these cannot be read */
+	uint64_t bad_block, bad_blocks; /* the first unreadable block, and their number */
 };
 
 /*
- * Whether `name` is that of a device ("blk0:", in either case) in the environment variable
- * EFI_IMG_DISKS, and which.
+ * Finds the disk with a name ("blk0:", in upper or lower case) in the environment variable
+ * EFI_IMG_DISKS. False: there is none.
  */
 bool file_disk_find(const char *name, struct file_disk *ret);
 
-/* Opens it, with a block size and an alignment as devices have them. */
+/*
+ * Opens a disk; the blk has the block size and alignment of a device. The caller closes it.
+ * Statuses: those of open() and file_blk_open().
+ */
 enum status file_disk_open(const struct file_disk *, bool writable, struct blk **ret,
 			   struct error *);
 
-/* Whether the core has said that it changes the device of that id (platform_permit()). */
+/* Returns whether the device with this id may be changed (platform/permit.h). */
 bool device_permitted(uintptr_t id);
 
-/* Catches SIGINT for platform_cancelled(). A second one ends the program. */
+/* Makes SIGINT cancel the work (platform_cancelled()). A second one ends the program. */
 void interruption_catch(void);

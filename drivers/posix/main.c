@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * efi-img as a Linux program: the same core and commands, over POSIX. For tests and comparison with
- * qemu-img.
+ * efi-img as a Linux program: the same core and commands, with the same output and exit codes, over
+ * drivers/posix/. It works on image files, and serves to test all but the firmware drivers, and to
+ * compare each command with qemu-img.
  */
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
 	interruption_catch();
 	code = cli_run(&console, argc > 0 ? argc - 1 : 0, argv + 1);
 	if ((fflush(stdout) != 0 || out.out.failed) && code == EXIT_OK) {
-		fprintf(stderr, "efi-img: not all of the output could be written\n");
+		fprintf(stderr, "efi-img: cannot write all of the output\n");
 		code = EXIT_ERROR;
 	}
 	return code;

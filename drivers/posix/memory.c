@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory from the C library. Buffers of devices are aligned to pages, as they are in firmware. */
 #include <stdlib.h>
 
 #include "base/memory.h"

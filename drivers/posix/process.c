@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Panic, interruption and clock. */
+/*
+ * The process as the machine: SIGINT cancels, assertions abort, the clock is the system's. Linux is
+ * not switched off or restarted by a script.
+ */
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +15,7 @@
 #include "platform/machine.h"
 #include "platform/person.h"
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* set by the signal handler */
 
 static void on_interrupt(int number)
 {
@@ -37,7 +40,7 @@ void platform_cancelled_forget(void)
 	interrupted = 0;
 }
 
-/* Nobody is asked: SIGINT stops at once. */
+/* SIGINT stops at once, without a question. */
 void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
 {
 	(void)show;
@@ -47,8 +50,7 @@ void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
 void platform_panic(const char *what, const char *file, int line)
 {
 	fflush(stdout);
-	fprintf(stderr, "efi-img: a mistake in this program: \"%s\" does not hold at %s:%d\n", what,
-		file, line);
+	fprintf(stderr, "efi-img: internal error, please report it: %s:%d: %s\n", file, line, what);
 	abort();
 }
 
@@ -59,7 +61,7 @@ const char *platform_firmware(void)
 
 void platform_end(enum ending ending)
 {
-	(void)ending; /* this machine is not efi-img's own */
+	(void)ending; /* the machine is not efi-img's alone */
 }
 
 void platform_tell(unsigned exit_code)
@@ -81,7 +83,7 @@ uint64_t platform_nanoseconds(void)
 {
 	struct timespec now = { 0 };
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* Linux has it */
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there on Linux */
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Other processors: threads. */
+/*
+ * Threads in place of other processors (platform/processors.h), and futexes in place of spinning: a
+ * thread that waits must not take a processor from one that works.
+ */
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -17,6 +20,7 @@ enum { THREADS_MAX = 16, STACK_BYTES = 128 << 10 };
 
 static const int64_t NANOSECONDS = 1000000000; /* of a second */
 
+/* The threads that platform_processors_start() has started. */
 static struct thread {
 	pthread_t id;
 	size_t n;
@@ -54,7 +58,7 @@ size_t platform_processors_start(size_t least, size_t most, void (*run)(void *ar
 
 		*thread = (struct thread){ .n = n_threads + 1, .run = run, .arg = arg };
 		if (pthread_create(&thread->id, &attributes, run_thread, thread) != 0)
-			break; /* then there are fewer */
+			break; /* continue with fewer */
 	}
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -75,7 +79,7 @@ static int64_t nanoseconds(void)
 	return now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
-/* The kernel compares the word with `seen` itself, so that no change is missed. */
+/* FUTEX_WAIT compares the word with `seen` again, so that no change is missed. */
 bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsigned milliseconds)
 {
 	int64_t left = milliseconds * (NANOSECONDS / 1000), end = nanoseconds() + left;
