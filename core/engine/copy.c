@@ -11,22 +11,13 @@
 #include "base/range.h"
 #include "base/zero.h"
 #include "engine/copy_piece.h"
+#include "engine/pack.h"
 #include "engine/salvage.h"
 
 /* enough for the full speed of every device; more where a unit of the source or target is larger */
 enum { PIECE_BYTES = 1 << 20 };
 
 /* ---- what any processor can do ---- */
-
-static enum status pack_unit(const struct piece *piece, struct codec *codec, size_t i)
-{
-	size_t unit = piece->copy->unit_bytes, n;
-	enum status st = codec_compress(codec, piece->fetch.bytes + i * unit, unit,
-					piece->packed + i * unit, unit - 1, &n);
-
-	piece->packed_bytes[i] = st == ST_OK ? (uint32_t)n : 0;
-	return st == ST_NO_SPACE ? ST_OK : st;
-}
 
 /* Zeros are looked for once: an observer gets none of them. */
 static enum status work_unit(struct piece *piece, size_t worker, size_t i)
@@ -40,8 +31,10 @@ static enum status work_unit(struct piece *piece, size_t worker, size_t i)
 	if (copy->worker != NULL && !zero)
 		copy->worker->ops->work(copy->worker, piece->offset, piece->offset + at, bytes,
 					(size_t)min_u64(unit, piece->length - at), piece->result);
-	return piece->packed != NULL && !piece->zero[i] ? pack_unit(piece, copy->codec[worker], i)
-							: ST_OK;
+	if (piece->packed == NULL || piece->zero[i])
+		return ST_OK;
+	return pack_unit(copy->codec[worker], bytes, unit, piece->packed + at,
+			 &piece->packed_bytes[i]);
 }
 
 static void work(struct work *its_work, size_t worker)

@@ -1,7 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Compressed units: which images can have them, and how one is made. A unit that does not get
+ * smaller is stored as it is.
+ */
 #include "engine/pack.h"
-
-#include "base/memory.h"
 
 enum status pack_possible(const struct image *image, struct error *err)
 {
@@ -17,32 +20,12 @@ enum status pack_possible(const struct image *image, struct error *err)
 	return ST_OK;
 }
 
-enum status pack_open(struct pack *pack, struct image *image)
+enum status pack_unit(struct codec *codec, const uint8_t *bytes, size_t n, uint8_t *packed,
+		      uint32_t *ret_packed_bytes)
 {
-	*pack = (struct pack){
-		.image = image,
-		.codec = codec_open(image->compression, CODEC_PRESET),
-		.packed = mem_alloc(image->unit_bytes),
-	};
-	return pack->codec != NULL && pack->packed != NULL ? ST_OK : ST_NO_MEMORY;
-}
+	size_t packed_bytes;
+	enum status st = codec_compress(codec, bytes, n, packed, n - 1, &packed_bytes);
 
-void pack_close(struct pack *pack)
-{
-	codec_close(pack->codec);
-	mem_free(pack->packed);
-}
-
-enum status pack_write(struct pack *pack, uint64_t offset, const uint8_t *bytes, size_t n)
-{
-	struct image *image = pack->image;
-	size_t packed_bytes, unit_bytes = image->unit_bytes;
-	enum status st = codec_compress(pack->codec, bytes, unit_bytes, pack->packed,
-					unit_bytes - 1, &packed_bytes);
-
-	if (st == ST_OK)
-		return image->format->change.write_compressed(image, offset, pack->packed,
-							      packed_bytes);
-	/* it does not get smaller */
-	return st == ST_NO_SPACE ? blk_write(&image->blk, offset, bytes, n) : st;
+	*ret_packed_bytes = st == ST_OK ? (uint32_t)packed_bytes : 0;
+	return st == ST_NO_SPACE ? ST_OK : st;
 }

@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "codec/codec.h"
 #include "format/image.h"
 
-/* What it takes to store units in their compressed form. */
-struct pack {
-	struct image *image;
-	struct codec *codec; /* NULL: not opened */
-	uint8_t *packed;
-};
-
 /*
- * Whether an image, loaded for writing, can have such units. ST_UNSUPPORTED, with words that
+ * Whether an image, loaded for writing, can have compressed units. ST_UNSUPPORTED, with words that
  * name the file.
  */
 enum status pack_possible(const struct image *, struct error *);
 
-/* ST_NO_MEMORY. Closed on failure too. */
-enum status pack_open(struct pack *, struct image *);
-void pack_close(struct pack *);
-
 /*
- * Stores the unit of the disk that begins at `offset`: as it is if it does not get smaller.
- * `bytes` is a whole unit, with zeros behind the first `n` bytes where the disk ends in it.
+ * Compresses a unit of `n` bytes into `packed`, which has room for as many. *ret_packed_bytes 0:
+ * it does not get smaller. On any processor, each with a codec of its own. Errors: ST_NO_MEMORY.
  */
-enum status pack_write(struct pack *, uint64_t offset, const uint8_t *bytes, size_t n);
+enum status pack_unit(struct codec *, const uint8_t *bytes, size_t n, uint8_t *packed,
+		      uint32_t *ret_packed_bytes);
