@@ -294,7 +294,10 @@ build/test/%.a:
 
 $(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/sim.a
 	$(call say,LD )
-	$(CC) $(SANITIZED) $< -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
+	$(CC) $(SANITIZED) $(filter %.o,$^) -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
+# The contract of a blk holds for images of every format, those that only tests have among them.
+$(DOUBLES:%.c=build/test/%.o): UNIT_FLAGS = $(CORE_FLAGS) $(SANITIZED)
+build/test/test_blk_contract: $(DOUBLES:%.c=build/test/%.o) build/test/$(DOUBLES_LIST).o
 build/test/test_deflate build/coverage/test_deflate: ORACLE := -lz
 build/test/test_workers build/coverage/test_workers: ORACLE := -Wl,--wrap=codec_compress
 build/test/test_failures build/coverage/test_failures: ORACLE := -Wl,--wrap=image_close
