@@ -4,6 +4,6 @@
 #include "base/out.h"
 #include "disk/inventory.h"
 
-/* What is in the machine, for people, in 80 columns; and for scripts. */
+/* Prints the disks of the machine: as text for people, in 80 columns, and as JSON for scripts. */
 void inventory_print_text(const struct inventory *, struct out *);
 void inventory_print_json(const struct inventory *, struct out *);

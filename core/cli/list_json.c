@@ -1,5 +1,6 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
  * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is
  * there every time, save those of one kind of table and "note"; text that is not known is "",
  * anything else null.

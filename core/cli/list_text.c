@@ -1,5 +1,6 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
  * The list of disks for people. Columns, of the 79 that every console has without wrapping:
  *
  *   0               16       27                    49

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Parses command lines as getopt_long does, since scripts for qemu-img rely on it: options and
+ * operands in any order, letters together, long options shortened. Differs in two places: a '-'
+ * before a digit is a number (resize FILE -512M), and a wrong option is answered with the most
+ * similar one, or with the reason why efi-img does not have it. Values are not looked at here.
+ */
 #include "cli/options.h"
 
 #include "base/check.h"

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * JSON on one line: drops the newlines and the indentation that a tree is printed with. Only a
+ * blank at the beginning of a line is dropped, and no string of JSON contains a newline, so that
+ * strings stay as they are.
+ */
 #include "cli/out_line.h"
 
 static void take(struct out *out, const char *bytes, size_t n)

@@ -222,8 +222,8 @@ static void print_begin(struct session *session, const struct console *console,
 	tree_text(tree, "file", script->name);
 	tree_number(tree, "commands", script->n);
 	session_event_end(session, console);
-	session_say(session, console, "%s: %zu command%s\n", script->name, script->n,
-		    script->n == 1 ? "" : "s");
+	session_print(session, console, "%s: %zu command%s\n", script->name, script->n,
+		      script->n == 1 ? "" : "s");
 	if (session_log(session) != NULL)
 		out_printf(console->out, "The log is %s\n", session_log(session));
 }
@@ -244,13 +244,13 @@ static void print_end(struct session *session, const struct console *console,
 	else
 		tree_null(tree, "message");
 	if (err != NULL)
-		session_say(session, console, "%s\nNothing was run.\n", err->text);
+		session_print(session, console, "%s\nNothing was run.\n", err->text);
 	else if (code == EXIT_OK)
-		session_say(session, console, "\nThe script is done.\n");
+		session_print(session, console, "\nThe script is done.\n");
 	else
-		session_say(session, console,
-			    "\nThe script has stopped at line %u of %s, with exit code %d.\n", line,
-			    script->name, code);
+		session_print(session, console,
+			      "\nThe script has stopped at line %u of %s, with exit code %d.\n",
+			      line, script->name, code);
 	session_event_end(session, console);
 }
 

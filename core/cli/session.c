@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Sessions: command lines that run with a log, for somebody who is not at the keyboard.
+ *
+ * A session stands between a command and the console that it was given. What the command prints
+ * goes to both the console and the text of the log; what it reports as events (cli/events.h)
+ * becomes lines of JSON for the log and the serial port. Nothing is read back from printed text.
+ *
+ * The log is written before a command and after it, never while it runs: a command may be copying
+ * the disk that the log is on, and must find it unchanged. A failure of the log never stops the
+ * work.
+ */
 #include "cli/session.h"
 
 #include "base/date.h"
@@ -59,7 +71,7 @@ const char *session_log(const struct session *session)
 	return session->log.text_name;
 }
 
-void session_say(struct session *session, const struct console *console, const char *format, ...)
+void session_print(struct session *session, const struct console *console, const char *format, ...)
 {
 	va_list args;
 

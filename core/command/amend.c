@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * amend: other options for an existing image (edit/amend.h).
+ */
 #include "cli/command.h"
 #include "cli/progress_option.h"
 #include "cli/ignored_options.h"

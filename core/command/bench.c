@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * bench: the speed of requests of one size, with the options and output of qemu-img, and a table of
+ * several sizes for disks. -w on a disk or partition goes through the same decisions as a restore
+ * (copy/target.h).
+ */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/tree.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * bitmap: changes persistent dirty bitmaps. Actions are done in the order of the command line, as
+ * qemu-img does, in one open image.
+ */
 #include "base/size.h"
 #include "cli/command.h"
 #include "cli/image_options.h"

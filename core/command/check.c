@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * check: errors in the metadata of an image, and repairs. The format checks; this prints what it
+ * finds as qemu-img does, whose order of members and rules about zeros in JSON are kept, and whose
+ * exit codes scripts rely on.
+ */
 #include "base/text.h"
 #include "base/tree.h"
 #include "cli/command.h"

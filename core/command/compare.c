@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * compare: whether two disks have the same contents (engine/compare.h). Output and exit codes are
+ * qemu-img's.
+ */
 #include "cli/command.h"
 #include "cli/progress_option.h"
 #include "cli/ignored_options.h"

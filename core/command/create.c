@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * create: a new image in a file. Everything is decided by create_prepare() (edit/create.h) before
+ * the first write; its result is the plan of --dry-run.
+ */
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/image_options.h"

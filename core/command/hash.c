@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * hash: the SHA-256 of the disk in an image, and the comparison with the hashes of a manifest
+ * (record/manifest.h). A manifest has a hash for each range, so that a difference has a place.
+ */
 #include "base/hex.h"
 #include "base/memory.h"
 #include "base/range.h"

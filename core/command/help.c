@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * help: the list of commands, and the help of each, printed from the commands' own tables, so that
+ * no option can be without help.
+ */
 #include "base/check.h"
 #include "base/text.h"
 #include "base/version.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * info: what an image file is, in the words of qemu-img, byte by byte, as text and as JSON. Also
+ * names what efi-img does not open: unfinished images, and foreign formats.
+ */
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"

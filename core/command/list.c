@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * list: the disks of the machine, with their partitions and contents.
+ */
 #include "cli/command.h"
 #include "cli/list.h"
 #include "cli/output_options.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * map: where the disk of an image is stored, one line for each range, with neighbours that continue
+ * each other joined, as text or JSON in the form of qemu-img.
+ */
 #include "base/printable.h"
 #include "base/range.h"
 #include "base/size.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * measure: the file size of a new image, calculated by the format that would create it. Text and
+ * JSON are qemu-img's.
+ */
 #include "base/size.h"
 #include "base/tree.h"
 #include "cli/command.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * resize: another size for the disk in an image. Shrinking needs --shrink, since it loses data;
+ * growing reads as zeros (edit/resize.h).
+ */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"

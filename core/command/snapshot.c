@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * snapshot: lists, takes, applies and deletes internal snapshots. The work, and its write order, is
+ * the format's; the list is qemu-img's to the column.
+ */
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/image_options.h"

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * version: which efi-img this is.
+ */
 #include "base/version.h"
 #include "cli/command.h"
 

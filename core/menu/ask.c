@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The two kinds of screens that ask: a list to choose from, and a page of text with a line to type,
+ * or a key, below it. Drawing and keys are here; what is asked is the caller's.
+ *
+ * Letters and digits always work: a serial terminal may have no arrow keys, and a firmware may
+ * report them in pieces.
+ */
 #include "menu/ask.h"
 
 #include "base/memory.h"

@@ -3,23 +3,20 @@
 
 #include "menu/screen.h"
 
-/*
- * Screens that ask: a list to choose from, and a text with something to type, or just a key, below
- * it.
- */
+/* Screens that ask: a list to choose from, and a page of text with an answer to type, or a key. */
 
-/* Where a screen leads to. */
+/* Where an answer leads to. */
 enum way {
 	WAY_NEXT,
 	WAY_BACK,
-	WAY_QUIT,  /* out of the menu, with what struct ui says */
-	WAY_AGAIN, /* the list is to be made anew */
-	WAY_KEY,   /* one of the letters that a list has beside its own */
+	WAY_QUIT,  /* out of the menu */
+	WAY_AGAIN, /* the list has to be made again */
+	WAY_KEY,   /* one of the list's own letters was pressed */
 };
 
 struct ui {
 	struct screen screen;
-	bool gone; /* there is no keyboard any more */
+	bool gone; /* the keyboard is gone */
 };
 
 /* ---- lists ---- */
@@ -27,30 +24,31 @@ struct ui {
 struct item {
 	char text[4 * SCREEN_TEXT_COLUMNS]; /* one line */
 	char detail[320];                   /* lines below it; "": none */
-	char why[320];                      /* the reason why it is not possible; "": it is */
+	char why[320];                      /* why it cannot be chosen; "": it can */
 };
 
 enum { LIST_NONE = -1 };
 
 struct list {
 	const char *title, *step;
-	const char *head;    /* lines above it: what was chosen before; "": none */
+	const char *head;    /* lines above the list, about earlier choices; "": none */
 	const char *columns; /* the names of the columns; "": none */
 	const char *ask;     /* the question */
-	const char *empty;   /* what stands there without any item */
+	const char *empty;   /* shown instead of an empty list */
 	const char *help;
-	const char *letters;      /* further keys; "": none */
-	const char *letters_help; /* and what stands about them among the keys */
+	const char *letters;      /* keys of its own; "": none */
+	const char *letters_help; /* their text in the line with the keys */
 	struct item *item;
 	size_t n;
-	/* in: where the mark of the arrows stands at first, 0 or LIST_NONE; out: the item */
+	/* in: the item that the arrows start at, 0 or LIST_NONE; out: the chosen one */
 	int chosen;
 	bool first; /* there is no screen to go back to */
-	/* Enter without a mark is an answer as well, and `chosen` LIST_NONE then */
+	/* Enter without a chosen item is an answer, too: WAY_NEXT with LIST_NONE */
 	bool enter;
-	char key; /* with WAY_KEY */
+	char key; /* out, with WAY_KEY: the letter */
 };
 
+/* Shows a list until an item is chosen or the user goes elsewhere. */
 enum way list_ask(struct ui *, struct list *);
 
 /* ---- texts ---- */
@@ -59,46 +57,42 @@ enum way list_ask(struct ui *, struct list *);
 
 struct page {
 	const char *title, *step;
-	const char *text; /* lines, broken as needed */
-	/* what stands before what is typed; or about the keys, if there is nothing to type */
+	const char *text; /* wrapped as needed */
+	/* the text before what is typed; with nothing to type, what to press */
 	const char *ask;
 	const char *help;
-	/* NULL: any key goes on. In: what stands there at first, ASCII as all that is typed */
+	/* the answer: ASCII, `capacity` bytes with the NUL, in and out; NULL: any key continues */
 	char *typed;
 	size_t capacity;
-	bool last;  /* begins with the end of the text */
-	bool plain; /* b and q are keys like all others */
-	bool bare;  /* for lines of up to 79 columns */
+	bool last;  /* shows the end of the text first */
+	bool plain; /* b, q and ? are keys like all others */
+	bool bare;  /* for text of up to 79 columns */
 	bool loud;  /* `ask` stands out */
 	bool enter; /* with nothing to type: only Enter continues */
 };
 
-/*
- * Typed is what stands in `typed` when Enter is pressed; b, q and ? alone are what they are
- * everywhere.
- */
+/* Shows a page until Enter, or a key. An answer of b, q or ? alone is that key. */
 enum way page_ask(struct ui *, struct page *);
 
-/* Shows a page, and waits for nothing. */
+/* Shows a page without waiting. */
 void page_show(struct ui *, const struct page *);
 
 /*
- * The same for what was not there before, as after a long job: keys that were typed before it could
- * be read, and in the second after that, are no answer to it.
+ * page_ask() for a page that comes as a surprise, as after a long job: ignores the keys that were
+ * typed before it could be read, and those of the second after that.
  */
 enum way page_ask_settled(struct ui *, struct page *);
 
-/* Forgets the keys that were typed while something took long. */
+/* Drops the keys that were typed during a long operation. */
 void forget_typed(struct ui *);
 
-/* A question that only `y` answers with yes. */
+/* Asks a question that only `y` answers with yes. */
 bool sure(struct ui *, const char *question);
 
 #define STOP_QUESTION "Stop? y = yes, any other key = no. The work continues meanwhile."
 
-/* For platform_cancel_ask(), while something takes long that is not shown; the user is the struct
- * ui. */
+/* For platform_cancel_ask(), during operations without a page; `ui` is a struct ui. */
 void show_stop_question(void *ui, bool asked);
 
-/* A line while something takes long: "Looking at disk 3 of 4 ...". */
+/* Shows a line during a long operation: "Looking at the disks ...". */
 void tell(struct ui *, const char *text);

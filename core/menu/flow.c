@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Flows: the steps of one task, from its first question to its result. Each step asks one thing and
+ * can be left backwards; together they compose one command line, which is shown, run with --dry-run
+ * for its plan, and then run. Whether a disk or a directory is possible is decided by that command,
+ * not here.
+ */
 #include "menu/flow.h"
 
 #include "base/memory.h"

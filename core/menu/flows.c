@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The tasks of the menu as data: steps, options with the safe value first, and how the command line
+ * is composed.
+ */
 #include "base/text.h"
 #include "menu/flow.h"
 

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The log viewer: lists the logs of earlier runs, newest first, and shows the end of one, as much
+ * as fits into the memory of the menu.
+ */
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The boards of the menu: screens that only lead to others. What can be done is a table here; how
+ * it is done is in flows.c.
+ */
 #include "menu/menu.h"
 
 #include "base/memory.h"

@@ -4,12 +4,12 @@
 #include "platform/terminal.h"
 
 /*
- * The program for the person at the machine: screens that ask what is to be done, and make of it a
- * command line, which they show and run. All that is decided is decided by the commands
- * (--dry-run), nothing here.
+ * The program for a person at the machine: screens that ask, compose a command line from the
+ * answers, show it, and run it. The menu decides nothing about disks and images: what is possible,
+ * and why not, is what the command answers to --dry-run.
  */
 
-/* What the person wants in the end. */
+/* What the user wants in the end. */
 enum menu_end {
 	MENU_LEAVE,
 	MENU_SHELL,
@@ -18,4 +18,5 @@ enum menu_end {
 	MENU_IMPOSSIBLE, /* there is no keyboard, or no memory */
 };
 
+/* Runs the menu on a terminal, which the caller closes. */
 enum menu_end menu_run(struct terminal *);

@@ -9,45 +9,41 @@
 enum { PATH_BYTES = 1024, WORDS_BYTES = 192 };
 
 struct pick {
-	/* What the screen says. */
+	/* what the screen shows; the caller's */
 	const char *title, *step, *head, *ask, *help;
 	/*
-	 * Whether the candidate (a disk's name, or that of a file in a directory) may be chosen;
-	 * otherwise the reason, never empty. NULL: all may that have a medium.
+	 * Returns whether the candidate (the name of a disk, or of a file in a directory) can be
+	 * chosen; if not, `why` is the reason, never empty. NULL: every disk with a medium can.
 	 */
 	bool (*possible)(void *user, const char *candidate, char *why, size_t why_bytes);
 	void *user;
 
-	bool parts;     /* of disks: show their partitions as well */
-	bool place;     /* of files: a directory is wanted */
-	bool backwards; /* of files: the last name comes first */
-	/* of files: an image is wanted; what is none by its name is left out, */
-	bool images;
-	bool opens; /* and one that can be opened */
-	/*
-	 * of files: the directory that there is no way up from; NULL: none, the volumes come above
-	 * all
-	 */
-	const char *top;
+	bool parts;     /* of disks: show their partitions, too */
+	bool place;     /* of files: choose a directory */
+	bool backwards; /* of files: sort by name, the last one first */
+	bool images; /* of files: choose an image; files that by their names are none are hidden */
+	bool opens;  /* of files: only an image that can be opened */
+	const char
+		*top; /* of files: the topmost directory; NULL: the list of volumes is above all */
 
-	/* What was chosen; of files, in: the directory to begin with, "": the list of volumes. */
+	/* The choice. */
 	char name[SELECTOR_BYTES];  /* of a disk: for a command line */
-	struct confirm_word word;   /* to be typed before it is written over */
-	char words[WORDS_BYTES];    /* what it is, in a line */
-	char contents[256];         /* what is on it; "": nothing that is recognised */
-	bool whole;                 /* of a disk: all of it, no partition */
+	struct confirm_word word;   /* to be typed before the disk is overwritten */
+	char words[WORDS_BYTES];    /* a description of one line */
+	char contents[256];         /* of a disk; "": nothing that is known */
+	bool whole;                 /* of a disk: the whole disk, not a partition */
 	bool doubtful;              /* of an image: its bytes do not look like a disk */
-	char directory[PATH_BYTES]; /* "fs0:\dir" */
+	char directory[PATH_BYTES]; /* "fs0:\dir"; in: where to start, "": the list of volumes */
 	char file[PATH_BYTES];      /* "fs0:\dir\a.qcow2" */
 
-	char text[2 * PATH_BYTES]; /* what is being put together */
+	char text[2 * PATH_BYTES]; /* scratch */
 };
 
 enum way pick_disk(struct ui *, struct pick *);
 enum way pick_file(struct ui *, struct pick *);
 
-/* "fs0:\dir" and "a.raw" as one; false: there is not so much room. */
+/* Joins "fs0:\dir" and "a.raw". Returns false if the path is too long. */
 bool path_join(char to[static PATH_BYTES], const char *directory, const char *name);
 
-/* Says what went wrong, until a key. */
+/* Shows an error until a key is pressed. */
 void pick_failed(struct ui *, const char *title, const struct error *);

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Choosing a disk or a partition. Each line has what tells the disk from others; a disk that is not
+ * possible stays in the list, with the reason of the command that refuses it.
+ */
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/size.h"

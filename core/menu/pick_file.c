@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Choosing a file, or a directory for a new one: volumes first, then one directory after the other.
+ * Files that are known not to be disks are shown with the reason why they cannot be chosen.
+ */
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Command lines of the menu: composed, tried with --dry-run, and run with their output on the
+ * screen. The reason of a refusal is the message event of the command (cli/events.h).
+ *
+ * The transcript keeps what fits: when it is full, the older half below the command line is
+ * dropped. A '\r' in the output lets the next text replace the line, as on a terminal.
+ */
 #include "menu/run.h"
 
 #include "base/memory.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The screen: a picture of what is wanted and one of what is shown. Only the cells that differ are
+ * printed, since a serial terminal of 9600 baud needs two seconds for a full screen.
+ */
 #include "menu/screen.h"
 
 #include "base/memory.h"
