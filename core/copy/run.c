@@ -400,6 +400,7 @@ static enum status run_on_disk(struct run *run, struct error *err)
 	run->plan->create.device = disk->disk;
 	st = run->plan->mode.makes_image ? run_new_image(run, err) : run_flat(run, err);
 	st = target_end(disk, st, &run->observers, run->progress, err);
+	progress_end(run->progress); /* a warning would be printed over its line */
 	if (st == ST_OK)
 		note_disk(run);
 	return st;
