@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -22,7 +23,9 @@ def typed(document, section):
     return [
         example.lines
         for example in EXAMPLES
-        if (example.document, example.section) == (document, section) and example.host
+        if (example.document, example.section) == (document, section)
+        and example.host
+        and not example.file
     ]
 
 
@@ -98,6 +101,46 @@ def test_script(installed, tmp_path):
     ), done.stderr
 
 
+CONTRIBUTING = "docs/CONTRIBUTING.md"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """
+    A copy of the project, with what is compiled but for what the examples compile anew. Objects are
+    linked, not copied: nothing writes to them, since their sources are as old as before.
+    """
+    fresh = tmp_path_factory.mktemp("fresh") / "efi-img"
+    shutil.copytree(ROOT, fresh, ignore=shutil.ignore_patterns(".git", "build"), symlinks=True)
+    for part in ("sources", "host", "test"):
+        if (ROOT / "build" / part).exists():
+            shutil.copytree(
+                ROOT / "build" / part,
+                fresh / "build" / part,
+                copy_function=os.link,
+                ignore=shutil.ignore_patterns("gen", "test_*", "*.a", "efi-img", "manual"),
+            )
+    return fresh
+
+
+@pytest.mark.parametrize(
+    "section", ["A command", "An image format", "A kind of blk", "A unit test"]
+)
+def test_contributing(fresh, section):
+    """Each adds files, changes none, and works at the first build."""
+    (commands,) = typed(CONTRIBUTING, section)
+    for example in EXAMPLES:
+        if (example.document, example.section) == (CONTRIBUTING, section) and example.file:
+            path = fresh / example.file
+            assert not path.exists()
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join(example.lines) + "\n")
+    if section == "A unit test" and not (ROOT / "build/test/core.a").exists():
+        pytest.skip("make test-unit has not compiled the core for unit tests")
+    done = sh(commands, fresh, fresh)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_example_is_run_somewhere():
     """Here, or in tests/boot/test_readme.py, or in the tests of what they are about."""
     assert {(example.document, example.section, example.host) for example in EXAMPLES} == {
@@ -107,6 +150,10 @@ def test_every_example_is_run_somewhere():
         ("docs/COMMANDS.md", "In the UEFI shell", False),
         ("docs/COMMANDS.md", "Boot entries", True),
         ("docs/COMMANDS.md", "Boot entries", False),
+        ("docs/CONTRIBUTING.md", "A command", True),
+        ("docs/CONTRIBUTING.md", "An image format", True),
+        ("docs/CONTRIBUTING.md", "A kind of blk", True),
+        ("docs/CONTRIBUTING.md", "A unit test", True),
         ("docs/JOBS.md", "Scripts", True),
         ("docs/JOBS.md", "In CI", True),
     }
