@@ -68,7 +68,7 @@ static enum status print_path(const struct file_path *path, struct out *out, str
 
 	for (size_t i = 1, start = 1;; i++) {
 		bool last = text[i] == '\0';
-		char *name;
+		char *name = NULL;
 		enum status st;
 
 		if (!last && text[i] != '\\')

@@ -3,6 +3,7 @@
  * Work on several processors: all of it is done, what comes out is the same as with one, and one
  * that stops answering costs nothing.
  */
+#include "codec/codec.h"
 #include "engine/workers.h"
 #include "machine.h"
 #include "processors.h"
