@@ -1,243 +1,375 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# efi-img. `make help` lists the targets. Everything is built below build/.
+# efi-img. Everything is built below build/. `make help` prints the lines that begin with ##.
+##
+## Times are those of a machine with two cores, and the first figure is without the build.
+##
 
-ARCH := x86_64
-HOST_ARCH := $(shell uname -m)
-B := build/$(ARCH)
-PYTHON := /usr/bin/python3
-export PATH := $(PATH):/usr/sbin:/sbin # sgdisk and fsck.fat, which are not in everybody's path
+.DEFAULT_GOAL := program
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+export PATH := $(PATH):/usr/sbin:/sbin # sgdisk and fsck.fat are not on everyone's path
 
 # One line per step; `make V=1` shows the commands themselves.
-say = @echo "  $(1)  $(or $(2),$@)"
+step = @echo "  $(1)  $(or $(2),$@)"
 ifneq ($(V),1)
 .SILENT:
 endif
 
-.DEFAULT_GOAL := program
-.PHONY: program host usb run test fuzz coverage lint bench clean help
-.DELETE_ON_ERROR:
-.SECONDARY:
+PYTHON := /usr/bin/python3
+PYTEST := $(PYTHON) -B -m pytest -q -p no:cacheprovider --tb=short
 
-# ---- sources ------------------------------------------------------------------------------------------------------
+# ---- the processor ------------------------------------------------------------------------------
 
-# The kernels in plain C, and the choice among them and those of an architecture, if it has a folder.
-kernels = $(filter-out %/arch.c,$(wildcard core/arch/generic/*.c)) \
-	$(or $(wildcard core/arch/$(1)/*.c core/arch/$(1)/*.asm),core/arch/generic/arch.c)
-CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) build/gen/formats.c build/gen/commands.c
-FIRMWARE := $(sort $(wildcard drivers/uefi/*.c drivers/arch/$(ARCH)/*.c drivers/arch/$(ARCH)/*.asm efi/*.c))
-HOST := $(sort $(wildcard drivers/posix/*.c))
-# $(call objects,folder of objects,sources)
-objects = $(patsubst %,$(1)/%.o,$(basename $(2)))
+# All that depends on the processor of the firmware; its code is in core/arch/$(ARCH)/ and
+# drivers/arch/$(ARCH)/. HOST_ARCH is that of this machine, where programs for Linux run.
+ARCH := x86_64
+HOST_ARCH := $(shell uname -m)
+B := build/$(ARCH)
+ARCH_FLAGS := -mno-red-zone
+EFI_TARGET = efi-$(1)-$(ARCH)
+CPU_FEATURES := x86/cpu_features.c
+
+# ---- sources ------------------------------------------------------------------------------------
+
 FORMATS := $(sort $(notdir $(patsubst %/,%,$(wildcard core/format/*/))))
 COMMANDS := $(sort $(basename $(notdir $(wildcard core/command/*.c))))
+GENERATED := build/gen/formats.c build/gen/commands.c
+CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) $(GENERATED)
+# The kernels in plain C, and the choice among them and those of a processor, if it has a folder.
+kernels = $(filter-out %/arch.c,$(wildcard core/arch/generic/*.c)) \
+	$(or $(wildcard core/arch/$(1)/*.c core/arch/$(1)/*.asm),core/arch/generic/arch.c)
+FIRMWARE := $(sort $(wildcard drivers/uefi/*.c drivers/arch/$(ARCH)/*.c \
+	drivers/arch/$(ARCH)/*.asm efi/*.c))
+HOST := $(sort $(wildcard drivers/posix/*.c))
+# The firmware's memcpy() and its kind, tested under names that are not those of the C library.
+MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm)
+# Formats that only tests have, to prove the interface of core/format/, and the list with them.
+DOUBLES := $(sort $(wildcard tests/doubles/*/*.c)) build/gen/formats_and_doubles.c
+SIM := $(sort $(wildcard tests/sim/*.c))
+TRIAL := $(sort $(wildcard tests/trial/*.c))
+UNIT := $(filter-out $(if $(MEMORY),,test_memory),\
+	$(sort $(notdir $(basename $(wildcard tests/unit/test_*.c)))))
 
-# ---- flags --------------------------------------------------------------------------------------------------------
+# ---- libdeflate and zstd ------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wundef \
-	-Wframe-larger-than=4096 -Werror
-LANGUAGE := -std=gnu2x -O2 -g -ffreestanding -fno-strict-aliasing -MMD -MP $(WARNINGS)
-# The core sees the compiler's own headers and its own tree, nothing else.
-CORE_FLAGS = $(LANGUAGE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
-FIRMWARE_CODE := -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables
-FIRMWARE_FLAGS := $(LANGUAGE) -Icore -Idrivers/uefi -Idrivers/arch -Idrivers/arch/$(ARCH) \
-	-isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
-HOST_FLAGS := -std=gnu2x -O2 -g -D_GNU_SOURCE -Icore -MMD -MP $(WARNINGS)
-
-# ---- set-up -------------------------------------------------------------------------------------------------------
-
-# Order-only, and quick when nothing is missing: installs what the target needs, or says what to install.
-.PHONY: setup-build setup-run setup-test setup-screenshots setup-fuzz setup-coverage setup-lint
-setup-build setup-run setup-test setup-screenshots setup-fuzz setup-coverage setup-lint: setup-%:
-	@scripts/setup $*
-
-# ---- libdeflate and zstd -------------------------------------------------------------------------------------------
-
-# Built from their unchanged sources as the core is, against the four stand-ins of core/codec/include/ for headers of a C library.
+# Their unchanged sources, built as the core is, against the stand-ins of core/codec/include/ for
+# headers of a C library. Each release of Debian or Ubuntu has other versions.
 SOURCES := build/sources
-FETCHED := $(SOURCES)/fetched
-LIBDEFLATE := $(addprefix libdeflate/lib/,utils.c deflate_compress.c deflate_decompress.c x86/cpu_features.c)
-ZSTD := $(addprefix libzstd/lib/, \
-	$(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c zstd_common.c) \
-	$(addprefix compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c zstd_compress_literals.c zstd_compress_sequences.c \
-		zstd_compress_superblock.c zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c) \
-	$(addprefix decompress/,huf_decompress.c zstd_ddict.c zstd_decompress.c zstd_decompress_block.c))
-LIBRARIES := $(LIBDEFLATE) $(ZSTD)
-CODEC_INCLUDES := -isystem core/codec/include -isystem $(SOURCES)/libdeflate -isystem $(SOURCES)/libzstd/lib
-LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) -ffunction-sections \
-	-DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0 \
-	-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT
-# The levels that nothing chooses by itself are built for size: 34 KiB instead of 274.
-build/%/zstd_fast.o build/%/zstd_lazy.o build/%/zstd_opt.o: LIBRARY_FLAGS += -Os -DZSTD_NO_INLINE=1
-ADAPTERS := $(filter core/codec/%,$(CORE))
+RELEASE := $(shell scripts/fetch-sources --release)
+FETCHED := $(SOURCES)/fetched-$(RELEASE)
+LIBDEFLATE := utils.c deflate_compress.c deflate_decompress.c $(CPU_FEATURES)
+ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c \
+		zstd_common.c) \
+	$(addprefix compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c \
+		zstd_compress_literals.c zstd_compress_sequences.c zstd_compress_superblock.c \
+		zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c \
+		$(if $(filter trixie,$(RELEASE)),zstd_preSplit.c)) \
+	$(addprefix decompress/,huf_decompress.c zstd_ddict.c zstd_decompress.c \
+		zstd_decompress_block.c)
+LIBRARIES := $(addprefix $(SOURCES)/libdeflate/lib/,$(LIBDEFLATE)) \
+	$(addprefix $(SOURCES)/libzstd/lib/,$(ZSTD))
+# Compression levels that are used only on request are built for size: 34 KiB instead of 274.
+RARE := $(filter %/zstd_fast.c %/zstd_lazy.c %/zstd_opt.c,$(LIBRARIES))
+# What includes headers of the libraries.
+ADAPTERS := $(filter core/codec/%,$(CORE)) build/gen/version.c
 
 $(FETCHED): scripts/fetch-sources | setup-build
 	scripts/fetch-sources
 	@touch $@
+$(LIBRARIES): | $(FETCHED) ;
 
-# $(call libraries,folder of objects,flags)
-define libraries
-$(1)/sources/%.o: $(FETCHED) $(wildcard core/codec/include/*.h)
-	@mkdir -p $$(@D)
-	$$(call say,CC ,$(SOURCES)/$$*.c)
-	$$(CC) $$(LIBRARY_FLAGS) $(2) -c $(SOURCES)/$$*.c -o $$@
-$(ADAPTERS:%.c=$(1)/%.o): $(FETCHED)
-$(ADAPTERS:%.c=$(1)/%.o): CORE_FLAGS += $(CODEC_INCLUDES)
-endef
-$(eval $(call libraries,$(B),$$(FIRMWARE_CODE)))
-$(eval $(call libraries,build/host,))
-$(eval $(call libraries,build/test,$$(SANITIZED) -O2))
+# ---- generated sources --------------------------------------------------------------------------
 
-# ---- generated lists ----------------------------------------------------------------------------------------------
-
-# $(call generate,type,prefix,array,names): an array of pointers to the named objects, rewritten only when it changes.
-define generate
-@mkdir -p $(@D)
-@{ echo '/* Made by the Makefile from the names in core/. */'; \
-   echo '#include "$(5)"'; \
-   for name in $(4); do echo "extern const struct $(1) $(2)_$$name;"; done; \
-   echo 'const struct $(1) *const $(3)[] = {'; \
-   for name in $(4); do echo "	&$(2)_$$name,"; done; \
-   echo '	0,'; echo '};'; } > $@.new
-@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-endef
+# $(call keep,COMMAND): makes $@ of what the command prints, anew only when that changes.
+keep = mkdir -p $(@D) && $(1) >$@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
+# $(call list,TYPE,PREFIX,ARRAY,NAMES,HEADER): an array of pointers to the named objects.
+list = { echo '/* Made by the Makefile from the names in core/. */'; echo '\#include "$(5)"'; \
+	printf 'extern const struct $(1) $(2)_%s;\n' $(4); \
+	echo 'const struct $(1) *const $(3)[] = {'; printf '\t&$(2)_%s,\n' $(4); \
+	printf '\t0,\n};\n'; }
 
 .PHONY: always
 build/gen/formats.c: always
-	$(call generate,image_format,format,image_formats,$(FORMATS),format/image.h)
+	$(call keep,$(call list,image_format,format,image_formats,$(FORMATS),format/image.h))
+build/gen/formats_and_doubles.c: always
+	$(call keep,$(call list,image_format,format,image_formats,$(sort $(FORMATS) \
+		$(notdir $(patsubst %/,%,$(wildcard tests/doubles/*/)))),format/image.h))
 build/gen/commands.c: always
-	$(call generate,command,command,commands,$(COMMANDS),cli/command.h)
+	$(call keep,$(call list,command,command,commands,$(COMMANDS),cli/command.h))
+build/gen/version.c: always
+	$(call keep,scripts/version --c)
 
-# ---- the program --------------------------------------------------------------------------------------------------
+# ---- flags --------------------------------------------------------------------------------------
 
-# Small code outside these folders, where no time is spent: the limit of the program is 1 MiB.
-FAST := $(addsuffix /%.o,$(addprefix $(B)/,core/base core/blk core/codec core/format core/format core/arch core/engine core/copy))
-FIRMWARE_OBJECTS := $(call objects,$(B),$(CORE) $(call kernels,$(ARCH)) $(FIRMWARE)) $(LIBRARIES:%.c=$(B)/sources/%.o)
-$(filter-out $(FAST) $(B)/sources/%,$(FIRMWARE_OBJECTS)): FIRMWARE_CODE += -Os
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
+	-Wformat=2 -Wundef -Wframe-larger-than=4096 -Werror
+OPTIMIZE := -O2
+# The same tree gives the same bytes, wherever it is.
+LANGUAGE = -std=gnu2x $(OPTIMIZE) -g -ffile-prefix-map=$(CURDIR)=. -MMD -MP $(WARNINGS)
+FREESTANDING = $(LANGUAGE) -ffreestanding -fno-strict-aliasing
 
+# The core sees the compiler's own headers and its own tree, nothing else.
+CORE_FLAGS = $(FREESTANDING) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
+CODEC_INCLUDES := $(addprefix -isystem ,core/codec/include $(SOURCES)/libdeflate \
+	$(SOURCES)/libzstd/lib)
+LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) \
+	-ffunction-sections -DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 \
+	-DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0 \
+	-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT
+
+# ---- trees of objects ---------------------------------------------------------------------------
+
+# A tree is all of it compiled with flags of its own into a folder of its own: core/blk/hold.c
+# becomes FOLDER/core/blk/hold.o. NAME_FLAGS are for everything, NAME_CORE for the core alone, and
+# NAME_OUTSIDE takes the place of the core's flags outside of it.
+objects = $(addsuffix .o,$(addprefix $(1)/,$(basename $(2))))
+
+# Assembler is the same in each tree: all follow the System V convention.
+NASM := nasm -f elf64 -g -w+all -Werror
+
+# $(call tree,NAME,FOLDER,SET-UP,COMPILER)
+define tree
+$(2)/%: CC := $(4)
+$(2)/%: FLAGS = $$($(1)_OUTSIDE) $$($(1)_FLAGS)
+$(2)/core/% $(2)/tests/doubles/% $(2)/build/gen/%: FLAGS = $$(CORE_FLAGS) $$($(1)_FLAGS) $$($(1)_CORE)
+$(2)/build/sources/%: FLAGS = $$(LIBRARY_FLAGS) $$($(1)_FLAGS)
+$(2)/build/sources/%: OPTIMIZE := -O2
+$(call objects,$(2),$(RARE)): OPTIMIZE := -Os -DZSTD_NO_INLINE=1
+$(call objects,$(2),$(ADAPTERS)): INCLUDES := $(CODEC_INCLUDES)
+$(call objects,$(2),$(ADAPTERS) $(LIBRARIES)): $(FETCHED)
+$(call objects,$(2),$(LIBRARIES)): $(wildcard core/codec/include/*.h)
+$(2)/%.o: %.c | setup-$(3)
+	@mkdir -p $$(@D)
+	$$(call step,CC ,$$<)
+	$$(CC) $$(FLAGS) $$(INCLUDES) -c $$< -o $$@
+$(2)/%.o: %.asm | setup-$(3)
+	@mkdir -p $$(@D)
+	$$(call step,NASM,$$<)
+	$$(NASM) $$< -o $$@
+
+$(2)/core.a: $(call objects,$(2),$(CORE) $(call kernels,$(HOST_ARCH)) $(LIBRARIES))
+$(2)/sim.a: $(call objects,$(2),$(SIM) $($(1)_SIM))
+$(2)/%.a:
+	$$(call step,AR )
+	rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+
+FIRMWARE_FLAGS := -fpic -fvisibility=hidden -fshort-wchar $(ARCH_FLAGS) -fno-stack-protector \
+	-fno-asynchronous-unwind-tables
+FIRMWARE_OUTSIDE = $(FREESTANDING) -Icore -Idrivers/uefi -Idrivers/arch -Idrivers/arch/$(ARCH) \
+	-isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
+$(eval $(call tree,FIRMWARE,$(B),build,$(CC)))
+
+HOST_OUTSIDE = $(LANGUAGE) -D_GNU_SOURCE -Icore
+$(eval $(call tree,HOST,build/host,build,$(CC)))
+
+TEST_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-Wno-frame-larger-than
+TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim -Itests/trial -Itests/unit
+TEST_SIM := $(TRIAL) $(MEMORY)
+$(eval $(call tree,TEST,build/test,unit,$(CC)))
+build/test/%: OPTIMIZE := -O1
+
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+FUZZ_CORE := -fsanitize=unsigned-shift-base,implicit-conversion
+FUZZ_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim
+FUZZ_SIM := tests/fuzz/fuzz.c tests/fuzz/poke.c
+$(eval $(call tree,FUZZ,build/fuzz,fuzz,clang))
+build/fuzz/%: OPTIMIZE := -O1
+
+COVERAGE_FLAGS := -Wno-frame-larger-than
+COVERAGE_CORE := --coverage -fprofile-update=atomic
+COVERAGE_OUTSIDE = $(TEST_OUTSIDE)
+COVERAGE_SIM := $(TEST_SIM)
+$(eval $(call tree,COVERAGE,build/coverage,coverage,$(CC)))
+build/coverage/core/%: OPTIMIZE := -O0
+$(foreach tree,test coverage,$(call objects,build/$(tree),$(MEMORY))): NASM += --gprefix firmware_
+
+# ---- set-up -------------------------------------------------------------------------------------
+
+# Order-only, and quick when nothing is missing: installs what a target needs, or tells which
+# packages to install.
+SETUPS := $(addprefix setup-,build run unit test screenshots fuzz coverage lint release)
+.PHONY: $(SETUPS)
+$(SETUPS): setup-%:
+	@scripts/setup $*
+
+# ---- the program --------------------------------------------------------------------------------
+
+## make              the UEFI program, build/x86_64/efi-img.efi (1 minute to build)
+.PHONY: program
 program: $(B)/efi-img.efi build/efi-img.man
 
-$(B)/core/%.o: core/%.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(FIRMWARE_CODE) -c $< -o $@
-$(B)/build/gen/%.o: build/gen/%.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(FIRMWARE_CODE) -c $< -o $@
-$(B)/%.o: %.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(FIRMWARE_FLAGS) $(FIRMWARE_CODE) -c $< -o $@
+# Outside of these folders no time is spent, and the limit of the program is 1 MiB.
+FAST := $(addsuffix /%,core/base core/arch core/blk core/codec core/format core/engine core/copy)
+PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(LIBRARIES) $(FIRMWARE)
+$(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
 
-# Assembler: the same instructions in each of the trees, all of which follow the System V convention.
-NASM := nasm -f elf64 -g -w+all -Werror
-define assembled
-$(1)/%.o: %.asm | setup-build
-	@mkdir -p $$(@D)
-	$$(call say,NASM,$$<)
-	$$(NASM) $$< -o $$@
-endef
-$(foreach tree,$(B) build/host build/test build/fuzz build/coverage,$(eval $(call assembled,$(tree))))
-
-# In two steps: only when it makes an object file does ld drop what nobody calls, since the link script does not say that
-# start-up code and relocations are to be kept.
+# In two steps: ld drops unused functions only when it makes an object file, since the link script
+# does not tell which sections of start-up code and relocations to keep. Start-up code of gnu-efi
+# 3.0.15 calls efi_main, that of 3.0.18 _entry.
 define link
-$(call say,LD )
+$(call step,LD )
 $(LD) -r --gc-sections -e efi_main $^ -o $(@:.so=.o)
-$(LD) -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings --no-warn-rwx-segments \
-	-T /usr/lib/elf_$(ARCH)_efi.lds /usr/lib/crt0-efi-$(ARCH).o $(@:.so=.o) -L/usr/lib -lgnuefi -o $@
+$(LD) -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings \
+	--no-warn-rwx-segments --defsym=_entry=efi_main -T /usr/lib/elf_$(ARCH)_efi.lds \
+	/usr/lib/crt0-efi-$(ARCH).o $(@:.so=.o) -L/usr/lib -lgnuefi -o $@
 endef
 
-$(B)/efi-img.so: $(FIRMWARE_OBJECTS)
+$(B)/efi-img.so: $(call objects,$(B),$(PROGRAM))
 	$(link)
 
+SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 $(B)/%.efi: $(B)/%.so
-	$(call say,EFI)
-	objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
-		-j .reloc --target=efi-$(or $(KIND),app)-$(ARCH) $< $@
+	$(call step,EFI)
+	objcopy -S $(SECTIONS:%=-j '%') --target=$(call EFI_TARGET,$(or $(KIND),app)) $< $@
 
-# ---- the same core as a Linux program -----------------------------------------------------------------------------
-
+## make host         the same core as a Linux program, build/host/efi-img
+.PHONY: host
 host: build/host/efi-img
 
-build/host/core/%.o: core/%.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -c $< -o $@
-build/host/build/gen/%.o: build/gen/%.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -c $< -o $@
-build/host/%.o: %.c | setup-build
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(HOST_FLAGS) -c $< -o $@
-
-HOST_CORE := $(call objects,build/host,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/host/sources/%.o)
-
-build/host/efi-img: $(HOST_CORE) $(HOST:%.c=build/host/%.o)
-	$(call say,LD )
+HOST_OBJECTS := $(call objects,build/host,$(CORE) $(call kernels,$(HOST_ARCH)) \
+	build/gen/version.c $(LIBRARIES))
+build/host/efi-img: $(HOST_OBJECTS) $(call objects,build/host,$(HOST))
+	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 
-# ---- the same with formats that only tests have -----------------------------------------------------------------
-
-# tests/doubles/*/ are image formats that prove the interface of core/format/; the product never has them.
-DOUBLES := $(sort $(wildcard tests/doubles/*/*.c))
-DOUBLES_LIST := build/gen/formats_and_doubles
-$(DOUBLES_LIST).c: always
-	$(call generate,image_format,format,image_formats,\
-		$(sort $(FORMATS) $(notdir $(patsubst %/,%,$(dir $(DOUBLES))))),format/image.h)
-$(DOUBLES:%.c=build/host/%.o): HOST_FLAGS = $(CORE_FLAGS)
-build/host/efi-img-doubles: $(filter-out %/build/gen/formats.o,$(HOST_CORE)) build/host/$(DOUBLES_LIST).o \
-		$(DOUBLES:%.c=build/host/%.o) $(HOST:%.c=build/host/%.o)
-	$(call say,LD )
+# The same with the formats that only tests have.
+build/host/efi-img-doubles: $(filter-out %/gen/formats.o,$(HOST_OBJECTS)) \
+		$(call objects,build/host,$(DOUBLES) $(HOST))
+	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 
-# ---- manuals ------------------------------------------------------------------------------------------------------
-
-# From the tables of the commands: what the UEFI shell shows for `help efi-img`, and a man page.
-build/host/manual: $(HOST_CORE) $(filter-out %/main.o,$(HOST:%.c=build/host/%.o)) build/host/scripts/manual.o
-	$(call say,LD )
+# The manual for the UEFI shell (`help efi-img`) and the man page, from the tables of the commands.
+build/host/manual: $(HOST_OBJECTS) $(call objects,build/host,$(filter-out %/main.c,$(HOST)) \
+		scripts/manual.c)
+	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
-
-# What is on the stick beside the program.
-STICK := build/efi-img.man scripts/capture.nsh
 build/efi-img.man: build/host/manual
 	$< shell >$@
 build/efi-img.1: build/host/manual
 	$< man >$@
 
-# ---- installing the Linux program ---------------------------------------------------------------------------------
-
+## make install      that Linux program and its man page, below PREFIX=/usr/local (and DESTDIR)
 PREFIX ?= /usr/local
 .PHONY: install
 install: build/host/efi-img build/efi-img.1
 	install -D -m 755 build/host/efi-img $(DESTDIR)$(PREFIX)/bin/efi-img
 	install -D -m 644 build/efi-img.1 $(DESTDIR)$(PREFIX)/share/man/man1/efi-img.1
 
-# ---- running it ---------------------------------------------------------------------------------------------------
-
+## make usb          build/efi-img-usb.img, a bootable stick to be written with dd
+STICK := build/efi-img.man scripts/capture.nsh
+.PHONY: usb
 usb: build/efi-img-usb.img
-build/efi-img-usb.img: build/x86_64/efi-img.efi $(STICK) scripts/make-usb | setup-run
+build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb | setup-run
 	scripts/make-usb $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
 
-run: build/x86_64/efi-img.efi | setup-run
+## make run          boots it in QEMU and shows what it does there (1 minute)
+.PHONY: run
+run: $(B)/efi-img.efi | setup-run
 	$(PYTHON) -B scripts/demo $<
 
-# The pictures of the menu in docs/, taken in QEMU.
+## make screenshots  pictures of the menu, into docs/
 .PHONY: screenshots
-screenshots: build/x86_64/efi-img.efi | setup-screenshots
+screenshots: $(B)/efi-img.efi | setup-screenshots
 	$(PYTHON) -B scripts/screenshots $< docs
 
-# ---- tests in a booted machine ------------------------------------------------------------------------------------
+##
+# ---- unit tests ---------------------------------------------------------------------------------
+
+# Each tests/unit/test_*.c is a program, linked with the core and, as its platform, tests/sim/.
+# $(call unit_programs,FOLDER,FLAGS)
+define unit_programs
+$(UNIT:%=$(1)/%): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
+	$$(call step,LD )
+	$$(CC) $(2) $$(filter %.o,$$^) -Wl,--start-group $(1)/core.a $(1)/sim.a -Wl,--end-group \
+		-lcmocka -lm $$(ORACLE) -o $$@
+$(1)/test_blk_contract: $(call objects,$(1),$(DOUBLES))
+$(1)/test_deflate: ORACLE := -lz
+$(1)/test_workers: ORACLE := -Wl,--wrap=codec_compress
+$(1)/test_failures: ORACLE := -Wl,--wrap=image_close
+endef
+$(eval $(call unit_programs,build/test,$(TEST_FLAGS)))
+
+# $(call run_programs,PROGRAMS): two at a time, each with a log beside it.
+run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
+	{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
+count_tests = $$(awk '/PASSED  \]/ { n += $$4 } END { print n }' $(1:%=%.log))
+
+LONG := $(addprefix build/test/,test_powercuts test_failures test_poke)
+QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%))
+
+## make check        for every save: the host program, floors of the code, quick unit tests
+.PHONY: check layers
+check: layers $(QUICK)
+	$(call run_programs,$(QUICK))
+	@echo "$(call count_tests,$(QUICK)) quick unit tests in $(words $(QUICK)) programs passed"
+layers: build/host/efi-img
+	scripts/check-layers $(HOST_OBJECTS)
+
+## make test-unit    all unit tests: also each power cut, each failure
+.PHONY: test-unit
+test-unit: $(LONG) $(QUICK)
+	$(call run_programs,$^)
+	@echo "$(call count_tests,$^) unit tests in $(words $^) programs passed"
+
+## make test-planted mistakes in the order of writes, which the unit tests must find
+.PHONY: test-planted
+test-planted: $(UNIT:%=build/test/%)
+	tests/planted/run $(CC) $(CORE_FLAGS) $(TEST_FLAGS) -O1
+
+# ---- fuzzing ------------------------------------------------------------------------------------
+
+# Each other tests/fuzz/*.c is a target of libFuzzer: the core, built by clang with more sanitizers
+# than gcc has. `make fuzz` keeps what it finds in build/fuzz/.
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,\
+	$(filter-out $(FUZZ_SIM),$(sort $(wildcard tests/fuzz/*.c))))
+$(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/sim.a
+	$(call step,LD )
+	$(CC) $(subst fuzzer-no-link,fuzzer,$(FUZZ_FLAGS)) $< -Wl,--start-group \
+		build/fuzz/core.a build/fuzz/sim.a -Wl,--end-group -o $@
+
+## make test-fuzz    replays the corpus of the fuzz targets, tests/fuzz/corpus/
+.PHONY: test-fuzz
+test-fuzz: $(FUZZ)
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
+
+## make fuzz         looks for inputs that break parsers and engine, TIME=600 seconds per target
+.PHONY: fuzz
+fuzz: TIME ?= 600
+fuzz: $(FUZZ)
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
+
+## make soak         the tests that depend on seeds, with new ones, for TIME=3600 seconds
+.PHONY: soak
+soak: TIME ?= 3600
+soak: $(UNIT:%=build/test/%) $(FUZZ) build/host/efi-img
+	PYTHON="$(PYTHON)" tests/soak $(TIME) $(FUZZ)
+
+# The tables of tests/README.md, as the last `make test-unit` and `make test-fuzz` found them.
+.PHONY: figures
+figures:
+	@scripts/figures $(FUZZ:%=%.log)
+
+# ---- beside qemu-img ----------------------------------------------------------------------------
+
+## make test-differential  the host program beside qemu-img
+DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
+.PHONY: test-differential
+test-differential: build/host/efi-img build/host/efi-img-doubles | setup-test
+	$(DIFFERENTIAL) --durations=10 --durations-min=5
+
+# ---- in firmware --------------------------------------------------------------------------------
 
 # Two minutes, and 100 MB of packages: made again only when how it is made changes.
 build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
-	$(call say,DISK)
+	$(call step,DISK)
 	scripts/make-debian $@
 
-# Drivers that make disks and volumes worse than QEMU and OVMF have them.
+# Drivers that make disks and volumes worse than those of QEMU and OVMF.
 BOOT_DRIVERS := $(patsubst tests/boot/%.c,$(B)/%.efi,$(sort $(wildcard tests/boot/*.c)))
 $(BOOT_DRIVERS:.efi=.so): $(B)/%.so: $(B)/tests/boot/%.o
 	$(link)
@@ -245,216 +377,101 @@ $(BOOT_DRIVERS): KIND := bsdrv
 .PHONY: boot-drivers
 boot-drivers: $(BOOT_DRIVERS)
 
+## make test-boot    the program in OVMF: every command, bus and screen
 .PHONY: test-boot
 test-boot: program boot-drivers build/debian.img | setup-test
-	$(PYTHON) -B -m pytest -q -n 2 --dist loadfile --durations=10 --durations-min=20 --tb=short --maxfail=30 -p no:cacheprovider --basetemp=build/boot-programs tests/boot
+	$(PYTEST) -n 2 --dist loadfile --durations=10 --durations-min=20 --maxfail=30 \
+		--basetemp=build/boot-programs tests/boot
 
-# That they do not depend on time: those in which something happens in the middle, N times on a busy machine.
-TIMELY := $(patsubst %,tests/boot/test_%.py,resume interrupt gone start shell menu faults jobs)
+## make test-boot-busy  boot tests N=20 times beside two busy loops: none may depend on time;
+##                   FILES=tests/boot/test_X.py chooses others
+TIMELY := resume interrupt gone start shell menu faults jobs
 .PHONY: test-boot-busy
 test-boot-busy: N ?= 20
-test-boot-busy: FILES ?= $(TIMELY)
+test-boot-busy: FILES ?= $(TIMELY:%=tests/boot/test_%.py)
 test-boot-busy: program boot-drivers | setup-test
 	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
 
-# ---- unit tests ---------------------------------------------------------------------------------------------------
+# ---- all tests ----------------------------------------------------------------------------------
 
-# Each tests/unit/test_*.c is a program, linked with the core and with tests/sim/ for a platform, all with the sanitizers.
-UNIT := $(patsubst tests/unit/%.c,build/test/%,$(sort $(wildcard tests/unit/test_*.c)))
-SIM := $(sort $(wildcard tests/sim/*.c))
-TRIAL := $(sort $(wildcard tests/trial/*.c))
-SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -Wno-frame-larger-than
-UNIT_FLAGS := $(HOST_FLAGS) -Itests/sim -Itests/trial -Itests/unit $(SANITIZED)
+##
+## make test         test-unit, test-planted, test-fuzz, test-differential, test-boot
+# One after the other, each of them built on all processors.
+TESTS := test-unit test-planted test-fuzz test-differential test-boot
+.PHONY: test
+test:
+	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
-build/test/core/%.o: core/%.c | setup-test
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(SANITIZED) -c $< -o $@
-build/test/build/gen/%.o: build/gen/%.c | setup-test
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(SANITIZED) -c $< -o $@
-build/test/tests/%.o: tests/%.c | setup-test
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(UNIT_FLAGS) -c $< -o $@
+## make test-release make, make run and make check, from nothing but git and make, in chroots of
+##                   RELEASES="bookworm trixie" (root or user namespaces, and a mirror)
+RELEASES ?= bookworm trixie
+.PHONY: test-release
+test-release: | setup-release
+	for release in $(RELEASES); do scripts/test-release $$release || exit; done
 
-# The firmware's memcpy() and its kind, under names that are not those of the C library.
-FIRMWARE_MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm)
-FIRMWARE_MEMORY_OBJECTS := $(foreach tree,test coverage,$(call objects,build/$(tree),$(FIRMWARE_MEMORY)))
-$(FIRMWARE_MEMORY_OBJECTS): NASM += --gprefix firmware_
-UNIT := $(filter-out $(if $(FIRMWARE_MEMORY),,%/test_memory),$(UNIT))
-
-# Archives, so that a program gets what it uses.
-build/test/core.a: $(call objects,build/test,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/test/sources/%.o)
-build/test/sim.a: $(SIM:%.c=build/test/%.o) $(TRIAL:%.c=build/test/%.o) $(filter build/test/%,$(FIRMWARE_MEMORY_OBJECTS))
-build/test/%.a:
-	$(call say,AR )
-	rm -f $@ && $(AR) rcs $@ $^
-
-$(UNIT): build/test/%: build/test/tests/unit/%.o build/test/core.a build/test/sim.a
-	$(call say,LD )
-	$(CC) $(SANITIZED) $(filter %.o,$^) -Wl,--start-group build/test/core.a build/test/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
-# The contract of a blk holds for images of every format, those that only tests have among them.
-$(DOUBLES:%.c=build/test/%.o): UNIT_FLAGS = $(CORE_FLAGS) $(SANITIZED)
-build/test/test_blk_contract: $(DOUBLES:%.c=build/test/%.o) build/test/$(DOUBLES_LIST).o
-build/test/test_deflate build/coverage/test_deflate: ORACLE := -lz
-build/test/test_workers build/coverage/test_workers: ORACLE := -Wl,--wrap=codec_compress
-build/test/test_failures build/coverage/test_failures: ORACLE := -Wl,--wrap=image_close
-
-.PHONY: test-unit
-LONG := $(filter %/test_powercuts %/test_failures %/test_poke,$(UNIT))
-test-unit: $(LONG) $(filter-out $(LONG),$(UNIT))
-	@printf '%s\n' $^ | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
-		{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
-	@echo "$$(sed -n 's/.*PASSED  \] \([0-9]*\) test.*/\1/p' $(^:%=%.log) | paste -sd+ | bc) unit tests in $(words $^) programs passed"
-
-# What the last `make test-unit` and `make test-fuzz` (or `make fuzz`) have enumerated, as in tests/README.md.
-.PHONY: figures
-figures:
-	@echo "| operation | rows | cuts | states | of them different | failures |"; echo "|---|---|---|---|---|---|"
-	@awk -F '|' 'NF == 8 && $$3 + 0 > 0 { if (!($$2 in n)) order[++rows] = $$2; n[$$2] = $$3; cuts[$$2] += $$4; states[$$2] += $$5; \
-		if ($$5 > 0) differ[$$2] = $$6; failures[$$2] += $$7 } END { for (i = 1; i <= rows; i++) { g = order[i]; \
-		printf "|%s|%d|%d|%d|%d|%d|\n", g, n[g], cuts[g], states[g], differ[g], failures[g] } }' \
-		build/test/test_powercuts.log build/test/test_failures.log
-	@echo; grep -h '^| [dp].* |$$' build/test/test_damaged.log build/test/test_poke.log
-	@for log in $(FUZZ:%=%.log); do echo "| $$(basename $$log .log) | executions | $$(sed -n 's/.*executed_units: *//p' $$log) |"; done
-
-# Mistakes in the order of writes that the power-cut tests must find.
-.PHONY: test-planted
-test-planted: $(UNIT)
-	tests/planted/run $(CC) $(CORE_FLAGS) $(SANITIZED)
-
-# ---- beside qemu-img ----------------------------------------------------------------------------------------------
-
-.PHONY: test-differential
-test-differential: build/host/efi-img build/host/efi-img-doubles | setup-test
-	$(PYTHON) -B -m pytest -q -n 2 --durations=10 --durations-min=5 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
-
-# ---- fuzzing ------------------------------------------------------------------------------------------------------
-
-# Each other tests/fuzz/*.c is a target of libFuzzer: the core as above, built by clang with more sanitizers than gcc has. What
-# the corpus in tests/fuzz/corpus/ has is run again by `make test`; `make fuzz TIME=seconds` looks for more, and keeps it in build/fuzz/.
-FUZZ_COMMON := tests/fuzz/fuzz.c tests/fuzz/poke.c
-FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(filter-out $(FUZZ_COMMON),$(sort $(wildcard tests/fuzz/*.c))))
-FUZZ_LIBRARY := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
-FUZZ_FLAGS := $(FUZZ_LIBRARY) -fsanitize=unsigned-shift-base,implicit-conversion
-
-build/fuzz/%: CC := clang
-$(eval $(call libraries,build/fuzz,$$(FUZZ_LIBRARY)))
-build/fuzz/core/%.o: core/%.c | setup-fuzz
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(FUZZ_FLAGS) -c $< -o $@
-build/fuzz/build/gen/%.o: build/gen/%.c | setup-fuzz
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) $(FUZZ_FLAGS) -c $< -o $@
-build/fuzz/tests/%.o: tests/%.c | setup-fuzz
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(HOST_FLAGS) -Itests/sim $(FUZZ_LIBRARY) -c $< -o $@
-build/fuzz/core.a: $(call objects,build/fuzz,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/fuzz/sources/%.o)
-build/fuzz/sim.a: $(SIM:%.c=build/fuzz/%.o) build/fuzz/tests/fuzz/fuzz.o
-build/fuzz/%.a:
-	$(call say,AR )
-	rm -f $@ && $(AR) rcs $@ $^
-build/fuzz/read_image build/fuzz/change_image: build/fuzz/tests/fuzz/poke.o
-$(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/sim.a
-	$(call say,LD )
-	$(CC) $(subst fuzzer-no-link,fuzzer,$(FUZZ_LIBRARY)) $(filter %.o,$^) -Wl,--start-group build/fuzz/core.a build/fuzz/sim.a \
-		-Wl,--end-group -o $@
-
-.PHONY: test-fuzz
-test-fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
-fuzz: TIME ?= 600
-fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
-
-# The long form of the tests, with other seeds each time: power cuts, damaged images, random programs, fuzzing.
-.PHONY: soak
-soak: TIME ?= 3600
-soak: $(UNIT) $(FUZZ) build/host/efi-img
-	PYTHON="$(PYTHON)" tests/soak $(TIME) $(FUZZ)
-
-# ---- coverage -----------------------------------------------------------------------------------------------------
-
-# Lines of the core that the unit and the differential tests run.
-COVERED_UNIT := $(UNIT:build/test/%=build/coverage/%)
-
-$(eval $(call libraries,build/coverage,))
-build/coverage/core/%.o: core/%.c | setup-coverage
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -O0 --coverage -fprofile-update=atomic -Wno-frame-larger-than -c $< -o $@
-build/coverage/build/gen/%.o: build/gen/%.c | setup-coverage
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(CORE_FLAGS) -c $< -o $@
-build/coverage/tests/%.o: tests/%.c | setup-coverage
-	@mkdir -p $(@D)
-	$(call say,CC ,$<)
-	$(CC) $(HOST_FLAGS) -Wno-frame-larger-than -Itests/sim -Itests/trial -Itests/unit -c $< -o $@
-build/coverage/core.a: $(call objects,build/coverage,$(CORE) $(call kernels,$(HOST_ARCH))) $(LIBRARIES:%.c=build/coverage/sources/%.o)
-build/coverage/sim.a: $(SIM:%.c=build/coverage/%.o) $(TRIAL:%.c=build/coverage/%.o) $(filter build/coverage/%,$(FIRMWARE_MEMORY_OBJECTS))
-build/coverage/%.a:
-	$(call say,AR )
-	rm -f $@ && $(AR) rcs $@ $^
-$(COVERED_UNIT): build/coverage/%: build/coverage/tests/unit/%.o build/coverage/core.a build/coverage/sim.a
-	$(call say,LD )
-	$(CC) --coverage $< -Wl,--start-group build/coverage/core.a build/coverage/sim.a -Wl,--end-group -lcmocka -lm $(ORACLE) -o $@
-build/coverage/efi-img: $(HOST:%.c=build/coverage/%.o) build/coverage/core.a
-	$(call say,LD )
+## make coverage     lines of the core that unit and differential tests run, at least 95 %
+$(eval $(call unit_programs,build/coverage,--coverage))
+build/coverage/efi-img: $(call objects,build/coverage,$(HOST) build/gen/version.c) \
+		build/coverage/core.a
+	$(call step,LD )
 	$(CC) --coverage $^ -o $@
-
-coverage: $(COVERED_UNIT) build/coverage/efi-img
+.PHONY: coverage
+coverage: $(UNIT:%=build/coverage/%) build/coverage/efi-img build/host/efi-img-doubles
 	find build/coverage -name '*.gcda' -delete
-	printf '%s\n' $(COVERED_UNIT) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || { echo "FAILED: {}"; exit 1; }'
-	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(PYTHON) -B -m pytest -q -n 2 --tb=short -p no:cacheprovider --basetemp=build/differential tests/differential
-	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary --fail-under-line 95 --txt build/coverage/report.txt \
-		build/coverage/core
+	$(call run_programs,$(UNIT:%=build/coverage/%))
+	EFI_IMG=$(CURDIR)/build/coverage/efi-img $(DIFFERENTIAL)
+	gcovr --root . --filter core/ --exclude-unreachable-branches --print-summary \
+		--fail-under-line 95 --txt build/coverage/report.txt build/coverage/core
 	@echo "By file: build/coverage/report.txt"
 
-# ---- lint ---------------------------------------------------------------------------------------------------------
+# ---- lint ---------------------------------------------------------------------------------------
 
-CORE_SOURCES := $(filter core/%.c,$(CORE) $(call kernels,$(ARCH)))
-FIRMWARE_SOURCES := $(filter %.c,$(FIRMWARE))
-TIDY := clang-tidy --quiet --warnings-as-errors='*' --checks='-*,bugprone-*,clang-analyzer-*,-bugprone-easily-swappable-parameters,\
-	-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-branch-clone,-bugprone-assignment-in-if-condition'
-# clang's own headers instead of gcc's, for the same restricted view.
-CLANG_CORE = $(filter-out -isystem /%,$(filter-out $(shell $(CC) -print-file-name=include),$(CORE_FLAGS))) \
-	-isystem $(shell clang -print-resource-dir)/include
-no_objects = $(filter-out -g -O2 -MMD -MP,$(1))
-FIRMWARE_ALL = $(call no_objects,$(FIRMWARE_FLAGS) $(FIRMWARE_CODE))
-# $(call each,files,command): the command with each file in place of {}, two at a time; fails if one does.
-each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
-ANALYZE := -O1 -Wno-maybe-uninitialized -fanalyzer -c {} -o /dev/null
-
-# How C and Python are laid out. Python programs without a suffix are found by their first line.
+# Python programs without a suffix, and shell scripts, are found by their first line.
 C_FILES = $(shell git ls-files '*.c' '*.h')
 PYTHON_FILES = $(shell git ls-files '*.py') $(shell git grep -lE '^\#!.*python3' -- ':!*.py')
+SHELL_FILES = $(shell git grep -lE '^(\#!/bin/bash|\# shellcheck shell=bash)')
+
+## make format       lays out C and Python as make lint requires
 .PHONY: format
 format: | setup-lint
 	clang-format -i $(C_FILES)
 	black -q $(PYTHON_FILES)
 
+CORE_SOURCES := $(filter core/%.c,$(CORE) $(call kernels,$(ARCH)))
+FIRMWARE_SOURCES := $(filter %.c,$(FIRMWARE))
+TIDY_OFF := bugprone-easily-swappable-parameters bugprone-branch-clone \
+	bugprone-assignment-in-if-condition \
+	clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+comma := ,
+TIDY := clang-tidy --quiet --warnings-as-errors='*' \
+	--checks='-*$(comma)bugprone-*$(comma)clang-analyzer-*$(TIDY_OFF:%=$(comma)-%)'
+# Without what makes object files. clang has headers of its own for the core's restricted view.
+no_objects = $(filter-out -g -O% -MMD -MP -ffile-prefix-map=%,$(1))
+GCC_CORE = $(call no_objects,$(CORE_FLAGS)) $(CODEC_INCLUDES)
+CLANG_CORE = $(subst $(shell $(CC) -print-file-name=include),$(shell \
+	clang -print-resource-dir)/include,$(GCC_CORE))
+FIRMWARE_ALL = $(call no_objects,$(FIRMWARE_OUTSIDE) $(FIRMWARE_FLAGS))
+HOST_ALL = $(call no_objects,$(HOST_OUTSIDE))
+ANALYZE := -O1 -Wno-maybe-uninitialized -fanalyzer -c {} -o /dev/null
+# $(call each,FILES,COMMAND): the command with each file in place of {}; fails if one fails.
+each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
+
+## make lint         floors, layout and sizes of the code, two compilers, analysers, shellcheck
 .PHONY: lint
-lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
-	@echo "  LINT layers"
-	scripts/check-layers $(HOST_CORE)
+lint: layers $(B)/efi-img.efi build/efi-img.1 | setup-lint
 	@echo "  LINT layout"
 	clang-format --dry-run -Werror $(C_FILES)
 	black -q --check $(PYTHON_FILES)
+	scripts/check-sizes
 	@echo "  LINT clang"
-	$(call each,$(CORE_SOURCES),clang $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES) -fsyntax-only {})
+	$(call each,$(CORE_SOURCES),clang $(CLANG_CORE) -fsyntax-only {})
 	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})
-	$(call each,$(HOST) scripts/manual.c,clang $(call no_objects,$(HOST_FLAGS)) -fsyntax-only {})
+	$(call each,$(HOST) scripts/manual.c,clang $(HOST_ALL) -fsyntax-only {})
 	@echo "  LINT gcc -fanalyzer"
-	$(call each,$(CORE_SOURCES),$(CC) $(call no_objects,$(CORE_FLAGS)) $(CODEC_INCLUDES) $(ANALYZE))
+	$(call each,$(CORE_SOURCES),$(CC) $(GCC_CORE) $(ANALYZE))
 	$(call each,$(FIRMWARE_SOURCES),$(CC) $(FIRMWARE_ALL) $(ANALYZE))
 	@echo "  LINT clang-tidy"
-	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(call no_objects,$(CLANG_CORE)) $(CODEC_INCLUDES))
+	$(call each,$(CORE_SOURCES),$(TIDY) {} -- $(CLANG_CORE))
 	$(call each,$(FIRMWARE_SOURCES),$(TIDY) {} -- $(FIRMWARE_ALL))
 	@echo "  LINT man page"
 	mandoc -T lint -W error build/efi-img.1
@@ -463,21 +480,16 @@ lint: $(B)/efi-img.efi build/host/efi-img build/efi-img.1 | setup-lint
 	@echo "  LINT promises"
 	scripts/check-promises
 	@echo "  LINT shellcheck"
-	shellcheck -x scripts/setup scripts/apt-lists scripts/fetch-sources scripts/check-layers scripts/make-usb scripts/make-debian scripts/make-linux \
-		tests/boot/busy tests/fuzz/run tests/fuzz/keep tests/soak .ci/run
+	shellcheck -x $(SHELL_FILES)
 
-# ---- speed --------------------------------------------------------------------------------------------------------
+# ---- speed --------------------------------------------------------------------------------------
 
-# The adapters and the core with another entry point.
-BENCH_OBJECTS := $(filter-out $(B)/efi/%,$(FIRMWARE_OBJECTS))
-
-$(B)/tests/bench/%.o: FIRMWARE_FLAGS += -Iefi
-$(B)/bench.so: $(BENCH_OBJECTS) $(B)/tests/bench/volume.o
-$(B)/timed.so: $(BENCH_OBJECTS) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
-$(B)/bench.so $(B)/timed.so:
-	$(link)
-
-.PHONY: bench-firmware bench-copy bench-linux bench-host bench-growth
+##
+## make bench        speed, beside other programs and what the devices can do: bench-firmware
+##                   (create), bench-copy (capture and restore), bench-linux (beside a Linux with
+##                   qemu-img in the same machine), bench-host (beside qemu-img), bench-growth (by
+##                   size; GIB=16: with data up to that)
+.PHONY: bench bench-firmware bench-copy bench-linux bench-host bench-growth
 bench: bench-firmware bench-copy bench-linux bench-host bench-growth
 bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
 	$(PYTHON) -B tests/bench/firmware.py $^
@@ -490,42 +502,30 @@ bench-host: build/host/efi-img build/host/measure | setup-run
 bench-growth: build/host/efi-img build/host/measure | setup-run
 	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
 
-build/linux: scripts/make-linux scripts/apt-lists | setup-test
-	$(call say,LINUX)
-	scripts/make-linux $@
+# The adapters and the core with another entry point.
+$(B)/tests/bench/%: INCLUDES := -Iefi
+BENCHED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
+$(B)/bench.so: $(BENCHED) $(B)/tests/bench/volume.o
+$(B)/timed.so: $(BENCHED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
+$(B)/bench.so $(B)/timed.so:
+	$(link)
 
+build/linux: scripts/make-linux scripts/apt-lists | setup-test
+	$(call step,LINUX)
+	scripts/make-linux $@
 build/host/measure: build/host/tests/bench/measure.o
-	$(call say,LD )
+	$(call step,LD )
 	$(CC) $^ -o $@
 
-# ---- all of it ----------------------------------------------------------------------------------------------------
-
-# One after the other, each of them built on all processors.
-TESTS := test-unit test-planted test-fuzz test-differential test-boot
-test:
-	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
-
+##
+## make clean        removes build/
+.PHONY: clean
 clean:
 	rm -rf build
 
+.PHONY: help
 help:
-	@echo "make              the UEFI program, $(B)/efi-img.efi"
-	@echo "make host         the same core and commands as a Linux program, build/host/efi-img"
-	@echo "make install      that Linux program and its man page, below PREFIX=/usr/local (and DESTDIR)"
-	@echo "make usb          build/efi-img-usb.img, a bootable stick to be written with dd"
-	@echo "make run          boots it in QEMU and shows what it does there"
-	@echo "make screenshots  pictures of the menu, into docs/"
-	@echo "make test         all tests: test-unit, test-planted, test-fuzz, test-differential (beside qemu-img), test-boot (in firmware)"
-	@echo "make fuzz         looks for inputs that break the parsers and the engine, TIME=600 seconds for each target"
-	@echo "make soak         the tests that go by seeds, with new ones, for TIME=3600 seconds"
-	@echo "make test-boot-busy  boot tests N=20 times beside two busy loops: what could depend on time, or FILES=tests/boot/test_X.py"
-	@echo "make coverage     lines of the core that the tests run, at least 95 %"
-	@echo "make format       lays C and Python out as make lint wants it"
-	@echo "make lint         floors of the code, two compilers, analysers, shellcheck"
-	@echo "make bench        speed, beside other programs and what the devices can do: bench-firmware (create), bench-copy (capture and"
-	@echo "                  restore), bench-linux (beside a Linux with qemu-img in the same machine), bench-host (beside qemu-img),"
-	@echo "                  bench-growth (with sizes; GIB=16: with data up to that)"
-	@echo "make clean        removes build/"
+	@sed -n 's/^## \?//p' Makefile
 
-# What was compiled before, and which headers it saw.
+# Objects that exist, and the headers that each of them was built from.
 -include $(shell find build -name '*.d' -type f 2>/dev/null)
