@@ -402,13 +402,6 @@ TESTS := test-unit test-planted test-fuzz test-differential test-boot
 test:
 	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
-## make test-release make, make run and make check, from nothing but git and make, in chroots of
-##                   RELEASES="bookworm trixie" (root or user namespaces, and a mirror)
-RELEASES ?= bookworm trixie
-.PHONY: test-release
-test-release: | setup-release
-	for release in $(RELEASES); do scripts/test-release $$release || exit; done
-
 ## make coverage     lines of the core that unit and differential tests run, at least 95 %
 $(eval $(call unit_programs,build/coverage,--coverage))
 build/coverage/efi-img: $(call objects,build/coverage,$(HOST) build/gen/version.c) \
@@ -462,7 +455,6 @@ lint: layers $(B)/efi-img.efi build/efi-img.1 | setup-lint
 	@echo "  LINT layout"
 	clang-format --dry-run -Werror $(C_FILES)
 	black -q --check $(PYTHON_FILES)
-	scripts/check-sizes
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(CLANG_CORE) -fsyntax-only {})
 	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})

@@ -248,9 +248,9 @@ static void put_command(const struct command *command)
 
 static void print_man_page(void)
 {
-	printf(".TH EFI\\-IMG 1 \"\" \"efi\\-img " EFI_IMG_VERSION
-	       "\" \"User Commands\"\n.SH NAME\nefi\\-img \\- %s\n",
-	       about);
+	printf(".TH EFI\\-IMG 1 \"\" \"efi\\-img %s\" \"User Commands\"\n"
+	       ".SH NAME\nefi\\-img \\- %s\n",
+	       program_version, about);
 	fputs(".SH SYNOPSIS\n.B efi\\-img\n.I COMMAND\n[OPTIONS] ...\n.SH DESCRIPTION\n", stdout);
 	line_plain("efi-img works on disks and disk images as qemu-img does, with the same "
 		   "commands, options, output and exit codes.");

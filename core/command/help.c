@@ -25,9 +25,10 @@ static void print_overview(struct out *out)
 		{ PURPOSE_PROGRAM, "This program" },
 	};
 
-	out_text(out, "efi-img " EFI_IMG_VERSION
-		      ": disks and disk images, before any operating system\n\n"
-		      "Usage: efi-img COMMAND [OPTIONS] ...\n");
+	out_printf(out,
+		   "efi-img %s: disks and disk images, before any operating system\n\n"
+		   "Usage: efi-img COMMAND [OPTIONS] ...\n",
+		   program_version);
 	for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
 		out_printf(out, "\n%s:\n", groups[g].title);
 		for (size_t i = 0; commands[i] != NULL; i++)

@@ -9,8 +9,10 @@
 static int run(const struct console *console, struct arguments *arguments)
 {
 	(void)arguments;
-	out_text(console->out, "efi-img version " EFI_IMG_VERSION "\n"
-			       "Copyright (c) 2026 the efi-img authors; licence BSD-2-Clause\n");
+	out_printf(console->out,
+		   "efi-img version %s (libdeflate %s, zstd %s)\n"
+		   "Copyright (c) 2026 the efi-img authors; licence BSD-2-Clause\n",
+		   program_version, libdeflate_version, zstd_version);
 	return EXIT_OK;
 }
 

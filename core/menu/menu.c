@@ -55,9 +55,11 @@ static enum way follow(struct menu *m, const struct entry *entry)
 static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
 	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
+	char program[64];
+	struct out_buffer name;
 	struct list list = {
 		.title = board->title,
-		.step = top ? "efi-img " EFI_IMG_VERSION : "",
+		.step = top ? program : "",
 		.head = top ? platform_firmware() : "",
 		.columns = "",
 		.ask = board->ask,
@@ -71,6 +73,8 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 	};
 	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
 
+	out_buffer_init(&name, program, sizeof program);
+	out_printf(&name.out, "efi-img %s", program_version);
 	for (; item != NULL && board->entry[list.n].text != NULL; list.n++) {
 		struct out_buffer out;
 

@@ -156,13 +156,17 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 		     const char *image, struct out *out)
 {
 	uint8_t whole[SHA256_BYTES];
+	struct out_buffer program;
 	struct tree tree;
+	char name[64];
 
 	manifest_end(manifest, whole);
+	out_buffer_init(&program, name, sizeof name);
+	out_printf(&program.out, "efi-img %s", program_version);
 	tree_init(&tree, out, TREE_JSON);
 	tree_object(&tree, NULL);
 	tree_number(&tree, "manifest-version", FORMAT_VERSION);
-	tree_text(&tree, "program", "efi-img " EFI_IMG_VERSION);
+	tree_text(&tree, "program", name);
 	tree_text(&tree, "firmware", platform_firmware());
 	tree_text(&tree, "image", image);
 	tree_text(&tree, "format", facts->format);

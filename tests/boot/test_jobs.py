@@ -150,7 +150,8 @@ def test_its_log(on_stick):
         and targets[1]["serial"] == "TARGET"
         and len(targets) == 2
     )
-    assert "EDK II" in schemas.of_kind(run.events, "session")[0]["firmware"]
+    session = schemas.of_kind(run.events, "session")[0]
+    assert "EDK II" in session["firmware"]
     assert run.events[-1] == {
         "schema": 1,
         "event": "end",
@@ -160,7 +161,8 @@ def test_its_log(on_stick):
         "message": None,
     }
     for words in (
-        "efi-img 0.1.0 on UEFI 2.7, EDK II",
+        f"efi-img {session['version']} on UEFI 2.7, EDK II",
+        f"with libdeflate {session['libraries']['libdeflate']}, zstd",
         "started from here",
         "target:  serial=TARGET",
         "(50.00/100%)",

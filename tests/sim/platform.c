@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "pages.h"
 #include "platform/clock.h"
 #include "platform/machine.h"
@@ -16,6 +17,9 @@
 #include "sim.h"
 
 enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
+
+/* The same in every build, so that screens and logs can be compared with what they must be. */
+const char program_version[] = "0.1.0", libdeflate_version[] = "1.14", zstd_version[] = "1.5.4";
 
 static unsigned calls_to_failure, calls_to_cancel;
 static bool failed, cancelled;
