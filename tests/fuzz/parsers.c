@@ -37,7 +37,7 @@ static void parse_create_options(const char *text, const char *format)
 	struct create_values values;
 	struct error err;
 
-	MUST(create_values_init(format, found->create_options, OPTIONS_CREATE, &values, &err) ==
+	MUST(create_values_init(format, found->create.options, OPTIONS_CREATE, &values, &err) ==
 	     ST_OK);
 	(void)create_options_want_help(text);
 	if (create_values_parse(&values, text, &err) == ST_OK) {
