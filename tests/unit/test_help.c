@@ -38,6 +38,8 @@ static void each_command_is_explained(void **state)
 	assert_int_equal(RUN("help", "exit-codes"), EXIT_OK);
 	check_width();
 	for (size_t i = 0; image_formats[i] != NULL; i++) {
+		if (image_formats[i]->create.plan == NULL)
+			continue; /* images of this format are read, and not made */
 		assert_int_equal(RUN("create", "-f", image_formats[i]->name, "-o", "help"),
 				 EXIT_OK);
 		check_width();
