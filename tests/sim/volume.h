@@ -28,6 +28,8 @@ struct sim_volume_kind {
 	uint32_t zero_bytes;
 	bool truncates; /* a write in the middle of a file cuts it off after what was written */
 	bool hides;     /* ... and platform_check_rewrite() does not find that */
+	/* the name of a file that is read-only and sequential (sequential.h); NULL: none */
+	const char *sequential;
 };
 
 /* Empties the volume and its journal. */
