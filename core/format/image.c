@@ -99,6 +99,18 @@ void image_close_blk(struct blk *blk)
 /* Until the disk is loaded, it has no bytes. */
 static const struct blk_ops unloaded_ops = { .close = image_close_blk };
 
+/* An image with tables is read in any order. */
+static enum status check_order(const struct blk *file, const struct image_format *format,
+			       struct error *err)
+{
+	if (!file->sequential || format->flat)
+		return ST_OK;
+	return fail(err, ST_UNSUPPORTED,
+		    "it can only be read from its beginning to its end, and a %s image is read in "
+		    "any order; copy it into a file first (convert -f raw)",
+		    format->name);
+}
+
 /* image_open_blk() with words that do not name the file. */
 static enum status open_on(struct storage *storage, struct blk *file, const char *name,
 			   const struct image_format *format, enum open_mode mode,
@@ -108,6 +120,8 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 	enum status st;
 
 	st = format == NULL ? find_format(file, name, &format, err) : ST_OK;
+	if (st == ST_OK)
+		st = check_order(file, format, err);
 	if (st != ST_OK) {
 		blk_close(file);
 		return st;

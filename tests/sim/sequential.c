@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A test double for sources that are read in one direction. Skipping forward is free here, as it is
- * not in a real stream; what is counted is how often the whole stream would be decompressed again.
+ * A test double for sources that are read in one direction. It counts the bytes that a stream would
+ * have to decompress: from the end of the last read, or anew from offset 0 for a read before it.
  */
 #include "sequential.h"
 
@@ -15,24 +15,25 @@ struct sequential {
 	uint64_t position; /* the end of the last read */
 };
 
-static unsigned n_allowed, n_restarts;
+static uint64_t n_allowed, n_passed;
 
-void sequential_allow(unsigned n)
+void sequential_allow(uint64_t n)
 {
 	n_allowed = n;
-	n_restarts = 0;
+	n_passed = 0;
 }
 
-unsigned sequential_restarts(void)
+uint64_t sequential_passed(void)
 {
-	return n_restarts;
+	return n_passed;
 }
 
 static enum status sequential_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
 {
 	struct sequential *stream = (struct sequential *)blk;
 
-	if (offset < stream->position && ++n_restarts > n_allowed)
+	n_passed += offset + len - (offset >= stream->position ? stream->position : 0);
+	if (n_passed > n_allowed)
 		return ST_UNSUPPORTED;
 	stream->position = offset + len;
 	return blk_read(stream->below, offset, buf, len);

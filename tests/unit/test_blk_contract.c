@@ -6,7 +6,6 @@
  *
  * A new kind of blk is one more row there; a new image format is in the table already.
  */
-#include <limits.h>
 #include <pthread.h>
 
 #include "base/memory.h"
@@ -104,7 +103,7 @@ static struct blk *open_sequential(const struct kind *kind)
 {
 	struct blk *file = open_file(kind), *blk = sequential_open(file);
 
-	sequential_allow(UINT_MAX);
+	sequential_allow(UINT64_MAX);
 	return blk;
 }
 
