@@ -47,12 +47,12 @@ static int conclude(const struct console *console, struct out *out, enum compare
 	case COMPARE_CONTENT:
 		out_printf(out, "Content mismatch at offset %ju!\n", offset);
 		return CODE_DIFFERENT;
-	case COMPARE_STATUS:
+	case COMPARE_ALLOCATION:
 		out_printf(out, "Strict mode: Offset %ju block status mismatch!\n", offset);
 		return CODE_DIFFERENT;
 	default:
 		(void)command_failed(console, err); /* whose code means something else here */
-		return outcome == COMPARE_NO_STATUS ? CODE_NO_STATUS : CODE_NO_DATA;
+		return outcome == COMPARE_NO_MAP ? CODE_NO_STATUS : CODE_NO_DATA;
 	}
 }
 

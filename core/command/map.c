@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/output_options.h"
 #include "cli/image_options.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 #include "platform/person.h"
 
 static const struct option options[] = {
@@ -27,21 +27,21 @@ static const struct option options[] = {
 /* A run of bytes that are alike, as it is printed. */
 struct entry {
 	uint64_t start;
-	struct disk_status status; /* length 0: none yet */
+	struct disk_range range; /* length 0: none yet */
 };
 
-static bool continues(const struct entry *entry, const struct disk_status *next)
+static bool continues(const struct entry *entry, const struct disk_range *next)
 {
-	const struct disk_status *status = &entry->status;
-	uint64_t before = status->offset, after = next->offset;
+	const struct disk_range *range = &entry->range;
+	uint64_t before = range->offset, after = next->offset;
 
-	return status->length > 0 && status->depth == next->depth &&
-	       status->present == next->present && status->zero == next->zero &&
-	       status->data == next->data && status->compressed == next->compressed &&
-	       status->has_offset == next->has_offset &&
-	       (!status->has_offset ||
-		(status->offset + status->length == next->offset &&
-		 image_file_at(status->image, &before) == image_file_at(next->image, &after)));
+	return range->length > 0 && range->depth == next->depth &&
+	       range->present == next->present && range->zero == next->zero &&
+	       range->data == next->data && range->compressed == next->compressed &&
+	       range->has_offset == next->has_offset &&
+	       (!range->has_offset ||
+		(range->offset + range->length == next->offset &&
+		 image_file_at(range->image, &before) == image_file_at(next->image, &after)));
 }
 
 static const char *bool_text(bool value)
@@ -51,16 +51,16 @@ static const char *bool_text(bool value)
 
 static void print_json(struct out *out, const struct entry *entry, bool first)
 {
-	const struct disk_status *status = &entry->status;
-	uint64_t offset = status->offset;
+	const struct disk_range *range = &entry->range;
+	uint64_t offset = range->offset;
 
 	out_printf(out,
 		   "%s{ \"start\": %ju, \"length\": %ju, \"depth\": %zu, \"present\": %s, "
 		   "\"zero\": %s, \"data\": %s",
-		   first ? "[" : ",\n", entry->start, status->length, status->depth,
-		   bool_text(status->present), bool_text(status->zero), bool_text(status->data));
-	if (status->has_offset) {
-		(void)image_file_at(status->image, &offset); /* qemu-img does not name it here */
+		   first ? "[" : ",\n", entry->start, range->length, range->depth,
+		   bool_text(range->present), bool_text(range->zero), bool_text(range->data));
+	if (range->has_offset) {
+		(void)image_file_at(range->image, &offset); /* qemu-img does not name it here */
 		out_printf(out, ", \"offset\": %ju", offset);
 	}
 	out_text(out, "}");
@@ -79,20 +79,20 @@ static void print_hex(struct out *out, uint64_t value)
 
 static enum status print_human(struct out *out, const struct entry *entry, struct error *err)
 {
-	const struct disk_status *status = &entry->status;
+	const struct disk_range *range = &entry->range;
 	const struct image_file *file;
-	uint64_t offset = status->offset;
+	uint64_t offset = range->offset;
 
-	if (!status->data || status->zero)
+	if (!range->data || range->zero)
 		return ST_OK;
-	if (!status->has_offset)
+	if (!range->has_offset)
 		return fail(err, ST_UNSUPPORTED,
 			    "%s: the clusters at offset %ju are compressed and have no offset in "
 			    "the file to print; use --output=json",
-			    status->image->name, entry->start);
-	file = image_file_at(status->image, &offset);
+			    range->image->name, entry->start);
+	file = image_file_at(range->image, &offset);
 	print_hex(out, entry->start);
-	print_hex(out, status->length);
+	print_hex(out, range->length);
 	print_hex(out, offset);
 	out_printable(out, file->name, SIZE_MAX);
 	out_text(out, "\n");
@@ -118,25 +118,25 @@ static enum status print_map(struct out *out, struct image *image, uint64_t star
 	if (!json)
 		out_printf(out, "%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
 	for (uint64_t at = start; st == ST_OK && at < end;) {
-		struct disk_status next;
+		struct disk_range next;
 
 		if (platform_cancelled())
 			return fail(err, ST_CANCELLED, "%s: stopped at offset %ju of the disk",
 				    image->name, at);
-		st = disk_status(image, at, end - at, &next);
+		st = disk_map_at(image, at, end - at, &next);
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
 				    at, status_text(st));
 		at += next.length;
 		if (continues(&entry, &next)) {
-			entry.status.length += next.length;
+			entry.range.length += next.length;
 			continue;
 		}
-		if (entry.status.length > 0) {
+		if (entry.range.length > 0) {
 			st = print_entry(out, &entry, json, first, err);
 			first = false;
 		}
-		entry = (struct entry){ .start = at - next.length, .status = next };
+		entry = (struct entry){ .start = at - next.length, .range = next };
 	}
 	/* Where there is nothing at all, this is one entry of no length, as in qemu-img. */
 	if (st == ST_OK)

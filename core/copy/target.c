@@ -9,7 +9,7 @@
 #include "blk/window.h"
 #include "copy/target_gpt.h"
 #include "disk/contents.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 #include "platform/devices.h"
 #include "platform/files.h"
 #include "platform/person.h"
@@ -116,14 +116,14 @@ static enum status find_data(struct image *image, uint64_t at, uint64_t *ret, st
 	enum status st = window != NULL ? ST_OK : ST_NO_MEMORY;
 
 	while (st == ST_OK && at < image->size) {
-		struct disk_status status;
+		struct disk_range range;
 		uint64_t n = image->size - at;
 
-		st = platform_cancelled() ? ST_CANCELLED : disk_status(image, at, n, &status);
+		st = platform_cancelled() ? ST_CANCELLED : disk_map_at(image, at, n, &range);
 		if (st != ST_OK)
 			break;
-		n = status.length;
-		if (!status.zero) {
+		n = range.length;
+		if (!range.zero) {
 			n = min_u64(n, LOOK_BYTES);
 			st = blk_read(&image->blk, at, window, (size_t)n);
 			if (st == ST_OK && !is_zero(window, (size_t)n))

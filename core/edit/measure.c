@@ -2,7 +2,7 @@
 #include "edit/measure.h"
 
 #include "base/range.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 #include "platform/person.h"
 
 /* How much of the source would be stored in blocks of `block_bytes`. */
@@ -12,17 +12,17 @@ static enum status count_data(struct image *source, uint32_t block_bytes, uint64
 	uint64_t bytes = 0;
 
 	for (uint64_t at = 0; at < source->size;) {
-		struct disk_status status;
+		struct disk_range range;
 		enum status st = platform_cancelled()
 					 ? ST_CANCELLED
-					 : disk_status(source, at, source->size - at, &status);
+					 : disk_map_at(source, at, source->size - at, &range);
 		uint64_t end;
 
 		if (st != ST_OK)
 			return fail(err, st, "%s: looking at what is at offset %ju: %s",
 				    source->name, at, status_text(st));
-		end = at + status.length;
-		if (status.data && !status.zero) {
+		end = at + range.length;
+		if (range.data && !range.zero) {
 			end = round_up(end, block_bytes);
 			bytes += end - round_down(at, block_bytes);
 		}

@@ -18,7 +18,7 @@
 #include "engine/pack.h"
 #include "engine/pipeline.h"
 #include "engine/progress.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 
 enum { PIECE_BYTES = IMAGE_UNIT_MAX }; /* a multiple of every unit */
 
@@ -76,16 +76,16 @@ static enum status read_failed(const struct image *image, enum status st, uint64
 static enum status zeros_at(struct image *backing, uint64_t at, uint64_t len, uint64_t *ret,
 			    struct error *err)
 {
-	struct disk_status status;
+	struct disk_range range;
 	enum status st;
 
 	*ret = len;
 	if (backing == NULL || at >= backing->size)
 		return ST_OK;
-	st = disk_status(backing, at, min_u64(len, backing->size - at), &status);
+	st = disk_map_at(backing, at, min_u64(len, backing->size - at), &range);
 	if (st != ST_OK)
 		return read_failed(backing, st, at, err);
-	*ret = status.zero ? status.length : 0;
+	*ret = range.zero ? range.length : 0;
 	return ST_OK;
 }
 
@@ -98,15 +98,15 @@ static enum status fetch_side(struct piece *piece, enum side side, struct error 
 
 	fetch_begin(fetch);
 	for (uint64_t done = 0; st == ST_OK && done < piece->n;) {
-		struct disk_status status = { .length = piece->n - done, .zero = true };
+		struct disk_range range = { .length = piece->n - done, .zero = true };
 		uint64_t at = piece->at + done;
 
 		if (backing != NULL && at < backing->size)
-			st = disk_status(backing, at, min_u64(piece->n - done, backing->size - at),
-					 &status);
+			st = disk_map_at(backing, at, min_u64(piece->n - done, backing->size - at),
+					 &range);
 		if (st == ST_OK)
-			st = fetch_add(fetch, &status, at, (size_t)status.length);
-		done += status.length;
+			st = fetch_add(fetch, &range, at, (size_t)range.length);
+		done += range.length;
 	}
 	if (st == ST_OK)
 		st = fetch_read(fetch);

@@ -22,7 +22,7 @@ enum {
 /* One of the disks, as the comparison goes along it. */
 struct side {
 	struct image *image;
-	struct disk_status status; /* of what comes next; its length 0: not asked yet */
+	struct disk_range range; /* of what comes next; its length 0: not asked yet */
 };
 
 /* A range that is compared. */
@@ -57,29 +57,29 @@ static enum compare_outcome look(const struct comparison *comparison, struct sid
 	uint64_t size = side->image->size;
 	enum status st;
 
-	if (side->status.length > 0)
+	if (side->range.length > 0)
 		return COMPARE_SAME;
 	if (at >= size) {
-		side->status = (struct disk_status){ .length = UINT64_MAX,
-						     .zero = true,
-						     .image = side->image };
+		side->range = (struct disk_range){ .length = UINT64_MAX,
+						   .zero = true,
+						   .image = side->image };
 		return COMPARE_SAME;
 	}
-	st = comparison->strict ? disk_status_sliced(side->image, at, size - at, &side->status)
-				: disk_status(side->image, at, size - at, &side->status);
+	st = comparison->strict ? disk_map_at_sliced(side->image, at, size - at, &side->range)
+				: disk_map_at(side->image, at, size - at, &side->range);
 	if (st == ST_OK)
 		return COMPARE_SAME;
 	error_set(err, "%s: looking at what is at offset %ju: %s", side->image->name, at,
 		  status_text(st));
-	return COMPARE_NO_STATUS;
+	return COMPARE_NO_MAP;
 }
 
 /* ---- strict ---- */
 
 /* Zeros past the end of a backing file count as allocated by it. */
-static bool is_allocated(const struct disk_status *status)
+static bool is_allocated(const struct disk_range *range)
 {
-	return status->present || status->image->backing != NULL;
+	return range->present || range->image->backing != NULL;
 }
 
 /*
@@ -88,10 +88,9 @@ static bool is_allocated(const struct disk_status *status)
  */
 static bool is_last(const struct side *side, uint64_t at)
 {
-	uint64_t end = at + side->status.length;
+	uint64_t end = at + side->range.length;
 
-	return end == side->image->size ||
-	       (!side->status.present && end == side->status.image->size);
+	return end == side->image->size || (!side->range.present && end == side->range.image->size);
 }
 
 /*
@@ -101,7 +100,7 @@ static bool is_last(const struct side *side, uint64_t at)
  */
 static bool is_alike(const struct side side[], uint64_t at)
 {
-	const struct disk_status *a = &side[0].status, *b = &side[1].status;
+	const struct disk_range *a = &side[0].range, *b = &side[1].range;
 
 	return a->data == b->data && a->zero == b->zero && a->has_offset == b->has_offset &&
 	       is_allocated(a) == is_allocated(b) && is_last(&side[0], at) == is_last(&side[1], at);
@@ -162,10 +161,10 @@ static enum compare_outcome not_read(const struct run *run, const struct piece *
 }
 
 /* What is left of it behind the first `n` bytes. */
-static void advance(struct disk_status *status, uint64_t n)
+static void advance(struct disk_range *range, uint64_t n)
 {
-	status->length -= n;
-	status->offset += status->compressed ? 0 : n;
+	range->length -= n;
+	range->offset += range->compressed ? 0 : n;
 }
 
 /*
@@ -183,9 +182,9 @@ static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end
 		return outcome;
 	if (run->comparison->strict && !is_alike(run->side, at)) {
 		*ret_offset = at;
-		return COMPARE_STATUS;
+		return COMPARE_ALLOCATION;
 	}
-	*ret_n = min_u64(min_u64(run->side[0].status.length, run->side[1].status.length), end - at);
+	*ret_n = min_u64(min_u64(run->side[0].range.length, run->side[1].range.length), end - at);
 	return COMPARE_SAME;
 }
 
@@ -196,12 +195,12 @@ static enum compare_outcome look_both(struct run *run, uint64_t at, uint64_t end
 static void add(struct run *run, struct piece *piece, uint64_t n)
 {
 	for (size_t i = 0; i < 2; i++) {
-		struct disk_status *status = &run->side[i].status;
+		struct disk_range *range = &run->side[i].range;
 
 		if (piece->st_read[i] == ST_OK && !piece->zero[i])
-			piece->st_read[i] = fetch_add(&piece->fetch[i], status,
-						      piece->at + piece->n, (size_t)n);
-		advance(status, n);
+			piece->st_read[i] = fetch_add(&piece->fetch[i], range, piece->at + piece->n,
+						      (size_t)n);
+		advance(range, n);
 	}
 	piece->n += n;
 }
@@ -222,7 +221,7 @@ static enum compare_outcome read_piece(struct run *run, struct piece *piece, uin
 	piece->at = at;
 	piece->n = 0;
 	for (size_t i = 0; i < 2; i++) {
-		piece->zero[i] = run->side[i].status.zero;
+		piece->zero[i] = run->side[i].range.zero;
 		piece->st_read[i] = ST_OK;
 		fetch_begin(&piece->fetch[i]);
 	}
@@ -237,8 +236,8 @@ static enum compare_outcome read_piece(struct run *run, struct piece *piece, uin
 		if (at + piece->n == end)
 			break;
 		outcome = look_both(run, at + piece->n, end, &n, ret_offset, err);
-	} while (outcome == COMPARE_SAME && run->side[0].status.zero == piece->zero[0] &&
-		 run->side[1].status.zero == piece->zero[1]);
+	} while (outcome == COMPARE_SAME && run->side[0].range.zero == piece->zero[0] &&
+		 run->side[1].range.zero == piece->zero[1]);
 	for (size_t i = 0; i < 2; i++)
 		if (piece->st_read[i] == ST_OK)
 			piece->st_read[i] = fetch_read(&piece->fetch[i]);

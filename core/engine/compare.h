@@ -16,15 +16,15 @@ struct comparison {
 
 enum compare_outcome {
 	COMPARE_SAME,
-	COMPARE_CONTENT,   /* different bytes */
-	COMPARE_STATUS,    /* strict: one has something allocated that the other has not */
-	COMPARE_NO_STATUS, /* failed: a disk could not say what is where */
-	COMPARE_NO_DATA,   /* failed: a disk could not be read, or the person stopped it */
+	COMPARE_CONTENT,    /* different bytes */
+	COMPARE_ALLOCATION, /* strict: one has something allocated that the other has not */
+	COMPARE_NO_MAP,     /* failed: a disk could not say what is where */
+	COMPARE_NO_DATA,    /* failed: a disk could not be read, or the person stopped it */
 };
 
 /*
  * Compares as far as both disks reach. *ret_offset: of the first 512-byte sector that differs
- * (COMPARE_CONTENT), or of what is allocated differently (COMPARE_STATUS). Only where it failed,
+ * (COMPARE_CONTENT), or of what is allocated differently (COMPARE_ALLOCATION). Only where it failed,
  * the error has words, which name the file.
  */
 enum compare_outcome compare_common(const struct comparison *, uint64_t *ret_offset,

@@ -26,19 +26,19 @@ static enum status compare_old(const struct piece *piece, bool *ret_same, struct
 
 	*ret_same = true;
 	for (uint64_t at = piece->offset; *ret_same && at < end; at += n) {
-		struct disk_status status = { .length = end - at };
+		struct disk_range range = { .length = end - at };
 
 		if (piece->kind != SOURCE_DATA)
 			st = progress_cancelled(copy->job->progress)
 				     ? ST_CANCELLED
-				     : disk_status(copy->job->target, at, end - at, &status);
-		n = status.zero ? status.length : min_u64(status.length, copy->piece_bytes);
-		if (st == ST_OK && !status.zero)
+				     : disk_map_at(copy->job->target, at, end - at, &range);
+		n = range.zero ? range.length : min_u64(range.length, copy->piece_bytes);
+		if (st == ST_OK && !range.zero)
 			st = blk_read(copy->target, at, copy->old, (size_t)n);
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading what it has at offset %ju: %s",
 				    copy->job->target->name, at, status_text(st));
-		if (!status.zero)
+		if (!range.zero)
 			*ret_same = piece->kind == SOURCE_DATA
 					    ? memcmp(copy->old, piece->fetch.bytes, (size_t)n) == 0
 					    : is_zero(copy->old, (size_t)n);

@@ -74,19 +74,19 @@ static enum status read_data(struct copy *copy, struct piece *piece, uint64_t en
 	end = min_u64(end, piece->offset + copy->piece_bytes);
 	for (piece->length = 0; st == ST_OK && piece->offset + piece->length < end;) {
 		uint64_t at, left = end - piece->offset - piece->length;
-		struct disk_status status;
+		struct disk_range range;
 		enum source_disk_kind kind;
 
-		st = source_disk_look(&copy->disk, piece->offset + piece->length, left, &at,
-				      &status, &kind, err);
+		st = source_disk_look(&copy->disk, piece->offset + piece->length, left, &at, &range,
+				      &kind, err);
 		if (st != ST_OK)
 			return st;
 		if (kind != SOURCE_DATA && piece->length % unit == 0 && piece->length > 0 &&
-		    (status.length >= unit || status.length == left))
+		    (range.length >= unit || range.length == left))
 			break;
 		if (!again)
-			st = fetch_add(&piece->fetch, &status, at, (size_t)status.length);
-		piece->length += status.length;
+			st = fetch_add(&piece->fetch, &range, at, (size_t)range.length);
+		piece->length += range.length;
 		again |= salvage_is_local(st);
 		st = again ? ST_OK : st;
 	}
@@ -101,17 +101,17 @@ enum status copy_read_piece(struct copy *copy, struct piece *piece, uint64_t at,
 			    struct error *err)
 {
 	uint64_t unit = copy->unit_bytes, in_source;
-	struct disk_status status;
-	enum status st = source_disk_look(&copy->disk, at, end - at, &in_source, &status,
+	struct disk_range range;
+	enum status st = source_disk_look(&copy->disk, at, end - at, &in_source, &range,
 					  &piece->kind, err);
 
 	piece->offset = at;
 	if (st != ST_OK)
 		return st;
 	piece->slot.has_work = false;
-	if (piece->kind != SOURCE_DATA && (status.length >= unit || at + status.length == end)) {
-		piece->length = at + status.length == end ? status.length
-							  : round_down(status.length, unit);
+	if (piece->kind != SOURCE_DATA && (range.length >= unit || at + range.length == end)) {
+		piece->length = at + range.length == end ? range.length
+							 : round_down(range.length, unit);
 		return ST_OK;
 	}
 	piece->kind = SOURCE_DATA;

@@ -55,13 +55,13 @@ static bool goes_on(const struct fetch *fetch, const struct image *image, uint64
  * Notes a compressed unit as something to be read and decompressed. *ret_noted false: there is
  * no room for it.
  */
-static enum status note_packed(struct fetch *fetch, const struct disk_status *status,
+static enum status note_packed(struct fetch *fetch, const struct disk_range *range,
 			       struct fetch_part *part, bool *ret_noted)
 {
-	uint64_t end = status->offset + status->packed_bytes;
-	bool together = goes_on(fetch, status->image, status->offset);
+	uint64_t end = range->offset + range->packed_bytes;
+	bool together = goes_on(fetch, range->image, range->offset);
 	size_t more = together ? (size_t)(max_u64(end, fetch->run.end) - fetch->run.end)
-			       : status->packed_bytes;
+			       : range->packed_bytes;
 	enum status st = ST_OK;
 
 	*ret_noted = fetch->n_parts < FETCH_PARTS_MAX &&
@@ -74,38 +74,38 @@ static enum status note_packed(struct fetch *fetch, const struct disk_status *st
 		return ST_NO_MEMORY;
 	if (!together) {
 		st = fetch_read(fetch);
-		fetch->run.image = status->image;
-		fetch->run.offset = fetch->run.end = status->offset;
+		fetch->run.image = range->image;
+		fetch->run.offset = fetch->run.end = range->offset;
 	}
 	fetch->packed_n += more;
 	fetch->run.end += more;
-	part->packed_bytes = status->packed_bytes;
-	part->packed_at = fetch->packed_n - (size_t)(fetch->run.end - status->offset);
+	part->packed_bytes = range->packed_bytes;
+	part->packed_at = fetch->packed_n - (size_t)(fetch->run.end - range->offset);
 	fetch->part[fetch->n_parts++] = *part;
 	return st;
 }
 
-enum status fetch_add(struct fetch *fetch, const struct disk_status *status, uint64_t offset,
+enum status fetch_add(struct fetch *fetch, const struct disk_range *range, uint64_t offset,
 		      size_t n)
 {
 	struct fetch_part part = {
-		.image = status->image, .offset = status->offset, .at = fetch->n, .n = n
+		.image = range->image, .offset = range->offset, .at = fetch->n, .n = n
 	};
-	bool noted = status->zero;
+	bool noted = range->zero;
 	enum status st = ST_OK;
 
-	if (status->zero) {
+	if (range->zero) {
 		memset(fetch->bytes + fetch->n, 0, n);
-	} else if (status->compressed) {
-		part.skip = (size_t)(offset % status->image->unit_bytes);
-		st = note_packed(fetch, status, &part, &noted);
-	} else if (status->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
-		   status->image->data->parallel_reads) {
+	} else if (range->compressed) {
+		part.skip = (size_t)(offset % range->image->unit_bytes);
+		st = note_packed(fetch, range, &part, &noted);
+	} else if (range->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
+		   range->image->data->parallel_reads) {
 		fetch->part[fetch->n_parts++] = part;
 		noted = true;
 	}
 	if (st == ST_OK && !noted)
-		st = blk_read(&status->image->blk, offset, fetch->bytes + fetch->n, n);
+		st = blk_read(&range->image->blk, offset, fetch->bytes + fetch->n, n);
 	fetch->n += n;
 	return st;
 }

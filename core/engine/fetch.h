@@ -2,7 +2,7 @@
 #pragma once
 
 #include "codec/codec.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 
 /*
  * Reading a range of a disk in two steps, so that other processors can do the larger part of it:
@@ -55,10 +55,10 @@ void fetch_close(struct fetch *);
 void fetch_begin(struct fetch *);
 
 /*
- * Appends what lies at `offset` of the disk, `n` bytes, which `status`, asked there, says of at
+ * Appends what lies at `offset` of the disk, `n` bytes, which `range`, asked there, says of at
  * least so many. Of the boot processor.
  */
-enum status fetch_add(struct fetch *, const struct disk_status *, uint64_t offset, size_t n);
+enum status fetch_add(struct fetch *, const struct disk_range *, uint64_t offset, size_t n);
 
 /* Reads what the boot processor has to read. After it, fetch_finish() is due. */
 enum status fetch_read(struct fetch *);

@@ -21,22 +21,22 @@ bool salvage_is_local(enum status st)
 	return st == ST_IO || st == ST_CORRUPT;
 }
 
-enum status salvage_status(struct image *image, uint64_t offset, uint64_t len,
-			   struct disk_status *ret, struct progress *progress)
+enum status salvage_map_at(struct image *image, uint64_t offset, uint64_t len,
+			   struct disk_range *ret, struct progress *progress)
 {
 	uint64_t unit = max_u64(image->unit_bytes, BLOCK_BYTES);
 	enum status st;
 
 	for (;;) {
 		st = progress_cancelled(progress) ? ST_CANCELLED
-						  : disk_status(image, offset, len, ret);
+						  : disk_map_at(image, offset, len, ret);
 		if (!salvage_is_local(st))
 			return st;
 		if (len <= unit - offset % unit)
 			break;
 		len = max_u64(len / 2, unit - offset % unit);
 	}
-	*ret = (struct disk_status){
+	*ret = (struct disk_range){
 		.length = len, .present = true, .data = true, .compressed = true, .image = image
 	};
 	return ST_OK;
@@ -100,18 +100,18 @@ static enum status read_pieces(struct reading *r, uint64_t offset, uint8_t *buf,
 	if (!salvage_is_local(st))
 		return st;
 	for (uint64_t done = 0; done < len;) {
-		struct disk_status status;
+		struct disk_range range;
 		uint64_t block;
 
-		st = salvage_status(r->image, offset + done, len - done, &status, r->progress);
+		st = salvage_map_at(r->image, offset + done, len - done, &range, r->progress);
 		if (st != ST_OK)
 			return st;
-		block = status.compressed ? UINT64_MAX
-					  : max_u64(status.image->data->block_bytes, BLOCK_BYTES);
-		st = read_piece(r, offset + done, buf + done, status.length, block);
+		block = range.compressed ? UINT64_MAX
+					 : max_u64(range.image->data->block_bytes, BLOCK_BYTES);
+		st = read_piece(r, offset + done, buf + done, range.length, block);
 		if (st != ST_OK)
 			return st;
-		done += status.length;
+		done += range.length;
 	}
 	return ST_OK;
 }

@@ -4,15 +4,15 @@
 #include "base/out.h"
 #include "engine/observer.h"
 #include "engine/progress.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 
 enum { SALVAGE_RETRIES = 3 }; /* of a block that the device cannot read */
 
 /*
- * disk_status() for a disk that cannot tell everything about itself: what it cannot tell, cluster by
+ * disk_map_at() for a disk that cannot tell everything about itself: what it cannot tell, cluster by
  * cluster, is reported as data in one piece, so that somebody tries to read it.
  */
-enum status salvage_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret,
+enum status salvage_map_at(struct image *, uint64_t offset, uint64_t len, struct disk_range *ret,
 			   struct progress *);
 
 /*

@@ -48,7 +48,7 @@ static enum status not_read(const struct piece *piece, enum status st, struct er
 static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, struct error *err)
 {
 	struct image *image = piece->scan->job->image;
-	struct disk_status status;
+	struct disk_range range;
 	enum status st = ST_OK;
 
 	piece->offset = at;
@@ -58,22 +58,22 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 		uint64_t here = at + piece->length;
 
 		if (st == ST_OK)
-			st = disk_status(image, here, end - here, &status);
+			st = disk_map_at(image, here, end - here, &range);
 		if (st != ST_OK)
 			return fail(err, st, "%s: looking at what is at offset %ju: %s",
 				    image->name, here, status_text(st));
-		status.zero |= piece->scan->job->own && status.depth > 0;
-		if (status.zero && piece->length > 0)
+		range.zero |= piece->scan->job->own && range.depth > 0;
+		if (range.zero && piece->length > 0)
 			break;
-		piece->slot.has_work = !status.zero;
-		if (status.zero) {
-			piece->length = status.length;
+		piece->slot.has_work = !range.zero;
+		if (range.zero) {
+			piece->length = range.length;
 			return ST_OK;
 		}
 		end = min_u64(end, at + piece->scan->piece_bytes);
-		status.length = min_u64(status.length, end - here);
-		piece->length += status.length;
-		st = fetch_add(&piece->fetch, &status, here, (size_t)status.length);
+		range.length = min_u64(range.length, end - here);
+		piece->length += range.length;
+		st = fetch_add(&piece->fetch, &range, here, (size_t)range.length);
 	} while (st == ST_OK && at + piece->length < end);
 	if (st == ST_OK)
 		st = fetch_read(&piece->fetch);

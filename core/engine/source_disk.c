@@ -40,20 +40,20 @@ struct image *source_disk_image(const struct source_disk *disk, uint64_t *offset
  * What of the last answer says something of `offset` as well. What is compressed cannot be divided.
  */
 static bool seen(const struct source_disk *disk, uint64_t offset, uint64_t len,
-		 struct disk_status *ret)
+		 struct disk_range *ret)
 {
 	uint64_t skip = offset - disk->offset;
 
-	if (offset < disk->offset || skip >= disk->length || (skip > 0 && disk->status.compressed))
+	if (offset < disk->offset || skip >= disk->length || (skip > 0 && disk->range.compressed))
 		return false;
-	*ret = disk->status;
+	*ret = disk->range;
 	ret->length = min_u64(len, disk->length - skip);
 	ret->offset += ret->has_offset ? skip : 0;
 	return true;
 }
 
 enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t len,
-			     uint64_t *ret_at, struct disk_status *ret,
+			     uint64_t *ret_at, struct disk_range *ret,
 			     enum source_disk_kind *ret_kind, struct error *err)
 {
 	uint64_t at = disk->first_byte + offset;
@@ -62,14 +62,14 @@ enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t
 
 	if (!seen(disk, offset, len, ret)) {
 		len = min_u64(len, image->size - at);
-		st = disk->salvages ? salvage_status(image, at, len, ret, disk->progress)
-				    : disk_status(image, at, len, ret);
+		st = disk->salvages ? salvage_map_at(image, at, len, ret, disk->progress)
+				    : disk_map_at(image, at, len, ret);
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
 				    at, status_text(st));
 		disk->offset = offset;
 		disk->length = ret->length;
-		disk->status = *ret;
+		disk->range = *ret;
 	}
 	*ret_at = at;
 	/*

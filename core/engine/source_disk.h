@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/progress.h"
-#include "engine/status.h"
+#include "engine/disk_map.h"
 #include "format/chain.h"
 
 /* The sources of a copy as one disk: concatenated, from `first_byte` of that disk on. */
@@ -21,7 +21,7 @@ struct source_disk {
 	/* What was looked at last, so that a long range is not looked up for each piece of it. */
 	uint64_t offset;
 	uint64_t length; /* 0: nothing yet */
-	struct disk_status status;
+	struct disk_range range;
 };
 
 /* What a copy does with a range. */
@@ -36,8 +36,8 @@ struct image *source_disk_image(const struct source_disk *, uint64_t *offset);
 
 /*
  * What lies at `offset`, within one source: ret->length > 0 bytes, at most `len`, which lie at
- * *ret_at of its disk. Errors: those of disk_status(), with words.
+ * *ret_at of its disk. Errors: those of disk_map_at(), with words.
  */
 enum status source_disk_look(struct source_disk *, uint64_t offset, uint64_t len, uint64_t *ret_at,
-			     struct disk_status *ret, enum source_disk_kind *ret_kind,
+			     struct disk_range *ret, enum source_disk_kind *ret_kind,
 			     struct error *);

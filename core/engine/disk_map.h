@@ -4,7 +4,7 @@
 #include "format/image.h"
 
 /* What an opened disk says of a range, with all that shows through it. */
-struct disk_status {
+struct disk_range {
 	uint64_t length; /* bytes, > 0 */
 	size_t depth;    /* how many images behind the first one it was decided */
 	/* an image of the chain has it; false: it is zeros because none does */
@@ -24,8 +24,8 @@ struct disk_status {
  * looking at up to `len` > 0 bytes that lie on the disk. Zeros that only the file system knows of
  * (holes of the file) are seen too.
  */
-enum status disk_status(struct image *, uint64_t offset, uint64_t len, struct disk_status *ret);
+enum status disk_map_at(struct image *, uint64_t offset, uint64_t len, struct disk_range *ret);
 
 /* The same, for no more of it than qemu-img would say at once: to call the same disks different. */
-enum status disk_status_sliced(struct image *, uint64_t offset, uint64_t len,
-			       struct disk_status *ret);
+enum status disk_map_at_sliced(struct image *, uint64_t offset, uint64_t len,
+			       struct disk_range *ret);
