@@ -349,7 +349,7 @@ soak: TIME ?= 3600
 soak: $(UNIT:%=build/test/%) $(FUZZ) build/host/efi-img
 	PYTHON="$(PYTHON)" tests/soak $(TIME) $(FUZZ)
 
-# The tables of tests/README.md, as the last `make test-unit` and `make test-fuzz` found them.
+# The tables of docs/TESTING.md, as the last `make test-unit` and `make test-fuzz` found them.
 .PHONY: figures
 figures:
 	@scripts/figures $(FUZZ:%=%.log)
