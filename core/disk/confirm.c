@@ -1,19 +1,18 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The word to be typed before a disk is erased. It must be one that can only be meant for that
- * disk: a person who looks at the wrong line must not find that its word works as well.
+ * The word that confirms an overwrite. It must be unique in the machine, so that a word read from
+ * the wrong line is not accepted.
  *
- * The last four characters of the serial number are best, since they are printed on the disk
- * itself. They serve only if they are letters and digits, if the serial number is not a maker's
- * placeholder (serial.c), and if no other disk of the machine has a serial number with the same
- * end. All other disks are called "DISK" and their number in the list of disks. To both a partition
- * adds "P" and its number.
+ * The best word is the last four characters of the serial number, which are printed on the disk. It
+ * is used if these are letters and digits, the serial number is no placeholder (serial.c), and no
+ * other disk has a serial number with the same end. Other disks get "DISK" and their number in the
+ * list. For a partition, "P" and its number follow.
  *
- * Why no two words are equal: words of the first kind differ in their four characters, those of the
- * second in the number. A disk's word of one kind has four characters, of the other at least five.
- * After the fifth character of a word of the first kind, "P", comes the number; the fifth of one of
- * the second kind is a digit.
+ * Uniqueness: words of the first kind differ in their four characters, those of the second in the
+ * number. Between the kinds, a disk's word has four characters in the first kind and at least five
+ * in the second; the fifth character of a partition's word is "P" in the first kind and a digit in
+ * the second.
  */
 
 #include "disk/confirm.h"
@@ -29,7 +28,7 @@ static bool is_plain(char c)
 	return text_is_digit(c) || (text_lower(c) >= 'a' && text_lower(c) <= 'z');
 }
 
-/* Its last characters, NULL if it has not so many. */
+/* The last characters of a serial number; NULL: it is too short. */
 static const char *end_of(const char *serial)
 {
 	size_t n = text_length(serial);
@@ -37,7 +36,7 @@ static const char *end_of(const char *serial)
 	return n >= END_CHARS ? serial + n - END_CHARS : NULL;
 }
 
-/* The end of the disk's serial number; NULL: it does not tell the disk from the others. */
+/* The end of the disk's serial number, if it is unique; otherwise NULL. */
 static const char *own_end(const struct inventory *inventory, const struct inventory_disk *disk)
 {
 	const char *end = end_of(disk->device->serial);
@@ -73,7 +72,7 @@ struct confirm_word confirm_word(const struct inventory *inventory,
 	if (part != NULL && part->entry != NULL)
 		out_printf(&out.out, "P%u", part->entry->number);
 	else if (part != NULL)
-		/* One that is in no table has no number there: its place on the disk. */
+		/* not in the table, so without a number: its index on the disk */
 		out_printf(&out.out, "X%zu", (size_t)(part - disk->part) + 1);
 	return word;
 }

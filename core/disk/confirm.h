@@ -3,18 +3,17 @@
 
 #include "disk/selector.h"
 
-/* The word that a person types before a disk or a partition is written over. */
+/* The word that the user types before a disk or a partition is overwritten. */
 
 enum { CONFIRM_BYTES = 32 };
 
 struct confirm_word {
 	char text[CONFIRM_BYTES]; /* letters and digits */
-	size_t n_serial; /* so many of them are the last characters of the disk's serial number; 0:
-			    none */
+	size_t n_serial; /* the first n characters are the last n of the serial number; 0: none */
 };
 
 /*
- * Makes the word for a disk or a partition of this machine. No other disk or partition in it has
- * the same one, in either case of its letters.
+ * Returns the word for a disk or a partition of the inventory. No other disk or partition in it has
+ * the same word, whatever the case of letters.
  */
 struct confirm_word confirm_word(const struct inventory *, const struct selection *);

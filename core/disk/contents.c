@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A short description of what a disk contains, for the question before it is overwritten. Labels
+ * come from the disk: they are cut here, and made printable where they are shown.
+ */
 #include "disk/contents.h"
 
 static void say_volume(const struct volume *volume, const struct device *device, struct out *out)

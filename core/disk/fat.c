@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * FAT file systems by their boot sector (Microsoft FAT specification 1.03).
+ *
+ * The type is not written in the sector: it follows from the number of clusters ("FAT Type
+ * Determination"). A boot sector and an MBR have the same signature, so that the fields of the BIOS
+ * parameter block are checked as well; code in their place does not pass.
+ */
 #include "disk/fat.h"
 
 #include <stddef.h>
@@ -7,10 +14,10 @@
 #include "base/memory.h"
 #include "base/range.h"
 
-/* FAT specification 1.03, "Boot Sector and BPB Structure". */
+/* "Boot Sector and BPB Structure" */
 struct fat_extended {
 	uint8_t drive, reserved;
-	uint8_t signature; /* EXTENDED_SIGNATURE: the three fields behind it are there */
+	uint8_t signature; /* EXTENDED_SIGNATURE: the three fields after it are valid */
 	le32 volume_id;
 	char label[11];
 	char type[8];
@@ -74,8 +81,8 @@ static bool is_sensible(const struct fat_sector *s)
 }
 
 /*
- * "FAT Type Determination": by the count of clusters; without a 16-bit FAT size the sector has the
- * layout of FAT32. NULL: no FAT.
+ * The type by the number of clusters; a sector without a 16-bit FAT size has the layout of FAT32.
+ * NULL: not FAT.
  */
 static const char *type_of(const struct fat_sector *s)
 {

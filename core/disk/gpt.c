@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The GUID partition table (UEFI 2.10, 5.3): a header and entries behind the MBR, and a backup of
+ * The GUID partition table (UEFI 2.10, 5.3): a header and entries after the MBR, and a backup of
  * both at the end of the disk.
+ *
+ * Everything in it may be damaged or hostile. The CRC of the header comes first, then every field
+ * that an address or a size is computed from, then the CRC of the entries; entries are not sized by
+ * the table but read in pieces. A damaged primary is replaced by the backup, and the damage noted;
+ * a partition that does not lie on the disk is left out and counted. Nothing is repaired.
  */
 
 #include "base/bytes.h"
@@ -13,9 +18,8 @@
 
 enum {
 	ENTRY_BYTES_MAX = 4096,
-	ENTRIES_MAX = 4096, /* 128 is usual */
-	/* of the entries, read at a time; a multiple of every size of an entry */
-	PIECE_BYTES = 65536,
+	ENTRIES_MAX = 4096,  /* 128 is usual */
+	PIECE_BYTES = 65536, /* of the entries, read at a time; a multiple of every entry size */
 	LEGACY_BOOTABLE = 4, /* bit 2 of the attributes */
 };
 
@@ -45,7 +49,7 @@ uint32_t gpt_header_crc(const uint8_t *block, size_t n)
 	return crc32(crc, block + at + sizeof zeros, n - at - sizeof zeros);
 }
 
-/* The fields of a header whose CRC is right. */
+/* Checks the fields of a header whose CRC is valid. */
 static enum status check_fields(const struct part_disk *disk, uint64_t lba,
 				const struct gpt_header *h, struct error *why)
 {
@@ -61,7 +65,7 @@ static enum status check_fields(const struct part_disk *disk, uint64_t lba,
 	if (!is_power_of_two(entry_bytes) || entry_bytes < sizeof(struct gpt_entry) ||
 	    entry_bytes > ENTRY_BYTES_MAX)
 		return fail(why, ST_CORRUPT,
-			    "the header gives entries a size of %u bytes, not 128, 256, 512 ... %d",
+			    "the header has an entry size of %u bytes, not 128, 256, 512 ... %d",
 			    entry_bytes, ENTRY_BYTES_MAX);
 	if (n_entries > ENTRIES_MAX)
 		return fail(why, ST_CORRUPT, "the header counts %u entries, more than %d",
@@ -70,10 +74,11 @@ static enum status check_fields(const struct part_disk *disk, uint64_t lba,
 	    !range_ok(entries_lba, div_up((uint64_t)n_entries * entry_bytes, disk->lba_bytes),
 		      disk->n_lbas))
 		return fail(why, ST_CORRUPT,
-			    "the header puts the entries at LBA %ju, which cannot be", entries_lba);
+			    "the header has the entries at LBA %ju, where they do not fit",
+			    entries_lba);
 	if (le64_get(h->first_usable_lba) > le64_get(h->last_usable_lba))
 		return fail(why, ST_CORRUPT,
-			    "the header's first usable LBA %ju is behind the last one, %ju",
+			    "the first usable LBA of the header, %ju, is after the last one, %ju",
 			    le64_get(h->first_usable_lba), le64_get(h->last_usable_lba));
 	return ST_OK;
 }
@@ -88,9 +93,8 @@ static enum status check_header(const struct part_disk *disk, uint64_t lba, cons
 	if (memcmp(h->signature, signature, sizeof signature) != 0)
 		return fail(why, ST_CORRUPT, "there is no header at LBA %ju", lba);
 	if (n < sizeof *h || n > disk->lba_bytes)
-		return fail(why, ST_CORRUPT,
-			    "the header gives itself a size of %u bytes, not %zu to %u", n,
-			    sizeof *h, disk->lba_bytes);
+		return fail(why, ST_CORRUPT, "the header has a size of %u bytes, not of %zu to %u",
+			    n, sizeof *h, disk->lba_bytes);
 	crc = gpt_header_crc(block, n);
 	if (crc != le32_get(h->header_crc))
 		return fail(why, ST_CORRUPT, "the header's CRC is 0x%08x, not 0x%08x", crc,
@@ -154,7 +158,7 @@ static void add(const struct part_disk *disk, const struct gpt_header *h,
 	utf8_from_utf16(part->label, name, n);
 }
 
-/* Takes the entries into the table, and says afterwards whether their CRC was right. */
+/* Adds the entries to the table. Their CRC is checked at the end: ST_CORRUPT. */
 static enum status read_entries(const struct part_disk *disk, const struct gpt_header *h,
 				struct part_table *table, struct error *why)
 {
@@ -229,8 +233,8 @@ enum status gpt_read_at(const struct part_disk *disk, uint64_t lba, struct part_
 }
 
 /*
- * A disk copied to one with blocks of another size, byte by byte: its header is there, but not at
- * LBA 1.
+ * Recognises a GPT that was copied from a disk with another block size: its header is not at LBA 1,
+ * but at the same offset as there.
  */
 static bool note_other_block_size(const struct part_disk *disk, struct part_table *table)
 {

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "disk/table.h"
 
-/* What the files of core/part/ that know the GUID partition table share. */
+/* The GUID partition table on disk, for gpt.c and gpt_move.c. */
 
 enum { GPT_PRIMARY_LBA = 1 };
 
@@ -41,13 +41,13 @@ _Static_assert(offsetof(struct gpt_header, entries_lba) == 72, "GPT header");
 _Static_assert(sizeof(struct gpt_entry) == 128, "GPT entry");
 _Static_assert(offsetof(struct gpt_entry, name) == 56, "GPT entry");
 
-/* The CRC that a header of `n` bytes, at least as many as the struct has, should have. */
+/* Returns the CRC of a header of `n` bytes, at least sizeof(struct gpt_header). */
 uint32_t gpt_header_crc(const uint8_t *block, size_t n);
 
 /*
- * Reads the table whose header is at `lba`. *ret is that header, zeros where there is no good one.
- * On failure `table` is as it was, and `why` says what is wrong: ST_CORRUPT, ST_NO_MEMORY, and
- * those of reading.
+ * Reads the table whose header is at `lba`. *ret is that header, all zeros if it is not valid. On
+ * failure `table` is unchanged and `why` has the reason. Statuses: ST_CORRUPT, ST_NO_MEMORY, those
+ * of reading.
  */
 enum status gpt_read_at(const struct part_disk *, uint64_t lba, struct part_table *table,
 			struct gpt_header *ret, struct error *why);

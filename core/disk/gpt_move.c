@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Moves the backup of a GPT to the end of a larger disk (UEFI 2.10, 5.3).
+ *
+ * The backup keeps its distances from the end of the disk: entries, header and the last usable LBA
+ * all move by the same number of blocks. Write order: entries and header of the new backup, flush,
+ * zeros over the old backup header, flush, primary header, protective MBR, flush. So at each moment
+ * one copy is valid: the primary until the new backup is on the medium, then the new backup.
+ *
+ * Only a table that is valid and consistent in both copies is moved. A damaged one is left to a
+ * partitioning tool.
+ */
 #include "disk/gpt_move.h"
 
 #include "base/bytes.h"
@@ -15,7 +26,7 @@ enum {
 	N_RECORDS = 4,
 };
 
-/* ---- looking ---- */
+/* ---- Examining ---- */
 
 static void say(struct gpt_state *state, const char *text)
 {
@@ -26,7 +37,7 @@ static void say(struct gpt_state *state, const char *text)
 	out_text(&out.out, text);
 }
 
-/* Whether two headers say the same of the disk. */
+/* Whether two headers describe the same disk and entries. */
 static bool agree(const struct gpt_header *a, const struct gpt_header *b)
 {
 	return guid_equal(&a->disk_guid, &b->disk_guid) &&
@@ -39,14 +50,14 @@ static uint64_t entries_lbas(const struct part_disk *disk, const struct gpt_head
 	return div_up((uint64_t)le32_get(h->n_entries) * le32_get(h->entry_bytes), disk->lba_bytes);
 }
 
-/* What two copies, each good by itself, have to be besides. */
+/* The inconsistency between two copies that are valid by themselves; NULL: none. */
 static const char *fault_of(const struct part_disk *disk, const struct gpt_header *primary,
 			    const struct gpt_header *backup)
 {
 	uint64_t last = le64_get(backup->my_lba), n = entries_lbas(disk, primary);
 
 	if (!agree(primary, backup))
-		return "its primary and its backup do not say the same";
+		return "its primary and its backup header differ";
 	if (le64_get(backup->alternate_lba) != GPT_PRIMARY_LBA)
 		return "its backup does not belong to its primary";
 	if (le64_get(primary->entries_lba) + n > le64_get(primary->first_usable_lba))
@@ -58,7 +69,7 @@ static const char *fault_of(const struct part_disk *disk, const struct gpt_heade
 	return NULL;
 }
 
-/* Reads one copy; what is wrong with it goes to `state`. */
+/* Reads one copy; if it is not valid, the reason goes to `state`. */
 static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gpt_header *ret,
 			   struct gpt_state *state, struct error *err)
 {
@@ -66,7 +77,7 @@ static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gp
 	enum status st = gpt_read_at(disk, lba, &table, ret, err);
 
 	if (table.n_left_out > 0)
-		part_note(&table, "partition %u lies behind its end", table.first_left_out);
+		part_note(&table, "partition %u is past its end", table.first_left_out);
 	if (st == ST_OK && table.note[0] != '\0')
 		say(state, table.note);
 	part_table_free(&table);
@@ -76,7 +87,7 @@ static enum status look_at(const struct part_disk *disk, uint64_t lba, struct gp
 	return ST_OK;
 }
 
-/* A disk with a good MBR in front of a GPT. */
+/* Examines a GPT with a protective MBR. */
 static enum status look_at_both(const struct part_disk *disk, struct gpt_state *state,
 				struct error *err)
 {
@@ -127,16 +138,16 @@ enum status gpt_examine(struct blk *blk, uint64_t n_bytes, uint32_t lba_bytes,
 	if (kind == MBR_PROTECTIVE)
 		return look_at_both(&disk, ret, err);
 	if (kind != MBR_VOLUME && gpt_is_signed(&disk))
-		say(ret, "the MBR before it does not protect it");
+		say(ret, "its MBR is not a protective one");
 	return ST_OK;
 }
 
-/* ---- moving ---- */
+/* ---- Moving ---- */
 
-/* Where things were, and where they are to be. */
+/* The old and the new places. */
 struct move {
-	struct part_disk disk; /* the larger one */
-	struct gpt_header *h;  /* in a whole block: the primary header as it was */
+	struct part_disk disk; /* the larger disk */
+	struct gpt_header *h;  /* the old primary header, in a buffer of a whole block */
 	uint64_t old_backup_lba;
 	uint64_t backup_lba;
 	uint64_t entries_lba; /* of the backup */
@@ -167,7 +178,7 @@ static enum status copy_entries(const struct move *move)
 	return st;
 }
 
-/* Writes one of the headers: what both have in common is in the block already. */
+/* Writes one of the headers; move->h has the fields that both have in common. */
 static enum status write_header(const struct move *move, uint64_t my_lba, uint64_t alternate_lba,
 				uint64_t entries_lba)
 {
@@ -181,7 +192,7 @@ static enum status write_header(const struct move *move, uint64_t my_lba, uint64
 	return move_write(move, my_lba, h, move->disk.lba_bytes);
 }
 
-/* Makes zeros of the old backup header, unless the new backup is there. */
+/* Zeroes the old backup header, unless the new entries cover it. */
 static enum status wipe_old(const struct move *move)
 {
 	uint64_t at = move->old_backup_lba, lba_bytes = move->disk.lba_bytes;
@@ -204,8 +215,8 @@ static enum status wipe_old(const struct move *move)
 }
 
 /*
- * The record of the MBR that says how large the disk is; one that says something else, as beside
- * partitions of a hybrid MBR, stays.
+ * Extends the record of the protective MBR that covers the whole disk (UEFI 2.10, 5.2.3). Others,
+ * as a hybrid MBR has them, stay.
  */
 static enum status grow_mbr(const struct move *move)
 {
@@ -222,7 +233,7 @@ static enum status grow_mbr(const struct move *move)
 		if (record[4] != 0xee || bytes_from_le(record + 8, 4) != 1 ||
 		    (had != move->old_backup_lba && had != UINT32_MAX) || had == n)
 			continue;
-		memset(record + 5, 0xff, 3); /* no cylinder, head and sector can say it */
+		memset(record + 5, 0xff, 3); /* end in CHS: too large for it */
 		bytes_to_le(record + 12, 4, n);
 		changed = true;
 	}
@@ -250,10 +261,7 @@ static enum status do_move(const struct move *move)
 	return st == ST_OK ? blk_flush(move->disk.blk) : st;
 }
 
-/*
- * The block with the primary header, and the places that follow from it and from where the backup's
- * entries are.
- */
+/* Reads the primary header, and computes the new places from both old headers. */
 static enum status plan(struct move *move, uint64_t n_bytes)
 {
 	uint32_t lba_bytes = move->disk.lba_bytes;
@@ -285,12 +293,12 @@ enum status gpt_move(struct blk *disk, uint64_t n_bytes, uint32_t lba_bytes, str
 		st = do_move(&move);
 	io_free(move.h, lba_bytes);
 	if (st != ST_OK)
-		return fail(err, st, "moving the backup of the GPT to the end, LBA %ju: %s",
+		return fail(err, st, "cannot move the backup of the GPT to LBA %ju: %s",
 			    move.backup_lba, status_text(st));
 	st = gpt_examine(disk, disk->size, lba_bytes, &state, err);
 	if (st == ST_OK && state.fit != GPT_WHOLE)
 		return fail(err, ST_MISMATCH,
-			    "the GPT was moved to the end, LBA %ju, and is not whole when read "
+			    "the GPT was moved to the end, LBA %ju, but is not valid when read "
 			    "back: %s",
 			    move.backup_lba, state.why);
 	return st;

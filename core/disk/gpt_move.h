@@ -4,16 +4,15 @@
 #include "disk/part.h"
 
 /*
- * What becomes of a GUID partition table whose disk is copied, byte by byte, onto a larger one: its
- * backup is no longer at the end (UEFI 2.10, 5.3.2: it is to be at the last LBA), and the space
- * behind it cannot be used.
+ * Moving the backup of a GPT after its disk was copied onto a larger one. The backup must be at the
+ * last LBA (UEFI 2.10, 5.3.2), and the space after it cannot be used.
  */
 
 enum gpt_fit {
 	GPT_ABSENT,
-	/* both copies are good, agree with each other, and span the disk to its last LBA */
+	/* both copies are valid and consistent, and the backup is at the last LBA */
 	GPT_WHOLE,
-	GPT_ODD, /* everything else: `why` says what is wrong */
+	GPT_ODD, /* anything else: `why` has the reason */
 };
 
 struct gpt_state {
@@ -22,20 +21,19 @@ struct gpt_state {
 };
 
 /*
- * Looks at the GPT in the first `n_bytes` of a blk, as that of a disk of this size with logical
- * blocks of `lba_bytes`. Errors: ST_NO_MEMORY and those of reading.
+ * Examines the GPT in the first `n_bytes` of a blk, as that of a disk of this size with logical
+ * blocks of `lba_bytes`. Statuses: ST_NO_MEMORY, those of reading.
  */
 enum status gpt_examine(struct blk *, uint64_t n_bytes, uint32_t lba_bytes, struct gpt_state *ret,
 			struct error *);
 
 /*
- * Moves the backup of a GPT that is GPT_WHOLE in the first `n_bytes` of a larger disk to the end of
- * that, with the same distances from there as before; makes the usable range, and the protective
- * MBR, larger; and reads both copies back.
+ * Moves the backup of a GPT, which is GPT_WHOLE in the first `n_bytes` of a larger disk, to the end
+ * of the disk; extends the usable range and the protective MBR; and verifies both copies.
  *
- * The backup is written first, and flushed; then the old one is made zeros, so that nobody takes it
- * for one; the primary header and the MBR come last. Whoever needs them to be on the medium after
- * everything else keeps them back (blk/hold.h). On failure the copies may disagree. Errors:
- * ST_MISMATCH, ST_NO_MEMORY, those of reading and writing.
+ * The new backup is written and flushed first. Then the old backup header is zeroed, so that no
+ * tool finds it; primary header and MBR come last. To have these on the medium after everything
+ * else, hold them back (blk/hold.h). On failure the copies may disagree. Statuses: ST_MISMATCH,
+ * ST_NO_MEMORY, those of reading and writing.
  */
 enum status gpt_move(struct blk *disk, uint64_t n_bytes, uint32_t lba_bytes, struct error *);

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Joins two views of each disk: the partition table as this program reads it, and the devices that
+ * the firmware has made of partitions. An entry and a device are the same partition if start and
+ * size are equal; either may lack the other. Both are needed: the table has types, names and
+ * partitions that the firmware does not show, the device has its map name and its mounted file
+ * system.
+ */
 #include "disk/inventory.h"
 
 #include "base/memory.h"
@@ -13,7 +20,7 @@ static size_t count_children(const struct device_list *devices, int parent)
 	return n;
 }
 
-/* The device that the firmware made of a table's entry. */
+/* The device that the firmware has made of an entry of the table; NULL: none. */
 static const struct device *find_device(const struct device_list *devices, size_t parent,
 					const struct part *entry)
 {
@@ -35,7 +42,7 @@ static bool is_joined(const struct inventory_disk *disk, const struct device *de
 	return false;
 }
 
-/* Of equal starts the larger comes first, so that what is inside follows what it is in. */
+/* Of equal starts the larger comes first, so that an extended partition precedes those in it. */
 static bool comes_after(const struct inventory_part *a, const struct inventory_part *b)
 {
 	if (a->start_bytes != b->start_bytes)
@@ -88,7 +95,7 @@ static enum status join_partitions(const struct device_list *devices, size_t ind
 	return ST_OK;
 }
 
-/* A volume that cannot be read is one of unknown type. */
+/* A volume that cannot be read has an unknown type. */
 static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct volume *ret)
 {
 	enum status st;

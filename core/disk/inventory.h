@@ -11,32 +11,32 @@
 #include "platform/devices.h"
 
 /*
- * The machine's disks with what is on them: the devices of the firmware joined with the partition
- * tables that this program reads itself.
+ * All disks of the machine and their contents: the devices of the firmware, joined with the
+ * partition tables as this program reads them.
  */
 
-/* A partition that the table has, the firmware shows, or both. */
+/* A partition in the table, a device of the firmware, or both. */
 struct inventory_part {
-	/* NULL: the firmware alone knows it (an El Torito image on a CD, say) */
+	/* NULL: only the firmware has it (an El Torito image on a CD, for example) */
 	const struct part *entry;
-	/* NULL: the firmware shows none for it (an extended one, a damaged table) */
+	/* NULL: the firmware has no device for it (an extended partition, a damaged table) */
 	const struct device *device;
 	uint64_t start_bytes;
 	uint64_t size_bytes;
-	struct volume volume; /* as its first blocks say */
+	struct volume volume; /* recognised by its first blocks */
 };
 
 struct inventory_disk {
 	const struct device *device;
 	struct part_table table;
-	struct volume volume;        /* of a disk without a table that is a volume as a whole */
-	struct inventory_part *part; /* by start */
+	struct volume volume;        /* of a disk without a table, which may be one volume */
+	struct inventory_part *part; /* sorted by start */
 	size_t n;
-	/* efi-img was started from the disk or from a partition of it */
+	/* efi-img was started from the disk, or from a partition of it */
 	bool started_from;
 };
 
-/* Everything points into `devices` and into the tables. */
+/* Pointers within lead to `devices` and to the tables. */
 struct inventory {
 	struct device_list devices;
 	struct inventory_disk *disk;
@@ -44,8 +44,9 @@ struct inventory {
 };
 
 /*
- * A disk that cannot be read is no failure, it says so in the note of its table. Errors:
- * ST_NO_MEMORY and those of platform_devices().
+ * Reads all disks of the machine. One that cannot be read is no failure; the note of its table has
+ * the reason. The caller frees *ret with inventory_free(); it is empty on failure. Statuses:
+ * ST_NO_MEMORY, those of platform_devices().
  */
 enum status inventory_read(struct inventory *ret, struct error *);
 void inventory_free(struct inventory *);

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MBR (UEFI 2.10, 5.2.1) and, as DOS began it, logical partitions in a chain of further tables
- * inside an extended one.
+ * The MBR (UEFI 2.10, 5.2.1), and logical partitions, which are in a chain of further tables within
+ * an extended partition, a convention of DOS.
+ *
+ * Each table of the chain has one partition, relative to the table, and a link to the next table,
+ * relative to the extended partition. A chain from a damaged disk may loop, leave the extended
+ * partition or never end: tables already visited, the range and the number of links are checked.
+ * What was read up to there is kept, with a note.
  */
 
 #include "base/bytes.h"
@@ -36,8 +41,7 @@ enum {
 	TYPE_GPT_PROTECTIVE = 0xee,
 	BOOT_ACTIVE = 0x80,
 	N_ENTRIES = 4,
-	/* a chain may be longer, or a circle; nobody makes more partitions than this */
-	LOGICAL_MAX = 128,
+	LOGICAL_MAX = 128, /* longer chains are cut */
 	FIRST_LOGICAL = 5,
 };
 
@@ -64,8 +68,8 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 	if (!is_signed(mbr))
 		return MBR_ABSENT;
 	/*
-	 * A boot sector of FAT or NTFS bears the same signature, with code or messages where the
-	 * table would be.
+	 * Boot sectors of FAT and NTFS have the same signature, and code or messages in place of
+	 * the table.
 	 */
 	if (volume_is_boot_sector(sector))
 		return MBR_VOLUME;
@@ -81,8 +85,7 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 }
 
 /*
- * Adds the partition of an entry whose first LBA counts from `base_lba`, unless it is not on the
- * disk.
+ * Adds the partition of an entry, whose first LBA is relative to `base_lba`, if it is on the disk.
  */
 static void add(const struct part_disk *disk, struct part_table *table,
 		const struct mbr_entry *entry, uint64_t base_lba, uint32_t number)
@@ -104,10 +107,7 @@ static void add(const struct part_disk *disk, struct part_table *table,
 	};
 }
 
-/*
- * Where the next table of the chain is: `link` counts from the beginning of the extended partition.
- * 0: the chain ends.
- */
+/* The LBA of the next table of the chain; 0: the chain ends. */
 static uint64_t follow(const struct mbr_entry *link, uint64_t extended_lba)
 {
 	return is_extended(link) && is_used(link) ? extended_lba + le32_get(link->first_lba) : 0;
@@ -132,23 +132,20 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 		enum status st;
 
 		if (i == LOGICAL_MAX) {
-			part_note(table,
-				  "the chain of logical partitions does not end after %d of them",
+			part_note(table, "the chain of logical partitions has more than %d tables",
 				  LOGICAL_MAX);
 			return;
 		}
 		if (contains(visited, i, at)) {
-			part_note(table,
-				  "the chain of logical partitions runs in a circle, back to LBA "
-				  "%ju",
+			part_note(table, "the chain of logical partitions loops back to LBA %ju",
 				  at);
 			return;
 		}
 		visited[i] = at;
 		if (!range_ok(at, 1, disk->n_lbas) || !range_ok(at - extended_lba, 1, n_extended)) {
 			part_note(table,
-				  "the chain of logical partitions leaves the extended one, to LBA "
-				  "%ju",
+				  "the chain of logical partitions leaves the extended partition, "
+				  "to LBA %ju",
 				  at);
 			return;
 		}

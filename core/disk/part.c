@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Decides which partition table a disk has, by its first sector and the signature of a GPT.
+ *
+ * A GPT counts if its MBR is a protective one (UEFI 2.10, 5.2.3) or empty. An MBR with partitions
+ * wins over a GPT, as in firmware and operating systems. A boot sector in place of the MBR means
+ * that the disk is one volume. Every contradiction goes to the note of the table.
+ */
 #include "disk/part.h"
 
 #include <stdarg.h>
@@ -12,9 +19,8 @@
 #include "disk/volume.h"
 
 /*
- * A disk with blocks of this size is an optical one. Images of optical disks often carry an MBR for
- * their second life on a USB stick, which counts in sectors of 512 bytes: read from the optical
- * disk it would be nonsense.
+ * The block size of optical disks. Their images often have an MBR for use on a USB stick, in
+ * sectors of 512 bytes, which makes no sense on the optical disk.
  */
 enum { OPTICAL_BLOCK_BYTES = 2048 };
 
@@ -65,8 +71,8 @@ static enum status read_by_kind(const struct part_disk *disk, const uint8_t *sec
 	}
 	if (kind == MBR_EMPTY || kind == MBR_USED) {
 		if (has_gpt)
-			part_note(table, "there is a GPT, too, but the MBR does not protect it: "
-					 "the MBR counts");
+			part_note(table, "there is a GPT as well, but the MBR is not a "
+					 "protective one: the MBR is used");
 		return mbr_read(disk, sector, table, err);
 	}
 	return ST_OK;
@@ -104,7 +110,7 @@ void part_table_free(struct part_table *table)
 	*table = (struct part_table){ 0 };
 }
 
-/* An MBR does not say it. Where a volume is recognised in its first partition, that tells. */
+/* An MBR does not have it. The size with which a volume is found in the first partition is it. */
 static enum status mbr_sector_bytes(struct blk *blk, const uint8_t *sector, uint32_t *ret)
 {
 	static const uint32_t sizes[] = { 4096, SECTOR_BYTES };
@@ -144,7 +150,7 @@ enum status part_sector_bytes(struct blk *blk, uint32_t *ret)
 	*ret = 0;
 	kind = mbr_classify(head);
 	if (kind == MBR_VOLUME) {
-		/* FAT and NTFS alike; exFAT has 0 there */
+		/* the same field in FAT and NTFS; exFAT has 0 there */
 		uint32_t said = (uint32_t)bytes_from_le(head + 11, 2);
 
 		*ret = is_power_of_two(said) && said >= SECTOR_BYTES ? said : 0;

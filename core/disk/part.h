@@ -19,9 +19,9 @@ enum {
 	PART_TYPE_TEXT = GUID_TEXT,
 };
 
-/* A partition; it always lies inside the blk. */
+/* A partition. It always lies within the blk. */
 struct part {
-	/* as operating systems count: GPT entries from 1; MBR 1 to 4, logical ones from 5 */
+	/* as operating systems number them: GPT entries from 1; MBR 1 to 4, logical ones from 5 */
 	uint32_t number;
 	uint64_t start_bytes;
 	uint64_t size_bytes;
@@ -40,28 +40,27 @@ struct part_table {
 	/* in the order of the table; logical partitions in the order of their chain */
 	struct part *part;
 	size_t n;
-	uint32_t n_left_out; /* partitions that the table has, but that do not lie on the disk */
+	uint32_t n_left_out;     /* partitions of the table that do not lie on the disk */
 	uint32_t first_left_out; /* the number of the first of them */
-	char note[PART_NOTE];    /* what is wrong with the table, in words; "" when nothing is */
+	char note[PART_NOTE];    /* what is wrong with the table; "": nothing */
 };
 
 /*
- * Reads the partition table of a disk. A damaged table is no failure: what can be read of it is in
- * *ret, and the note says what is wrong. Errors: ST_NO_MEMORY, and those of reading the first
- * sector; *ret is then empty. The caller frees it.
+ * Reads the partition table of a disk. A damaged table is no failure: *ret has what could be read,
+ * and the note says what is wrong. The caller frees *ret with part_table_free(); it is empty on
+ * failure. Statuses: ST_NO_MEMORY, those of reading the first sector.
  */
 enum status part_table_read(struct blk *, struct part_table *ret, struct error *);
 void part_table_free(struct part_table *);
 
 /*
- * The size of the sectors that the table on a disk, or the volume that fills it, was made for,
- * whatever the blk's own block size is: *ret is 0 where nothing says it. Errors: those of reading,
- * ST_NO_MEMORY.
+ * Returns the sector size in bytes that the table on a disk, or the volume that fills it, was made
+ * for, whatever the blk's own block size is; 0: unknown. Statuses: those of reading, ST_NO_MEMORY.
  */
 enum status part_sector_bytes(struct blk *, uint32_t *ret);
 
-/* Adds something that is wrong to the note. */
+/* Appends to the note of a table. */
 void part_note(struct part_table *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The type of a partition of such a table as scripts know it: a GUID, or "0x07". */
+/* Prints the type of a partition for scripts: a GUID, or "0x07" for an MBR. */
 void part_type_print(enum part_kind, const struct part *, char text[static PART_TYPE_TEXT]);

@@ -1,16 +1,14 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Device paths for people. Two disks of the same model, size and serial number differ in one thing
- * that can be seen: where they are plugged in. The firmware knows that, and writes it as a path of
- * nodes (UEFI 2.10, 10.6.1.2 and the tables after it), of which this translates those that name
- * something on the outside of a machine: PCI functions, SATA and USB ports, SCSI targets, NVMe
- * namespaces, IDE channels and card slots. Numbers are those of the firmware, in its base: PCI
- * devices in hexadecimal, as lspci and the firmware's setup show them, everything else in decimal.
+ * Translates device paths. Two disks of the same model, size and serial number differ visibly only
+ * in where they are plugged in. A device path as text (UEFI 2.10, 10.6.1.2 and the tables after it)
+ * has that; of its nodes this translates those that a user can find: PCI functions, SATA and USB
+ * ports, SCSI targets, NVMe namespaces, IDE channels and card slots. PCI numbers are hexadecimal,
+ * as in lspci and in the firmware's setup, all others decimal.
  *
- * It works on the text and not on the bytes of the path, since that is what the core knows of a
- * device. Nodes that it does not know are left out, so that the words may be equal where the paths
- * are not; then the path itself is shown.
+ * Unknown nodes are left out, so that two ports may read the same although the paths differ; then
+ * the path itself is shown.
  */
 
 #include "disk/port.h"
@@ -26,10 +24,10 @@ enum { PORT_BYTES = 96, ARGUMENTS_MAX = 2 };
 struct node {
 	const char *name;
 	size_t n_name;
-	uint64_t argument[ARGUMENTS_MAX]; /* 0 where it is none, or no number */
+	uint64_t argument[ARGUMENTS_MAX]; /* 0: missing, or not a number */
 };
 
-/* What nodes are called, and what is before each of their arguments. */
+/* The names of nodes, and what is printed before each of their arguments. */
 static const struct {
 	const char *name, *words[ARGUMENTS_MAX];
 } known[] = {
@@ -50,7 +48,7 @@ static int digit_of(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "0x1F" or "31"; what is after it stays. */
+/* Parses "0x1F" or "31", and advances *s past it. */
 static uint64_t take_number(const char **s)
 {
 	bool hex = text_starts_with(*s, "0x") || text_starts_with(*s, "0X");
@@ -61,7 +59,7 @@ static uint64_t take_number(const char **s)
 	return value;
 }
 
-/* Takes one node off a path; false: there is none left. */
+/* Parses one node, and advances *path past it. False: the path ends. */
 static bool take_node(const char **path, struct node *ret)
 {
 	const char *s = *path;
@@ -110,7 +108,7 @@ static void print_ata(const struct node *node, struct out *out)
 	}
 }
 
-/* One of the nodes that are known; false: it is none of them. */
+/* Prints a node of the table `known`; false: it is none. */
 static bool print_known(const struct node *node, const char *between, struct out *out)
 {
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -124,8 +122,7 @@ static bool print_known(const struct node *node, const char *between, struct out
 	return false;
 }
 
-/* The nodes of PCI and USB make one number together, "1C.0/0.0" and "2-1": bridges and hubs are on
- * the way. */
+/* Bridges and hubs are nodes of their own: PCI and USB nodes are joined to "1C.0/0.0" and "2-1". */
 void port_print(const char *path, struct out *out)
 {
 	const char *between = "", *pci = "PCI ", *usb = "USB port ";
@@ -149,7 +146,7 @@ void port_print(const char *path, struct out *out)
 	}
 }
 
-/* ---- twins ---- */
+/* ---- Twins ---- */
 
 static bool are_twins(const struct device *a, const struct device *b)
 {

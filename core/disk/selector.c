@@ -1,22 +1,20 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of disks and partitions, in both directions: selector_find() says what a name means,
- * selector_print() how something is best named.
+ * Selectors in both directions: selector_find() finds what a name selects, selector_print() prints
+ * the best name.
  *
- * A name can be read in two ways, because a serial number or a device path may itself end in a
- * colon and digits: "serial=X:1" is the disk with the serial number "X:1", or partition 1 of the
- * disk "X". Whatever the machine has is looked at in both ways, and a name that can mean two things
- * means nothing. The disk "X" alone is enough for the second reading, whether or not it has such a
- * partition: otherwise writing to one disk would rename another one.
+ * A name has two readings, because a serial number or a device path may itself end in a colon and
+ * digits: "serial=X:1" is the disk with the serial number "X:1", or partition 1 of the disk "X".
+ * Both readings are looked up, and a name with two results is refused as ambiguous. For the second
+ * reading the disk "X" is enough, with or without such a partition: otherwise a write to one disk
+ * could change the meaning of another disk's name.
  *
- * selector_print() guesses nothing about that. It takes the candidates in their order, looks each
- * of them up as selector_find() does, and prints the first one that leads back to the device alone.
- * Since --erase takes a name without the prefix, the rest must not lead to another device after any
- * other prefix, either.
+ * selector_print() takes the candidates in their order, looks each up as selector_find() does, and
+ * prints the first that leads to this device alone. As --erase takes a name without its prefix,
+ * that must not lead to another device after any other prefix either.
  *
- * Neither of them opens anything; what a name means is true for the inventory that it was looked up
- * in.
+ * Nothing is opened here; results hold for the inventory that was searched.
  */
 
 #include "disk/selector.h"
@@ -36,9 +34,9 @@ static const char *const prefixes[] = {
 	[KEY_SERIAL] = "serial=", [KEY_GUID] = "guid=", [KEY_PATH] = "path=", [KEY_NAME] = ""
 };
 
-/* ---- what has which name ---- */
+/* ---- Matching ---- */
 
-/* A name to be looked for: the first `n` bytes of `value`. */
+/* What to look for: the first `n` bytes of `value`. */
 struct wanted {
 	enum key key;
 	const char *value;
@@ -103,7 +101,7 @@ static bool part_matches(const struct wanted *wanted, const struct inventory_dis
 	}
 }
 
-/* Lines for the words of an error; how many do not fit is said in the last one. */
+/* The list of candidates in an error text; its last line has the number of those left out. */
 struct candidates {
 	char text[sizeof((struct error *)NULL)->text - 200];
 	size_t length, n_left_out;
@@ -111,7 +109,7 @@ struct candidates {
 
 static void add_candidate(struct candidates *, const struct inventory *, const struct selection *);
 
-/* Counts what is called so; the first is in *ret. With `list`, all of them are written there. */
+/* Counts the matches, and returns the first in *ret. Adds all of them to `list`, unless NULL. */
 static size_t count(const struct inventory *inventory, const struct wanted *wanted,
 		    struct selection *ret, struct candidates *list)
 {
@@ -136,16 +134,16 @@ static size_t count(const struct inventory *inventory, const struct wanted *want
 	return n;
 }
 
-/* ---- what a name means ---- */
+/* ---- Reading a name ---- */
 
 struct meaning {
-	size_t n;               /* things that the name can mean */
+	size_t n;               /* results */
 	struct selection first; /* of them */
-	bool no_such_part; /* `first` is a disk that does not have the partition that is named */
-	uint64_t number;   /* of that partition */
+	bool no_such_part;      /* `first` is a disk without the partition of this number */
+	uint64_t number;
 };
 
-/* Takes ":3" off the end. */
+/* Removes ":3" from the end. */
 static bool take_number(struct wanted *wanted, uint64_t *ret_number)
 {
 	size_t n = wanted->n;
@@ -173,7 +171,7 @@ static bool same(const struct selection *a, const struct selection *b)
 	return a->disk == b->disk && a->part == b->part;
 }
 
-/* Reads a name as that of a disk with the number of a partition after it. */
+/* Reads a name as that of a disk, followed by the number of a partition. */
 static void read_numbered(const struct inventory *inventory, struct wanted wanted,
 			  struct meaning *meaning, struct candidates *list)
 {
@@ -196,7 +194,7 @@ static void read_numbered(const struct inventory *inventory, struct wanted wante
 	}
 }
 
-/* Looks for all that a name can mean. With `list`, each of them is written there. */
+/* Looks a name up in both readings. Adds all results to `list`, unless NULL. */
 static struct meaning read_name(const struct inventory *inventory, const struct wanted *wanted,
 				struct candidates *list)
 {
@@ -207,9 +205,9 @@ static struct meaning read_name(const struct inventory *inventory, const struct 
 	return meaning;
 }
 
-/* ---- the best name ---- */
+/* ---- Printing a name ---- */
 
-/* Whether a name leads to that and nothing else; `or_nowhere`: or does not lead anywhere. */
+/* Whether a name leads to one selection only; with `or_nowhere`, also if it leads to none. */
 static bool leads_to(const struct inventory *inventory, enum key key, const char *value,
 		     const struct selection *to, bool or_nowhere)
 {
@@ -221,7 +219,7 @@ static bool leads_to(const struct inventory *inventory, enum key key, const char
 	return meaning.n == 1 && !meaning.no_such_part && same(&meaning.first, to);
 }
 
-/* A name, and the number of a partition after it (0: none), if that is unambiguous. */
+/* Prints a name, with the number of a partition (0: none), if that is unambiguous. */
 static bool print_proved(const struct inventory *inventory, const struct selection *selection,
 			 enum key key, const char *name, uint64_t number, struct out *out)
 {
@@ -232,10 +230,7 @@ static bool print_proved(const struct inventory *inventory, const struct selecti
 	out_text(&text.out, name);
 	if (number > 0)
 		out_printf(&text.out, ":%ju", number);
-	/*
-	 * --erase takes a name with its prefix as well: such a value could be the name of another
-	 * device.
-	 */
+	/* a value that looks like a selector could be the name of another device for --erase */
 	if (name[0] == '\0' || path_is_selector(name) || text.out.failed ||
 	    !leads_to(inventory, key, value, selection, false))
 		return false;
@@ -246,7 +241,7 @@ static bool print_proved(const struct inventory *inventory, const struct selecti
 	return true;
 }
 
-/* By the device that the firmware has of it; false: by nothing that is unambiguous. */
+/* Prints a name of the firmware's device; false: none is unambiguous. */
 static bool print_device(const struct inventory *inventory, const struct selection *selection,
 			 const struct device *device, struct out *out)
 {
@@ -266,7 +261,7 @@ static void guid_text(const struct inventory_disk *disk, const struct guid *guid
 		guid_print(guid, text);
 }
 
-/* By what its disk is called; a partition with its number. */
+/* Prints the name of the disk, for a partition with its number; false: none is unambiguous. */
 static bool print_by_disk(const struct inventory *inventory, const struct selection *selection,
 			  struct out *out)
 {
@@ -297,7 +292,6 @@ void selector_print(const struct inventory *inventory, const struct selection *s
 			return;
 	}
 	if (device != NULL)
-		/* printing nothing is an answer too */
 		(void)print_device(inventory, selection, device, out);
 }
 
@@ -313,7 +307,7 @@ void selector_print_typed(const struct inventory *inventory, const struct select
 		words_print(&word, 1, out);
 }
 
-/* "" where it has none. */
+/* The preferred map name; "" without one. */
 static const char *map_name(const struct selection *selection)
 {
 	const struct device *device = selection->disk->device;
@@ -326,7 +320,7 @@ static const char *map_name(const struct selection *selection)
 	return device->n_names > 0 ? device->names[0] : "";
 }
 
-/* A line for the words of an error, with its newline before it. */
+/* Prints a line of the error text, after a newline. */
 static void print_candidate(const struct inventory *inventory, const struct selection *selection,
 			    struct out *out)
 {
@@ -369,10 +363,10 @@ static void add_candidate(struct candidates *list, const struct inventory *inven
 	}
 	list->n_left_out++;
 	out_buffer_init(&line, list->text + list->length, sizeof list->text - list->length);
-	out_printf(&line.out, "\n  and %zu more, which list shows", list->n_left_out);
+	out_printf(&line.out, "\n  and %zu more; see list", list->n_left_out);
 }
 
-/* ---- finding ---- */
+/* ---- Finding ---- */
 
 static enum status not_found(const struct inventory *inventory, const char *name, struct error *err)
 {
@@ -381,7 +375,8 @@ static enum status not_found(const struct inventory *inventory, const char *name
 	for (size_t i = 0; i < inventory->n; i++)
 		add_candidate(&list, inventory, &(struct selection){ .disk = &inventory->disk[i] });
 	if (inventory->n == 0)
-		return fail(err, ST_NOT_FOUND, "%s: there is no such disk, nor any other", name);
+		return fail(err, ST_NOT_FOUND,
+			    "%s: there is no such disk; the machine has no disks", name);
 	return fail(err, ST_NOT_FOUND, "%s: there is no such disk or partition; the disks are:%s",
 		    name, list.text);
 }
@@ -392,9 +387,8 @@ static enum status ambiguous(const struct inventory *inventory, const char *name
 	struct candidates list = { .length = 0 };
 	size_t n = read_name(inventory, wanted, &list).n;
 
-	return fail(err, ST_INVALID,
-		    "%s: %zu are called so, and only one can be meant; say which:%s", name, n,
-		    list.text);
+	return fail(err, ST_INVALID, "%s: %zu disks or partitions match; choose one of them:%s",
+		    name, n, list.text);
 }
 
 static enum status no_such_part(const struct inventory *inventory, const char *name,
@@ -407,7 +401,7 @@ static enum status no_such_part(const struct inventory *inventory, const char *n
 		add_candidate(&list, inventory,
 			      &(struct selection){ .disk = disk, .part = &disk->part[i] });
 	return fail(err, ST_NOT_FOUND, "%s: the disk has no partition %ju; %s%s", name,
-		    meaning->number, disk->n > 0 ? "those that it has are:" : "it has none",
+		    meaning->number, disk->n > 0 ? "its partitions are:" : "it has none",
 		    list.text);
 }
 
@@ -423,9 +417,7 @@ enum status selector_find(const struct inventory *inventory, const char *name,
 	wanted.n = text_length(wanted.value);
 	if (wanted.n == 0)
 		return fail(err, ST_INVALID,
-			    "\"%s\" is not complete: what of the disk is meant comes behind it, as "
-			    "in serial=S4X9NG0R12",
-			    name);
+			    "\"%s\" lacks a value; write for example serial=S4X9NG0R12", name);
 	meaning = read_name(inventory, &wanted, NULL);
 	if (meaning.n > 1)
 		return ambiguous(inventory, name, &wanted, err);
@@ -456,7 +448,7 @@ bool selector_of_device(const struct inventory *inventory, uintptr_t id, struct 
 
 bool selector_place(const struct inventory *inventory, const char *name, struct selection *ret)
 {
-	struct error ignored; /* it leads nowhere: that is an answer */
+	struct error ignored; /* no result is not an error here */
 	uintptr_t id;
 
 	if (path_is_selector(name))

@@ -6,53 +6,51 @@
 struct out;
 
 /*
- * Names of disks and partitions by what they are, which are still right after a reboot
- * (platform/path.h knows them from those of files):
+ * Selectors: names of disks and partitions by identity, which stay valid after a reboot
+ * (path_is_selector() tells them from file names):
  *
- *   serial=S4X9NG0R12    the disk with that serial number
- *   guid=3f1e...         the disk whose GPT has that GUID, or the partition that has it there
- *   path=PciRoot(0x0)... the disk or partition with that device path
- *   ...:3                of such a disk, the partition with that number in its table
+ *   serial=S4X9NG0R12    the disk with this serial number
+ *   guid=3f1e...         the disk whose GPT has this GUID, or the partition with it
+ *   path=PciRoot(0x0)... the disk or partition with this device path
+ *   ...:3                the partition with this number on such a disk
  *
- * Case does not matter. A name of the map ("blk2:") is found as well; it is right until the map
- * changes.
+ * Case is ignored. Map names ("blk2:") are found as well; they are valid until the map changes.
  */
 
-/* A disk, or a partition of it. */
+/* A disk or a partition, in an inventory. */
 struct selection {
 	const struct inventory_disk *disk;
 	const struct inventory_part *part; /* NULL: the whole disk */
 };
 
-enum { SELECTOR_BYTES = 512 }; /* room for most of them as text */
+enum { SELECTOR_BYTES = 512 }; /* longer selectors are not printed */
 
 /*
- * Finds what a name means. Errors: ST_NOT_FOUND; ST_INVALID where it can mean more than one thing
- * (two disks; or a disk "X:1" and a disk "X", of whose partition 1 it is the name), or is not
- * complete. The words list what there is to choose from, by names that are not ambiguous.
+ * Finds what a name selects. Statuses: ST_NOT_FOUND; ST_INVALID (ambiguous: two disks have the
+ * name, or it is that of a disk "X:1" and of partition 1 of a disk "X"; or nothing follows the
+ * "="). The error text lists the candidates by unambiguous names.
  */
 enum status selector_find(const struct inventory *, const char *name, struct selection *ret,
 			  struct error *);
 
 /*
- * Prints the name that a disk or partition is best called by: its serial number, else the GUID of
- * its GPT, else its device path, else the name of the map. selector_find() finds nothing else by
- * that name, nor by the part of it after
- * "=" with another prefix before it. Prints nothing if there is no such name.
+ * Prints the best name of a disk or partition: by serial number, otherwise by the GUID of the GPT,
+ * device path, or map name. selector_find() finds nothing else by that name, nor by what follows
+ * "=" in it after any other prefix. Prints nothing if there is no such name.
  */
 void selector_print(const struct inventory *, const struct selection *, struct out *);
 
-/* The same as it is typed in a command line: in quotation marks where it needs them. */
+/* Prints the same as it is typed in a command line: in quotation marks where needed. */
 void selector_print_typed(const struct inventory *, const struct selection *, struct out *);
 
-/* The disk or partition that is the device of that id. False: none. */
+/* Finds the disk or partition with this id of struct device. False: none. */
 bool selector_of_device(const struct inventory *, uintptr_t id, struct selection *ret);
 
 /*
- * Finds the disk or partition that a name means, or that has the file of that name, which need not
- * be there yet. False: none.
+ * Finds the disk or partition that a name selects, or that a file of this name is on or would be
+ * created on. False: none.
  */
 bool selector_place(const struct inventory *, const char *name, struct selection *ret);
 
-/* Whether they have any bytes in common. */
+/* Returns whether two selections have bytes in common. */
 bool selector_overlap(const struct selection *, const struct selection *);

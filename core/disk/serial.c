@@ -3,14 +3,13 @@
  *
  * Whether a serial number identifies a disk.
  *
- * Serial numbers are unique by promise only. Bridges from USB to SATA have been sold by the million
- * with "123456789299" (ASM1153), "0123456789ABCDEF" or "000000000000" in each of them, and a number
- * that is alone in the machine today belongs to another disk when somebody exchanges what is
- * plugged in. So what looks like a maker's placeholder counts as no serial number: such a disk is
- * named by its GPT or its device path.
+ * Serial numbers are not always unique. Bridges from USB to SATA have been sold by the million with
+ * "123456789299" (ASM1153), "0123456789ABCDEF" or "000000000000" in each of them. Such a number may
+ * be the only one in the machine today, and belong to another disk tomorrow. So a number that looks
+ * like a placeholder counts as none: the disk is named by its GPT or its device path.
  *
- * This looks at the text alone. Whether two disks of this machine have the same serial number is
- * selector.c's to find.
+ * Only the text is examined here. selector.c finds out whether two disks of the machine have the
+ * same number.
  */
 
 #include "disk/serial.h"
@@ -20,12 +19,14 @@
 #include "base/text.h"
 
 enum {
-	REPEATED_MIN = 4, /* as many equal characters are a placeholder */
-	COUNTING_MIN = 8, /* so are as many digits that count up */
-	DIGITS_LEFT = 2,  /* and zeros with no more digits than that after them */
+	REPEATED_MIN = 4, /* this many equal characters are a placeholder, */
+	COUNTING_MIN = 8, /* this many digits that count up, */
+	DIGITS_LEFT = 2,  /* and zeros with at most this many digits after them */
 };
 
-/* How many characters at the beginning are the first one again, or one more each ("0" follows "9").
+/*
+ * The number of characters at the start that equal the first one, or with `counting`, that are each
+ * one more than the one before ("0" follows "9").
  */
 static size_t run_length(const char *s, bool counting)
 {

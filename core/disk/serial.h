@@ -3,18 +3,17 @@
 
 #include <stdbool.h>
 
-/* What a serial number is worth as a name (serial.c says how many disks share one). */
+/* Which serial numbers can serve as names. */
 
 /*
- * Whether a serial number can tell a disk from others that may be connected in its place. False for
- * none, for those that makers of USB bridges put into all of theirs (one character repeated,
- * counting digits, zeros with one or two digits after them), and for one that cannot be typed.
+ * Returns whether a serial number identifies a disk. False for "", for those that makers of USB
+ * bridges put into every bridge (one character repeated, digits that count up, zeros with one or
+ * two digits after them), and for those that cannot be typed.
  */
 bool serial_identifies(const char *serial);
 
 /*
- * Whether a text can be typed at the prompt of the UEFI shell without escapes: printable ASCII
- * without the characters that mean something there. Blanks are allowed; such a word is put into
- * quotation marks.
+ * Returns whether a text can be typed in the UEFI shell without escapes: printable ASCII without
+ * the shell's special characters. It may have blanks, which need quotation marks.
  */
 bool serial_is_typeable(const char *text);

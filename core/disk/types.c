@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names for the partition types that a person is likely to meet; of at most 20 characters, the
- * column of `list`.
+ * Names of common partition types. They have at most 20 characters, the width of a column of
+ * `list`.
  */
 
 #include "base/text.h"

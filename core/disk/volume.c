@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Recognises volumes by signatures at fixed offsets, and reads labels that are near the start.
+ *
+ * Boot sectors come first, since a FAT or NTFS boot sector also looks like an MBR, and FAT has no
+ * signature of its own (fat.c). The rest is one table. Only the first 68 KiB are read, which is
+ * enough for all of them. A label kept elsewhere, as in NTFS, is left to the firmware.
+ */
 #include "disk/volume.h"
 
 #include <stdbool.h>
@@ -11,11 +18,11 @@
 #include "disk/fat.h"
 
 enum {
-	HEAD_BYTES = 0x11000, /* all that is looked at: the superblock of Btrfs ends here */
+	HEAD_BYTES = 0x11000, /* all that is read: the superblock of Btrfs ends here */
 	LABEL_BYTES_MAX = 256,
 };
 
-/* File systems by a few bytes at a fixed place, and where their label is. */
+/* A file system by bytes at a fixed offset, and where its label is. */
 struct signature {
 	const char *type;
 	uint32_t offset;
@@ -48,7 +55,7 @@ static bool matches(const struct signature *signature, const uint8_t *head)
 	       0;
 }
 
-/* Copies a label that ends at a NUL or in blanks, with what is not UTF-8 replaced. */
+/* Copies a label up to a NUL, without blanks at its end; bytes that are not UTF-8 are replaced. */
 static void take_label(const char *from, size_t n, char to[static VOLUME_LABEL])
 {
 	uint16_t units[LABEL_BYTES_MAX + 1]; /* with a NUL */

@@ -7,24 +7,21 @@
 #include "base/error.h"
 #include "blk/blk.h"
 
-/* the longest label read is 256 bytes; as UTF-8 each may take 3 */
+/* a label of 256 bytes, each of which may become 3 in UTF-8, and a NUL */
 enum { VOLUME_LABEL = 256 * 3 + 1 };
 
-/* What a partition, or a disk without a table, contains. */
+/* The contents of a partition, or of a disk without a table. */
 struct volume {
 	const char *type; /* "FAT32", "NTFS", "ext", "LUKS" ...; "" unknown; static */
-	/* UTF-8; "" without one, or where it is not kept in the first blocks */
+	/* UTF-8; "": none, or not in the first blocks */
 	char label[VOLUME_LABEL];
 };
 
 /*
- * Recognises a file system (or what else fills a partition) in [start, start + size) of a blk by
- * its first blocks. The range lies in the blk. Errors: those of reading, ST_NO_MEMORY.
+ * Recognises a file system, or what else fills a partition, in [start, start + size) of a blk by
+ * its first blocks. The range lies within the blk. Statuses: those of reading, ST_NO_MEMORY.
  */
 enum status volume_recognise(struct blk *, uint64_t start, uint64_t size, struct volume *ret);
 
-/*
- * Whether these first bytes of a disk are the boot sector of a file system, which may look like an
- * MBR.
- */
+/* Returns whether the first sector of a disk is the boot sector of a file system, not an MBR. */
 _Bool volume_is_boot_sector(const uint8_t sector[static 512]);

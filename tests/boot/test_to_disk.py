@@ -157,7 +157,11 @@ GUARDS = {  # name: (exit code, words, the line)
         "it is --erase=SATA",
         "convert -n image512.qcow2 serial=SATA --erase=USB",
     ),
-    "twin": (1, "2 are called so", "convert -n image512.qcow2 serial=TWIN --erase=TWIN"),
+    "twin": (
+        1,
+        "2 disks or partitions match",
+        "convert -n image512.qcow2 serial=TWIN --erase=TWIN",
+    ),
     "locked": (
         REFUSED,
         "write-protected",
@@ -190,7 +194,11 @@ GUARDS = {  # name: (exit code, words, the line)
         f"those at offset {SIZE - 4096} are in use",
         "convert -n image4096.qcow2 serial=SHORT4K",
     ),
-    "double": (1, "3 are called so", "convert -n image512.qcow2 guid={double} --erase={double}"),
+    "double": (
+        1,
+        "3 disks or partitions match",
+        "convert -n image512.qcow2 guid={double} --erase={double}",
+    ),
     "same": (REFUSED, "what is read", "convert -n serial=PART serial=PART:1 --erase=PART:1"),
     "reverse": (REFUSED, "what is read", "convert -n serial=PART:1 serial=PART --erase=PART"),
     "nobody": (1, "serial=STICK", "convert -n image512.qcow2 serial=NOBODY"),

@@ -104,7 +104,7 @@ def test_two_disks_with_the_same_serial_number(place):
     ours = efi_img(place, "info", "serial=TWIN", disks=disks)
     assert (
         ours.code == 1
-        and "2 are called so" in ours.err
+        and "2 disks or partitions match" in ours.err
         and guids(place)[0] in ours.err
         and "path=c.img" in ours.err
     )

@@ -330,7 +330,7 @@ ODD = {  # what is wrong with the source's GPT: (offset, bytes, the words)
     "backup": (-512, b"x", "there is no header at LBA 16383"),
     "primary": (512 + 60, b"\0\1\2\3", "the header's CRC is"),
     "entries": (1024 + 56, b"\0\1\2\3", "the entries' CRC is"),
-    "mbr": (446 + 4, b"\x83", "the MBR before it does not protect it"),
+    "mbr": (446 + 4, b"\x83", "its MBR is not a protective one"),
 }
 
 
@@ -654,7 +654,7 @@ GUARDS = {  # name: (code, what the error says, the disks, the words after "conv
     "path-word": (REFUSED, "add --erase=large.img", "large.img", ("image.qcow2", "path=large.img")),
     "serial-of-two": (
         1,
-        "2 are called so",
+        "2 disks or partitions match",
         "empty.img,serial=T:small.img,serial=T",
         ("image.qcow2", "serial=T"),
     ),
@@ -723,7 +723,9 @@ def test_not_refused(place, line, disks):
         plan.code == 0 and plan.json()["refused"] is None and plan.json()["exit-code"] == 0
     ), plan.err
     text = efi_img(place, "convert", "-n", *line, "--dry-run", disks=disks)
-    assert text.code == 0 and "Ready. Nothing has been written" in text.out and files(place) == before
+    assert (
+        text.code == 0 and "Ready. Nothing has been written" in text.out and files(place) == before
+    )
     done(efi_img(place, "convert", "-n", *line, disks=disks))
 
 

@@ -163,7 +163,7 @@ static void test_poked(void **state)
 		{ ENTRY_0 + 40, 60, 8, true, PRIMARY, 3, "partitions 1 and 2 overlap" },
 		{ ENTRY_0 + 48, 4, 8, true, PRIMARY, 3, "" },
 		{ ENTRY_2 + 32, 59, 8, true, PRIMARY, 3, "partitions 1 and 3 overlap" },
-		{ MBR_0 + 4, 0xef, 1, false, PRIMARY, 1, "the MBR does not protect it" },
+		{ MBR_0 + 4, 0xef, 1, false, PRIMARY, 1, "the MBR is not a protective one" },
 		{ MBR_0 + 4, 0, 1, false, PRIMARY, 3, "the protective MBR is missing" },
 		{ MBR_0 + 0, 7, 1, false, PRIMARY, 3, "the protective MBR is missing" },
 		{ 510, 0, 2, false, PRIMARY, 3, "the protective MBR is missing" },

@@ -92,12 +92,12 @@ static void test_find(void **state)
 		  "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
 		{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
 		  "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
-		{ "serial=TWIN", ST_INVALID, 0, 0, "2 are called so" },
+		{ "serial=TWIN", ST_INVALID, 0, 0, "2 disks or partitions match" },
 		{ "serial=TWIN", ST_INVALID, 0, 0,
 		  "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
 		{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
-		{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 are called so" },
-		{ "serial=", ST_INVALID, 0, 0, "not complete" },
+		{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 disks or partitions match" },
+		{ "serial=", ST_INVALID, 0, 0, "lacks a value" },
 		{ "serial=:1", ST_NOT_FOUND, 0, 0, "no such disk" },
 		{ "guid=D1D1D1D1-d1d1-d1d1-d1d1-d1d1d1d1d1d1", ST_OK, 0, 0, NULL },
 		{ "guid=d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1:1", ST_OK, 0, 1, NULL },
@@ -114,7 +114,7 @@ static void test_find(void **state)
 		{ "blk3:", ST_OK, 2, 0, NULL },
 		{ "FS0:", ST_OK, 0, 1, NULL },
 		{ "blk9:", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "", ST_INVALID, 0, 0, "not complete" },
+		{ "", ST_INVALID, 0, 0, "lacks a value" },
 	};
 	struct inventory inventory;
 	struct machine machine;
@@ -269,7 +269,7 @@ static void test_little_known(void **state)
 	sim_machine(NULL, 0);
 	assert_ok(inventory_read(&inventory, &err));
 	assert_int_equal(selector_find(&inventory, "serial=none", &found, &err), ST_NOT_FOUND);
-	assert_non_null(strstr(err.text, "no such disk, nor any other"));
+	assert_non_null(strstr(err.text, "no such disk; the machine has no disks"));
 	inventory_free(&inventory);
 	tear_down(&machine);
 }
@@ -369,8 +369,7 @@ static void test_many(void **state)
 		assert_int_equal(strcspn(at + 1, ")"), strcspn(at + 1, "\n") - 1);
 		lines++;
 	}
-	assert_int_equal(sscanf(strstr(err.text, "\n  and "), "\n  and %u more, which list shows",
-				&more),
+	assert_int_equal(sscanf(strstr(err.text, "\n  and "), "\n  and %u more; see list", &more),
 			 1);
 	assert_int_equal(lines + more, N);
 	storage_end(&storage);
