@@ -17,7 +17,9 @@ struct console {
 	struct out *json; /* lines of JSON (session.h): a serial port; NULL: nowhere */
 	struct events
 		*events; /* what the code that runs the command wants to know; NULL: nothing */
-	/* the output is the same each time: without times, and without lines that are written over */
+	/*
+	 * the output is the same each time: without times, and without lines that are written over
+	 */
 	bool plain;
 	bool progress_in_out; /* the line of -p goes to `out`, as in qemu-img; otherwise to `err` */
 	/* in: the storage of the code that runs the command, NULL: none; a command gets its own */

@@ -33,7 +33,8 @@ enum {
 };
 
 /*
- * Items separated by commas, wrapped between two columns. Nothing is written before the first item.
+ * A list of items, separated by commas and wrapped between two columns; nothing is printed for an
+ * empty one.
  */
 struct flow {
 	struct out *out;
@@ -71,10 +72,7 @@ static bool is_plain_name(const char *name)
 	return text_starts_with(name, "fs") || text_starts_with(name, "blk");
 }
 
-/*
- * Writes the names, of which the first always shows and the others as far as there is room, and
- * fills up to SIZE_COLUMN.
- */
+/* Prints the first name, and the others as far as there is room, padded up to SIZE_COLUMN. */
 static void print_names(struct out *out, const struct device *device, size_t column)
 {
 	size_t at = column;
@@ -115,7 +113,7 @@ static void print_quoted(struct out *out, const char *label, size_t max_columns)
 	out_text(out, "\"");
 }
 
-/* What is in a partition or on a whole disk; `device` may be NULL. */
+/* Prints the contents of a partition or of a whole disk; `device` may be NULL. */
 static void flow_volume(struct flow *flow, const struct volume *volume, const struct device *device)
 {
 	bool mounted = device != NULL && device->volume.present;
@@ -148,7 +146,7 @@ static bool names_serial(const char *name)
 	return text_starts_with(name + (name[0] == '"'), "serial=");
 }
 
-/* The name of a disk that is still right after a reboot, as it is typed; "": it has none. */
+/* The name of a disk that a reboot does not change, as it is typed; "": it has none. */
 static void stable_name(const struct inventory *inventory, const struct inventory_disk *disk,
 			char *text, size_t capacity)
 {
@@ -161,8 +159,8 @@ static void stable_name(const struct inventory *inventory, const struct inventor
 }
 
 /*
- * Where a disk is plugged in that looks like another one; a path that is too long is its name in
- * the next line.
+ * Prints the port of a disk that looks like another one; if that is too long, the path is its name
+ * in the next line.
  */
 static void flow_port(struct flow *flow, const struct inventory *inventory,
 		      const struct inventory_disk *disk)
@@ -176,7 +174,7 @@ static void flow_port(struct flow *flow, const struct inventory *inventory,
 		flow_item(flow, text);
 }
 
-/* Facts, among them `name`, unless it is too long for the column. */
+/* Prints the facts, with `name` among them unless it is too long for the column. */
 static void flow_facts(struct flow *flow, const struct inventory *inventory,
 		       const struct inventory_disk *disk, const char *name)
 {
@@ -212,7 +210,7 @@ static void flow_facts(struct flow *flow, const struct inventory *inventory,
 		flow_item(flow, "started from here");
 }
 
-/* The note in lines of its own, broken between words. */
+/* Prints the note in lines of its own, wrapped between words. */
 static void print_note(struct out *out, const char *note)
 {
 	size_t at = 3;
@@ -282,8 +280,8 @@ static void type_text(const struct inventory_disk *disk, const struct part *entr
 }
 
 /*
- * Whether a label says no more than the type: none, "EFI system partition", "Basic data partition"
- * of "Microsoft basic data".
+ * Returns whether a label adds nothing to the type: none, "EFI system partition", "Basic data
+ * partition" of "Microsoft basic data".
  */
 static bool repeats_type(const char *label, const char *type)
 {

@@ -39,7 +39,7 @@ static size_t first_spelling(const struct option *options, size_t i)
 	return i;
 }
 
-/* For a long name that is none of this command's. */
+/* Sets the error for a long name that the command does not have. */
 static enum status unknown(const struct option *options, const struct option *refused,
 			   const char *text, size_t n, struct error *err)
 {
@@ -58,8 +58,8 @@ static enum status unknown(const struct option *options, const struct option *re
 }
 
 /*
- * The option whose long name begins with the `n` bytes at `text`: one that equals them, else the
- * only one.
+ * Finds the option whose long name is the `n` bytes at `text`, otherwise the only one that begins
+ * with them.
  */
 static enum status find_name(const struct option *options, const struct option *refused,
 			     const char *text, size_t n, size_t *ret, struct error *err)

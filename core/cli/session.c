@@ -38,11 +38,11 @@ struct tee {
 
 struct session {
 	struct events events;   /* of the command; first: a struct events * that comes in is this */
-	struct storage storage; /* has the log */
+	struct storage storage; /* outlives each command; has the log in its access set */
 	struct log log;
-	/* as it was at the beginning; its disks are open, and count what is written to them */
+	/* of the beginning; its disks are open, and count the writes to them */
 	const struct inventory *inventory;
-	uint64_t *writes;              /* to each of them before this command */
+	uint64_t *writes;              /* the counts before this command */
 	const struct console *console; /* of this command */
 	bool plain;
 	unsigned number; /* of this command */
@@ -57,7 +57,7 @@ struct session {
 
 /* ---- The log ---- */
 
-/* Whatever happens to the log, the work goes on. */
+/* A failure is a warning: the commands do not depend on the log. */
 static void write_log(struct session *session, const struct console *console)
 {
 	struct error err;
@@ -85,9 +85,9 @@ void session_print(struct session *session, const struct console *console, const
 
 /* ---- Events ---- */
 
-/* False: the time is not known, or not wanted. */
-static bool say_time(const struct session *session, const char *between, const char *after,
-		     struct out *out)
+/* Prints the time. Returns false if it is not known, or not wanted. */
+static bool print_time(const struct session *session, const char *between, const char *after,
+		       struct out *out)
 {
 	uint32_t nanoseconds;
 	int64_t seconds;
@@ -113,7 +113,7 @@ struct tree *session_event(struct session *session, const char *event)
 	tree_number(&session->tree, "schema", SCHEMA);
 	tree_text(&session->tree, "event", event);
 	out_buffer_init(&text, time, sizeof time);
-	if (say_time(session, "T", "Z", &text.out))
+	if (print_time(session, "T", "Z", &text.out))
 		tree_text(&session->tree, "time", time);
 	else
 		tree_null(&session->tree, "time");
@@ -200,7 +200,7 @@ static void tee_begin(struct tee *tee, struct session *session, struct out *scre
 
 /* ---- A command ---- */
 
-static void say_line(struct tree *tree, int argc, char **argv)
+static void send_words(struct tree *tree, int argc, char **argv)
 {
 	char line[2048];
 	struct out_buffer text;
@@ -221,8 +221,8 @@ static uint64_t writes_to(const struct inventory_disk *disk)
 	return blk != NULL && blk->device != NULL ? blk->device->n_writes : 0;
 }
 
-/* To each disk, also where it is none. */
-static void say_writes(struct session *session, struct tree *tree)
+/* Reports the number of writes to each disk, zeros included. */
+static void report_writes(struct session *session, struct tree *tree)
 {
 	struct out *out = &session->log.text.out;
 
@@ -244,8 +244,8 @@ static void say_writes(struct session *session, struct tree *tree)
 	tree_end(tree);
 }
 
-static void say_result(struct session *session, const struct console *console, int code,
-		       uint64_t ns, const char *name)
+static void report_result(struct session *session, const struct console *console, int code,
+			  uint64_t ns, const char *name)
 {
 	struct out *out = &session->log.text.out;
 	struct tree *tree = session_event(session, "result");
@@ -264,7 +264,7 @@ static void say_result(struct session *session, const struct console *console, i
 		tree_number(tree, "seconds", ns / SECOND);
 		out_printf(out, " after %ju s", ns / SECOND);
 	}
-	say_writes(session, tree);
+	report_writes(session, tree);
 	out_text(out, "\n\n");
 	session_event_end(session, console);
 }
@@ -287,7 +287,7 @@ int session_run(struct session *session, const struct console *console, int argc
 	tree = session_event(session, "start");
 	tree_number(tree, "number", session->number);
 	tree_text(tree, "command", name);
-	say_line(tree, argc, argv);
+	send_words(tree, argc, argv);
 	session_event_end(session, console);
 	out_printf(out, "---- %u: ", session->number);
 	words_print(argv, (size_t)argc, out);
@@ -303,21 +303,21 @@ int session_run(struct session *session, const struct console *console, int argc
 	console_progress_init(&session->screen, console, false);
 	code = cli_run(&both, argc, argv);
 	begin = platform_nanoseconds() - begin;
-	say_result(session, console, code, begin, name);
+	report_result(session, console, code, begin, name);
 	write_log(session, console);
 	return code;
 }
 
 /* ---- Beginning and end ---- */
 
-static void say_beginning(struct session *session, const struct console *console)
+static void report_start(struct session *session, const struct console *console)
 {
 	struct out *out = &session->log.text.out;
 	struct tree *tree = session_event(session, "session");
 
 	out_printf(out, "efi-img %s on %s\n", program_version, platform_firmware());
 	out_printf(out, "with libdeflate %s, zstd %s\n", libdeflate_version, zstd_version);
-	if (say_time(session, " ", " UTC, by the clock of this machine", out))
+	if (print_time(session, " ", " UTC, by the clock of this machine", out))
 		out_text(out, "\n");
 	tree_text(tree, "version", program_version);
 	tree_object(tree, "libraries");
@@ -359,21 +359,22 @@ enum status session_open(const struct console *console, struct session **ret, st
 		command_warn(console, "there is no log: %s", why.text);
 	if (st == ST_OK)
 		st = storage_inventory(&session->storage, &session->inventory, &why);
-	if (st != ST_OK && st != ST_NO_MEMORY) /* the commands will say it */
+	if (st != ST_OK &&
+	    st != ST_NO_MEMORY) /* each command that needs the disks will report it */
 		st = ST_OK;
 	session->writes = mem_alloc(session->inventory->n * sizeof *session->writes);
 	if (st != ST_OK || session->writes == NULL) {
 		session_close(session);
 		return fail_no_memory(err);
 	}
-	say_beginning(session, console);
+	report_start(session, console);
 	*ret = session;
 	return ST_OK;
 }
 
 void session_close(struct session *session)
 {
-	struct error ignored; /* the last moment at which it could have been said is over */
+	struct error ignored; /* there is no console any more to report it on */
 
 	if (session == NULL)
 		return;

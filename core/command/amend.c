@@ -33,7 +33,7 @@ static enum status refuse_format(const struct image_format *format, struct error
 		    format->name);
 }
 
-/* The format of the command line, or that of the file. */
+/* Finds the format that -f names, otherwise that of the file. */
 static enum status find_format(struct storage *storage, const struct arguments *arguments,
 			       const struct image_format **ret, struct error *err)
 {

@@ -152,7 +152,7 @@ static void print_row(const struct console *console, struct tree *json, size_t b
 		   total / microseconds, speed->count * 1000000 / microseconds);
 }
 
-/* What a drive holds in its cache is not written: the flush counts. */
+/* The time of the flush counts: data in the cache of the drive is not written. */
 static enum status measure(const struct speed_job *job, struct speed *ret, struct error *err)
 {
 	enum status st = speed_run(job, ret, err);
@@ -213,8 +213,8 @@ static enum status measure_image(const struct console *console, const struct arg
 		       : run_requests(console, job, err);
 }
 
-/* A disk is written over under the rules of convert, and never without a word from the person. */
-__attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
+/* A disk is overwritten under the rules of convert, and only with --erase. */
+__attribute__((noinline)) /* keeps its large variables out of the frame of its callers */
 static enum status
 write_disk(const struct console *console, const struct arguments *arguments,
 	   const struct image_format *format, bool json, struct speed_job *job, struct error *err)

@@ -12,7 +12,7 @@
 #include "record/finished.h"
 #include "storage/storage.h"
 
-/* the first options, by their index */
+/* the actions: the first options, by index */
 enum { ADD, REMOVE, CLEAR, ENABLE, DISABLE, MERGE, N_ACTIONS };
 
 static const struct option options[] = {
@@ -37,7 +37,7 @@ static const char notes[] =
 	"While an image is being written, its bitmaps are marked \"in-use\". A bitmap that\n"
 	"is still marked so after a power cut or a failure can only be removed.\n";
 
-/* The image of -b, or the one that is changed. */
+/* Opens the image of -b, otherwise takes the one that is changed. */
 static enum status merge(struct image *image, size_t index, struct image *source, const char *name,
 			 struct error *err)
 {

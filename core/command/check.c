@@ -131,12 +131,12 @@ static void print_json(struct out *out, const char *name, const struct image *im
 	tree_end(&tree);
 }
 
-/* What the command line asks for. */
+/* The parsed command line. */
 struct request {
 	const char *name;
-	const struct image_format *format; /* NULL: probed */
+	const struct image_format *format; /* NULL: detected */
 	bool repairs;
-	enum repair repair; /* if it repairs */
+	enum repair repair; /* with `repairs` */
 	bool json, quiet;
 };
 
@@ -171,7 +171,7 @@ static int check(const struct console *console, const struct request *r, struct 
 	return result.corruptions > 0 ? CODE_CORRUPT : result.leaks > 0 ? CODE_LEAKS : EXIT_OK;
 }
 
-/* Everything on the command line, before anything is opened. */
+/* Parses the command line, before anything is opened. */
 static enum status parse(const struct arguments *arguments, struct request *r, struct error *err)
 {
 	const char *repair = arguments_has(arguments, "r") ? arguments_value(arguments, "r") : NULL;

@@ -36,7 +36,7 @@ static void write_nothing(struct out *out, const char *bytes, size_t n)
 	(void)n;
 }
 
-/* Says how it ended. Returns the exit code. */
+/* Prints the outcome. Returns the exit code. */
 static int conclude(const struct console *console, struct out *out, enum compare_outcome outcome,
 		    uint64_t offset, const struct error *err)
 {
@@ -51,7 +51,7 @@ static int conclude(const struct console *console, struct out *out, enum compare
 		out_printf(out, "Strict mode: Offset %ju block status mismatch!\n", offset);
 		return CODE_DIFFERENT;
 	default:
-		(void)command_failed(console, err); /* whose code means something else here */
+		(void)command_failed(console, err); /* EXIT_ERROR means "different" here */
 		return outcome == COMPARE_NO_MAP ? CODE_NO_STATUS : CODE_NO_DATA;
 	}
 }
@@ -113,7 +113,7 @@ static int run(const struct console *console, struct arguments *arguments)
 		chain_close(&a);
 	}
 	if (st != ST_OK)
-		(void)command_failed(console, &err); /* whose code means something else here */
+		(void)command_failed(console, &err); /* EXIT_ERROR means "different" here */
 	return code;
 }
 

@@ -47,7 +47,7 @@ static void take_ranges(void *user, uint64_t offset, const uint8_t *bytes, uint6
 	manifest_add(user, bytes, n);
 }
 
-/* Goes through what the job is about, and shows how far it is. */
+/* Scans the range of the job, with progress. */
 static enum status scan(const struct console *console, const struct arguments *arguments,
 			struct scan_job *job, struct error *err)
 {
@@ -55,7 +55,7 @@ static enum status scan(const struct console *console, const struct arguments *a
 	struct progress progress = { .sink = arguments_has(arguments, "p") ? &shown.sink : NULL };
 	enum status st;
 
-	/* Not into the output, which is sha256sum's. */
+	/* The output has the form of sha256sum's: progress does not belong into it. */
 	console_progress_init(&shown, console, false);
 	job->progress = &progress;
 	progress_begin(&progress, job->n_bytes);
@@ -91,8 +91,8 @@ static enum status hash_one(const struct console *console, const struct argument
 	return st;
 }
 
-/* Says which ranges differ, those behind each other as one. */
-static void tell_differences(const struct console *console, const char *name,
+/* Warns of each range that differs; neighbours are one range. */
+static void warn_differences(const struct console *console, const char *name,
 			     const struct manifest_claim *claim, const struct manifest *found)
 {
 	size_t end;
@@ -115,8 +115,8 @@ static void tell_differences(const struct console *console, const char *name,
 }
 
 /*
- * A disk that was written over may be larger than what was written; the image that the manifest
- * names is not (`own`).
+ * `own`: it is the image that the manifest names, and must have the same size. A disk that it was
+ * restored onto may be larger.
  */
 static enum status compare_with(const struct console *console, const struct arguments *arguments,
 				const struct manifest_claim *claim, const char *name, bool own,
@@ -149,7 +149,7 @@ static enum status compare_with(const struct console *console, const struct argu
 		manifest_end(&found, whole);
 		*ret_same = memcmp(whole, claim->whole, SHA256_BYTES) == 0;
 		if (!*ret_same)
-			tell_differences(console, name, claim, &found);
+			warn_differences(console, name, claim, &found);
 	}
 	manifest_close(&found);
 	return st;
@@ -166,7 +166,8 @@ static enum status check(const struct console *console, const struct arguments *
 
 	if (st != ST_OK)
 		return st;
-	own = arguments->n_operands == 0; /* of another image, its format is not known */
+	own = arguments->n_operands ==
+	      0; /* of another image, the manifest does not know the format */
 	name = own ? claim.image : arguments->operands[0];
 	st = own && !arguments_has(arguments, "f")
 		     ? chain_open_disk(console->storage, name, image_format_find(claim.format),

@@ -43,7 +43,7 @@ static void print_overview(struct out *out)
 		      "exit-codes'\nthe exit codes.\n");
 }
 
-/* "  -f, --format=FMT     text", the further lines of the text below its first. */
+/* Prints "  -f, --format=FMT     text", with further lines of the text aligned to its first. */
 static void print_option(struct out *out, const struct option *option)
 {
 	const size_t column = 24;

@@ -26,7 +26,7 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* What is printed of one image besides what it says of itself. */
+/* Facts about an image that are not in the image. */
 struct facts {
 	const char *name;
 	char *backing_path; /* the backing file's name as it can be opened; NULL without one */
@@ -133,7 +133,7 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 	tree_end(tree);
 }
 
-/* ---- what is no image yet ---- */
+/* ---- unfinished images and foreign formats ---- */
 
 static void print_unfinished_human(struct out *out, const char *name,
 				   const struct unfinished *unfinished)
@@ -147,7 +147,7 @@ static void print_unfinished_human(struct out *out, const char *name,
 	out_text(out, "\n");
 }
 
-__attribute__((noinline)) /* its text does not belong into the frame of all the others */
+__attribute__((noinline)) /* keeps its text out of the frame of its callers */
 static void
 write_command(struct tree *tree, const char *name, const struct unfinished *unfinished)
 {
@@ -180,10 +180,10 @@ static void write_unfinished(struct tree *tree, const char *name,
 }
 
 /*
- * An unfinished image is none yet: the exit code is 1, so that a script which asks `info` before it
- * gives a file to another program does not continue. False: it is not unfinished.
+ * Prints the progress of an unfinished image; returns false if the file is not one. The exit code
+ * is 1, so that a script that runs `info` before it passes the file on stops.
  */
-__attribute__((noinline)) /* its large variables do not belong into the frame of all the others */
+__attribute__((noinline)) /* keeps its large variables out of the frame of its callers */
 static bool
 print_unfinished(struct out *out, const char *name, bool json, bool whole)
 {
@@ -252,15 +252,14 @@ static enum status print_chain(struct out *out, const struct chain *chain, bool 
 }
 
 /*
- * A file in a format that efi-img does not read. `info` is asked what a file is, and that is known:
- * the exit code is 0, as qemu-img's is, and scripts find the format where they look for it. The
- * virtual size is not known, and so left out rather than guessed; every command that would need it
- * refuses the file. False: the file is none of these.
+ * Prints the format of a file that efi-img does not read; returns false if the file is not one. The
+ * exit code is 0, as in qemu-img: `info` has answered the question. The virtual size is not known,
+ * and left out rather than guessed; all commands that need it refuse the file.
  */
 static bool print_foreign(const struct console *console, const char *name, bool json, bool whole)
 {
 	const struct foreign *foreign;
-	struct error ignored; /* why the file could not be opened says more */
+	struct error ignored; /* the error of opening the file says more */
 	char text[512];
 	struct out_buffer words;
 	struct tree tree;

@@ -24,10 +24,10 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* A run of bytes that are alike, as it is printed. */
+/* A range that is printed as one entry. */
 struct entry {
 	uint64_t start;
-	struct disk_range range; /* length 0: none yet */
+	struct disk_range range; /* length 0: none so far */
 };
 
 static bool continues(const struct entry *entry, const struct disk_range *next)
@@ -60,13 +60,13 @@ static void print_json(struct out *out, const struct entry *entry, bool first)
 		   first ? "[" : ",\n", entry->start, range->length, range->depth,
 		   bool_text(range->present), bool_text(range->zero), bool_text(range->data));
 	if (range->has_offset) {
-		(void)image_file_at(range->image, &offset); /* qemu-img does not name it here */
+		(void)image_file_at(range->image, &offset); /* qemu-img prints no name here */
 		out_printf(out, ", \"offset\": %ju", offset);
 	}
 	out_text(out, "}");
 }
 
-/* "0x10000" with blanks up to 16 columns; zero has no 0x. */
+/* Prints "0x10000" in 16 columns; zero has no 0x. */
 static void print_hex(struct out *out, uint64_t value)
 {
 	char text[24];
@@ -138,7 +138,7 @@ static enum status print_map(struct out *out, struct image *image, uint64_t star
 		}
 		entry = (struct entry){ .start = at - next.length, .range = next };
 	}
-	/* Where there is nothing at all, this is one entry of no length, as in qemu-img. */
+	/* An empty disk is one entry of length 0, as in qemu-img. */
 	if (st == ST_OK)
 		st = print_entry(out, &entry, json, first, err);
 	if (st == ST_OK && json)

@@ -50,7 +50,7 @@ static enum status parse_prealloc(const struct arguments *arguments, enum preall
 		    "option --preallocation: \"%s\" is none of off, metadata, falloc, full", text);
 }
 
-/* The size that "+10G" makes of `old`. */
+/* Adds "+10G" to the size `old`, or subtracts "-10G". */
 static enum status parse_size(const char *text, uint64_t old, uint64_t *ret, struct error *err)
 {
 	bool grow = *text == '+', shrink = *text == '-';

@@ -38,9 +38,9 @@ static const char help_keys[] =
 /* ---- keys ---- */
 
 /*
- * A serial line may bring an arrow key as ESC, '[' and a letter, one after the other, where the
- * firmware has lost patience in between. ESC alone means nothing, so that it can be waited for what
- * follows.
+ * A slow serial line may deliver an arrow key as ESC, '[' and a letter, when the firmware's own
+ * time-out has passed in between. ESC alone has no function, so that waiting for the rest does no
+ * harm.
  */
 
 static uint32_t after_escape(struct ui *ui)
@@ -121,7 +121,7 @@ static void help(struct ui *ui, const char *about)
 
 	out_buffer_init(&out, text, sizeof text);
 	out_printf(&out.out, "%s%s", about, help_keys);
-	/* Wherever it leads to, it is back from the help. */
+	/* Whatever is pressed leads back from the help. */
 	(void)page_ask(ui, &(struct page){ .title = "HELP",
 					   .step = "",
 					   .text = text,
@@ -132,7 +132,7 @@ static void help(struct ui *ui, const char *about)
 
 /* ---- texts ---- */
 
-/* Writes lines of the text, `skip` of them left out; returns how many there are in all. */
+/* Draws the lines of a text after the first `skip`; returns the number of all lines. */
 static size_t write_text(struct screen *screen, const char *text, size_t skip, unsigned first_line)
 {
 	size_t n = 0;
@@ -199,7 +199,7 @@ void page_show(struct ui *ui, const struct page *page)
 	screen_show(&ui->screen);
 }
 
-/* Goes through a text that is longer than the screen; false: the key is not about that. */
+/* Scrolls a text that is longer than the screen. Returns false if the key does not scroll. */
 static bool scroll(struct ui *ui, const struct page *page, uint32_t key, size_t *skip)
 {
 	size_t lines = screen_lines(&ui->screen), n = lines_of(ui, page->text, page->bare),
@@ -222,7 +222,7 @@ static bool scroll(struct ui *ui, const struct page *page, uint32_t key, size_t 
 	return true;
 }
 
-/* A key of what is typed. */
+/* Adds a key to what is typed, or removes the last one. */
 static void type(struct page *page, uint32_t key)
 {
 	size_t n = text_length(page->typed);
@@ -235,7 +235,7 @@ static void type(struct page *page, uint32_t key)
 	}
 }
 
-/* What a line that has only this letter is. */
+/* Follows one of the letters that work on every screen. */
 static enum way way_of(struct ui *ui, uint32_t key, const char *about)
 {
 	if (lower(key) == 'b')
@@ -300,19 +300,19 @@ enum way page_ask_settled(struct ui *ui, struct page *page)
 
 /* ---- lists ---- */
 
-/* What list_ask() remembers between keys. */
+/* The state of list_ask() between keys. */
 struct choosing {
 	size_t first, end; /* the items that are shown */
 	int mark;
 	char number[NUMBER_DIGITS + 1];
-	char note[512]; /* what was wrong with the last key; "": nothing */
+	char note[512]; /* why the last key had no effect; "" */
 };
 
 static const char not_possible[] = "NOT POSSIBLE: ";
 
 /*
- * Draws what stands below an item from `line` on, or only counts its lines, which it returns
- * (screen NULL). `before` comes in front of the first.
+ * Draws the detail below an item from `line` on, with `before` at the start of its first line.
+ * Returns the number of lines; screen NULL: only that.
  */
 static unsigned write_detail(struct screen *screen, unsigned line, enum style style,
 			     const char *before, const char *detail)
@@ -345,7 +345,7 @@ static unsigned item_height(const struct item *item)
 	       write_detail(NULL, 0, STYLE_PLAIN, not_possible, item->why);
 }
 
-/* The item behind the last that fits into so many lines, at least one. */
+/* Returns the end of a page: the item after the last that fits into `lines`, at least one. */
 static size_t page_end(const struct list *list, size_t first, unsigned lines)
 {
 	size_t end = first;
@@ -358,7 +358,7 @@ static size_t page_end(const struct list *list, size_t first, unsigned lines)
 	return end;
 }
 
-/* The lines that are left for items. */
+/* Returns the number of lines for items. */
 static unsigned item_lines(struct ui *ui, const struct list *list)
 {
 	size_t n = screen_lines(&ui->screen),
@@ -434,7 +434,7 @@ static void draw_list(struct ui *ui, const struct list *list, struct choosing *c
 		   c->note[0] != '\0' ? c->note : text);
 }
 
-/* Moves the mark, and the page with it. */
+/* Moves the mark, and scrolls the page to it. */
 static void move_mark(const struct list *list, struct choosing *c, bool down, unsigned lines)
 {
 	if (list->n == 0)
@@ -451,7 +451,7 @@ static void move_mark(const struct list *list, struct choosing *c, bool down, un
 		c->first++;
 }
 
-/* Takes an item; false, with a note, if that is not possible. */
+/* Chooses an item. Returns false, with a note, if it cannot be chosen. */
 static bool take(struct list *list, struct choosing *c, uint64_t number)
 {
 	struct out_buffer out;
@@ -470,7 +470,7 @@ static bool take(struct list *list, struct choosing *c, uint64_t number)
 	return true;
 }
 
-/* A digit, or what is done with those typed before. */
+/* Takes a digit, or a backspace. Returns whether an item is chosen. */
 static bool take_digit(struct list *list, struct choosing *c, uint32_t key)
 {
 	size_t n = text_length(c->number);
@@ -493,7 +493,7 @@ static bool take_enter(struct list *list, struct choosing *c)
 	uint64_t number = 0;
 
 	if (c->number[0] != '\0') {
-		(void)text_to_u64(c->number, &number); /* digits, and few */
+		(void)text_to_u64(c->number, &number); /* cannot fail: a few digits */
 		return take(list, c, number);
 	}
 	if (c->mark != LIST_NONE)

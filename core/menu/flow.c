@@ -16,7 +16,7 @@
 
 /* ---- what steps have in common ---- */
 
-/* Has a pick say what the flow is about. */
+/* Sets what a pick shows of the flow. */
 static void prepare(struct menu *m, struct pick *pick, const char *ask)
 {
 	pick->title = m->flow->title;
@@ -29,7 +29,7 @@ static void prepare(struct menu *m, struct pick *pick, const char *ask)
 	pick->top = NULL;
 }
 
-/* A line about what was chosen before; `label` "": there is nothing. */
+/* Sets the line about earlier choices; `label` "": none. */
 static void set_head(struct menu *m, const char *label, const char *name, const char *words)
 {
 	struct out_buffer out;
@@ -95,9 +95,7 @@ static void compose(struct menu *m)
 	m->flow->compose(m, &m->line);
 }
 
-/*
- * What the command says of a candidate, which is put to where the name of what is chosen will be.
- */
+/* Asks the command about a candidate, which is put to where the chosen name will be. */
 static bool possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate,
 			char *why, size_t why_bytes)
 {
@@ -109,7 +107,7 @@ static bool possible_as(struct menu *m, char *name, size_t name_bytes, const cha
 	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
 }
 
-/* Whether a disk may be written over, with its name given as the command asks for it. */
+/* Returns whether a disk can be overwritten, with its name repeated as the command wants it. */
 static bool target_possible(void *user, const char *candidate, char *why, size_t why_bytes)
 {
 	struct menu *m = user;
@@ -219,8 +217,8 @@ enum way step_size(struct menu *m)
 /* ---- a new file ---- */
 
 /*
- * Whether a new file of that name could be made: in all but the name the command is the one that
- * will run.
+ * Returns whether a new file could be created there, by the command that will run, but for the
+ * name.
  */
 static bool place_possible(void *user, const char *candidate, char *why, size_t why_bytes)
 {
@@ -247,8 +245,8 @@ static bool exists(const char *name)
 }
 
 /*
- * A name that is free: what the disk is called by, or "disk", with what the format is called by,
- * and a number if need be.
+ * Proposes a free name: the name of the disk, or "disk", the extension of the format, and a number
+ * if there is such a file.
  */
 static void propose_name(struct menu *m)
 {
@@ -330,8 +328,8 @@ enum way step_name(struct menu *m)
 /* ---- the plan ---- */
 
 /*
- * Has the command say what it would do, and puts it into m->plan; false: what speaks against it is
- * there.
+ * Asks the command for its plan, in m->plan, or for its reasons to refuse. Returns whether it is
+ * possible.
  */
 static bool write_plan(struct menu *m)
 {
@@ -391,7 +389,7 @@ enum way step_plan(struct menu *m)
 	return way;
 }
 
-/* Asks for a word until it is typed. `ask` says which one, before "to start:". */
+/* Asks for a word until it is typed. `ask` describes the word, before "to start:". */
 static enum way ask_word(struct menu *m, bool possible, const char *word, const char *ask)
 {
 	const char *wrong = "";
@@ -410,8 +408,8 @@ static enum way ask_word(struct menu *m, bool possible, const char *word, const 
 	}
 }
 
-/* How the word is asked for: what a person can read off the disk is not shown. */
-static void say_word(const struct confirm_word *word, struct out *out)
+/* Describes the word: the part that is printed on the disk itself is not shown. */
+static void describe_word(const struct confirm_word *word, struct out *out)
 {
 	const char *rest = word->text + word->n_serial;
 
@@ -442,7 +440,7 @@ enum way step_erase(struct menu *m)
 	if (way != WAY_NEXT)
 		return way;
 	out_buffer_init(&out, ask, sizeof ask);
-	say_word(&m->other.word, &out.out);
+	describe_word(&m->other.word, &out.out);
 	return ask_word(m, possible, m->other.word.text, ask);
 }
 
@@ -477,7 +475,7 @@ static void run(struct menu *m)
 	out_buffer_init(&out, ask, sizeof ask);
 	out_printf(&out.out, "Press Enter to continue.%s%s", log[0] != '\0' ? "   Log: " : "", log);
 	page.ask = ask;
-	(void)page_ask_settled(ui, &page); /* there is one way on */
+	(void)page_ask_settled(ui, &page); /* every answer continues */
 }
 
 enum way flow_run(struct menu *m, const struct flow *flow)

@@ -7,11 +7,6 @@
 #include "base/text.h"
 #include "menu/flow.h"
 
-/*
- * What the menu can do: for each the steps, the options with the safe ones first, and the command
- * line.
- */
-
 static const char *source_of(const struct menu *m)
 {
 	return m->source.file[0] != '\0' ? m->source.file : m->source.name;
@@ -94,7 +89,7 @@ const struct flow flow_capture = {
 
 /* ---- onto a disk ---- */
 
-/* The name of the target once more, as the guard wants it of what has something on it. */
+/* Repeats the name of the target, which the command wants before it overwrites data. */
 static void compose_onto(const struct menu *m, struct line *line)
 {
 	const char *value = text_find(m->other.name, '=');

@@ -14,7 +14,7 @@
 static const char title[] = "LOGS",
 		  help[] = "Logs of the commands that were run from this menu or by a script.";
 
-/* Where logs are, without the separator at the end; unchanged where that is not known. */
+/* Finds the directory of the logs, without a separator at the end; unchanged if it is not known. */
 static void begin(char directory[static PATH_BYTES])
 {
 	struct out_buffer out;
@@ -30,7 +30,7 @@ static void begin(char directory[static PATH_BYTES])
 	mem_free(logs);
 }
 
-/* As much of its end as there is room for. */
+/* Reads as much of the end of a file as fits, NUL-terminated. */
 static enum status read_end(const char *name, char *text, size_t capacity, struct error *err)
 {
 	struct blk *blk;

@@ -13,10 +13,7 @@
 #include "platform/machine.h"
 #include "platform/person.h"
 
-/*
- * An item of a screen that is nothing but a choice: a flow, another such screen, or an end of the
- * menu.
- */
+/* An item of a board: leads to a flow, to another screen, or out of the menu. */
 struct entry {
 	const char *text, *detail;
 	const struct flow *flow;
@@ -51,7 +48,7 @@ static enum way follow(struct menu *m, const struct entry *entry)
 	return entry->screen != NULL ? entry->screen(m) : leave(m, entry);
 }
 
-/* Shows the items until the person goes back. `top`: there is no back. */
+/* Shows a board until the user goes back. `top`: there is no way back. */
 static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
 	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
@@ -158,7 +155,9 @@ static enum way tools(struct menu *m)
 static const struct board start = {
 	.title = "DISKS AND DISK IMAGES",
 	.ask = "Choose an action:",
-	.help = "efi-img copies disks into images and back, before any operating system. Each screen asks one question; the last one shows what will happen, and the command line that does the same in the UEFI shell or in a script.",
+	.help = "efi-img copies disks into images and back, before any operating system. Each "
+		"screen asks one question; the last one shows what will happen, and the command "
+		"line that does the same in the UEFI shell or in a script.",
 	.entry = {
 		{ .text = "Create an image",
 		  .detail = "a new, empty disk in a file",
@@ -189,7 +188,7 @@ enum menu_end menu_run(struct terminal *terminal)
 	if (m == NULL)
 		return end;
 	screen_init(&m->ui.screen, terminal);
-	terminal->forget_keys(terminal, 0); /* of the boot menu */
+	terminal->forget_keys(terminal, 0); /* keys of the boot menu */
 	platform_cancel_ask(show_stop_question, &m->ui);
 	m->end = MENU_LEAVE;
 	if (board_run(m, &start, true) == WAY_QUIT && !m->ui.gone)

@@ -41,7 +41,7 @@ void column_size(struct out *out, uint64_t bytes)
 void pick_failed(struct ui *ui, const char *title, const struct error *err)
 {
 	forget_typed(ui);
-	/* Wherever it leads to, it is back. */
+	/* Whatever is pressed leads back. */
 	(void)page_ask(ui, &(struct page){ .title = title,
 					   .step = "",
 					   .text = err->text,
@@ -51,7 +51,7 @@ void pick_failed(struct ui *ui, const char *title, const struct error *err)
 
 /* ---- what stands in the list ---- */
 
-static void say_disk(const struct device *disk, struct item *item)
+static void describe_disk(const struct device *disk, struct item *item)
 {
 	struct out_buffer out;
 
@@ -67,7 +67,7 @@ static void say_disk(const struct device *disk, struct item *item)
 	out_printf(&out.out, "   %4u", disk->block_bytes);
 }
 
-static void say_part(const struct inventory_part *part, struct item *item)
+static void describe_part(const struct inventory_part *part, struct item *item)
 {
 	struct out_buffer out;
 
@@ -83,9 +83,11 @@ static void say_part(const struct inventory_part *part, struct item *item)
 	column_size(&out.out, part->size_bytes);
 }
 
-/* What a disk is known by that its serial number does not tell from the others: its place in the
- * list, and in the machine. */
-static void say_place(const struct inventory *inventory, const struct selection *s, struct out *out)
+/*
+ * Prints what tells disks with the same serial number apart: the place in the list, and the port.
+ */
+static void print_place(const struct inventory *inventory, const struct selection *s,
+			struct out *out)
 {
 	char text[sizeof((struct item *)NULL)->detail];
 	struct out_buffer port;
@@ -98,8 +100,8 @@ static void say_place(const struct inventory *inventory, const struct selection 
 		out_printf(out, "%s; ", text);
 }
 
-static void say_detail(const struct inventory *inventory, const struct selection *s,
-		       struct item *item)
+static void describe_contents(const struct inventory *inventory, const struct selection *s,
+			      struct item *item)
 {
 	const struct device *device = s->part != NULL ? s->part->device : s->disk->device;
 	struct out_buffer out;
@@ -110,7 +112,7 @@ static void say_detail(const struct inventory *inventory, const struct selection
 	if (!s->disk->device->medium)
 		return;
 	if (s->part == NULL)
-		say_place(inventory, s, &out.out);
+		print_place(inventory, s, &out.out);
 	{
 		size_t n = out.length;
 
@@ -126,7 +128,7 @@ static void say_detail(const struct inventory *inventory, const struct selection
 		out_text(&out.out, "; efi-img was started from here");
 }
 
-/* The disks, with their partitions if wanted, as they are numbered. */
+/* Returns entry `index` of the list: disks, with `parts` each followed by its partitions. */
 static bool selection_at(const struct inventory *inventory, bool parts, size_t index,
 			 struct selection *ret)
 {
@@ -161,10 +163,10 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 	struct out_buffer out;
 
 	if (s->part == NULL)
-		say_disk(s->disk->device, item);
+		describe_disk(s->disk->device, item);
 	else
-		say_part(s->part, item);
-	say_detail(inventory, s, item);
+		describe_part(s->part, item);
+	describe_contents(inventory, s, item);
 	name_of(inventory, s, name);
 	out_buffer_init(&out, item->why, sizeof item->why);
 	if (!s->disk->device->medium) {
@@ -234,7 +236,7 @@ static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *in
 	return way == WAY_KEY ? WAY_AGAIN : way;
 }
 
-/* Looks at the machine once, and asks once. */
+/* Looks at the disks once, and asks once. */
 static enum way look_and_ask(struct ui *ui, struct pick *pick)
 {
 	struct inventory inventory;

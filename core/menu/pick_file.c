@@ -16,7 +16,7 @@
 
 enum { VOLUME = 8, LABEL = 20, NAME = 40, DATE = 16 };
 
-/* What is looked for a place in a volume with. */
+/* A file name for asking whether a volume is a possible place. */
 static const char probe[] = "efi-img.new";
 
 static bool is_separator(char c)
@@ -47,8 +47,8 @@ static bool root_of(const struct device *device, char to[static PATH_BYTES])
 	return path_join(to, device->names[0], "");
 }
 
-static void say_volume(const struct device_list *devices, const struct device *device,
-		       struct item *item)
+static void describe_volume(const struct device_list *devices, const struct device *device,
+			    struct item *item)
 {
 	const struct device *disk = device->parent >= 0 ? &devices->device[device->parent] : device;
 	struct out_buffer out;
@@ -103,13 +103,13 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 	for (size_t i = 0; i < devices->n; i++) {
 		if (!is_volume(&devices->device[i]))
 			continue;
-		say_volume(devices, &devices->device[i], &item[list.n]);
+		describe_volume(devices, &devices->device[i], &item[list.n]);
 		look_at_volume(ui, pick, &devices->device[i], &item[list.n++]);
 	}
 	way = list_ask(ui, &list);
 	for (size_t i = 0, left = (size_t)list.chosen; way == WAY_NEXT && i < devices->n; i++)
 		if (is_volume(&devices->device[i]) && left-- == 0)
-			/* names of volumes are short */
+			/* cannot fail: names of volumes are short */
 			(void)root_of(&devices->device[i], pick->directory);
 	return way == WAY_NEXT ? WAY_AGAIN : way;
 }
@@ -166,7 +166,7 @@ static bool ends_in(const char *name, const char *ending)
 	return n > n_ending && text_equal_nocase(name + n - n_ending, ending);
 }
 
-/* What lies beside images and is none: journals, logs, and programs. */
+/* Files that lie beside images: journals, logs, and programs. */
 static bool is_beside_images(const char *name)
 {
 	return journal_is_name(name) || ends_in(name, ".log") || ends_in(name, ".jsonl") ||
@@ -192,7 +192,10 @@ static bool is_before(const struct pick *pick, const struct file_entry *a,
 	return pick->backwards ? names > 0 : names < 0;
 }
 
-/* Directories first, by their names; what is not shown last. Returns how many are shown. */
+/*
+ * Sorts by name: directories, files, and at the end the files that are not shown. Returns the
+ * number of the others.
+ */
 static size_t sort(const struct pick *pick, struct file_list *list)
 {
 	size_t shown = 0;
@@ -209,7 +212,7 @@ static size_t sort(const struct pick *pick, struct file_list *list)
 	return shown;
 }
 
-/* Whether `other` is `name` with that added, in any case. */
+/* Returns whether `other` is `name` with `more` after it, in any case. */
 static bool is_extended(const char *other, const char *name, const char *more)
 {
 	while (*name != '\0' && text_lower(*other) == text_lower(*name)) {
@@ -219,7 +222,10 @@ static bool is_extended(const char *other, const char *name, const char *more)
 	return *name == '\0' && text_equal_nocase(other, more);
 }
 
-/* Only then is a file opened to see whether it is finished: that takes time on a slow stick. */
+/*
+ * Only files with a journal are opened to see whether they are finished: that takes time on a slow
+ * stick.
+ */
 static bool has_journal(const struct file_list *files, size_t shown, const char *name)
 {
 	for (size_t i = shown; i < files->n; i++)
@@ -229,8 +235,11 @@ static bool has_journal(const struct file_list *files, size_t shown, const char 
 	return false;
 }
 
-/* How far an unfinished image is: why it cannot be chosen, where it has to be opened. */
-static void say_unfinished(const struct pick *pick, const char *name, struct item *item)
+/*
+ * Describes the progress of an unfinished image: the reason why it cannot be chosen, if it would
+ * have to be opened.
+ */
+static void describe_unfinished(const struct pick *pick, const char *name, struct item *item)
 {
 	char *to = pick->opens ? item->why : item->detail, *path = mem_alloc(PATH_BYTES);
 	struct unfinished *unfinished = mem_alloc(sizeof *unfinished);
@@ -249,8 +258,12 @@ static void say_unfinished(const struct pick *pick, const char *name, struct ite
 	mem_free(path);
 }
 
-/* Why a file that is known to be no disk cannot be chosen. What fails is told when it is chosen. */
-static void say_foreign(struct ui *ui, const struct pick *pick, const char *name, struct item *item)
+/*
+ * Sets the reason why a file in a foreign format cannot be chosen. Errors are shown when it is
+ * chosen.
+ */
+static void refuse_foreign(struct ui *ui, const struct pick *pick, const char *name,
+			   struct item *item)
 {
 	char *path = mem_alloc(PATH_BYTES);
 	const struct foreign *foreign;
@@ -270,7 +283,7 @@ static void say_foreign(struct ui *ui, const struct pick *pick, const char *name
 	mem_free(path);
 }
 
-static void say_entry(const struct file_entry *entry, struct item *item)
+static void describe_entry(const struct file_entry *entry, struct item *item)
 {
 	struct out_buffer out;
 
@@ -288,7 +301,7 @@ static void say_entry(const struct file_entry *entry, struct item *item)
 			   entry->changed.minute);
 }
 
-/* One directory up: to the list of volumes from the root of one. */
+/* Goes one directory up; from the root of a volume to the list of volumes. */
 static void go_up(char directory[static PATH_BYTES])
 {
 	size_t root = path_volume_length(directory), n = text_length(directory);
@@ -304,7 +317,7 @@ static void go_up(char directory[static PATH_BYTES])
 	directory[n > root + 1 ? n - 1 : n] = '\0';
 }
 
-/* Whether an image can be opened, and what it is. */
+/* Returns whether an image can be opened, and describes it. */
 static bool opens(struct pick *pick, struct error *err)
 {
 	struct out_buffer out;
@@ -321,7 +334,7 @@ static bool opens(struct pick *pick, struct error *err)
 		storage_end(&storage);
 		return false;
 	}
-	/* What cannot be read is told by the command. */
+	/* The command will report what cannot be read. */
 	pick->doubtful = disk_contents_look(chain.link[0].image, 0, chain.link[0].image->size,
 					    &contents, &ignored) == ST_OK &&
 			 disk_contents_doubtful(&contents);
@@ -332,7 +345,7 @@ static bool opens(struct pick *pick, struct error *err)
 	return true;
 }
 
-/* What becomes of the entry that was chosen. */
+/* Enters a directory, or takes a file. */
 static enum way enter(struct ui *ui, struct pick *pick, const struct file_entry *entry)
 {
 	struct out_buffer out;
@@ -385,11 +398,11 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		item[0].detail[0] = item[0].why[0] = '\0';
 	}
 	for (size_t i = 0; i < shown; i++) {
-		say_entry(&files->entry[i], &item[here + i]);
+		describe_entry(&files->entry[i], &item[here + i]);
 		if (pick->images && has_journal(files, shown, files->entry[i].name))
-			say_unfinished(pick, files->entry[i].name, &item[here + i]);
+			describe_unfinished(pick, files->entry[i].name, &item[here + i]);
 		else if (pick->images && pick->opens && !files->entry[i].directory)
-			say_foreign(ui, pick, files->entry[i].name, &item[here + i]);
+			refuse_foreign(ui, pick, files->entry[i].name, &item[here + i]);
 	}
 	way = list_ask(ui, &list);
 	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
@@ -420,7 +433,7 @@ static enum way pick_entry(struct ui *ui, struct pick *pick)
 		way = ask_entry(ui, pick, &files, shown, item);
 	} else {
 		pick_failed(ui, pick->title, &err);
-		pick->directory[0] = '\0'; /* the volume may be gone */
+		pick->directory[0] = '\0'; /* the volume may be gone: back to the list of volumes */
 		way = st == ST_NO_MEMORY ? WAY_BACK : WAY_AGAIN;
 	}
 	mem_free(item);

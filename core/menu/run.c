@@ -51,7 +51,7 @@ void line_word(struct line *line, const char *word)
 	line_part(line, "", word);
 }
 
-/* `log`: gets the name of the log that is kept of it, "": there is none. NULL: none is wanted. */
+/* Runs a line, with a log unless `log` is NULL, which gets its name; "": there is none. */
 static int run(const struct console *console, const struct line *line, char *log, size_t log_bytes)
 {
 	struct session *session = NULL;
@@ -82,9 +82,9 @@ static int run(const struct console *console, const struct line *line, char *log
 	return code;
 }
 
-/* ---- in sight ---- */
+/* ---- run with its output on the screen ---- */
 
-/* Drops the older half of what is behind the head, whole lines of it, and says so there. */
+/* Drops the older half of the lines after the head, and leaves a note there. */
 static void make_room(struct transcript *t)
 {
 	static const char note[] = "(The first lines are not shown.)\n\n";
@@ -137,7 +137,7 @@ static void transcript_write(struct out *out, const char *bytes, size_t n)
 
 static const char running[] = "Running. Ctrl-C stops it.";
 
-/* Ctrl-C was pressed, or the question is over: platform_cancel_ask(). */
+/* For platform_cancel_ask(): Ctrl-C was pressed, or the question is answered. */
 static void show_question(void *user, bool asked)
 {
 	struct transcript *t = user;
@@ -173,7 +173,7 @@ int line_run(struct ui *ui, struct transcript *t, const char *title, const struc
 	return code;
 }
 
-/* ---- only tried ---- */
+/* ---- try ---- */
 
 /* Keeps the last error of a command as the reason to refuse. */
 struct refusal {

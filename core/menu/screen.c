@@ -37,8 +37,8 @@ unsigned screen_columns(const struct screen *screen)
 }
 
 /*
- * Returns the column after it. What has no place, or is no character of this screen, is left out,
- * or '?'.
+ * Returns the column after the text. What does not fit is cut; a character that the screen cannot
+ * show is a '?'.
  */
 static unsigned put(struct screen *screen, unsigned row, unsigned column, unsigned end,
 		    enum style style, const char *text)
@@ -169,7 +169,8 @@ size_t screen_break(const char *text, size_t columns, const char **ret_next)
 
 			for (*ret_next = text + n; **ret_next == ' ';)
 				++*ret_next;
-			*ret_next += **ret_next == '\n'; /* blanks at the end of a line make none */
+			*ret_next += **ret_next ==
+				     '\n'; /* blanks at the end of a line make no empty line */
 			return n;
 		}
 		(void)utf8_next(&s, &left);

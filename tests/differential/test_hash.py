@@ -183,7 +183,7 @@ def test_what_differs_is_said(copy):
             disk.write(bytes([byte[0] ^ 1]))
     done = check(copy, "disk.raw")
     assert (done.returncode, done.stdout) == (1, "disk.raw: FAILED\n")
-    assert f"at offset {RANGE}, {(150 << 20) - RANGE} bytes" in done.stderr
+    assert f"{(150 << 20) - RANGE} bytes at offset {RANGE} of the disk differ" in done.stderr
 
 
 DAMAGE = {
