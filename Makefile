@@ -132,7 +132,8 @@ NASM := nasm -f elf64 -g -w+all -Werror
 define tree
 $(2)/%: CC := $(4)
 $(2)/%: FLAGS = $$($(1)_OUTSIDE) $$($(1)_FLAGS)
-$(2)/core/% $(2)/tests/doubles/% $(2)/build/gen/%: FLAGS = $$(CORE_FLAGS) $$($(1)_FLAGS) $$($(1)_CORE)
+$(2)/core/% $(2)/build/gen/% $(2)/tests/doubles/%: FLAGS = $$(CORE_FLAGS) $$($(1)_FLAGS) \
+	$$($(1)_CORE)
 $(2)/build/sources/%: FLAGS = $$(LIBRARY_FLAGS) $$($(1)_FLAGS)
 $(2)/build/sources/%: OPTIMIZE := -O2
 $(call objects,$(2),$(RARE)): OPTIMIZE := -Os -DZSTD_NO_INLINE=1
@@ -185,7 +186,8 @@ COVERAGE_OUTSIDE = $(TEST_OUTSIDE)
 COVERAGE_SIM := $(TEST_SIM)
 $(eval $(call tree,COVERAGE,build/coverage,coverage,$(CC)))
 build/coverage/core/%: OPTIMIZE := -O0
-$(foreach tree,test coverage,$(call objects,build/$(tree),$(MEMORY))): NASM += --gprefix firmware_
+$(call objects,build/test,$(MEMORY)): NASM += --gprefix firmware_
+$(call objects,build/coverage,$(MEMORY)): NASM += --gprefix firmware_
 
 # ---- set-up -------------------------------------------------------------------------------------
 
