@@ -1,18 +1,18 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Keeping back the first bytes of what is being written, so that it is recognised only when it is
- * complete.
+ * Holds back the first bytes of a file or disk that is being written, so that it is recognised only
+ * when it is complete.
  *
- * Order: the placeholder, flushed and read back; everything else, in any order; a flush; the kept
- * bytes after the first sector, flushed and read back; the first sector, flushed and read back.
- * After a power failure at any of these moments the first sector is that of before, the
- * placeholder, or the final one with everything else on the medium. That holds as far as the device
- * writes a sector whole or not at all, and a flush is a flush.
+ * Write order: the placeholder, flushed and read back; everything else, in any order; a flush; the
+ * bytes held back after the first sector, flushed and read back; the first sector, flushed and read
+ * back. After a power failure at any moment the first sector is the old one, the placeholder, or
+ * the final one with everything else on the medium. This relies on the device: it writes a sector
+ * whole or not at all, and a flush does what it says.
  *
- * When the copy that it belongs to is resumed, the placeholder is there already, or what is there
- * is not an unfinished copy at all. So then it is written only before the first write that is
- * passed on, up to which the caller may have found that out.
+ * When a copy is resumed, either the placeholder is on the medium already, or the file is not the
+ * unfinished copy. So the placeholder is written only before the first write that is passed on;
+ * until then the caller may find out which.
  */
 #include "blk/hold.h"
 
@@ -27,10 +27,10 @@ struct hold {
 	uint8_t *read; /* what was read back, to compare it */
 	uint8_t *placeholder;
 	size_t n;             /* of each */
-	size_t n_placeholder; /* that the file has of it at least, however short its contents are */
-	bool pending;         /* the placeholder is to be written before anything else */
+	size_t n_placeholder; /* bytes of it that the file has at least, however short its contents */
+	bool pending;         /* the placeholder is still to be written, before anything else */
 	bool released;
-	bool may_begin; /* the very first sector may be there, although the release has failed */
+	bool first_sector_uncertain; /* it may be on the medium, although the release has failed */
 };
 
 static struct hold *hold_of(struct blk *blk)
@@ -49,7 +49,7 @@ static enum status hold_read(struct blk *blk, uint64_t offset, void *buf, size_t
 }
 
 /* Writes the placeholder, flushes it, and reads it back: some drivers hide a failed write. */
-static enum status place(struct hold *hold, uint64_t bytes)
+static enum status write_placeholder(struct hold *hold, uint64_t bytes)
 {
 	size_t n = (size_t)max_u64(hold->n_placeholder, bytes);
 	enum status st = n > 0 ? blk_write(hold->file, 0, hold->placeholder, n) : ST_OK;
@@ -63,22 +63,22 @@ static enum status place(struct hold *hold, uint64_t bytes)
 
 static enum status begin(struct hold *hold)
 {
-	enum status st = place(hold, min_u64(hold->n, hold->file->size));
+	enum status st = write_placeholder(hold, min_u64(hold->n, hold->file->size));
 
 	hold->pending = hold->pending && st != ST_OK;
 	return st;
 }
 
-/* Before something is passed on. */
-static enum status settle(struct hold *hold)
+/* Before a change is passed on to the file. */
+static enum status before_change(struct hold *hold)
 {
 	return hold->pending ? begin(hold) : ST_OK;
 }
 
 /*
- * Makes a file at least `size` bytes long that is shorter than what is kept back: the placeholder
- * goes on there. This is no reason to stop when the person wants to: a map or a journal is written
- * then.
+ * Makes the file at least `size` bytes long, as far as it is held back, by the rest of the
+ * placeholder. Not by blk_resize(), which stops when the person stops the work: a map or a journal
+ * is written at that very moment.
  */
 static enum status grow(struct hold *hold, uint64_t size)
 {
@@ -86,15 +86,13 @@ static enum status grow(struct hold *hold, uint64_t size)
 	enum status st = ST_OK;
 
 	if (from < to)
-		st = settle(hold);
+		st = before_change(hold);
 	if (st == ST_OK && from < to)
 		st = blk_write(hold->file, from, hold->placeholder + from, (size_t)(to - from));
 	return st;
 }
 
-/*
- * A file that carries the mark may be longer than what was written to it: it is cut by the release.
- */
+/* While a file has the mark, it may be longer than what was written to it; the release cuts it. */
 static void set_size(struct hold *hold, uint64_t written)
 {
 	uint64_t size = hold->file->size;
@@ -120,7 +118,7 @@ static enum status hold_write(struct blk *blk, uint64_t offset, const void *buf,
 		len -= n;
 	}
 	if (st == ST_OK && len > 0)
-		st = settle(hold);
+		st = before_change(hold);
 	if (st == ST_OK && len > 0)
 		st = blk_write(hold->file, offset, from, len);
 	set_size(hold, end);
@@ -141,7 +139,7 @@ static enum status hold_zero(struct blk *blk, uint64_t offset, uint64_t len)
 		len -= n;
 	}
 	if (st == ST_OK && len > 0)
-		st = settle(hold);
+		st = before_change(hold);
 	if (st == ST_OK)
 		st = blk_write_zeros(hold->file, offset, len);
 	set_size(hold, end);
@@ -156,7 +154,7 @@ static enum status hold_flush(struct blk *blk)
 static enum status hold_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct hold *hold = hold_of(blk);
-	enum status st = settle(hold);
+	enum status st = before_change(hold);
 
 	if (st == ST_OK && !hold->released)
 		st = grow(hold, size);
@@ -284,10 +282,10 @@ bool hold_untouched(struct blk *blk)
 }
 
 /*
- * Writes what was kept back of [from, to), as far as the contents go, and cuts off what is left of
- * the mark after them; flushes it and reads it back.
+ * Writes what was held back of [from, to), as far as the contents go, and cuts off what is left of
+ * the mark after them; flushes the file and reads the range back.
  */
-static enum status give(struct hold *hold, size_t from, size_t to)
+static enum status write_held(struct hold *hold, size_t from, size_t to)
 {
 	size_t end = (size_t)min_u64(to, hold->blk.size), n = end > from ? end - from : 0;
 	enum status st = n > 0 ? blk_write(hold->file, from, hold->kept + from, n) : ST_OK;
@@ -306,24 +304,26 @@ enum status hold_release(struct blk *blk)
 {
 	struct hold *hold = hold_of(blk);
 	size_t first = (size_t)min_u64(round_up(HOLD_IMAGE_BYTES, blk->block_bytes), hold->n);
-	enum status st = settle(hold);
+	enum status st = before_change(hold);
 
 	if (st == ST_OK)
 		st = blk_flush(hold->file);
 	if (hold->released)
 		return st;
 	if (st == ST_OK && hold->n > first)
-		st = give(hold, first, hold->n);
+		st = write_held(hold, first, hold->n);
 	if (st == ST_OK) {
-		st = give(hold, 0, first);
-		hold->may_begin = st != ST_OK &&
-				  place(hold, min_u64(first, hold->file->size)) != ST_OK;
+		st = write_held(hold, 0, first);
+		hold->first_sector_uncertain = st != ST_OK &&
+					       write_placeholder(hold, min_u64(first,
+									       hold->file->size)) !=
+						       ST_OK;
 	}
 	hold->released = st == ST_OK;
 	return st;
 }
 
-bool hold_may_begin(struct blk *blk)
+bool hold_first_sector_uncertain(struct blk *blk)
 {
-	return hold_of(blk)->may_begin;
+	return hold_of(blk)->first_sector_uncertain;
 }

@@ -4,12 +4,12 @@
 #include "blk/blk.h"
 
 /*
- * A file or disk whose first bytes are kept back: writes to them stay in memory until
- * hold_release(). What is recognised by its first bytes, as image files, partition tables and boot
- * sectors are, is so recognised only when everything else is on the medium. Until then a
- * placeholder stands there: the mark (blk/mark.h) in a file, zeros on a disk.
+ * A file or disk whose first bytes are held back: writes to them stay in memory until
+ * hold_release(). Image files, partition tables and boot sectors are recognised by their first
+ * bytes; so they are recognised only when everything else is on the medium. Until then a
+ * placeholder takes the place of these bytes: the mark (blk/mark.h) in a file, zeros on a disk.
  *
- * The blk does everything else as `file` does; closing it closes `file`.
+ * Everything else is done by the blk below. Reads see the bytes that are held back.
  */
 enum {
 	HOLD_IMAGE_BYTES = 512,    /* of a new image */
@@ -17,37 +17,38 @@ enum {
 };
 
 struct hold_kind {
-	size_t bytes; /* that are kept back, a multiple of the blocks of `file` */
-	/* The placeholder of a file: MARK_BYTES, copied. NULL: zeros, as far as `file` goes. */
+	size_t bytes; /* that are held back: a multiple of the block size of `file` */
+	/* the placeholder, MARK_BYTES, which are copied; NULL: zeros, up to the end of `file` */
 	const uint8_t *mark;
 	/*
-	 * The placeholder is written only before the first byte that reaches `file`, not at once:
-	 * an interrupted copy that is compared before it is resumed must not change what it may
-	 * find to be something else.
+	 * The placeholder is written before the first byte that reaches `file`, not by
+	 * hold_open(): a copy that is resumed first compares `file` with what it expects, and must
+	 * not change a file that turns out to be another one.
 	 */
 	bool resumes;
 };
 
 /*
- * Keeps back the first bytes of `file`. The placeholder replaces them, and is flushed and read
- * back, before anything else. Errors: ST_NO_MEMORY, ST_MISMATCH and those of writing; `file` is the
- * caller's then.
+ * Opens a hold on `file`, which it owns from then on. Unless kind->resumes, writes the placeholder,
+ * flushes it and reads it back before it returns. Errors, after which `file` is the caller's:
+ * ST_NO_MEMORY; ST_MISMATCH, the placeholder was not read back; those of writing and reading.
  */
 enum status hold_open(struct blk *file, const struct hold_kind *, struct blk **ret);
 
-/* Whether not one byte was written to `file`: only with hold_kind.resumes. */
+/* Whether nothing was written to `file` so far: true only with hold_kind.resumes. */
 bool hold_untouched(struct blk *);
 
 /*
- * Flushes everything and writes the first bytes, of these the very first sector last, after another
- * flush; flushes again. They are read back: ST_MISMATCH. From then on nothing is kept back. When it
- * fails with the very first sector, the placeholder is written there once more: nothing that failed
- * is to look as if it were whole.
+ * Flushes `file`; writes the bytes that were held back after the first sector, flushes and reads
+ * them back; then does the same with the first sector. From then on nothing is held back, and
+ * another call only flushes. If the first sector fails, the placeholder is written there once more,
+ * so that nothing that failed looks complete. Errors: ST_MISMATCH, what was read back differs;
+ * those of writing, flushing and reading.
  */
 enum status hold_release(struct blk *);
 
 /*
- * After hold_release() has failed: whether the very first sector may be there, because not even the
- * placeholder could be written.
+ * After hold_release() has failed: whether the first sector may be on the medium all the same,
+ * because the placeholder could not be written either.
  */
-bool hold_may_begin(struct blk *);
+bool hold_first_sector_uncertain(struct blk *);

@@ -9,12 +9,12 @@
  * complete. Zeros would not do: an ext4 file system, and so a complete raw image of one, begins
  * with zeros too, and every program takes zeros for a raw disk.
  *
- * Layout, 512 bytes of ASCII: a line for each kind of file, a line with the id (32 hexadecimal
+ * Layout, 512 bytes of ASCII: a line that says the kind of file, a line with the id (32 hexadecimal
  * digits), an explanation, then spaces up to a newline in the last byte. Only the first two lines
- * are compared, so that the explanation may be worded anew. Offsets 510 and 511 are not 55h AAh, so
- * no firmware starts from it.
+ * are compared, so that a later version may word the explanation differently. Offsets 510 and 511
+ * are not 55h AAh, so no firmware boots from it.
  *
- * The id ties the file to the journal of the copy that writes it (record/journal.h). It is no
+ * The id links the file to the journal of the copy that writes it (record/journal.h). It is not a
  * secret.
  */
 #include "blk/mark.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Text into a file: collected in a buffer and appended from offset 0 on. Printing functions return
+ * no status; so the first failure is kept, and all text after it is dropped.
+ */
 #include "blk/out_file.h"
 
 #include "base/memory.h"

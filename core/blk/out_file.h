@@ -4,17 +4,18 @@
 #include "base/out.h"
 #include "blk/blk.h"
 
-/* Text that goes into a file, from its beginning on. A failure of writing is kept until the end. */
+/* A sink of text that writes a file from its beginning. A failed write is reported at the end. */
 struct out_file {
 	struct out out;
 	struct blk *file;
 	uint64_t offset;
 	enum status st;
-	size_t n; /* in `text`, not written yet */
+	size_t n; /* bytes in `text` that are not written yet */
 	char text[1024];
 };
 
+/* Starts at offset 0 of `file`, which stays the caller's and is not cut. */
 void out_file_begin(struct out_file *, struct blk *file);
 
-/* All of it is on the medium. The file stays the caller's. */
+/* Writes the rest and flushes the file. Errors: the first one of writing; that of flushing. */
 enum status out_file_end(struct out_file *);

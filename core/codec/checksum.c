@@ -1,5 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
-/* XXH64 by xxHash, which zstd brings along under names of its own. */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * XXH64 by the copy of xxHash that zstd contains, under the prefix that zstd gives its names.
+ */
 #include "codec/checksum.h"
 
 #define XXH_NAMESPACE ZSTD_

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The kinds of compression behind one interface. Each kind is a file with an adapter to a library
+ * (deflate.c, zstd.c); here a kind is chosen by its number, and callers are held to the contract.
+ */
 #include "codec/codec.h"
 
 #include "base/check.h"
@@ -7,8 +12,8 @@
 struct codec *codec_open(enum codec_kind kind, int level)
 {
 	if (kind == CODEC_DEFLATE)
-		return deflate_open(level == CODEC_PRESET ? CODEC_DEFLATE_LEVEL : level);
-	return zstd_open(level == CODEC_PRESET ? CODEC_ZSTD_LEVEL : level);
+		return deflate_open(level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level);
+	return zstd_open(level == CODEC_DEFAULT ? CODEC_ZSTD_LEVEL : level);
 }
 
 void codec_close(struct codec *codec)

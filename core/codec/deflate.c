@@ -1,15 +1,18 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
  * Raw deflate (RFC 1951) by libdeflate.
  *
- * Streams are made with deflate's full window of 32 KiB, although QEMU makes them with one of 4 KiB
- * and opens its reader with that: zlib's reader, given the whole output in one call as QEMU does,
- * looks distances up in the output.
+ * Streams use the full window of deflate, 32 KiB, although QEMU writes them with a window of 4 KiB
+ * and opens its reader with that one: zlib's reader, given room for all output in one call as QEMU
+ * does, looks distances up in the output, and never in the window.
  *
- * libdeflate asks CPUID which of its variants to use, and for the registers of AVX also whether
- * CR4.OSXSAVE and XCR0 say that the system saves them. Firmware leaves OSXSAVE off, so what runs
- * there is plain code, or BMI2, which has no registers of its own. The result is kept in two words;
- * workers that find it out at the same time write the same values.
+ * libdeflate chooses its variants by CPUID, and uses the registers of AVX only if CR4.OSXSAVE and
+ * XCR0 say that the system saves them. Firmware leaves OSXSAVE clear; so plain code runs there, or
+ * BMI2, which has no registers of its own. libdeflate keeps its choice in two words; workers that
+ * make the choice at the same time write the same values.
+ *
+ * libdeflate refuses data whose end it does not see, which QEMU reads: inflate.c takes these.
  */
 
 #include <libdeflate.h>
@@ -20,7 +23,7 @@
 
 struct deflate {
 	struct codec codec;
-	struct libdeflate_compressor *compressor; /* NULL: it only decompresses */
+	struct libdeflate_compressor *compressor; /* NULL: this codec only decompresses */
 	struct libdeflate_decompressor *decompressor;
 };
 
@@ -47,10 +50,7 @@ static enum status deflate_decompress(struct codec *codec, const void *in, size_
 	case LIBDEFLATE_SHORT_OUTPUT:
 		return ST_CORRUPT;
 	default:
-		/*
-		 * It wants to see the end of the stream, and writes not all that precedes what it
-		 * refuses.
-		 */
+		/* The stream may be good as far as `out_len`; what it has written is not all. */
 		return inflate_prefix(in, in_len, out, out_len);
 	}
 }

@@ -1,7 +1,13 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Section numbers are those of RFC 1951. Whatever the input says, nothing outside the output is
- * written or read.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Raw deflate (RFC 1951; section numbers below are of it), one bit at a time, without tables that
+ * look ahead: it reads no bit that it does not need, so that data whose end is missing, or followed
+ * by anything else, is decompressed as far as the caller asks.
+ *
+ * The input is untrusted. Every bit is taken by take(), which checks the end of the input; every
+ * byte is written below out_len; a distance beyond the bytes produced so far is an error. Nothing
+ * outside the output is read or written, whatever the input says.
  */
 
 #include "codec/inflate.h"
@@ -52,14 +58,14 @@ static bool take(struct inflate *s, unsigned n, unsigned *ret)
 }
 
 /*
- * Makes the code whose symbol i is `length[i]` bits long, 0: not used. False if there are more
- * codes than bits can tell apart, or fewer, which zlib allows where at most one symbol is used,
- * with `may_be_single`, and always where none is.
+ * Makes the code in which symbol i has length[i] bits; 0: it is not used. False: the code is
+ * over-subscribed, or it is incomplete. As in zlib, a code with no symbol may be incomplete, and
+ * with `may_be_single` a code with one symbol may be, too.
  */
 static bool make_code(struct code *code, const uint8_t *length, size_t n, bool may_be_single)
 {
 	uint16_t next[LENGTH_MAX + 1] = { 0 };
-	int left = 1; /* codes of the length looked at that are not prefixed by shorter ones */
+	int left = 1; /* codes of this length that have no shorter code as a prefix */
 	unsigned longest = 0;
 
 	memset(code, 0, sizeof *code);
@@ -185,7 +191,7 @@ static bool take_dynamic_codes(struct inflate *s)
 			return false;
 		length[order[i]] = (uint8_t)bits;
 	}
-	/* The precode is needed no longer when the distance code is made in its place. */
+	/* The distance code takes the place of the precode, which is not needed any more. */
 	return make_code(&s->distance, length, N_PRECODES, false) &&
 	       take_lengths(s, &s->distance, length, n_litlens + n_distances) &&
 	       length[END_OF_BLOCK] > 0 && make_code(&s->litlen, length, n_litlens, true) &&
@@ -210,7 +216,7 @@ static bool match(struct inflate *s, unsigned symbol)
 	if (distance > s->produced)
 		return false;
 	for (; length > 0 && s->produced < s->out_len; length--, s->produced++)
-		/* what was just written may be read again */
+		/* The source may overlap what is being written: a run. */
 		s->out[s->produced] = s->out[s->produced - distance];
 	return true;
 }

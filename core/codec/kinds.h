@@ -4,8 +4,8 @@
 #include "codec/codec.h"
 
 /*
- * What a kind of compression implements; only for codec.c. Each kind's own structure begins with
- * its struct codec.
+ * What a kind of compression implements, by the contracts of codec.h. Only codec.c and the kinds
+ * include this. The structure of each kind begins with its struct codec.
  */
 struct codec {
 	enum status (*compress)(struct codec *, const void *in, size_t in_len, void *out,

@@ -1,11 +1,13 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * zstd (RFC 8878), by zstd itself, which gets its memory in one piece each way ("static" contexts)
- * and never asks for more. It has variants for BMI2, chosen by CPUID, and none for AVX.
+ * SPDX-License-Identifier: BSD-2-Clause
  *
- * Frames are decompressed straight into the caller's buffer, which is all the window there is:
- * however large a window a frame claims to need, it costs no memory, and a match that begins before
- * the output is an error.
+ * zstd (RFC 8878) by the zstd library. The compressor and the decompressor each get one piece of
+ * memory when the codec is opened ("static" contexts) and never allocate. The library has variants
+ * for BMI2, chosen by CPUID, and none for AVX.
+ *
+ * Frames are decompressed straight into the caller's buffer, which serves as the window: a frame
+ * that claims a large window costs no memory, and a match that begins before the output is an
+ * error.
  */
 
 #define ZSTD_STATIC_LINKING_ONLY
@@ -19,7 +21,7 @@
 struct zstd {
 	struct codec codec;
 	void *compressor_memory, *decompressor_memory;
-	ZSTD_CCtx *compressor; /* NULL: it only decompresses */
+	ZSTD_CCtx *compressor; /* NULL: this codec only decompresses */
 	ZSTD_DCtx *decompressor;
 };
 
@@ -44,7 +46,7 @@ static enum status zstd_decompress(struct codec *codec, const void *in, size_t i
 	const char *from = in;
 	char *to = out;
 
-	/* A frame at a time, because only so can what follows the last one be ignored. */
+	/* One frame at a time, so that what follows the last frame can be ignored. */
 	while (out_len > 0) {
 		size_t frame = ZSTD_findFrameCompressedSize(from, in_len);
 		size_t n = ZSTD_isError(frame)
@@ -71,8 +73,8 @@ static void zstd_close(struct codec *codec)
 }
 
 /*
- * What compressing at a level needs: zstd has four sets of parameters for it, one for each class of
- * input sizes.
+ * The memory for compressing at a level: the most that any of the four classes of input sizes
+ * needs, for each of which zstd has parameters of its own.
  */
 static size_t compressor_bytes(int level)
 {

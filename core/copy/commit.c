@@ -19,7 +19,7 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 		.target = base,
 		.sparse_bytes = SPARSE_BYTES,
 		.keep_depth = job->base,
-		.level = CODEC_PRESET,
+		.level = CODEC_DEFAULT,
 		.observers = &nobody,
 		.progress = job->progress,
 	};

@@ -146,7 +146,7 @@ static int compression_level(const struct create_job *create)
 {
 	const struct create_value *value = create_value(&create->options, "compression_level");
 
-	return value != NULL ? (int)value->number : CODEC_PRESET;
+	return value != NULL ? (int)value->number : CODEC_DEFAULT;
 }
 
 static void make_job(const struct run *run, struct copy_job *ret)
@@ -167,7 +167,7 @@ static void make_job(const struct run *run, struct copy_job *ret)
 		.reads_zero = mode->reads_zero,
 		.grows = mode->grows,
 		.compress = run->request->compress,
-		.level = mode->makes_image ? compression_level(create) : CODEC_PRESET,
+		.level = mode->makes_image ? compression_level(create) : CODEC_DEFAULT,
 		.salvage = run->request->losses != NULL,
 		.old_begin = mode->resumed ? mode->journal->begin : 0,
 		.old_end = mode->resumed ? mode->journal->old : 0,
@@ -283,7 +283,7 @@ static enum status complete_image(struct run *run, struct blk *file, struct erro
 	st = hold_release(file);
 	if (st == ST_OK)
 		return close_whole(run, err);
-	if (st == ST_MISMATCH || hold_may_begin(file))
+	if (st == ST_MISMATCH || hold_first_sector_uncertain(file))
 		observers_exposed(&run->observers);
 	return fail(err, st, "%s: writing it: %s", run->plan->create.plan.file[0].name,
 		    status_text(st));

@@ -324,7 +324,7 @@ enum status target_end(struct target_job *job, enum status st, const struct obse
 		if (st != ST_OK)
 			error_set(err, "%s: writing its beginning: %s", job->name, status_text(st));
 	}
-	uncertain = job->holds && hold_may_begin(job->disk);
+	uncertain = job->holds && hold_first_sector_uncertain(job->disk);
 	untouched = job->holds && hold_untouched(job->disk);
 	target_close(job);
 	if (st == ST_OK)

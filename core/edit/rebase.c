@@ -323,7 +323,7 @@ static enum status start(struct run *run, struct error *err)
 			    run->job->compress ? EFFORT_PACK : EFFORT_LOOK, err);
 	for (size_t i = 0; st == ST_OK && run->job->compress && i < pipeline_processors(&run->line);
 	     i++) {
-		run->codec[i] = codec_open(image->compression, CODEC_PRESET);
+		run->codec[i] = codec_open(image->compression, CODEC_DEFAULT);
 		if (run->codec[i] == NULL)
 			st = fail_no_memory(err);
 	}

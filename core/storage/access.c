@@ -1,24 +1,24 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The access set of a command. Two entries conflict when they have bytes in common and at least one
- * of them is changed. Files are compared by the identity that the platform gives them, so that
- * case, short names, hard links and "./" make no difference; disks and partitions by their ranges;
- * a file against a disk by what the file is on. A set is never larger than the files of a chain and
- * their parts, so every pair is compared.
+ * The access set of a command. Two entries conflict if they overlap and at least one of them is
+ * changed. Files are compared by the identity that the platform gives them, so that case, short
+ * names, hard links and "./" make no difference; disks and partitions are compared by their ranges;
+ * a file and a disk by the device that the file is on. A set holds no more than the files of a
+ * chain and their parts, so every pair is compared.
  *
- * The set is also the platform's permit: what is created, opened for writing or removed is looked
- * up here by its identity, and what is missing is a mistake of this program, which ends it before
- * anything is lost.
+ * The set is also the permit of the platform: what the platform is asked to create, to open for
+ * writing or to remove is looked up here by its identity. If it is not in the set, a check has been
+ * forgotten in this program, and the platform ends the program before anything is lost.
  */
 #include "storage/access.h"
 
 #include "base/memory.h"
 #include "base/text.h"
 
-/* ---- what is the same ---- */
+/* ---- identity ---- */
 
-/* Whether `name` is that of a part of `whole`: ".001" to ".999" after it. */
+/* Whether `name` is `whole` with ".001" to ".999" added. */
 static bool is_part_of(const char *whole, const char *name)
 {
 	size_t n = text_length(whole);
@@ -27,7 +27,10 @@ static bool is_part_of(const char *whole, const char *name)
 	       text_is_digit(name[n + 2]) && text_is_digit(name[n + 3]) && name[n + 4] == '\0';
 }
 
-/* Of a file whose directory is not known, the volume and its own name have to do. */
+/*
+ * Whether `b` may be the file `a`, of which the directory is not known: the volume and the name of
+ * the file are the same.
+ */
 static bool may_be(const struct file_identity *a, const struct file_identity *b)
 {
 	const char *end = a->entry, *name = b->entry;
@@ -61,7 +64,7 @@ static bool same(const struct access_entry *a, const struct access_entry *b)
 	       (b->has_parts && is_part_of(b->file.entry, a->file.entry));
 }
 
-/* ---- what cannot go together ---- */
+/* ---- conflicts ---- */
 
 const char *access_role_text(enum access_role role)
 {
@@ -107,7 +110,7 @@ static const char *done_to(enum access_use use)
 	return text[use];
 }
 
-/* Two uses of one file, of which `changed` is the one that would lose the other's contents. */
+/* Two uses of one file; the use of `changed` would destroy what `other` uses. */
 static enum status refuse_file(const struct access_entry *changed, const struct access_entry *other,
 			       struct error *err)
 {
@@ -119,7 +122,7 @@ static enum status refuse_file(const struct access_entry *changed, const struct 
 		    other->name, access_role_text(other->role), done_to(other->use));
 }
 
-/* Something on a disk, or a disk that overlaps it, that is written over. */
+/* A disk that would be overwritten, and a file on it, or a disk or partition that overlaps it. */
 static enum status refuse_target(const struct access_entry *disk, const struct access_entry *other,
 				 struct error *err)
 {
@@ -139,7 +142,7 @@ static enum status refuse_target(const struct access_entry *disk, const struct a
 		    access_role_text(other->role));
 }
 
-/* A file that would be written onto a disk that is read. */
+/* A file that would be written to a disk that is read. */
 static enum status refuse_change_of_source(const struct access_entry *disk,
 					   const struct access_entry *file, struct error *err)
 {
@@ -155,7 +158,7 @@ static bool overlap(const struct access_entry *a, const struct access_entry *b)
 	       selector_overlap(&a->place, &b->place);
 }
 
-/* Whether a program's own output is read by it does not matter to either. */
+/* Reading the file that the output goes to harms neither. */
 static bool only_output(const struct access_entry *a, const struct access_entry *b)
 {
 	return (a->role == ROLE_OUTPUT && b->use == ACCESS_READ) ||
@@ -163,20 +166,20 @@ static bool only_output(const struct access_entry *a, const struct access_entry 
 	       (a->role == ROLE_OUTPUT && b->role == ROLE_OUTPUT);
 }
 
-/* What the program runs from and stands in: not touched by the command itself. */
+/* The boot disk and the disk of the current directory, which the command itself does not touch. */
 static bool is_running(const struct access_entry *entry)
 {
 	return entry->role == ROLE_BOOT || entry->role == ROLE_CURRENT;
 }
 
-/* What a split image has of its own parts is no conflict. */
+/* A split image does not conflict with its own parts. */
 static bool own_part(const struct access_entry *whole, const struct access_entry *part)
 {
 	return whole->has_parts && part->role == ROLE_PART &&
 	       is_part_of(whole->file.entry, part->file.entry);
 }
 
-/* The one place that decides whether two things can be used together. `b` is the later one. */
+/* Decides whether two entries can be used together; no other function does. `b` is the later one. */
 static enum status check_pair(const struct access_entry *a, const struct access_entry *b,
 			      struct error *err)
 {
@@ -207,7 +210,7 @@ static enum status check_all(const struct access *access, const struct access_en
 	enum status st = ST_OK;
 
 	for (int running = 1; running >= 0;
-	     running--) /* the reason that a person understands best comes first */
+	     running--) /* the most important reason to refuse comes first */
 		for (size_t i = 0; st == ST_OK && i < access->n; i++)
 			if (is_running(&access->entry[i]) == (running == 1))
 				st = check_pair(&access->entry[i], entry, err);
@@ -223,8 +226,10 @@ static void free_entry(struct access_entry *entry)
 	mem_free(entry->file.node);
 }
 
-/* The permit: only what was added to be changed. A file that is made may be opened, written and
- * removed again. */
+/*
+ * The permit: only what was added to be changed. A file that may be created may also be opened for
+ * writing and removed.
+ */
 static bool allows_file(const struct permit *permit, const struct file_identity *file)
 {
 	const struct access *access = (const struct access *)permit;

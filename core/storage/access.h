@@ -8,16 +8,16 @@
 #include "platform/permit.h"
 
 /*
- * All that one command touches: every file, with the parts that it has or may get, and every disk
- * and partition that the command reads, writes, makes or removes, each known by what it is and not
- * by how it was named. Each of them is added before the first write; what cannot be used together
- * is refused at that moment, in one function (access_add()), whatever the command and whatever
- * --force says. The platform changes nothing that is not in here.
+ * The access set: every file (with the parts that it has or may get), disk and partition that one
+ * command reads, writes, creates or removes, each known by its identity and not by the name that
+ * was given for it. All are added before the first write. Entries that cannot be used together are
+ * refused when the later one is added, by one function, access_add(), for every command and
+ * regardless of --force. The platform changes nothing that is not in the set.
  */
 enum access_use {
 	ACCESS_READ,
 	ACCESS_WRITE,  /* it exists, and is changed or appended to */
-	ACCESS_CREATE, /* it is made, in place of what may be there */
+	ACCESS_CREATE, /* it is created, and replaces an existing one */
 	ACCESS_REMOVE,
 };
 
@@ -31,26 +31,26 @@ enum access_role {
 	ROLE_MAP,
 	ROLE_MANIFEST,
 	ROLE_LOG,
-	ROLE_OUTPUT,  /* what the shell has redirected the output to */
+	ROLE_OUTPUT,  /* the file that the shell has redirected the output to */
 	ROLE_BOOT,    /* the disk that efi-img was started from */
-	ROLE_CURRENT, /* the one that the shell's current directory is on */
+	ROLE_CURRENT, /* the disk that the shell's current directory is on */
 	N_ACCESS_ROLES,
 };
 
-/* One of them. Texts are the set's. */
+/* One of them. The set owns the texts. */
 struct access_entry {
 	enum access_role role;
 	enum access_use use;
 	char *name;                /* as it was given, for messages */
 	bool is_device;            /* a disk or partition; otherwise a file */
-	bool has_parts;            /* a file, and all that may become its parts (split.h) */
+	bool has_parts;            /* a file, and every file that may become its part (split.h) */
 	struct file_identity file; /* of a file */
-	bool is_placed; /* `place` is known: of a device always, of a file once there is a device in
-			   the set */
-	struct selection place; /* the device, or what the file is on; disk NULL: on none that the
-				   machine has */
-	uintptr_t device_id; /* of a device that is written: what platform_open_target() opens; of
-				output: what it is on */
+	/* `place` is known: of a device always, of a file once there is a device in the set */
+	bool is_placed;
+	/* the device, or the device that the file is on; disk NULL: none of the machine's */
+	struct selection place;
+	/* of a device that is written, the one that is opened; of output, the one that it is on */
+	uintptr_t device_id;
 };
 
 struct access {
@@ -64,26 +64,26 @@ void access_begin(struct access *);
 void access_end(struct access *);
 
 /*
- * Adds a file or a device and takes what `entry` points to, on failure too. `inventory`: of the
- * machine; NULL where no device has been named so far. Errors: ST_REFUSED, it cannot be used
- * together with another one, in words that name both; ST_NO_MEMORY.
+ * Adds a file or a device; the set owns the texts of `entry` from then on, on failure too.
+ * `inventory`: that of the machine; NULL if the command has named no device so far. Errors:
+ * ST_REFUSED, it conflicts with another entry, with a message that names both; ST_NO_MEMORY.
  */
 enum status access_add(struct access *, const struct inventory *, struct access_entry *entry,
 		       struct error *);
 
 /*
- * Adds what another set changes: that of whoever runs this command, and keeps a log of it. Errors:
- * ST_NO_MEMORY.
+ * Adds the files that another set changes: that of the script or menu that runs this command and
+ * writes a log meanwhile. Errors: ST_NO_MEMORY; those of access_add().
  */
 enum status access_inherit(struct access *, const struct access *from, struct error *);
 
-/* Whether two names led to the same file. */
+/* Whether two identities are those of the same file. */
 bool access_same_file(const struct file_identity *, const struct file_identity *);
 
-/* Whether there is a device among them. */
+/* Whether there is a device in the set. */
 bool access_has_device(const struct access *);
 
-/* Forgets the files that are only read. They are closed. */
+/* Removes the files that are only read from the set. The caller has closed them. */
 void access_forget_reads(struct access *);
 
 /* What the command touches: a line for each, the first one after `head`; and as an array of

@@ -74,7 +74,7 @@ static enum status take_part(struct split *split, struct blk *part)
 /* Makes the next part, which is empty. */
 static enum status add_part(struct split *split)
 {
-	struct error ignored; /* there is no place for words here */
+	struct error ignored; /* a blk reports a status only */
 	struct blk *part;
 	char *name = split_name(split->name, (unsigned)split->n);
 	enum status st = name != NULL ? platform_create(name, false, &part, &ignored)
@@ -86,7 +86,7 @@ static enum status add_part(struct split *split)
 	return st == ST_OK ? blk_flush(part) : st;
 }
 
-/* Before it grows to `end`: every part that becomes full then has another one after it. */
+/* Before the set grows to `end`: creates the part after each one that becomes full. */
 static enum status add_parts(struct split *split, uint64_t end)
 {
 	enum status st = ST_OK;
@@ -223,7 +223,7 @@ static enum status make(const char *name, uint64_t part_bytes, struct blk *first
 	return ST_OK;
 }
 
-/* Opens the next part. ST_NOT_FOUND: there is none, and none is missing. */
+/* Opens the next part. ST_NOT_FOUND: the set is complete without one. */
 static enum status open_next(struct split *split, enum open_mode mode, struct error *err)
 {
 	uint64_t start = (split->n - 1) * split->part_bytes,
@@ -318,9 +318,9 @@ enum status split_create(const char *name, uint64_t part_bytes, bool replace, st
 	return fail_no_memory(err);
 }
 
-/* ---- files that are called like parts ---- */
+/* ---- files that have the name of a part ---- */
 
-/* The number of a part, 1 to 999, if `entry` is the name of one beside `leaf`; otherwise 0. */
+/* The number, 1 to 999, of the part of `leaf` that a file `entry` beside it is; 0: it is none. */
 static unsigned part_number(const char *leaf, const char *entry)
 {
 	size_t n = text_length(leaf);
@@ -335,7 +335,7 @@ static unsigned part_number(const char *leaf, const char *entry)
 	return (unsigned)number;
 }
 
-/* Where there are more files than a list can have, each name is looked for. */
+/* A directory with more files than a list can have: looks up the name of every part. */
 static enum status look_for_each(const char *name, bool found[static SPLIT_PARTS_MAX],
 				 struct error *err)
 {
@@ -416,7 +416,7 @@ enum status split_remove(const char *name, unsigned end, struct error *err)
 	return split_each_part(name, remove_part, &(struct parts_to_remove){ name, end }, err);
 }
 
-/* Whether there is a file of that name. */
+/* Whether a file of that name exists. */
 static enum status exists(const char *name, bool *ret, struct error *err)
 {
 	struct place place = { 0 };

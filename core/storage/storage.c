@@ -1,11 +1,10 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A name becomes something that holds bytes, in one place for every command. A name is that of a
- * file, with its parts where it is split; of a device as the shell's map calls it; or of a disk or
- * partition by what it is. The inventory of the machine belongs to the command: a disk is opened
- * anew from it each time that it is read, since whoever opens it closes it, and counts the writes
- * to it from then on.
+ * A name becomes a blk, for every command in this place. A name is that of a file, which may be a
+ * split set; a name of the shell's map, for a device; or a selector, for a disk or partition. The
+ * inventory of the machine is read once per command. A disk is opened anew each time that its name
+ * is opened, because the caller closes it, and because the writes to it are counted from then on.
  */
 #include "storage/storage.h"
 
@@ -19,8 +18,10 @@
 
 /* ---- the access set ---- */
 
-/* What the shell writes the output of the command to must not be lost either. Both outputs may go
- * to one file. */
+/*
+ * The files that the shell has redirected the output to are in use as well. Both outputs may go to
+ * one file.
+ */
 static enum status add_output(struct storage *storage, struct access_entry *entry,
 			      struct error *err)
 {
@@ -66,7 +67,7 @@ enum status storage_begin(struct storage *storage, const struct storage *outer, 
 
 void storage_end(struct storage *storage)
 {
-	(void)platform_permit(storage->before); /* what it returns is this storage's own */
+	(void)platform_permit(storage->before); /* returns the permit of this storage */
 	access_end(&storage->access);
 	if (storage->has_inventory)
 		inventory_free(&storage->inventory);
@@ -95,8 +96,8 @@ static enum status open_device(const struct device *device, const char *name, st
 }
 
 /*
- * A partition is opened as the device that the firmware has for it, so that writes are counted that
- * go to it and not to the disk; where there is none, as a window of the disk.
+ * Opens a partition as the device that the firmware has for it, so that writes to the partition are
+ * counted, and not those to the rest of the disk; where there is none, as a window of the disk.
  */
 static enum status open_selection(const struct selection *selection, const char *name,
 				  struct blk **ret, struct error *err)
@@ -223,7 +224,7 @@ static enum status use_device(struct storage *storage, enum access_role role, co
 	return add_device(storage, name, &entry, err);
 }
 
-/* `n_parts`: the files that it consists of. */
+/* Adds an image of `n_parts` files. */
 static enum status use_image(struct storage *storage, enum access_role role, enum access_use use,
 			     const char *name, unsigned n_parts, struct error *err)
 {
@@ -250,7 +251,7 @@ enum status storage_use_split(struct storage *storage, enum access_role role, co
 	return use_file(storage, role, ACCESS_CREATE, name, true, err);
 }
 
-/* What efi-img was started from, and what the shell stands in, is in use, too. */
+/* The boot disk and the disk of the current directory are in use as well. */
 static enum status use_running(struct storage *storage, const struct inventory *inventory,
 			       struct error *err)
 {
@@ -284,8 +285,8 @@ enum status storage_use_target(struct storage *storage, const char *name,
 	const struct inventory *inventory;
 	enum status st = storage_inventory(storage, &inventory, err);
 
-	if (opened == selection->disk->device) /* all of it is taken from everybody else, even if
-						  only a part is written */
+	/* A disk is opened exclusively, even if only a part of it is written. */
+	if (opened == selection->disk->device)
 		entry.place.part = NULL;
 	if (st == ST_OK)
 		st = use_running(storage, inventory, err);
@@ -324,7 +325,7 @@ bool storage_same(struct storage *storage, const char *a, const char *b)
 	const struct inventory *inventory;
 	struct selection of_a, of_b;
 	struct file_identity file_a = { 0 }, file_b = { 0 };
-	struct error ignored; /* a name that leads nowhere is never the same */
+	struct error ignored; /* a name that cannot be found is not the same as any other */
 	bool same = false;
 
 	if (storage_is_device(a) != storage_is_device(b))

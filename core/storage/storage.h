@@ -4,9 +4,12 @@
 #include "storage/access.h"
 
 /*
- * What the names of one command lead to. The machine's disks are looked at once, the first time
- * that a name needs them, and stay as they were found until the command ends: two names of a disk
- * are compared in one inventory, and a slow controller is asked once.
+ * What one command opens by name, and all that it touches. The disks of the machine are listed once,
+ * when a name first needs them, and the list is kept until the command ends: two names of a disk
+ * are found in the same inventory, and a slow controller is asked once.
+ *
+ * Whether something is a device is asked of its blk once it is open: blk->device (blk/blk.h).
+ * Before that, storage_is_device() asks the name.
  */
 struct storage {
 	struct inventory inventory; /* use storage_inventory() */
@@ -16,54 +19,63 @@ struct storage {
 };
 
 /*
- * From here to storage_end(), nothing may be changed but what is in the access set. `outer`: the
- * storage of whoever runs the command, NULL: nobody; it changes nothing meanwhile. Ended on failure
- * too. Errors: ST_NO_MEMORY.
+ * Begins a command: until storage_end(), only what is in the access set may be changed. `outer`:
+ * the storage of the script or menu that runs the command, which changes nothing meanwhile; NULL:
+ * none. storage_end() is due on failure, too. Errors: ST_NO_MEMORY.
  */
 enum status storage_begin(struct storage *, const struct storage *outer, struct error *);
+
+/* Ends a command, and gives the permit back to the outer storage. All blks are closed before. */
 void storage_end(struct storage *);
 
-/* The disks of the machine; *ret is the storage's. Errors: those of inventory_read(), which is
- * tried again then. */
+/*
+ * The disks of the machine; the storage owns *ret. After a failure, which is one of
+ * inventory_read()'s, *ret is empty, and the next call tries again.
+ */
 enum status storage_inventory(struct storage *, const struct inventory **ret, struct error *);
 
 /*
- * Opens what a name leads to: a file, a device of the map, or a disk or partition by what it is
- * (selector.h), which can only be read: what writes to disks is copy/target.h. A file that is split
- * (split.h) is opened with all its parts. The caller closes *ret. Errors: those of platform_open(),
- * split_open() and selector_find(); ST_UNSUPPORTED, a disk for writing; ST_REFUSED, a file that is
- * an unfinished image (unfinished.h).
+ * Opens a name, and adds it to the access set: a file, with all parts of a split set (split.h); a
+ * device by its name in the map; a disk or partition by a selector (disk/selector.h). Devices are
+ * opened for reading only; copy/target.h writes to them. The caller closes *ret. Errors: those of
+ * platform_open(), split_open(), selector_find() and access_add(); ST_UNSUPPORTED, a device for
+ * writing; ST_REFUSED, an unfinished image (unfinished.h).
  */
 enum status storage_open(struct storage *, enum access_role, const char *name, enum open_mode,
 			 struct blk **ret, struct error *);
 
 /*
- * Adds to the access set what will be made or changed later under a name, a file or a device, with
- * the parts that an existing file has. Errors: those of access_add() and of finding it.
+ * Adds a file, with the parts that it has, or a device to the access set, to be opened, created or
+ * removed later. Errors: those of access_add(), selector_find() and platform_identify().
  */
 enum status storage_use(struct storage *, enum access_role, enum access_use, const char *name,
 			struct error *);
 
-/* The same for a new file that is split as it grows: all names of parts are taken. */
+/* The same for a new file that is split as it grows: every file that may become a part is added. */
 enum status storage_use_split(struct storage *, enum access_role, const char *name, struct error *);
 
-/* The same for a disk or partition that is written over; `selection` is in the storage's inventory.
+/*
+ * The same for a disk or partition that is overwritten; `selection` is of the storage's inventory,
+ * `opened` is the device of it that platform_open_target() opens.
  */
 enum status storage_use_target(struct storage *, const char *name, const struct selection *,
 			       const struct device *opened, struct error *);
 
-/* Opens what is in the access set already. */
+/* Opens a name that is in the access set already; otherwise as storage_open(). */
 enum status storage_reopen(struct storage *, const char *name, enum open_mode, struct blk **ret,
 			   struct error *);
 
-/* Forgets the images that were opened for reading: they are closed, and may be opened for writing.
+/*
+ * Removes files that were opened for reading from the access set, so that they may be opened for
+ * writing. The caller has closed them.
  */
 void storage_forget_reads(struct storage *);
 
-/* Whether both names lead to the same existing file, disk or partition, however they are written.
- */
+/* Whether both names are those of one existing file, disk or partition. */
 bool storage_same(struct storage *, const char *a, const char *b);
 
-/* Whether a name is that of a disk, a partition or a volume, not of a file on one:
- * "serial=S4X9NG0R12", "blk2:". */
+/*
+ * Whether a name, by its form, is that of a disk, partition or volume, not of a file on one:
+ * "serial=S4X9NG0R12", "blk2:".
+ */
 bool storage_is_device(const char *name);

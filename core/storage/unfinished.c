@@ -1,10 +1,10 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * An unfinished image is not an image. Its first sector says so (blk/mark.h), and this is where
- * that is read: without looking for other files, which a chain of many backing files on a slow
- * volume would feel. How far the image has come, and what completes it, is in its journal
- * (record/unfinished.h); 'efi-img info' prints it.
+ * An unfinished image must not be used as one. Its first sector is a mark (blk/mark.h); here only
+ * that sector is read, and no other file is looked for, because a chain of many backing files on a
+ * slow volume would take long. How far the image is written, and which command completes it, is in
+ * its journal (record/unfinished.h); 'efi-img info' prints both.
  */
 #include "storage/unfinished.h"
 

@@ -7,8 +7,8 @@ struct blk;
 
 /*
  * Refuses an open file that begins with the mark of an unfinished image (blk/mark.h): ST_REFUSED,
- * with words that name it. Every place that opens a file as an image, or as the data file of one,
- * asks this. A file whose first sector the device cannot read is not refused: whoever reads that
- * sector meets the error, or does without it (convert --salvage). Errors: others of reading.
+ * with a message that names it. Whoever opens a file as an image, or as a file of one, calls this.
+ * A file whose first sector cannot be read is not refused: reading that sector reports the error
+ * later, or does without it (convert --salvage). Errors: those of reading but ST_IO.
  */
 enum status unfinished_refuse(struct blk *file, const char *name, struct error *);

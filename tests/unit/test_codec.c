@@ -28,7 +28,7 @@ static void test_round_trips(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		struct codec *codec = codec_open(kind, CODEC_PRESET);
+		struct codec *codec = codec_open(kind, CODEC_DEFAULT);
 
 		for (size_t i = 0; i < N_OF(sizes); i++)
 			for (enum data data = 0; data < N_DATA; data++)
@@ -121,7 +121,7 @@ static void test_no_memory(void **state)
 {
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		for (int level = CODEC_ONLY_DECOMPRESS; level <= CODEC_PRESET; level++) {
+		for (int level = CODEC_ONLY_DECOMPRESS; level <= CODEC_DEFAULT; level++) {
 			unsigned n = 1;
 
 			for (;; n++) {
@@ -154,7 +154,7 @@ static void test_works_without_memory(void **state)
 
 	(void)state;
 	for (enum codec_kind kind = CODEC_DEFLATE; kind <= CODEC_ZSTD; kind++) {
-		struct codec *codec = codec_open(kind, CODEC_PRESET);
+		struct codec *codec = codec_open(kind, CODEC_DEFAULT);
 		size_t n;
 
 		sim_fail_allocation(1);

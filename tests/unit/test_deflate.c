@@ -48,7 +48,7 @@ static bool qemu_inflates(const void *in, size_t in_len, uint8_t *out, size_t n,
 
 static void test_zlib_reads_ours(void **state)
 {
-	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_PRESET);
+	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_DEFAULT);
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(sizes); i++) {
@@ -138,7 +138,7 @@ static void beside_zlib(struct codec *codec, const uint8_t *in, size_t in_len, s
 static void test_deflate_truncated(void **state)
 {
 	enum { N = 3000 };
-	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_PRESET);
+	struct codec *codec = codec_open(CODEC_DEFLATE, CODEC_DEFAULT);
 
 	(void)state;
 	for (enum data data = 0; data < N_DATA; data++) {

@@ -87,7 +87,7 @@ static bool qemu_unzstds(const void *in, size_t in_len, uint8_t *out, size_t n)
 
 static void test_libzstd_reads_ours(void **state)
 {
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_DEFAULT);
 
 	(void)state;
 	if (!load_libzstd())
@@ -155,7 +155,7 @@ static void test_zstd_frames(void **state)
 	static const uint8_t skippable[SKIPPABLE] = { 0x53, 0x2a, 0x4d, 0x18, 5,   0,  0,
 						      0,    'h',  'e',  'l',  'l', 'o' };
 	static const uint8_t endless[8] = { 0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0xff };
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_DEFAULT);
 	uint8_t *bytes = data_new(N, WORDS), packed[4 * N];
 	size_t n = 0, len;
 
@@ -184,7 +184,7 @@ static void test_zstd_frames(void **state)
 static void test_zstd_truncated(void **state)
 {
 	enum { N = 3000 };
-	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_PRESET);
+	struct codec *codec = codec_open(CODEC_ZSTD, CODEC_DEFAULT);
 
 	(void)state;
 	for (enum data data = 0; data < N_DATA; data++) {
