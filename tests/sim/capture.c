@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A sink that keeps all text in one growing string.
+ */
 #include <stdlib.h>
 #include <string.h>
 

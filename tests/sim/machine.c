@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The devices of a made-up machine, for platform/devices.h. A device is either a file of the
+ * simulated volume (sim_disk_open()), which fails and journals as files do, or a blk of the test,
+ * which is lent to each caller, so that closing it leaves the blk of the test open.
+ */
 #include "machine.h"
 
 #include "base/check.h"

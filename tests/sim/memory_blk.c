@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A blk over memory. Every member checks what blk/blk.h promises to it: whole blocks, aligned
+ * buffers, bounded lengths, ranges inside the blk. Memory after the end is garbage, as on a FAT
+ * volume, so that growth that does not write its zeros is seen.
+ */
 #include "memory_blk.h"
 
 #include <stdlib.h>

@@ -10,9 +10,9 @@ struct memory_blk_kind {
 	uint32_t buffer_align;   /* 0: 1 */
 	uint32_t transfer_bytes; /* 0: 64 KiB */
 	bool writable;
-	/* > 0: of fixed size, it makes so many zeros, and more, without getting them */
+	/* > 0: it is of fixed size, and zeros runs of that length or more without a write */
 	uint32_t zero_bytes;
-	uint64_t limit; /* > 0: it can be resized up to this; beyond it is ST_NO_SPACE */
+	uint64_t limit; /* > 0: it can be resized up to this; more is ST_NO_SPACE */
 };
 
 struct memory_blk {

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Blocks of powers of two, from 64 KiB on, that are kept when they are freed. The oldest free block
+ * of a size is used first, and N_RESTING of them are never used, so that whoever still writes to
+ * freed memory is caught: the bytes past the end of a block, and those of a free block, are
+ * poisoned for the address sanitizer, as malloc() does it.
+ */
 #include "pages.h"
 
 #include <sanitizer/asan_interface.h>
@@ -11,7 +18,7 @@ enum {
 	N_CLASSES = 40,         /* powers of two, from that on */
 	N_KEPT = 32,            /* of a class at most */
 	KEPT_BYTES = 128 << 20, /* of all together */
-	/* so many of them are not used again yet: whoever still has them is caught */
+	/* free blocks of a class that are not used again yet: whoever still uses them is caught */
 	N_RESTING = 4,
 };
 
@@ -31,7 +38,7 @@ static unsigned class_of(size_t n)
 	return class;
 }
 
-/* The first `n` bytes of a block are somebody's, and no other. */
+/* The first `n` bytes of a block may be used, the others not. */
 static void *lend(void *block, size_t n, size_t capacity)
 {
 	ASAN_UNPOISON_MEMORY_REGION(block, n);

@@ -4,17 +4,20 @@
 #include <stddef.h>
 
 /*
- * Memory for the files, disks and buffers of a test. What is freed stays mapped for those who come
- * next: an enumeration runs the same small job a thousand times, and would spend most of its time
- * in getting pages from the kernel. As of malloc()'s, the sanitizer knows which bytes are nobody's:
- * those behind the end, and those of memory that was freed. For one thread.
+ * Memory for the files, disks and buffers of a test. Freed memory stays mapped and is used again:
+ * an enumeration runs the same small job a thousand times, and would spend most of its time getting
+ * pages from the kernel. The sanitizer knows, as of malloc()'s memory, which bytes may not be
+ * touched: those past the end, and those that are free. For one thread.
  */
 
-/* `n` bytes of anything, aligned to pages. Never NULL. */
+/* Returns `n` undefined bytes, aligned to pages. Never NULL. */
 void *pages_new(size_t n);
 
-/* `p` of `n` bytes (NULL: 0) with `to` bytes, perhaps elsewhere; what both have stays. */
+/*
+ * Makes `p`, of `n` bytes (NULL: 0), `to` bytes long; returns it, or other memory with the same
+ * bytes, of which new ones are undefined.
+ */
 void *pages_resize(void *p, size_t n, size_t to);
 
-/* `n`: as it was asked for. NULL: does nothing. */
+/* Frees memory of `n` bytes. NULL is allowed. */
 void pages_free(void *p, size_t n);

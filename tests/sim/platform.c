@@ -1,5 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory, panic, cancellation and clock for unit tests. */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Memory, panic, the person at the machine, and the clock of the simulated platform. Allocations
+ * are counted, and one can be made to fail; buffers of io_alloc() are filled with garbage and
+ * remember their size, to be compared when they are freed.
+ */
 
 #include <malloc.h>
 #include <stdio.h>

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a power cut leaves, from the journal of the simulated volume. Changes that a flush of their
+ * file follows before the cut are on the medium. Of the others each may be there, missing, half
+ * written (by whole sectors), or, if it made the file longer, there in length only. All states with
+ * one such change are enumerated, and mixtures by seed, since all combinations would be too many.
+ */
 #include "powercut.h"
 
 #include <stdio.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Other processors as threads. A processor can be told to stop in the middle of its work, as
+ * firmware's can; the time that others wait for it is shortened.
+ */
 #include "processors.h"
 
 #include <pthread.h>

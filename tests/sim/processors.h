@@ -16,7 +16,7 @@ void sim_processors(size_t n);
 void sim_processors_read(bool);
 bool sim_processors_can_read(void); /* false: also because there are none */
 
-/* How many were started since the last time that somebody asked. */
+/* How many were started since the last call. */
 size_t sim_processors_started(void);
 
 /*
@@ -25,11 +25,8 @@ size_t sim_processors_started(void);
  */
 void sim_processor_stops(unsigned n);
 
-/* Is called when one is given up since it does not answer; NULL: nothing is. */
+/* Called when a processor is stopped because it does not answer; NULL: nothing is called. */
 void sim_processor_given_up(void (*act)(void));
 
-/*
- * What a processor does in the middle of its work says so: the volume that it reads, or what a test
- * puts into its way.
- */
+/* For what runs on a processor in the middle of its work: here it may stop. */
 void sim_processor_works(void);

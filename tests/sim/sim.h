@@ -16,17 +16,17 @@
 /* Makes the `n`-th allocation from now on fail (1: the next one), and only that; 0: none. */
 void sim_fail_allocation(unsigned n);
 
-/* Whether that has happened. */
+/* Whether that allocation was made, and failed. */
 bool sim_allocation_failed(void);
 
-/* Allocations that were not freed yet. */
+/* The number of allocations that were not freed yet. */
 size_t sim_allocations(void);
 
 /* The most bytes that were allocated at once since the restart. */
 void sim_peak_restart(void);
 size_t sim_peak_bytes(void);
 
-/* platform_cancelled() becomes true at its `n`-th call from now on (1: the next one); 0: never. */
+/* Makes platform_cancelled() true from its `n`-th call from now on (1: the next); 0: never. */
 void sim_cancel(unsigned n);
 bool sim_was_cancelled(void); /* whether it has */
 
@@ -36,21 +36,20 @@ bool sim_was_cancelled(void); /* whether it has */
  * the next one. At '\7', look() is called and nothing is pressed.
  */
 void sim_press(unsigned n, const char *keys, void (*look)(void *user), void *user);
-const char *sim_pressed_left(void); /* those that nobody has taken */
+const char *sim_pressed_left(void); /* the keys that were not taken */
 
-/* What platform_time() says from now on; 0 seconds: that the time is not known. */
+/* Sets what platform_time() returns from now on; 0 seconds: the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
 /*
- * What platform_end() was called with last, and platform_tell() since this was asked last; -1: it
- * was not.
+ * The argument of the last platform_end(); that of the last platform_tell() since sim_told() was
+ * called, -1: there was none.
  */
 enum ending sim_ending(void);
 int sim_told(void);
 
 /*
- * platform_nanoseconds() goes on by so much each time that somebody looks (a millisecond, unless a
- * test says something else), and once by so much.
+ * Advances platform_nanoseconds() by so much at each call (default: a millisecond), and once, now.
  */
 void sim_clock_step(uint64_t nanoseconds);
 void sim_clock_pass(uint64_t nanoseconds);

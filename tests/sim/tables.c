@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Partition tables, made byte by byte from the UEFI specification (5.3) and the layout of the MBR
+ * (5.2), independently of core/disk/, so that a common mistake cannot hide.
+ */
 #include "tables.h"
 
 #include <string.h>

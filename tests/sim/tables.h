@@ -4,7 +4,7 @@
 #include "memory_blk.h"
 
 /*
- * Makes partition tables byte by byte, independently of core/part/. LBAs are of the blk's own block
+ * Makes partition tables byte by byte, independently of core/disk/. LBAs are of the blk's own block
  * size.
  */
 

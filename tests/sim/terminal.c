@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A screen in memory and a person whose keys are written down in advance. It aborts when something
+ * is printed outside of the screen or into its last column.
+ */
 #include "terminal.h"
 
 #include <stdlib.h>

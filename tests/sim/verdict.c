@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Judges a qcow2 image without the code of core/format/: reads header, tables, snapshots and
+ * bitmaps by itself, counts the references to each cluster, and compares them with the refcounts.
+ */
 #include "verdict.h"
 
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #include "base/status.h"
 
 /*
- * A volume with files in memory behind platform_open(), platform_create() and so on. It counts
- * every call that could reach a medium, fails the one that the test asks for, and keeps a journal,
- * from which a test builds what a power cut would leave.
+ * A volume with files in memory, for platform_open(), platform_create() and so on. It counts every
+ * call that could reach a medium, lets the one fail that the test asks for, and keeps a journal of
+ * changes, from which powercut.h builds what a power cut leaves.
  */
 
 enum { SIM_FILES_MAX = 24, SIM_NAME_BYTES = 1100 /* more than the menu takes */ };
@@ -20,11 +20,9 @@ struct sim_volume_kind {
 	uint64_t file_limit_bytes; /* 0: none */
 	uint32_t cluster_bytes;    /* 0: 512 */
 	bool read_only;
-	/*
-	 * blocks of zeros in a file take no space, and what is a hole can be asked, which can fail
-	 */
+	/* blocks of zeros in a file take no space, and blk_extent() says so, which can fail */
 	bool has_holes;
-	/* > 0: its disks make so many zeros, and more, without getting them */
+	/* > 0: its disks make runs of zeros of that length or more without a write */
 	uint32_t zero_bytes;
 	bool truncates; /* a write in the middle of a file cuts it off after what was written */
 	bool hides;     /* ... and platform_check_rewrite() does not find that */
@@ -50,7 +48,7 @@ void sim_volume_leave(unsigned n, enum status status);
 void sim_volume_lose(unsigned n);
 bool sim_volume_lost(void); /* whether that has happened */
 
-bool sim_volume_failed(void); /* whether that has happened */
+bool sim_volume_failed(void); /* whether the call that sim_volume_fail() asked for has failed */
 
 /*
  * Reads that touch these bytes of a file end in ST_IO, until sim_volume(); up to SIM_BAD_MAX such
@@ -58,7 +56,7 @@ bool sim_volume_failed(void); /* whether that has happened */
  */
 enum { SIM_BAD_MAX = 256 };
 void sim_volume_bad(const char *name, uint64_t offset, uint64_t n);
-unsigned sim_volume_bad_reads(void); /* that there were */
+unsigned sim_volume_bad_reads(void); /* the number of these reads */
 
 void sim_file_put(const char *name, const void *bytes, uint64_t n);
 /*
@@ -76,7 +74,7 @@ bool sim_device_permitted(uintptr_t id);
 /* NULL: no such file. */
 const uint8_t *sim_file(const char *name, uint64_t *ret_bytes);
 size_t sim_files(void);
-/* The names of the files, one after the other from 0 on; NULL: there are not so many. */
+/* The name of file `index`, from 0 on; NULL: there are fewer files. */
 const char *sim_file_name(size_t index);
 
 enum sim_change_kind { SIM_CREATE, SIM_WRITE, SIM_RESIZE, SIM_FLUSH };
