@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * On-disk integers as typed byte arrays: alignment 1, and mixing up byte orders, or using one
- * without converting it, does not compile.
+ * On-disk integers as typed byte arrays. They have alignment 1, and code that confuses byte orders,
+ * or uses such an integer without converting it, does not compile.
  */
 typedef struct {
 	uint8_t b[2];
@@ -27,7 +27,9 @@ typedef struct {
 	uint8_t b[8];
 } le64;
 
-/* Unrolled, the compiler sees that each of these is one instruction. */
+/*
+ * Conversions of `n` bytes, 1 to 8. Unrolled, so that the compiler makes one instruction of each.
+ */
 static inline uint64_t bytes_from_be(const uint8_t *b, size_t n)
 {
 	uint64_t v = 0;

@@ -2,14 +2,13 @@
 #pragma once
 
 /*
- * Reports a mistake in this program and where it is, and ends the program. Supplied by the
- * platform.
+ * Reports a mistake in this program and where it is, and ends the program. The platform supplies
+ * it. Callable on every processor.
  */
 _Noreturn void platform_panic(const char *what, const char *file, int line);
 
 /*
- * States what must be true whatever an image, the firmware or the keyboard says: a false one is a
- * mistake in this program, and to continue could write wrong data. Never for conditions that come
- * from outside.
+ * Asserts what holds whatever images, firmware and users do. If the condition is false, this
+ * program has a mistake, and continuing could write wrong data. Not for conditions on input.
  */
 #define CHECK(condition) ((condition) ? (void)0 : platform_panic(#condition, __FILE__, __LINE__))

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /*
- * The CRC-32 of GPT headers (UEFI 2.10, 5.3.2: polynomial 0x04c11db7 reflected). Feed pieces by
- * passing the last result; start with 0.
+ * Returns the CRC-32 of GPT and gzip (UEFI 2.10, 5.3.2; RFC 1952). Start with crc = 0; to continue,
+ * pass the result for the bytes before.
  */
 uint32_t crc32(uint32_t crc, const void *bytes, size_t n);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Seconds since 1970 to a date. Days are counted from 0000-03-01 (719468 days before 1970), in eras
+ * of 400 years, which have 146097 days each. A year that begins in March has its leap day at the
+ * end, so that the lengths of its months follow a linear formula.
+ */
 #include "base/date.h"
 
-/* By counting in eras of 400 years from March. */
 struct date date_of(int64_t seconds)
 {
 	int64_t shifted = seconds / 86400 + 719468, era = shifted / 146097;

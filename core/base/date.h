@@ -3,11 +3,11 @@
 
 #include <stdint.h>
 
-/* A moment in the Gregorian calendar. */
+/* A date in the Gregorian calendar, and the time of day. Months and days count from 1. */
 struct date {
 	int year;
 	unsigned month, day, hour, minute, second;
 };
 
-/* `seconds` since 1970, not before that. */
+/* Returns the date of `seconds` >= 0 since 1970-01-01 00:00. */
 struct date date_of(int64_t seconds);

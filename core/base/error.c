@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Error texts, in a fixed buffer: reporting an error needs no memory. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* GUIDs (UEFI 2.10, appendix A; RFC 4122 with the first three fields little-endian). */
 #include "base/guid.h"
 
 #include "base/memory.h"
@@ -17,7 +18,7 @@ _Bool guid_is_zero(const struct guid *guid)
 
 void guid_print(const struct guid *guid, char text[static GUID_TEXT])
 {
-	/* the order in which the stored bytes are written; -1: a dash */
+	/* the order of the stored bytes in the text; -1: a dash */
 	static const signed char order[] = { 3,  2, 1, 0,  -1, 5,  4,  -1, 7,  6,
 					     -1, 8, 9, -1, 10, 11, 12, 13, 14, 15 };
 	static const char digits[] = "0123456789abcdef";

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hexadecimal text of hashes and identifiers. Only lower case is accepted, so that a value has one
+ * spelling.
+ */
 #include "base/hex.h"
 
 static const char digits[] = "0123456789abcdef";

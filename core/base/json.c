@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A recursive descent over JSON text (RFC 8259). json_read() checks the whole text once; later
+ * calls skip over values of known good syntax again, which is quick enough for the short files that
+ * this program reads, and needs no memory. The depth is limited, since the stack is.
+ */
 #include "base/json.h"
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/utf.h"
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* What is read of a text that ends at `end`. */
+/* The position in a text that ends at `end`. */
 struct reader {
 	const char *at, *end;
 };
@@ -33,34 +34,23 @@ static bool take(struct reader *r, char c)
 	return true;
 }
 
-static bool hex_digit(char c, unsigned *ret)
-{
-	if (is_digit(c))
-		*ret = (unsigned)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*ret = (unsigned)(c - 'a') + 10;
-	else if (c >= 'A' && c <= 'F')
-		*ret = (unsigned)(c - 'A') + 10;
-	else
-		return false;
-	return true;
-}
-
-/* Four digits. */
+/* Reads four hexadecimal digits. */
 static bool read_unit(struct reader *r, unsigned *ret)
 {
-	unsigned unit = 0, digit;
+	unsigned unit = 0;
 
 	for (size_t i = 0; i < 4; i++, r->at++) {
-		if (r->at == r->end || !hex_digit(*r->at, &digit))
+		int digit = r->at < r->end ? text_hex_digit(*r->at) : -1;
+
+		if (digit < 0)
 			return false;
-		unit = unit << 4 | digit;
+		unit = unit << 4 | (unsigned)digit;
 	}
 	*ret = unit;
 	return true;
 }
 
-/* One character of a string, behind its backslash. */
+/* Reads one character of a string after its backslash. */
 static bool read_escape(struct reader *r, unsigned *ret)
 {
 	static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -79,7 +69,7 @@ static bool read_escape(struct reader *r, unsigned *ret)
 		return false;
 	if (*ret < 0xd800 || *ret > 0xdfff)
 		return true;
-	/* section 7: beyond the basic plane there are two of them */
+	/* a pair of surrogates (section 7) */
 	if (*ret > 0xdbff || !take(r, '\\') || !take(r, 'u') || !read_unit(r, &low) ||
 	    low < 0xdc00 || low > 0xdfff)
 		return false;
@@ -87,31 +77,7 @@ static bool read_escape(struct reader *r, unsigned *ret)
 	return true;
 }
 
-static size_t put_utf8(unsigned c, char to[static 4])
-{
-	if (c < 0x80) {
-		to[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		to[0] = (char)(0xc0 | c >> 6);
-		to[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		to[0] = (char)(0xe0 | c >> 12);
-		to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		to[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	to[0] = (char)(0xf0 | c >> 18);
-	to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	to[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-/* A string; what it says goes to `ret` if that is not NULL. */
+/* Reads a string; its contents go to `ret`, unless NULL. */
 static bool read_string(struct reader *r, char *ret, size_t capacity)
 {
 	size_t n = 0;
@@ -128,7 +94,7 @@ static bool read_string(struct reader *r, char *ret, size_t capacity)
 			return false;
 		bytes[0] = (char)c;
 		if (escaped)
-			length = put_utf8(c, bytes);
+			length = utf8_put(c, bytes);
 		if (ret == NULL)
 			continue;
 		if (c == 0 || length >= capacity - n)
@@ -145,14 +111,14 @@ static bool read_digits(struct reader *r)
 {
 	const char *start = r->at;
 
-	while (r->at < r->end && is_digit(*r->at))
+	while (r->at < r->end && text_is_digit(*r->at))
 		r->at++;
 	return r->at > start;
 }
 
 static bool read_number(struct reader *r)
 {
-	(void)take(r, '-'); /* it may be there or not */
+	(void)take(r, '-'); /* optional */
 	if (!take(r, '0') && !read_digits(r))
 		return false;
 	if (take(r, '.') && !read_digits(r))
@@ -160,7 +126,7 @@ static bool read_number(struct reader *r)
 	if (!take(r, 'e') && !take(r, 'E'))
 		return true;
 	if (!take(r, '+'))
-		(void)take(r, '-'); /* the same */
+		(void)take(r, '-'); /* optional */
 	return read_digits(r);
 }
 
@@ -174,7 +140,7 @@ static bool read_word(struct reader *r, const char *word)
 
 static bool read_value(struct reader *r, unsigned depth);
 
-/* What is behind an opening bracket: members, or items, up to the closing one. */
+/* Reads members or items after an opening bracket, up to the closing one. */
 static bool read_all(struct reader *r, char closing, unsigned depth)
 {
 	skip_blanks(r);
@@ -222,7 +188,7 @@ static bool read_value(struct reader *r, unsigned depth)
 	}
 }
 
-/* The value at r->at, which becomes the end of it. */
+/* Reads the value at r->at, and advances past it. */
 static bool value_at(struct reader *r, struct json *ret)
 {
 	skip_blanks(r);
@@ -256,7 +222,7 @@ bool json_member(struct json object, const char *key, struct json *ret)
 		skip_blanks(&r);
 		name = r.at + 1;
 		if (!read_string(&r, NULL, 0))
-			return false; /* there are no more */
+			return false; /* no more members */
 		n = (size_t)(r.at - name) - 1;
 		skip_blanks(&r);
 		if (!take(&r, ':') || !value_at(&r, ret))
@@ -287,7 +253,7 @@ bool json_number(struct json value, uint64_t *ret)
 	for (size_t i = 0; i < value.n; i++) {
 		uint64_t digit = (uint64_t)(value.text[i] - '0');
 
-		if (!is_digit(value.text[i]) || number > (UINT64_MAX - digit) / 10)
+		if (!text_is_digit(value.text[i]) || number > (UINT64_MAX - digit) / 10)
 			return false;
 		number = number * 10 + digit;
 	}

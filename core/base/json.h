@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reading JSON (RFC 8259) that is in memory, without making anything of what is not asked for. */
+/* Reading JSON (RFC 8259) in memory, without building a tree: values are parts of the text. */
 
-/* A value inside the text, whose syntax has been looked at to its end. */
+/* A value: a part of the text, whose syntax was checked. Valid as long as the text is. */
 struct json {
 	const char *text;
 	size_t n;
@@ -15,23 +15,23 @@ struct json {
 
 enum { JSON_DEPTH_MAX = 32 };
 
-/* The one value that a text is. False: it is no JSON, or nested more deeply than JSON_DEPTH_MAX. */
+/* Checks a text and returns its value. False: not JSON, or nested deeper than JSON_DEPTH_MAX. */
 bool json_read(const char *text, size_t n, struct json *ret);
 
 /*
- * The member of that name, the first one if there are several. `key` has nothing that JSON escapes.
- * False: there is none, or it is no object.
+ * Finds the first member of an object with a name. `key` has no character that JSON escapes. False:
+ * there is none, or the value is no object.
  */
 bool json_member(struct json object, const char *key, struct json *ret);
 
-/* Goes along an array: *at is 0 at first. False: there are no more items, or it is no array. */
+/* Iterates over an array; start with *at = 0. False: there are no more items, or it is no array. */
 bool json_next(struct json array, size_t *at, struct json *ret);
 
-/* A whole number from 0 to 2^64 - 1. */
+/* Reads a whole number from 0 to 2^64 - 1. False: the value is anything else. */
 bool json_number(struct json, uint64_t *ret);
 
 /*
- * A string as UTF-8, NUL-terminated. False: it is none, it has a NUL or half a pair of surrogates,
- * or is too long for `capacity` bytes.
+ * Reads a string as NUL-terminated UTF-8. False: the value is no string, has a NUL or half a pair
+ * of surrogates, or does not fit into `capacity` bytes.
  */
 bool json_text(struct json, char *ret, size_t capacity);

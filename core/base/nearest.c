@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Edit distance with transpositions ("optimal string alignment"), by the usual table of which three
+ * rows are kept. The distance to every beginning of the name is in the last row, so that names that
+ * continue after the word cost nothing extra.
+ */
 #include "base/nearest.h"
 
 #include "base/text.h"
@@ -12,10 +17,7 @@ static size_t least(size_t a, size_t b)
 
 void nearest_try(struct nearest *nearest, const char *word, size_t n, const char *name)
 {
-	/*
-	 * The changes from the first i letters of the word (and from one, and two less) to the
-	 * first j of the name.
-	 */
+	/* row i, i - 1 and i - 2: changes from the first i letters of the word to j of the name */
 	size_t rows[3][NAME_MAX + 1], n_name = text_length(name), changes = n, end = 0;
 
 	if (n < WORD_MIN || n > WORD_MAX || n_name > NAME_MAX)

@@ -6,23 +6,21 @@
 #include "base/error.h"
 
 /*
- * Finds what a mistyped word was probably meant to be: `found` is the name that takes the fewest
- * changes - a letter more, less, another one, or two neighbours exchanged - if these are at most a
- * third of the word. Names may go on behind what was typed, as those of abbreviated options do;
- * among equals it is the one that goes on least. Words of less than three letters, or more than 31,
- * are near to nothing. Begin with { 0 }, and try each name that there is; `found` stays NULL if
- * none is near.
+ * Finds the name that a mistyped word was probably meant to be. Start with { 0 }, call
+ * nearest_try() for each name, then nearest_say().
+ *
+ * `found` is the name that needs the fewest changes (a letter inserted, removed or replaced, or two
+ * neighbours swapped), if these are at most a third of the word. Names may be longer than the word,
+ * as those of abbreviated options are; of equal ones the shortest is found. For words of less than
+ * 3 or more than 31 letters nothing is.
  */
 struct nearest {
 	const char *found;
 	size_t changes, rest;
 };
 
-/* `word` has `n` bytes. */
+/* Compares a word of `n` bytes with one name. */
 void nearest_try(struct nearest *, const char *word, size_t n, const char *name);
 
-/*
- * Adds to the error what was found: "; did you mean --force?", with `dashes` before the name.
- * Nothing if none is near.
- */
+/* Appends "; did you mean --force?" to the error if a name was found; `dashes` precede the name. */
 void nearest_say(const struct nearest *, const char *dashes, struct error *);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A printf for freestanding code, after C's own rules (C23, 7.23.6.1), and the sink into an array.
+ * Numbers are made from the last digit on, in a buffer that fits 2^64 - 1; padding is written, not
+ * stored, so that no width is too large.
+ */
 #include "base/out.h"
 
 #include <stdbool.h>
@@ -11,7 +16,7 @@
 
 enum { NUMBER_MAX = 20 }; /* decimal digits of 2^64 - 1 */
 
-/* One conversion: "%-08.3ju" taken apart. */
+/* One parsed conversion: "%-08.3ju". */
 struct conversion {
 	bool left, zero, has_precision;
 	size_t width, precision;
@@ -19,7 +24,9 @@ struct conversion {
 	char type;
 };
 
-/* The arguments wrapped, so that a helper may take some on every ABI. */
+/*
+ * va_list in a structure, because a helper cannot take the address of a va_list parameter portably.
+ */
 struct arguments {
 	va_list list;
 };
@@ -200,7 +207,7 @@ static void write_conversion(struct out *out, const struct conversion *c, struct
 		write_number(out, c, unsigned_argument(c, args), false);
 		break;
 	default:
-		platform_panic("a conversion that out_printf has", __FILE__, __LINE__);
+		platform_panic("out_printf() has this conversion", __FILE__, __LINE__);
 	}
 }
 

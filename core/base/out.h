@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * A place that text (UTF-8) goes to: the console, a redirected file, memory. Writing reports no
- * status; a sink that fails remembers it in `failed`, and whoever cares looks at the end.
+ * A sink of UTF-8 text: the console, a redirected file, memory. Writing returns no status; a sink
+ * sets `failed`, which is checked at the end.
  */
 struct out {
 	void (*write)(struct out *, const char *bytes, size_t n);
@@ -14,19 +14,21 @@ struct out {
 };
 
 /*
- * printf as C has it, for %% %c %s %d %i %u %x %X with the flags '-' and '0', width, precision (%s,
- * and digits of numbers), '*' for both, and the lengths l, ll, z, j. uint64_t goes with %ju, size_t
- * with %zu. There is no floating point.
+ * Prints as C's printf does: %% %c %s %d %i %u %x %X with the flags '-' and '0', width, precision
+ * (for %s and numbers), '*' for both, and the lengths l, ll, z, j. uint64_t is %ju, size_t %zu.
+ * Other conversions end the program.
  */
 void out_printf(struct out *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void out_vprintf(struct out *, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 void out_text(struct out *, const char *s);
+
+/* Writes `n` spaces. */
 void out_spaces(struct out *, size_t n);
 
 /*
- * Text into a caller's array: always NUL-terminated, what does not fit is cut (never inside a
- * character) and `failed` set.
+ * A sink into an array of the caller. The text is always NUL-terminated; if it does not fit, it is
+ * cut between two characters, and `failed` is set.
  */
 struct out_buffer {
 	struct out out;

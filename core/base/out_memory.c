@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Text in memory, doubled when it is full. After the first byte left out, nothing is added any
+ * more.
+ */
 #include "base/out_memory.h"
 
 #include <stdbool.h>
@@ -8,7 +12,7 @@
 
 enum { FIRST_BYTES = 4096 };
 
-/* Room for `n` bytes. */
+/* Makes room for `n` bytes. */
 static bool grow(struct out_memory *to, size_t n)
 {
 	size_t capacity = to->capacity > 0 ? to->capacity : FIRST_BYTES;
@@ -17,7 +21,7 @@ static bool grow(struct out_memory *to, size_t n)
 	if (n <= to->capacity)
 		return true;
 	while (capacity < n)
-		capacity *= 2; /* n is at most to->most, far from the end of size_t */
+		capacity *= 2; /* n <= to->most, which is far from SIZE_MAX */
 	text = mem_alloc(capacity);
 	if (text == NULL)
 		return false;

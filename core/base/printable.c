@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes untrusted text harmless on a terminal. Removed are C0 and C1 controls, which start escape
+ * sequences, and the marks, embeddings and isolates of bidirectional text (Unicode, UAX 9), which
+ * could make one name look like another.
+ */
 #include "base/printable.h"
 
 #include <stdbool.h>

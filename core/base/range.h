@@ -4,15 +4,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Arithmetic on offsets and lengths that come from outside. No sum here can wrap. */
+/* Arithmetic on untrusted offsets and lengths. No sum here can wrap. */
 
-/* True when [offset, offset + len) lies inside [0, limit). An empty range at `limit` does. */
+/* Returns whether [offset, offset + len) lies in [0, limit). An empty range at `limit` does. */
 static inline bool range_ok(uint64_t offset, uint64_t len, uint64_t limit)
 {
 	return offset <= limit && len <= limit - offset;
 }
 
-/* ret = a + b, or a * b; false, and ret untouched, when that does not fit. */
+/* Sets *ret to a + b, or a * b. False: the result does not fit; *ret is unchanged. */
 static inline bool add_ok(uint64_t a, uint64_t b, uint64_t *ret)
 {
 	uint64_t sum;
@@ -42,14 +42,14 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* How many units of `unit` (> 0) are needed for `n`. */
+/* Returns n / unit, rounded up; unit > 0. */
 static inline uint64_t div_up(uint64_t n, uint64_t unit)
 {
 	return n / unit + (n % unit != 0);
 }
 
 /*
- * `n` rounded down, or up, to a multiple of `unit` (> 0). Up: the caller knows that the result
+ * Return `n` rounded to a multiple of `unit` > 0. The caller knows that the result of rounding up
  * fits.
  */
 static inline uint64_t round_down(uint64_t n, uint64_t unit)

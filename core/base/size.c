@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sizes in qemu-img's notation, in integers only: firmware code here uses no floating point.
+ * qemu-img parses a fraction as a double and prints with %.3g; both results are the same for every
+ * size that can be told apart.
+ */
 #include "base/size.h"
 
 #include <stdbool.h>
@@ -22,16 +27,11 @@ static bool parse_hex(const char *s, uint64_t *ret)
 	if (*s == '\0')
 		return false;
 	for (; *s != '\0'; s++) {
-		char c = text_lower(*s);
-		uint64_t digit;
+		int digit = text_hex_digit(*s);
 
-		if (text_is_digit(c))
-			digit = (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			digit = (uint64_t)(c - 'a') + 10;
-		else
+		if (digit < 0)
 			return false;
-		if (!mul_ok(n, 16, &n) || !add_ok(n, digit, &n))
+		if (!mul_ok(n, 16, &n) || !add_ok(n, (uint64_t)digit, &n))
 			n = UINT64_MAX;
 	}
 	*ret = n;
@@ -39,8 +39,8 @@ static bool parse_hex(const char *s, uint64_t *ret)
 }
 
 /*
- * The bytes that ".digits" of a unit of 2^shift bytes stand for, rounded down; digits behind the
- * 18th are below any byte.
+ * The bytes of ".digits" of a unit of 2^shift bytes, rounded down. Digits after the 18th are less
+ * than a byte.
  */
 static uint64_t fraction_bytes(const char *digits, size_t n, int shift)
 {
@@ -116,8 +116,7 @@ enum status size_parse(const char *text, const char *what, uint64_t *ret_bytes, 
 }
 
 /*
- * The three significant digits of `bytes` >> shift in printf's %.3g: rounded half to even, trailing
- * zeros dropped.
+ * Prints bytes / 2^shift as %.3g does: three digits, half rounded to even, without trailing zeros.
  */
 static void print_three_digits(struct out *out, uint64_t bytes, int shift)
 {
@@ -126,7 +125,7 @@ static void print_three_digits(struct out *out, uint64_t bytes, int shift)
 	uint64_t half = shift > 0 ? (uint64_t)1 << (shift - 1) : 0;
 	uint64_t digits = whole, scale = 1;
 
-	/* 0.97 to 0.99 has three digits behind the point, 1.xx two, 12.x one, 123 none */
+	/* 0.97 to 0.99 has three digits after the point, 1.xx two, 12.x one, 123 none */
 	while (digits < 100 && shift > 0) {
 		rest *= 10; /* rest < 2^60 */
 		digits = digits * 10 + (rest >> shift);
@@ -158,7 +157,7 @@ void size_print(struct out *out, uint64_t bytes)
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	int power = 0;
 
-	/* the next unit as soon as the number of this one has four digits before the point */
+	/* the next unit where this one would have four digits before the point */
 	while (power < 6 && bytes >> (10 * power) >= 1000)
 		power++;
 	print_three_digits(out, bytes, 10 * power);

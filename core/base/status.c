@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The phrases of statuses, for errors that have nothing more exact to say. */
 #include "base/status.h"
 
 #include "base/check.h"

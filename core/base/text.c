@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Functions of <string.h> and <ctype.h>, which the core does not have, independent of a locale. */
 #include "base/text.h"
 
 #include "base/memory.h"
@@ -55,6 +56,14 @@ bool text_starts_with(const char *s, const char *prefix)
 bool text_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
+}
+
+int text_hex_digit(char c)
+{
+	if (text_is_digit(c))
+		return c - '0';
+	c = text_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 const char *text_find(const char *s, char c)

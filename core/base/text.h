@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Strings: UTF-8, NUL-terminated. Only ASCII letters have a case here. */
+/* NUL-terminated UTF-8 strings. Functions that ignore case do so for ASCII letters. */
 
 size_t text_length(const char *s);
 int text_compare(const char *a, const char *b);
@@ -15,14 +15,15 @@ bool text_starts_with(const char *s, const char *prefix);
 char text_lower(char c);
 bool text_is_digit(char c);
 
-/* The first `c` in `s`, or NULL; `c` is not NUL. */
+/* Returns the value of a hexadecimal digit in either case; -1: it is none. */
+int text_hex_digit(char c);
+
+/* Returns the first `c` in `s`, or NULL. `c` is not NUL. */
 const char *text_find(const char *s, char c);
 
-/* A copy of `s` (of its first `n` bytes); the caller frees it with mem_free(). NULL: no memory. */
+/* Copy `s`, or its first `n` bytes. The caller frees with mem_free(). NULL: no memory. */
 char *text_copy(const char *s);
 char *text_copy_n(const char *s, size_t n);
 
-/*
- * Writes an unsigned decimal number that is all of `s`. False: anything else, or beyond 2^64 - 1.
- */
+/* Parses an unsigned decimal number, all of `s`. False: it is none, or above 2^64 - 1. */
 bool text_to_u64(const char *s, uint64_t *ret);

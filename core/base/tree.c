@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON and indented lines from the same calls. Only the depth, the kind of each level and its
+ * number of members are kept: they decide commas, brackets and indentation.
+ */
 #include "base/tree.h"
 
 #include "base/check.h"
@@ -13,7 +17,7 @@ void tree_init(struct tree *tree, struct out *out, enum tree_style style)
 	*tree = (struct tree){ .out = out, .style = style };
 }
 
-/* \u and four digits, as many times as UTF-16 has units for the character. */
+/* Writes \u and four digits for each unit of UTF-16 of a character. */
 static void json_escape(struct out *out, uint32_t character)
 {
 	if (character >= 0x10000) {
@@ -23,10 +27,7 @@ static void json_escape(struct out *out, uint32_t character)
 	out_printf(out, "\\u%04X", (unsigned)character);
 }
 
-/*
- * Everything outside of ASCII is escaped, as qemu-img does it: the output survives every console
- * and code page.
- */
+/* Escapes everything but ASCII, as qemu-img does: the output is the same on every console. */
 static void json_string(struct out *out, const char *s)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", escaped[] = "\"\\bfnrt";
@@ -134,7 +135,7 @@ void tree_text(struct tree *tree, const char *key, const char *value)
 	if (tree->style == TREE_JSON)
 		json_string(tree->out, value);
 	else
-		/* the image says it, and nobody has looked at it yet */
+		/* untrusted: it comes from an image */
 		out_printable(tree->out, value, SIZE_MAX);
 	end_scalar(tree);
 }

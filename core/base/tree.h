@@ -8,9 +8,9 @@
 #include "base/out.h"
 
 /*
- * Writes a tree of named values, either as JSON the way qemu-img lays it out (four spaces, "key":
- * value) or as the indented lines that `qemu-img info` has under "Format specific information".
- * Both interfaces are parsed by scripts, so the caller decides the order of the keys. Inside an
+ * Writes a tree of named values as it is produced, without storing it: as JSON in qemu-img's layout
+ * (four spaces, "key": value), or as the indented lines that `qemu-img info` has under "Format
+ * specific information". Scripts parse both, so the caller decides the order of keys. Within an
  * array, `key` is NULL.
  */
 enum tree_style { TREE_JSON, TREE_LINES };
@@ -31,7 +31,8 @@ void tree_init(struct tree *, struct out *, enum tree_style);
 
 void tree_object(struct tree *, const char *key);
 void tree_array(struct tree *, const char *key);
-/* of the innermost object or array; the outermost one ends with a newline */
+
+/* Ends the innermost object or array; the outermost one with a newline. */
 void tree_end(struct tree *);
 
 void tree_text(struct tree *, const char *key, const char *value);
@@ -39,5 +40,5 @@ void tree_number(struct tree *, const char *key, uint64_t value);
 void tree_bool(struct tree *, const char *key, bool value);
 void tree_null(struct tree *, const char *key);
 
-/* A value that the caller writes to tree->out then, as JSON. In trees of JSON only. */
+/* Begins a value that the caller writes to tree->out itself. TREE_JSON only. */
 void tree_value(struct tree *, const char *key);

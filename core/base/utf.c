@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * UTF-8 and UTF-16 (RFC 3629, RFC 2781). Names come from firmware and disks, so malformed sequences
+ * are normal: each becomes U+FFFD, and reading continues with the next byte or unit. Overlong
+ * forms, encoded surrogates and values above U+10FFFF are malformed.
+ */
 #include "base/utf.h"
 
 #include <stdbool.h>
@@ -10,7 +15,7 @@ static bool is_surrogate(uint32_t c)
 	return c >= 0xd800 && c <= 0xdfff;
 }
 
-/* Takes one character off the front of *units. */
+/* Returns the first character of *units, and advances past it. */
 static uint32_t next_of_utf16(const uint16_t **units, size_t *n)
 {
 	uint32_t c = *(*units)++;
@@ -60,33 +65,33 @@ uint32_t utf8_next(const char **bytes, size_t *n)
 	return c;
 }
 
-static size_t utf8_put(uint32_t c, uint8_t to[4])
+size_t utf8_put(uint32_t c, char to[static 4])
 {
 	if (c < 0x80) {
-		to[0] = (uint8_t)c;
+		to[0] = (char)c;
 		return 1;
 	}
 	if (c < 0x800) {
-		to[0] = (uint8_t)(0xc0 | c >> 6);
-		to[1] = (uint8_t)(0x80 | (c & 0x3f));
+		to[0] = (char)(0xc0 | c >> 6);
+		to[1] = (char)(0x80 | (c & 0x3f));
 		return 2;
 	}
 	if (c < 0x10000) {
-		to[0] = (uint8_t)(0xe0 | c >> 12);
-		to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		to[2] = (uint8_t)(0x80 | (c & 0x3f));
+		to[0] = (char)(0xe0 | c >> 12);
+		to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		to[2] = (char)(0x80 | (c & 0x3f));
 		return 3;
 	}
-	to[0] = (uint8_t)(0xf0 | c >> 18);
-	to[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-	to[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-	to[3] = (uint8_t)(0x80 | (c & 0x3f));
+	to[0] = (char)(0xf0 | c >> 18);
+	to[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	to[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	to[3] = (char)(0x80 | (c & 0x3f));
 	return 4;
 }
 
 size_t utf8_length_of_utf16(const uint16_t *units, size_t n)
 {
-	uint8_t scratch[4];
+	char scratch[4];
 	size_t length = 0;
 
 	while (n > 0)
@@ -97,11 +102,11 @@ size_t utf8_length_of_utf16(const uint16_t *units, size_t n)
 void utf8_from_utf16(char *to, const uint16_t *units, size_t n)
 {
 	while (n > 0) {
-		uint8_t bytes[4];
+		char bytes[4];
 		size_t count = utf8_put(next_of_utf16(&units, &n), bytes);
 
 		for (size_t i = 0; i < count; i++)
-			*to++ = (char)bytes[i];
+			*to++ = bytes[i];
 	}
 	*to = '\0';
 }

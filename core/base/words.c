@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Splits and prints command lines (words.h). Printing is the inverse of splitting. */
 #include "base/words.h"
 
 #include <stdbool.h>
@@ -11,7 +12,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Copies one word to `to` and returns what follows it; NULL: a quote is not closed. */
+/* Copies one word to `to`, and returns the rest of the line. NULL: a quote is not closed. */
 static const char *take_word(const char *line, char *to)
 {
 	bool quoted = false;

@@ -7,18 +7,21 @@
 #include "base/out.h"
 
 /*
- * Splits a command line into words as the UEFI shell does (UEFI Shell 2.2, 3.3): blanks separate,
- * double quotes hold together and vanish, '^' takes the next character as it is. For where no shell
- * has done it: load options of a boot entry.
+ * Command lines in the syntax of the UEFI shell (UEFI Shell 2.2, 3.3): blanks separate words,
+ * double quotes enclose blanks and are removed, '^' makes the next character literal. For command
+ * lines that no shell has split: load options and scripts.
  */
 struct words {
 	char **word;
 	size_t n;
 };
 
-/* Errors: ST_INVALID (a quote that is not closed), ST_NO_MEMORY. */
+/*
+ * Splits a line. The caller frees *ret with words_free(). Statuses: ST_INVALID (a quotation mark is
+ * not closed), ST_NO_MEMORY; *ret is unchanged then.
+ */
 enum status words_split(const char *line, struct words *ret, struct error *);
 void words_free(struct words *);
 
-/* Writes words as a line that words_split() makes them of. */
+/* Prints words as a line that words_split() splits into the same words. */
 void words_print(char *const *word, size_t n, struct out *);

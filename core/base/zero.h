@@ -5,5 +5,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether `n` bytes are all zeros. */
+/* Returns whether `n` bytes are all zero. Callable on every processor. */
 bool is_zero(const uint8_t *bytes, size_t n);

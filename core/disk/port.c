@@ -40,22 +40,14 @@ static const struct {
 	{ "Unit", { "LUN " } },
 };
 
-static int digit_of(char c)
-{
-	if (text_is_digit(c))
-		return c - '0';
-	c = text_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Parses "0x1F" or "31", and advances *s past it. */
 static uint64_t take_number(const char **s)
 {
 	bool hex = text_starts_with(*s, "0x") || text_starts_with(*s, "0X");
 	uint64_t value = 0;
 
-	for (*s += hex ? 2 : 0; digit_of(**s) >= 0 && (hex || text_is_digit(**s)); ++*s)
-		value = value * (hex ? 16 : 10) + (uint64_t)digit_of(**s);
+	for (*s += hex ? 2 : 0; text_hex_digit(**s) >= 0 && (hex || text_is_digit(**s)); ++*s)
+		value = value * (hex ? 16 : 10) + (uint64_t)text_hex_digit(**s);
 	return value;
 }
 
