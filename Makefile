@@ -125,8 +125,9 @@ LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) \
 # NAME_OUTSIDE takes the place of the core's flags outside of it.
 objects = $(addsuffix .o,$(addprefix $(1)/,$(basename $(2))))
 
-# Assembler is the same in each tree: all follow the System V convention.
-NASM := nasm -f elf64 -g -w+all -Werror
+# Assembler is the same in each tree: all follow the System V convention. nasm 2.16.03 can warn of
+# references from code to constants, older versions do not know that warning.
+NASM := nasm -f elf64 -g -w+all -w-unknown-warning -w-reloc-rel -Werror
 
 # $(call tree,NAME,FOLDER,SET-UP,COMPILER)
 define tree
