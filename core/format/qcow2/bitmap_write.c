@@ -14,152 +14,15 @@
  * a new place; the header's switch to it is the moment at which all is as it will be, and then the
  * old ones are given up: commit.c.
  */
+#include "format/qcow2/bitmap_table.h"
+
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/entry.h"
-#include "format/qcow2/image.h"
 
 enum { DIRECTORY_BYTES_MAX = 64 << 20 }; /* as in QEMU */
-
-static uint64_t bits_per_cluster(const struct qcow2_image *q)
-{
-	return qcow2_cluster_bytes(&q->header) * 8;
-}
-
-/* ---- tables and clusters ---- */
-
-/*
- * What is written in place must have one user; otherwise the refcounts are wrong, or the bitmap is.
- */
-static enum status is_own(struct qcow2_image *q, uint64_t offset)
-{
-	uint64_t refcount;
-	enum status st = qcow2_refcount_get(q, offset >> q->header.cluster_bits, &refcount);
-
-	return st == ST_OK && refcount != 1 ? ST_CORRUPT : st;
-}
-
-/*
- * Before tables or clusters are changed. Nothing may have been given up that the medium still
- * refers to.
- */
-static enum status make_room(struct qcow2_image *q)
-{
-	if (q->bitmap_cache.slot == NULL)
-		return qcow2_cache_init(&q->bitmap_cache, q->file, q->image.cluster_bytes);
-	return qcow2_cache_is_full(&q->bitmap_cache) ? qcow2_commit(q) : ST_OK;
-}
-
-/* A new table, all of whose entries are 0. */
-static enum status new_table(struct qcow2_image *q, uint64_t n_entries, uint64_t *ret_offset)
-{
-	uint64_t n = div_up(n_entries * 8, q->image.cluster_bytes);
-	uint8_t *bytes;
-	enum status st = qcow2_alloc(q, n, ret_offset);
-
-	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
-		st = make_room(q);
-		if (st == ST_OK)
-			st = qcow2_cache_make(&q->bitmap_cache,
-					      *ret_offset + i * q->image.cluster_bytes, &bytes);
-	}
-	return st;
-}
-
-static enum status set_entry(struct qcow2_image *q, uint64_t table, uint64_t index, uint64_t entry)
-{
-	uint64_t at = table + index * 8, cluster = round_down(at, q->image.cluster_bytes);
-	uint8_t *bytes;
-	enum status st = is_own(q, cluster);
-
-	if (st == ST_OK)
-		st = qcow2_cache_get(&q->bitmap_cache, cluster, &bytes);
-	if (st != ST_OK)
-		return st;
-	bytes_to_be(bytes + at % q->image.cluster_bytes, 8, entry);
-	qcow2_cache_change(&q->bitmap_cache, cluster);
-	return ST_OK;
-}
-
-static void set_bits(uint8_t *bytes, uint64_t first, uint64_t end, bool set)
-{
-	while (first < end) {
-		if (first % 8 == 0 && end - first >= 8) {
-			memset(bytes + first / 8, set ? 0xff : 0, (size_t)(end - first) / 8);
-			first = round_down(end, 8);
-		} else {
-			bytes[first / 8] = (uint8_t)((bytes[first / 8] & ~(1u << first % 8)) |
-						     (unsigned)set << first % 8);
-			first++;
-		}
-	}
-}
-
-/* The cluster that a table entry stands for, which is changed then; a new one if it has none. */
-static enum status change_cluster(struct qcow2_image *q, size_t bitmap, uint64_t index,
-				  uint8_t **ret)
-{
-	uint64_t n_bits = qcow2_bitmap_bits(&q->image.bitmaps[bitmap],
-					    q->image.bitmaps[bitmap].disk_bytes);
-	uint64_t entry, offset;
-	enum status st = make_room(q);
-
-	if (st == ST_OK)
-		st = qcow2_bitmap_entry(q, bitmap, index, &entry);
-	if (st != ST_OK)
-		return st;
-	offset = entry & QCOW2_ENTRY_OFFSET;
-	if (offset != 0) {
-		st = is_own(q, offset);
-		if (st == ST_OK)
-			st = qcow2_cache_get(&q->bitmap_cache, offset, ret);
-		if (st == ST_OK)
-			qcow2_cache_change(&q->bitmap_cache, offset);
-		return st;
-	}
-	st = qcow2_alloc(q, 1, &offset);
-	if (st == ST_OK)
-		st = qcow2_cache_make(&q->bitmap_cache, offset, ret);
-	/*
-	 * a table must not refer to what is behind the end of the file, even if this cluster is
-	 * lost with the power
-	 */
-	if (st == ST_OK)
-		st = blk_write(q->file, offset, *ret, q->image.cluster_bytes);
-	if (st == ST_OK)
-		st = set_entry(q, q->bitmaps[bitmap].table_offset, index, offset);
-	if (st == ST_OK && (entry & QCOW2_BITMAP_TABLE_ONES) != 0)
-		set_bits(*ret, 0,
-			 min_u64(bits_per_cluster(q), n_bits - index * bits_per_cluster(q)), true);
-	return st;
-}
-
-/*
- * Gives up what the entries of a bitmap from `first` on refer to; `look`: only says whether that
- * can be done.
- */
-static enum status drop_clusters(struct qcow2_image *q, size_t bitmap, uint64_t first, bool look)
-{
-	uint64_t entry;
-	enum status st = make_room(q);
-
-	for (uint64_t i = first; st == ST_OK && i < q->bitmaps[bitmap].table_entries; i++) {
-		st = qcow2_bitmap_entry(q, bitmap, i, &entry);
-		if (st != ST_OK || (entry & QCOW2_ENTRY_OFFSET) == 0)
-			continue;
-		st = look ? is_own(q, entry & QCOW2_ENTRY_OFFSET)
-			  : qcow2_unref(q, entry & QCOW2_ENTRY_OFFSET, q->image.cluster_bytes);
-	}
-	return st;
-}
-
-static enum status drop_table(struct qcow2_image *q, size_t bitmap)
-{
-	return qcow2_unref(q, q->bitmaps[bitmap].table_offset,
-			   (uint64_t)q->bitmaps[bitmap].table_entries * 8);
-}
 
 /* ---- the directory ---- */
 
@@ -246,7 +109,7 @@ enum status qcow2_bitmaps_moved(struct qcow2_image *q, const struct qcow2_bitmap
 static enum status write_flags(struct qcow2_image *q, size_t i)
 {
 	be32 field = be32_of(flags(q, i));
-	enum status st = is_own(q, q->bitmaps[i].flags_at);
+	enum status st = qcow2_bitmap_is_own(q, q->bitmaps[i].flags_at);
 
 	if (st == ST_OK)
 		st = blk_write(q->file, q->bitmaps[i].flags_at, &field, sizeof field);
@@ -309,7 +172,7 @@ enum status qcow2_bitmaps_load(struct qcow2_image *q, struct error *err)
 static enum status mark(struct qcow2_image *q, size_t i, uint64_t offset, uint64_t len)
 {
 	uint64_t granularity = q->image.bitmaps[i].granularity_bytes,
-		 per_cluster = bits_per_cluster(q);
+		 per_cluster = qcow2_bitmap_bits_per_cluster(q);
 	uint64_t bit = offset / granularity, end = (offset + len - 1) / granularity + 1, next;
 	enum status st = ST_OK;
 
@@ -317,9 +180,10 @@ static enum status mark(struct qcow2_image *q, size_t i, uint64_t offset, uint64
 		uint8_t *bytes;
 
 		next = min_u64(end, round_down(bit, per_cluster) + per_cluster);
-		st = change_cluster(q, i, bit / per_cluster, &bytes);
+		st = qcow2_bitmap_change_cluster(q, i, bit / per_cluster, &bytes);
 		if (st == ST_OK)
-			set_bits(bytes, bit % per_cluster, bit % per_cluster + (next - bit), true);
+			qcow2_bitmap_set_bits(bytes, bit % per_cluster,
+					      bit % per_cluster + (next - bit), true);
 	}
 	return st;
 }
@@ -452,9 +316,9 @@ enum status qcow2_bitmap_add(struct image *image, const char *name, uint64_t gra
 	if (st != ST_OK || !write)
 		return st;
 	inner.table_entries = (uint32_t)qcow2_bitmap_entries(q, &bitmap, image->size);
-	st = make_room(q);
+	st = qcow2_bitmap_make_room(q);
 	if (st == ST_OK)
-		st = new_table(q, inner.table_entries, &inner.table_offset);
+		st = qcow2_bitmap_new_table(q, inner.table_entries, &inner.table_offset);
 	if (st == ST_OK)
 		st = append(q, &bitmap, &inner);
 	if (st == ST_OK) {
@@ -473,11 +337,11 @@ enum status qcow2_bitmap_remove(struct image *image, size_t index, struct error 
 
 	if (st != ST_OK)
 		return st;
-	st = drop_clusters(q, index, 0, true);
+	st = qcow2_bitmap_release_clusters(q, index, 0, true);
 	if (st == ST_OK)
-		st = drop_clusters(q, index, 0, false);
+		st = qcow2_bitmap_release_clusters(q, index, 0, false);
 	if (st == ST_OK)
-		st = drop_table(q, index);
+		st = qcow2_bitmap_release_table(q, index);
 	if (qcow2_changed(q, st) != ST_OK)
 		return failed(q, index, st, "removing", err);
 	mem_free(image->bitmaps[index].name);
@@ -499,13 +363,13 @@ enum status qcow2_bitmap_clear(struct image *image, size_t index, struct error *
 
 	if (st != ST_OK)
 		return st;
-	st = drop_clusters(q, index, 0, true);
+	st = qcow2_bitmap_release_clusters(q, index, 0, true);
 	if (st == ST_OK)
-		st = new_table(q, q->bitmaps[index].table_entries, &table);
+		st = qcow2_bitmap_new_table(q, q->bitmaps[index].table_entries, &table);
 	if (st == ST_OK)
-		st = drop_clusters(q, index, 0, false);
+		st = qcow2_bitmap_release_clusters(q, index, 0, false);
 	if (st == ST_OK)
-		st = drop_table(q, index);
+		st = qcow2_bitmap_release_table(q, index);
 	if (st == ST_OK) {
 		q->bitmaps[index].table_offset = table;
 		q->bitmaps_move = true;
@@ -573,7 +437,7 @@ enum status qcow2_bitmaps_begin_resize(struct qcow2_image *q)
 static enum status clear_tail(struct qcow2_image *q, size_t i, uint64_t disk_bytes)
 {
 	const struct bitmap *bitmap = &q->image.bitmaps[i];
-	uint64_t per_cluster = bits_per_cluster(q), entry;
+	uint64_t per_cluster = qcow2_bitmap_bits_per_cluster(q), entry;
 	uint64_t n = min_u64(qcow2_bitmap_bits(bitmap, bitmap->disk_bytes),
 			     qcow2_bitmap_bits(bitmap, disk_bytes));
 	uint8_t *bytes;
@@ -582,9 +446,9 @@ static enum status clear_tail(struct qcow2_image *q, size_t i, uint64_t disk_byt
 
 	if (st != ST_OK || n % per_cluster == 0 || entry == 0)
 		return st;
-	st = change_cluster(q, i, n / per_cluster, &bytes);
+	st = qcow2_bitmap_change_cluster(q, i, n / per_cluster, &bytes);
 	if (st == ST_OK)
-		set_bits(bytes, n % per_cluster, per_cluster, false);
+		qcow2_bitmap_set_bits(bytes, n % per_cluster, per_cluster, false);
 	return st;
 }
 
@@ -592,21 +456,21 @@ static enum status clear_tail(struct qcow2_image *q, size_t i, uint64_t disk_byt
 static enum status move_table(struct qcow2_image *q, size_t i, uint32_t n)
 {
 	uint64_t table, entry;
-	enum status st = drop_clusters(q, i, n, true);
+	enum status st = qcow2_bitmap_release_clusters(q, i, n, true);
 
 	if (st == ST_OK)
-		st = new_table(q, n, &table);
+		st = qcow2_bitmap_new_table(q, n, &table);
 	for (uint32_t k = 0; st == ST_OK && k < n && k < q->bitmaps[i].table_entries; k++) {
-		st = make_room(q);
+		st = qcow2_bitmap_make_room(q);
 		if (st == ST_OK)
 			st = qcow2_bitmap_entry(q, i, k, &entry);
 		if (st == ST_OK && entry != 0)
-			st = set_entry(q, table, k, entry);
+			st = qcow2_bitmap_set_entry(q, table, k, entry);
 	}
 	if (st == ST_OK)
-		st = drop_clusters(q, i, n, false);
+		st = qcow2_bitmap_release_clusters(q, i, n, false);
 	if (st == ST_OK)
-		st = drop_table(q, i);
+		st = qcow2_bitmap_release_table(q, i);
 	if (st != ST_OK)
 		return st;
 	q->bitmaps[i].table_offset = table;

@@ -131,6 +131,42 @@ static enum status check_level(const struct create_request *request, uint32_t ty
 	return ST_OK;
 }
 
+static enum status check_data_file(const struct create_request *request, const char *name,
+				   bool raw_data, struct error *err)
+{
+	if (name != NULL && name[0] == '\0')
+		return fail(err, ST_INVALID, "option data_file: the name is empty");
+	if (raw_data && name == NULL)
+		return fail(err, ST_INVALID, "option data_file_raw needs the option data_file");
+	if (raw_data && request->backing_name != NULL)
+		return fail(err, ST_INVALID,
+			    "option data_file_raw cannot be used with a backing file: a raw disk "
+			    "has none");
+	return ST_OK;
+}
+
+/* Whether the version has all that the options ask for. */
+static enum status check_version(const struct create_request *request, const struct qcow2_header *h,
+				 struct error *err)
+{
+	if (h->version < 3 && request->bitmaps)
+		return fail(err, ST_INVALID,
+			    "option compat=%s: version 2 of the format has no bitmaps; use "
+			    "compat=1.1",
+			    create_value(request->options, "compat")->text);
+	if (h->version < 3 &&
+	    (h->incompatible != 0 || h->compatible != 0 || h->refcount_order != 4))
+		return fail(err, ST_INVALID,
+			    "option compat=%s: version 2 of the format has no %s; use compat=1.1",
+			    create_value(request->options, "compat")->text,
+			    (h->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) != 0 ? "extended_l2"
+			    : h->data_file != NULL                              ? "data_file"
+			    : h->compatible != 0                                ? "lazy_refcounts"
+			    : h->refcount_order != 4 ? "refcount_bits other than 16"
+						     : "compression_type other than zlib");
+	return ST_OK;
+}
+
 static enum status take_options(const struct create_request *request, struct layout *layout,
 				struct error *err)
 {
@@ -157,21 +193,14 @@ static enum status take_options(const struct create_request *request, struct lay
 	h->size = request->size;
 
 	st = check_level(request, h->compression_type, err);
+	if (st == ST_OK && extended && h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
+		st = fail(err, ST_INVALID,
+			  "option extended_l2 needs a cluster_size of 16k or more; it is %ju",
+			  cluster_bytes);
+	if (st == ST_OK)
+		st = check_data_file(request, h->data_file, raw_data, err);
 	if (st != ST_OK)
 		return st;
-	if (extended && h->cluster_bits < QCOW2_CLUSTER_BITS_EXTENDED_MIN)
-		return fail(err, ST_INVALID,
-			    "option extended_l2 needs a cluster_size of 16k or more; it is %ju",
-			    cluster_bytes);
-	if (h->data_file != NULL && h->data_file[0] == '\0')
-		return fail(err, ST_INVALID, "option data_file: the name is empty");
-	if (raw_data && h->data_file == NULL)
-		return fail(err, ST_INVALID, "option data_file_raw needs the option data_file");
-	if (raw_data && request->backing_name != NULL)
-		return fail(err, ST_INVALID,
-			    "option data_file_raw cannot be used with a backing file: a raw disk "
-			    "has none");
-
 	h->incompatible = (h->compression_type != QCOW2_COMPRESSION_ZLIB
 				   ? QCOW2_INCOMPAT_COMPRESSION
 				   : 0) |
@@ -179,22 +208,7 @@ static enum status take_options(const struct create_request *request, struct lay
 			  (h->data_file != NULL ? QCOW2_INCOMPAT_DATA_FILE : 0);
 	h->compatible = lazy ? QCOW2_COMPAT_LAZY_REFCOUNTS : 0;
 	h->autoclear = raw_data ? QCOW2_AUTOCLEAR_RAW_DATA : 0;
-	if (h->version < 3 && request->bitmaps)
-		return fail(err, ST_INVALID,
-			    "option compat=%s: version 2 of the format has no bitmaps; use "
-			    "compat=1.1",
-			    create_value(options, "compat")->text);
-	if (h->version < 3 &&
-	    (h->incompatible != 0 || h->compatible != 0 || h->refcount_order != 4))
-		return fail(err, ST_INVALID,
-			    "option compat=%s: version 2 of the format has no %s; use compat=1.1",
-			    create_value(options, "compat")->text,
-			    extended                 ? "extended_l2"
-			    : h->data_file != NULL   ? "data_file"
-			    : lazy                   ? "lazy_refcounts"
-			    : h->refcount_order != 4 ? "refcount_bits other than 16"
-						     : "compression_type other than zlib");
-	return ST_OK;
+	return check_version(request, h, err);
 }
 
 static enum status too_large(const struct qcow2_header *h, struct error *err)

@@ -47,14 +47,17 @@ static inline bool qcow2_entry_fits(const struct qcow2_header *header, uint64_t 
 	return offset == guest;
 }
 
-/*
- * Section "Compressed Clusters Descriptor": the offset has 62 - (cluster_bits - 8) bits, above it
- * is the count of further sectors.
- */
+/* Section "Compressed Clusters Descriptor": how many bits the offset has. */
+static inline unsigned qcow2_compressed_offset_bits(const struct qcow2_header *header)
+{
+	return 62 - (header->cluster_bits - 8);
+}
+
+/* The same section: above the offset is the count of further sectors. */
 static inline void qcow2_compressed_place(const struct qcow2_header *header, uint64_t entry,
 					  uint64_t *ret_offset, uint32_t *ret_bytes)
 {
-	unsigned offset_bits = 62 - (header->cluster_bits - 8);
+	unsigned offset_bits = qcow2_compressed_offset_bits(header);
 	uint64_t sectors = (entry & (QCOW2_L2_COMPRESSED - 1)) >> offset_bits;
 
 	*ret_offset = entry & ((UINT64_C(1) << offset_bits) - 1);

@@ -226,8 +226,11 @@ enum status qcow2_snapshot_load(struct image *, size_t index, struct error *);
 /* ---- snapshot_write.c ---- */
 
 enum status qcow2_snapshot_create(struct image *, const char *name, struct error *);
-enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
 enum status qcow2_snapshot_remove(struct image *, size_t index, struct error *);
+
+/* ---- snapshot_apply.c ---- */
+
+enum status qcow2_snapshot_apply(struct image *, size_t index, struct error *);
 
 /* ---- switch.c ---- */
 
@@ -364,7 +367,6 @@ enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
 /* ---- write.c ---- */
 
 extern const struct blk_ops qcow2_write_ops;
-enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
 
 /*
  * Makes part of the disk zeros; it is not noted in bitmaps. `store`: where a hole shows zeros, too.
@@ -372,11 +374,19 @@ enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *
 enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len, bool store);
 enum status qcow2_store_zeros(struct image *, uint64_t offset, uint64_t len);
 
+/* ---- write_compressed.c ---- */
+
+enum status qcow2_write_compressed(struct image *, uint64_t offset, const void *packed, size_t n);
+
+/* ---- release.c ---- */
+
 /*
- * Gives the L2 entries and L1 entries from `guest` on, the beginning of a cluster, up: nothing of
- * the disk is stored there any more.
+ * Releases what the disk has stored from `guest` on, the beginning of a cluster, with the entries
+ * and tables that refer to it.
  */
-enum status qcow2_drop_from(struct qcow2_image *, uint64_t guest);
+enum status qcow2_release_from(struct qcow2_image *, uint64_t guest);
+
+/* ---- preallocate.c ---- */
 
 /* Gives each cluster of [guest, end) that has none a place in the file, which reads as zeros. */
 enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end, enum prealloc);
@@ -444,6 +454,10 @@ enum status qcow2_repair(struct image *, enum repair, struct out *problems,
 
 enum status qcow2_read(struct blk *, uint64_t offset, void *buf, size_t len);
 enum status qcow2_extent(struct blk *, uint64_t offset, uint64_t len, struct extent *ret);
+extern const struct blk_ops qcow2_read_ops;
+
+/* ---- load.c ---- */
+
 uint64_t qcow2_step(const struct image *, uint64_t offset);
 enum status qcow2_load(struct image *, struct error *);
 void qcow2_unload(struct qcow2_image *);

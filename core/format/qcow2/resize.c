@@ -170,7 +170,7 @@ static enum status shrink(struct qcow2_image *q, uint64_t size)
 	if (st != ST_OK)
 		return st;
 	take_size(q, size);
-	st = qcow2_drop_from(q, round_up(size, q->image.cluster_bytes));
+	st = qcow2_release_from(q, round_up(size, q->image.cluster_bytes));
 	if (st == ST_OK)
 		st = qcow2_bitmaps_resize(q, size);
 	if (st == ST_OK && q->has_data_file && q->image.data->size > size)
@@ -210,7 +210,7 @@ enum status qcow2_make_empty(struct image *image)
 	enum status st = q->failed;
 
 	if (st == ST_OK)
-		st = qcow2_drop_from(q, 0);
+		st = qcow2_release_from(q, 0);
 	if (st == ST_OK)
 		st = qcow2_trim(q);
 	return qcow2_changed(q, st);

@@ -1,39 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making, applying and deleting snapshots: section "Snapshots". What each does, in the order in
- * which it must be on the medium:
+ * Making and deleting snapshots, and giving them entries of the full length: section "Snapshots".
+ * (Applying one is snapshot_apply.c.)
  *
- *   create   1. beside what there is, and with nothing that refers to it: the refcounts of all that
- * the disk refers to, one more each; the disk's tables without COPIED; the snapshot's L1 table, the
- * new snapshot table (switch.c) flush
- *            2. header: all of these, in one sector flush
- *            3. the old tables released
- *   apply    1. the refcounts of all that the snapshot refers to, one more each; a new L1 table, to
- * which nothing refers yet
- *            2. COPIED cleared in the snapshot's L2 tables, where the specification lets it be
- * wrong          flush
- *            3. header: size and L1 table of the disk, in one sector flush
- *            4. the refcounts of all that the old L1 table refers to lowered, and it given up
- *   remove   1. to 3. as in create: the refcounts of all that the snapshot refers to lowered, and
- * COPIED set in the disk's tables where it is the only user left complete 1. the new snapshot
- * table, to which nothing refers yet                                           flush
- *            2. header: the new snapshot table, in one sector flush
- *            3. the old snapshot table released
+ * Making one:
+ *
+ *   1. beside what there is, and with nothing that refers to it: the refcounts of all that the disk
+ *      refers to, one more each; the disk's tables without COPIED; the snapshot's L1 table, the new
+ *      snapshot table (switch.c)                                                            flush
+ *   2. header: all of these, in one sector                                                  flush
+ *   3. the old tables released
+ *
+ * Deleting one: the same, with the refcounts of all that the snapshot refers to lowered, and COPIED
+ * set in the disk's tables where the disk is the only user left.
+ *
+ * Completing the entries:
+ *
+ *   1. the new snapshot table, to which nothing refers yet                                  flush
+ *   2. header: the new snapshot table, in one sector                                        flush
+ *   3. the old snapshot table released
  *
  * The header's sector decides: before it everything is as it was, after it as it will be. When the
- * power goes before, what apply has raised is more than there are users, and when it goes after,
- * what was not lowered yet is: clusters are lost, nothing else. COPIED fits to the refcounts at
- * every moment: apply raises only what the snapshot refers to, of which the disk has no COPIED
- * entry, and lowers nothing of that to one user.
+ * power goes after it, what was not released yet is lost space, nothing else.
  *
  * All references are looked at before anything changes, so that a refcount that would be too large,
  * or an L2 table that cannot be one, stops it there. What fails later, but before the header, is
  * undone as far as the medium allows.
  */
+#include "format/qcow2/snapshot_parts.h"
+
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/text.h"
-#include "format/qcow2/image.h"
+#include "format/qcow2/entry.h"
 #include "platform/clock.h"
 
 enum {
@@ -42,53 +41,7 @@ enum {
 			  sizeof(struct qcow2_disk_snapshot_extra) + 20 + NAME_BYTES_MAX + 7,
 };
 
-static uint64_t n_clusters(const struct qcow2_image *q, uint64_t bytes)
-{
-	return div_up(bytes, q->image.cluster_bytes);
-}
-
-/* ---- giving up ---- */
-
-/* Gives up what nothing on the medium refers to any more, or yet. */
-static enum status release(struct qcow2_image *q, uint64_t offset, uint64_t bytes)
-{
-	struct qcow2_walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
-
-	return bytes > 0 ? qcow2_walk_bytes(&w, offset, bytes) : ST_OK;
-}
-
-static enum status release_l1(struct qcow2_image *q, uint64_t offset, const uint64_t *l1,
-			      uint64_t n)
-{
-	struct qcow2_walk w = { .q = q, .visit = qcow2_release_one, .limit = UINT64_MAX };
-	enum status st = qcow2_walk_l1(&w, l1, n);
-
-	return st == ST_OK ? release(q, offset, n * 8) : st;
-}
-
 /* ---- new tables ---- */
-
-/* A copy of an L1 table, without COPIED, in new clusters; in none if it is empty. */
-static enum status write_new_l1(struct qcow2_image *q, const uint64_t *l1, uint64_t n,
-				uint64_t *ret_offset)
-{
-	uint64_t *copy;
-	enum status st;
-
-	*ret_offset = 0;
-	if (n == 0)
-		return ST_OK;
-	copy = mem_alloc((size_t)n * 8);
-	if (copy == NULL)
-		return ST_NO_MEMORY;
-	for (uint64_t i = 0; i < n; i++)
-		copy[i] = l1[i] & ~QCOW2_COPIED;
-	st = qcow2_alloc(q, n_clusters(q, n * 8), ret_offset);
-	if (st == ST_OK)
-		st = qcow2_write_table(q, *ret_offset, copy, 0, n);
-	mem_free(copy);
-	return st;
-}
 
 /* The snapshot table as it will be: a piece of the old one, another piece, and something new. */
 struct new_table {
@@ -126,7 +79,7 @@ static enum status write_new_table(struct qcow2_image *q, struct new_table *t)
 		return ST_OK;
 	if (t->bytes > QCOW2_SNAPSHOT_TABLE_MAX)
 		return ST_TOO_LARGE;
-	st = qcow2_alloc(q, n_clusters(q, t->bytes), &t->offset);
+	st = qcow2_alloc(q, div_up(t->bytes, q->image.cluster_bytes), &t->offset);
 	if (st == ST_OK)
 		st = copy_bytes(q, old, t->offset, t->first_bytes);
 	if (st == ST_OK)
@@ -135,44 +88,6 @@ static enum status write_new_table(struct qcow2_image *q, struct new_table *t)
 		st = blk_write(q->file, t->offset + t->first_bytes + t->second_bytes, t->entry,
 			       t->entry_bytes);
 	return st;
-}
-
-/* ---- what goes wrong ---- */
-
-static enum status failed(const struct qcow2_image *q, enum status st, const char *what,
-			  struct error *err)
-{
-	switch (st) {
-	case ST_CORRUPT:
-		return fail(err, st,
-			    "%s: its tables refer to clusters that are not there, or not in use; "
-			    "check the image",
-			    what);
-	case ST_TOO_LARGE:
-		return fail(err, st,
-			    "%s: a cluster would have more users than refcounts of %u bits can "
-			    "count, or the image become too large",
-			    what, 1u << q->header.refcount_order);
-	default:
-		return fail(err, st, "%s: %s", what, status_text(st));
-	}
-}
-
-/* The change is made, but what is not needed any more was not given up. */
-static enum status half_done(enum status st, const char *what, struct error *err)
-{
-	return fail(err, st,
-		    "%s is done, but not all clusters that are free now could be marked so (%s); "
-		    "\"check -r leaks\" does that",
-		    what, status_text(st));
-}
-
-static enum status refuse(const struct qcow2_image *q, struct error *err)
-{
-	if (q->has_data_file)
-		return fail(err, ST_UNSUPPORTED,
-			    "its data is in another file, which has no snapshots");
-	return qcow2_may_change(q, err);
 }
 
 /* ---- create ---- */
@@ -281,7 +196,7 @@ static enum status write_tables(struct qcow2_image *q, struct creation *c, const
 	c->inner.l1_entries = q->header.l1_entries;
 	c->inner.has_disk_bytes = true;
 	c->inner.disk_bytes = q->image.size;
-	st = write_new_l1(q, l1, q->header.l1_entries, &c->inner.l1_offset);
+	st = qcow2_snapshot_write_l1(q, l1, q->header.l1_entries, &c->inner.l1_offset);
 	if (st == ST_OK)
 		st = encode_entry(q, c);
 	return st == ST_OK ? write_new_table(q, &c->table) : st;
@@ -320,7 +235,7 @@ static enum status create(struct qcow2_image *q, struct creation *c, struct erro
 		st = make(q, c, &s);
 	if (st != ST_OK) {
 		qcow2_switch_end(q, &s);
-		return failed(q, st, what, err);
+		return qcow2_snapshot_failed(q, st, what, err);
 	}
 	q->snapshots_bytes = c->table.bytes;
 	q->snapshots[q->image.n_snapshots] = c->inner;
@@ -330,14 +245,14 @@ static enum status create(struct qcow2_image *q, struct creation *c, struct erro
 	if (st == ST_OK)
 		st = qcow2_switch_release(q, &s);
 	qcow2_switch_end(q, &s);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
+	return st == ST_OK ? ST_OK : qcow2_snapshot_half_done(st, what, err);
 }
 
 enum status qcow2_snapshot_create(struct image *image, const char *name, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	struct creation c = { 0 };
-	enum status st = refuse(q, err);
+	enum status st = qcow2_snapshot_refuse(q, err);
 
 	if (st != ST_OK)
 		return st;
@@ -364,127 +279,6 @@ enum status qcow2_snapshot_create(struct image *image, const char *name, struct 
 	mem_free(c.snapshot.id);
 	mem_free(c.snapshot.name);
 	mem_free(c.entry);
-	return st;
-}
-
-/* ---- apply ---- */
-
-/* The L1 table that the disk will have. */
-struct new_disk {
-	uint64_t *l1, offset, bytes; /* bytes: of the disk */
-	uint32_t n;
-};
-
-/*
- * Lowers what was raised and gives up what was allocated. The failure before it is what counts: if
- * this fails as well, clusters are lost.
- */
-static void undo(struct qcow2_image *q, const struct qcow2_walk *raised,
-		 const struct new_disk *disk)
-{
-	struct qcow2_walk lower = { .q = q,
-				    .visit = qcow2_release_one,
-				    .limit = raised->n_visited };
-	enum status st = qcow2_walk_l1(&lower, disk->l1, disk->n);
-
-	if (st == ST_OK && disk->offset != 0)
-		st = release(q, disk->offset, (uint64_t)disk->n * 8);
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	(void)st;
-}
-
-/* Everything that will be raised or lowered can be. */
-static enum status look_at_both(struct qcow2_image *q, const struct new_disk *disk)
-{
-	struct qcow2_walk raise = {
-		.q = q, .visit = qcow2_has_room, .can_stop = true, .limit = UINT64_MAX
-	};
-	struct qcow2_walk lower = {
-		.q = q, .visit = qcow2_has_users, .can_stop = true, .limit = UINT64_MAX
-	};
-	enum status st = qcow2_walk_l1(&raise, disk->l1, disk->n);
-
-	return st == ST_OK ? qcow2_walk_l1(&lower, q->l1, q->header.l1_entries) : st;
-}
-
-/* Step 3. The old L1 table is then in *disk. */
-static enum status switch_disk(struct qcow2_image *q, struct new_disk *disk)
-{
-	struct qcow2_header changed = q->header;
-	struct new_disk old = { .l1 = q->l1,
-				.offset = q->header.l1_offset,
-				.n = q->header.l1_entries };
-	enum status st;
-
-	if (disk->bytes != q->image.size)
-		changed.size = disk->bytes;
-	changed.l1_offset = disk->offset;
-	changed.l1_entries = disk->n;
-	st = qcow2_header_write_disk(q->file, &changed);
-	if (st == ST_OK)
-		st = qcow2_barrier(q);
-	if (st != ST_OK)
-		return st;
-	q->header.size = changed.size;
-	q->header.l1_offset = disk->offset;
-	q->header.l1_entries = disk->n;
-	q->l1 = disk->l1;
-	for (uint32_t i = 0; i < disk->n; i++)
-		q->l1[i] &= ~QCOW2_COPIED;
-	q->image.size = q->image.blk.size = disk->bytes;
-	q->cluster_entry = UINT64_MAX;
-	q->pack_offset = 0; /* its cluster may not be in use for long */
-	*disk = old;
-	return ST_OK;
-}
-
-static enum status apply(struct qcow2_image *q, struct new_disk *disk, struct error *err)
-{
-	const char *what = "applying the snapshot";
-	struct qcow2_walk raised = {
-		.q = q, .visit = qcow2_ref, .can_stop = true, .limit = UINT64_MAX
-	};
-	enum status st = look_at_both(q, disk);
-
-	if (st != ST_OK)
-		return failed(q, st, what, err);
-	st = write_new_l1(q, disk->l1, disk->n, &disk->offset);
-	if (st == ST_OK)
-		st = qcow2_walk_l1(&raised, disk->l1, disk->n);
-	if (st == ST_OK)
-		st = qcow2_clear_copied(q, disk->l1, disk->n);
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	if (st != ST_OK) {
-		undo(q, &raised, disk);
-		return failed(q, st, what, err);
-	}
-	st = switch_disk(q, disk);
-	if (st != ST_OK)
-		return failed(q, st, what, err);
-	st = release_l1(q, disk->offset, disk->l1, disk->n);
-	if (st == ST_OK)
-		st = qcow2_flush(q);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
-}
-
-enum status qcow2_snapshot_apply(struct image *image, size_t index, struct error *err)
-{
-	struct qcow2_image *q = (struct qcow2_image *)image;
-	struct new_disk disk = { 0 };
-	enum status st = refuse(q, err);
-
-	if (st == ST_OK && image->n_bitmaps > 0)
-		st = fail(err, ST_UNSUPPORTED,
-			  "it has bitmaps of what was written to its disk, which would no longer "
-			  "be true; `efi-img bitmap --remove` deletes them");
-	if (st == ST_OK)
-		st = qcow2_snapshot_l1(q, index, &disk.l1, &disk.n, &disk.bytes, err);
-	if (st != ST_OK)
-		return st;
-	st = qcow2_changed(q, apply(q, &disk, err));
-	mem_free(disk.l1);
 	return st;
 }
 
@@ -517,7 +311,8 @@ static enum status drop(struct qcow2_image *q, const struct qcow2_snapshot *snap
 	if (st == ST_OK)
 		st = qcow2_walk_l1(&lower, l1, snapshot->l1_entries);
 	if (st == ST_OK)
-		st = release(q, snapshot->l1_offset, (uint64_t)snapshot->l1_entries * 8);
+		st = qcow2_snapshot_release(q, snapshot->l1_offset,
+					    (uint64_t)snapshot->l1_entries * 8);
 	if (st == ST_OK)
 		st = qcow2_switch_own(q, s);
 	if (st == ST_OK)
@@ -548,7 +343,7 @@ static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l
 		st = drop(q, &snapshot, l1, &table, &s);
 	if (st != ST_OK) {
 		qcow2_switch_end(q, &s);
-		return failed(q, st, what, err);
+		return qcow2_snapshot_failed(q, st, what, err);
 	}
 	q->snapshots_bytes = table.bytes;
 	q->pack_offset = 0; /* its cluster may not be in use any more */
@@ -557,7 +352,7 @@ static enum status remove(struct qcow2_image *q, size_t index, const uint64_t *l
 	if (st == ST_OK)
 		st = qcow2_switch_release(q, &s);
 	qcow2_switch_end(q, &s);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
+	return st == ST_OK ? ST_OK : qcow2_snapshot_half_done(st, what, err);
 }
 
 enum status qcow2_snapshot_remove(struct image *image, size_t index, struct error *err)
@@ -565,7 +360,7 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	uint64_t *l1, disk_bytes;
 	uint32_t n;
-	enum status st = refuse(q, err);
+	enum status st = qcow2_snapshot_refuse(q, err);
 
 	if (st == ST_OK)
 		st = qcow2_snapshot_l1(q, index, &l1, &n, &disk_bytes, err);
@@ -576,8 +371,7 @@ enum status qcow2_snapshot_remove(struct image *image, size_t index, struct erro
 	return st;
 }
 
-/* ---- complete ----------------------------------------------------------------------------------
- */
+/* ---- complete ---- */
 
 /* Steps 1 and 2. */
 static enum status replace_table(struct qcow2_image *q, struct new_table *table)
@@ -588,7 +382,8 @@ static enum status replace_table(struct qcow2_image *q, struct new_table *table)
 	if (st == ST_OK)
 		st = qcow2_flush(q);
 	if (st != ST_OK) {
-		if (table->offset != 0 && release(q, table->offset, table->bytes) == ST_OK)
+		if (table->offset != 0 &&
+		    qcow2_snapshot_release(q, table->offset, table->bytes) == ST_OK)
 			(void)qcow2_flush(q); /* otherwise the cluster is lost */
 		return st;
 	}
@@ -622,9 +417,9 @@ enum status qcow2_snapshots_complete(struct qcow2_image *q, struct error *err)
 		st = replace_table(q, &table);
 	mem_free(entries);
 	if (st != ST_OK)
-		return failed(q, st, what, err);
-	st = release(q, old_table, old_bytes);
+		return qcow2_snapshot_failed(q, st, what, err);
+	st = qcow2_snapshot_release(q, old_table, old_bytes);
 	if (st == ST_OK)
 		st = qcow2_flush(q);
-	return st == ST_OK ? ST_OK : half_done(st, what, err);
+	return st == ST_OK ? ST_OK : qcow2_snapshot_half_done(st, what, err);
 }
