@@ -4,7 +4,7 @@
 #include "cli/progress_option.h"
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
-#include "copy/commit.h"
+#include "edit/commit.h"
 #include "record/finished.h"
 #include "storage/storage.h"
 

@@ -15,6 +15,7 @@
 #include "platform/files.h"
 #include "platform/machine.h"
 #include "platform/path.h"
+#include "record/finished.h"
 #include "storage/storage.h"
 
 enum {
@@ -215,6 +216,7 @@ static enum status image_name(const char *image, const char *file, char **ret, s
 enum status manifest_write(struct manifest *manifest, const struct manifest_facts *facts,
 			   const char *file, bool replace, struct error *err)
 {
+	struct finished finished = { 0 };
 	struct out_file text;
 	struct error ignored; /* the first failure is what matters */
 	struct blk *blk;
@@ -231,10 +233,13 @@ enum status manifest_write(struct manifest *manifest, const struct manifest_fact
 	out_file_begin(&text, blk);
 	describe(manifest, facts, image, &text.out);
 	st = out_file_end(&text);
+	if (st == ST_OK)
+		st = finished_add(&finished, file, blk, err);
 	blk_close(blk);
 	mem_free(image);
 	if (st == ST_OK)
-		return ST_OK;
+		return finished_check(&finished, err);
+	finished_free(&finished);
 	(void)platform_remove(file, &ignored);
 	return fail(err, st, "writing the manifest %s: %s; the image itself is complete", file,
 		    status_text(st));

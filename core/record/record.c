@@ -20,6 +20,7 @@
 #include "blk/mark.h"
 #include "blk/out_file.h"
 #include "platform/files.h"
+#include "record/finished.h"
 
 static const char side_ending[] = ".new";
 
@@ -145,6 +146,7 @@ static enum status write(const char *name, enum record_state *state,
 			 void (*print)(const void *user, struct out *), const void *user,
 			 struct error *err)
 {
+	struct finished finished = { 0 };
 	uint8_t mark[MARK_BYTES];
 	struct out_file to;
 	struct blk *file, *held;
@@ -165,10 +167,17 @@ static enum status write(const char *name, enum record_state *state,
 		st = out_file_end(&to);
 		if (st == ST_OK)
 			st = hold_release(held);
+		if (st == ST_OK)
+			st = finished_add(&finished, name, held, err);
 		blk_close(held);
 	}
-	if (st != ST_OK)
+	if (st != ST_OK) {
+		finished_free(&finished);
 		return fail(err, st, "%s: writing it: %s", name, status_text(st));
+	}
+	st = finished_check(&finished, err);
+	if (st != ST_OK)
+		return st;
 	*state = RECORD_WHOLE;
 	return ST_OK;
 }

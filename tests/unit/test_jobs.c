@@ -3,7 +3,7 @@
  * What jobs say when they cannot go on: refusals, manifests, formats that can do less than others,
  * each failure of a call.
  */
-#include "copy/commit.h"
+#include "edit/commit.h"
 #include "edit/measure.h"
 #include "edit/place.h"
 #include "edit/resize.h"
@@ -183,7 +183,7 @@ static void plan_of_image_on_disk(void **state)
 	     "--erase=D");
 	assert_non_null(
 		strstr(out.text,
-		       "writes:  a qcow2 image of a disk of 16384 bytes, from its beginning on"));
+		       "writes:  a qcow2 image of a disk of 16384 bytes, from the start of the target"));
 	assert_true(sim_file("disk", &n) != NULL && n == DISK);
 }
 

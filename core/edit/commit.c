@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "copy/commit.h"
+#include "edit/commit.h"
 
 #include "codec/codec.h"
 #include "edit/resize.h"
