@@ -12,19 +12,19 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
 	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'b', "base", "BASE",
-	  "the file to merge into, anywhere behind FILE (default:\nthe one right behind it); "
-	  "implies -d" },
+	  "merge into this file of the backing chain (default: the\nbacking file of FILE); implies "
+	  "-d" },
 	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
-	{ 'd', "drop", NULL, "leave FILE as it is instead of emptying it" },
+	{ 'd', "drop", NULL, "do not empty FILE" },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0 },
 };
 
 static const char notes[] =
-	"Copies what FILE has into its backing file, or into BASE further behind, and\n"
-	"empties FILE. Other images that build on the file merged into, or on one\n"
-	"between, no longer show what they did.\n";
+	"Copies the data of FILE into its backing file, or into BASE further down the\n"
+	"backing chain, and empties FILE. The contents of other images change that have\n"
+	"the merged file, or one between, as backing file.\n";
 
 /* The index of the image to merge into. */
 static enum status find_base(struct storage *storage, const struct arguments *arguments,

@@ -22,53 +22,52 @@ static const struct option options[] = {
 	{ 'O', "target-format", "FMT", "format of the target: raw (default) or qcow2" },
 	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
-	{ 'B', "backing", "FILE", "backing file of the target: what it has is left out" },
+	{ 'B', "backing", "FILE", "backing file of the target: data that it has is omitted" },
 	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
 	{ 'F', "backing-format", "FMT", "format of the backing file" },
 	{ 'S', "sparse-size", "SIZE",
-	  "leave out runs of zeros of this length (default: 4k);\n0: leave out nothing" },
+	  "do not store runs of zeros of this length (default:\n4k); 0: store everything" },
 	{ 'l', "snapshot", "WHICH",
 	  "copy the disk as it was at a snapshot: its id or name,\nor "
 	  "snapshot.id=ID,snapshot.name=NAME (default: none)" },
 	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
-	{ 'n', "no-create", NULL, "the target exists and is written over" },
+	{ 'n', "no-create", NULL, "write to an existing target" },
 	{ 0, "target-is-zero", NULL, "with -n: the target reads as zeros already" },
 	{ 0, "split", "SIZE",
-	  "put the target into files of at most this size, TARGET,\nTARGET.001 ..., which efi-img "
-	  "opens as one (default:\nwhere it may outgrow the largest file of its volume;\n0: "
+	  "split the target into files of at most this size,\nTARGET, TARGET.001 ..., which "
+	  "efi-img opens as one\n(default: if it may outgrow the largest file of its\nvolume; 0: "
 	  "never)" },
 	{ 0, "erase", "WHAT",
-	  "the target is this disk or partition, and what is on it\ncan go: what list shows behind "
-	  "serial= (guid=, path=)" },
+	  "confirm that the data on the target disk or partition\nis overwritten: its name as list "
+	  "shows it, without\nserial= (guid=, path=)" },
 	{ 0, "no-table", NULL,
-	  "a raw file without partition table, hybrid ISO and file\n"
-	  "system is meant for the whole disk" },
+	  "write a raw file to a whole disk although it has\nneither a partition table nor a file "
+	  "system" },
 	{ 0, "gpt", "WHAT",
-	  "of a GPT on a larger disk: move its backup to the end\n(default), keep it as it is, or "
-	  "refuse to write" },
-	{ 0, "no-verify", NULL, "with a disk on either side: do not read the target back" },
+	  "the GPT of a smaller disk: move its backup to the end\nof the target (default), keep it "
+	  "unchanged, or refuse\nto write" },
+	{ 0, "no-verify", NULL, "with a disk on either side: do not verify the target" },
 	{ 0, "manifest", "FILE",
-	  "write hashes of what was copied, and where it came\nfrom, into this file, for hash "
-	  "--check" },
+	  "write the hashes of the copied data, and its sources,\nto this file, for hash --check" },
 	{ 0, "dry-run", NULL,
-	  "for a disk or a new image: only say what would be\ndone, and what speaks against it" },
-	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
+	  "for a disk or a new image: print the plan, or the\nreason to refuse, and write "
+	  "nothing" },
+	{ 0, "output", "STYLE", "format of --dry-run: human (default) or json" },
 	{ 0, "salvage", NULL,
-	  "what cannot be read, even when tried three times more,\nis zeros in the target, and is "
-	  "listed; exit code 10" },
+	  "write zeros for sectors that cannot be read after three\nmore attempts, and list them; "
+	  "exit code 10" },
 	{ 0, "map", "FILE",
-	  "keep a map of what is copied and what cannot be read,\nas GNU ddrescue has it; with -n, "
-	  "if FILE is there: copy\n"
-	  "only what is not finished in it" },
+	  "keep a map of copied and unreadable ranges in FILE, in\nthe format of GNU ddrescue; "
+	  "with -n and an existing\nFILE: copy only what is not finished in it" },
 	{ 0, "resume", NULL,
-	  "from a disk into a file, or back: continue what was\n"
-	  "interrupted, after comparing what is there already" },
+	  "continue an interrupted copy of a disk into a file, or\nback, after comparing the part "
+	  "that was copied" },
 	{ 't', "target-cache", "CACHE", "accepted for compatibility; has no effect" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
 	{ 'm', "parallel", "N", "1 to 16, accepted for compatibility" },
-	{ 'W', "oob-writes", NULL, "accepted for compatibility; it is about speed" },
+	{ 'W', "oob-writes", NULL, "accepted for compatibility; has no effect" },
 	{ 'C', "copy-range-offloading", NULL, "the same" },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -78,35 +77,34 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"Several sources are put behind each other. What reads as zeros in them is left\n"
-	"out of the target. The target becomes an image only when all of it is written;\n"
-	"if something fails, or you stop it, it is removed. A source that is known not\n"
-	"to be a disk, such as a VMDK or a .gz, is refused; -f raw takes its bytes.\n\n"
+	"Several sources are concatenated. Zeros are not stored in the target. The\n"
+	"target becomes a valid image only when all of it is written; after an error or\n"
+	"Ctrl-C it is removed. A source of a known other kind, such as a VMDK or a .gz,\n"
+	"is refused; -f raw takes its bytes.\n\n"
 	"Sources and the target can be disks or partitions, by the names that list\n"
-	"shows: serial=S4X9NG0R12, guid=..., path=..., with :3 behind it for the third\n"
-	"partition. A disk is written over only if nothing on it is in use, and what is\n"
-	"on it is given up with --erase. Its first MiB is written last. With -O qcow2\n"
-	"and the like it gets an image instead of the bytes of the disk. With a disk on\n"
-	"either side, what was written is read back.\n\n"
-	"While a disk is copied into a new image, a journal called IMAGE.resume beside\n"
-	"the image says how far it is; while an image is copied onto a disk, one called\n"
-	"IMAGE.restore-XXXXXXXX, whose digits stand for the disk. After a power failure,\n"
-	"a full volume, an error or Ctrl-C the same command with --resume continues:\n"
-	"what is there must be what the source has. Not with --map, -n into a file, -B,\n"
-	"--bitmaps or a data file. An image that is not finished is refused by every\n"
-	"other command; info prints how to complete it.\n\n"
-	"A map is of the source's disk from its first to its last byte, and is written\n"
-	"when the job ends, however it does. Either of ddrescue and efi-img goes on from\n"
-	"it: efi-img reads what is not finished, bad or not tried, once more. A FILE.new\n"
-	"beside it is the map, should the power go while that is being written.\n\n"
-	"Parts of a split image are found by their names; a missing one is an error. Put\n"
-	"behind each other, as cat does, they are the image for any other program.\n\n"
-	"A good GPT on a larger disk gets its backup moved to the end of that, and both\n"
-	"copies are read back (--gpt). A GPT that contradicts itself, or the end of the\n"
-	"source, is copied as it is, and what is wrong with it is said.\n\n"
-	"Exit codes: 0 all is copied, 1 it failed, 10 it is complete except for what\n"
-	"--salvage had to leave out; with a disk on either side those of\n"
-	"'help exit-codes'.\n";
+	"shows: serial=S4X9NG0R12, guid=..., path=..., with :3 after it for the third\n"
+	"partition. A disk is overwritten only if nothing on it is in use, and if\n"
+	"--erase confirms that its data can go. Its first MiB is written last. With -O\n"
+	"qcow2 the image itself is written to the disk, not the bytes of the disk in it.\n"
+	"With a disk on either side, the target is read back and verified.\n\n"
+	"A journal records the progress of a copy: IMAGE.resume beside a new image that\n"
+	"a disk is copied into, IMAGE.restore-XXXXXXXX beside an image that is copied\n"
+	"onto a disk (the digits stand for the disk). After a power failure, a full\n"
+	"volume, an error or Ctrl-C, the same command with --resume continues; the part\n"
+	"that was copied must equal the source. There is no journal with --map, -n into\n"
+	"a file, -B, --bitmaps or a data file. Every other command refuses an unfinished\n"
+	"image; info prints how to complete it.\n\n"
+	"A map covers the whole disk of the source, and is written when the copy ends,\n"
+	"even if it fails. Both ddrescue and efi-img continue from it: efi-img reads all\n"
+	"ranges again that are not finished, bad ones too. If the power fails while the\n"
+	"map is written, FILE.new beside it is the map.\n\n"
+	"Parts of a split image are found by their names; a missing part is an error.\n"
+	"Concatenated, as by cat, they are the image for any other program.\n\n"
+	"If the target disk is larger than the source, the backup of a valid GPT is\n"
+	"moved to the end of the target, and both copies are read back (--gpt). An\n"
+	"invalid GPT is copied unchanged, with a warning.\n\n"
+	"Exit codes: 0 success, 1 failure, 10 success except for unreadable sectors\n"
+	"(--salvage); with a disk on either side those of 'help exit-codes'.\n";
 
 /* ---- sources ---- */
 

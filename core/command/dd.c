@@ -18,21 +18,21 @@ static const struct option options[] = {
 	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
 	{ 0, "force", NULL, "replace the output file if it exists" },
 	{ 0, "erase", "WHAT",
-	  "the output is this disk or partition, and what is on it\ncan go: see help convert" },
-	{ 0, "no-table", NULL, "for a disk as output: see help convert" },
-	{ 0, "dry-run", NULL, "only say what would be done: see help convert" },
-	{ 0, "output", "STYLE", "of --dry-run: human (default) or json" },
-	{ 0, "no-verify", NULL, "with a disk on either side: do not read the output back" },
+	  "confirm that the data on the output disk or partition\nis overwritten: see help "
+	  "convert" },
+	{ 0, "no-table", NULL, "with a disk as output: see help convert" },
+	{ 0, "dry-run", NULL, "print the plan and write nothing: see help convert" },
+	{ 0, "output", "STYLE", "format of --dry-run: human (default) or json" },
+	{ 0, "no-verify", NULL, "with a disk on either side: do not verify the output" },
 	{ 0 },
 };
 
 static const char notes[] =
 	"Copies a part of the disk in the file `if` into a new image `of`: `count`\n"
-	"blocks of `bs` bytes (default: 512), or all there are, after leaving out the\n"
-	"first `skip` blocks. The new disk has the size of what is copied, rounded up to\n"
-	"512 bytes.\n"
-	"Both can be disks or partitions, as with convert, under the same rules; what is\n"
-	"written is read back then.\n";
+	"blocks of `bs` bytes (default: 512), or all blocks, after skipping the first\n"
+	"`skip` blocks. The new disk has the size of the copied part, rounded up to 512\n"
+	"bytes. Input and output can be disks or partitions, under the rules of convert;\n"
+	"the output is verified then.\n";
 
 enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
 

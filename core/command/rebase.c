@@ -27,9 +27,9 @@ static const struct option options[] = {
 };
 
 static const char notes[] =
-	"What the old backing file shows and the new one does not is copied into FILE,\n"
-	"so that the disk stays the same. With -u it is not: for a backing file that\n"
-	"only got another name.\n";
+	"Copies data in which the old and the new backing file differ into FILE, so that\n"
+	"the disk stays the same. With -u nothing is copied: for a backing file that was\n"
+	"only renamed.\n";
 
 static enum status check_options(const struct arguments *arguments, struct rebase_job *job,
 				 struct error *err)
@@ -54,7 +54,7 @@ static enum status check_options(const struct arguments *arguments, struct rebas
 		return ST_OK;
 	}
 	if (format == NULL)
-		return fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F",
+		return fail(err, ST_INVALID, "%s: give the format of the backing file with -F",
 			    job->name);
 	job->format = format->name;
 	return ST_OK;

@@ -42,9 +42,9 @@ static enum status check_bitmaps(const struct copy_request *r, struct error *err
 			continue;
 		if (!r->skip_broken_bitmaps)
 			return fail(err, ST_CORRUPT,
-				    "%s: the bitmap \"%s\" was not stored when it should have "
-				    "been, and cannot be copied; --skip-broken-bitmaps leaves it "
-				    "out",
+				    "%s: the bitmap \"%s\" is marked as in use: it was not stored "
+				    "when the image was closed, and cannot be copied; "
+				    "--skip-broken-bitmaps leaves it out",
 				    source->name, bitmap->name);
 		warn(r->warnings, "%s: the bitmap \"%s\" is in use, and left out", source->name,
 		     bitmap->name);
@@ -73,9 +73,9 @@ static enum status refuse_marked_disk(const struct copy_plan *plan, struct error
 	if (st != ST_OK || !mark_parse(sector, MARK_IMAGE, id))
 		return ST_OK;
 	return fail(err, ST_REFUSED,
-		    "%s: an unfinished image was copied onto this disk, and begins with the mark "
-		    "of one; a raw image of it could not be told from an unfinished one: use -O "
-		    "qcow2",
+		    "%s: this disk begins with the mark of an unfinished image, which another "
+		    "program has copied onto it; a raw image of it would be taken for an "
+		    "unfinished one: use -O qcow2",
 		    source->name);
 }
 
@@ -91,14 +91,14 @@ static enum status check_map(const struct copy_plan *plan, struct error *err)
 		return ST_OK;
 	if (!r->no_create || copy_kind(r) == COPY_TO_DISK_IMAGE)
 		return fail(err, ST_INVALID,
-			    "option --map: as %s says, a part of the disk is copied already: name "
-			    "the target that has it, with -n; or another map for a copy from the "
-			    "beginning",
+			    "option --map: according to %s, a part of the disk is copied already: "
+			    "name the target that has it, with -n, or another map to copy "
+			    "everything",
 			    name);
 	if (r->compress || r->target_is_zero || r->bitmaps || r->manifest != NULL)
 		return fail(err, ST_INVALID,
-			    "options -c, --target-is-zero, --bitmaps and --manifest: as %s says, a "
-			    "part of the disk is copied already, without them",
+			    "options -c, --target-is-zero, --bitmaps and --manifest: according to "
+			    "%s, a part of the disk is copied already, without them",
 			    name);
 	return ST_OK;
 }
@@ -132,8 +132,8 @@ static enum status open_journal(struct copy_plan *plan, struct error *err)
 			  &plan->journal, err);
 	if (st == ST_OK && r->deciding == NULL)
 		journal_give_up(plan->journal, ST_TOO_LARGE,
-				"the options that decide what is written are longer than a journal "
-				"holds");
+				"the options that decide what is written are too long for a "
+				"journal");
 	return st;
 }
 

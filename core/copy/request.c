@@ -120,12 +120,11 @@ static enum status check_format(const struct copy_request *r, struct error *err)
 		  { "option -c: the data in a data_file cannot be compressed" } },
 		{ r->compress && prealloc != NULL && prealloc->number != PREALLOC_OFF,
 		  ST_INVALID,
-		  { "option -c: what is compressed cannot have its place before (preallocation=",
+		  { "option -c: compressed clusters cannot be preallocated (preallocation=",
 		    prealloc != NULL ? prealloc->text : NULL, ")" } },
 		{ copy_has_backing(r) && r->n_sources > 1,
 		  ST_INVALID,
-		  { "a backing file (-B, backing_file) shows what one source has left out, not "
-		    "several" } },
+		  { "a backing file (-B, backing_file) needs a single source" } },
 	};
 
 	return check_rules(rules, sizeof rules / sizeof rules[0], err);
@@ -137,7 +136,7 @@ static enum status check_records(const struct copy_request *r, struct error *err
 	const struct rule rules[] = {
 		{ r->map != NULL && (r->n_sources != 1 || storage_is_device(r->map)),
 		  ST_INVALID,
-		  { "option --map: it is a file, for the map of one source" } },
+		  { "option --map: it takes a file, and a single source" } },
 		{ r->skip_broken_bitmaps && !r->bitmaps,
 		  ST_INVALID,
 		  { "option --skip-broken-bitmaps needs --bitmaps" } },
@@ -151,19 +150,20 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		    "several" } },
 		{ r->manifest != NULL && copy_has_backing(r),
 		  ST_INVALID,
-		  { "options --manifest and -B: what a backing file has is not read, and has no "
-		    "hash" } },
+		  { "options --manifest and -B: the data in the backing file is not read, so it "
+		    "has no hash" } },
 		{ r->resume && !copy_can_resume(r),
 		  ST_INVALID,
-		  { "option --resume: it is for a copy of a disk into a new image in a file, or of "
-		    "an image onto a disk, without --map, -B and --bitmaps" } },
+		  { "option --resume: only a copy of a disk into a new image file, or of an image "
+		    "onto a disk, can be resumed, without --map, -B and --bitmaps" } },
 		{ r->resume && r->force,
 		  ST_INVALID,
-		  { "options --resume and --force: go on with what is there, or replace it?" } },
+		  { "options --resume and --force: the first continues the target, the second "
+		    "replaces it; give one of them" } },
 		{ r->resume && r->deciding == NULL,
 		  ST_INVALID,
-		  { "option --resume: the options that decide what is written are longer than a "
-		    "journal holds" } },
+		  { "option --resume: the options that decide what is written are too long for a "
+		    "journal" } },
 	};
 
 	return check_rules(rules, sizeof rules / sizeof rules[0], err);

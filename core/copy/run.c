@@ -42,7 +42,7 @@ static enum status repair(struct image *image, struct error *err)
 	if (st == ST_OK && found.corruptions == 0 && found.check_errors == 0)
 		return ST_OK;
 	return fail(err, st == ST_OK ? ST_CORRUPT : st,
-		    "%s: --resume: what is there cannot be made an image again (%s); begin again "
+		    "%s: --resume: the unfinished image cannot be repaired (%s); start again "
 		    "without --resume",
 		    image->name, st == ST_OK ? "it contradicts itself" : why.text);
 }
@@ -58,9 +58,10 @@ static enum status repair_partial_target(const struct run *run, struct error *er
 		return repair(image, err);
 	st = blk_resize(image->file[0].blk, min_u64(image->file[0].blk->size, round_up(old, 512)),
 			PREALLOC_OFF);
-	return st == ST_OK ? ST_OK
-			   : fail(err, st, "%s: --resume: cutting off what came last: %s",
-				  image->name, status_text(st));
+	return st == ST_OK
+		       ? ST_OK
+		       : fail(err, st, "%s: --resume: cutting off the data past the checkpoint: %s",
+			      image->name, status_text(st));
 }
 
 /* Opens the file of the target once more, with nothing of it in memory. The caller closes *ret. */
@@ -111,8 +112,8 @@ static enum status check_tables(const struct run *run, struct image *image, stru
 	if (st != ST_OK || found.corruptions + found.leaks + found.check_errors == 0)
 		return st;
 	return fail(err, ST_MISMATCH,
-		    "%s: what was read back is not what was written: its tables contradict each "
-		    "other (corruptions: %ju, leaks: %ju)",
+		    "%s: verification failed: the tables read back contradict each other "
+		    "(corruptions: %ju, leaks: %ju)",
 		    image->name, found.corruptions + found.check_errors, found.leaks);
 }
 
@@ -379,12 +380,12 @@ static void note_disk(const struct run *run)
 	run->result->gpt_moved = disk->gpt_fate == GPT_FATE_MOVED;
 	if (disk->gpt_fate == GPT_FATE_ODD)
 		warn(run->request->warnings,
-		     "%s: the GPT is on it as it was in the source, which is not right there: %s",
-		     disk->name, disk->gpt_why);
+		     "%s: the GPT was copied unchanged, and does not fit this disk: %s", disk->name,
+		     disk->gpt_why);
 	if (!disk->device->flushes)
 		warn(run->request->warnings,
-		     "%s: everything is written, but the firmware cannot tell this drive to empty "
-		     "its own cache: leave it connected and powered for a while",
+		     "%s: all data is written, but the firmware cannot make this drive flush its "
+		     "own cache: keep it connected and powered for a minute",
 		     disk->name);
 }
 

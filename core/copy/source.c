@@ -36,8 +36,7 @@ enum status source_settle(const struct chain *source, size_t n, struct warnings 
 		if (st == ST_OK)
 			continue;
 		error_set(err,
-			  "%s: the firmware cannot write out what it holds of the volumes on it: "
-			  "%s",
+			  "%s: the firmware cannot flush its cached data of the volumes on it: %s",
 			  image->name, status_text(st));
 		if (warnings == NULL)
 			return st;

@@ -101,8 +101,8 @@ static enum status check_sector_size(const struct target_job *job, struct error 
 	if (needed == 0 || needed == has)
 		return ST_OK;
 	return fail(err, ST_SECTOR_SIZE,
-		    "%s: what is in %s was made for sectors of %u bytes, and the target has "
-		    "sectors of %u: nothing could find its way on it",
+		    "%s: the disk in %s was partitioned for sectors of %u bytes, and the target "
+		    "has sectors of %u: its partitions would not be found",
 		    job->name, source->name, needed, has);
 }
 
@@ -157,8 +157,8 @@ static enum status check_size(struct target_job *job, struct error *err)
 				return st;
 			if (at < image->size && before + at < end)
 				return fail(err, ST_TOO_LARGE,
-					    "%s: it has %ju bytes, which is too small: of the %ju "
-					    "bytes of the source, those at offset %ju are in use",
+					    "%s: %ju bytes are too small: the source has %ju "
+					    "bytes, with data at offset %ju",
 					    job->name, job->size_bytes, job->n_bytes,
 					    before + at - job->first_byte);
 		}
@@ -186,15 +186,14 @@ static enum status check_erase(const struct target_job *job, struct error *err)
 		return ST_OK;
 	if (word[0] == '\0')
 		return fail(err, ST_REFUSED,
-			    "%s: there is %s on it, and nothing to name it by a second time",
+			    "%s: it contains %s, and it has no name that --erase could take",
 			    job->name, job->contents);
 	if (job->erase == NULL)
 		return fail(err, ST_REFUSED,
-			    "%s: there is %s on it; if that can go, add --erase=%s%s%s", job->name,
+			    "%s: it contains %s; to overwrite it, add --erase=%s%s%s", job->name,
 			    job->contents, quote, word, quote);
 	return fail(err, ST_REFUSED,
-		    "%s: --erase=%s is not what this target is called; if %s can go, it is "
-		    "--erase=%s%s%s",
+		    "%s: --erase=%s does not name this target; to overwrite %s, use --erase=%s%s%s",
 		    job->name, job->erase,
 		    job->contents[0] != '\0' ? job->contents : "what is on it", quote, word, quote);
 }
@@ -222,8 +221,8 @@ enum status target_decide(struct target_job *job, struct error *err)
 
 static enum status fail_beginning(const struct target_job *job, enum status st, struct error *err)
 {
-	return fail(err, st, "%s: writing zeros to its beginning, before anything else: %s",
-		    job->name, status_text(st));
+	return fail(err, st, "%s: zeroing its first MiB before the copy: %s", job->name,
+		    status_text(st));
 }
 
 enum status target_begin(struct target_job *job, struct error *err)
@@ -297,17 +296,17 @@ static enum status target_failed(const struct target_job *job, bool untouched, b
 	struct error why = *err;
 
 	if (!job->holds)
-		return fail(err, st, "%s\nWhat is on %s now is not whole.", why.text, job->name);
+		return fail(err, st, "%s\n%s is incomplete now.", why.text, job->name);
 	if (untouched)
 		return fail(err, st, "%s\nNothing was written to %s.", why.text, job->name);
 	if (uncertain)
 		return fail(err, st,
-			    "%s\nWhether %s has its beginning, which was written last, is not "
-			    "known: do this again before it is used.",
+			    "%s\nThe first sector of %s may or may not have been written; repeat "
+			    "the restore before using the disk.",
 			    why.text, job->name);
 	return fail(err, st,
-		    "%s\nWhat is on %s now is not whole, and has no beginning that anything could "
-		    "be started or opened by.",
+		    "%s\n%s is incomplete now; its first sector is zeros, so that it cannot be "
+		    "mistaken for a complete disk.",
 		    why.text, job->name);
 }
 

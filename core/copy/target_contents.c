@@ -68,9 +68,9 @@ static void say_odd(struct disk_contents *contents, const struct volume *volume)
 	out_buffer_init(&out, contents->odd, sizeof contents->odd);
 	if (text_equal(volume->type, "ISO 9660"))
 		out_text(&out.out, "ISO 9660 without a partition table: an image of an optical "
-				   "disc, not a hybrid one; on a disk, firmware does not start it");
+				   "disc, not a hybrid one; firmware does not boot it from a disk");
 	else if (!contents->volume)
-		out_printf(&out.out, "no partition table and no file system that is known%s",
+		out_printf(&out.out, "no partition table and no known file system%s",
 			   contents->assumed ? ": probably not an image of a disk" : "");
 }
 
@@ -143,7 +143,7 @@ enum status target_contents_check(const struct target_job *job, struct error *er
 		return ST_OK;
 	return fail(err, ST_REFUSED,
 		    "%s: %s has neither a partition table (GPT, MBR, Apple's; a hybrid ISO has "
-		    "one) nor a file system that is known: it is probably not an image of a disk; "
-		    "if its bytes are meant for the whole disk, add --no-table",
+		    "one) nor a known file system: it is probably not an image of a disk; to write "
+		    "it to the whole disk nevertheless, add --no-table",
 		    job->name, job->source[0].link[0].image->name);
 }

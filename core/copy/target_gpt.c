@@ -51,8 +51,8 @@ enum status target_gpt_plan(struct target_job *job, struct error *err)
 	if (job->n_sources > 1) {
 		if (job->gpt == GPT_REFUSE)
 			return fail(err, ST_INVALID,
-				    "option --gpt=refuse: of a disk that is put together from "
-				    "several sources it is not known before");
+				    "option --gpt=refuse: it needs a single source: the GPT of "
+				    "concatenated sources is not known before the copy");
 		job->gpt_fate = GPT_FATE_UNKNOWN;
 		return ST_OK;
 	}

@@ -56,8 +56,8 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 		progress_skip(progress, expected->size - seen);
 	if (st == ST_OK && !fingerprint_same(&print, expected, &at, &n))
 		st = fail(err, ST_MISMATCH,
-			  "%s: what was read back is not what was written: the first difference "
-			  "lies in the %ju bytes at offset %ju of the disk",
+			  "%s: verification failed: the first difference from the source is in the "
+			  "%ju bytes at offset %ju of the disk",
 			  image->name, n, at);
 	fingerprint_close(&print);
 	return st;

@@ -13,8 +13,8 @@ static enum status check_size(const struct amend_job *job, struct error *err)
 	    job->may_shrink)
 		return ST_OK;
 	return fail(err, ST_INVALID,
-		    "%s: option size: the disk has %ju bytes, and what it has behind %ju would be "
-		    "lost; --force allows that",
+		    "%s: option size: the disk has %ju bytes, and its data past %ju would be lost; "
+		    "--force allows that",
 		    job->image->name, job->image->size, size->number);
 }
 

@@ -27,8 +27,8 @@ enum status bitmaps_get(const struct image *image, const char *name, size_t *ret
 			    image->name, name);
 	if (image->bitmaps[*ret_index].in_use)
 		return fail(err, ST_CORRUPT,
-			    "%s: the bitmap \"%s\" was not stored when it should have been, and so "
-			    "does not say all that was written; it can only be removed",
+			    "%s: the bitmap \"%s\" is marked as in use: it was not stored when the "
+			    "image was closed, and is incomplete; it can only be removed",
 			    image->name, name);
 	st = image->format->bitmaps.check(image, *ret_index, &why);
 	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
@@ -74,8 +74,8 @@ static enum status check_size(const struct image *target, uint64_t disk_bytes,
 	if (source->bitmaps[from].disk_bytes == disk_bytes)
 		return ST_OK;
 	return fail(err, ST_INVALID,
-		    "%s: the bitmap \"%s\" is of a disk of %ju bytes, and cannot be one of the "
-		    "disk of %s, of %ju",
+		    "%s: the bitmap \"%s\" is for a disk of %ju bytes, and cannot be copied to %s, "
+		    "whose disk has %ju",
 		    source->name, source->bitmaps[from].name, source->bitmaps[from].disk_bytes,
 		    target->name, disk_bytes);
 }

@@ -37,8 +37,8 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 	if (st != ST_OK || job->keep)
 		return st;
 	st = front->format->change.make_empty(front);
-	return st == ST_OK
-		       ? ST_OK
-		       : fail(err, st, "%s: everything is in %s now, but emptying it failed: %s",
-			      front->name, base->name, status_text(st));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st,
+				  "%s: all of it is committed to %s, but emptying it failed: %s",
+				  front->name, base->name, status_text(st));
 }

@@ -38,8 +38,7 @@ static enum status open_backing(struct create_job *job, const char *name,
 		return st;
 	if (job->request.backing_format == NULL)
 		st = fail(err, ST_INVALID,
-			  "%s: say of which format the backing file is, with -F; it looks like -F "
-			  "%s",
+			  "%s: give the format of the backing file with -F; it was detected as %s",
 			  name, chain.link[0].image->format->name);
 	if (st == ST_OK && option_text(job, "size") == NULL) {
 		out_buffer_init(&digits, text, sizeof text);
@@ -63,8 +62,8 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 		return job->request.backing_format == NULL
 			       ? ST_OK
 			       : fail(err, ST_INVALID,
-				      "%s: a format of the backing file (-F, backing_fmt), but no "
-				      "backing file (-b, backing_file)",
+				      "%s: the format of a backing file (-F, backing_fmt) is "
+				      "given, but no backing file (-b, backing_file)",
 				      job->file_name);
 	if (backing[0] == '\0')
 		return fail(err, ST_INVALID, "%s: the name of the backing file is empty",
@@ -73,7 +72,7 @@ static enum status prepare_backing(struct create_job *job, struct error *err)
 		st = image_format_get(job->request.backing_format, "backing file format", &format,
 				      err);
 	if (st == ST_OK && job->trust_backing && format == NULL)
-		st = fail(err, ST_INVALID, "%s: say of which format the backing file is, with -F",
+		st = fail(err, ST_INVALID, "%s: give the format of the backing file with -F",
 			  backing);
 	if (st != ST_OK || job->trust_backing)
 		return st;
@@ -96,7 +95,7 @@ static enum status look_at_place(const struct create_job *job, size_t i, struct 
 	if (i > 0 || job->device_bytes == 0) {
 		if (path_is_selector(job->plan.file[i].name))
 			return fail(err, ST_INVALID,
-				    "%s is a disk or a partition; a file name is wanted here "
+				    "%s is a disk or a partition, and a file name is needed "
 				    "(convert and dd write to disks)",
 				    job->plan.file[i].name);
 		return platform_look(job->plan.file[i].name, ret, err);
@@ -254,13 +253,13 @@ enum status create_prepare(struct create_job *job, struct error *err)
 		return st;
 	if (option_text(job, "size") == NULL)
 		return fail(err, ST_INVALID,
-			    "%s: the size of the disk is missing; write it behind the name, such "
-			    "as 10G",
+			    "%s: the size of the disk is missing; give it after the name, such as "
+			    "10G",
 			    job->file_name);
 	size = create_value(&job->options, "size")->number;
 	if (size > SIZE_LIMIT - 511)
 		return fail(err, ST_TOO_LARGE,
-			    "%s: a disk of %ju bytes is more than any image can have",
+			    "%s: a disk of %ju bytes is larger than any image can hold",
 			    job->file_name, size);
 	job->request.size = round_up(size, 512);
 	st = job->format->create.plan(&job->request, &job->plan, &why);
@@ -410,12 +409,12 @@ static enum status check_unfinished(struct blk *file, const char *name,
 	if (!marked)
 		return fail(err, ST_EXISTS,
 			    "%s: --resume: this is not the unfinished image of the journal: it is "
-			    "complete, or something else; it is as it was",
+			    "complete, or another file; it was not changed",
 			    name);
 	if (memcmp(found, id, sizeof found) != 0)
 		return fail(err, ST_EXISTS,
-			    "%s: --resume: this is an unfinished image, but of another copy than "
-			    "that of the journal; it is as it was",
+			    "%s: --resume: this is the unfinished image of another copy, not that "
+			    "of the journal; it was not changed",
 			    name);
 	return ST_OK;
 }

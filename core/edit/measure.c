@@ -19,8 +19,8 @@ static enum status count_data(struct image *source, uint32_t block_bytes, uint64
 		uint64_t end;
 
 		if (st != ST_OK)
-			return fail(err, st, "%s: looking at what is at offset %ju: %s",
-				    source->name, at, status_text(st));
+			return fail(err, st, "%s: reading the map at offset %ju: %s", source->name,
+				    at, status_text(st));
 		end = at + range.length;
 		if (range.data && !range.zero) {
 			end = round_up(end, block_bytes);

@@ -292,7 +292,8 @@ static void cancelled(void *user, const struct slot *first, struct error *err)
 	const struct run *run = user;
 
 	(void)first;
-	error_set(err, "%s: stopped; it still has its old backing file", run->job->image->name);
+	error_set(err, "%s: stopped; the image still has its old backing file",
+		  run->job->image->name);
 }
 
 static const struct pipeline_ops ops = {

@@ -69,7 +69,7 @@ static enum compare_outcome look(const struct comparison *comparison, struct sid
 				: disk_map_at(side->image, at, size - at, &side->range);
 	if (st == ST_OK)
 		return COMPARE_SAME;
-	error_set(err, "%s: looking at what is at offset %ju: %s", side->image->name, at,
+	error_set(err, "%s: reading the map at offset %ju: %s", side->image->name, at,
 		  status_text(st));
 	return COMPARE_NO_MAP;
 }
@@ -338,7 +338,7 @@ static void cancelled(void *user, const struct slot *first, struct error *err)
 {
 	const struct run *run = user;
 
-	error_set(err, "stopped at offset %ju; what is in front of it is the same",
+	error_set(err, "stopped at offset %ju; the disks are identical up to there",
 		  first != NULL ? ((const struct piece *)first)->at : run->at);
 }
 

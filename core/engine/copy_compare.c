@@ -36,7 +36,7 @@ static enum status compare_old(const struct piece *piece, bool *ret_same, struct
 		if (st == ST_OK && !range.zero)
 			st = blk_read(copy->target, at, copy->old, (size_t)n);
 		if (st != ST_OK)
-			return fail(err, st, "%s: reading what it has at offset %ju: %s",
+			return fail(err, st, "%s: reading the target at offset %ju: %s",
 				    copy->job->target->name, at, status_text(st));
 		if (!range.zero)
 			*ret_same = piece->kind == SOURCE_DATA
@@ -60,7 +60,7 @@ enum status copy_compare_piece(const struct piece *piece, bool *ret_write, struc
 	if (st != ST_OK || same || *ret_write)
 		return st;
 	return fail(err, ST_MISMATCH,
-		    "%s: --resume: what it has at offset %ju is not what the source has there: one "
-		    "of them was changed since then: begin again without --resume",
+		    "%s: --resume: the target differs from the source at offset %ju: one of them "
+		    "has changed since the copy was interrupted; start again without --resume",
 		    job->target->name, piece->offset);
 }

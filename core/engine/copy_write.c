@@ -18,8 +18,8 @@ enum status copy_write_failed(const struct copy *copy, enum status st, uint64_t 
 
 	if ((st == ST_NO_SPACE || st == ST_TOO_LARGE) && job->full_bytes > 0)
 		return fail(err, st,
-			    "%s: writing at offset %ju of the disk: %s; an image that has all of "
-			    "it takes %ju bytes",
+			    "%s: writing at offset %ju of the disk: %s; the complete image takes "
+			    "up to %ju bytes",
 			    job->target->name, offset, status_text(st), job->full_bytes);
 	return fail(err, st, "%s: writing at offset %ju of the disk: %s", job->target->name, offset,
 		    status_text(st));

@@ -60,8 +60,8 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 		if (st == ST_OK)
 			st = disk_map_at(image, here, end - here, &range);
 		if (st != ST_OK)
-			return fail(err, st, "%s: looking at what is at offset %ju: %s",
-				    image->name, here, status_text(st));
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
+				    here, status_text(st));
 		range.zero |= piece->scan->job->own && range.depth > 0;
 		if (range.zero && piece->length > 0)
 			break;

@@ -19,7 +19,7 @@ enum status source_disk_size(const struct chain *source, size_t n_sources, uint6
 	for (size_t i = 0; i < n_sources; i++)
 		if (!add_ok(size, source[i].link[0].image->size, &size) || size > SIZE_LIMIT - 511)
 			return fail(err, ST_TOO_LARGE,
-				    "%s: together the sources are more than a disk can have",
+				    "%s: together the sources are larger than any disk",
 				    source[i].link[0].name);
 	*ret_bytes = size;
 	return ST_OK;

@@ -108,9 +108,9 @@ static enum status compare(const struct finished_file *file, struct blk *blk, st
 
 	if (blk->size != file->size)
 		return fail(err, ST_MISMATCH,
-			    "%s: all %ju bytes were written, but when the file is opened again it "
-			    "has %ju: its file system does not keep what it is given; use another "
-			    "volume",
+			    "%s: %ju bytes were written without an error, but the file has %ju "
+			    "bytes when it is opened again: its file system loses data; use "
+			    "another volume",
 			    file->name, file->size, blk->size);
 	if (st == ST_UNSUPPORTED)
 		return ST_OK;
@@ -122,9 +122,8 @@ static enum status compare(const struct finished_file *file, struct blk *blk, st
 	if (memcmp(head, file->head, BLOCK_BYTES) != 0 ||
 	    memcmp(tail, file->tail, BLOCK_BYTES) != 0)
 		return fail(err, ST_MISMATCH,
-			    "%s: when the file is opened again, its %s block is not what was "
-			    "written: its file system does not keep what it is given; use another "
-			    "volume",
+			    "%s: the %s block of the file differs from what was written when it is "
+			    "opened again: its file system loses data; use another volume",
 			    file->name,
 			    memcmp(head, file->head, BLOCK_BYTES) != 0 ? "first" : "last");
 	return ST_OK;
@@ -141,7 +140,7 @@ static enum status check(const struct finished_file *file, struct error *err)
 	if (st == ST_CORRUPT ||
 	    st == ST_NOT_FOUND) { /* of parts, one has another length or is gone */
 		why = *err;
-		return fail(err, ST_MISMATCH, "%s: what was written is not there any more: %s",
+		return fail(err, ST_MISMATCH, "%s: the written file cannot be opened again: %s",
 			    file->name, why.text);
 	}
 	if (st != ST_OK)

@@ -31,8 +31,8 @@ static enum status differs(const char *name, const char *what, const char *befor
 			   struct error *err)
 {
 	return fail(err, ST_REFUSED,
-		    "%s: --resume: the copy was begun with %s %s, and this is %s: say it as "
-		    "before, or begin again without --resume",
+		    "%s: --resume: the copy was started with %s %s, and this is %s: repeat the "
+		    "command as it was, or start again without --resume",
 		    name, what, before, now);
 }
 
@@ -49,8 +49,8 @@ static enum status check_facts(const struct journal *journal, const char *name,
 		return differs(name, "the disk", before->disk, now->disk, err);
 	if (before->size != now->size)
 		return fail(err, ST_REFUSED,
-			    "%s: --resume: the copy was begun with %ju bytes, and the source has "
-			    "%ju now: it is not the same",
+			    "%s: --resume: the source had %ju bytes when the copy was started, and "
+			    "has %ju now: it is not the same",
 			    name, before->size, now->size);
 	if (!text_equal(before->options, now->options))
 		return differs(name, "the options",
@@ -189,8 +189,8 @@ static enum status open_file(struct journal *journal, struct storage *storage, b
 		journal->file.state = RECORD_EMPTY;
 	if (journal->file.state == RECORD_FOREIGN)
 		return fail(err, ST_EXISTS,
-			    "%s: how far the copy has come is written into this file, and it is "
-			    "something else: rename it",
+			    "%s: this is the name of the copy's journal, and the file is not a "
+			    "journal: rename it",
 			    journal->name);
 	return resume ? read_file(journal, err) : ST_OK;
 }
@@ -210,7 +210,8 @@ static enum status open_named(struct journal *journal, struct storage *storage, 
 		return ST_OK;
 	}
 	if (st == ST_OK && resume && !journal->found)
-		warn(journal->warnings, "%s: there is no such journal, so the copy begins",
+		warn(journal->warnings,
+		     "%s: there is no such journal; the copy starts from the beginning",
 		     journal->name);
 	return st;
 }
@@ -234,7 +235,7 @@ enum status journal_open(struct storage *storage, const struct journal_facts *fa
 	if (st == ST_OK && journal->text.facts.disk[0] != '\0') {
 		st = open_named(journal, storage, image, resume, err);
 	} else if (st == ST_OK) {
-		error_set(&why, "%s: this disk has nothing that it could be found again by", disk);
+		error_set(&why, "%s: this disk has no lasting name (serial=, guid=, path=)", disk);
 		if (resume)
 			return fail(err, ST_INVALID, "option --resume: %s", why.text);
 		journal_give_up(journal, ST_INVALID, why.text);
@@ -250,8 +251,8 @@ enum status journal_replaces(const struct journal *journal, struct error *err)
 	if (journal->file.state != RECORD_WHOLE && journal->file.side_state != RECORD_WHOLE)
 		return ST_OK;
 	return fail(err, ST_EXISTS,
-		    "%s: this is the journal of an unfinished image that is not there any more; "
-		    "remove it, or --force replaces it",
+		    "%s: this is the journal of an unfinished image that no longer exists; remove "
+		    "it, or --force replaces it",
 		    journal->file.state == RECORD_WHOLE ? journal->name : journal->file.side_name);
 }
 
@@ -382,12 +383,12 @@ enum status journal_close(struct journal *journal, const char *target, enum stat
 		why = *err;
 	if (journal->used && st != ST_OK && st != ST_MISMATCH && journal_resumes(journal))
 		error_set(err,
-			  "%s\n%s has %ju of %ju bytes; the same command with --resume goes on "
+			  "%s\n%s has %ju of %ju bytes; the same command with --resume continues "
 			  "from there",
 			  why.text, target, journal->text.done, journal->text.facts.size);
 	else if (!journal->used && !journal->found && st == ST_EXISTS &&
 		 journal->file.state == RECORD_WHOLE)
-		error_set(err, "%s; as %s says it is not complete, and --resume goes on with it",
+		error_set(err, "%s; according to %s it is not complete, and --resume continues it",
 			  why.text, journal->name);
 	free_all(journal);
 	return st;

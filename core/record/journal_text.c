@@ -73,8 +73,8 @@ bool journal_is_name(const char *name)
 static enum status wrong_field(const char *name, const char *field, struct error *err)
 {
 	return fail(err, ST_CORRUPT,
-		    "%s: the journal is damaged: its field \"%s\" is not what it should be; begin "
-		    "again without --resume",
+		    "%s: the journal is damaged: its field \"%s\" is invalid; start again without "
+		    "--resume",
 		    name, field);
 }
 
@@ -111,10 +111,11 @@ static enum status parse_version(const char *name, struct json object, struct er
 	if (version < FORMAT_VERSION)
 		return fail(err, ST_UNSUPPORTED,
 			    "%s: an older efi-img has written this journal (version %ju, and this "
-			    "one resumes version %d): begin again without --resume",
+			    "one resumes version %d): start again without --resume",
 			    name, version, FORMAT_VERSION);
-	return fail(err, ST_UNSUPPORTED, "%s: journals of version %ju are not known, only %d is",
-		    name, version, FORMAT_VERSION);
+	return fail(err, ST_UNSUPPORTED,
+		    "%s: journals of version %ju are not supported, only version %d is", name,
+		    version, FORMAT_VERSION);
 }
 
 enum status journal_text_parse(const char *name, const char *text, size_t n,
@@ -128,7 +129,7 @@ enum status journal_text_parse(const char *name, const char *text, size_t n,
 	*ret = (struct journal_text){ 0 };
 	if (!json_read(text, n, &object))
 		return fail(err, ST_CORRUPT,
-			    "%s: the journal is damaged: it is not JSON; begin again without "
+			    "%s: the journal is damaged: it is not JSON; start again without "
 			    "--resume",
 			    name);
 	st = parse_version(name, object, err);

@@ -195,7 +195,7 @@ enum status log_write(struct log *log, struct error *err)
 	out_memory_clear(&log->text);
 	out_memory_clear(&log->events);
 	if (left_out > 0)
-		out_printf(&log->text.out, "\n(%ju bytes more are left out here)\n", left_out);
+		out_printf(&log->text.out, "\n(%ju more bytes are omitted)\n", left_out);
 	if (st != ST_OK)
 		give_up(log);
 	return st;

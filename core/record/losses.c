@@ -49,7 +49,7 @@ void losses_warn(const struct losses *losses, struct warnings *warnings, const c
 		     place, status_text(range->why));
 	}
 	if (losses->n > LOSSES_MAX)
-		warn(warnings, "and %ju more such ranges behind them", losses->n - LOSSES_MAX);
+		warn(warnings, "and %ju more such ranges after them", losses->n - LOSSES_MAX);
 	if (losses->bytes > 0)
 		warn(warnings, "%s: %ju bytes of it are zeros because they could not be read",
 		     target, losses->bytes);

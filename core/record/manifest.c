@@ -277,9 +277,8 @@ static bool read_ranges(struct json object, struct manifest_claim *claim)
 static enum status wrong_field(const char *file, const char *field, struct error *err)
 {
 	return fail(err, ST_CORRUPT,
-		    "%s: it is no manifest, or a damaged one: its field \"%s\" is not what it "
-		    "should be",
-		    file, field);
+		    "%s: not a manifest, or a damaged one: its field \"%s\" is invalid", file,
+		    field);
 }
 
 static enum status read_claim(const char *file, struct json object, struct manifest_claim *claim,
@@ -293,8 +292,8 @@ static enum status read_claim(const char *file, struct json object, struct manif
 		return wrong_field(file, "manifest-version", err);
 	if (version != FORMAT_VERSION)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s: manifests of version %ju are not known, only %d is", file, version,
-			    FORMAT_VERSION);
+			    "%s: manifests of version %ju are not supported, only version %d is",
+			    file, version, FORMAT_VERSION);
 	if (!json_member(object, "image", &value) || !json_text(value, name, sizeof name) ||
 	    name[0] == '\0')
 		return wrong_field(file, "image", err);
@@ -338,7 +337,7 @@ enum status manifest_read(const char *file, struct manifest_claim *claim, struct
 			st = fail(err, st, "%s: reading it: %s", file, status_text(st));
 	}
 	if (st == ST_OK && !json_read(text, (size_t)blk->size, &object))
-		st = fail(err, ST_CORRUPT, "%s: it is no manifest: it is not JSON", file);
+		st = fail(err, ST_CORRUPT, "%s: not a manifest: it is not JSON", file);
 	if (st == ST_OK)
 		st = read_claim(file, object, claim, err);
 	blk_close(blk);

@@ -84,7 +84,7 @@ enum status record_open(struct record *record, const char *name, const char *hea
 		st = look(record->side_name, head, &record->side_state, &side_size, err);
 	if (st == ST_OK && record->side_state == RECORD_FOREIGN)
 		return fail(err, ST_EXISTS,
-			    "%s: %s is written here first, and this is something else, or what a "
+			    "%s: %s is written here first, and this is another file, or one that a "
 			    "power cut left unfinished: rename or remove it",
 			    record->side_name, record->name);
 	return st;
@@ -205,7 +205,7 @@ enum status record_write(struct record *record, void (*print)(const void *user, 
 	if (st == ST_OK)
 		return remove(record->side_name, &record->side_state, err);
 	why = *err;
-	return fail(err, st, "%s; what it was to be is in %s", why.text, record->side_name);
+	return fail(err, st, "%s; its new contents are in %s", why.text, record->side_name);
 }
 
 enum status record_remove(struct record *record, struct error *err)

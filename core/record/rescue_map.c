@@ -278,9 +278,8 @@ static enum status take_status(struct scanner *s, const char *allowed, char *ret
 static enum status end_line(struct scanner *s)
 {
 	skip_blanks(s);
-	return s->p == s->end || *s->p == '\n'
-		       ? ST_OK
-		       : wrong(s, "there is more in it than there should be");
+	return s->p == s->end || *s->p == '\n' ? ST_OK
+					       : wrong(s, "the line has more fields than expected");
 }
 
 /* Where ddrescue was, and what it was doing: it decides nothing. */
@@ -313,7 +312,7 @@ static enum status take_range(struct scanner *s, uint64_t at, struct rescue_rang
 	if (st != ST_OK)
 		return st;
 	if (offset != at)
-		return wrong(s, "a range does not begin where the one before it ends");
+		return wrong(s, "the range does not begin where the previous one ends");
 	if (n == 0 || offset % SECTOR_BYTES != 0 || n % SECTOR_BYTES != 0)
 		return fail(s->err, ST_UNSUPPORTED,
 			    "%s, line %u: the range does not consist of whole sectors of 512 "
@@ -321,7 +320,7 @@ static enum status take_range(struct scanner *s, uint64_t at, struct rescue_rang
 			    "options, M is 1000000 bytes, and Mi 1048576)",
 			    s->name, s->line);
 	if (!add_ok(offset, n, &ret->end) || ret->end > SIZE_LIMIT)
-		return wrong(s, "a range ends behind all disks");
+		return wrong(s, "the range ends past the largest disk");
 	ret->offset = offset;
 	ret->status = (enum rescue_status)status;
 	return ST_OK;
@@ -347,8 +346,8 @@ enum status rescue_map_parse(struct rescue_map *map, const char *name, const cha
 	}
 	if (st == ST_OK && end != map->size)
 		st = fail(err, ST_UNSUPPORTED,
-			  "%s: it is the map of a disk of %ju bytes, and this one has %ju: it is "
-			  "that of another disk, or made for a part of this one",
+			  "%s: the map is of a disk of %ju bytes, and this one has %ju: it is the "
+			  "map of another disk, or of a part of this one",
 			  name, end, map->size);
 	if (st != ST_OK)
 		map->all.n = 0;
@@ -426,7 +425,7 @@ enum status rescue_map_open(struct rescue_map *map, struct storage *storage, con
 	if (st == ST_OK)
 		st = load(map, false, err);
 	if (st == ST_OK && map->all.n == 0 && map->file.state != RECORD_ABSENT && size > 0)
-		st = fail(err, ST_INVALID, "%s: there is no map in it", name);
+		st = fail(err, ST_INVALID, "%s: the file has no map in it", name);
 	if ((st == ST_INVALID || (st == ST_OK && map->all.n == 0)) &&
 	    map->file.side_state != RECORD_ABSENT) {
 		struct error of_side;
@@ -471,7 +470,7 @@ enum status rescue_map_end(struct rescue_map *map, const char *target, enum stat
 	if (saved == ST_OK)
 		return st;
 	if (st == ST_OK)
-		return fail(err, saved, "%s; %s has all of the copy", of_map.text, target);
+		return fail(err, saved, "%s; the copy in %s is complete", of_map.text, target);
 	why = *err;
 	return fail(err, st, "%s\n%s", why.text, of_map.text);
 }

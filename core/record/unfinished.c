@@ -42,7 +42,7 @@ static enum status read_journal(const char *name, struct journal_text *ret, stru
 	if (st == ST_OK && record.state == RECORD_FOREIGN)
 		st = fail(err, ST_EXISTS, "%s is no journal", name);
 	if (st == ST_OK && side && record.side_state != RECORD_WHOLE)
-		st = fail(err, ST_NOT_FOUND, "there is no journal %s of it", name);
+		st = fail(err, ST_NOT_FOUND, "its journal %s does not exist", name);
 	if (st == ST_OK)
 		st = record_read(&record, side, JOURNAL_TEXT_BYTES_MAX, &text, &n, err);
 	if (st == ST_OK)
@@ -77,7 +77,7 @@ bool unfinished_look(const char *name, struct unfinished *ret)
 void unfinished_print(const struct unfinished *unfinished, struct out *out)
 {
 	if (!unfinished->resumes) {
-		out_printf(out, "it cannot be completed: %s; delete it, and make it anew",
+		out_printf(out, "it cannot be completed: %s; delete it, and repeat the copy",
 			   unfinished->why.text);
 		return;
 	}

@@ -207,7 +207,9 @@ def test_write_error(made, name):
     """SATA: OVMF's driver says that it went well, and the drive's status says that it did not."""
     step, target = made.steps["WRITE-" + name], made.targets["WRITE-" + name]
     assert (
-        step.status == DEVICE_ERROR and "writing at offset" in step.err and "not whole" in step.err
+        step.status == DEVICE_ERROR
+        and "writing at offset" in step.err
+        and "is incomplete now" in step.err
     ), step.err
     assert target[:MIB] == bytes(MIB)
     left = map_of(made, f"WRITE-{name}.map")
@@ -249,6 +251,8 @@ def test_write_error_of_a_stick(place, make_stick):
     ]
     batch.boot(Machine(place / "usb", drives, skips_idle=True))
     assert (
-        step.status == DEVICE_ERROR and "writing at offset" in step.err and "not whole" in step.err
+        step.status == DEVICE_ERROR
+        and "writing at offset" in step.err
+        and "is incomplete now" in step.err
     ), step.err
     assert target.read_bytes()[:MIB] == bytes(MIB)

@@ -40,7 +40,7 @@ MAKES = {
 }
 CUTS = "truncates a file after each write"
 BLK_MAX = 16
-OPENED_AGAIN = "when the file is opened again it has 512"
+OPENED_AGAIN = "bytes when it is opened again512"
 
 
 @pytest.fixture(scope="module")

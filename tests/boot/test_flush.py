@@ -85,7 +85,7 @@ def test_flushed(made, name):
 def test_usb_has_no_way_for_it(made):
     """What is in the cache of a USB drive cannot be known. If this fails, it can."""
     assert made.counts["USB"] == 0
-    assert "the firmware cannot tell this drive to empty its own cache" in made.words["USB"]
+    assert "the firmware cannot make this drive flush its own cache" in made.words["USB"]
 
 
 @pytest.mark.parametrize("number", range(len(REFUSALS)), ids=REFUSALS)
@@ -93,7 +93,7 @@ def test_scsi_refuses(made, number):
     """Once, each time another way: the first flush of a restore is that of the wiped beginning."""
     status, said = made.refused[number]
     assert status == 18, f"{status}: {said}"
-    assert "before anything else: the device reports an error" in said
+    assert "before the copy: the device reports an error" in said
 
 
 def test_scsi_without_the_command(made):

@@ -94,10 +94,10 @@ def ended(place, make_stick):
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("TARGET", "not whole"),
+        ("TARGET", "is incomplete now"),
         ("SOURCE", "serial=SOURCE"),
         ("FROM", "data.raw"),
-        ("STOPPED", "not whole"),
+        ("STOPPED", "is incomplete now"),
         ("TO", "slow.qcow2: writing at offset"),
     ],
 )
@@ -122,7 +122,7 @@ def test_no_disk_looks_whole(ended, name):
 def test_no_image_looks_whole(ended):
     """What stays for --resume says that it is not finished, on the stick that is gone as well."""
     for name in ("SOURCE", "TO"):
-        assert "--resume goes on from there" in ended.said[name][0]
+        assert "--resume continues from there" in ended.said[name][0]
     for file in (ended.stick.get("/source.raw"), ended.volumes["TO"].get("/slow.qcow2")):
         assert file.startswith(b"efi-img: this disk image is not finished\n")
 

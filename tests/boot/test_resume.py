@@ -108,12 +108,12 @@ def test_there_is_a_journal(ended, name):
 
 def test_it_is_not_written_over(ended):
     said, status = ended[0]["again"]
-    assert status == 1 and "--resume goes on with it" in said
+    assert status == 1 and "--resume continues it" in said
 
 
 def test_stopped_meanwhile(ended):
     said, status = ended[0]["stopped"]
-    assert status == STOPPED and "with --resume goes on from there" in said
+    assert status == STOPPED and "with --resume continues from there" in said
 
 
 def test_captured(ended):

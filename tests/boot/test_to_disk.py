@@ -154,7 +154,7 @@ GUARDS = {  # name: (exit code, words, the line)
     "no-erase": (REFUSED, "add --erase=SATA", "convert -n image512.qcow2 serial=SATA"),
     "wrong-erase": (
         REFUSED,
-        "it is --erase=SATA",
+        "use --erase=SATA",
         "convert -n image512.qcow2 serial=SATA --erase=USB",
     ),
     "twin": (
@@ -181,17 +181,17 @@ GUARDS = {  # name: (exit code, words, the line)
     # One block is missing, that of the GPT's backup.
     "short": (
         NO_SPACE,
-        f"those at offset {SIZE - 512} are in use",
+        f"with data at offset {SIZE - 512}",
         "convert -n image512.qcow2 serial=SHORT",
     ),
     "short-clone": (
         NO_SPACE,
-        f"those at offset {SIZE - 512} are in use",
+        f"with data at offset {SIZE - 512}",
         "convert -n serial=PART serial=SHORT",
     ),
     "short-4k": (
         NO_SPACE,
-        f"those at offset {SIZE - 4096} are in use",
+        f"with data at offset {SIZE - 4096}",
         "convert -n image4096.qcow2 serial=SHORT4K",
     ),
     "double": (
@@ -212,7 +212,7 @@ GUARDS = {  # name: (exit code, words, the line)
     "own-dd": (REFUSED, "which is read", "dd bs=1M count=1 if=serial=WORK of=own.raw"),
     "bench": (REFUSED, "add --erase=", "bench -w serial=SCRATCH"),
     "bench-used": (REFUSED, "current volume", "bench -w --erase=WORK serial=WORK"),
-    "bench-wrong": (REFUSED, "it is --erase=SCRATCH", "bench -w --erase=SMALL serial=SCRATCH"),
+    "bench-wrong": (REFUSED, "use --erase=SCRATCH", "bench -w --erase=SMALL serial=SCRATCH"),
     "snapshot": (1, "only convert and dd", "snapshot -c s serial=IMAGE"),
 }
 
@@ -338,7 +338,7 @@ def test_restored(made, name):
         step.out + step.err
     )
     # No protocol of the firmware carries a flush to a USB drive.
-    assert ("cannot tell this drive" in step.err) == name.startswith("USB") and step.err.count(
+    assert ("cannot make this drive" in step.err) == name.startswith("USB") and step.err.count(
         "\n"
     ) == name.startswith("USB"), step.err
     content, block = made.targets[name][0].read_bytes(), TARGETS[name][1]

@@ -93,7 +93,7 @@ def ended(place, make_stick):
 
 def test_it_says_what_it_is(ended):
     said, status = ended.said["stopped"]
-    assert status == STOPPED and "with --resume goes on from there" in said
+    assert status == STOPPED and "with --resume continues from there" in said
     assert (
         ended.half.startswith(b"efi-img: this disk image is not finished\n")
         and ended.half[510:512] != b"\x55\xaa"

@@ -134,7 +134,7 @@ def test_image_of_another_size(place):
     code, said = efi_img(place, "convert", "-n", "--map=d.map", "serial=S", "d.raw", bad="")
     assert (
         code == 1
-        and "the map of a disk of 9437184 bytes" in said
+        and "the map is of a disk of 9437184 bytes" in said
         and (place / "d.map").read_text() == before
     )
 

@@ -317,7 +317,7 @@ CASES = {
         "2E",
         None,
         ["convert", "-O", "qcow2", "a", "a", "a", "a", "new"],
-        "together the sources are more than a disk can have",
+        "together the sources are larger than any disk",
     ),
     "create-too-large": (
         "",

@@ -48,7 +48,7 @@ static void compare_names_the_file(void **state)
 	assert_int_equal(RUN("compare", "one", "two"), 4);
 	sim_cancel(0);
 	assert_string_equal(err.text,
-			    "efi-img: stopped at offset 0; what is in front of it is the same\n");
+			    "efi-img: stopped at offset 0; the disks are identical up to there\n");
 	assert_int_equal(RUN("compare", "one", "none"), 2);
 	assert_non_null(strstr(err.text, "none"));
 	sim_volume_bad("one", 70 << 10, 512);

@@ -82,13 +82,11 @@ static void refused(void **state)
 		  "exceed the largest size of a disk",
 		  { "resize", "-f", "raw", "raw", "+9223372036854775807" } },
 		{ 1,
-		  "is more than any image can have",
+		  "is larger than any image can hold",
 		  { "create", "new", "9223372036854775807" } },
 		{ 1, "none: no such file", { "bench", "none" } },
 		{ 1, "no image given", { "hash" } },
-		{ 1,
-		  "at most one image is expected",
-		  { "hash", "--check=m", "raw", "disk" } },
+		{ 1, "at most one image is expected", { "hash", "--check=m", "raw", "disk" } },
 		{ 1, "m: no such file", { "hash", "--check=m" } },
 		{ 1,
 		  "u: the target would be replaced, but it is the same file as u (map)",
@@ -181,9 +179,8 @@ static void plan_of_image_on_disk(void **state)
 	MUST("create", "--force", "-f", "qcow2", "small", "16k");
 	MUST("convert", "--dry-run", "-O", "qcow2", "-o", "cluster_size=512", "small", "serial=D",
 	     "--erase=D");
-	assert_non_null(
-		strstr(out.text,
-		       "writes:  a qcow2 image of a disk of 16384 bytes, from the start of the target"));
+	assert_non_null(strstr(out.text, "writes:  a qcow2 image of a disk of 16384 bytes, from "
+					 "the start of the target"));
 	assert_true(sim_file("disk", &n) != NULL && n == DISK);
 }
 
@@ -349,7 +346,7 @@ static void lesser_format(void **state)
 	image.size = UINT64_C(1) << 62;
 	assert_int_equal(source_disk_size((const struct chain[]){ chain, chain }, 2, &size, &why),
 			 ST_TOO_LARGE);
-	assert_string_equal(why.text, "i: together the sources are more than a disk can have");
+	assert_string_equal(why.text, "i: together the sources are larger than any disk");
 }
 
 /* More than 64 bits can say is more than there is. */

@@ -72,7 +72,7 @@ static void every_stop(void **state)
 				wrong("%s: %d %s", where, code, err.text);
 			has_journal = sim_file(rows[i].journal, &size) != NULL;
 			if (has_journal !=
-			    (strstr(err.text, "--resume goes on from there") != NULL))
+			    (strstr(err.text, "--resume continues from there") != NULL))
 				wrong("%s: %s", where, err.text);
 			assert_no_image(&rows[i], where);
 			continued += has_journal;
@@ -168,7 +168,8 @@ static void check_cut(const struct powercut *cut, void *arg)
 	sim_clock_step(never);
 	code = go_on_with(cuts->row);
 	/* Old contents of the volume in the side file: the person removes it, as the words say. */
-	if (code != EXIT_OK && strstr(err.text, "or what a power cut left unfinished") != NULL) {
+	if (code != EXIT_OK &&
+	    strstr(err.text, "or one that a power cut left unfinished") != NULL) {
 		cuts->foreign++;
 		assert_ok(platform_remove(strstr(cuts->row->journal, "source") != NULL
 						  ? "source.restore-d07c4eb6.new"
@@ -218,9 +219,9 @@ static void every_cut(void **state)
  */
 static void going_on_fails(void **state)
 {
-	static const char *const says[] = { "reading what it has at offset",
-					    "cannot be made an image again",
-					    "cutting off what came last" };
+	static const char *const says[] = { "reading the target at offset",
+					    "the unfinished image cannot be repaired",
+					    "cutting off the data past the checkpoint" };
 	bool said[N_OF(says)] = { false };
 	unsigned tried = 0;
 
@@ -307,7 +308,7 @@ static void volume_gone(void **state)
 			if (code == EXIT_OK || !begins_with_something(&rows[i]))
 				continue;
 			begun++;
-			unknown = strstr(err.text, "written last, is not known") != NULL;
+			unknown = strstr(err.text, "may or may not have been written") != NULL;
 			if (rows[i].words == restore
 				    ? !unknown || memcmp(sim_file("other", &size), bytes, DISK) != 0
 				    : RUN("compare", "t", "serial=D") != EXIT_OK)

@@ -31,7 +31,7 @@ static void changed(void **state)
 		interrupt(&rows[i]);
 		change(source, 3 * MIB / 2);
 		assert_int_equal(go_on_with(&rows[i]), OUTCOME_MISMATCH);
-		assert_non_null(strstr(err.text, "one of them was changed"));
+		assert_non_null(strstr(err.text, "one of them has changed"));
 		change(source, 3 * MIB / 2);
 		assert_int_equal(go_on_with(&rows[i]), EXIT_OK);
 		assert_whole(&rows[i], rows[i].name);
@@ -72,20 +72,21 @@ static void others(void **state)
 {
 	(void)state;
 	interrupt(&rows[0]);
-	REFUSED(12, "begun with the disk serial=D, and this is serial=E", "convert", "--resume",
+	REFUSED(12, "started with the disk serial=D, and this is serial=E", "convert", "--resume",
 		"-O", "qcow2", "serial=E", "t");
 	REFUSED(12, "the options -O qcow2, and this is -O qcow2 -c", "convert", "--resume", "-c",
 		"-O", "qcow2", "serial=D", "t");
-	REFUSED(1, "or replace it?", "convert", "--resume", "--force", "-O", "qcow2", "serial=D",
-		"t");
-	REFUSED(1, "--resume goes on with it", "convert", "-O", "qcow2", "serial=D", "t");
-	REFUSED(1, "option --resume: it is for", "convert", "--resume", "source", "u");
-	REFUSED(1, "option --resume: it is for", "convert", "--resume", "-n", "serial=D", "source");
+	REFUSED(1, "the second replaces it", "convert", "--resume", "--force", "-O", "qcow2",
+		"serial=D", "t");
+	REFUSED(1, "--resume continues it", "convert", "-O", "qcow2", "serial=D", "t");
+	REFUSED(1, "option --resume: only a copy", "convert", "--resume", "source", "u");
+	REFUSED(1, "option --resume: only a copy", "convert", "--resume", "-n", "serial=D",
+		"source");
 	/* By another name of the disk it is the same one. */
 	assert_int_equal(RUN("convert", "--resume", "-O", "qcow2", "path=Pci(0x1)", "t"), EXIT_OK);
 	assert_whole(&rows[0], "by another name");
 	sim_file_put("u.resume", "mine", 4);
-	REFUSED(1, "it is something else", "convert", "-O", "qcow2", "serial=D", "u");
+	REFUSED(1, "the file is not a journal", "convert", "-O", "qcow2", "serial=D", "u");
 }
 
 /*
@@ -143,24 +144,25 @@ static void damaged(void **state)
 		int code;
 		const char *says;
 	} fields[] = {
-		{ "\"journal-version\": ", "\"1\"", 17, "its field \"journal-version\" is not" },
+		{ "\"journal-version\": ", "\"1\"", 17,
+		  "its field \"journal-version\" is invalid" },
 		{ "\"journal-version\": ", "1", 1, "an older efi-img has written this journal" },
-		{ "\"id\": ", "\"00\"", 17, "its field \"id\" is not" },
+		{ "\"id\": ", "\"00\"", 17, "its field \"id\" is invalid" },
 		{ "\"id\": ", "\"000102030405060708090a0b0c0d0e0f\"", 1,
-		  "of another copy than that of the journal" },
-		{ "\"journal-version\": ", "7", 1, "journals of version 7 are not known" },
-		{ "\"direction\": ", "\"upwards\"", 17, "its field \"direction\" is not" },
+		  "the unfinished image of another copy" },
+		{ "\"journal-version\": ", "7", 1, "journals of version 7 are not supported" },
+		{ "\"direction\": ", "\"upwards\"", 17, "its field \"direction\" is invalid" },
 		{ "\"direction\": ", "\"to-disk\"", 12,
-		  "begun with a copy to the disk, and this is from the disk" },
-		{ "\"disk\": ", "1", 17, "its field \"disk\" is not" },
-		{ "\"virtual-size\": ", "\"3M\"", 17, "its field \"virtual-size\" is not" },
+		  "started with a copy to the disk, and this is from the disk" },
+		{ "\"disk\": ", "1", 17, "its field \"disk\" is invalid" },
+		{ "\"virtual-size\": ", "\"3M\"", 17, "its field \"virtual-size\" is invalid" },
 		{ "\"virtual-size\": ", "3145728", 12,
-		  "begun with 3145728 bytes, and the source has 3149824 now" },
-		{ "\"options\": ", "true", 17, "its field \"options\" is not" },
-		{ "\"done\": ", "3149825", 17, "its field \"done\" is not" },
-		{ "\"done\": ", "-1", 17, "its field \"done\" is not" },
-		{ "\"first\": ", "\"51\"", 17, "its field \"first\" is not" },
-		{ "\"first\": ", "\"\xff\"", 17, "is not what it should be" },
+		  "the source had 3145728 bytes when the copy was started, and has 3149824 now" },
+		{ "\"options\": ", "true", 17, "its field \"options\" is invalid" },
+		{ "\"done\": ", "3149825", 17, "its field \"done\" is invalid" },
+		{ "\"done\": ", "-1", 17, "its field \"done\" is invalid" },
+		{ "\"first\": ", "\"51\"", 17, "its field \"first\" is invalid" },
+		{ "\"first\": ", "\"\xff\"", 17, "is invalid" },
 	};
 	static char long_one[(1 << 16) + 1];
 	uint64_t size;
@@ -228,7 +230,7 @@ static void zeros_of_an_image(void **state)
 	}
 	change("other", AMONG_ZEROS);
 	assert_int_equal(go_on_with(&row), OUTCOME_MISMATCH);
-	assert_non_null(strstr(err.text, "one of them was changed"));
+	assert_non_null(strstr(err.text, "one of them has changed"));
 	change("other", AMONG_ZEROS);
 	assert_int_equal(go_on_with(&row), EXIT_OK);
 	assert_memory_equal(sim_file("other", &size), bytes, DISK);
@@ -297,15 +299,15 @@ static void no_name_that_lasts(void **state)
 		sim_cancel(0);
 		assert_null(strstr(err.text, "--resume"));
 		assert_int_equal(journals(), 0);
-		assert_true(strstr(err.text, "found again by; without a journal") != NULL ||
+		assert_true(strstr(err.text, "(serial=, guid=, path=); without a journal") !=
+				    NULL ||
 			    sim_file("other", &(uint64_t){ 0 })[DISK - 1] == 0);
 	}
 	sim_cancel(0);
-	assert_non_null(strstr(err.text,
-			       "blk1:: this disk has nothing that it could be found again "
-			       "by; without a journal"));
-	REFUSED(1, "option --resume: blk1:: this disk has nothing", "convert", "-n", "--no-table",
-		"-f", "raw", "--resume", "source", "blk1:");
+	assert_non_null(strstr(err.text, "blk1:: this disk has no lasting name (serial=, guid=, "
+					 "path=); without a journal"));
+	REFUSED(1, "option --resume: blk1:: this disk has no lasting name", "convert", "-n",
+		"--no-table", "-f", "raw", "--resume", "source", "blk1:");
 }
 
 /*

@@ -138,7 +138,7 @@ static void capture_half(void)
 		sim_cancel(++n);
 		(void)RUN("convert", "-O", "raw", "serial=S4X9R12", "fs0:\\half.raw");
 		sim_cancel(0);
-	} while (strstr(err.text, "--resume goes on from there") == NULL);
+	} while (strstr(err.text, "--resume continues from there") == NULL);
 }
 
 /*

@@ -294,8 +294,8 @@ static void other_files(void **state)
 		}
 	sim_file_put("m.new", "# Mapfile. Created by efi-img\n0 + 1\n0 1024 -\n", 45);
 	assert_int_equal(open_map(&map, "m", 512, &err), ST_UNSUPPORTED);
-	assert_string_equal(err.text, "m.new: it is the map of a disk of 1024 bytes, and this one "
-				      "has 512: it is that of another disk, or made for a "
+	assert_string_equal(err.text, "m.new: the map is of a disk of 1024 bytes, and this one "
+				      "has 512: it is the map of another disk, or of a "
 				      "part of this one");
 	rescue_map_close(&map);
 }

@@ -238,7 +238,7 @@ static void many(void **state)
 	assert_non_null(strstr(err.text, "512 bytes at offset 101376 "));
 	assert_non_null(
 		strstr(err.text,
-		       "and 50 more such ranges behind them\n"
+		       "and 50 more such ranges after them\n"
 		       "efi-img: t: 76800 bytes of it are zeros because they could not be read\n"));
 	assert_disk("t");
 }

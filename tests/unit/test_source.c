@@ -113,11 +113,11 @@ static void cannot_be_settled(void **state)
 	(void)state;
 	disk.st = ST_IO;
 	assert_int_equal(RUN("convert", "-f", "raw", "serial=A", "t"), OUTCOME_DEVICE_ERROR);
-	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of "
+	assert_non_null(strstr(err.text, "serial=A: the firmware cannot flush its cached data of "
 					 "the volumes on it"));
 	assert_null(sim_file("t", &(uint64_t){ 0 }));
 	assert_int_equal(RUN("convert", "--salvage", "-f", "raw", "serial=A", "t"), 0);
-	assert_non_null(strstr(err.text, "serial=A: the firmware cannot write out what it holds of "
+	assert_non_null(strstr(err.text, "serial=A: the firmware cannot flush its cached data of "
 					 "the volumes on it"));
 }
 

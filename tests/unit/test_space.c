@@ -154,7 +154,7 @@ static void what_cannot_fit(void **state)
 		if (run(sparse) != EXIT_OK && i > 0)
 			assert_non_null(
 				strstr(err.text,
-				       "the volume is full; an image that has all of it takes "));
+				       "the volume is full; the complete image takes up to "));
 		else
 			assert_row(i > 0 ||
 					   strstr(err.text, " bytes are needed, but only ") != NULL,

@@ -563,8 +563,8 @@ static void test_nothing_to_confirm_by(void **state)
 	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=000000000000",
 			     "--erase=000000000000"),
 			 OUTCOME_REFUSED);
-	assert_string_equal(err.text, "efi-img: serial=000000000000: there is XFS on it, and "
-				      "nothing to name it by a second time\n");
+	assert_string_equal(err.text, "efi-img: serial=000000000000: it contains XFS, and it has "
+				      "no name that --erase could take\n");
 	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
 	blk_close(&disk->blk);
 	tear_down(&files);
@@ -602,7 +602,7 @@ static void test_confirmed_by_its_guid(void **state)
 	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small",
 			     "guid=01010101-0101-0101-0101-010101010101", "--erase=D"),
 			 OUTCOME_REFUSED);
-	assert_non_null(strstr(err.text, "it is --erase=01010101-0101-0101-0101-010101010101\n"));
+	assert_non_null(strstr(err.text, "use --erase=01010101-0101-0101-0101-010101010101\n"));
 	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
 	blk_close(&disk->blk);
 	tear_down(&files);
@@ -620,8 +620,8 @@ static void test_cannot_be_flushed(void **state)
 	sim_machine(&cached, 1);
 	sim_machine_files(0, "disk", NULL);
 	assert_int_equal(run(restore), 0);
-	assert_non_null(strstr(err.text, "efi-img: serial=D: everything is written, but the "
-					 "firmware cannot tell this drive to empty its own cache"));
+	assert_non_null(strstr(err.text, "efi-img: serial=D: all data is written, but the "
+					 "firmware cannot make this drive flush its own cache"));
 	assert_memory_equal(sim_file("disk", &size), after, DISK);
 	tear_down(&files);
 }

@@ -12,9 +12,8 @@
 
 enum { MIB = 1 << 20, SOURCE = 128 << 10 };
 
-static const char doubt[] =
-	"in it:   no partition table and no file system that is known: probably "
-	"not an image of a disk\n";
+static const char doubt[] = "in it:   no partition table and no known file system: probably "
+			    "not an image of a disk\n";
 
 static const struct sim_device machine[] = {
 	{ "blk0:",
@@ -112,7 +111,7 @@ static void test_trial_a2_no_table(void **state)
 	assert_non_null(strstr(out.text, doubt));
 	assert_refused(
 		RUN("convert", "-n", "--dry-run", "--output=json", "s", "serial=D", "--erase=D"));
-	assert_non_null(strstr(out.text, "\"contents-note\": \"no partition table and no file "));
+	assert_non_null(strstr(out.text, "\"contents-note\": \"no partition table and no known "));
 	assert_non_null(strstr(out.text, "\"exit-code\": 12"));
 	/* --erase alone, and --no-table alone, do not do. */
 	assert_int_equal(RUN("convert", "-n", "--no-table", "s", "serial=D"), OUTCOME_REFUSED);
@@ -215,8 +214,7 @@ static void test_where_it_does_not_matter(void **state)
 	assert_null(strstr(out.text, "in it: "));
 	MUST("convert", "-O", "qcow2", "s", "q", NULL);
 	assert_int_equal(RUN("convert", "-n", "--dry-run", "q", "serial=D", "--erase=D"), 0);
-	assert_non_null(
-		strstr(out.text, "in it:   no partition table and no file system that is known\n"));
+	assert_non_null(strstr(out.text, "in it:   no partition table and no known file system\n"));
 	assert_int_equal(RUN("convert", "-O", "qcow2", "--dry-run", "s", "serial=D", "--erase=D"),
 			 0);
 	assert_null(strstr(out.text, "in it: "));
