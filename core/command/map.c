@@ -87,9 +87,10 @@ static enum status print_human(struct out *out, const struct entry *entry, struc
 		return ST_OK;
 	if (!range->has_offset)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s: the clusters at offset %ju are compressed and have no offset in "
-			    "the file to print; use --output=json",
-			    range->image->name, entry->start);
+			    "%s: the %s at offset %ju %shave no offset in the file to print; use "
+			    "--output=json",
+			    range->image->name, range->compressed ? "clusters" : "data",
+			    entry->start, range->compressed ? "are compressed and " : "");
 	file = image_file_at(range->image, &offset);
 	print_hex(out, entry->start);
 	print_hex(out, range->length);

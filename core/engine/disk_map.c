@@ -23,7 +23,8 @@ static enum status look(struct image *image, uint64_t offset, uint64_t len, bool
 		range.zero = extent.zero;
 		range.data = extent.data;
 		range.compressed = extent.compressed;
-		range.has_offset = extent.has_offset;
+		/* without an `extent` of its own, a format does not say where the bytes are */
+		range.has_offset = extent.has_offset && image->blk.ops->extent != NULL;
 		range.offset = extent.offset;
 		range.packed_bytes = extent.packed_bytes;
 		if (extent.allocated)

@@ -225,7 +225,8 @@ struct image_format {
 
 	/*
 	 * Makes ready what reading the disk needs (tables): after it, image->blk.ops and
-	 * image->blk.size count. For writing, an image that was not closed cleanly is repaired
+	 * image->blk.size count. Offsets of extents are places in image->data; without an `extent`,
+	 * all of the disk is data, which is read through image->blk only. For writing, an image that was not closed cleanly is repaired
 	 * before.
 	 */
 	enum status (*load)(struct image *, struct error *);
