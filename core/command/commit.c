@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * commit: merges an image into its backing file, or into one further down the chain
+ * (edit/commit.h).
+ */
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress_option.h"

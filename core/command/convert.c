@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * convert: copies disks and images. Only the translation of options into a request is here; what
+ * goes together, and what is done, is decided in core/copy/.
+ */
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -322,7 +327,7 @@ static void print_result(const struct console *console, const struct arguments *
 	if (arguments_has(arguments, "q"))
 		return;
 	if (!r->dry_run) {
-		source_say_writes(r->source, r->n_sources, console->out);
+		source_print_writes(r->source, r->n_sources, console->out);
 		if (st == ST_OK && copy_has_disk(r))
 			result_print_copy(&facts, console->out);
 	}

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * dd: copies a part of a disk. As in qemu-img, the operands are those of dd(1), and the target is a
+ * new image; everything else is a copy as convert makes it (core/copy/).
+ */
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -143,7 +148,7 @@ static void print_result(const struct console *console, const struct copy_reques
 
 	if (r->dry_run)
 		return;
-	source_say_writes(r->source, 1, console->out);
+	source_print_writes(r->source, 1, console->out);
 	if (st == ST_OK && copy_has_disk(r))
 		result_print_copy(&facts, console->out);
 }

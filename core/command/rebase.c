@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * rebase: gives an image another backing file (edit/rebase.h).
+ */
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/progress_option.h"

@@ -87,7 +87,7 @@ static enum status check_map(const struct copy_plan *plan, struct error *err)
 	const struct copy_request *r = plan->request;
 	const char *name = plan->map.file.name;
 
-	if (!rescue_map_began(&plan->map, plan->map.size))
+	if (!rescue_map_has_finished(&plan->map, plan->map.size))
 		return ST_OK;
 	if (!r->no_create || copy_kind(r) == COPY_TO_DISK_IMAGE)
 		return fail(err, ST_INVALID,
@@ -131,7 +131,7 @@ static enum status open_journal(struct copy_plan *plan, struct error *err)
 			  to_disk ? r->source_name[0] : r->target, r->resume, r->warnings,
 			  &plan->journal, err);
 	if (st == ST_OK && r->deciding == NULL)
-		journal_give_up(plan->journal, ST_TOO_LARGE,
+		journal_disable(plan->journal, ST_TOO_LARGE,
 				"the options that decide what is written are too long for a "
 				"journal");
 	return st;
@@ -209,7 +209,7 @@ enum status copy_plan_close(struct copy_plan *plan, enum status st, struct error
 
 /* ---- the decision ---- */
 
-/* What the table at the head of this file says. */
+/* The table at the head of this file. */
 static void decide_mode(struct copy_plan *plan)
 {
 	const struct copy_request *r = plan->request;
@@ -220,16 +220,17 @@ static void decide_mode(struct copy_plan *plan)
 	mode->grows = mode->kind == COPY_TO_NEW_FILE && r->format->flat;
 	mode->keep_depth = copy_has_backing(r) ? 1 : 0;
 	mode->verify = copy_has_disk(r) && !r->no_verify;
-	/* with a data file, nothing says how far that has come */
+	/* the checkpoint is of one file, and a data file would be a second one */
 	mode->journal = plan->create.plan.n_files > 1 ? NULL : plan->journal;
 	mode->resumed = mode->journal != NULL && mode->journal->old > 0;
 	mode->reads_zero = mode->makes_image ? mode->keep_depth == 0 : r->target_is_zero;
 	if (mode->resumed && !mode->grows)
 		mode->reads_zero = false; /* past the checkpoint there may be anything */
-	/* what the map says is finished stays as it is: nothing can make it look more whole */
+	/* a first MiB that is finished in the map stays: the disk cannot look more complete than it does */
 	mode->holds_head = mode->kind == COPY_TO_DISK_IMAGE ||
 			   (mode->kind == COPY_TO_DISK &&
-			    !(plan->has_map && rescue_map_began(&plan->map, HOLD_DISK_BYTES)));
+			    !(plan->has_map &&
+			      rescue_map_has_finished(&plan->map, HOLD_DISK_BYTES)));
 }
 
 static void request_image(struct copy_plan *plan)

@@ -61,7 +61,7 @@ struct copy_request {
 	const char *deciding;
 
 	bool dry_run;                /* ends with the plan */
-	struct copy_plan_sink *sink; /* gets the plan, once it is decided; NULL: nobody does */
+	struct copy_plan_sink *sink; /* gets the plan, once it is decided; NULL: none */
 	struct warnings *warnings;
 };
 

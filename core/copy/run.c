@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Does what a plan says.
+ * Runs a plan.
  *
  * Write order of a new image: the files are created, with a placeholder for the first sector
  * (blk/hold.h); the journal begins; the data is copied and flushed; the image is read back; the
@@ -155,7 +155,7 @@ static void make_job(const struct run *run, struct copy_job *ret)
 	const struct copy_mode *mode = &run->plan->mode;
 	const struct create_job *create = &run->plan->create;
 	struct image_measure full;
-	struct error ignored; /* then the words do not say how much it takes */
+	struct error ignored; /* then the message does not have the size */
 
 	*ret = (struct copy_job){
 		.source = run->request->source,
@@ -445,7 +445,7 @@ enum status copy_plan_run(struct copy_plan *plan, struct progress *progress,
 	progress_end(progress);
 	if (st == ST_OK && plan->mode.kind == COPY_TO_NEW_FILE)
 		ret->n_files = create_n_files(&plan->create);
-	ret->rest_only = plan->has_map && rescue_map_began(&plan->map, ret->disk_bytes);
+	ret->rest_only = plan->has_map && rescue_map_has_finished(&plan->map, ret->disk_bytes);
 	return st;
 }
 

@@ -8,13 +8,13 @@ struct copy_result {
 	uint64_t disk_bytes; /* of the disk that was to be copied */
 	unsigned n_files;    /* of the new image; 1 without one */
 	bool verified;       /* the target was read back, and has what was read of the sources */
-	bool rest_only;      /* only what the rescue map said is not finished was copied */
+	bool rest_only;      /* only ranges that were not finished in the rescue map were copied */
 	bool gpt_moved;      /* the backup of the GPT is at the end of a larger disk */
 	bool tables_unread;  /* of a new image, only the disk was read back: no memory for more */
 };
 
 /*
- * Does what the plan says, which copy_plan_decide() has found nothing against. ST_MISMATCH: what was
+ * Runs a plan that copy_plan_decide() has accepted. ST_MISMATCH: what was
  * read back is not what was written. A new image in a file is removed again on failure, ST_CANCELLED
  * included, unless its journal can continue it; nothing of it looks like an image before all of it
  * is on the medium. An existing image is left as far as it was written. On failure the beginning of

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The disks among the sources. The firmware may hold data of mounted volumes that is not on the
+ * disk yet: it is asked to write that out before anything is read. Afterwards the count of writes
+ * to each source proves that this program has written nothing to it.
+ */
 #include "copy/source.h"
 
 /*
@@ -45,7 +51,7 @@ enum status source_settle(const struct chain *source, size_t n, struct warnings 
 	return ST_OK;
 }
 
-void source_say_writes(const struct chain *source, size_t n, struct out *out)
+void source_print_writes(const struct chain *source, size_t n, struct out *out)
 {
 	struct walk walk = { 0 };
 	const struct image *image;

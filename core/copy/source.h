@@ -14,4 +14,4 @@
 enum status source_settle(const struct chain *source, size_t n, struct warnings *, struct error *);
 
 /* Says how many writes this program has sent to each since it was opened. */
-void source_say_writes(const struct chain *source, size_t n, struct out *);
+void source_print_writes(const struct chain *source, size_t n, struct out *);

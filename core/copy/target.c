@@ -1,4 +1,15 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A disk or partition as a target: the decision whether it may be overwritten, and the writing of
+ * its beginning.
+ *
+ * Everything that can be checked is checked before the first write, in a fixed order: the target
+ * exists and has a medium; nothing that is in use is on it (storage/access.h); its sectors and its
+ * size fit the source; --erase names it if it contains anything. Its first MiB is zeroed before the
+ * copy and written last (blk/hold.h), so that no firmware starts, and no system mounts, half a
+ * disk.
+ */
 #include "copy/target.h"
 
 #include "base/memory.h"
@@ -18,9 +29,9 @@
 /* that are read at once, and of which the beginning of a target consists */
 enum { LOOK_BYTES = 1 << 20 };
 
-/* ---- what is on it ---- */
+/* ---- its contents ---- */
 
-/* What is not recognised, but not blank either, is somebody's too. */
+/* Data of an unknown kind counts as contents, too. */
 static enum status find_contents(struct target_job *job, struct error *err)
 {
 	const struct inventory_disk *disk = job->selection.disk;
@@ -47,7 +58,7 @@ static enum status find_contents(struct target_job *job, struct error *err)
 	return st == ST_NO_MEMORY ? fail_no_memory(err) : ST_OK;
 }
 
-/* ---- what it is ---- */
+/* ---- finding it ---- */
 
 static enum status find_target(struct target_job *job, struct error *err)
 {
@@ -72,7 +83,7 @@ static enum status find_target(struct target_job *job, struct error *err)
 	return find_contents(job, err);
 }
 
-/* ---- what speaks against it ---- */
+/* ---- reasons to refuse ---- */
 
 /* Nothing that is in use may be on it, by whatever name: the access set knows what is. */
 static enum status check_in_use(const struct target_job *job, struct error *err)

@@ -9,21 +9,20 @@
 #include "storage/storage.h"
 
 /*
- * A disk or partition as the target of a copy: whether it may be written over, and the writing. All
- * that speaks against it is found before the first write, in one place, which --dry-run asks as
- * well.
+ * A disk or partition as the target of a copy: whether it may be overwritten, and the writing of its
+ * beginning. All reasons to refuse are found before the first write, in target_decide(), which
+ * --dry-run calls as well.
  *
- * Refused, whatever is said: what efi-img was started from, or the shell stands in; what holds a
- * file of the sources or of the target; a source, or what overlaps it; what is write-protected, too
- * small, or has sectors of another size than the table in the source. What has something on it is
- * written over only if the person names it a second time: `erase` has to be the best name of the
- * target (selector.h) without what is before its "=". A raw file that does not look like a disk
- * goes onto a whole one only with `no_table` (target_contents.h).
+ * Refused in any case: the disk efi-img was started from, or the one of the shell's current volume; a
+ * disk that holds a file of the sources or of the target; a source, or a disk or partition that
+ * overlaps it; one that is write-protected, too small, or has sectors of another size than the
+ * partition table of the source. A target that contains anything is overwritten only if `erase` is
+ * its best name (selector.h) without the part before "=". A raw file that does not look like a disk
+ * is written to a whole disk only with `no_table` (target_contents.h).
  *
- * Its first MiB is made zeros before everything else, and written after it, so that nothing on it
- * is taken for whole before it is. Only where the target goes on from an earlier copy, of whose map
- * something in there is finished, it stays as it is: nothing can be written that would make it look
- * more whole than it does.
+ * Its first MiB is zeroed before the copy and written after it, so that an incomplete disk is not
+ * taken for a complete one. Only where the copy continues by a rescue map in which a part of that
+ * MiB is finished, it stays: the disk cannot look more complete than it does already.
  */
 /*
  * What the person wants of a GPT that was made for a smaller disk: its backup moved to the end; the
@@ -36,7 +35,7 @@ enum gpt_fate {
 	GPT_FATE_MOVED,
 	GPT_FATE_KEPT,    /* it could be moved, but is not to be */
 	GPT_FATE_ODD,     /* it cannot be moved, and is copied as it is */
-	GPT_FATE_UNKNOWN, /* only what is written will tell */
+	GPT_FATE_UNKNOWN, /* known only after the copy */
 };
 
 struct target_job {
@@ -73,7 +72,7 @@ struct target_job {
 
 	struct blk *disk; /* open; NULL: nothing was written */
 	bool holds;       /* its first MiB is kept back */
-	bool resumes;     /* what is there is compared before anything is written */
+	bool resumes;     /* the part that was copied is compared first */
 };
 
 /*
@@ -113,7 +112,7 @@ enum status target_open_flat(const struct target_job *, struct image **ret, stru
 /*
  * Ends a copy to the open target, which ended in `st` with its words in `err`: moves the GPT, writes
  * the beginning and closes it. Returns `st`, or how that ended. On failure the beginning is zeros,
- * or as before if nothing was written, which the words say.
+ * or unchanged if nothing was written; the message tells which.
  */
 enum status target_end(struct target_job *, enum status st, const struct observers *,
 		       struct progress *, struct error *);

@@ -4,16 +4,16 @@
  * What will be on a whole disk after a restore, found out before it is erased: whether the source
  * is an image of a disk at all.
  *
- * A raw file says nothing of itself: a text, a file of an unknown format or half a download is as
+ * A raw file does not describe itself: a text, a file of an unknown format or half a download is as
  * good a raw image as any. The only evidence that its bytes are those of a disk is at their
  * beginning: a partition table (the one of a hybrid ISO, too) or a file system. Where there is
- * neither, it does not go onto a whole disk unless --no-table says that it is meant. An image of
- * another format says of itself that it holds a disk: a blank or an encrypted one is restored
- * without further ado, and the plan says what it lacks. A partition is written over with any file,
+ * neither, it does not go onto a whole disk unless --no-table confirms it. An image of
+ * another format is known to hold a disk: a blank or an encrypted one is restored
+ * without further ado, and the plan shows what it lacks. A partition is written over with any file,
  * since it has no table of its own; and of a disk that is cloned, `list` has shown what is on it.
  *
  * An ISO 9660 file system without a partition table is an image of an optical disc: firmware does
- * not look for El Torito's boot catalog on a disk with sectors of 512 bytes. The plan says so; it
+ * not look for El Torito's boot catalog on a disk with sectors of 512 bytes. The plan shows that; it
  * is not refused, since the files can be read.
  */
 #include "copy/target_contents.h"
@@ -61,7 +61,7 @@ static enum status has_table(struct blk *blk, bool *ret, struct error *err)
 }
 
 /* What is odd about a disk without a table. */
-static void say_odd(struct disk_contents *contents, const struct volume *volume)
+static void describe_odd(struct disk_contents *contents, const struct volume *volume)
 {
 	struct out_buffer out;
 
@@ -86,7 +86,7 @@ static enum status look(struct blk *blk, struct disk_contents *ret, struct error
 		return fail(err, st, "%s", status_text(st));
 	/* An image in an image is the usual mistake, made with -f raw. */
 	ret->volume = volume.type[0] != '\0' && !text_equal(volume.type, "qcow2 image");
-	say_odd(ret, &volume);
+	describe_odd(ret, &volume);
 	return ST_OK;
 }
 

@@ -9,7 +9,7 @@ enum { CONTENTS_TEXT = 192 };
 struct disk_contents {
 	bool table;   /* a partition table: GPT, MBR (a hybrid ISO has one) or Apple's */
 	bool volume;  /* a file system, or what else fills a disk without a table */
-	bool assumed; /* that it is a disk at all: the bytes of a raw file, which says nothing of
+	bool assumed; /* that it is a disk at all: the bytes of a raw file, which does not describe
 			 itself */
 	char odd[CONTENTS_TEXT]; /* what a person should know of it before it goes onto a disk; "":
 				    nothing */

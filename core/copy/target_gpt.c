@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The GPT of a whole disk that is copied onto a larger one. A GPT has its backup in the last
+ * sectors of the disk (UEFI 2.10, 5.3): on a larger disk that place is wrong, and firmware and
+ * systems warn about it or repair it in their own ways. So the backup of a valid GPT is moved,
+ * after the data is written and while the first sectors are still held back. A GPT that is invalid
+ * already is copied unchanged.
+ */
 #include "copy/target_gpt.h"
 
 #include "base/out.h"
@@ -88,7 +96,7 @@ enum status target_gpt_run(struct target_job *job, struct error *err)
 		return ST_OK;
 	job->gpt_fate = GPT_FATE_NONE;
 	st = job->holds ? ST_OK : gpt_examine(job->disk, job->size_bytes, lba_bytes, &state, &why);
-	/* a job that goes on by its map has moved it already */
+	/* a copy that continues by its map has moved it already */
 	if (st == ST_OK && !job->holds && state.fit == GPT_WHOLE)
 		return ST_OK;
 	if (st == ST_OK)

@@ -1,10 +1,15 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The plan of a copy onto a disk, for people and as JSON. It shows the reason to refuse as well, so
+ * that --dry-run and the refusal of the copy are the same text.
+ */
 #include "base/size.h"
 #include "base/tree.h"
 #include "copy/target.h"
 #include "edit/plan.h"
 
-static void say_device(const struct target_job *job, struct out *out)
+static void print_device(const struct target_job *job, struct out *out)
 {
 	const struct device *disk = job->selection.disk->device;
 
@@ -19,7 +24,7 @@ static void say_device(const struct target_job *job, struct out *out)
 	out_printf(out, ", %u-byte sectors)", disk->block_bytes);
 }
 
-static void say_gpt(const struct target_job *job, struct out *out)
+static void print_gpt(const struct target_job *job, struct out *out)
 {
 	static const char *const words[] = {
 		[GPT_FATE_MOVED] = "moved to the end of the target",
@@ -41,7 +46,7 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 		out_printf(out, "in it:   %s\n", job->source_odd);
 	if (job->device != NULL) {
 		out_text(out, "target:  ");
-		say_device(job, out);
+		print_device(job, out);
 		out_printf(out, "\non it:   %s\n",
 			   job->contents[0] != '\0' ? job->contents : "nothing");
 	}
@@ -55,7 +60,7 @@ void target_print_text(const struct target_job *job, enum status st, const struc
 			   "target\n",
 			   job->format->name, job->n_bytes);
 	if (st == ST_OK)
-		say_gpt(job, out);
+		print_gpt(job, out);
 	plan_access_text(job->storage, out);
 	plan_verdict_text(st, err, out);
 }

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reads a target back and compares its fingerprint with that of the data that was read from the
+ * sources. Only what the target itself stores is read: data of its backing files was not copied.
+ */
 #include "copy/verify.h"
 
 #include "base/memory.h"

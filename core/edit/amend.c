@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Changes options of an image in place. The format plans the change first: it refuses what cannot
+ * be done, and tells how long the files get, which is checked against the volumes, before anything
+ * is written.
+ */
 #include "edit/amend.h"
 
 #include "base/memory.h"

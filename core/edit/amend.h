@@ -6,7 +6,7 @@
 #include "format/image.h"
 
 struct amend_job {
-	struct image *image;                /* loaded for writing, with all that is behind it */
+	struct image *image;                /* loaded for writing, with its backing files */
 	const struct create_values *values; /* for OPTIONS_AMEND */
 	bool may_shrink;                    /* the disk may get smaller */
 	struct progress_sink *progress;     /* NULL: none is reported */

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Dirty bitmaps of images (what a backup program has to read again): adding, removing, merging,
+ * copying. A bitmap that is marked as in use was not stored when the image was closed; it is never
+ * read, only removed.
+ */
 #include "edit/bitmaps.h"
 
 #include "base/range.h"

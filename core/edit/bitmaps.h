@@ -14,7 +14,7 @@ bool bitmaps_find(const struct image *, const char *name, size_t *ret_index);
  */
 enum status bitmaps_get(const struct image *, const char *name, size_t *ret_index, struct error *);
 
-/* How much of the disk one bit of a new bitmap stands for where nobody says it. */
+/* Bytes of the disk that one bit of a new bitmap stands for by default. */
 uint64_t bitmaps_granularity(const struct image *);
 
 /*

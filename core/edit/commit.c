@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Merges an image into one of its backing files: an ordinary copy (engine/copy.h) that leaves out
+ * what the base has already. Only when all data is on the medium of the base is the first image
+ * emptied, so that its disk is the same at every moment.
+ */
 #include "edit/commit.h"
 
 #include "codec/codec.h"
@@ -11,7 +17,7 @@ enum { SPARSE_BYTES = 4096 };
 enum status commit_run(const struct commit_job *job, struct error *err)
 {
 	struct image *front = job->chain->link[0].image, *base = job->chain->link[job->base].image;
-	const struct observers nobody = { .n = 0 };
+	const struct observers none = { .n = 0 };
 	const struct copy_job copy = {
 		.source = job->chain,
 		.n_sources = 1,
@@ -20,7 +26,7 @@ enum status commit_run(const struct commit_job *job, struct error *err)
 		.sparse_bytes = SPARSE_BYTES,
 		.keep_depth = job->base,
 		.level = CODEC_DEFAULT,
-		.observers = &nobody,
+		.observers = &none,
 		.progress = job->progress,
 	};
 	enum status st = ST_OK;

@@ -9,11 +9,11 @@ struct commit_job {
 	struct chain *chain;       /* loaded; the first image and the base are open for writing */
 	size_t base;               /* its index, > 0 */
 	bool keep;                 /* leave the first image as it is, instead of emptying it */
-	struct progress *progress; /* begun by the job, ended by the caller; NULL: silent */
+	struct progress *progress; /* started by the job, ended by the caller; NULL: silent */
 };
 
 /*
- * Copies what the images in front of the base have into the base, which grows to the size of the
+ * Copies the data of the images above the base into the base, which grows to the size of the
  * disk if it is shorter. The first image keeps everything until all of it is on the medium in the
  * base: whatever happens, its disk is as it was. Errors: those of reading and writing,
  * ST_UNSUPPORTED, ST_CANCELLED, with words that name the file.

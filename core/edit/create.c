@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Makes new images. create_prepare() finds out everything that can be known: the backing file, the
+ * sizes of all files, the space and limits of their volumes, and files in the way. Only then does
+ * create_open() write, and in this order: the files with a placeholder for the first sector
+ * (blk/hold.h), what the format writes into them, a flush, and last the first sector. On failure,
+ * only files that it has made itself are removed.
+ */
 #include "edit/create.h"
 
 #include "base/memory.h"
@@ -301,7 +309,7 @@ static enum status make_file(const struct create_job *job, size_t i, struct blk 
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
 
-/* Takes back what was made; adds to the words of the failure if something stays behind. */
+/* Takes back what was made; adds to the message if a file remains. */
 static void remove_files(const struct create_job *job, size_t n, struct error *err)
 {
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; i < n; i++) {

@@ -9,8 +9,8 @@
 #include "platform/files.h"
 
 /*
- * Making a new image. In two steps, so that everything that can be known is known, and said, before
- * the first byte is written: create_prepare() checks and changes nothing, create_run() writes.
+ * Making a new image, in two steps, so that everything that can be known is known, and reported,
+ * before the first byte is written: create_prepare() checks and changes nothing, create_run() writes.
  */
 struct create_job {
 	struct storage *storage;
@@ -69,7 +69,7 @@ enum status create_check_rewrite(const struct create_job *, struct error *);
 
 /*
  * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are
- * removed; if that fails too, the words say which one remains. What is on a disk stays.
+ * removed; if that fails too, the message names the one that remains. What is on a disk stays.
  */
 enum status create_run(const struct create_job *, struct error *);
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The plan of a new image in a file, for people and as JSON.
+ */
 #include "base/size.h"
 #include "base/tree.h"
 #include "edit/create.h"

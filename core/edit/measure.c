@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * How large an image of a disk would be: the format knows its tables, the map of the source knows
+ * how much data there is. Nothing is read but maps.
+ */
 #include "edit/measure.h"
 
 #include "base/range.h"

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Space for files: whether each fits the largest file of its volume, and whether all files on one
+ * volume fit its free space together, before the first of them is created.
+ */
 #include "edit/place.h"
 
 #include "base/out.h"

@@ -13,14 +13,14 @@ struct place_need {
 	const char *name;
 	uint64_t size; /* bytes in the end */
 	enum prealloc prealloc;
-	/* an existing file goes on from `old_size`; otherwise it is replaced */
+	/* an existing file grows from `old_size`; otherwise it is replaced */
 	bool grows;
 	uint64_t old_size;
-	struct place place; /* what platform_look() says of the name */
+	struct place place; /* what platform_look() has returned for the name */
 };
 
 /*
  * Whether its place has room for need[i], besides the files before it: the largest file of the file
- * system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with words that say what is free.
+ * system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with the free space in the message.
  */
 enum status place_check(const struct place_need need[], size_t i, struct error *);

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The parts that all plans have in common: the sources, the access set, and the verdict.
+ */
 #include "edit/plan.h"
 
 #include "base/size.h"

@@ -16,6 +16,6 @@ void plan_sources_json(const struct chain *source, size_t n, struct tree *);
 void plan_access_text(const struct storage *, struct out *);
 void plan_access_json(const struct storage *, struct tree *);
 
-/* The last lines: what speaks against it, `err` if `st` is not ST_OK. */
+/* The last lines: the reason to refuse, `err`, if `st` is not ST_OK. */
 void plan_verdict_text(enum status st, const struct error *err, struct out *);
 void plan_verdict_json(enum status st, const struct error *err, struct tree *);

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Another size for the disk in an image. What has to be refused is refused by the format's
+ * plan_resize before anything is written; the space for larger files is checked then.
+ */
 #include "edit/resize.h"
 
 #include "base/memory.h"

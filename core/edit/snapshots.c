@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Internal snapshots: listing them as qemu-img does, finding one by id or name, and opening the
+ * disk as it was then.
+ */
 #include "edit/snapshots.h"
 
 #include "base/date.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The boot processor goes along both disks, looks up what they have and reads it; other processors
- * decompress and compare, a piece each. What is said is about the first place all the same: pieces
+ * decompress and compare, a piece each. The first difference is reported nevertheless: pieces
  * are waited for in their order.
  */
 #include "engine/compare.h"
@@ -83,7 +83,7 @@ static bool is_allocated(const struct disk_range *range)
 }
 
 /*
- * Whether it goes on to the end of the disk, or to that of the last image if none has anything
+ * Whether it extends to the end of the disk, or to that of the last image if none has anything
  * there.
  */
 static bool is_last(const struct side *side, uint64_t at)
@@ -96,7 +96,7 @@ static bool is_last(const struct side *side, uint64_t at)
 /*
  * Whether both have the same allocated: nothing, zeros, data with a place of its own, compressed
  * data. qemu-img compares all flags that it has, and so calls some disks different that are only
- * fragmented differently; is_last() is here to say the same.
+ * fragmented differently; is_last() is here to do the same.
  */
 static bool is_alike(const struct side side[], uint64_t at)
 {
@@ -160,7 +160,7 @@ static enum compare_outcome not_read(const struct run *run, const struct piece *
 	return COMPARE_NO_DATA;
 }
 
-/* What is left of it behind the first `n` bytes. */
+/* Cuts off the first `n` bytes. */
 static void advance(struct disk_range *range, uint64_t n)
 {
 	range->length -= n;
@@ -207,7 +207,7 @@ static void add(struct run *run, struct piece *piece, uint64_t n)
 
 /*
  * Begins with the piece from `at` on: zeros on both sides, or as much as goes into the buffers and
- * is zeros on the same sides. What is not SAME counts if all in front of `at` is; a piece in front
+ * is zeros on the same sides. An outcome that is not SAME counts if everything before `at` is; a piece before
  * of such a place ends there.
  */
 static enum compare_outcome read_piece(struct run *run, struct piece *piece, uint64_t at,

@@ -18,7 +18,7 @@ enum compare_outcome {
 	COMPARE_SAME,
 	COMPARE_CONTENT,    /* different bytes */
 	COMPARE_ALLOCATION, /* strict: one has something allocated that the other has not */
-	COMPARE_NO_MAP,     /* failed: a disk could not say what is where */
+	COMPARE_NO_MAP,     /* failed: the map of a disk could not be read */
 	COMPARE_NO_DATA,    /* failed: a disk could not be read, or the person stopped it */
 };
 

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The map of a disk: what an image and its backing files make of a range together. The first image
+ * of the chain that has the range allocated decides; where none has, or the deciding backing file
+ * is shorter, the disk is zeros.
+ */
 #include "engine/disk_map.h"
 
 #include "base/range.h"

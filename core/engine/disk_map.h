@@ -3,10 +3,10 @@
 
 #include "format/image.h"
 
-/* What an opened disk says of a range, with all that shows through it. */
+/* What a disk has in a range: its image and the backing files together. */
 struct disk_range {
 	uint64_t length; /* bytes, > 0 */
-	size_t depth;    /* how many images behind the first one it was decided */
+	size_t depth;    /* of the deciding image: 0 is the first of the chain */
 	/* an image of the chain has it; false: it is zeros because none does */
 	bool present;
 	bool zero; /* reads as zeros */
@@ -26,6 +26,6 @@ struct disk_range {
  */
 enum status disk_map_at(struct image *, uint64_t offset, uint64_t len, struct disk_range *ret);
 
-/* The same, for no more of it than qemu-img would say at once: to call the same disks different. */
+/* The same, for at most as much as qemu-img reports at once: to find the same disks different. */
 enum status disk_map_at_sliced(struct image *, uint64_t offset, uint64_t len,
 			       struct disk_range *ret);

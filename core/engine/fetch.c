@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reading in two steps. The boot processor must do what touches the firmware or changes caches: it
+ * looks up where the bytes are, and reads compressed data, adjoining units at once. Any processor
+ * does the rest: it decompresses, and reads where the blk allows parallel reads. Everything that
+ * the second step needs is in the struct, so that it can be done again elsewhere if a processor
+ * stops responding.
+ */
 #include "engine/fetch.h"
 
 #include "base/check.h"
@@ -45,28 +53,28 @@ enum status fetch_read(struct fetch *fetch)
 }
 
 /* Whether [offset, offset + n) of the image's file can be read with what is to be read already. */
-static bool goes_on(const struct fetch *fetch, const struct image *image, uint64_t offset)
+static bool extends_run(const struct fetch *fetch, const struct image *image, uint64_t offset)
 {
 	return fetch->run.end > 0 && fetch->run.image == image && offset >= fetch->run.offset &&
 	       offset <= fetch->run.end + GAP_BYTES;
 }
 
 /*
- * Notes a compressed unit as something to be read and decompressed. *ret_noted false: there is
+ * Adds a compressed unit as something to be read and decompressed. *ret_added false: there is
  * no room for it.
  */
-static enum status note_packed(struct fetch *fetch, const struct disk_range *range,
-			       struct fetch_part *part, bool *ret_noted)
+static enum status add_packed(struct fetch *fetch, const struct disk_range *range,
+			      struct fetch_part *part, bool *ret_added)
 {
 	uint64_t end = range->offset + range->packed_bytes;
-	bool together = goes_on(fetch, range->image, range->offset);
+	bool together = extends_run(fetch, range->image, range->offset);
 	size_t more = together ? (size_t)(max_u64(end, fetch->run.end) - fetch->run.end)
 			       : range->packed_bytes;
 	enum status st = ST_OK;
 
-	*ret_noted = fetch->n_parts < FETCH_PARTS_MAX &&
+	*ret_added = fetch->n_parts < FETCH_PARTS_MAX &&
 		     more <= packed_capacity(fetch) - fetch->packed_n;
-	if (!*ret_noted)
+	if (!*ret_added)
 		return ST_OK;
 	if (fetch->packed == NULL)
 		fetch->packed = io_alloc(packed_capacity(fetch));
@@ -91,20 +99,20 @@ enum status fetch_add(struct fetch *fetch, const struct disk_range *range, uint6
 	struct fetch_part part = {
 		.image = range->image, .offset = range->offset, .at = fetch->n, .n = n
 	};
-	bool noted = range->zero;
+	bool added = range->zero;
 	enum status st = ST_OK;
 
 	if (range->zero) {
 		memset(fetch->bytes + fetch->n, 0, n);
 	} else if (range->compressed) {
 		part.skip = (size_t)(offset % range->image->unit_bytes);
-		st = note_packed(fetch, range, &part, &noted);
+		st = add_packed(fetch, range, &part, &added);
 	} else if (range->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
 		   range->image->data->parallel_reads) {
 		fetch->part[fetch->n_parts++] = part;
-		noted = true;
+		added = true;
 	}
-	if (st == ST_OK && !noted)
+	if (st == ST_OK && !added)
 		st = blk_read(&range->image->blk, offset, fetch->bytes + fetch->n, n);
 	fetch->n += n;
 	return st;

@@ -55,8 +55,8 @@ void fetch_close(struct fetch *);
 void fetch_begin(struct fetch *);
 
 /*
- * Appends what lies at `offset` of the disk, `n` bytes, which `range`, asked there, says of at
- * least so many. Of the boot processor.
+ * Appends `n` bytes that lie at `offset` of the disk; `range` is what disk_map_at() has returned
+ * there, for at least `n` bytes. Of the boot processor.
  */
 enum status fetch_add(struct fetch *, const struct disk_range *, uint64_t offset, size_t n);
 

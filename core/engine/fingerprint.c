@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The fingerprint of a disk: for each range the sum of the checksums of its blocks, each mixed with
+ * its place. A sum does not depend on the order, so that all processors can add to it, and blocks
+ * of zeros count nothing, so that holes are free. It finds accidents, not attackers: for those
+ * there is SHA-256 (record/manifest).
+ */
 #include "engine/fingerprint.h"
 
 #include "base/check.h"
@@ -34,7 +41,7 @@ enum status fingerprint_open(struct fingerprint *print, uint64_t size, struct er
 				       .range_bytes = FINGERPRINT_PIECE_BYTES };
 	while (div_up(size, print->range_bytes) > RANGES_MAX)
 		print->range_bytes *= 2;
-	/* the part behind the last piece is nothing, and has a place */
+	/* one more, for the second part of the last piece, which counts nothing */
 	print->n = (size_t)div_up(size, print->range_bytes) + 1;
 	print->sum = mem_alloc(print->n * sizeof *print->sum);
 	return print->sum != NULL ? ST_OK : fail_no_memory(err);

@@ -10,7 +10,7 @@
 #include "engine/observer.h"
 
 /*
- * What was read, or is to be written, in little memory: to tell whether what is read back later is
+ * A summary of the data that was read, in little memory: to find out whether what is read back later is
  * the same, and if not, about where. For each range of the disk it is the sum of the checksums of
  * its 512-byte blocks, which depend on their place. Zeros count nothing, so that it does not matter
  * in which pieces and in which order a disk is gone through, and holes cost nothing. A block that
@@ -35,7 +35,7 @@ void fingerprint_close(struct fingerprint *);
 
 /*
  * Adds to `part` what `n` bytes at `offset` count, for the range in which their piece begins, at
- * `piece`, and for the one behind that. A piece has up to FINGERPRINT_PIECE_BYTES; offsets are
+ * `piece`, and for the one after that. A piece has up to FINGERPRINT_PIECE_BYTES; offsets are
  * multiples of 512, and so is `n` unless the disk ends there. On any processor.
  */
 void fingerprint_part(const struct fingerprint *, uint64_t piece, uint64_t offset,

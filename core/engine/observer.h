@@ -5,8 +5,8 @@
 
 /*
  * What follows a copy besides its target: the fingerprint, the manifest, the losses, the rescue map
- * and the journal. The copy tells its observers what happens; each observer owns its state, and
- * nobody else changes that. So the copy does not know which records there are, and a further one
+ * and the journal. The copy reports what happens to its observers; each observer owns its state,
+ * and no other code changes it. So the copy does not know which records there are, and a further one
  * needs no change of it.
  */
 

@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The engine's loop. Slots are filled and finished in a ring, in the order of the disk; in between
+ * they wait for the processors (workers.h). The boot processor prefers filling to finishing, so
+ * that the other processors always have work, and finishes when the ring is full; while it waits
+ * for the first slot it works itself.
+ *
+ * A processor that stops responding must not stop the copy: its slot is set aside until the end,
+ * because the processor may still write to its buffers, and a copy of the slot takes its place.
+ */
 #include "engine/pipeline.h"
 
 /*

@@ -45,8 +45,9 @@ enum status salvage_map_at(struct image *image, uint64_t offset, uint64_t len,
 /* What is read, and what happens where it cannot be. */
 struct reading {
 	struct image *image;
-	const struct observers *observers; /* are told; NULL: it ends the reading, */
-	struct lost_range *first;          /* and this is where */
+	const struct observers
+		*observers;       /* get lost ranges; NULL: the first one ends the reading, */
+	struct lost_range *first; /* and is stored here */
 	struct progress *progress;
 };
 

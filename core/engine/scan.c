@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reads a disk from its beginning to its end. The boot processor looks up and reads pieces, any
+ * processor works on them, and the boot processor hands them over in the order of the disk. Ranges
+ * that are known to be zeros are handed over without being read.
+ */
 #include "engine/scan.h"
 
 #include "base/memory.h"

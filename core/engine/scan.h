@@ -13,10 +13,10 @@ enum { SCAN_RESULTS = 2, SCAN_PIECE_BYTES = 2 << 20 /* at most */ };
 struct scan_job {
 	struct image *image;      /* loaded, with its backing images */
 	uint64_t offset, n_bytes; /* inside the disk */
-	bool own;                 /* what lies behind the first image counts as zeros */
+	bool own;                 /* data of backing files counts as zeros */
 	/*
 	 * Gets each piece that is not known to be zeros, on any processor, several at the same
-	 * time. NULL: nobody wants that.
+	 * time. NULL: there is none.
 	 */
 	void (*work)(const void *user, uint64_t offset, const uint8_t *bytes, size_t n,
 		     uint64_t ret[static SCAN_RESULTS]);

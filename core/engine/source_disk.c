@@ -37,10 +37,10 @@ struct image *source_disk_image(const struct source_disk *disk, uint64_t *offset
 }
 
 /*
- * What of the last answer says something of `offset` as well. What is compressed cannot be divided.
+ * Whether the last answer covers `offset` as well. Compressed ranges cannot be divided.
  */
-static bool seen(const struct source_disk *disk, uint64_t offset, uint64_t len,
-		 struct disk_range *ret)
+static bool is_cached(const struct source_disk *disk, uint64_t offset, uint64_t len,
+		      struct disk_range *ret)
 {
 	uint64_t skip = offset - disk->offset;
 
@@ -60,7 +60,7 @@ enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t
 	struct image *image = source_disk_image(disk, &at);
 	enum status st;
 
-	if (!seen(disk, offset, len, ret)) {
+	if (!is_cached(disk, offset, len, ret)) {
 		len = min_u64(len, image->size - at);
 		st = disk->salvages ? salvage_map_at(image, at, len, ret, disk->progress)
 				    : disk_map_at(image, at, len, ret);

@@ -16,7 +16,7 @@ struct source_disk {
 	 */
 	size_t keep_depth;
 	bool seeks_zeros; /* false: zeros are SOURCE_DATA */
-	bool salvages;    /* what a source cannot tell about is SOURCE_DATA; false: an error */
+	bool salvages;    /* where a map cannot be read is SOURCE_DATA; false: an error */
 	struct progress *progress;
 	/* What was looked at last, so that a long range is not looked up for each piece of it. */
 	uint64_t offset;

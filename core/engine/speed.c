@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Measures how fast a disk is read or written: requests of one size, one after the other, at
+ * regular places, through the same functions as everything else, so that the number is the one that
+ * a copy meets.
+ */
 #include "engine/speed.h"
 
 #include "base/memory.h"

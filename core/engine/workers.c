@@ -1,24 +1,31 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Work on other processors: a ring of work, filled by the boot processor, from which every
+ * processor takes the next item by compare-and-exchange. No locks, because other processors may
+ * call no firmware service: who has nothing to do waits for a sequence number to change
+ * (platform_word_wait()). The boot processor takes work, too, while it waits.
+ */
 #include "engine/workers.h"
 
 #include "base/check.h"
 #include "base/memory.h"
 #include "platform/processors.h"
 
-/* One piece of work takes milliseconds, on the slowest machines a second. */
-enum { PATIENCE_MS = 30000 };
+/* Work takes milliseconds, on the slowest machines a second. */
+enum { WORKER_TIMEOUT_MS = 30000 };
 
 struct workers {
 	size_t n;
 	struct work *ring[WORK_MAX];
 	atomic_uint_least32_t first, end; /* of what is in the ring, counted without bounds */
-	atomic_uint_least32_t news;       /* changes with each submission, and at the end */
-	atomic_uint_least32_t results;    /* changes with each piece of work that is done */
+	atomic_uint_least32_t submit_seq; /* changes with each submission, and at the end */
+	atomic_uint_least32_t done_seq;   /* changes with each piece of work that is done */
 	atomic_bool stop;
 };
 
 /*
- * The next work that nobody does yet, or NULL. A place in the ring is not used again before its
+ * The next work that no processor has taken, or NULL. A place in the ring is not reused before its
  * work was waited for.
  */
 static struct work *take(struct workers *workers)
@@ -38,8 +45,8 @@ static void do_work(struct workers *workers, struct work *work, size_t worker)
 {
 	work->run(work, worker);
 	atomic_store(&work->done, true);
-	atomic_fetch_add(&workers->results, 1);
-	platform_word_wake(&workers->results);
+	atomic_fetch_add(&workers->done_seq, 1);
+	platform_word_wake(&workers->done_seq);
 }
 
 /* What another processor does all the time. */
@@ -48,7 +55,7 @@ static void serve(void *arg, size_t worker)
 	struct workers *workers = arg;
 
 	for (;;) {
-		uint32_t seen = atomic_load(&workers->news);
+		uint32_t seen = atomic_load(&workers->submit_seq);
 		struct work *work;
 
 		if (atomic_load(&workers->stop))
@@ -58,7 +65,7 @@ static void serve(void *arg, size_t worker)
 			do_work(workers, work, worker);
 		else
 			/* without a limit of time, so it has come */
-			(void)platform_word_wait(&workers->news, seen, 0);
+			(void)platform_word_wait(&workers->submit_seq, seen, 0);
 	}
 }
 
@@ -80,8 +87,8 @@ enum status workers_start(struct workers **ret, struct error *err)
 
 static void announce(struct workers *workers)
 {
-	atomic_fetch_add(&workers->news, 1);
-	platform_word_wake(&workers->news);
+	atomic_fetch_add(&workers->submit_seq, 1);
+	platform_word_wake(&workers->submit_seq);
 }
 
 void workers_stop(struct workers *workers)
@@ -114,7 +121,7 @@ void work_submit(struct workers *workers, struct work *work)
 bool work_wait(struct workers *workers, struct work *work)
 {
 	for (;;) {
-		uint32_t seen = atomic_load(&workers->results);
+		uint32_t seen = atomic_load(&workers->done_seq);
 		struct work *next;
 
 		if (atomic_load(&work->done))
@@ -122,7 +129,7 @@ bool work_wait(struct workers *workers, struct work *work)
 		next = take(workers);
 		if (next != NULL)
 			do_work(workers, next, 0);
-		else if (!platform_word_wait(&workers->results, seen, PATIENCE_MS))
+		else if (!platform_word_wait(&workers->done_seq, seen, WORKER_TIMEOUT_MS))
 			return atomic_load(&work->done);
 	}
 }

@@ -34,7 +34,7 @@ enum status workers_start(struct workers **ret, struct error *);
  */
 void workers_add(struct workers *, size_t least, size_t most);
 
-/* Returns when all are back. What was not begun is never done. NULL is allowed. */
+/* Returns when all processors have stopped. Work that was not started is dropped. NULL is allowed. */
 void workers_stop(struct workers *);
 
 /* How many other processors there are. */
@@ -43,7 +43,7 @@ size_t workers_count(const struct workers *);
 void work_submit(struct workers *, struct work *);
 
 /*
- * Returns when it is done. False: its processor has stopped answering, and only workers_stop() says
- * when it does not use its buffers any more. It is to be done anew, with others.
+ * Returns when the work is done. False: its processor has stopped responding, and may use the buffers
+ * until workers_stop() has returned. The work is to be done again, with other buffers.
  */
 bool work_wait(struct workers *, struct work *);

@@ -1,7 +1,7 @@
 /*
  * The last look at what a job has written. SPDX-License-Identifier: BSD-2-Clause
  *
- * A file system may keep less than it was given, and say nothing: U-Boot's FAT cuts a file off
+ * A file system may store less than was written, without an error: U-Boot's FAT cuts a file off
  * after a write in the middle, and whoever has the file open still believes in the size that it
  * had. Reading back through the same handle does not find that. So when all is written, flushed and
  * closed, each file is opened once more by its name, as the next program will, and its size is
@@ -75,7 +75,7 @@ enum status finished_add(struct finished *finished, const char *name, struct blk
 
 	if (added == NULL)
 		return fail_no_memory(err);
-	/* What cannot be read may not be there any more: the new size says more than this failure.
+	/* What cannot be read may not be there any more: the new size explains more than this failure.
 	 */
 	added->read = read_ends(file, added->head, added->tail);
 	return ST_OK;

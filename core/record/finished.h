@@ -4,7 +4,7 @@
 #include "format/chain.h"
 
 /*
- * What a job has written, as somebody sees it who opens the files anew. Entries are added while the
+ * Files that a job has written, as the next program sees them that opens them. Entries are added while the
  * files are still open, after everything was flushed; finished_check() comes after they are closed.
  */
 struct finished_file;

@@ -5,12 +5,12 @@
  *
  * Order: the target gets the placeholder of its first bytes, with the id of a capture in it
  * (blk/hold.h, blk/mark.h); the journal is written with done = 0; then data is copied. At a
- * checkpoint the target is flushed before the journal says how far it is. So the journal never
+ * checkpoint the target is flushed before the journal is written. So the journal never
  * promises more than the medium has, and where it promises anything, the target carries the mark
  * with its id, or is a disk whose beginning is zeros.
  *
- * A journal that could not be found or believed again is not kept, and that is said before anything
- * is copied: of a disk that has only a map name ("blk4:"), which changes from boot to boot; of a
+ * A journal that could not be found or trusted again is not kept, with a warning before anything is
+ * copied: of a disk that has only a map name ("blk4:"), which changes from boot to boot; of a
  * target disk that is known by the GUID of the very GPT that the copy replaces; where its file
  * cannot be written.
  */
@@ -166,7 +166,7 @@ static void free_all(struct journal *journal)
 	mem_free(journal);
 }
 
-void journal_give_up(struct journal *journal, enum status st, const char *why)
+void journal_disable(struct journal *journal, enum status st, const char *why)
 {
 	journal->st = st;
 	error_set(&journal->why, "%s", why);
@@ -206,7 +206,7 @@ static enum status open_named(struct journal *journal, struct storage *storage, 
 		return fail_no_memory(err);
 	st = open_file(journal, storage, resume, err);
 	if ((st == ST_READ_ONLY || st == ST_INVALID) && to_disk && !resume) {
-		journal_give_up(journal, st, err->text);
+		journal_disable(journal, st, err->text);
 		return ST_OK;
 	}
 	if (st == ST_OK && resume && !journal->found)
@@ -238,7 +238,7 @@ enum status journal_open(struct storage *storage, const struct journal_facts *fa
 		error_set(&why, "%s: this disk has no lasting name (serial=, guid=, path=)", disk);
 		if (resume)
 			return fail(err, ST_INVALID, "option --resume: %s", why.text);
-		journal_give_up(journal, ST_INVALID, why.text);
+		journal_disable(journal, ST_INVALID, why.text);
 	}
 	if (st == ST_OK && !journal->found)
 		make_id(journal, image);
@@ -273,7 +273,7 @@ static void save(struct journal *journal)
 
 /*
  * When the journal cannot be written now, a warning says so before anything is copied, and the copy
- * cannot be resumed. When it cannot be written later, that is remembered; what it said before counts.
+ * cannot be resumed. When it cannot be written later, the last checkpoint counts.
  */
 static void begin(struct observer *observer)
 {
@@ -291,7 +291,7 @@ static void begin(struct observer *observer)
 		     journal->why.text);
 }
 
-/* The target is on its medium as far as it was copied, and the journal says so. */
+/* Flushes the target, and records in the journal how far it is copied. */
 static enum status checkpoint(struct journal *journal, struct image *target)
 {
 	struct journal_text before = journal->text;

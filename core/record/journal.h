@@ -23,8 +23,8 @@ struct journal {
 	struct warnings *warnings; /* of this copy; the caller's */
 	struct journal_text text; /* `done` and `first`: at the last checkpoint that its file has */
 	bool found;               /* there was one, of this copy, and the copy resumes */
-	bool used;                /* the copy has begun */
-	bool kept; /* a file says how far the copy is: it was written once, or found */
+	bool used;                /* the copy has started */
+	bool kept;                /* its file exists: it was written once, or found */
 	/* what is below is written anew whatever there is, because the target keeps it back */
 	uint64_t begin;
 	/* up to here it was copied before: that is compared, not written. 0: nothing was */
@@ -38,8 +38,8 @@ struct journal {
 
 /*
  * The journal of a copy between the disk of that name and an image; of `facts`, all but the disk.
- * Nothing is written. `resume`: what its file says is taken over, if there is one. Where none can
- * be kept that could be resumed, and `resume` does not ask for it, it is given up. `warnings` are
+ * Nothing is written. `resume`: its file is read, if there is one. Where no
+ * journal can be kept, and `resume` does not ask for one, it is disabled. `warnings` are
  * used until the journal is closed. The caller closes it, on failure too. Errors: those of
  * selector_find(), record_open() and record_read(); ST_EXISTS, the file is something else; those of
  * journal_parse().
@@ -48,12 +48,12 @@ enum status journal_open(struct storage *, const struct journal_facts *, const c
 			 const char *image, bool resume, struct warnings *, struct journal **ret,
 			 struct error *);
 
-/* The copy will have no journal, which is said with the reason when it begins. */
-void journal_give_up(struct journal *, enum status, const char *why);
+/* The copy will have no journal; a warning gives the reason when the copy starts. */
+void journal_disable(struct journal *, enum status, const char *why);
 
 /*
- * Takes over what the text of a journal says. `name` is for the words. ST_CORRUPT; ST_REFUSED: it
- * is about another copy, the words say in what.
+ * Reads the text of a journal. `name` is for messages. ST_CORRUPT; ST_REFUSED: it
+ * is of another copy; the message has the difference.
  */
 enum status journal_parse(struct journal *, const char *name, const char *text, size_t n,
 			  struct error *);
@@ -64,7 +64,7 @@ enum status journal_parse(struct journal *, const char *name, const char *text, 
  */
 enum status journal_replaces(const struct journal *, struct error *);
 
-/* Whether the copy can be resumed, as far as its file says. */
+/* Whether its file allows the copy to be resumed. */
 bool journal_resumes(const struct journal *);
 
 /*

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The log of a session: two files with the same events, as text and as lines of JSON
+ * (docs/SPEC.md). Events are collected in memory and written when a command has ended, so that a
+ * disk with the log on it is not written to in the middle of a copy from it.
+ */
 #include "record/log.h"
 
 #include "base/date.h"

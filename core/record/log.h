@@ -27,6 +27,6 @@ void log_close(struct log *);
 
 /*
  * Adds to the files what there is to be written, and has it on the medium. After a failure there is
- * no log any more. More than a MiB at once is cut, which is said in the text.
+ * no log any more. More than a MiB at once is cut, and the text has a note of it.
  */
 enum status log_write(struct log *, struct error *);

@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The manifest of a copy (docs/SPEC.md): SHA-256 of the disk as a whole and of each range, computed
+ * while the copy reads, its sources and what was lost. Ranges are at least 64 MiB, and at most
+ * RANGES_MAX: then a difference can be located, and the file stays small. Read back, every field is
+ * untrusted.
+ */
 #include "record/manifest.h"
 
 #include "base/hex.h"

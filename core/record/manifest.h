@@ -29,7 +29,7 @@ void manifest_add(struct manifest *, const uint8_t *bytes, uint64_t n);
 /* The last range, and the whole; once, when all of it has been added. */
 void manifest_end(struct manifest *, uint8_t ret_whole[static SHA256_BYTES]);
 
-/* What else the file says. Texts are the caller's. */
+/* The other fields of the file. Texts are the caller's. */
 struct manifest_facts {
 	struct storage *storage;
 	/* the image's name, as it was given; the file has it relative to itself */
@@ -49,7 +49,7 @@ enum status manifest_plan(struct storage *, const char *file, bool replace, stru
 enum status manifest_write(struct manifest *, const struct manifest_facts *, const char *file,
 			   bool replace, struct error *);
 
-/* What a manifest says that is to be checked. */
+/* The fields of a manifest that are checked. */
 struct manifest_claim {
 	/* as it is named from here; freed by manifest_claim_free() */
 	char *image;

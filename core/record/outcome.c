@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Exit codes of copies with a disk on either side: a script must be able to tell a full disk from a
+ * broken one without reading messages. The numbers are an interface and do not change.
+ */
 #include "record/outcome.h"
 
 enum outcome outcome_of(enum status st)

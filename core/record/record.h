@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /*
- * A small file that says how far a job is, written anew again and again. When the power goes
+ * A small file with the progress of a job, which is rewritten again and again. When the power fails
  * meanwhile, one that is whole is left, old or new: in that file, or in the side file, with ".new"
  * added to its name, which is written first.
  *
- * Both names are taken by adding to a name that a person gave, so both may lead to somebody else's
- * file. Nothing is written to a file, nor is it removed, unless its contents say that it is such a
+ * Both names are taken by adding to a name that a person gave, so both may be the name of another
+ * file. Nothing is written to a file, nor is it removed, unless its contents show that it is such a
  * record, or there is nothing in it.
  */
 enum record_state {

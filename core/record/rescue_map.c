@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The rescue map: which ranges of a disk are copied, bad, or not tried, in the mapfile format of
+ * GNU ddrescue. What was known when it was opened (`all`) and what the copy has found since
+ * (`done`, `bad`, `absent`) are kept apart and merged when the map is printed: so the ranges to
+ * copy do not change during the copy. The text is untrusted; every number is checked.
+ */
 #include "record/rescue_map.h"
 
 #include "base/memory.h"
@@ -38,7 +45,7 @@ static enum status reserve(struct rescue_ranges *ranges)
 	return ST_OK;
 }
 
-/* The first of them that ends behind `offset`; `n`: none does. */
+/* The first of them that ends after `offset`; `n`: none does. */
 static size_t find(const struct rescue_ranges *ranges, uint64_t offset)
 {
 	size_t low = 0, high = ranges->n;
@@ -54,7 +61,7 @@ static size_t find(const struct rescue_ranges *ranges, uint64_t offset)
 	return low;
 }
 
-bool rescue_map_began(const struct rescue_map *map, uint64_t end)
+bool rescue_map_has_finished(const struct rescue_map *map, uint64_t end)
 {
 	for (size_t i = 0; i < map->all.n && map->all.range[i].offset < end; i++)
 		if (map->all.range[i].status == RESCUE_FINISHED)
@@ -92,7 +99,7 @@ void rescue_map_bad(struct rescue_map *map, uint64_t offset, uint64_t n)
 		return;
 	}
 	if (reserve(bad) != ST_OK)
-		return; /* what is noted twice, by reading it again */
+		return; /* only after it was added twice, by reading it again */
 	memmove(&bad->range[i + 1], &bad->range[i], (bad->n - i) * sizeof *bad->range);
 	bad->range[i] = (struct rescue_range){ .offset = offset,
 					       .end = offset + n,
@@ -151,7 +158,7 @@ static const struct observer_ops ops = {
 
 /* ---- what is known ---- */
 
-/* What is known of the byte at `offset` by now, and so far behind it. */
+/* What is known by now of the byte at `offset`, and how far that extends. */
 static struct rescue_range at(const struct rescue_map *map, uint64_t offset)
 {
 	size_t i = find(&map->all, offset), k = find(&map->bad, offset);
@@ -214,7 +221,7 @@ static void skip_blanks(struct scanner *s)
 		s->p++;
 }
 
-/* Goes to the next line that says something. False: there is none. */
+/* Skips to the next line that is not empty. False: there is none. */
 static bool next_line(struct scanner *s)
 {
 	for (; s->p < s->end; s->p++) {

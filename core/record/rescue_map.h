@@ -9,13 +9,13 @@
 
 /*
  * Which bytes of a disk a copy of it has, in the file format of GNU ddrescue ("Mapfile structure"
- * in its manual), so that either program goes on from where the other one ended.
+ * in its manual), so that either program continues where the other one ended.
  *
- * What was finished in it when it was opened is neither read nor written again. What becomes of the
- * rest is noted beside it, and becomes part of it only in the file: the ranges that are to be done
+ * What was finished in it when it was opened is neither read nor written again. What the copy finds
+ * out about the rest is kept beside it, and merged only in the file: the ranges that are to be done
  * do not change during the job.
  */
-enum { RESCUE_RANGES_MAX = 1 << 18 }; /* in a file, and that are noted: 4 MiB each */
+enum { RESCUE_RANGES_MAX = 1 << 18 }; /* in a file, and that are added: 4 MiB each */
 
 enum rescue_status {
 	RESCUE_FINISHED = '+',
@@ -40,7 +40,7 @@ struct rescue_map {
 	struct record file;
 	uint64_t size;            /* of the disk, bytes */
 	struct rescue_ranges all; /* from 0 to `size`, without gaps: as it was opened */
-	struct rescue_ranges bad; /* noted since then, in the order of the disk */
+	struct rescue_ranges bad; /* added since then, in the order of the disk */
 	/* up to here everything was written by now, except for what is bad */
 	uint64_t done;
 	uint64_t absent; /* up to here the target has nothing, whatever was written */
@@ -64,7 +64,7 @@ enum status rescue_map_parse(struct rescue_map *, const char *name, const char *
 			     struct error *);
 
 /* Whether anything below `end` was finished when it was opened. */
-bool rescue_map_began(const struct rescue_map *, uint64_t end);
+bool rescue_map_has_finished(const struct rescue_map *, uint64_t end);
 
 /*
  * What is to be done next, from *offset on: moves it there, and *ret_end to where that ends. False:

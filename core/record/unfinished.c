@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What can be told of an unfinished image: how far it has come, and the command that completes it.
+ * What is known of an unfinished image: how much of it is copied, and the command that completes it.
  * The mark in the file decides that it is unfinished (storage/unfinished.h); the journal beside it
  * only explains, and only when it has the same id. So a journal that is left of another image of
  * that name explains nothing.

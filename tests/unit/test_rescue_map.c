@@ -186,7 +186,7 @@ static void noted(void **state)
 	(void)state;
 	put_map("0 ? 1\n0 2048 +\n2048 2048 ?\n4096 1024 -\n5120 1024 +\n6144 2048 *\n");
 	assert_ok(open_map(&map, "m", 8192, &err));
-	assert_true(rescue_map_began(&map, 1) && rescue_map_began(&map, 8192) &&
+	assert_true(rescue_map_has_finished(&map, 1) && rescue_map_has_finished(&map, 8192) &&
 		    rescue_map_todo(&map, &at, &end));
 	assert_true(at == 2048 && end == 5120);
 	at = 5120;
