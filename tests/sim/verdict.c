@@ -57,7 +57,7 @@ static void refer(struct verdict *v, uint64_t offset, uint64_t bytes)
 	for (uint64_t i = offset / v->cluster_bytes;
 	     bytes > 0 && i <= (offset + bytes - 1) / v->cluster_bytes; i++) {
 		if (i >= v->n_clusters) {
-			complain(v, "a reference far behind the end", i, 0);
+			complain(v, "a reference far past the end", i, 0);
 			return;
 		}
 		v->count[i]++;
@@ -103,7 +103,7 @@ static void refer_snapshots(struct verdict *v)
 	refer(v, table, at - table);
 }
 
-/* The bits behind the end of a bitmap that is not in use must be zeros. */
+/* The bits past the end of a bitmap that is not in use must be zeros. */
 static void look_at_tail(struct verdict *v, uint64_t entry)
 {
 	uint64_t granularity_bits = get(v, entry + 17, 1), per_cluster = v->cluster_bytes * 8;
@@ -115,7 +115,7 @@ static void look_at_tail(struct verdict *v, uint64_t entry)
 		return;
 	for (uint64_t bit = n_bits % per_cluster; bit < per_cluster; bit++)
 		if ((get(v, cluster + bit / 8, 1) >> bit % 8 & 1) != 0)
-			complain(v, "a bit behind the end of a bitmap", cluster, bit);
+			complain(v, "a bit past the end of a bitmap", cluster, bit);
 }
 
 /* The bitmaps, if the header says that they count. */

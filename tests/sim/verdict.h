@@ -15,7 +15,7 @@ enum verdict_on {
 	VERDICT_SOUND,        /* just that */
 	VERDICT_LEAKS,        /* and COPIED is where it should be: a check finds leaks at most */
 	VERDICT_CLEAN,        /* refcounts are no higher either, and COPIED is where it should be */
-	VERDICT_NOTHING_LOST, /* as CLEAN, for refcounts of what is behind the end of the file too
+	VERDICT_NOTHING_LOST, /* as CLEAN, for refcounts past the end of the file, too
 			       */
 };
 bool verdict_qcow2(const uint8_t *bytes, uint64_t size, enum verdict_on, char *why);
