@@ -273,7 +273,13 @@ static enum status bench(const struct console *console, const struct arguments *
 	if (st != ST_OK)
 		return st;
 	job.image = chain.link[0].image;
-	st = measure_image(console, arguments, json, &job, err);
+	if (job.image->blk.sequential)
+		st = fail(err, ST_UNSUPPORTED,
+			  "%s: it can only be read from its beginning to its end, and bench reads "
+			  "all over it",
+			  name);
+	else
+		st = measure_image(console, arguments, json, &job, err);
 	return finished_close_chain(&chain, st, err);
 }
 

@@ -154,6 +154,7 @@ static void refused(void **state)
 		{ { "resize", "s", "8M" }, "s: write-protected" },
 		{ { "convert", "-n", "same", "s" }, "s: write-protected" },
 		{ { "convert", "same", "s" }, "s: " },
+		{ { "bench", "s" }, "s: it can only be read from its beginning to its end" },
 		{ { "convert", "s", "s" }, "the same file as s" },
 		{ { "convert", "-n", "--no-table", "on-d", "serial=D", "--erase=D" },
 		  "the file on-d is on it" },
