@@ -18,13 +18,11 @@ static int run_help_of(const struct console *console, const struct command *comm
 
 /* Options that qemu-img has in many commands and efi-img in none. */
 static const struct option refused[] = {
-	{ 0, "image-opts", NULL, "an image is said by the name of its file, and its format by -f" },
-	{ 0, "source-image-opts", NULL,
-	  "an image is said by the name of its file, and its format by -f" },
-	{ 0, "target-image-opts", NULL,
-	  "an image is said by the name of its file, and its format by -O" },
+	{ 0, "image-opts", NULL, "give the name of the file, and its format by -f" },
+	{ 0, "source-image-opts", NULL, "give the name of the file, and its format by -f" },
+	{ 0, "target-image-opts", NULL, "give the name of the file, and its format by -O" },
 	{ 0, "object", NULL,
-	  "it is for keys and network certificates, and efi-img can neither read nor make "
+	  "it is about keys and certificates, and efi-img neither reads nor creates "
 	  "encrypted images" },
 	{ 0, "limits", NULL, "it is about how QEMU would access the image" },
 	{ 0 },
@@ -98,7 +96,7 @@ int cli_run(const struct console *console, int argc, char **argv)
 	if (command != NULL)
 		return run(console, command, argc - 1, argv + 1);
 	if (argc == 0)
-		error_set(&err, "what is to be done? A command is missing");
+		error_set(&err, "no command given");
 	else
 		command_unknown(name, &err);
 	return command_misused(console, "", &err);

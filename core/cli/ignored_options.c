@@ -30,7 +30,7 @@ enum status cache_option(const struct arguments *arguments, const char *option, 
 		if (text_equal(mode, modes[i]))
 			return ST_OK;
 	return fail(err, ST_INVALID,
-		    "option %s: \"%s\" is no cache mode; those there are: none (or off), "
+		    "option %s: \"%s\" is not a cache mode; the modes are none (or off), "
 		    "writeback, writethrough, directsync, unsafe",
 		    option, mode);
 }

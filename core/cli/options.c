@@ -47,8 +47,8 @@ static enum status unknown(const struct option *options, const struct option *re
 
 	for (; n > 0 && refused != NULL && !is_end(refused); refused++)
 		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
-			return fail(err, ST_INVALID, "option --%s is not there: %s", refused->name,
-				    refused->help);
+			return fail(err, ST_INVALID, "efi-img has no option --%s: %s",
+				    refused->name, refused->help);
 	for (; !is_end(options); options++)
 		if (options->name != NULL)
 			nearest_try(&nearest, text, n, options->name);

@@ -38,7 +38,7 @@ void split_print(const struct console *console, const char *file_name, unsigned 
 	if (n > 2)
 		out_printf(console->out, " ... %s.%03u", name, n - 1);
 	out_printf(console->out,
-		   ", which efi-img opens as one; elsewhere this makes them one: cat '%s' '%s'.??? "
+		   "; efi-img opens them as one image. To join them elsewhere: cat '%s' '%s'.??? "
 		   "> 'whole-%s'\n",
 		   name, name, name);
 }

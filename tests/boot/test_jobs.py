@@ -198,7 +198,7 @@ def test_a_key_stops_the_countdown(make_machine):
         machine.expect(r"begins in 5 seconds")
         machine.expect(r"begins in 4 seconds")  # there is a screen
         machine.send_at_once("x")
-        machine.expect("(?i)press any key|what is to be done")
+        machine.expect("(?i)press any key|choose an action")
     assert "logs" not in machine.stick.names("/efi-img")
 
 

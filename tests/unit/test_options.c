@@ -123,8 +123,8 @@ static void test_refused(void **state)
 		{ { "--force=yes" }, "no value" },
 		{ { "--help=me" }, "no value" },
 		{ { "--=1" }, "--" },
-		{ { "--image-opts" }, "--image-opts is not there: for a reason" },
-		{ { "--obj=x" }, "--object is not there: for another" },
+		{ { "--image-opts" }, "efi-img has no option --image-opts: for a reason" },
+		{ { "--obj=x" }, "efi-img has no option --object: for another" },
 		{ { "--images" }, "unknown option --images" },
 		{ { "--image-opts-" }, "unknown option --image-opts-" },
 	};

@@ -409,7 +409,8 @@ static void test_converted(void **state)
 	}
 	sim_volume_fail(0, ST_OK);
 	assert_int_equal(sim_files(), 5);
-	assert_non_null(strstr(out.text, "i is in 3 files, i, i.001 ... i.002, which"));
+	assert_non_null(
+		strstr(out.text, "i is in 3 files, i, i.001 ... i.002; efi-img opens them"));
 	check_prefix("converted", model, 2 * (MIB - 4096));
 	sim_files_drop(&files);
 	files = sim_files_keep();
