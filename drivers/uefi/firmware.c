@@ -79,7 +79,7 @@ void firmware_free(void *pool)
 
 const char *platform_firmware(void)
 {
-	static char text[128];
+	static char text[128]; /* the caller keeps a pointer to it */
 	struct out_buffer buffer;
 	char *vendor = text16_to_utf8(firmware.system->FirmwareVendor != NULL
 					      ? firmware.system->FirmwareVendor

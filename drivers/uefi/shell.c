@@ -25,18 +25,21 @@ static const EFI_GUID built_in = {
 static const CHAR16 *const usual[] = { L"\\" SHELL_FILE_NAME, L"\\efi\\tools\\" SHELL_FILE_NAME,
 				       L"\\efi\\boot\\" SHELL_FILE_NAME };
 
-/* Otherwise the shell would wait five seconds, and run startup.nsh, which may start efi-img. */
-static CHAR16 load_options[] = L"shell.efi -nostartup";
-
-static EFI_GUID firmware_volume = {
-	0x220e73b6, 0x6bdb, 0x4413, { 0x84, 0x05, 0xb9, 0x74, 0xb1, 0x08, 0x61, 0x9a }
-};
+#define FIRMWARE_VOLUME_GUID \
+	{ \
+		0x220e73b6, 0x6bdb, 0x4413, \
+		{ \
+			0x84, 0x05, 0xb9, 0x74, 0xb1, 0x08, 0x61, 0x9a \
+		} \
+	}
 
 /* Starts the file named by one more node after the path of a device. False: it cannot be loaded. */
 static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t n)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *base = device_path_of(device);
 	size_t length = base != NULL ? device_path_length(base) : 0, node = HEADER_BYTES + n;
+	/* otherwise it would wait five seconds, and run startup.nsh, which may start efi-img */
+	CHAR16 load_options[] = L"shell.efi -nostartup";
 	EFI_LOADED_IMAGE_PROTOCOL *loaded;
 	EFI_HANDLE image = NULL;
 	uint8_t *path;
@@ -89,5 +92,6 @@ bool shell_start(void)
 		if (start_from(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, FILE_PATH, usual[i],
 			       (text16_length(usual[i]) + 1) * sizeof(CHAR16)))
 			return true;
-	return start_from(&firmware_volume, FIRMWARE_FILE, &built_in, sizeof built_in);
+	return start_from(&(EFI_GUID)FIRMWARE_VOLUME_GUID, FIRMWARE_FILE, &built_in,
+			  sizeof built_in);
 }
