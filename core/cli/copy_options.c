@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What commands that copy have in common: what becomes of the plan, and the exit code. All decisions
- * are those of copy/plan.c.
+ * What commands that copy have in common: what becomes of the plan, and the exit code. All
+ * decisions are those of copy/plan.c.
  */
 #include "cli/copy_options.h"
 

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Decides how a copy is done. decide_mode() is the one place where the kind of target, what is asked
- * for, and what an earlier run has left become a mode:
+ * Decides how a copy is done. decide_mode() is the one place where the kind of target, the request,
+ * and what an earlier run has left become a mode:
  *
  *	target            reads as zeros       grows   first written   continued by
  *	new raw file      yes                  yes     last            journal
@@ -226,7 +226,10 @@ static void decide_mode(struct copy_plan *plan)
 	mode->reads_zero = mode->makes_image ? mode->keep_depth == 0 : r->target_is_zero;
 	if (mode->resumed && !mode->grows)
 		mode->reads_zero = false; /* past the checkpoint there may be anything */
-	/* a first MiB that is finished in the map stays: the disk cannot look more complete than it does */
+	/*
+	 * a first MiB that is finished in the map stays: the disk cannot look more complete than it
+	 * does
+	 */
 	mode->holds_head = mode->kind == COPY_TO_DISK_IMAGE ||
 			   (mode->kind == COPY_TO_DISK &&
 			    !(plan->has_map &&

@@ -16,8 +16,8 @@ struct copy_plan_sink {
 };
 
 /*
- * A copy as a person asks for it: `convert` and `dd` fill it from their options, and decide nothing.
- * copy/plan.h decides. Texts, sources and sinks are the caller's.
+ * A copy as a person asks for it: `convert` and `dd` fill it from their options, and decide
+ * nothing. copy/plan.h decides. Texts, sources and sinks are the caller's.
  */
 struct copy_request {
 	struct storage *storage;
@@ -57,7 +57,9 @@ struct copy_request {
 	const char *manifest; /* the file of a manifest; NULL: none */
 	bool keeps_journal;   /* the command can continue an interrupted copy */
 	bool resume;
-	/* the options that decide what is written, for the journal; NULL: longer than it can hold */
+	/*
+	 * the options that decide what is written, for the journal; NULL: longer than it can hold
+	 */
 	const char *deciding;
 
 	bool dry_run;                /* ends with the plan */

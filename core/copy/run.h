@@ -14,11 +14,11 @@ struct copy_result {
 };
 
 /*
- * Runs a plan that copy_plan_decide() has accepted. ST_MISMATCH: what was
- * read back is not what was written. A new image in a file is removed again on failure, ST_CANCELLED
- * included, unless its journal can continue it; nothing of it looks like an image before all of it
- * is on the medium. An existing image is left as far as it was written. On failure the beginning of
- * a disk is zeros, or as before if nothing was written, which the words say.
+ * Runs a plan that copy_plan_decide() has accepted. ST_MISMATCH: what was read back is not what was
+ * written. A new image in a file is removed again on failure, ST_CANCELLED included, unless its
+ * journal can continue it; nothing of it looks like an image before all of it is on the medium. An
+ * existing image is left as far as it was written. On failure the beginning of a disk is zeros, or
+ * as before if nothing was written, which the words say.
  */
 enum status copy_plan_run(struct copy_plan *, struct progress *, struct copy_result *ret,
 			  struct error *);

@@ -9,12 +9,12 @@
 #include "storage/storage.h"
 
 /*
- * A disk or partition as the target of a copy: whether it may be overwritten, and the writing of its
- * beginning. All reasons to refuse are found before the first write, in target_decide(), which
+ * A disk or partition as the target of a copy: whether it may be overwritten, and the writing of
+ * its beginning. All reasons to refuse are found before the first write, in target_decide(), which
  * --dry-run calls as well.
  *
- * Refused in any case: the disk efi-img was started from, or the one of the shell's current volume; a
- * disk that holds a file of the sources or of the target; a source, or a disk or partition that
+ * Refused in any case: the disk efi-img was started from, or the one of the shell's current volume;
+ * a disk that holds a file of the sources or of the target; a source, or a disk or partition that
  * overlaps it; one that is write-protected, too small, or has sectors of another size than the
  * partition table of the source. A target that contains anything is overwritten only if `erase` is
  * its best name (selector.h) without the part before "=". A raw file that does not look like a disk
@@ -110,9 +110,9 @@ enum status target_begin(struct target_job *, struct error *);
 enum status target_open_flat(const struct target_job *, struct image **ret, struct error *);
 
 /*
- * Ends a copy to the open target, which ended in `st` with its words in `err`: moves the GPT, writes
- * the beginning and closes it. Returns `st`, or how that ended. On failure the beginning is zeros,
- * or unchanged if nothing was written; the message tells which.
+ * Ends a copy to the open target, which ended in `st` with its words in `err`: moves the GPT,
+ * writes the beginning and closes it. Returns `st`, or how that ended. On failure the beginning is
+ * zeros, or unchanged if nothing was written; the message tells which.
  */
 enum status target_end(struct target_job *, enum status st, const struct observers *,
 		       struct progress *, struct error *);

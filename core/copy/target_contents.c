@@ -7,14 +7,14 @@
  * A raw file does not describe itself: a text, a file of an unknown format or half a download is as
  * good a raw image as any. The only evidence that its bytes are those of a disk is at their
  * beginning: a partition table (the one of a hybrid ISO, too) or a file system. Where there is
- * neither, it does not go onto a whole disk unless --no-table confirms it. An image of
- * another format is known to hold a disk: a blank or an encrypted one is restored
- * without further ado, and the plan shows what it lacks. A partition is written over with any file,
- * since it has no table of its own; and of a disk that is cloned, `list` has shown what is on it.
+ * neither, it does not go onto a whole disk unless --no-table confirms it. An image of another
+ * format is known to hold a disk: a blank or an encrypted one is restored without further ado, and
+ * the plan shows what it lacks. A partition is written over with any file, since it has no table of
+ * its own; and of a disk that is cloned, `list` has shown what is on it.
  *
  * An ISO 9660 file system without a partition table is an image of an optical disc: firmware does
- * not look for El Torito's boot catalog on a disk with sectors of 512 bytes. The plan shows that; it
- * is not refused, since the files can be read.
+ * not look for El Torito's boot catalog on a disk with sectors of 512 bytes. The plan shows that;
+ * it is not refused, since the files can be read.
  */
 #include "copy/target_contents.h"
 

@@ -8,9 +8,9 @@
 
 /*
  * Reads a disk (loaded, with its backing images) back, as far as the fingerprint goes of what it
- * should be; what its backing images have is no part of that, nor is what an observer has left out of
- * the copy (`next`). Shows how far it is. Fails with words that name the file: ST_MISMATCH,
- * with the place; the errors of scan_disk().
+ * should be; what its backing images have is no part of that, nor is what an observer has left out
+ * of the copy (`next`). Shows how far it is. Fails with words that name the file: ST_MISMATCH, with
+ * the place; the errors of scan_disk().
  */
 enum status verify_disk(struct image *, const struct fingerprint *expected,
 			const struct observers *observers, struct progress *, struct error *);

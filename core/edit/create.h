@@ -10,7 +10,8 @@
 
 /*
  * Making a new image, in two steps, so that everything that can be known is known, and reported,
- * before the first byte is written: create_prepare() checks and changes nothing, create_run() writes.
+ * before the first byte is written: create_prepare() checks and changes nothing, create_run()
+ * writes.
  */
 struct create_job {
 	struct storage *storage;

@@ -20,7 +20,7 @@ struct measure_result {
 };
 
 /*
- * Errors: ST_UNSUPPORTED (a format that cannot measure), ST_INVALID, ST_TOO_LARGE, ST_IO, ST_CORRUPT,
- * ST_CANCELLED.
+ * Errors: ST_UNSUPPORTED (a format that cannot measure), ST_INVALID, ST_TOO_LARGE, ST_IO,
+ * ST_CORRUPT, ST_CANCELLED.
  */
 enum status measure_run(const struct measure_job *, struct measure_result *ret, struct error *);

@@ -21,6 +21,7 @@ struct place_need {
 
 /*
  * Whether its place has room for need[i], besides the files before it: the largest file of the file
- * system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with the free space in the message.
+ * system, and the space of the volume. ST_TOO_LARGE, ST_NO_SPACE, with the free space in the
+ * message.
  */
 enum status place_check(const struct place_need need[], size_t i, struct error *);

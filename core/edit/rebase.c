@@ -1,11 +1,11 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Giving an image another backing file without changing its disk. Where the image has nothing of its
- * own, the old backing file shows; wherever the new one would show something else there, the old
- * contents are stored in the image first, unit by unit. Only when all of that is on the medium
- * does the image name the new backing file (qcow2/switch.c), so that at every moment the disk is the
- * same with the backing file that is named.
+ * Giving an image another backing file without changing its disk. Where the image has nothing of
+ * its own, the old backing file shows; wherever the new one would show something else there, the
+ * old contents are stored in the image first, unit by unit. Only when all of that is on the medium
+ * does the image name the new backing file (qcow2/switch.c), so that at every moment the disk is
+ * the same with the backing file that is named.
  *
  * The boot processor looks up and reads both backing files, any processor compares and compresses,
  * the boot processor writes: the loop is that of engine/pipeline.h.

@@ -207,8 +207,8 @@ static void add(struct run *run, struct piece *piece, uint64_t n)
 
 /*
  * Begins with the piece from `at` on: zeros on both sides, or as much as goes into the buffers and
- * is zeros on the same sides. An outcome that is not SAME counts if everything before `at` is; a piece before
- * of such a place ends there.
+ * is zeros on the same sides. An outcome that is not SAME counts if everything before `at` is; a
+ * piece before of such a place ends there.
  */
 static enum compare_outcome read_piece(struct run *run, struct piece *piece, uint64_t at,
 				       uint64_t end, uint64_t *ret_offset, struct error *err)

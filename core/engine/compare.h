@@ -24,8 +24,8 @@ enum compare_outcome {
 
 /*
  * Compares as far as both disks reach. *ret_offset: of the first 512-byte sector that differs
- * (COMPARE_CONTENT), or of what is allocated differently (COMPARE_ALLOCATION). Only where it failed,
- * the error has words, which name the file.
+ * (COMPARE_CONTENT), or of what is allocated differently (COMPARE_ALLOCATION). Only where it
+ * failed, the error has words, which name the file.
  */
 enum compare_outcome compare_common(const struct comparison *, uint64_t *ret_offset,
 				    struct error *);

@@ -25,11 +25,13 @@ struct copy_job {
 	int level;    /* of compression, as codec_open() takes it */
 	bool salvage; /* what cannot be read becomes zeros; false: it ends the copy */
 	/*
-	 * [old_begin, old_end) of the target was written by an earlier run: that is compared with the
-	 * source, not written. Empty: nothing was.
+	 * [old_begin, old_end) of the target was written by an earlier run: that is compared with
+	 * the source, not written. Empty: nothing was.
 	 */
 	uint64_t old_begin, old_end;
-	/* the size of an image that has everything, for the words when space runs out; 0: not known */
+	/*
+	 * the size of an image that has everything, for the words when space runs out; 0: not known
+	 */
 	uint64_t full_bytes;
 	const struct observers *observers;
 	struct progress *progress; /* NULL: silent */
@@ -37,7 +39,8 @@ struct copy_job {
 
 /*
  * Copies, and flushes the target; also after a failure, where an observer keeps what was written.
- * Fails with words that name the file. ST_CANCELLED; ST_MISMATCH: the target has something else than
- * the source where an earlier run has written; ST_NO_MEMORY; the errors of reading and writing.
+ * Fails with words that name the file. ST_CANCELLED; ST_MISMATCH: the target has something else
+ * than the source where an earlier run has written; ST_NO_MEMORY; the errors of reading and
+ * writing.
  */
 enum status copy_run(const struct copy_job *, struct error *);

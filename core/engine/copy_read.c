@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * How a copy reads. A piece ends where its buffer does, or where at least one unit need not be read:
- * units are never divided, because each is to be written once. What fails is read again by
+ * How a copy reads. A piece ends where its buffer does, or where at least one unit need not be
+ * read: units are never divided, because each is to be written once. What fails is read again by
  * salvage.c, block by block: to lose as little as possible, or to say exactly which block ends the
  * copy.
  */

@@ -10,11 +10,11 @@
 #include "engine/observer.h"
 
 /*
- * A summary of the data that was read, in little memory: to find out whether what is read back later is
- * the same, and if not, about where. For each range of the disk it is the sum of the checksums of
- * its 512-byte blocks, which depend on their place. Zeros count nothing, so that it does not matter
- * in which pieces and in which order a disk is gone through, and holes cost nothing. A block that
- * changed goes unnoticed once in 2^64 times.
+ * A summary of the data that was read, in little memory: to find out whether what is read back
+ * later is the same, and if not, about where. For each range of the disk it is the sum of the
+ * checksums of its 512-byte blocks, which depend on their place. Zeros count nothing, so that it
+ * does not matter in which pieces and in which order a disk is gone through, and holes cost
+ * nothing. A block that changed goes unnoticed once in 2^64 times.
  */
 struct fingerprint {
 	struct observer observer; /* of a copy: gets what is read to be written */

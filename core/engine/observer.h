@@ -6,8 +6,8 @@
 /*
  * What follows a copy besides its target: the fingerprint, the manifest, the losses, the rescue map
  * and the journal. The copy reports what happens to its observers; each observer owns its state,
- * and no other code changes it. So the copy does not know which records there are, and a further one
- * needs no change of it.
+ * and no other code changes it. So the copy does not know which records there are, and a further
+ * one needs no change of it.
  */
 
 enum { OBSERVERS_MAX = 8, OBSERVER_RESULTS = 2 };
@@ -21,7 +21,9 @@ struct lost_range {
 	enum status why;
 };
 
-/* Members that are NULL are of no interest to the observer. All but `work`: on the boot processor. */
+/*
+ * Members that are NULL are of no interest to the observer. All but `work`: on the boot processor.
+ */
 struct observer_ops {
 	/* What was written counts even if the copy fails: the target is flushed then, too. */
 	bool keeps_partial;
@@ -30,26 +32,26 @@ struct observer_ops {
 	/* The copy begins, or is resumed: the target exists. */
 	void (*begin)(struct observer *);
 	/*
-	 * What is to be copied next, from *offset on: moves it there, and *ret_end to where that ends.
-	 * False: nothing. At most one observer has it.
+	 * What is to be copied next, from *offset on: moves it there, and *ret_end to where that
+	 * ends. False: nothing. At most one observer has it.
 	 */
 	bool (*next)(const struct observer *, uint64_t *offset, uint64_t *ret_end);
 	/*
-	 * Adds to `ret` what `n` bytes at `offset` count, which are not all zeros, of the piece that
-	 * begins at `piece`. On any processor, several at a time. At most one observer has it.
+	 * Adds to `ret` what `n` bytes at `offset` count, which are not all zeros, of the piece
+	 * that begins at `piece`. On any processor, several at a time. At most one observer has it.
 	 */
 	void (*work)(const struct observer *, uint64_t piece, uint64_t offset, const uint8_t *bytes,
 		     size_t n, uint64_t ret[static OBSERVER_RESULTS]);
 	/*
-	 * Every piece, in the order of the disk, before it is written; `bytes` NULL: zeros. `result`
-	 * is what work() has made of it.
+	 * Every piece, in the order of the disk, before it is written; `bytes` NULL: zeros.
+	 * `result` is what work() has made of it.
 	 */
 	void (*piece)(struct observer *, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		      const uint64_t result[static OBSERVER_RESULTS]);
 	void (*lost)(struct observer *, const struct lost_range *);
 	/*
-	 * Everything below `end` was written to the target, which is on its medium only after a flush.
-	 * An error ends the copy: those of flushing and reading the target.
+	 * Everything below `end` was written to the target, which is on its medium only after a
+	 * flush. An error ends the copy: those of flushing and reading the target.
 	 */
 	enum status (*written)(struct observer *, uint64_t end, struct image *target);
 	/* Flushing, or reading back, ended in `st`: what was written may not be on the medium. */

@@ -33,15 +33,18 @@ struct pipeline_ops {
 	void (*free)(struct slot *, void *user);
 	/*
 	 * Gets the next piece of the disk into a slot, and sets has_work and expensive. *ret_filled
-	 * false: there is no further piece. An error ends the loop at once: what was filled before is
-	 * not finished.
+	 * false: there is no further piece. An error ends the loop at once: what was filled before
+	 * is not finished.
 	 */
 	enum status (*fill)(void *user, struct slot *, bool *ret_filled, struct error *);
 	/* Does the work of a slot that has_work, on any processor, several slots at a time. */
 	void (*work)(struct work *, size_t worker);
 	/* Takes a slot whose work is done, in the order of the disk. An error ends the loop. */
 	enum status (*finish)(void *user, struct slot *, struct error *);
-	/* Words for ST_CANCELLED; `first` is the first slot that is not finished, NULL: there is none. */
+	/*
+	 * Words for ST_CANCELLED; `first` is the first slot that is not finished, NULL: there is
+	 * none.
+	 */
 	void (*cancelled)(void *user, const struct slot *first, struct error *);
 };
 
@@ -67,10 +70,10 @@ enum effort {
 
 /*
  * Prepares for `bytes`, with units of up to `unit_bytes` to be unpacked. Other processors are
- * started at once where there is so much of the work that it takes longer than starting and stopping
- * them, or where the sources can be read by several processors (`parallel_reads`,
- * image_parallel_reads()); otherwise with the first slot that is expensive.
- * ST_NO_MEMORY. The caller closes the pipeline, on failure too.
+ * started at once where there is so much of the work that it takes longer than starting and
+ * stopping them, or where the sources can be read by several processors (`parallel_reads`,
+ * image_parallel_reads()); otherwise with the first slot that is expensive. ST_NO_MEMORY. The
+ * caller closes the pipeline, on failure too.
  */
 enum status pipeline_start(struct pipeline *, uint64_t bytes, size_t unit_bytes,
 			   bool parallel_reads, enum effort, struct error *);

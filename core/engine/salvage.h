@@ -9,8 +9,8 @@
 enum { SALVAGE_RETRIES = 3 }; /* of a block that the device cannot read */
 
 /*
- * disk_map_at() for a disk whose map cannot be read everywhere: where it cannot, cluster by cluster,
- * the range is reported as data in one piece, so that the copy tries to read it.
+ * disk_map_at() for a disk whose map cannot be read everywhere: where it cannot, cluster by
+ * cluster, the range is reported as data in one piece, so that the copy tries to read it.
  */
 enum status salvage_map_at(struct image *, uint64_t offset, uint64_t len, struct disk_range *ret,
 			   struct progress *);
@@ -18,8 +18,8 @@ enum status salvage_map_at(struct image *, uint64_t offset, uint64_t len, struct
 /*
  * blk_read() of a disk. Transfers that fail are halved down to blocks, or the whole piece where it
  * is compressed, and these are tried again; what still cannot be read is zeros in `buf`, and
- * reported to the observers. Errors: those that are not about single places (no memory, the device is
- * gone), and ST_CANCELLED. Shows its progress meanwhile.
+ * reported to the observers. Errors: those that are not about single places (no memory, the device
+ * is gone), and ST_CANCELLED. Shows its progress meanwhile.
  */
 enum status salvage_read(const struct observers *, struct image *, uint64_t offset, uint8_t *buf,
 			 size_t len, struct progress *);

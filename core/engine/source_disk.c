@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Several disks, one after the other, as one disk that is read from its beginning to its end. Looking
- * up what a range is costs a walk through tables, so the last answer is kept: the pieces of a copy
- * are smaller than most answers.
+ * Several disks, one after the other, as one disk that is read from its beginning to its end.
+ * Looking up what a range is costs a walk through tables, so the last answer is kept: the pieces of
+ * a copy are smaller than most answers.
  */
 #include "engine/source_disk.h"
 

@@ -34,7 +34,9 @@ enum status workers_start(struct workers **ret, struct error *);
  */
 void workers_add(struct workers *, size_t least, size_t most);
 
-/* Returns when all processors have stopped. Work that was not started is dropped. NULL is allowed. */
+/*
+ * Returns when all processors have stopped. Work that was not started is dropped. NULL is allowed.
+ */
 void workers_stop(struct workers *);
 
 /* How many other processors there are. */
@@ -43,7 +45,7 @@ size_t workers_count(const struct workers *);
 void work_submit(struct workers *, struct work *);
 
 /*
- * Returns when the work is done. False: its processor has stopped responding, and may use the buffers
- * until workers_stop() has returned. The work is to be done again, with other buffers.
+ * Returns when the work is done. False: its processor has stopped responding, and may use the
+ * buffers until workers_stop() has returned. The work is to be done again, with other buffers.
  */
 bool work_wait(struct workers *, struct work *);

@@ -75,8 +75,7 @@ enum status finished_add(struct finished *finished, const char *name, struct blk
 
 	if (added == NULL)
 		return fail_no_memory(err);
-	/* What cannot be read may not be there any more: the new size explains more than this failure.
-	 */
+	/* A file that cannot be read may be gone: its size explains more than this failure. */
 	added->read = read_ends(file, added->head, added->tail);
 	return ST_OK;
 }

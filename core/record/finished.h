@@ -4,8 +4,9 @@
 #include "format/chain.h"
 
 /*
- * Files that a job has written, as the next program sees them that opens them. Entries are added while the
- * files are still open, after everything was flushed; finished_check() comes after they are closed.
+ * Files that a job has written, as the next program sees them that opens them. Entries are added
+ * while the files are still open, after everything was flushed; finished_check() comes after they
+ * are closed.
  */
 struct finished_file;
 

@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is known of an unfinished image: how much of it is copied, and the command that completes it.
- * The mark in the file decides that it is unfinished (storage/unfinished.h); the journal beside it
- * only explains, and only when it has the same id. So a journal that is left of another image of
+ * What is known of an unfinished image: how much of it is copied, and the command that completes
+ * it. The mark in the file decides that it is unfinished (storage/unfinished.h); the journal beside
+ * it only explains, and only when it has the same id. So a journal that is left of another image of
  * that name explains nothing.
  */
 #include "record/unfinished.h"
