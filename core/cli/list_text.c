@@ -36,31 +36,31 @@ enum {
  * A list of items, separated by commas and wrapped between two columns; nothing is printed for an
  * empty one.
  */
-struct flow {
+struct item_list {
 	struct out *out;
 	size_t left; /* where further lines begin */
 	size_t at;   /* the column reached */
 	bool begun;
 };
 
-static void flow_item(struct flow *flow, const char *item)
+static void list_item(struct item_list *items, const char *item)
 {
 	size_t n = utf8_columns(item);
 
-	if (flow->begun && flow->at + 2 + n >= END_COLUMN) { /* with the comma that may follow */
-		out_text(flow->out, ",\n");
-		flow->at = 0;
-	} else if (flow->begun) {
-		out_text(flow->out, ", ");
-		flow->at += 2;
+	if (items->begun && items->at + 2 + n >= END_COLUMN) { /* with the comma that may follow */
+		out_text(items->out, ",\n");
+		items->at = 0;
+	} else if (items->begun) {
+		out_text(items->out, ", ");
+		items->at += 2;
 	}
-	if (flow->at < flow->left) {
-		out_spaces(flow->out, flow->left - flow->at);
-		flow->at = flow->left;
+	if (items->at < items->left) {
+		out_spaces(items->out, items->left - items->at);
+		items->at = items->left;
 	}
-	out_text(flow->out, item);
-	flow->at += n;
-	flow->begun = true;
+	out_text(items->out, item);
+	items->at += n;
+	items->begun = true;
 }
 
 /*
@@ -114,7 +114,8 @@ static void print_quoted(struct out *out, const char *label, size_t max_columns)
 }
 
 /* Prints the contents of a partition or of a whole disk; `device` may be NULL. */
-static void flow_volume(struct flow *flow, const struct volume *volume, const struct device *device)
+static void list_volume(struct item_list *items, const struct volume *volume,
+			const struct device *device)
 {
 	bool mounted = device != NULL && device->volume.present;
 	const char *label = mounted && device->volume.label[0] != '\0' ? device->volume.label
@@ -130,15 +131,15 @@ static void flow_volume(struct flow *flow, const struct volume *volume, const st
 		out_text(&item.out, " ");
 		print_quoted(&item.out, label, LABEL_COLUMNS);
 	}
-	flow_item(flow, text);
+	list_item(items, text);
 	if (!mounted)
 		return;
 	out_buffer_init(&item, text, sizeof text);
 	size_print(&item.out, device->volume.free_bytes);
 	out_text(&item.out, " free");
-	flow_item(flow, text);
+	list_item(items, text);
 	if (device->volume.read_only && !device->read_only)
-		flow_item(flow, "read-only");
+		list_item(items, "read-only");
 }
 
 static bool names_serial(const char *name)
@@ -162,7 +163,7 @@ static void stable_name(const struct inventory *inventory, const struct inventor
  * Prints the port of a disk that looks like another one; if that is too long, the path is its name
  * in the next line.
  */
-static void flow_port(struct flow *flow, const struct inventory *inventory,
+static void list_port(struct item_list *items, const struct inventory *inventory,
 		      const struct inventory_disk *disk)
 {
 	char text[ITEM_BYTES];
@@ -171,11 +172,11 @@ static void flow_port(struct flow *flow, const struct inventory *inventory,
 	out_buffer_init(&item, text, sizeof text);
 	if (port_print_of_twin(inventory, disk, &item.out) && item.length > 0 &&
 	    utf8_columns(text) + 1 < END_COLUMN - TEXT_COLUMN)
-		flow_item(flow, text);
+		list_item(items, text);
 }
 
 /* Prints the facts, with `name` among them unless it is too long for the column. */
-static void flow_facts(struct flow *flow, const struct inventory *inventory,
+static void list_facts(struct item_list *items, const struct inventory *inventory,
 		       const struct inventory_disk *disk, const char *name)
 {
 	static const char *const tables[] = {
@@ -188,26 +189,26 @@ static void flow_facts(struct flow *flow, const struct inventory *inventory,
 	struct out_buffer item;
 
 	if (utf8_columns(name) > 0 && utf8_columns(name) + 1 < END_COLUMN - TEXT_COLUMN)
-		flow_item(flow, name);
+		list_item(items, name);
 	if (device->serial[0] != '\0' && !names_serial(name)) {
 		out_buffer_init(&item, text, sizeof text);
 		out_text(&item.out, "serial ");
 		out_printable(&item.out, device->serial, END_COLUMN - TEXT_COLUMN - 8);
-		flow_item(flow, text);
+		list_item(items, text);
 	}
-	flow_port(flow, inventory, disk);
+	list_port(items, inventory, disk);
 	if (device->medium) {
-		flow_item(flow, tables[disk->table.kind]);
+		list_item(items, tables[disk->table.kind]);
 		out_buffer_init(&item, text, sizeof text);
 		out_printf(&item.out, "%u-byte blocks", device->block_bytes);
-		flow_item(flow, text);
+		list_item(items, text);
 	}
 	if (device->removable)
-		flow_item(flow, "removable");
+		list_item(items, "removable");
 	if (device->read_only)
-		flow_item(flow, "read-only");
+		list_item(items, "read-only");
 	if (disk->started_from)
-		flow_item(flow, "started from here");
+		list_item(items, "started from here");
 }
 
 /* Prints the note in lines of its own, wrapped between words. */
@@ -240,8 +241,8 @@ static void print_disk(struct out *out, const struct inventory *inventory,
 	const struct device *device = disk->device;
 	char name[SELECTOR_BYTES + 2];
 	const char *bus = device->bus[0] != '\0' ? device->bus : "disk";
-	struct flow facts = { .out = out, .left = TEXT_COLUMN };
-	struct flow volume = facts;
+	struct item_list facts = { .out = out, .left = TEXT_COLUMN };
+	struct item_list volume = facts;
 
 	print_names(out, device, 0);
 	print_size(out, device->medium, device->size_bytes);
@@ -254,12 +255,12 @@ static void print_disk(struct out *out, const struct inventory *inventory,
 	}
 	out_text(out, "\n");
 	stable_name(inventory, disk, name, sizeof name);
-	flow_facts(&facts, inventory, disk, name);
+	list_facts(&facts, inventory, disk, name);
 	if (facts.begun)
 		out_text(out, "\n");
 	if (utf8_columns(name) + 1 >= END_COLUMN - TEXT_COLUMN)
 		out_printf(out, "   %s\n", name); /* never cut: it is to be typed */
-	flow_volume(&volume, &disk->volume, device);
+	list_volume(&volume, &disk->volume, device);
 	if (volume.begun)
 		out_text(out, "\n");
 	print_note(out, disk->table.note);
@@ -304,7 +305,7 @@ static bool repeats_type(const char *label, const char *type)
 static void print_part(struct out *out, const struct inventory_disk *disk,
 		       const struct inventory_part *part)
 {
-	struct flow volume = { .out = out, .left = VOLUME_COLUMN };
+	struct item_list volume = { .out = out, .left = VOLUME_COLUMN };
 	char type[TYPE_COLUMNS + 1], label[ITEM_BYTES] = "";
 	struct out_buffer buffer;
 
@@ -319,14 +320,14 @@ static void print_part(struct out *out, const struct inventory_disk *disk,
 	if (buffer.length > 0)
 		out_printf(out, "  %s", type);
 	volume.at = buffer.length > 0 ? TEXT_COLUMN + buffer.length : TEXT_COLUMN - 2;
-	flow_volume(&volume, &part->volume, part->device);
+	list_volume(&volume, &part->volume, part->device);
 	if (part->device != NULL && part->device->started_from)
-		flow_item(&volume, "started from here");
+		list_item(&volume, "started from here");
 	if (part->entry != NULL && !repeats_type(part->entry->label, part->entry->type_name)) {
 		out_buffer_init(&buffer, label, sizeof label);
 		print_quoted(&buffer.out, part->entry->label, END_COLUMN - TEXT_COLUMN - 2);
 		if (!volume.begun && VOLUME_COLUMN + utf8_columns(label) <= END_COLUMN) {
-			flow_item(&volume, label);
+			list_item(&volume, label);
 			label[0] = '\0';
 		}
 	}
