@@ -28,7 +28,7 @@ bool hardware_has_hypervisor(void);
 /*
  * QEMU's fw_cfg device (QEMU, docs/specs/fw_cfg.rst). Select an item by its key, then read it in
  * order; past its end follow zeros. Only where hardware_has_hypervisor(): without the device the
- * registers are somebody else's, or read as ones.
+ * registers belong to another one, or read as ones.
  */
 void hardware_fw_cfg_select(uint16_t key);
 void hardware_fw_cfg_read(void *to, size_t n);

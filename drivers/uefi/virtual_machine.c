@@ -6,7 +6,7 @@
  * directory of files with their keys. SMBIOS strings reach the guest under every hypervisor, and
  * are looked up in the configuration tables (UEFI 2.10, 4.6).
  *
- * A script can erase disks, so it is taken only from whoever controls the machine anyway: not on
+ * A script can erase disks, so it is taken only from those who control the machine anyway: not on
  * real hardware, where both sources may be written by others, and not under Secure Boot, which does
  * not trust the host's user. Whether that is on is the variable SecureBoot (3.3); if it cannot be
  * read, it counts as on.

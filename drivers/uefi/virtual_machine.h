@@ -6,7 +6,7 @@
 #include "base/status.h"
 
 /*
- * Reads the script that whoever started this virtual machine has handed to it: QEMU's fw_cfg file
+ * Reads the script that was handed to this virtual machine from outside: QEMU's fw_cfg file
  * opt/org.efi-img/job, otherwise the OEM strings (SMBIOS type 11) that begin with "efi-img.job=",
  * one line each. On a real machine and under Secure Boot neither is read.
  *

@@ -69,7 +69,7 @@ static void test_good(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* A file as a disk: blocks of 1 byte are taken for sectors of 512. */
+/* A file as a disk: its blocks of 1 byte count as sectors of 512. */
 static void test_of_a_file(void **state)
 {
 	struct memory_blk *m = make(512);
@@ -85,7 +85,7 @@ static void test_of_a_file(void **state)
 	blk_close(&m->blk);
 }
 
-/* The protective MBR is all that there is. */
+/* A protective MBR and nothing else. */
 static void test_of_one_block(void **state)
 {
 	struct memory_blk *m = memory_blk_new(
@@ -104,8 +104,7 @@ static void test_of_one_block(void **state)
 }
 
 /*
- * One field changed; where it is a header's, its CRCs are right again, so that the field itself is
- * what must be noticed.
+ * One field changed. CRCs of headers are computed anew, so that the field itself must be noticed.
  */
 static void test_poked(void **state)
 {
@@ -208,7 +207,7 @@ static void test_both_damaged(void **state)
 	blk_close(&m->blk);
 }
 
-/* The disk has grown: the backup is where the good header says, not at the end. */
+/* The disk has grown: the backup is where the valid header has it, not at the end. */
 static void test_backup_elsewhere(void **state)
 {
 	struct memory_blk *m = make(512), *larger = memory_blk_new(&(struct memory_blk_kind){

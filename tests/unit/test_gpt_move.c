@@ -5,8 +5,8 @@
 #include "tables.h"
 
 /*
- * The GPT of a disk that was copied onto a larger one: judged byte by byte, from tables made
- * independently of core/part/.
+ * Moving the GPT of a disk that was copied onto a larger one. Results are compared byte by byte
+ * with tables made independently of core/disk/.
  */
 
 enum { OLD = 200, HYBRID = 1 };
@@ -26,8 +26,7 @@ static uint64_t get(const struct memory_blk *m, uint64_t offset, size_t n)
 }
 
 /*
- * A disk of n_lbas blocks that begins with a good GPT for the first `old` of them, and garbage
- * behind.
+ * A disk of n_lbas blocks, with a valid GPT for the first `old` of them, and garbage after these.
  */
 static struct memory_blk *make(uint32_t block_bytes, uint64_t old, uint64_t n_lbas)
 {
@@ -56,7 +55,7 @@ static void assert_fit(struct memory_blk *m, uint64_t n_lbas, enum gpt_fit fit, 
 		fail_msg("%d, not %d: %s", state.fit, fit, state.why);
 }
 
-/* What is to be there after the move. */
+/* The expected tables after the move. */
 static void check_moved(const struct memory_blk *m, const uint8_t *before, uint64_t old,
 			uint64_t n_lbas)
 {
@@ -115,7 +114,7 @@ static void test_sizes(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* The record of the MBR becomes larger only where it says how large the disk is. */
+/* The record of the MBR is extended only if it covers the whole disk. */
 static void test_mbr(void **state)
 {
 	static const struct {

@@ -7,7 +7,7 @@
 
 enum { MIB = 1 << 20, N_DEVICES = 7 };
 
-/* A machine with one of each: its devices, and the memory that their blks are. */
+/* A machine with one device of each kind, and the memory of their blks. */
 struct machine {
 	struct sim_device device[N_DEVICES];
 	struct memory_blk *nvme, *stick, *dead;
@@ -44,7 +44,7 @@ static void make_stick(struct machine *m)
 	sim_put(m->stick, 510, 0xaa55, 2);
 }
 
-/* Its second block cannot be read, nor anything after. */
+/* A disk whose second block and all after it cannot be read. */
 static void make_dead(struct machine *m)
 {
 	m->dead = memory_blk_new(
@@ -211,7 +211,7 @@ static void test_text(void **state)
 	tear_down(&machine);
 }
 
-/* 79 columns suffice for everything that is not a name given by the firmware. */
+/* No line has more than 79 columns, except for names of the firmware. */
 static void test_width(void **state)
 {
 	char longest[300], *line, *rest;
@@ -300,7 +300,7 @@ static void test_no_disk(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
-/* A disk whose very first block cannot be read is still in the list. */
+/* A disk whose first block cannot be read is still listed. */
 static void test_unreadable(void **state)
 {
 	struct inventory inventory;

@@ -76,7 +76,7 @@ static void syntax(void **state)
 	assert_false(json_read("\"a\0\"", 4, &value)); /* a control character */
 }
 
-/* What is no object has no members, nor has what is broken in front of them. */
+/* Values that are no objects have no members, nor have objects that are broken before them. */
 static void broken_members(void **state)
 {
 	static const char *const texts[] = {
@@ -91,7 +91,7 @@ static void broken_members(void **state)
 			   i);
 }
 
-/* Nothing behind the end is looked at. */
+/* Nothing past the end is read. */
 static void every_end(void **state)
 {
 	static const char text[] = "{\"a\": [1, \"\\u00e4\", true], \"b\": {\"c\": -1.5e3}}";

@@ -33,7 +33,7 @@ static void test_found(void **state)
 		{ "conv", "convert" },         /* abbreviated */
 		{ "soruce", "source-format" }, /* and mistyped */
 		{ "comp", "compare" },
-		{ "com", "commit" }, /* goes on least */
+		{ "com", "commit" }, /* the shortest */
 		{ "compareall", "compare" },
 		{ "ls", NULL }, /* too short to tell */
 		{ "", NULL },
@@ -52,7 +52,7 @@ static void test_found(void **state)
 	}
 }
 
-/* What somebody types may be of any length, and need not end where it is looked at. */
+/* Words may have any length, and need no NUL after them. */
 static void test_any_length(void **state)
 {
 	char word[200];

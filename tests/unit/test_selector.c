@@ -12,8 +12,8 @@ static struct storage storage;
 enum { MIB = 1 << 20 };
 
 /*
- * Four disks: one with a GPT; two of the same serial number, one of which has a GPT of its own; and
- * one without serial number and GPT, whose serial number's place a colon and digits would fit.
+ * A machine with four disks: one with a GPT; two with the same serial number, one of which has a
+ * GPT; and one without serial number and GPT.
  */
 struct machine {
 	struct sim_device device[5];
@@ -142,7 +142,7 @@ static void test_find(void **state)
 	tear_down(&machine);
 }
 
-/* What is printed as the best name leads back to the same, for everything that there is. */
+/* The name printed for each disk and partition leads back to it. */
 static void test_best_name(void **state)
 {
 	static const char *const names[4][3] = {
@@ -179,7 +179,7 @@ static void test_best_name(void **state)
 	tear_down(&machine);
 }
 
-/* What a name, or that of a file, is on; and whether two such places have bytes in common. */
+/* The place of a selector or of a file; and whether two places overlap. */
 static void test_place(void **state)
 {
 	static const struct {
@@ -240,8 +240,8 @@ static void test_place(void **state)
 }
 
 /*
- * Disks that cannot be told apart: their partitions can, if the firmware has a name for them. And
- * what is said where there is little.
+ * Disks that cannot be told apart, whose partitions can if the firmware has names for them; and
+ * messages about machines with few or no disks.
  */
 static void test_little_known(void **state)
 {
@@ -274,7 +274,7 @@ static void test_little_known(void **state)
 	tear_down(&machine);
 }
 
-/* A disk, or a partition of it, is opened for reading only, and nobody sees beyond its end. */
+/* A disk or a partition is opened for reading only, and ends at its own end. */
 static void test_open(void **state)
 {
 	struct machine machine;
@@ -341,7 +341,7 @@ static void test_no_memory(void **state)
 	tear_down(&machine);
 }
 
-/* What does not fit into the words is counted, and no line is cut. */
+/* Candidates that do not fit into the message are counted, and no line is cut. */
 static void test_many(void **state)
 {
 	enum { N = 16 };

@@ -51,11 +51,11 @@ typedef struct {
 	UINT8 Reserved3[6];
 } EFI_ATA_STATUS_BLOCK;
 
-/* Of AtaStatus: "error" and "device fault" (ATA8-ACS, 6.2). */
+/* Bits of AtaStatus: "error" and "device fault" (ATA8-ACS, 6.2). */
 enum { ATA_STATUS_FAILED = 0x21 };
 
 typedef struct {
-	EFI_ATA_STATUS_BLOCK *Asb; /* aligned as the mode says */
+	EFI_ATA_STATUS_BLOCK *Asb; /* aligned to Mode->IoAlign */
 	EFI_ATA_COMMAND_BLOCK *Acb;
 	UINT64 Timeout; /* in 100 ns */
 	VOID *InDataBuffer;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * EFI_DISK_INFO_PROTOCOL (Platform Initialization 1.7, volume 5, 2.2): what a disk answered when
- * its driver asked who it is.
+ * EFI_DISK_INFO_PROTOCOL (Platform Initialization 1.7, volume 5, 2.2): the identification data that
+ * a driver has read from its disk.
  */
 
 #define EFI_DISK_INFO_PROTOCOL_GUID \
@@ -14,7 +14,7 @@
 		} \
 	}
 
-/* Values of `Interface`: the language that the answers are in. */
+/* Values of `Interface`: the command set that the data belongs to. */
 #define EFI_DISK_INFO_IDE_INTERFACE_GUID \
 	{ \
 		0x5e948fe3, 0x26d3, 0x42b5, \

@@ -20,7 +20,7 @@ typedef struct {
 	UINT64 ProcessorId;
 	UINT32 StatusFlag;
 	UINT32 Package, Core, Thread;  /* EFI_CPU_PHYSICAL_LOCATION */
-	UINT32 ExtendedInformation[6]; /* EFI_CPU_PHYSICAL_LOCATION2, the largest that it can be */
+	UINT32 ExtendedInformation[6]; /* EFI_CPU_PHYSICAL_LOCATION2, its largest member */
 } EFI_PROCESSOR_INFORMATION;
 
 typedef struct EFI_MP_SERVICES_PROTOCOL EFI_MP_SERVICES_PROTOCOL;

@@ -14,7 +14,7 @@
 enum {
 	NVME_ADMIN_QUEUE = 0,
 	NVME_IO_QUEUE = 1,
-	NVME_CDW10_VALID = 0x04, /* in Flags: which of the command's words mean something */
+	NVME_CDW10_VALID = 0x04, /* in Flags: which words of the command are used */
 	NVME_CDW11_VALID = 0x08,
 	NVME_CDW12_VALID = 0x10,
 };

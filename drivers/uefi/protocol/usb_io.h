@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/*
- * EFI_USB_IO_PROTOCOL (UEFI 2.10, 17.2.4). Only the members that are called have their parameters
- * here.
- */
+/* EFI_USB_IO_PROTOCOL (UEFI 2.10, 17.2.4). Members that are not called here have no parameters. */
 
 #define EFI_USB_IO_PROTOCOL_GUID \
 	{ \
@@ -14,7 +11,7 @@
 		} \
 	}
 
-/* Universal Serial Bus 2.0, 9.6.1; packed by nature but for 16-bit fields, which are aligned. */
+/* The device descriptor (Universal Serial Bus 2.0, 9.6.1), which needs no padding. */
 typedef struct {
 	UINT8 Length;
 	UINT8 DescriptorType;
