@@ -379,7 +379,7 @@ def test_gpt_from_several_sources(place):
     (place / "a").write_bytes(full[: 5 * MIB])
     (place / "b").write_bytes(full[5 * MIB :])
     plan = efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE", "--dry-run")
-    assert "\nGPT:     looked at when it is written\n" in plan.out
+    assert "\nGPT:     checked after it is written\n" in plan.out
     done(efi_img(place, "convert", "-n", "a", "b", "serial=LARGE", "--erase=LARGE"))
     gpt_whole(place, "large.img")
 
