@@ -4,8 +4,9 @@
  *
  * Each bus has a protocol of its own for them: IDENTIFY DEVICE and INQUIRY by DiskInfo (PI 1.7,
  * volume 5, 2.2), Identify Controller for NVMe, the serial number page for SCSI, string descriptors
- * for USB. All sources are tried, the more exact ones first. If none has the model, the bus driver's
- * name of the device is used (ComponentName2, UEFI 2.10, 11.5). Disks of virtio have neither.
+ * for USB. All sources are tried, the more exact ones first. If none has the model, the bus
+ * driver's name of the device is used (ComponentName2, UEFI 2.10, 11.5). Disks of virtio have
+ * neither.
  */
 #include <efi.h>
 

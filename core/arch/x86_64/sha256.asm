@@ -78,7 +78,7 @@ sha256_blocks_sha_ni:
 	jz .done
 	lea r8, [sha256_constants]
 	movdqa BIG_ENDIAN, [reversed]
-	; d c b a and h g f e in memory order become the two registers and, at the end, again the first.
+	; a b c d and e f g h, as in memory, become f e b a and h g d c; at the end back again
 	movdqu FEBA, [STATE + 16]
 	movdqu TEMPORARY, [STATE]
 	movdqa HGDC, FEBA
