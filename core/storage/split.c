@@ -281,7 +281,7 @@ enum status split_open(const char *name, enum open_mode mode, struct blk *file, 
 		       struct error *err)
 {
 	*ret = file;
-	if (file->block_bytes != 1 || file->size % SPLIT_UNIT != SPLIT_MARK)
+	if (file->device != NULL || file->size % SPLIT_UNIT != SPLIT_MARK)
 		return ST_OK;
 	return open_parts(name, file->size, mode, file, ret, err);
 }
@@ -458,7 +458,7 @@ enum status split_count(const char *name, unsigned *ret, struct error *err)
 	*ret = 1;
 	if (st != ST_OK)
 		return st == ST_NOT_FOUND ? ST_OK : st;
-	if (file->block_bytes == 1 && file->size % SPLIT_UNIT == SPLIT_MARK)
+	if (file->device == NULL && file->size % SPLIT_UNIT == SPLIT_MARK)
 		st = end_of(name, ret, err);
 	blk_close(file);
 	return st;
