@@ -224,7 +224,7 @@ def test_write_error(made, name):
 def test_first_sector_that_cannot_be_written(made, name):
     """The old beginning stays: so nothing else may be written behind it."""
     step, target = made.steps["HEAD-" + name], made.targets["HEAD-" + name]
-    assert step.status == DEVICE_ERROR and "before anything else" in step.err, step.err
+    assert step.status == DEVICE_ERROR and "before the copy" in step.err, step.err
     assert target[:512] == OLD[:512] and target[MIB:] == OLD[MIB:]
 
 
@@ -232,7 +232,7 @@ def test_first_sector_that_cannot_be_written(made, name):
 def test_flush_error(made, name):
     """The first flush is that of the wiped beginning."""
     step, target = made.steps["FLUSH-" + name], made.targets["FLUSH-" + name]
-    assert step.status == DEVICE_ERROR and "before anything else" in step.err, step.err
+    assert step.status == DEVICE_ERROR and "before the copy" in step.err, step.err
     assert target[:MIB] in (bytes(MIB), OLD[:MIB]) and target[MIB:] == OLD[MIB:]
 
 

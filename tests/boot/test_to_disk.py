@@ -169,7 +169,7 @@ GUARDS = {  # name: (exit code, words, the line)
     ),
     "locked-scsi": (
         18,
-        "before anything else",
+        "before the copy",
         "convert -n image512.qcow2 serial=LOCKED-SCSI",
     ),  # of which the firmware does not know
     "sectors": (
