@@ -53,33 +53,32 @@ static int tear_down(void **state)
 /* Each of these reads all of it once, and not more than its beginning a second time. */
 static void in_one_pass(void **state)
 {
-	static const char *const lines[][WORDS] = {
-		{ "convert", "-O", "qcow2", "s", "t" },
-		{ "convert", "-c", "-O", "qcow2", "s", "t" },
-		{ "convert", "-f", "raw", "s", "t" },
-		{ "convert", "--no-verify", "s", "t" },
-		{ "convert", "--manifest=m", "s", "t" },
-		{ "convert", "--salvage", "--map=m", "s", "t" },
-		{ "convert", "--split=2M", "s", "t" },
-		{ "convert", "-n", "--no-table", "s", "serial=D", "--erase=D" },
-		{ "dd", "if=s", "of=t", "bs=64k" },
-		{ "compare", "s", "same" },
-		{ "compare", "same", "s" },
-		{ "hash", "s" },
+	static const struct {
+		const char *target; /* what has the bytes of the source then; NULL: nothing */
+		const char *line[WORDS];
+	} rows[] = {
+		{ "t", { "convert", "-O", "qcow2", "s", "t" } },
+		{ "t", { "convert", "-c", "-O", "qcow2", "s", "t" } },
+		{ "t", { "convert", "-f", "raw", "s", "t" } },
+		{ "t", { "convert", "--no-verify", "s", "t" } },
+		{ "t", { "convert", "--manifest=m", "s", "t" } },
+		{ "t", { "convert", "--salvage", "--map=m", "s", "t" } },
+		{ "t", { "convert", "--split=2M", "s", "t" } },
+		{ "disk", { "convert", "-n", "--no-table", "s", "serial=D", "--erase=D" } },
+		{ "t", { "dd", "if=s", "of=t", "bs=64k" } },
+		{ NULL, { "compare", "s", "same" } },
+		{ NULL, { "compare", "same", "s" } },
+		{ NULL, { "hash", "s" } },
 	};
 
-	for (size_t i = 0; i < N_OF(lines); i++) {
-		const char *target = lines[i][5] != NULL && strcmp(lines[i][5], "--erase=D") == 0
-					     ? "disk"
-					     : "t";
-
+	for (size_t i = 0; i < N_OF(rows); i++) {
 		set_up(state);
 		sequential_allow(SIZE + START);
-		if (run(lines[i]) != EXIT_OK)
+		if (run(rows[i].line) != EXIT_OK)
 			fail_msg("row %zu: %s%s", i, out.text, err.text);
 		assert_row(sequential_passed() >= SIZE, i);
-		if (sim_file(target, &(uint64_t){ 0 }) != NULL && i < 9)
-			assert_row(RUN("compare", target, "same") == EXIT_OK, i);
+		if (rows[i].target != NULL)
+			assert_row(RUN("compare", rows[i].target, "same") == EXIT_OK, i);
 	}
 }
 
