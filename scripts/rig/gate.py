@@ -11,7 +11,7 @@ to end the machine then is to cut the power just before that request.
 A machine that is to continue must not be held for long: the firmware's drivers abort a request
 after some seconds by their own clock, which may run faster than ours, and QEMU answers no command
 while it waits for the aborted request. For such a machine the gate crawls: it holds each request
-for CRAWL_SECONDS, and then lets it pass. How long a busy host takes to react only decides how many
+for a moment, and then lets it pass. How long a busy host takes to react only decides how many
 requests pass meanwhile.
 
 The protocol is https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md: fixed newstyle
@@ -33,7 +33,6 @@ OPTION_ABORT, OPTION_GO = 2, 7
 SIMPLE_REPLY_MAGIC = 0x67446698
 REPLY_ACK, REPLY_INFO, REPLY_UNSUPPORTED = 1, 3, 1 << 31 | 1
 REQUEST = struct.Struct(">IHHQQI")  # magic, flags, type, cookie, offset, length
-CRAWL_SECONDS = 0.1
 
 
 class Gone(Exception):
@@ -46,7 +45,7 @@ class Gate:
     def __init__(self):
         self.passed = 0  # bytes read and written since the machine was switched on
         self._limit = None  # of `passed`, from which on requests are held
-        self._crawls = 0  # requests that are held for CRAWL_SECONDS; 0: they are held for ever
+        self._crawls = 0  # requests that are held for a moment each; 0: they are held for ever
         self._reached = self._closed = False
         self._changed = threading.Condition()
         self._listener = self._thread = None
@@ -79,8 +78,12 @@ class Gate:
             self._changed.wait_for(lambda: self._reached or self._limit is None or self._closed)
             return self._reached
 
-    def open(self, directory, name, image, read_only):
-        """Serves `image` on the socket `name` in `directory`, with nothing held. For Machine."""
+    def open(self, directory, name, image, read_only, crawl_seconds):
+        """
+        Serves `image` on the socket `name` in `directory`, with nothing held. `crawl_seconds`: how
+        long a request is held when the gate crawls. For Machine.
+        """
+        self._crawl_seconds = crawl_seconds
         self.passed, self._limit, self._crawls = 0, None, 0
         self._reached = self._closed = False
         self._listener = socket.socket(socket.AF_UNIX)
@@ -181,7 +184,7 @@ class Gate:
                 self._changed.notify_all()
                 let_go = self._changed.wait_for(
                     lambda: not self._holds() or self._closed,
-                    CRAWL_SECONDS if self._crawls else None,
+                    self._crawl_seconds if self._crawls else None,
                 )
                 if not let_go:
                     self._crawls -= 1
