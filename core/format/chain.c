@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Chains of backing files. The links are opened from the first image on, each by the name that the
+ * one before has for it, relative to that one's own; they are loaded in that order too, since an
+ * image reads its backing file only when its disk is read.
+ *
+ * A name that leads to a file that is in the chain already would never end: each new link is
+ * compared with all before it, as files and not as names, and the length is bounded as well.
+ */
 #include "format/chain.h"
 
 #include "base/memory.h"

@@ -8,7 +8,7 @@
 
 enum { CHAIN_LENGTH_MAX = 256 };
 
-/* An image and the backing files behind it, each the backing file of the one before. */
+/* An image and its backing files, each the backing file of the one before. */
 struct chain {
 	struct {
 		char *name; /* as platform_open() takes it */
@@ -19,8 +19,8 @@ struct chain {
 
 /*
  * Opens `name`, which has that role in the command, and, if `whole`, all of its backing files.
- * `format` (NULL: probed) is that of `name`; its backing files are of the format that the image in
- * front of them says. Errors: those of image_open(), ST_CORRUPT for a loop or a chain that is too
+ * `format` (NULL: probed) is that of `name`; its backing files are of the format that the image
+ * before them names. Errors: those of image_open(), ST_CORRUPT for a loop or a chain that is too
  * long.
  */
 enum status chain_open(struct storage *, enum access_role, const char *name,
@@ -29,7 +29,7 @@ enum status chain_open(struct storage *, enum access_role, const char *name,
 void chain_close(struct chain *);
 
 /*
- * Opens `name` and all that is behind it, each showing through the one in front:
+ * Opens `name` and all of its backing files, each showing through the one before:
  * chain->link[0].image->blk is the disk. Errors: those of chain_open() and image_load().
  */
 enum status chain_open_disk(struct storage *, const char *name, const struct image_format *format,
@@ -51,7 +51,7 @@ enum status chain_open_writable(struct storage *, const char *name,
 enum status chain_load(struct chain *, const size_t *snapshot, struct error *);
 
 /*
- * Opens what is behind an open image and lets it show through; without a backing file, an empty
- * chain. Closed after the image.
+ * Opens the backing files of an open image and lets them show through; without one, *ret is an
+ * empty chain. The caller closes it, after the image.
  */
 enum status chain_open_backing(struct image *, struct chain *ret, struct error *);

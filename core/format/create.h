@@ -24,8 +24,8 @@ struct create_request {
 };
 
 /*
- * The files that creating an image will write, known before the first byte: so that space and limits
- * can be checked.
+ * The files that creating an image will write, known before the first byte: so that space and
+ * limits can be checked.
  */
 struct create_plan {
 	struct create_file {

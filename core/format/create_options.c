@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of new images, `-o name=value,name=value`, from a table of the format: taking a list
+ * apart, the defaults, and the help. Types and choices are checked here, once for all formats; what
+ * values go together is the format's to say.
+ *
+ * The order of the table is that of qemu-img's "Formatting" line; its help is sorted by name. A
+ * name that is not in the table is answered with the nearest one that is.
+ */
 #include "format/create_options.h"
 
 #include "base/check.h"
@@ -115,9 +123,9 @@ enum status create_values_init(const char *format, const struct create_option *t
 	for (size_t i = 0; purpose == OPTIONS_CREATE && table[i].name != NULL; i++) {
 		enum status st;
 
-		if (table[i].preset == NULL)
+		if (table[i].default_text == NULL)
 			continue;
-		st = create_values_set(ret, table[i].name, table[i].preset, err);
+		st = create_values_set(ret, table[i].name, table[i].default_text, err);
 		if (st != ST_OK) {
 			create_values_free(ret);
 			return st;
@@ -163,7 +171,7 @@ static bool is_well_formed(const char *list)
 	return commas % 2 == 0;
 }
 
-/* Why there is no option of that name, where other programs have one; NULL: nobody has. */
+/* Why there is no option of that name, where other programs have one; NULL: none has. */
 static const char *why_not(const char *name)
 {
 	static const struct {
@@ -288,15 +296,15 @@ void create_options_explain(const struct create_option *table, const char *forma
 	for (int i = next_by_name(table, purpose, NULL); i >= 0;
 	     i = next_by_name(table, purpose, table[i].name)) {
 		const struct create_option *option = &table[i];
-		const char *preset = option->preset == NULL && option->choices != NULL
-					     ? option->choices[0]
-					     : option->preset;
+		const char *text = option->default_text == NULL && option->choices != NULL
+					   ? option->choices[0]
+					   : option->default_text;
 		out_buffer_init(&left, left_text, sizeof left_text);
 		out_printf(&left.out, "  %s=<%s>", option->name, type_name(option->type));
 		out_buffer_init(&right, right_text, sizeof right_text);
 		out_text(&right.out, option->help);
-		if (preset != NULL && purpose == OPTIONS_CREATE)
-			out_printf(&right.out, " (preset: %s)", preset);
+		if (text != NULL && purpose == OPTIONS_CREATE)
+			out_printf(&right.out, " (default: %s)", text);
 		if (left.length <= column && column + right.length < 80 - 3)
 			out_printf(out, "%-*s - %s\n", (int)column, left_text, right_text);
 		else

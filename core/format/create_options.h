@@ -18,10 +18,10 @@ struct create_option {
 	const char *name;
 	enum create_option_type type;
 	const char *help;
-	/* the value that counts, and is shown, when none is given; NULL: none */
-	const char *preset;
+	/* the value when none is given, as `help` shows it; NULL: none */
+	const char *default_text;
 	/*
-	 * OPTION_CHOICE: the values there are, ends with NULL; without a preset the first one
+	 * OPTION_CHOICE: the values there are, ends with NULL; without a default the first one
 	 * counts
 	 */
 	const char *const *choices;
@@ -31,7 +31,7 @@ struct create_option {
 enum { CREATE_OPTIONS_MAX = 16 };
 
 /*
- * What values are for: a new image has the presets and all options; of one that is changed, only
+ * What values are for: a new image has the defaults and all options; of one that is changed, only
  * what was given counts.
  */
 enum options_purpose { OPTIONS_CREATE, OPTIONS_AMEND };
@@ -42,14 +42,14 @@ struct create_values {
 	enum options_purpose purpose;
 	const struct create_option *table;
 	struct create_value {
-		char *text; /* as given, or the preset; NULL: neither */
+		char *text; /* as given, or the default; NULL: neither */
 		/* OPTION_SIZE, OPTION_NUMBER; OPTION_CHOICE: the index of the choice */
 		uint64_t number;
 		bool on; /* OPTION_BOOL; a name without '=' is on */
 	} value[CREATE_OPTIONS_MAX];
 };
 
-/* Sets the presets, if they count, of a table, which ends with a NULL name. */
+/* Sets the defaults, if they count, of a table, which ends with a NULL name. */
 enum status create_values_init(const char *format, const struct create_option *table,
 			       enum options_purpose, struct create_values *ret, struct error *);
 void create_values_free(struct create_values *);

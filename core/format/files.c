@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The files of an image. file[0] is the one that was named; a format's `open` adds those that it
- * names: a data file, extents. They are known from then on, so that the command's access set has all
- * of them before anything is written, and opened only when the disk is loaded, since `info` and the
- * like need none of them.
+ * names: a data file, extents. They are known from then on, so that the command's access set has
+ * all of them before anything is written, and opened only when the disk is loaded, since `info` and
+ * the like need none of them.
  *
- * The data of the disk are the bytes of one file, or of several. In the second case image->data is a
- * blk of this file: an address space in which each file with data has a fixed range, so that an
+ * The data of the disk are the bytes of one file, or of several. In the second case image->data is
+ * a blk of this file: an address space in which each file with data has a fixed range, so that an
  * extent's offset says both the file and the place in it, and stays true while files grow inside of
- * their ranges. What a file does not have of its range reads as zeros. (blk/concat.h is for parts that
- * are filled one after the other, and owns them; extents grow each for itself, and are the image's.)
+ * their ranges. What a file does not have of its range reads as zeros. (blk/concat.h is for parts
+ * that are filled one after the other, and owns them; extents grow each for itself, and are the
+ * image's.)
  */
 #include "format/files.h"
 

@@ -22,8 +22,8 @@ struct image_file {
 };
 
 /*
- * Adds a file to an image that is being opened: for the `open` of a format. Takes `name` (NULL: there
- * was no memory for it), on failure too. Files with data are added in ascending order of
+ * Adds a file to an image that is being opened: for the `open` of a format. Takes `name` (NULL:
+ * there was no memory for it), on failure too. Files with data are added in ascending order of
  * `data_offset`. Errors: ST_NO_MEMORY.
  */
 enum status image_add_file(struct image *, char *name, uint64_t data_offset, uint64_t data_bytes,
@@ -40,7 +40,7 @@ enum status image_open_files(struct image *, struct error *);
 void image_close_files(struct image *);
 
 /*
- * The file that has the byte at `*offset` of image->data; *offset becomes its place in that file. The
- * caller knows that there is such a byte: extents of the image have it, or its format has.
+ * The file that has the byte at `*offset` of image->data; *offset becomes its place in that file.
+ * The caller knows that there is such a byte: extents of the image have it, or its format has.
  */
 const struct image_file *image_file_at(const struct image *, uint64_t *offset);

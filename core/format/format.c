@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The formats by name. The list itself, image_formats[], is made by the Makefile from the names of the
- * folders in core/format/.
+ * The formats by name. The list itself, image_formats[], is made by the Makefile from the names of
+ * the folders in core/format/.
  */
 #include "format/format.h"
 

@@ -13,12 +13,12 @@
 
 /*
  * What an image format is to everything outside of its folder. There is one folder for each,
- * core/format/NAME/, with `const struct image_format format_NAME`; nothing else has to know of it: the
- * list of formats is generated from the names of the folders.
+ * core/format/NAME/, with `const struct image_format format_NAME`; nothing else has to know of it:
+ * the list of formats is generated from the names of the folders.
  *
- * What a format can do is grouped by subject, in tables; a member that is NULL is what it cannot do,
- * and the command says so. Functions fail with words that do not name the image; whoever
- * calls them puts its name before.
+ * What a format can do is grouped by subject, in tables; a member that is NULL is what it cannot
+ * do, and the command says so. Functions fail with words that do not name the image; whoever calls
+ * them puts its name before.
  */
 
 struct image;
@@ -58,7 +58,7 @@ struct check_result {
 	uint64_t leaks;       /* clusters that take space for nothing */
 	/* what could not be looked at because of corruptions; > 0: the check is not complete */
 	uint64_t check_errors;
-	/* bytes; nothing in the file behind it is in use; 0: not known */
+	/* bytes; nothing of the file after it is in use; 0: not known */
 	uint64_t image_end_offset;
 	uint64_t total_clusters;     /* of the disk */
 	uint64_t allocated_clusters; /* of them: those with a place in the file */
@@ -106,11 +106,12 @@ struct change_ops {
 				   uint64_t ret[], struct error *);
 
 	/*
-	 * Gives an image, loaded with its backing files, other options: those of the values that are
-	 * given, for OPTIONS_AMEND. Planning changes nothing; it refuses what cannot be, and says in
-	 * `ret` how long the files get, as plan_resize does. Amending does what was planned, in
-	 * steps: when the power goes, or when it fails, each is done or not, and the disk is as
-	 * before or as after. NULL: images of this format keep the options that they were made with.
+	 * Gives an image, loaded with its backing files, other options: those of the values that
+	 * are given, for OPTIONS_AMEND. Planning changes nothing; it refuses what cannot be, and
+	 * says in `ret` how long the files get, as plan_resize does. Amending does what was
+	 * planned, in steps: when the power goes, or when it fails, each is done or not, and the
+	 * disk is as before or as after. NULL: images of this format keep the options that they
+	 * were made with.
 	 */
 	enum status (*plan_amend)(struct image *, const struct create_values *, uint64_t ret[],
 				  struct error *);
@@ -123,9 +124,10 @@ struct change_ops {
 	enum status (*make_empty)(struct image *);
 
 	/*
-	 * Makes an image that is flushed name another backing file (NULL: none) and its format (NULL:
-	 * none). When the power goes, it names the old or the new one. Unless `write`, it only says
-	 * whether that can be done, as far as can be known. NULL: images of this format have none.
+	 * Makes an image that is flushed name another backing file (NULL: none) and its format
+	 * (NULL: none). When the power goes, it names the old or the new one. Unless `write`, it
+	 * only says whether that can be done, as far as can be known. NULL: images of this format
+	 * have none.
 	 */
 	enum status (*set_backing)(struct image *, const char *name, const char *backing_format,
 				   bool write, struct error *);
@@ -137,8 +139,8 @@ struct change_ops {
 	enum status (*store_zeros)(struct image *, uint64_t offset, uint64_t len);
 
 	/*
-	 * Stores one unit of the disk (image->unit_bytes), which begins at `offset`, in its compressed
-	 * form of `n` bytes, less than a unit. NULL: it cannot.
+	 * Stores one unit of the disk (image->unit_bytes), which begins at `offset`, in its
+	 * compressed form of `n` bytes, less than a unit. NULL: it cannot.
 	 */
 	enum status (*write_compressed)(struct image *, uint64_t offset, const void *packed,
 					size_t n);
@@ -215,19 +217,21 @@ struct image_format {
 	int (*probe)(const struct image_probe *);
 
 	/*
-	 * Reads what describes the image from image->file[0] (open for reading), adds the other files
-	 * (image_add_file()), and fills the rest of struct image. On failure close is still called.
-	 * Neither the backing file nor another file is opened.
+	 * Reads what describes the image from image->file[0] (open for reading), adds the other
+	 * files (image_add_file()), and fills the rest of struct image. On failure close is still
+	 * called. Neither the backing file nor another file is opened.
 	 */
 	enum status (*open)(struct image *, struct error *);
-	/* Frees what open and load made, but not struct image and the files. NULL: nothing to free. */
+	/*
+	 * Frees what open and load made, but not struct image and the files. NULL: nothing to free.
+	 */
 	void (*close)(struct image *);
 
 	/*
 	 * Makes ready what reading the disk needs (tables): after it, image->blk.ops and
 	 * image->blk.size count. Offsets of extents are places in image->data; without an `extent`,
-	 * all of the disk is data, which is read through image->blk only. For writing, an image that was not closed cleanly is repaired
-	 * before.
+	 * all of the disk is data, which is read through image->blk only. For writing, an image
+	 * that was not closed cleanly is repaired before.
 	 */
 	enum status (*load)(struct image *, struct error *);
 
@@ -238,8 +242,8 @@ struct image_format {
 	void (*describe)(const struct image *, struct tree *);
 
 	/*
-	 * How many bytes of the loaded disk from `offset` on QEMU looks at in one step, so that `map`
-	 * and `compare` see the same borders. NULL: as many as there are.
+	 * How many bytes of the loaded disk from `offset` on QEMU looks at in one step, so that
+	 * `map` and `compare` see the same borders. NULL: as many as there are.
 	 */
 	uint64_t (*step)(const struct image *, uint64_t offset);
 

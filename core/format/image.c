@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening, loading and closing images: what is the same for every format.
+ *
+ * An image is opened in two steps. Opening reads what describes it, and adds every file that it
+ * consists of to the command's access set, so that conflicts are refused before anything is
+ * written. Loading makes the disk readable: `info`, `check` and the like do without it. A format is
+ * probed when none is given: first with one sector, which is enough for signatures, then with the
+ * rest of the head and the tail; what no format claims and foreign.c knows to be something else is
+ * refused rather than taken for raw.
+ *
+ * Functions of formats fail with words that do not name the image; here the name is put before
+ * them. Backing files are chain.c's.
+ */
 #include "format/image.h"
 
 #include "base/check.h"

@@ -21,7 +21,7 @@ struct bitmap {
 	uint64_t granularity_bytes; /* of the disk, that one bit stands for: a power of two */
 	uint64_t disk_bytes;        /* the size of the disk that it is of */
 	bool automatic;             /* everything that is written is noted in it */
-	/* it was not stored when it should have been: nobody knows what it lacks */
+	/* it was not stored when it should have been: it is not known what it lacks */
 	bool in_use;
 };
 
@@ -51,9 +51,9 @@ struct image {
 	/* after image_load(): how its compressed units are compressed */
 	enum codec_kind compression;
 	/*
-	 * What of the disk is written, compressed and decompressed as one, from a multiple of it on:
-	 * at most IMAGE_UNIT_MAX, whatever the clusters or blocks of the format are, so that whoever
-	 * copies can have room for whole units. 0: any bytes.
+	 * What of the disk is written, compressed and decompressed as one, from a multiple of it
+	 * on: at most IMAGE_UNIT_MAX, whatever the clusters or blocks of the format are, so that
+	 * whoever copies can have room for whole units. 0: any bytes.
 	 */
 	uint32_t unit_bytes;
 	/* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
@@ -101,8 +101,8 @@ enum status image_foreign(struct storage *, const char *name, const struct forei
 			  uint64_t *ret_bytes, struct error *);
 
 /*
- * Closes the image with all of its files, as blk_close() of image->blk does. NULL is allowed; what was
- * not flushed is lost.
+ * Closes the image with all of its files, as blk_close() of image->blk does. NULL is allowed; what
+ * was not flushed is lost.
  */
 void image_close(struct image *);
 void image_close_blk(struct blk *); /* the `close` of the blk_ops of every format */
@@ -138,6 +138,6 @@ uint32_t image_largest_unit(const struct image *);
 
 /*
  * What shows through at `offset` of an image that has nothing there: its backing file's bytes,
- * zeros behind the end of that.
+ * zeros past the end of that.
  */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

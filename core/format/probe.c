@@ -44,7 +44,9 @@ static enum status read_sectors(struct blk *blk, uint64_t offset, uint8_t *buf, 
 
 enum status probe_read_rest(struct blk *blk, struct image_probe *probe)
 {
-	/* On the way to its end, all of a sequential blk would be read, and once more from there. */
+	/*
+	 * On the way to its end, all of a sequential blk would be read, and once more from there.
+	 */
 	size_t n = blk->sequential ? 0 : (size_t)min_u64(probe->size, PROBE_TAIL_BYTES);
 	enum status st = read_sectors(blk, PROBE_SECTOR_BYTES, probe->head + PROBE_SECTOR_BYTES,
 				      PROBE_HEAD_BYTES - PROBE_SECTOR_BYTES);

@@ -32,7 +32,7 @@ enum status probe_read_sector(struct blk *, const char *name, struct image_probe
 
 /*
  * Reads the rest of head and tail; of a sequential blk, whose tail costs reading all of it, only of
- * the head: what is recognised by its last bytes is not recognised there. What cannot be read stays zeros, so that ST_IO is not among the
- * errors, which are those of reading.
+ * the head: what is recognised by its last bytes is not recognised there. What cannot be read stays
+ * zeros, so that ST_IO is not among the errors, which are those of reading.
  */
 enum status probe_read_rest(struct blk *, struct image_probe *);

@@ -195,7 +195,7 @@ CASES = {
         "1M",
         header(used_far_behind),
         ["amend", "-o", "refcount_bits=64", "a"],
-        "is said to be in use, far behind the end",
+        "is said to be in use, far past the end",
     ),
     # snapshots
     "snapshot-table-too-long": (

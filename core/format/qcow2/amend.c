@@ -64,7 +64,7 @@ static enum status take_data_file(const struct qcow2_image *q, const struct crea
 		return fail(err, ST_INVALID, "option data_file: the name is empty");
 	if (goal->raw && (q->header.autoclear & QCOW2_AUTOCLEAR_RAW_DATA) == 0)
 		return fail(err, ST_UNSUPPORTED,
-			    "option data_file_raw: nobody knows whether the data file is a raw "
+			    "option data_file_raw: it is not known whether the data file is a raw "
 			    "image of the disk; convert the image");
 	return ST_OK;
 }

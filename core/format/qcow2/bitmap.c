@@ -96,7 +96,7 @@ uint64_t qcow2_bitmaps_bytes(const struct image *image, uint64_t cluster_bytes)
 		uint64_t n_clusters = div_up(div_up(qcow2_bitmap_bits(bitmap, image->size), 8),
 					     cluster_bytes);
 
-		if (bitmap->in_use) /* nobody knows whether it is complete: it is not copied */
+		if (bitmap->in_use) /* it may not be complete: it is not copied */
 			continue;
 		bytes += n_clusters * cluster_bytes + round_up(n_clusters * 8, cluster_bytes);
 		directory_bytes += round_up(sizeof(struct qcow2_disk_bitmap) +

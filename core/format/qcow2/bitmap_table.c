@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changing the tables and clusters of bitmaps: section "Bitmap table". They are changed where they are,
- * in a cache of QCOW2_CACHE_BYTES however large they are; commit.c writes them after the refcounts of
- * what is new. What is written in place must have one user: with more, the refcounts are wrong, or the
- * bitmap is, and something else could be destroyed.
+ * Changing the tables and clusters of bitmaps: section "Bitmap table". They are changed where they
+ * are, in a cache of QCOW2_CACHE_BYTES however large they are; commit.c writes them after the
+ * refcounts of what is new. What is written in place must have one user: with more, the refcounts
+ * are wrong, or the bitmap is, and something else could be destroyed.
  */
 #include "format/qcow2/bitmap_table.h"
 
@@ -101,7 +101,7 @@ enum status qcow2_bitmap_change_cluster(struct qcow2_image *q, size_t bitmap, ui
 	if (st == ST_OK)
 		st = qcow2_cache_make(&q->bitmap_cache, offset, ret);
 	/*
-	 * a table must not refer to what is behind the end of the file, even if this cluster is
+	 * a table must not refer past the end of the file, even if this cluster is
 	 * lost with the power
 	 */
 	if (st == ST_OK)

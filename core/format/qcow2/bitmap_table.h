@@ -4,8 +4,8 @@
 #include "format/qcow2/image.h"
 
 /*
- * For bitmap_write.c. Errors, where nothing else is said: ST_CORRUPT, ST_IO, ST_NO_MEMORY, and where
- * something is allocated ST_TOO_LARGE.
+ * For bitmap_write.c. Errors, where nothing else is said: ST_CORRUPT, ST_IO, ST_NO_MEMORY, and
+ * where something is allocated ST_TOO_LARGE.
  */
 
 /* How many bits of a bitmap one cluster has. */
@@ -15,8 +15,8 @@ uint64_t qcow2_bitmap_bits_per_cluster(const struct qcow2_image *);
 enum status qcow2_bitmap_is_own(struct qcow2_image *, uint64_t offset);
 
 /*
- * Before tables or clusters are changed: makes the cache have room for them, by writing what it has.
- * Nothing may have been released then that the medium still refers to.
+ * Before tables or clusters are changed: makes the cache have room for them, by writing what it
+ * has. Nothing may have been released then that the medium still refers to.
  */
 enum status qcow2_bitmap_make_room(struct qcow2_image *);
 

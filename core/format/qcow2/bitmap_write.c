@@ -7,12 +7,12 @@
  * A bitmap that is about to change is marked in_use in the directory first, in place, and that is
  * on the medium before anything else; qcow2_bitmaps_store() takes the mark away when all of the
  * bitmap, and all of what it is to note, is on the medium. When the power goes between, the mark
- * says that the bitmap is worth nothing: it is never wrong and believed. Those that do not change
+ * says that the bitmap cannot be relied on: a wrong one is never believed. Those that do not change
  * are not marked.
  *
  * Adding, removing, clearing and another size of the disk make a new directory (and new tables) at
  * a new place; the header's switch to it is the moment at which all is as it will be, and then the
- * old ones are given up: commit.c.
+ * old ones are released: commit.c.
  */
 #include "format/qcow2/bitmap_table.h"
 
@@ -452,7 +452,7 @@ static enum status clear_tail(struct qcow2_image *q, size_t i, uint64_t disk_byt
 	return st;
 }
 
-/* Gives a bitmap a table of another length. */
+/* Moves the table of a bitmap to a new place with another length. */
 static enum status move_table(struct qcow2_image *q, size_t i, uint32_t n)
 {
 	uint64_t table, entry;

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The cache of tables: L2 tables, refcount blocks, tables and clusters of bitmaps. A table that was
+ * changed stays until commit.c has it written, whatever else is needed meanwhile: so the order of
+ * writes is decided in one place, and never by which table happens to be used last. When few
+ * unchanged slots are left, qcow2_cache_is_full() says so, and the caller commits before its next
+ * operation.
+ *
+ * A table that cannot be read is tried a few times, and then its failure is remembered: everything
+ * that needs the table would otherwise wait for the same bad sectors again.
+ */
 #include "format/qcow2/cache.h"
 
 #include "base/check.h"

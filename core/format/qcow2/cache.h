@@ -17,7 +17,9 @@ enum {
 	QCOW2_CACHE_BYTES = 16 << 20,
 	QCOW2_CACHE_SLOTS_MIN = 8, /* also of tables of 2 MiB */
 	QCOW2_CACHE_SLOTS_MAX = 1024,
-	/* to read a table, for those who go on with others: reading bad places takes long */
+	/*
+	 * to read a table, where an operation continues with others: bad sectors take long to read
+	 */
 	QCOW2_CACHE_TRIES = 8,
 	/* slots that must be free of changes, so that an operation never runs out of them */
 	QCOW2_CACHE_CLEAN_MIN = 4,
@@ -48,7 +50,7 @@ enum status qcow2_cache_init(struct qcow2_cache *, struct blk *file, size_t tabl
 void qcow2_cache_free(struct qcow2_cache *); /* half-initialised ones as well */
 
 /*
- * The table at `offset` > 0 of the file, read if need be; what lies behind the end of the file is
+ * The table at `offset` > 0 of the file, read if need be; past the end of the file are
  * zeros. *ret is valid until the cache is asked for QCOW2_CACHE_CLEAN_MIN - 1 other tables.
  */
 enum status qcow2_cache_get(struct qcow2_cache *, uint64_t offset, uint8_t **ret);

@@ -72,7 +72,7 @@ struct qcow2_check {
 	 */
 	bool needs_rebuild;
 	/*
-	 * References that lead behind the end of the file: whether one does so before this offset,
+	 * References that lead past the end of the file: whether one does so before this offset,
 	 * to where the file might grow.
 	 */
 	uint64_t growth_end;
@@ -105,7 +105,7 @@ void qcow2_check_unknown(struct qcow2_check *, uint64_t n, const char *format, .
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * How many of the `n` entries of a table at `offset` are in the file: those behind its end are
+ * How many of the `n` entries of a table at `offset` are in the file: those past its end are
  * zeros.
  */
 uint64_t qcow2_check_in_file(const struct qcow2_check *, uint64_t offset, uint64_t n);

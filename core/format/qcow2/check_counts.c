@@ -80,7 +80,7 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 		return;
 	/* The file may end inside its last cluster. */
 	if (!range_ok(offset, bytes, c->file->size + qcow2_cluster_bytes(&c->q->header) - 1)) {
-		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, behind the end of the file",
+		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, past the end of the file",
 				    bytes, offset);
 		if (offset < c->growth_end)
 			c->in_the_way = true;

@@ -31,7 +31,7 @@ static void check_block(struct qcow2_check *c, uint64_t entry)
 		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the "
 				       "cluster size");
 	} else if (cluster >= c->n_clusters) {
-		qcow2_check_corrupt(c, "the refcount block is behind the end of the file");
+		qcow2_check_corrupt(c, "the refcount block is past the end of the file");
 		c->unusable = true;
 		return;
 	} else {

@@ -40,7 +40,7 @@ bool qcow2_check_take_table(struct qcow2_check *c, uint64_t bytes)
 /* ---- L2 tables ---- */
 
 /*
- * Where an L2 table of the active disk would go on without a gap. NULL: a snapshot's, whose
+ * Where an L2 table of the active disk would continue without a gap. NULL: a snapshot's, whose
  * fragments do not count.
  */
 struct layout {

@@ -11,7 +11,7 @@
  *   5. if bitmaps came, went or got other tables: the header's reference to their directory,
  *      which was written to a new place with 1                                              flush
  *      (a bitmap that only came has a table of zeros: the file has grown by these with the
- *      directory, and 3 needs no flush; one that got another table has given up the old one, and
+ *      directory, and 3 needs no flush; one that got another table has released the old one, and
  *      that flushes)
  *   6. the refcounts of what nothing refers to any more; they go out with the next commit
  *
@@ -229,7 +229,7 @@ enum status qcow2_commit(struct qcow2_image *q)
 
 /*
  * The new table is on the medium, with its refcounts and all that it refers to, before the header
- * says where it is; only then the old one is given up.
+ * says where it is; only then the old one is released.
  */
 enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 {

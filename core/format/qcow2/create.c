@@ -25,11 +25,11 @@ enum { MODE_OFF, MODE_METADATA, MODE_FALLOC, MODE_FULL };
 const struct create_option qcow2_create_options[] = {
 	{ .name = "cluster_size",
 	  .type = OPTION_SIZE,
-	  .preset = "65536",
+	  .default_text = "65536",
 	  .help = "size of a cluster: a power of two, 512 to 2M" },
 	{ .name = "extended_l2",
 	  .type = OPTION_BOOL,
-	  .preset = "off",
+	  .default_text = "off",
 	  .help = "32 subclusters in each cluster (16k and larger)" },
 	{ .name = "preallocation",
 	  .type = OPTION_CHOICE,
@@ -37,12 +37,12 @@ const struct create_option qcow2_create_options[] = {
 	  .help = "off, metadata, falloc (space reserved), full (written)" },
 	{ .name = "compression_type",
 	  .type = OPTION_CHOICE,
-	  .preset = "zlib",
+	  .default_text = "zlib",
 	  .choices = qcow2_compression_names,
 	  .help = "how clusters are compressed: zlib or zstd" },
 	{ .name = "compression_level",
 	  .type = OPTION_NUMBER,
-	  .help = "effort: 1 to 9 with zlib (preset 2), to 19 with zstd (preset 3)" },
+	  .help = "effort: 1 to 9 with zlib (default 2), to 19 with zstd (default 3)" },
 	{ .name = "size",
 	  .type = OPTION_SIZE,
 	  .amendable = true,
@@ -70,12 +70,12 @@ const struct create_option qcow2_create_options[] = {
 	  .help = "the data file is a raw image of the disk at all times" },
 	{ .name = "lazy_refcounts",
 	  .type = OPTION_BOOL,
-	  .preset = "off",
+	  .default_text = "off",
 	  .amendable = true,
 	  .help = "let refcounts lag behind (repaired at the next open)" },
 	{ .name = "refcount_bits",
 	  .type = OPTION_NUMBER,
-	  .preset = "16",
+	  .default_text = "16",
 	  .amendable = true,
 	  .help = "width of a refcount: a power of two, 1 to 64" },
 	{ 0 },
@@ -310,7 +310,7 @@ static enum status make_layout(const struct create_request *request, struct layo
 	return ST_OK;
 }
 
-/* The file ends with the last byte that says something: behind it, everything reads as zeros. */
+/* The file ends with the last byte that is not zero for certain: past it, all reads as zeros. */
 static uint64_t file_bytes(const struct layout *layout)
 {
 	const struct qcow2_header *h = &layout->header;
@@ -353,7 +353,7 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 	uint64_t mode = create_value(request->options, "preallocation")->number;
 	struct layout layout = { 0 };
 	enum status st = take_options(request, &layout, err);
-	/* How much of what the source shows is in the backing file already, nobody knows. */
+	/* It is not known how much of what the source shows is in the backing file already. */
 	bool all = mode == MODE_FULL || mode == MODE_FALLOC ||
 		   (source != NULL && request->backing_name != NULL);
 
@@ -382,7 +382,7 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 
 enum { WRITER_BYTES_MAX = 1 << 20 };
 
-/* Collects header and table entries, and writes them in large pieces, one behind the other. */
+/* Collects header and table entries, and writes them in large pieces, one after the other. */
 struct writer {
 	struct blk *file;
 	uint64_t offset; /* of buf in the file */

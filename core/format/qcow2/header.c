@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading the header of an image: sections "Header" and "Header extensions". Everything that the
- * fields can claim is compared with what an image can have before any other file of this folder uses
- * it: sizes and offsets of the tables, features, lengths of names. An incompatible feature that the
- * specification does not have is refused, and named if the image has a table of feature names.
+ * fields can claim is compared with what an image can have before any other file of this folder
+ * uses it: sizes and offsets of the tables, features, lengths of names. An incompatible feature
+ * that the specification does not have is refused, and named if the image has a table of feature
+ * names.
  *
  * Extensions that are not known are skipped, as the specification has it. Neither the L1 table nor
  * any other table is read here.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Another backing file, data file, version, other bitmaps: what is in the first cluster behind the
+ * Another backing file, data file, version, other bitmaps: what is in the first cluster after the
  * fixed part of the header, which is longer in version 3 (sections "Header" and "Header
  * extensions"). All that is not known here stays as it is.
  *

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing the header of an image: all of it for a new one, and groups of fields of one that there is.
- * A group lies in one sector of 512 bytes, so that it is on the medium as a whole or not at all: that
- * is the step by which commit.c, switch.c, resize.c and amend.c change from one state to the next.
- * What changes the length of the header is header_change.c.
+ * Writing the header of an image: all of it for a new one, and groups of fields of one that there
+ * is. A group lies in one sector of 512 bytes, so that it is on the medium as a whole or not at
+ * all: that is the step by which commit.c, switch.c, resize.c and amend.c change from one state to
+ * the next. What changes the length of the header is header_change.c.
  */
 #include "format/qcow2/disk_header.h"
 

@@ -13,7 +13,7 @@ struct qcow2_image {
 		uint64_t table_offset;
 		uint32_t table_entries;
 		uint32_t flags;       /* as they are on the medium */
-		uint32_t extra_bytes; /* of data about it that nobody here knows */
+		uint32_t extra_bytes; /* of data about it that is not known here */
 		/* where in the file its flags are; 0: nowhere yet */
 		uint64_t flags_at;
 		/* marked in use on the medium, since what it has here is ahead of that */
@@ -60,7 +60,7 @@ struct qcow2_image {
 	uint64_t l1_changed_first, l1_changed_end;
 	struct qcow2_run {
 		uint64_t first, n; /* clusters */
-	} * released;              /* given up, but still referred to on the medium */
+	} * released;              /* released, but still referred to on the medium */
 	size_t n_released, released_capacity;
 	/* of bitmap tables and of the clusters of bitmaps; also for reading them */
 	struct qcow2_cache bitmap_cache;
@@ -78,7 +78,7 @@ struct qcow2_image {
 enum {
 	QCOW2_FILES_MAX = 2,        /* the image, and a data file */
 	QCOW2_RELEASED_MAX = 65536, /* runs; a commit is due then */
-	/* clusters behind the end of the file that may claim to be in use */
+	/* clusters past the end of the file that may claim to be in use */
 	QCOW2_SEARCH_MAX = 1 << 20,
 };
 
@@ -109,8 +109,8 @@ uint64_t qcow2_refcount_max(const struct qcow2_image *);
 enum status qcow2_refcount_get(struct qcow2_image *, uint64_t cluster, uint64_t *ret);
 
 /*
- * Takes `n` > 0 clusters behind each other; they have the refcount 1. ST_NO_MEMORY, ST_TOO_LARGE,
- * ST_IO.
+ * Allocates `n` > 0 clusters, one after the other; they have the refcount 1. ST_NO_MEMORY,
+ * ST_TOO_LARGE, ST_IO.
  */
 enum status qcow2_alloc(struct qcow2_image *, uint64_t n, uint64_t *ret_offset);
 
@@ -121,7 +121,7 @@ enum status qcow2_ref(struct qcow2_image *, uint64_t cluster);
 enum status qcow2_ref_more(struct qcow2_image *, uint64_t cluster, uint64_t n);
 
 /*
- * Gives up what lies in these bytes of the file, one user of each cluster that they touch: as soon
+ * Releases what lies in these bytes of the file, one user of each cluster that they touch: as soon
  * as the medium does not refer to it any more.
  */
 enum status qcow2_unref(struct qcow2_image *, uint64_t offset, uint64_t bytes);
@@ -144,7 +144,7 @@ enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 /* ---- refcount_width.c ---- */
 
 /*
- * Gives the image refcounts of another width, 2^order bits. When the power goes, it has the old or
+ * Changes the width of the refcounts to 2^order bits. When the power goes, it has the old or
  * the new ones. Planning looks at all of them, changes nothing, and says how many clusters it takes
  * for a time, at most. ST_TOO_LARGE, ST_CORRUPT, ST_CANCELLED, ST_IO, ST_NO_MEMORY.
  */
@@ -208,7 +208,7 @@ enum status qcow2_clear_copied(struct qcow2_image *, const uint64_t *l1, uint64_
 enum status qcow2_snapshots_read(struct qcow2_image *, struct error *);
 
 /*
- * The L1 table of a snapshot, which the caller frees, with zeros behind its end if a disk of its
+ * The L1 table of a snapshot, which the caller frees, with zeros past its end if a disk of its
  * size needs more entries; and that size. What the entries say was not looked at. ST_CORRUPT,
  * ST_IO, ST_NO_MEMORY.
  */
@@ -321,13 +321,13 @@ enum status qcow2_bitmaps_store(struct qcow2_image *);
 
 /* For commit.c: writes a directory of the bitmaps to a new place, to which nothing refers yet. */
 enum status qcow2_bitmaps_write_directory(struct qcow2_image *, struct qcow2_bitmaps_place *ret);
-/* The header refers to it now: the old one is given up. */
+/* The header refers to it now: releases the old one. */
 enum status qcow2_bitmaps_moved(struct qcow2_image *, const struct qcow2_bitmaps_place *old);
 
 /*
- * Gives all snapshots an entry of the full length: where one does not say how large the disk was,
- * as large as it is now. Only after qcow2_load_refcounts(). When the power goes, the old entries
- * are there or the new ones. After a failure the image can only be closed.
+ * Rewrites the entries of all snapshots in full length: where one does not say how large the disk
+ * was, as large as it is now. Only after qcow2_load_refcounts(). When the power goes, the old
+ * entries are there or the new ones. After a failure the image can only be closed.
  */
 enum status qcow2_snapshots_complete(struct qcow2_image *, struct error *);
 
@@ -361,7 +361,7 @@ enum status qcow2_barrier(struct qcow2_image *);
 enum status qcow2_commit(struct qcow2_image *);
 enum status qcow2_flush(struct qcow2_image *);
 
-/* Gives the L1 table a longer place, of `n` entries; the new ones refer to nothing. */
+/* Moves the L1 table to a place of `n` entries; the new ones refer to nothing. */
 enum status qcow2_grow_l1(struct qcow2_image *, uint32_t n);
 
 /* ---- write.c ---- */
@@ -388,7 +388,7 @@ enum status qcow2_release_from(struct qcow2_image *, uint64_t guest);
 
 /* ---- preallocate.c ---- */
 
-/* Gives each cluster of [guest, end) that has none a place in the file, which reads as zeros. */
+/* Allocates a host cluster for each cluster of [guest, end) that has none; it reads as zeros. */
 enum status qcow2_preallocate(struct qcow2_image *, uint64_t guest, uint64_t end, enum prealloc);
 
 /* ---- resize.c ---- */

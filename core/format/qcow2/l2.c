@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changing entries of L2 tables: sections "L1 table" and "L2 table". A table is changed in the cache,
- * and only if the disk alone refers to it (COPIED); one that a snapshot has as well is copied first.
- * commit.c writes it, after the refcounts of all that it refers to, and lowers the refcount of what it
- * does not refer to any more after that.
+ * Changing entries of L2 tables: sections "L1 table" and "L2 table". A table is changed in the
+ * cache, and only if the disk alone refers to it (COPIED); one that a snapshot has as well is
+ * copied first. commit.c writes it, after the refcounts of all that it refers to, and lowers the
+ * refcount of what it does not refer to any more after that.
  */
 #include "format/qcow2/l2.h"
 
@@ -12,8 +12,8 @@
 #include "format/qcow2/entry.h"
 
 /*
- * Gives the L1 entry a table of this disk's own: a new one, or a copy of one that a snapshot has as
- * well.
+ * Makes the L1 entry refer to a table of this disk alone: a new one, or a copy of one that a
+ * snapshot has as well.
  */
 static enum status unshare_l2_table(struct qcow2_image *q, uint64_t l1_index, uint64_t *ret_offset)
 {

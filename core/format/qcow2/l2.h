@@ -30,7 +30,9 @@ enum status qcow2_find_slot(struct qcow2_image *, uint64_t guest, struct qcow2_s
 void qcow2_set_entry(struct qcow2_image *, const struct qcow2_slot *, uint64_t entry,
 		     uint64_t bitmap);
 
-/* Releases what an entry refers to, which is about to be replaced. ST_CORRUPT, ST_IO, ST_NO_MEMORY. */
+/*
+ * Releases what an entry refers to, which is about to be replaced. ST_CORRUPT, ST_IO, ST_NO_MEMORY.
+ */
 enum status qcow2_release_entry(struct qcow2_image *, uint64_t entry);
 
 /*

@@ -2,10 +2,10 @@
 /*
  * Making the disk of an image ready to be read, or written.
  *
- * Reading needs the L1 table, a cache for L2 tables and room for two clusters; writing, the refcount
- * table and more caches (refcount.c, bitmap_write.c). An image that is to be written to must be able
- * to be: its tables lie in the file, it is not marked as damaged, and one that was not closed cleanly
- * is repaired before, since its refcounts lag behind.
+ * Reading needs the L1 table, a cache for L2 tables and room for two clusters; writing, the
+ * refcount table and more caches (refcount.c, bitmap_write.c). An image that is to be written to
+ * must be able to be: its tables lie in the file, it is not marked as damaged, and one that was not
+ * closed cleanly is repaired before, since its refcounts lag behind.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -33,7 +33,7 @@ static enum status load_l1(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
-/* Writing to a table behind the end of the file would first fill the volume up to there. */
+/* Writing to a table past the end of the file would first fill the volume up to there. */
 static enum status check_table_in_file(const struct qcow2_image *q, const char *what,
 				       uint64_t offset, struct error *err)
 {
@@ -95,7 +95,7 @@ static enum status check_in_file(const struct qcow2_image *q, const char *what, 
 	if (bytes == 0 || range_ok(offset, bytes, end))
 		return ST_OK;
 	return fail(err, ST_CORRUPT,
-		    "its %s, %ju bytes at 0x%jx, is behind the end of the file; it cannot be "
+		    "its %s, %ju bytes at 0x%jx, is past the end of the file; it cannot be "
 		    "written to",
 		    what, bytes, offset);
 }

@@ -73,7 +73,7 @@ static enum status decode_at(const struct qcow2_image *q, const uint8_t *table, 
 			   is_extended(q) ? bytes_from_be(entry + 8, 8) : 0, sub, ret);
 }
 
-/* Whether `next`, `distance` bytes behind `first`, goes on with it. */
+/* Whether `next`, `distance` bytes after `first`, continues it. */
 static bool continues(const struct qcow2_mapping *first, const struct qcow2_mapping *next,
 		      uint64_t distance)
 {

@@ -227,7 +227,7 @@ void qcow2_luks_describe(const struct qcow2_luks *, struct tree *); /* the membe
 /* ---- refcounts_new.c ---- */
 
 /*
- * All refcounts of a file in new clusters behind everything that it has: blocks, then the table
+ * All refcounts of a file in new clusters after everything that it has: blocks, then the table
  * that lists them.
  */
 struct qcow2_new_refcounts {

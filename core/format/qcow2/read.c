@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the virtual disk, and saying what of it is where: map.c decides, here the bytes are fetched
- * from the data file, from the backing file, or from a compressed cluster. The last compressed cluster
- * stays decompressed, since it is read in pieces.
+ * Reading the virtual disk, and saying what of it is where: map.c decides, here the bytes are
+ * fetched from the data file, from the backing file, or from a compressed cluster. The last
+ * compressed cluster stays decompressed, since it is read in pieces.
  *
  * A cluster that was preallocated and never written lies in a hole of the file, and is reported as
  * zeros; QEMU asks the file system for such holes under the same condition (load.c).
@@ -87,7 +87,7 @@ static enum status look_below(const struct qcow2_image *q, struct extent *extent
 	if (!q->has_holes || !extent->data || extent->compressed || !extent->has_offset)
 		return ST_OK;
 	if (extent->offset >= data->size) {
-		extent->zero = true; /* behind the end */
+		extent->zero = true; /* past the end */
 		return ST_OK;
 	}
 	st = blk_extent(data, extent->offset, min_u64(extent->length, data->size - extent->offset),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who uses the clusters of the file: section "Host cluster management".
+ * Reference counts of the clusters of the file: section "Host cluster management".
  *
- * New clusters are taken behind the end of the file only. A cluster inside of it may be in use
+ * New clusters are allocated past the end of the file only. A cluster inside of it may be in use
  * although its refcount is 0, where some other program has made a mistake; nothing that is written
- * here can then destroy data. A cluster that is given up keeps its refcount until nothing on the
+ * here can then destroy data. A cluster that is released keeps its refcount until nothing on the
  * medium refers to it any more (commit.c).
  */
 #include "base/check.h"
@@ -234,8 +234,8 @@ static enum status move_blocks(struct qcow2_image *q, uint64_t n)
 }
 
 /*
- * What a failure leaves raised stays so, harmlessly: find_free() passes over it, and should it ever
- * get to the medium, it is a leak.
+ * What a failure leaves raised stays so: at worst a leak: find_free() passes over it, and should it
+ * ever get to the medium, it is a leak.
  */
 enum status qcow2_alloc(struct qcow2_image *q, uint64_t n, uint64_t *ret_offset)
 {

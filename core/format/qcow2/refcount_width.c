@@ -2,11 +2,10 @@
 /*
  * Another width of refcounts: section "Host cluster management".
  *
- *   1. all refcounts in the new width, in new blocks with a new table, behind everything that is in
- *      use. The old
- *      structure counts them, and nothing refers to them                                    flush
+ *   1. all refcounts in the new width, in new blocks with a new table, after everything that is
+ *      in use. The old structure counts them, and nothing refers to them                    flush
  *   2. header: the new table and the width, in one sector                                   flush
- *   3. the old blocks and the old table given up
+ *   3. the old blocks and the old table released
  *
  * The header's sector decides. When the power goes before, the new structure wastes space, and when
  * it goes after, the old one does.
@@ -17,7 +16,7 @@
 #include "format/qcow2/image.h"
 #include "platform/person.h"
 
-/* The new structure: blocks behind each other, then the table that lists them. */
+/* The new structure: blocks one after the other, then the table that lists them. */
 struct structure {
 	unsigned order;
 	uint64_t offset, n_blocks, n_table; /* clusters */
@@ -56,7 +55,7 @@ static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_
 				    cluster, refcount, 1u << order);
 		if (refcount != 0 && cluster >= limit)
 			return fail(err, ST_CORRUPT,
-				    "cluster %ju is said to be in use, far behind the end of the "
+				    "cluster %ju is said to be in use, far past the end of the "
 				    "file; check the image",
 				    cluster);
 		if (refcount != 0)
@@ -232,7 +231,7 @@ static enum status give_up(struct qcow2_image *q, const uint64_t *table,
 	return st == ST_OK ? qcow2_flush(q) : st;
 }
 
-/* What was allocated is given up again. If that fails as well, clusters are lost. */
+/* Releases what was allocated. If that fails as well, clusters are lost. */
 static void undo(struct qcow2_image *q, const struct structure *s)
 {
 	enum status st = s->offset != 0

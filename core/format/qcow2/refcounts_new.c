@@ -2,8 +2,8 @@
 /*
  * Refcount structures made anew: section "Host cluster management". They count themselves as well.
  *
- * They go behind everything else and are flushed before anything refers to them: until the header
- * does, the image is what it was.
+ * They are written after everything else and flushed before anything refers to them: until the
+ * header does, the image is what it was.
  */
 #include "base/memory.h"
 #include "base/range.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Releasing what the disk has stored from some place on: when it shrinks, or is emptied. Each entry
- * goes together with what it refers to, in memory; on the medium the tables are first (commit.c), so
- * that clusters can be lost when the power goes, and never be in use and free at the same time.
+ * goes together with what it refers to, in memory; on the medium the tables are first (commit.c),
+ * so that clusters can be lost when the power goes, and never be in use and free at the same time.
  */
 #include "base/bytes.h"
 #include "format/qcow2/entry.h"
 #include "format/qcow2/l2.h"
 
 /*
- * Gives up an L2 table with everything in it. It may be a snapshot's as well: then each of its
+ * Releases an L2 table with all that it refers to. It may be a snapshot's as well: then each of its
  * clusters counts that user too.
  */
 static enum status release_table(struct qcow2_image *q, uint64_t l1_index)

@@ -4,7 +4,7 @@
  *
  *   1. L2 entries that only reserve a place, but one that there cannot be, give it up
  *   2. all references are counted again; refcounts are put right in their blocks, or if these
- *      cannot be used, a complete new refcount structure is written behind the end of the file, and
+ *      cannot be used, a complete new refcount structure is written past the end of the file, and
  *      then the header refers to it
  *   3. COPIED flags are set and cleared as the refcounts are now
  *   4. the image is checked once more; if snapshots without the size of their disk are all that is
@@ -18,11 +18,11 @@
  * repair works in place, since it has to do so with tables that it cannot trust enough to copy
  * them.
  *
- * What may hold data is never given up. As long as something refers to where nothing can be, or one
- * cluster is two things, the clusters that nobody refers to may be those that were meant: their
+ * What may hold data is never released. As long as something refers to where nothing can be, or one
+ * cluster is two things, the clusters without a reference may be those that were meant: their
  * refcounts stay. COPIED is not set then either, since a cluster may have more users than can be
  * seen. Tables that are something else as well are not written to. And the file does not grow over
- * what is referred to behind its end: that would look like zeros of the disk then.
+ * what is referred to past its end: that would look like zeros of the disk then.
  *
  * Where nothing is told to the contrary, what is repaired and how it is counted is as in qemu-img.
  */
@@ -35,9 +35,9 @@ struct mending {
 	struct qcow2_check check;
 	struct qcow2_image *q;
 	enum repair what;
-	bool sure;        /* all references are known: what was not counted is in nobody's use */
+	bool sure;        /* all references are known: what was not counted is not in use */
 	bool low;         /* there are still refcounts lower than they should be, */
-	bool kept;        /* or higher, since it is not sure that nobody uses what they count */
+	bool kept;        /* or higher, since what they count may be in use */
 	bool changed;     /* something was written */
 	uint64_t n_edits; /* entries of tables, of these */
 	uint64_t n_fixed; /* of them: those in step 1 */
@@ -298,7 +298,7 @@ static enum status rebuild(struct mending *m)
 	if (c->in_the_way)
 		return fail(c->err, ST_CORRUPT,
 			    "its refcounts have to be written anew, but the tables of the image "
-			    "refer to where that would go, behind the end of the file at 0x%jx, as "
+			    "refer to where that would go, past the end of the file at 0x%jx, as "
 			    "if data had been there; get the rest of the file, or convert what can "
 			    "be read to a new image",
 			    before);
@@ -509,8 +509,9 @@ static enum status repair(struct mending *m, struct out *problems, struct check_
 		ret->leaks_fixed = difference(before.leaks, c->result.leaks);
 	}
 	if (st == ST_OK && m->kept && problems != NULL)
-		out_text(problems, "What nobody refers to was kept: what is corrupt may have "
-				   "referred to it.\n");
+		out_text(problems,
+			 "Clusters without a reference were kept: what is corrupt may have "
+			 "referred to it.\n");
 	return st;
 }
 

@@ -4,13 +4,13 @@
  *
  * Growing: the longer L1 table, if one is needed (commit.c); what the new bytes must have to be
  * zeros; the size in the header, last. Shrinking: the size in the header, first; then the entries
- * behind the new end, and their refcounts after them (commit.c).
+ * past the new end, and their refcounts after them (commit.c).
  *
  * Bitmaps are marked in use before the size changes, and get theirs after it.
  *
  * Whenever the power goes, the disk has its old or its new size, everything up to there is as it
- * was, and what the tables have behind it nobody reads. Clusters that are in use by nobody are all
- * that can be left behind.
+ * was, and what the tables have past it is not read. Clusters that are lost are all that can
+ * remain.
  */
 #include "base/memory.h"
 #include "base/range.h"

@@ -86,7 +86,7 @@ enum status qcow2_snapshots_read(struct qcow2_image *q, struct error *err)
 /* ---- the table with nothing left out ---- */
 
 /*
- * Puts entry `index` behind the `*bytes` of the new table that there are so far, with all extra
+ * Puts entry `index` after the `*bytes` of the new table that there are so far, with all extra
  * data that is known here.
  */
 static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *entries,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Applying a snapshot: section "Snapshots". The disk becomes what it was when the snapshot was made;
- * the snapshot stays.
+ * Applying a snapshot: section "Snapshots". The disk becomes what it was when the snapshot was
+ * made; the snapshot stays.
  *
  *   1. the refcounts of all that the snapshot refers to, one more each; a new L1 table, to which
  *      nothing refers yet
@@ -11,9 +11,9 @@
  *
  * The header's sector decides: before it the disk is as it was, after it as it will be. When the
  * power goes before, what was raised is more than there are users, and when it goes after, what was
- * not lowered yet is: clusters are lost, nothing else. COPIED fits to the refcounts at every moment:
- * only what the snapshot refers to is raised, of which the disk has no COPIED entry, and nothing of
- * that is lowered to one user.
+ * not lowered yet is: clusters are lost, nothing else. COPIED fits to the refcounts at every
+ * moment: only what the snapshot refers to is raised, of which the disk has no COPIED entry, and
+ * nothing of that is lowered to one user.
  *
  * All references are looked at before anything changes. What fails later, but before the header, is
  * undone as far as the medium allows.
@@ -30,7 +30,7 @@ struct new_disk {
 };
 
 /*
- * Lowers what was raised and gives up what was allocated. The failure before it is what counts: if
+ * Lowers what was raised and releases what was allocated. The failure before it is what counts: if
  * this fails as well, clusters are lost.
  */
 static void undo(struct qcow2_image *q, const struct qcow2_walk *raised,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What making, deleting and applying a snapshot have in common: releasing clusters at once that nothing
- * on the medium refers to, writing an L1 table to a new place, and the words of their failures.
+ * What making, deleting and applying a snapshot have in common: releasing clusters at once that
+ * nothing on the medium refers to, writing an L1 table to a new place, and the words of their
+ * failures.
  */
 #include "format/qcow2/snapshot_parts.h"
 

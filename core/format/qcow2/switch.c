@@ -113,7 +113,7 @@ static enum status copy_edited(struct qcow2_image *q, uint64_t from, uint64_t to
 	return st;
 }
 
-/* Gives the disk another table if entries change, with as many users as `users`. */
+/* Copies the table of the disk if entries change; the copy has as many users as `users`. */
 static enum status replace_table(struct qcow2_image *q, uint64_t *l1_entry, bool share,
 				 unsigned users)
 {

@@ -83,7 +83,7 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 		return st;
 	entry = bytes_from_be(slot.entry, 8);
 	if (!qcow2_entry_fits(&q->header, entry, guest))
-		return ST_CORRUPT; /* nobody would read what is written there */
+		return ST_CORRUPT; /* what is written there would never be read */
 	bitmap = qcow2_is_extended(q) ? bytes_from_be(slot.entry + 8, 8) : 0;
 	old_stored = stored(q, entry, bitmap);
 	is_writable = writable_host_cluster(q, guest, entry, &host);
@@ -115,7 +115,7 @@ static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t sk
 /* ---- runs of whole clusters ---- */
 
 /*
- * Writes whole clusters where they are, as far as they are this disk's own and lie behind each
+ * Writes whole clusters where they are, as far as they are this disk's own and follow each
  * other; *ret_n of them.
  */
 static enum status write_in_place(struct qcow2_image *q, uint64_t guest, const uint8_t *buf,
@@ -291,7 +291,7 @@ static enum status zero_part(struct qcow2_image *q, uint64_t offset, uint64_t le
 }
 
 /*
- * Whether a mapping reads as zeros without anything being changed; so do holes behind the end of
+ * Whether a mapping reads as zeros without anything being changed; so do holes past the end of
  * the backing file, unless zeros are to be stored.
  */
 static bool is_zero(const struct qcow2_image *q, uint64_t offset,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Storing compressed clusters: section "Compressed Clusters Descriptor". They follow each other in
- * host clusters that they share, without regard to sectors, so that a host cluster has as many users
- * as compressed clusters touch it. A host cluster that is full of users, or is not followed by a free
- * one, is left, and the next compressed cluster begins a new one.
+ * host clusters that they share, without regard to sectors, so that a host cluster has as many
+ * users as compressed clusters touch it. A host cluster that is full of users, or is not followed
+ * by a free one, is left, and the next compressed cluster begins a new one.
  */
 #include "base/range.h"
 #include "format/qcow2/entry.h"

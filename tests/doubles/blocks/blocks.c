@@ -3,16 +3,18 @@
  * blocks: a format that exists only for the tests, to prove that blocks can be larger than what is
  * copied at once. It is to core/format/ what a VHDX will be.
  *
- *   0     the magic, then the size of the disk (u64 LE) and the names of the backing file and of its
- *         format
- *   4096  a table with an entry of 16 bytes for each block of 32 MiB: where in the file it is (u64 LE,
- *         0: nowhere), and which of its 32 units of 1 MiB are the image's own (u32 LE, a bit each)
+ *   0     the magic, then the size of the disk (u64 LE) and the names of the backing file and of
+ *         its format
+ *   4096  a table with an entry of 16 bytes for each block of 32 MiB: where in the file it is (u64
+ *         LE, 0: nowhere), and which of its 32 units of 1 MiB are the image's own (u32 LE, a bit
+ *         each)
  *   1 MiB the blocks, in the order in which they were first written to
  *
  * A unit that is not the image's own is what the backing file has there, or zeros.
  *
- * Write order: data, flush, table. A block that no entry names yet is read by nobody, and one that was
- * lost with the power is written over by the next one. The whole table is in memory: 512 KiB per TiB.
+ * Write order: data, flush, table. A block that no entry names yet is read by nobody, and one that
+ * was lost with the power is written over by the next one. The whole table is in memory: 512 KiB
+ * per TiB.
  */
 #include "base/bytes.h"
 #include "base/memory.h"

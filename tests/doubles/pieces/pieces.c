@@ -35,7 +35,7 @@ static const struct create_option options[] = {
 	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
 	{ .name = "piece",
 	  .type = OPTION_SIZE,
-	  .preset = "1048576",
+	  .default_text = "1048576",
 	  .help = "size of a piece, a multiple of 512" },
 	{ .name = "folder", .type = OPTION_TEXT, .help = "where the pieces are, beside the image" },
 	{ 0 },
