@@ -25,7 +25,7 @@ struct create_option {
 	 * counts
 	 */
 	const char *const *choices;
-	bool amendable; /* an image that there is can get another value */
+	bool amendable; /* an existing image can get another value */
 };
 
 enum { CREATE_OPTIONS_MAX = 16 };

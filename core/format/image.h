@@ -53,7 +53,7 @@ struct image {
 	/*
 	 * What of the disk is written, compressed and decompressed as one, from a multiple of it
 	 * on: at most IMAGE_UNIT_MAX, whatever the clusters or blocks of the format are, so that
-	 * whoever copies can have room for whole units. 0: any bytes.
+	 * a copy can have room for whole units. 0: any bytes.
 	 */
 	uint32_t unit_bytes;
 	/* what shows through; NULL: zeros. Not owned: a chain has it (chain.h) */
@@ -137,7 +137,7 @@ bool image_parallel_reads(const struct image *);
 uint32_t image_largest_unit(const struct image *);
 
 /*
- * What shows through at `offset` of an image that has nothing there: its backing file's bytes,
+ * Reads what shows at `offset` of an image where it is unallocated: its backing file's bytes,
  * zeros past the end of that.
  */
 enum status image_read_backing(struct image *, uint64_t offset, void *buf, size_t len);

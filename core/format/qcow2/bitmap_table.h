@@ -31,7 +31,7 @@ enum status qcow2_bitmap_set_entry(struct qcow2_image *, uint64_t table, uint64_
 void qcow2_bitmap_set_bits(uint8_t *bytes, uint64_t first, uint64_t end, bool set);
 
 /*
- * Gets the cluster that an entry of the table of a bitmap stands for, to be changed: *ret, in the
+ * Finds the cluster of an entry of the table of a bitmap, to be changed: *ret, in the
  * cache; a new one if the entry has none.
  */
 enum status qcow2_bitmap_change_cluster(struct qcow2_image *, size_t bitmap, uint64_t index,

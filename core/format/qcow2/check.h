@@ -60,7 +60,7 @@ struct qcow2_check {
 
 	/* Of the corruptions, for a repair: */
 	uint64_t n_flags;      /* COPIED flags that are wrong */
-	uint64_t n_mendable;   /* L2 entries that qcow2_check_mendable() says can be mended */
+	uint64_t n_repairable; /* L2 entries that qcow2_check_repairable() says can be repaired */
 	uint64_t n_incomplete; /* snapshots that do not say the size of the disk */
 	/*
 	 * The refcount structures cannot be used as they are: a block is not where one can be, or
@@ -87,7 +87,7 @@ struct qcow2_check {
 /* ---- check.c ---- */
 
 /*
- * Gets ready to count references from 0 on. On failure qcow2_check_end() is due as well. The caller
+ * Prepares to count references, from 0 on. On failure qcow2_check_end() is due as well. The caller
  * has set the first four members.
  */
 enum status qcow2_check_begin(struct qcow2_check *);
@@ -149,7 +149,7 @@ enum status qcow2_check_references(struct qcow2_check *);
  * Whether an L2 entry only reserves a place for zeros, and that where there can be none: it can
  * become one without a place.
  */
-bool qcow2_check_mendable(const struct qcow2_check *, uint64_t entry, uint64_t bitmap);
+bool qcow2_check_repairable(const struct qcow2_check *, uint64_t entry, uint64_t bitmap);
 
 /*
  * Notes that tables of so many bytes are about to be walked. False: they cannot all be different

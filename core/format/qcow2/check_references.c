@@ -72,7 +72,7 @@ static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bit
 	}
 }
 
-bool qcow2_check_mendable(const struct qcow2_check *c, uint64_t entry, uint64_t bitmap)
+bool qcow2_check_repairable(const struct qcow2_check *c, uint64_t entry, uint64_t bitmap)
 {
 	bool empty = is_extended(c) ? (bitmap & LOW_HALF) == 0
 				    : c->q->header.version >= 3 && (entry & QCOW2_L2_ZERO) != 0;
@@ -98,7 +98,7 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest
 				    "the offset 0x%jx in the data file is not that on the disk, "
 				    "0x%jx",
 				    offset, guest);
-	c->n_mendable += qcow2_check_mendable(c, entry, bitmap);
+	c->n_repairable += qcow2_check_repairable(c, entry, bitmap);
 	if (layout != NULL) {
 		c->result.allocated_clusters++;
 		if (layout->next_offset != 0 && layout->next_offset != offset)

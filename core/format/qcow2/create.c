@@ -220,7 +220,7 @@ static enum status too_large(const struct qcow2_header *h, struct error *err)
 }
 
 /*
- * Which tables there are, and how long; `all`: those of all clusters of the disk, and these
+ * Counts the tables and their clusters; `all`: those of all clusters of the disk, and these
  * clusters.
  */
 static enum status count_tables(struct layout *layout, bool all, struct error *err)

@@ -63,7 +63,7 @@ static enum status check_writable(const struct qcow2_image *q, struct error *err
 }
 
 /*
- * An image that was not closed cleanly: its refcounts lag behind, and are put right before anything
+ * An image that was not closed cleanly: its refcounts lag behind, and are repaired before anything
  * relies on them.
  */
 static enum status repair_dirty(struct qcow2_image *q, struct error *err)

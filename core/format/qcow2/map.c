@@ -94,7 +94,7 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len,
 	enum status st;
 
 	/*
-	 * header and snapshot were looked at; should one have come through, the image is at fault
+	 * header and snapshot were checked; an index past the end is still the image's fault
 	 */
 	if (l1_index >= q->header.l1_entries)
 		return ST_CORRUPT;

@@ -3,7 +3,7 @@
  * Repairing an image, in steps of which each is on the medium before the next one begins:
  *
  *   1. L2 entries that only reserve a place, but one that there cannot be, give it up
- *   2. all references are counted again; refcounts are put right in their blocks, or if these
+ *   2. all references are counted anew; refcounts are corrected in their blocks, or if these
  *      cannot be used, a complete new refcount structure is written past the end of the file, and
  *      then the header refers to it
  *   3. COPIED flags are set and cleared as the refcounts are now
@@ -31,7 +31,7 @@
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
 
-struct mending {
+struct repair_run {
 	struct qcow2_check check;
 	struct qcow2_image *q;
 	enum repair what;
@@ -43,7 +43,7 @@ struct mending {
 	uint64_t n_fixed; /* of them: those in step 1 */
 };
 
-static struct qcow2_check begin_check(const struct mending *m, struct out *problems,
+static struct qcow2_check begin_check(const struct repair_run *m, struct out *problems,
 				      struct error *err)
 {
 	return (struct qcow2_check){
@@ -51,18 +51,19 @@ static struct qcow2_check begin_check(const struct mending *m, struct out *probl
 	};
 }
 
-static enum status write_failed(const struct mending *m, enum status st)
+static enum status write_failed(const struct repair_run *m, enum status st)
 {
 	return st == ST_OK ? ST_OK : fail(m->check.err, st, "writing to it: %s", status_text(st));
 }
 
-static enum status write_bytes(struct mending *m, uint64_t offset, const void *buf, uint64_t bytes)
+static enum status write_bytes(struct repair_run *m, uint64_t offset, const void *buf,
+			       uint64_t bytes)
 {
 	m->changed = true;
 	return write_failed(m, blk_write(m->check.file, offset, buf, (size_t)bytes));
 }
 
-static enum status flush(struct mending *m)
+static enum status flush(struct repair_run *m)
 {
 	return write_failed(m, m->changed ? blk_flush(m->check.file) : ST_OK);
 }
@@ -72,7 +73,7 @@ static enum status flush(struct mending *m)
 /*
  * Changes an entry that is not 0, of an L1 or an L2 table, in memory; if it does, it adds 1 to *n.
  */
-typedef enum status edit_fn(struct mending *, bool is_l2, uint8_t *entry, uint64_t *n);
+typedef enum status edit_fn(struct repair_run *, bool is_l2, uint8_t *entry, uint64_t *n);
 
 /* Whether these bytes of the file are a table of that use, and nothing else. */
 static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t offset,
@@ -88,7 +89,7 @@ static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t of
 	return true;
 }
 
-static enum status edit_l2(struct mending *m, uint64_t offset, edit_fn *edit)
+static enum status edit_l2(struct repair_run *m, uint64_t offset, edit_fn *edit)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t bytes = c->q->image.cluster_bytes, step = qcow2_l2_entry_bytes(&c->q->header);
@@ -108,7 +109,7 @@ static enum status edit_l2(struct mending *m, uint64_t offset, edit_fn *edit)
 	return write_bytes(m, offset, c->table, bytes);
 }
 
-static enum status edit_l1(struct mending *m, uint64_t offset, uint64_t n, edit_fn *edit)
+static enum status edit_l1(struct repair_run *m, uint64_t offset, uint64_t n, edit_fn *edit)
 {
 	static const char what[] = "L1 table";
 	struct qcow2_check *c = &m->check;
@@ -140,7 +141,7 @@ static enum status edit_l1(struct mending *m, uint64_t offset, uint64_t n, edit_
 }
 
 /* The disk's tables. */
-static enum status edit_active(struct mending *m, edit_fn *edit)
+static enum status edit_active(struct repair_run *m, edit_fn *edit)
 {
 	const struct qcow2_header *header = &m->q->header;
 
@@ -149,7 +150,7 @@ static enum status edit_active(struct mending *m, edit_fn *edit)
 }
 
 /* The snapshots' as well. */
-static enum status edit_all(struct mending *m, edit_fn *edit)
+static enum status edit_all(struct repair_run *m, edit_fn *edit)
 {
 	enum status st = edit_active(m, edit);
 
@@ -164,12 +165,12 @@ static enum status edit_all(struct mending *m, edit_fn *edit)
 }
 
 /* Zeros keep being zeros, without a place. */
-static enum status mend_entry(struct mending *m, bool is_l2, uint8_t *entry, uint64_t *n)
+static enum status repair_entry(struct repair_run *m, bool is_l2, uint8_t *entry, uint64_t *n)
 {
 	bool extended = qcow2_l2_entry_bytes(&m->q->header) > 8;
 
-	if (!is_l2 || !qcow2_check_mendable(&m->check, bytes_from_be(entry, 8),
-					    extended ? bytes_from_be(entry + 8, 8) : 0))
+	if (!is_l2 || !qcow2_check_repairable(&m->check, bytes_from_be(entry, 8),
+					      extended ? bytes_from_be(entry + 8, 8) : 0))
 		return ST_OK;
 	bytes_to_be(entry, 8, extended ? 0 : QCOW2_L2_ZERO);
 	++*n;
@@ -177,7 +178,7 @@ static enum status mend_entry(struct mending *m, bool is_l2, uint8_t *entry, uin
 }
 
 /* COPIED, as the refcounts in the file are, which c->counts has now. */
-static enum status set_flag(struct mending *m, bool is_l2, uint8_t *at, uint64_t *n)
+static enum status set_flag(struct repair_run *m, bool is_l2, uint8_t *at, uint64_t *n)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t entry = bytes_from_be(at, 8), offset = entry & QCOW2_ENTRY_OFFSET, refcount = 1;
@@ -201,7 +202,7 @@ static enum status set_flag(struct mending *m, bool is_l2, uint8_t *at, uint64_t
 
 /* ---- refcounts ---- */
 
-static uint64_t wanted(struct mending *m, uint64_t refcount, uint64_t counted)
+static uint64_t wanted(struct repair_run *m, uint64_t refcount, uint64_t counted)
 {
 	if (counted > refcount)
 		return m->what == REPAIR_ALL ? counted : refcount;
@@ -212,7 +213,7 @@ static uint64_t wanted(struct mending *m, uint64_t refcount, uint64_t counted)
 /*
  * Makes c->counts what the refcounts of block `index` are to be, and if `write`, the block as well.
  */
-static enum status take_block(struct mending *m, uint64_t index, uint64_t offset, bool write)
+static enum status take_block(struct repair_run *m, uint64_t index, uint64_t offset, bool write)
 {
 	struct qcow2_check *c = &m->check;
 	unsigned order = c->q->header.refcount_order;
@@ -242,7 +243,7 @@ static enum status take_block(struct mending *m, uint64_t index, uint64_t offset
  * Takes all refcount blocks that are where they can be, and which nothing else is. `write`: they
  * were counted.
  */
-static enum status take_blocks(struct mending *m, bool write)
+static enum status take_blocks(struct repair_run *m, bool write)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t table = c->q->header.reftable_offset, cluster_bytes = c->q->image.cluster_bytes;
@@ -288,7 +289,7 @@ static struct qcow2_new_refcounts new_refcounts(struct qcow2_check *c, uint64_t 
 }
 
 /* A new structure of the references that were counted, which are all but those of the old one. */
-static enum status rebuild(struct mending *m)
+static enum status rebuild(struct repair_run *m)
 {
 	struct qcow2_check *c = &m->check;
 	struct qcow2_new_refcounts new;
@@ -333,7 +334,7 @@ static enum status rebuild(struct mending *m)
 }
 
 /* Step 2. */
-static enum status put_refcounts(struct mending *m, bool anew)
+static enum status put_refcounts(struct repair_run *m, bool anew)
 {
 	struct qcow2_check *c = &m->check;
 	struct qcow2_new_refcounts new;
@@ -364,7 +365,7 @@ static enum status put_refcounts(struct mending *m, bool anew)
 /* ---- the whole ---- */
 
 /* Section "Header", autoclear features: what is not known here may not be known of any longer. */
-static enum status forget_unknown(struct mending *m)
+static enum status forget_unknown(struct repair_run *m)
 {
 	uint64_t known = m->q->header.autoclear & QCOW2_AUTOCLEAR_KNOWN;
 	enum status st;
@@ -377,7 +378,7 @@ static enum status forget_unknown(struct mending *m)
 	return st == ST_OK ? flush(m) : st;
 }
 
-static enum status check_again(struct mending *m, struct out *problems)
+static enum status check_again(struct repair_run *m, struct out *problems)
 {
 	struct qcow2_check *c = &m->check;
 
@@ -387,14 +388,14 @@ static enum status check_again(struct mending *m, struct out *problems)
 }
 
 /* Step 1, after a check; if there is anything to do, it is followed by another one. */
-static enum status mend_entries(struct mending *m)
+static enum status repair_entries(struct repair_run *m)
 {
 	struct qcow2_check *c = &m->check;
 	enum status st;
 
-	if (m->what != REPAIR_ALL || c->n_mendable == 0)
+	if (m->what != REPAIR_ALL || c->n_repairable == 0)
 		return ST_OK;
-	st = edit_all(m, mend_entry);
+	st = edit_all(m, repair_entry);
 	if (st == ST_OK)
 		st = flush(m);
 	m->n_fixed = m->n_edits;
@@ -403,7 +404,7 @@ static enum status mend_entries(struct mending *m)
 }
 
 /* Steps 2 and 3, after a check that has found something. */
-static enum status mend(struct mending *m)
+static enum status repair_refcounts(struct repair_run *m)
 {
 	bool unusable = m->check.unusable;
 	enum status st = put_refcounts(m, m->what == REPAIR_ALL && unusable);
@@ -424,7 +425,7 @@ static bool only_incomplete(const struct qcow2_check *c)
 }
 
 /* Step 4. */
-static enum status check_mended(struct mending *m, struct out *problems)
+static enum status check_repaired(struct repair_run *m, struct out *problems)
 {
 	struct error *err = m->check.err;
 	enum status st = check_again(m, problems);
@@ -445,7 +446,7 @@ static enum status check_mended(struct mending *m, struct out *problems)
 }
 
 /* Step 5. */
-static enum status mark_sound(struct mending *m)
+static enum status mark_sound(struct repair_run *m)
 {
 	const uint64_t marks = QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT;
 	struct qcow2_header *header = &m->q->header;
@@ -471,7 +472,7 @@ static uint64_t difference(uint64_t before, uint64_t after)
 }
 
 /* Steps 1 to 4, after a check that has found something; *ret is what is left. */
-static enum status repair(struct mending *m, struct out *problems, struct check_result *ret)
+static enum status repair(struct repair_run *m, struct out *problems, struct check_result *ret)
 {
 	struct qcow2_check *c = &m->check;
 	struct check_result before;
@@ -487,17 +488,17 @@ static enum status repair(struct mending *m, struct out *problems, struct check_
 	c->problems = NULL;
 	st = forget_unknown(m);
 	if (st == ST_OK)
-		st = mend_entries(m);
+		st = repair_entries(m);
 	before = c->result;
 	n_flags = c->n_flags;
 	incomplete = c->n_incomplete > 0;
 	if (st == ST_OK)
-		st = mend(m);
+		st = repair_refcounts(m);
 	if (st != ST_OK)
 		return st;
 	*ret = before;
 	if (m->changed || incomplete) {
-		st = check_mended(m, problems);
+		st = check_repaired(m, problems);
 		*ret = c->result;
 		/*
 		 * Flags that fit to the refcounts once these were right are not counted, as in
@@ -518,7 +519,7 @@ static enum status repair(struct mending *m, struct out *problems, struct check_
 enum status qcow2_repair(struct image *image, enum repair what, struct out *problems,
 			 struct check_result *ret, struct error *err)
 {
-	struct mending m = { .q = (struct qcow2_image *)image, .what = what };
+	struct repair_run m = { .q = (struct qcow2_image *)image, .what = what };
 	enum status st;
 
 	m.check = begin_check(&m, problems, err);
