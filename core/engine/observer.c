@@ -8,11 +8,6 @@
 
 #include "base/check.h"
 
-#define FOR_EACH(o, observers, member) \
-	for (size_t i_ = 0; i_ < (observers)->n; i_++) \
-		for (struct observer *o = (observers)->observer[i_]; \
-		     o != NULL && o->ops->member != NULL; o = NULL)
-
 void observers_add(struct observers *observers, struct observer *observer)
 {
 	CHECK(observers->n < OBSERVERS_MAX);
@@ -21,15 +16,17 @@ void observers_add(struct observers *observers, struct observer *observer)
 
 struct observer *observers_with_next(const struct observers *observers)
 {
-	FOR_EACH(o, observers, next)
-	return o;
+	for (size_t i = 0; i < observers->n; i++)
+		if (observers->observer[i]->ops->next != NULL)
+			return observers->observer[i];
 	return NULL;
 }
 
 struct observer *observers_with_work(const struct observers *observers)
 {
-	FOR_EACH(o, observers, work)
-	return o;
+	for (size_t i = 0; i < observers->n; i++)
+		if (observers->observer[i]->ops->work != NULL)
+			return observers->observer[i];
 	return NULL;
 }
 
@@ -45,61 +42,95 @@ enum status observers_check(const struct observers *observers, struct error *err
 {
 	enum status st = ST_OK;
 
-	FOR_EACH(o, observers, check)
-	if (st == ST_OK)
-		st = o->ops->check(o, err);
+	for (size_t i = 0; st == ST_OK && i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->check != NULL)
+			st = o->ops->check(o, err);
+	}
 	return st;
 }
 
 void observers_begin(const struct observers *observers)
 {
-	FOR_EACH(o, observers, begin)
-	o->ops->begin(o);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->begin != NULL)
+			o->ops->begin(o);
+	}
 }
 
 void observers_piece(const struct observers *observers, uint64_t offset, const uint8_t *bytes,
 		     uint64_t n, const uint64_t result[static OBSERVER_RESULTS])
 {
-	FOR_EACH(o, observers, piece)
-	o->ops->piece(o, offset, bytes, n, result);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->piece != NULL)
+			o->ops->piece(o, offset, bytes, n, result);
+	}
 }
 
 void observers_lost(const struct observers *observers, const struct lost_range *range)
 {
-	FOR_EACH(o, observers, lost)
-	o->ops->lost(o, range);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->lost != NULL)
+			o->ops->lost(o, range);
+	}
 }
 
 enum status observers_written(const struct observers *observers, uint64_t end, struct image *target)
 {
 	enum status st = ST_OK;
 
-	FOR_EACH(o, observers, written)
-	if (st == ST_OK)
-		st = o->ops->written(o, end, target);
+	for (size_t i = 0; st == ST_OK && i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->written != NULL)
+			st = o->ops->written(o, end, target);
+	}
 	return st;
 }
 
 void observers_doubted(const struct observers *observers, enum status st)
 {
-	FOR_EACH(o, observers, doubted)
-	o->ops->doubted(o, st);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->doubted != NULL)
+			o->ops->doubted(o, st);
+	}
 }
 
 void observers_failed(const struct observers *observers, enum status st, struct image *target)
 {
-	FOR_EACH(o, observers, failed)
-	o->ops->failed(o, st, target);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->failed != NULL)
+			o->ops->failed(o, st, target);
+	}
 }
 
 void observers_exposed(const struct observers *observers)
 {
-	FOR_EACH(o, observers, exposed)
-	o->ops->exposed(o);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->exposed != NULL)
+			o->ops->exposed(o);
+	}
 }
 
 void observers_gone(const struct observers *observers, uint64_t end)
 {
-	FOR_EACH(o, observers, gone)
-	o->ops->gone(o, end);
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->gone != NULL)
+			o->ops->gone(o, end);
+	}
 }

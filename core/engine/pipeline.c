@@ -167,7 +167,7 @@ static enum status finish(struct pipeline *line, struct error *err)
 	else
 		st = line->ops->finish(line->user, first_slot(line), err);
 
-	line->first = (line->first + 1) % line->n_slots;
+	line->first = line->first + 1 < line->n_slots ? line->first + 1 : 0;
 	line->n--;
 	return st;
 }
