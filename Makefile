@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # efi-img. Everything is built below build/. `make help` prints the lines that begin with ##.
 ##
-## Times are those of a machine with two cores, and the first figure is without the build.
+## Times are those of a machine with two cores.
 ##
 
 .DEFAULT_GOAL := program
@@ -201,7 +201,7 @@ $(SETUPS): setup-%:
 
 # ---- the program --------------------------------------------------------------------------------
 
-## make              the UEFI program, build/x86_64/efi-img.efi (1 minute to build)
+## make              the UEFI program, build/x86_64/efi-img.efi (half a minute)
 .PHONY: program
 program: $(B)/efi-img.efi build/efi-img.man
 
@@ -270,7 +270,7 @@ build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb | setup-run
 	scripts/make-usb $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
 
-## make run          boots it in QEMU and shows what it does there (1 minute)
+## make run          boots it in QEMU and shows what it does there (half a minute)
 .PHONY: run
 run: $(B)/efi-img.efi | setup-run
 	$(PYTHON) -B scripts/demo $<
@@ -302,10 +302,12 @@ run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
 	{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
 count_tests = $$(awk '/PASSED  \]/ { n += $$4 } END { print n }' $(1:%=%.log))
 
-LONG := $(addprefix build/test/,test_powercuts test_failures test_poke)
+# Those that enumerate, of which a small part takes longer than all the others.
+LONG := $(addprefix build/test/,test_powercuts test_failures test_poke test_journal)
 QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%))
 
-## make check        for every save: the host program, floors of the code, quick unit tests
+## make check        for every save: the host program, floors of the code, quick unit tests (under
+##                   a minute after a change, 2 minutes from nothing)
 .PHONY: check layers
 check: layers $(QUICK)
 	$(call run_programs,$(QUICK))
@@ -359,7 +361,7 @@ figures:
 
 # ---- beside qemu-img ----------------------------------------------------------------------------
 
-## make test-differential  the host program beside qemu-img
+## make test-differential  the host program beside qemu-img (8 minutes)
 DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
 .PHONY: test-differential
 test-differential: build/host/efi-img build/host/efi-img-doubles | setup-test
@@ -398,12 +400,19 @@ test-boot-busy: program boot-drivers | setup-test
 # ---- all tests ----------------------------------------------------------------------------------
 
 ##
-## make test         test-unit, test-planted, test-fuzz, test-differential, test-boot
+## make test         test-unit, test-planted, test-fuzz, test-differential, test-boot (half an hour)
 # One after the other, each of them built on all processors.
 TESTS := test-unit test-planted test-fuzz test-differential test-boot
 .PHONY: test
 test:
 	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
+
+## make test-release make, make run and make check, from nothing but git and make, in chroots of
+##                   RELEASES="bookworm trixie" (root or user namespaces, and a mirror)
+RELEASES ?= bookworm trixie
+.PHONY: test-release
+test-release: | setup-release
+	for release in $(RELEASES); do scripts/test-release $$release || exit; done
 
 ## make coverage     lines of the core that unit and differential tests run, at least 95 %
 $(eval $(call unit_programs,build/coverage,--coverage))
@@ -458,6 +467,7 @@ lint: layers $(B)/efi-img.efi build/efi-img.1 | setup-lint
 	@echo "  LINT layout"
 	clang-format --dry-run -Werror $(C_FILES)
 	black -q --check $(PYTHON_FILES)
+	scripts/check-sizes
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(CLANG_CORE) -fsyntax-only {})
 	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})
