@@ -12,6 +12,7 @@
  */
 #include "edit/rebase.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
 #include "base/zero.h"
@@ -67,6 +68,7 @@ static size_t unit_length(const struct piece *piece, size_t done)
 static enum status read_failed(const struct image *image, enum status st, uint64_t at,
 			       struct error *err)
 {
+	CHECK(image != NULL); /* where there is no backing file, zeros are taken, not read */
 	return fail(err, st, "%s: reading at offset %ju: %s", image->name, at, status_text(st));
 }
 
