@@ -569,7 +569,7 @@ def test_backing_file_of_several_sources(prepared, tmp_path):
         )
         assert (
             ours.code == theirs.code == 1
-            and "several" in ours.err
+            and "needs a single source" in ours.err
             and not (tmp_path / "ours" / "new").exists()
         )
 
