@@ -212,9 +212,7 @@ def test_a_mistake_keeps_all_of_it_from_being_done(make_machine):
     assert "made.raw" not in machine.stick.names()
     events, log = logs(machine.stick)
     assert (
-        events[-1]["exit"] == 1
-        and "line 4" in events[-1]["message"]
-        and "Nothing was run." in log
+        events[-1]["exit"] == 1 and "line 4" in events[-1]["message"] and "Nothing was run." in log
     )
 
 

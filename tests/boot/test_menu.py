@@ -270,7 +270,9 @@ def toured(place, program):
         person.press("5", "Check an image")
         person.press("2", "Choose a volume")
         person.choose_image("NOTHING", until="directory is empty")
-        person.press(ESCAPE, "has no function")  # it may be the beginning of an arrow on a slow line
+        person.press(
+            ESCAPE, "has no function"
+        )  # it may be the beginning of an arrow on a slow line
         person.press("b", "Choose a volume")
         person.choose_image("EFI-IMG", "many", until="image00")
         person.press("n", "image30", "second page")

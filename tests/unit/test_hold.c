@@ -213,8 +213,10 @@ static void test_failures_of_release(void **state)
 			m->calls_to_failure = of_flush ? 0 : n; /* from then on */
 			m->status = ST_IO;
 			st = hold_release(held);
-			assert_true(m->bytes[0] == 0 || st == ST_OK || hold_first_sector_uncertain(held));
-			assert_true(!hold_first_sector_uncertain(held) || (st != ST_OK && !of_flush));
+			assert_true(m->bytes[0] == 0 || st == ST_OK ||
+				    hold_first_sector_uncertain(held));
+			assert_true(!hold_first_sector_uncertain(held) ||
+				    (st != ST_OK && !of_flush));
 			unknown += hold_first_sector_uncertain(held);
 			blk_close(held);
 			if (st == ST_OK)
