@@ -77,12 +77,14 @@ def test_files_and_a_failure(folder):
     oracle.qemu_img("create", "-q", "-f", "qcow2", folder / "given" / "a.qcow2", "1M")
     (folder / "given" / "data.raw").write_bytes(random.Random(9).randbytes(MIB))
     (folder / "failing.txt").write_text(
-        "#efi-img job 1\nresize in\\a.qcow2 2M\ncreate here.raw 1M\nconvert -n in\\data.raw serial=S\ncreate never.raw 1M\n"
+        "#efi-img job 1\nresize in\\a.qcow2 2M\ncreate here.raw 1M\n"
+        "convert -n in\\data.raw serial=S\ncreate never.raw 1M\n"
     )
     (folder / "small.img").write_bytes(bytes(4096))
     done = run(
         folder,
-        "efi-img/scripts/run-job -q -s 128 -f given=in -d small.img,serial=S,bus=usb -o failed - < failing.txt",
+        "efi-img/scripts/run-job -q -s 128 -f given=in -d small.img,serial=S,bus=usb"
+        " -o failed - < failing.txt",
     )
     assert done.returncode == 13, done.stdout + done.stderr
     assert oracle.info(folder / "failed/in/a.qcow2")["virtual-size"] == 2 * MIB
