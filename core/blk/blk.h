@@ -175,9 +175,9 @@ enum status blk_extent_below(struct blk *below, uint64_t below_offset, uint64_t 
 enum status blk_flush(struct blk *);
 
 /*
- * Sets the size, of an image rounded up to 512; bytes by which the blk grows read as zeros. Errors: ST_READ_ONLY; ST_UNSUPPORTED,
- * the size is fixed and another one; ST_NO_SPACE, ST_TOO_LARGE, ST_CANCELLED, after which the size
- * may lie between the old and the new one.
+ * Sets the size, of an image rounded up to 512; bytes by which the blk grows read as zeros. Errors:
+ * ST_READ_ONLY; ST_UNSUPPORTED, the size is fixed and another one; ST_NO_SPACE, ST_TOO_LARGE,
+ * ST_CANCELLED, after which the size may lie between the old and the new one.
  */
 enum status blk_resize(struct blk *, uint64_t size, enum prealloc);
 

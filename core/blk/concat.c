@@ -7,8 +7,8 @@
  *
  * Whoever reads the parts later, after a power failure perhaps, knows the order of the bytes only
  * from the lengths of the parts. Therefore the order of writes matters where a part ends: a part is
- * full and flushed before the next one becomes longer than 0, and a part is empty and flushed before
- * the one before it becomes shorter.
+ * full and flushed before the next one becomes longer than 0, and a part is empty and flushed
+ * before the one before it becomes shorter.
  */
 #include "blk/concat.h"
 

@@ -27,7 +27,7 @@ struct hold {
 	uint8_t *read; /* what was read back, to compare it */
 	uint8_t *placeholder;
 	size_t n;             /* of each */
-	size_t n_placeholder; /* bytes of it that the file has at least, however short its contents */
+	size_t n_placeholder; /* bytes of it that the file has, even if its contents are shorter */
 	bool pending;         /* the placeholder is still to be written, before anything else */
 	bool released;
 	bool first_sector_uncertain; /* it may be on the medium, although the release has failed */

@@ -179,7 +179,7 @@ static bool own_part(const struct access_entry *whole, const struct access_entry
 	       is_part_of(whole->file.entry, part->file.entry);
 }
 
-/* Decides whether two entries can be used together; no other function does. `b` is the later one. */
+/* Decides whether two entries can be used together; no other function does. `b` is the later. */
 static enum status check_pair(const struct access_entry *a, const struct access_entry *b,
 			      struct error *err)
 {

@@ -4,9 +4,9 @@
 #include "storage/access.h"
 
 /*
- * What one command opens by name, and all that it touches. The disks of the machine are listed once,
- * when a name first needs them, and the list is kept until the command ends: two names of a disk
- * are found in the same inventory, and a slow controller is asked once.
+ * What one command opens by name, and all that it touches. The disks of the machine are listed
+ * once, when a name first needs them, and the list is kept until the command ends: two names of a
+ * disk are found in the same inventory, and a slow controller is asked once.
  *
  * Whether something is a device is asked of its blk once it is open: blk->device (blk/blk.h).
  * Before that, storage_is_device() asks the name.

@@ -61,8 +61,8 @@ unsigned sim_volume_bad_reads(void); /* the number of these reads */
 void sim_file_put(const char *name, const void *bytes, uint64_t n);
 /*
  * A file as a disk with blocks of that size: of fixed size, with whole blocks in aligned buffers,
- * and a flush that counts. `id` is that of the device. Its calls fail, and are in the journal, like those of files.
- * ST_NO_MEMORY.
+ * and a flush that counts. `id` is that of the device. Its calls fail, and are in the journal, like
+ * those of files. ST_NO_MEMORY.
  */
 struct blk;
 enum status sim_disk_open(const char *name, uintptr_t id, bool writable, uint32_t block_bytes,

@@ -156,7 +156,7 @@ static void errors(void **state)
 		}
 }
 
-/* The person stops it at each question; the words are about the first piece that is not finished. */
+/* The person stops it at each question; the words are about the first piece not finished. */
 static void stopped(void **state)
 {
 	(void)state;

@@ -7,8 +7,8 @@
 ;
 ; They move four words of 8 bytes at a time, then one, then single bytes (memcmp() begins with one).
 ; In QEMU's emulation, where this program is tested and often used, words are ten times as fast as
-; SSE registers or REP MOVSB: QEMU keeps general registers in the host's, SSE registers in memory. On
-; a processor, those two are up to 2.5 times as fast while both buffers are in its caches; the
+; SSE registers or REP MOVSB: QEMU keeps general registers in the host's, SSE registers in memory.
+; On a processor, those two are up to 2.5 times as fast while both buffers are in its caches; the
 ; buffers of a copy are larger.
 ;
 ; tests/unit/test_memory.c compares them with the functions of the C library. System V calling
