@@ -106,81 +106,78 @@ static void test_of_one_block(void **state)
 /*
  * One field changed. CRCs of headers are computed anew, so that the field itself must be noticed.
  */
+enum { HEADER = 512, ENTRY_0 = 1024, ENTRY_2 = ENTRY_0 + 256, MBR_0 = 446 };
+enum result { BACKUP, PRIMARY };
+static const struct {
+	uint64_t offset, value;
+	size_t n_bytes;
+	bool seal;
+	enum result result;
+	size_t n;
+	const char *note;
+} pokes[] = {
+	{ HEADER + 0, 'X', 1, false, BACKUP, 3, "there is no header at LBA 1" },
+	{ HEADER + 8, 0x20000, 4, true, BACKUP, 3, "revision 0x00020000" },
+	{ HEADER + 8, 0x10001, 4, true, PRIMARY, 3, "" },
+	{ HEADER + 12, 91, 4, true, BACKUP, 3, "size of 91 bytes" },
+	{ HEADER + 12, 513, 4, true, BACKUP, 3, "size of 513 bytes" },
+	{ HEADER + 12, 0xffffffff, 4, true, BACKUP, 3, "size of 4294967295 bytes" },
+	{ HEADER + 12, 512, 4, true, PRIMARY, 3, "" },
+	{ HEADER + 16, 0, 4, false, BACKUP, 3, "header's CRC" },
+	{ HEADER + 24, 2, 8, true, BACKUP, 3, "says that it is at LBA 2" },
+	{ HEADER + 32, 150, 8, true, PRIMARY, 3, "made for a smaller disk" },
+	{ HEADER + 32, 300, 8, true, PRIMARY, 3, "made for a larger disk" },
+	{ HEADER + 40, 200, 8, true, BACKUP, 3, "first usable LBA" },
+	{ HEADER + 40, 50, 8, true, PRIMARY, 3,
+	  "partition 1 (LBA 40 to 59) lies outside of the usable range" },
+	{ HEADER + 48, 99, 8, true, PRIMARY, 3,
+	  "partition 3 (LBA 61 to 100) lies outside of the usable range" },
+	{ HEADER + 72, 0, 8, true, BACKUP, 3, "entries at LBA 0" },
+	{ HEADER + 72, 1, 8, true, BACKUP, 3, "entries at LBA 1" },
+	{ HEADER + 72, 169, 8, true, BACKUP, 3, "entries at LBA 169" },
+	{ HEADER + 72, UINT64_MAX, 8, true, BACKUP, 3, "entries at LBA 18446744073709551615" },
+	{ HEADER + 80, 4097, 4, true, BACKUP, 3, "4097 entries" },
+	{ HEADER + 80, 0xffffffff, 4, true, BACKUP, 3, "4294967295 entries" },
+	{ HEADER + 80, 4096, 4, true, BACKUP, 3, "entries at LBA 2" },
+	{ HEADER + 80, 2, 4, true, PRIMARY, 2, "" },
+	{ HEADER + 80, 0, 4, true, PRIMARY, 0, "" },
+	{ HEADER + 84, 0, 4, true, BACKUP, 3, "size of 0 bytes" },
+	{ HEADER + 84, 64, 4, true, BACKUP, 3, "size of 64 bytes" },
+	{ HEADER + 84, 129, 4, true, BACKUP, 3, "size of 129 bytes" },
+	{ HEADER + 84, 8192, 4, true, BACKUP, 3, "size of 8192 bytes" },
+	{ HEADER + 84, 0x80000000, 4, true, BACKUP, 3, "size of 2147483648 bytes" },
+	{ HEADER + 84, 256, 4, true, PRIMARY, 2, "" }, /* every second entry of 128 */
+	{ HEADER + 88, 0, 4, false, BACKUP, 3, "header's CRC" },
+	{ ENTRY_0 + 56, 'x', 2, false, BACKUP, 3, "entries' CRC" },
+	{ ENTRY_0 + 32, 60, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
+	{ ENTRY_0 + 40, UINT64_MAX, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
+	{ ENTRY_0 + 40, N_LBAS, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
+	{ ENTRY_0 + 40, N_LBAS - 1, 8, true, PRIMARY, 3,
+	  "outside of the usable range, LBA 34 to 166; partitions 1 and 2 overlap" },
+	{ ENTRY_0 + 40, 60, 8, true, PRIMARY, 3, "partitions 1 and 2 overlap" },
+	{ ENTRY_0 + 48, 4, 8, true, PRIMARY, 3, "" },
+	{ ENTRY_2 + 32, 59, 8, true, PRIMARY, 3, "partitions 1 and 3 overlap" },
+	{ MBR_0 + 4, 0xef, 1, false, PRIMARY, 1, "the MBR is not a protective one" },
+	{ MBR_0 + 4, 0, 1, false, PRIMARY, 3, "the protective MBR is missing" },
+	{ MBR_0 + 0, 7, 1, false, PRIMARY, 3, "the protective MBR is missing" },
+	{ 510, 0, 2, false, PRIMARY, 3, "the protective MBR is missing" },
+};
+
 static void test_poked(void **state)
 {
-	enum { HEADER = 512, ENTRY_0 = 1024, ENTRY_2 = ENTRY_0 + 256, MBR_0 = 446 };
-	enum result { BACKUP, PRIMARY };
-	static const struct {
-		uint64_t offset, value;
-		size_t n_bytes;
-		bool seal;
-		enum result result;
-		size_t n;
-		const char *note;
-	} rows[] = {
-		{ HEADER + 0, 'X', 1, false, BACKUP, 3, "there is no header at LBA 1" },
-		{ HEADER + 8, 0x20000, 4, true, BACKUP, 3, "revision 0x00020000" },
-		{ HEADER + 8, 0x10001, 4, true, PRIMARY, 3, "" },
-		{ HEADER + 12, 91, 4, true, BACKUP, 3, "size of 91 bytes" },
-		{ HEADER + 12, 513, 4, true, BACKUP, 3, "size of 513 bytes" },
-		{ HEADER + 12, 0xffffffff, 4, true, BACKUP, 3, "size of 4294967295 bytes" },
-		{ HEADER + 12, 512, 4, true, PRIMARY, 3, "" },
-		{ HEADER + 16, 0, 4, false, BACKUP, 3, "header's CRC" },
-		{ HEADER + 24, 2, 8, true, BACKUP, 3, "says that it is at LBA 2" },
-		{ HEADER + 32, 150, 8, true, PRIMARY, 3, "made for a smaller disk" },
-		{ HEADER + 32, 300, 8, true, PRIMARY, 3, "made for a larger disk" },
-		{ HEADER + 40, 200, 8, true, BACKUP, 3, "first usable LBA" },
-		{ HEADER + 40, 50, 8, true, PRIMARY, 3,
-		  "partition 1 (LBA 40 to 59) lies outside of the usable range" },
-		{ HEADER + 48, 99, 8, true, PRIMARY, 3,
-		  "partition 3 (LBA 61 to 100) lies outside of the usable range" },
-		{ HEADER + 72, 0, 8, true, BACKUP, 3, "entries at LBA 0" },
-		{ HEADER + 72, 1, 8, true, BACKUP, 3, "entries at LBA 1" },
-		{ HEADER + 72, 169, 8, true, BACKUP, 3, "entries at LBA 169" },
-		{ HEADER + 72, UINT64_MAX, 8, true, BACKUP, 3,
-		  "entries at LBA 18446744073709551615" },
-		{ HEADER + 80, 4097, 4, true, BACKUP, 3, "4097 entries" },
-		{ HEADER + 80, 0xffffffff, 4, true, BACKUP, 3, "4294967295 entries" },
-		{ HEADER + 80, 4096, 4, true, BACKUP, 3, "entries at LBA 2" },
-		{ HEADER + 80, 2, 4, true, PRIMARY, 2, "" },
-		{ HEADER + 80, 0, 4, true, PRIMARY, 0, "" },
-		{ HEADER + 84, 0, 4, true, BACKUP, 3, "size of 0 bytes" },
-		{ HEADER + 84, 64, 4, true, BACKUP, 3, "size of 64 bytes" },
-		{ HEADER + 84, 129, 4, true, BACKUP, 3, "size of 129 bytes" },
-		{ HEADER + 84, 8192, 4, true, BACKUP, 3, "size of 8192 bytes" },
-		{ HEADER + 84, 0x80000000, 4, true, BACKUP, 3, "size of 2147483648 bytes" },
-		{ HEADER + 84, 256, 4, true, PRIMARY, 2, "" }, /* every second entry of 128 */
-		{ HEADER + 88, 0, 4, false, BACKUP, 3, "header's CRC" },
-		{ ENTRY_0 + 56, 'x', 2, false, BACKUP, 3, "entries' CRC" },
-		{ ENTRY_0 + 32, 60, 8, true, PRIMARY, 2, "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, UINT64_MAX, 8, true, PRIMARY, 2,
-		  "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, N_LBAS, 8, true, PRIMARY, 2,
-		  "partition 1 does not lie on the disk" },
-		{ ENTRY_0 + 40, N_LBAS - 1, 8, true, PRIMARY, 3,
-		  "outside of the usable range, LBA 34 to 166; partitions 1 and 2 overlap" },
-		{ ENTRY_0 + 40, 60, 8, true, PRIMARY, 3, "partitions 1 and 2 overlap" },
-		{ ENTRY_0 + 48, 4, 8, true, PRIMARY, 3, "" },
-		{ ENTRY_2 + 32, 59, 8, true, PRIMARY, 3, "partitions 1 and 3 overlap" },
-		{ MBR_0 + 4, 0xef, 1, false, PRIMARY, 1, "the MBR is not a protective one" },
-		{ MBR_0 + 4, 0, 1, false, PRIMARY, 3, "the protective MBR is missing" },
-		{ MBR_0 + 0, 7, 1, false, PRIMARY, 3, "the protective MBR is missing" },
-		{ 510, 0, 2, false, PRIMARY, 3, "the protective MBR is missing" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < N_OF(rows); i++) {
+	for (size_t i = 0; i < N_OF(pokes); i++) {
 		struct memory_blk *m = make(512);
 		struct part_table table;
 		struct error err;
 
-		sim_put(m, rows[i].offset, rows[i].value, rows[i].n_bytes);
-		if (rows[i].seal)
+		sim_put(m, pokes[i].offset, pokes[i].value, pokes[i].n_bytes);
+		if (pokes[i].seal)
 			sim_gpt_seal(m, 1);
 		assert_ok(part_table_read(&m->blk, &table, &err));
-		if (table.n != rows[i].n || strstr(table.note, rows[i].note) == NULL ||
-		    (rows[i].note[0] == '\0' && table.note[0] != '\0') ||
-		    (rows[i].result == BACKUP) !=
+		if (table.n != pokes[i].n || strstr(table.note, pokes[i].note) == NULL ||
+		    (pokes[i].note[0] == '\0' && table.note[0] != '\0') ||
+		    (pokes[i].result == BACKUP) !=
 			    (strstr(table.note, "this is its backup") != NULL))
 			fail_msg("row %zu: %zu partitions, \"%s\"", i, table.n, table.note);
 		part_table_free(&table);

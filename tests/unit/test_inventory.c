@@ -52,12 +52,9 @@ static void make_dead(struct machine *m)
 	sim_mbr_record(m->dead, 0, 0, 0xee, 1, 2047);
 }
 
-static void set_up(struct machine *m)
+/* A disk with three partitions. */
+static void add_nvme(struct machine *m)
 {
-	*m = (struct machine){ 0 };
-	make_nvme(m);
-	make_stick(m);
-	make_dead(m);
 	m->device[0] = (struct sim_device){
 		"blk0:",
 		{
@@ -108,6 +105,11 @@ static void set_up(struct machine *m)
 						    .block_bytes = 4096,
 						    .medium = true,
 					    } };
+}
+
+/* A stick, a drive without a medium, and a disk that can hardly be read. */
+static void add_others(struct machine *m)
+{
 	m->device[4] = (struct sim_device){ "fs1: blk4:",
 					    {
 						    .path = "PciRoot(0x0)/USB(0x1,0x0)",
@@ -144,6 +146,16 @@ static void set_up(struct machine *m)
 						    .medium = true,
 						    .blk = &m->dead->blk,
 					    } };
+}
+
+static void set_up(struct machine *m)
+{
+	*m = (struct machine){ 0 };
+	make_nvme(m);
+	make_stick(m);
+	make_dead(m);
+	add_nvme(m);
+	add_others(m);
 	sim_machine(m->device, N_DEVICES);
 }
 

@@ -162,9 +162,21 @@ static const char json[] =
 	"    }\n"
 	"]\n";
 
-static void test_json(void **state)
+/* A GPT on one disk, an MBR and a file system on the other. */
+static void put_partitions(struct memory_blk *gpt, struct memory_blk *mbr)
 {
 	static const struct sim_part esp = { sim_esp, 40, 59, "boot" };
+
+	sim_gpt(gpt, &esp, 1);
+	sim_put(mbr, 440, 0xdead, 4);
+	sim_mbr_record(mbr, 0, 0, 0x83, 10, 90);
+	sim_mbr_record(mbr, 0, 1, 0x83, 100, 101);
+	memcpy(mbr->bytes + 5120, "XFSB", 4);
+	memcpy(mbr->bytes + 5120 + 108, "data", 4);
+}
+
+static void test_json(void **state)
+{
 	struct memory_blk *gpt = memory_blk_new(
 		&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
 	struct memory_blk *mbr = memory_blk_new(
@@ -208,12 +220,7 @@ static void test_json(void **state)
 	struct run r;
 
 	(void)state;
-	sim_gpt(gpt, &esp, 1);
-	sim_put(mbr, 440, 0xdead, 4);
-	sim_mbr_record(mbr, 0, 0, 0x83, 10, 90);
-	sim_mbr_record(mbr, 0, 1, 0x83, 100, 101);
-	memcpy(mbr->bytes + 5120, "XFSB", 4);
-	memcpy(mbr->bytes + 5120 + 108, "data", 4);
+	put_partitions(gpt, mbr);
 	sim_machine(devices, N_OF(devices));
 	run(&r, N_OF(argv), argv);
 	assert_string_equal(r.err.text, "");

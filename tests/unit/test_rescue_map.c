@@ -113,66 +113,66 @@ static const char *map_text(uint64_t size)
 
 /* ---- the format ---- */
 
+static const struct {
+	const char *text;
+	uint64_t size;
+	const char *map;
+} map_files[] = {
+	{ "0 ? 1\n0 1024 +\n", 1024, "0-2+ " },
+	{ "# a comment\n\n0x00000000     ?               1\n#      pos        size  "
+	  "status\n0x0 0x200 +\n0x200 0x200 -\n",
+	  1024, "0-1+ 1-2- " },
+	{ "0x400 * 2\r\n  0 512 ?\r\n512 512 *\r\n1024 512 /\r\n1536 512 +", 2048,
+	  "0-1? 1-2* 2-3/ 3-4+ " },
+	{ "0 -\n0 01000 -\n", 512, "0-1- " },
+	{ "0 G 1\n0 0x7ffffffffffffe00 ?\n", 0x7ffffffffffffe00, "0-18014398509481983? " },
+	{ "0 ? 1\n0 512 +\n512 512 +\n", 1024, "0-1+ 1-2+ " },
+	{ "0 +\n", 0, "" },
+	{ "0 + 1\n0 512 +\n# the end", 512, "0-1+ " },
+	{ "0 + 1\n0 1024 +\n", 512, NULL },
+	{ "0 + 1\n0 512 +\n", 1024, NULL },
+	{ "0 + 1\n", 512, NULL },
+	{ "", 512, NULL },
+	{ "# nothing\n", 512, NULL },
+	{ "0 + 1\n512 512 +\n", 1024, NULL },
+	{ "0 + 1\n0 512 +\n0 512 +\n", 1024, NULL },
+	{ "0 + 1\n0 512 +\n1024 512 +\n", 1536, NULL },
+	{ "0 + 1\n0 0 +\n0 512 +\n", 512, NULL },
+	{ "0 + 1\n0 100 +\n100 412 -\n", 512, NULL },
+	{ "0 + 1\n0 512 x\n", 512, NULL },
+	{ "0 + 1\n0 512 ++\n", 512, NULL },
+	{ "0 + 1\n0 512\n", 512, NULL },
+	{ "0 + 1\n0 512 + 3\n", 512, NULL },
+	{ "0 + 1 1\n0 512 +\n", 512, NULL },
+	{ "0 x 1\n0 512 +\n", 512, NULL },
+	{ "0 + z\n0 512 +\n", 512, NULL },
+	{ "+ 1\n0 512 +\n", 512, NULL },
+	{ "0 + 1\n0 0x +\n", 512, NULL },
+	{ "0 + 1\n0 08 +\n", 512, NULL },
+	{ "0 + 1\n0 -512 +\n", 512, NULL },
+	{ "0 + 1\n0 512k +\n", 512 << 10, NULL },
+	{ "0 + 1\n0 0x1ffffffffffffffff +\n", 512, NULL },
+	{ "0 + 1\n0 0xfffffffffffffe00 +\n", 512, NULL },
+	{ "0 + 1\n0 0x7ffffffffffffe00 +\n0x7ffffffffffffe00 512 +\n", 512, NULL },
+};
+
 static void formats(void **state)
 {
-	static const struct {
-		const char *text;
-		uint64_t size;
-		const char *map;
-	} table[] = {
-		{ "0 ? 1\n0 1024 +\n", 1024, "0-2+ " },
-		{ "# a comment\n\n0x00000000     ?               1\n#      pos        size  "
-		  "status\n0x0 0x200 +\n0x200 0x200 -\n",
-		  1024, "0-1+ 1-2- " },
-		{ "0x400 * 2\r\n  0 512 ?\r\n512 512 *\r\n1024 512 /\r\n1536 512 +", 2048,
-		  "0-1? 1-2* 2-3/ 3-4+ " },
-		{ "0 -\n0 01000 -\n", 512, "0-1- " },
-		{ "0 G 1\n0 0x7ffffffffffffe00 ?\n", 0x7ffffffffffffe00, "0-18014398509481983? " },
-		{ "0 ? 1\n0 512 +\n512 512 +\n", 1024, "0-1+ 1-2+ " },
-		{ "0 +\n", 0, "" },
-		{ "0 + 1\n0 512 +\n# the end", 512, "0-1+ " },
-		{ "0 + 1\n0 1024 +\n", 512, NULL },
-		{ "0 + 1\n0 512 +\n", 1024, NULL },
-		{ "0 + 1\n", 512, NULL },
-		{ "", 512, NULL },
-		{ "# nothing\n", 512, NULL },
-		{ "0 + 1\n512 512 +\n", 1024, NULL },
-		{ "0 + 1\n0 512 +\n0 512 +\n", 1024, NULL },
-		{ "0 + 1\n0 512 +\n1024 512 +\n", 1536, NULL },
-		{ "0 + 1\n0 0 +\n0 512 +\n", 512, NULL },
-		{ "0 + 1\n0 100 +\n100 412 -\n", 512, NULL },
-		{ "0 + 1\n0 512 x\n", 512, NULL },
-		{ "0 + 1\n0 512 ++\n", 512, NULL },
-		{ "0 + 1\n0 512\n", 512, NULL },
-		{ "0 + 1\n0 512 + 3\n", 512, NULL },
-		{ "0 + 1 1\n0 512 +\n", 512, NULL },
-		{ "0 x 1\n0 512 +\n", 512, NULL },
-		{ "0 + z\n0 512 +\n", 512, NULL },
-		{ "+ 1\n0 512 +\n", 512, NULL },
-		{ "0 + 1\n0 0x +\n", 512, NULL },
-		{ "0 + 1\n0 08 +\n", 512, NULL },
-		{ "0 + 1\n0 -512 +\n", 512, NULL },
-		{ "0 + 1\n0 512k +\n", 512 << 10, NULL },
-		{ "0 + 1\n0 0x1ffffffffffffffff +\n", 512, NULL },
-		{ "0 + 1\n0 0xfffffffffffffe00 +\n", 512, NULL },
-		{ "0 + 1\n0 0x7ffffffffffffe00 +\n0x7ffffffffffffe00 512 +\n", 512, NULL },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < N_OF(table); i++) {
-		struct rescue_map map = { .size = table[i].size };
+	for (size_t i = 0; i < N_OF(map_files); i++) {
+		struct rescue_map map = { .size = map_files[i].size };
 		struct error err = { { 0 } };
-		enum status st = rescue_map_parse(&map, "m", table[i].text, strlen(table[i].text),
-						  &err);
+		enum status st = rescue_map_parse(&map, "m", map_files[i].text,
+						  strlen(map_files[i].text), &err);
 
 		rescue_map_close(&map);
-		assert_row((st == ST_OK) == (table[i].map != NULL) &&
+		assert_row((st == ST_OK) == (map_files[i].map != NULL) &&
 				   (st == ST_OK) == (err.text[0] == '\0'),
 			   i);
-		if (table[i].map == NULL || table[i].size == 0)
+		if (map_files[i].map == NULL || map_files[i].size == 0)
 			continue;
-		put_map(table[i].text);
-		assert_string_equal(map_text(table[i].size), table[i].map);
+		put_map(map_files[i].text);
+		assert_string_equal(map_text(map_files[i].size), map_files[i].map);
 	}
 }
 

@@ -74,48 +74,46 @@ static void tear_down(struct machine *m)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+static const struct {
+	const char *name;
+	enum status status;
+	size_t disk, part; /* 0: the whole disk, else its partition */
+	const char *words; /* NULL: found */
+} searches[] = {
+	{ "serial=S4X9:1", ST_OK, 0, 0, NULL },
+	{ "serial=s4x9:1", ST_OK, 0, 0, NULL },
+	{ "serial=S4X9:1:2", ST_OK, 0, 2, NULL },
+	{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "no partition 3" },
+	{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "serial=S4X9:1:2  (100 KiB)" },
+	{ "serial=S4X9:1:", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "serial=S4X9", ST_NOT_FOUND, 0, 0, "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
+	{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
+	  "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
+	{ "serial=TWIN", ST_INVALID, 0, 0, "2 disks or partitions match" },
+	{ "serial=TWIN", ST_INVALID, 0, 0, "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
+	{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
+	{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 disks or partitions match" },
+	{ "serial=", ST_INVALID, 0, 0, "lacks a value" },
+	{ "serial=:1", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "guid=D1D1D1D1-d1d1-d1d1-d1d1-d1d1d1d1d1d1", ST_OK, 0, 0, NULL },
+	{ "guid=d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1:1", ST_OK, 0, 1, NULL },
+	{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", ST_OK, 1, 0, NULL },
+	{ "guid=02020202-0202-0202-0202-020202020202", ST_OK, 0, 2, NULL },
+	{ "guid=02020202-0202-0202-0202-020202020202:1", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "guid=02020202", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "path=Pci(0x1)/HD(1)", ST_OK, 0, 1, NULL },
+	{ "path=pci(0X1):2", ST_OK, 0, 2, NULL },
+	{ "path=Usb(0x1)", ST_OK, 3, 0, NULL },
+	{ "path=Usb(0x1):1", ST_OK, 3, 1, NULL },
+	{ "path=Usb(0x1):18446744073709551617", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "blk3:", ST_OK, 2, 0, NULL },
+	{ "FS0:", ST_OK, 0, 1, NULL },
+	{ "blk9:", ST_NOT_FOUND, 0, 0, "no such disk" },
+	{ "", ST_INVALID, 0, 0, "lacks a value" },
+};
+
 static void test_find(void **state)
 {
-	static const struct {
-		const char *name;
-		enum status status;
-		size_t disk, part; /* 0: the whole disk, else its partition */
-		const char *words; /* NULL: found */
-	} rows[] = {
-		{ "serial=S4X9:1", ST_OK, 0, 0, NULL },
-		{ "serial=s4x9:1", ST_OK, 0, 0, NULL },
-		{ "serial=S4X9:1:2", ST_OK, 0, 2, NULL },
-		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "no partition 3" },
-		{ "serial=S4X9:1:3", ST_NOT_FOUND, 0, 0, "serial=S4X9:1:2  (100 KiB)" },
-		{ "serial=S4X9:1:", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
-		  "serial=S4X9:1  (blk0: Fast, serial S4X9:1, 1 MiB)" },
-		{ "serial=S4X9", ST_NOT_FOUND, 0, 0,
-		  "path=Pci(0x3)  (blk3: serial TWIN, 1 MiB, at PCI 3.0)" },
-		{ "serial=TWIN", ST_INVALID, 0, 0, "2 disks or partitions match" },
-		{ "serial=TWIN", ST_INVALID, 0, 0,
-		  "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1  (blk2:" },
-		{ "serial=TWIN", ST_INVALID, 0, 0, "path=Pci(0x3)  (blk3:" },
-		{ "serial=TWIN:1", ST_INVALID, 0, 0, "2 disks or partitions match" },
-		{ "serial=", ST_INVALID, 0, 0, "lacks a value" },
-		{ "serial=:1", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "guid=D1D1D1D1-d1d1-d1d1-d1d1-d1d1d1d1d1d1", ST_OK, 0, 0, NULL },
-		{ "guid=d1d1d1d1-d1d1-d1d1-d1d1-d1d1d1d1d1d1:1", ST_OK, 0, 1, NULL },
-		{ "guid=00001234-0000-0000-d1d1-d1d1d1d1d1d1", ST_OK, 1, 0, NULL },
-		{ "guid=02020202-0202-0202-0202-020202020202", ST_OK, 0, 2, NULL },
-		{ "guid=02020202-0202-0202-0202-020202020202:1", ST_NOT_FOUND, 0, 0,
-		  "no such disk" },
-		{ "guid=02020202", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "path=Pci(0x1)/HD(1)", ST_OK, 0, 1, NULL },
-		{ "path=pci(0X1):2", ST_OK, 0, 2, NULL },
-		{ "path=Usb(0x1)", ST_OK, 3, 0, NULL },
-		{ "path=Usb(0x1):1", ST_OK, 3, 1, NULL },
-		{ "path=Usb(0x1):18446744073709551617", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "blk3:", ST_OK, 2, 0, NULL },
-		{ "FS0:", ST_OK, 0, 1, NULL },
-		{ "blk9:", ST_NOT_FOUND, 0, 0, "no such disk" },
-		{ "", ST_INVALID, 0, 0, "lacks a value" },
-	};
 	struct inventory inventory;
 	struct machine machine;
 	struct error err;
@@ -123,17 +121,17 @@ static void test_find(void **state)
 	(void)state;
 	set_up(&machine);
 	assert_ok(inventory_read(&inventory, &err));
-	for (size_t i = 0; i < N_OF(rows); i++) {
+	for (size_t i = 0; i < N_OF(searches); i++) {
 		struct selection found;
-		enum status st = selector_find(&inventory, rows[i].name, &found, &err);
+		enum status st = selector_find(&inventory, searches[i].name, &found, &err);
 
-		assert_row(st == rows[i].status, i);
-		if (st != ST_OK && strstr(err.text, rows[i].words) == NULL)
+		assert_row(st == searches[i].status, i);
+		if (st != ST_OK && strstr(err.text, searches[i].words) == NULL)
 			fail_msg("row %zu: %s", i, err.text);
 		if (st == ST_OK) {
-			assert_row(found.disk == &inventory.disk[rows[i].disk], i);
-			assert_row(found.part == (rows[i].part > 0
-							  ? &found.disk->part[rows[i].part - 1]
+			assert_row(found.disk == &inventory.disk[searches[i].disk], i);
+			assert_row(found.part == (searches[i].part > 0
+							  ? &found.disk->part[searches[i].part - 1]
 							  : NULL),
 				   i);
 		}
