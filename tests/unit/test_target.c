@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 
-#include "machine.h"
-#include "powercut.h"
-#include "record/outcome.h"
-#include "run.h"
-#include "tables.h"
-#include "volume.h"
+#include "target.h"
 
 /*
  * Restoring to a simulated disk: power cuts at every write, every failure of a call and of memory,
@@ -14,69 +9,6 @@
  * nothing that begins with anything.
  */
 
-enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = DISK - 1024, SMALLER = MIB + (MIB >> 2) };
-
-static struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
-static uint8_t before[DISK], after[DISK];
-
-static const struct sim_device machine[] = {
-	{ "blk0:",
-	  { .path = (char *)"Pci(0x1)",
-	    .parent = DEVICE_NO_PARENT,
-	    .bus = "NVMe",
-	    .serial = (char *)"D",
-	    .size_bytes = DISK,
-	    .block_bytes = 512,
-	    .medium = true,
-	    .flushes = true } },
-};
-
-/* A source that is a smaller disk with a GPT. */
-static void put_gpt(const uint8_t *bytes)
-{
-	static const struct sim_part parts[] = { { sim_linux, 40, 2000, "root" } };
-	struct memory_blk *disk = memory_blk_new(
-		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
-
-	memcpy(disk->bytes, bytes, SMALLER);
-	memset(disk->bytes, 0, 512);
-	memset(disk->bytes + 1024, 0, 128 * 128);
-	sim_gpt(disk, parts, N_OF(parts));
-	sim_file_put("gpt", disk->bytes, SMALLER);
-	blk_close(&disk->blk);
-}
-
-/* A disk full of something, and a source with data, zeros and something at both ends. */
-static struct sim_files set_up(void)
-{
-	static uint8_t source[SOURCE];
-
-	for (size_t i = 0; i < SOURCE; i++)
-		source[i] = i / 70000 % 3 == 1 ? 0 : (uint8_t)(i * 13 + i / 512 + 1);
-	memset(before, 0x11, sizeof before);
-	memcpy(after, before, sizeof after);
-	memcpy(after, source, SOURCE);
-	sim_volume(&kind);
-	sim_file_put("disk", before, DISK);
-	sim_file_put("source", source, SOURCE);
-	put_gpt(source);
-	sim_machine(machine, 1);
-	sim_machine_files(0, "disk", NULL);
-	return sim_files_keep();
-}
-
-static void tear_down(struct sim_files *files)
-{
-	sim_machine(NULL, 0);
-	sim_files_drop(files);
-	sim_volume(&kind);
-	capture_free(&out);
-	capture_free(&err);
-	assert_int_equal(sim_allocations(), 0);
-}
-
-static const char *const restore[] = { "convert", "--no-table", "-n",        "-f", "raw",
-				       "source",  "serial=D",   "--erase=D", NULL };
 static const char *const restore_gpt[] = { "convert", "-n",       "-f",        "raw",
 					   "gpt",     "serial=D", "--erase=D", NULL };
 static const char *const restore_map[] = { "convert", "--no-table", "-n",       "-f",        "raw",
@@ -344,52 +276,6 @@ static void test_map_after_a_failure(void **state)
 	tear_down(&files);
 }
 
-/* A partition of a disk that is write-protected, where the firmware does not say so of the
- * partition itself. */
-static void test_write_protected_below(void **state)
-{
-	static const struct sim_part parts[] = { { sim_linux, 64, 1063, "root" } };
-	struct memory_blk *disk = memory_blk_new(
-		&(struct memory_blk_kind){ .size = DISK, .block_bytes = 512 });
-	struct sim_files files = set_up();
-	struct sim_device with_part[] = {
-		machine[0],
-		{ "blk1:",
-		  { .path = (char *)"Pci(0x1)/HD(1)",
-		    .parent = 0,
-		    .start_bytes = 64 * 512,
-		    .bus = "NVMe",
-		    .size_bytes = 1000 * 512,
-		    .block_bytes = 512,
-		    .medium = true,
-		    .flushes = true } },
-	};
-	uint64_t size;
-
-	(void)state;
-	sim_gpt(disk, parts, N_OF(parts));
-	sim_file_put("disk", disk->bytes, DISK);
-	sim_file_put("small", before, 4096);
-	for (unsigned protected = 0; protected < 4; protected ++) {
-		with_part[0].device.read_only = (protected & 1) != 0;
-		with_part[1].device.read_only = (protected & 2) != 0;
-		sim_machine(with_part, N_OF(with_part));
-		sim_machine_files(0, "disk", NULL);
-		assert_int_equal(RUN("convert", "-n", "--dry-run", "-f", "raw", "small",
-				     "serial=D:1", "--erase=D:1"),
-				 protected == 0 ? 0 : OUTCOME_REFUSED);
-		assert_int_equal(strstr(err.text, "serial=D:1: it is write-protected") != NULL,
-				 protected != 0);
-		if (protected != 0)
-			assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=D:1",
-					     "--erase=D:1"),
-					 OUTCOME_REFUSED);
-	}
-	assert_memory_equal(sim_file("disk", &size), disk->bytes, DISK);
-	blk_close(&disk->blk);
-	tear_down(&files);
-}
-
 /*
  * A drive that says it has written what it has not: unless it makes no difference, it is noticed,
  * and the disk has no beginning.
@@ -536,110 +422,6 @@ static void test_gpt_and_map(void **state)
 	tear_down(&files);
 }
 
-/* A disk whose only name is a serial number that many disks share cannot be confirmed by it. */
-static void test_nothing_to_confirm_by(void **state)
-{
-	static const struct sim_device nameless = { "",
-						    {
-							    .parent = DEVICE_NO_PARENT,
-							    .bus = "USB",
-							    .serial = (char *)"000000000000",
-							    .size_bytes = SMALLER,
-							    .block_bytes = 512,
-							    .medium = true,
-							    .flushes = true,
-						    } };
-	struct memory_blk *disk = memory_blk_new(
-		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
-	struct sim_files files = set_up();
-	uint64_t size;
-
-	(void)state;
-	memcpy(disk->bytes, "XFSB", 4);
-	sim_file_put("disk", disk->bytes, SMALLER);
-	sim_file_put("small", before, 512);
-	sim_machine(&nameless, 1);
-	sim_machine_files(0, "disk", NULL);
-	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small", "serial=000000000000",
-			     "--erase=000000000000"),
-			 OUTCOME_REFUSED);
-	assert_string_equal(err.text, "efi-img: serial=000000000000: it contains XFS, and it has "
-				      "no name that --erase could take\n");
-	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
-	blk_close(&disk->blk);
-	tear_down(&files);
-}
-
-/* A partition of a disk without any name is called by its own GUID. */
-static void test_confirmed_by_its_guid(void **state)
-{
-	static const struct sim_device nameless = {
-		"",
-		{ .parent = DEVICE_NO_PARENT,
-		  .bus = "NVMe",
-		  .size_bytes = SMALLER,
-		  .block_bytes = 512,
-		  .medium = true,
-		  .flushes = true },
-	};
-	struct memory_blk *disk = memory_blk_new(
-		&(struct memory_blk_kind){ .size = SMALLER, .block_bytes = 512 });
-	struct sim_files files = set_up();
-	uint64_t size;
-
-	(void)state;
-	memcpy(disk->bytes, sim_file("gpt", &size), SMALLER);
-	memset(disk->bytes + 512 + 56, 0, 16);
-	memset(disk->bytes + SMALLER - 512 + 56, 0, 16);
-	sim_gpt_seal(disk, 1);
-	sim_gpt_seal(disk, SMALLER / 512 - 1);
-	memset(disk->bytes + 40 * 512, 0, 512);
-	memcpy(disk->bytes + 40 * 512, "XFSB", 4);
-	sim_file_put("disk", disk->bytes, SMALLER);
-	sim_file_put("small", before, 512);
-	sim_machine(&nameless, 1);
-	sim_machine_files(0, "disk", NULL);
-	assert_int_equal(RUN("convert", "-n", "-f", "raw", "small",
-			     "guid=01010101-0101-0101-0101-010101010101", "--erase=D"),
-			 OUTCOME_REFUSED);
-	assert_non_null(strstr(err.text, "use --erase=01010101-0101-0101-0101-010101010101\n"));
-	assert_memory_equal(sim_file("disk", &size), disk->bytes, SMALLER);
-	blk_close(&disk->blk);
-	tear_down(&files);
-}
-
-/* A drive with a cache of its own that the firmware cannot reach. */
-static void test_cannot_be_flushed(void **state)
-{
-	struct sim_files files = set_up();
-	struct sim_device cached = machine[0];
-	uint64_t size;
-
-	(void)state;
-	cached.device.flushes = false;
-	sim_machine(&cached, 1);
-	sim_machine_files(0, "disk", NULL);
-	assert_int_equal(run(restore), 0);
-	assert_non_null(strstr(err.text, "efi-img: serial=D: all data is written, but the "
-					 "firmware cannot make this drive flush its own cache"));
-	assert_memory_equal(sim_file("disk", &size), after, DISK);
-	tear_down(&files);
-}
-
-/* The disk is exchanged before its speed is measured. */
-static void test_gone_before_bench(void **state)
-{
-	struct sim_files files = set_up();
-	uint64_t size;
-
-	(void)state;
-	sim_machine_files(0, NULL, NULL);
-	assert_int_equal(RUN("bench", "-w", "serial=D", "--erase=D"), OUTCOME_MEDIUM_GONE);
-	assert_non_null(strstr(err.text, "Pci(0x1): "));
-	assert_memory_equal(sim_file("disk", &size), before, DISK);
-	tear_down(&files);
-}
-
 /* Disks that make zeros themselves. */
 static int zeroing(void **state)
 {
@@ -662,14 +444,9 @@ int main(void)
 		cmocka_unit_test(test_every_lost_write),
 		cmocka_unit_test(adversary_5_dd_is_read_back),
 		cmocka_unit_test(test_map_after_a_failure),
-		cmocka_unit_test(test_write_protected_below),
 		cmocka_unit_test(test_lost_packed),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_gpt_and_map),
-		cmocka_unit_test(test_nothing_to_confirm_by),
-		cmocka_unit_test(test_confirmed_by_its_guid),
-		cmocka_unit_test(test_cannot_be_flushed),
-		cmocka_unit_test(test_gone_before_bench),
 	};
 
 	static const struct CMUnitTest zeroing_tests[] = {
