@@ -40,7 +40,7 @@ MAKES = {
 }
 CUTS = "truncates a file after each write"
 BLK_MAX = 16
-OPENED_AGAIN = "bytes when it is opened again512"
+OPENED_AGAIN = "but the file has 512 bytes when it is opened again"
 
 
 @pytest.fixture(scope="module")
