@@ -77,7 +77,8 @@ class Volume:
         run(*words, "::")
         if self.fat_bits() != fat:
             raise ValueError(
-                f"{self.size} bytes in clusters of {cluster} are a FAT{self.fat_bits()} volume, not FAT{fat}"
+                f"{self.size} bytes in clusters of {cluster} are a FAT{self.fat_bits()} volume, "
+                f"not FAT{fat}"
             )
         return self
 
@@ -98,7 +99,8 @@ class Volume:
 
     def fake_free_clusters(self, count):
         """
-        FAT32: writes another count of free clusters into the FSInfo sector, as a crashed system leaves it.
+        FAT32: writes another count of free clusters into the FSInfo sector, as a
+        crashed system leaves it.
         """
         boot = self._read(0, 512)
         block, info = struct.unpack_from("<H", boot, 11)[0], struct.unpack_from("<H", boot, 48)[0]

@@ -56,13 +56,17 @@ class Drive:
     bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom
     image: Path = None  # a raw image file; None for cdrom
     serial: str = ""
-    block: int = 512  # bytes per logical block; QEMU has other ones for nvme, usb, virtio-blk and virtio-scsi
+    # Bytes per logical block; QEMU has other ones for nvme, usb, virtio-blk and virtio-scsi.
+    block: int = 512
     read_only: bool = False
     slow: int = 0  # bytes per second that can be written, 0: as fast as it goes
     slow_reads: int = 0  # the same for reading
-    first: bool = False  # of the disks only this one is started from, and if nothing on it can be, the UEFI shell
+    # Of the disks only this one is started from, and if nothing on it can be, the UEFI shell.
+    first: bool = False
     keeps_zeros: bool = False  # zeros are written as any other bytes, and take room on the host
-    faults: tuple = ()  # what fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None), ("write-zeroes", None)
+    # What fails, again and again: ("read", 512-byte sector), ("write", sector), ("flush", None),
+    # ("write-zeroes", None).
+    faults: tuple = ()
     gate: Gate = None  # lets the test hold the requests of this disk
 
     def arguments(self, name, number):
@@ -126,16 +130,21 @@ class Drive:
         }
         rules.write_text(
             "".join(
-                f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n'
+                f'[inject-error]\nevent = "{events[kind]}"\niotype = "{kind}"\n'
+                'errno = "5"\nonce = "off"\n'
                 + (f'sector = "{sector}"\n' if sector is not None else "")
                 for kind, sector in self.faults
             )
         )
-        return f"file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={self.image},cache=writeback"
+        return (
+            f"file.driver=blkdebug,file.config={rules},file.image.driver=file,"
+            f"file.image.filename={self.image},cache=writeback"
+        )
 
     def _plain_device(self, number):
         return {
-            "nvme": f"nvme,addr=0x{2 + number if number < 8 else 8 + number:x}",  # those of virtio-blk lie between
+            # The addresses of virtio-blk lie between those of nvme.
+            "nvme": f"nvme,addr=0x{2 + number if number < 8 else 8 + number:x}",
             "ahci": f"ide-hd,bus=ide.{number}",
             "cdrom": f"ide-cd,bus=ide.{5 - number}",
             "usb": f"usb-storage,bus=xhci.0,port={1 + number},removable=on",
@@ -300,7 +309,8 @@ class Machine:
             "-display",
             "none",
             "-drive",
-            f"if=pflash,unit=0,format=raw,readonly=on,file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
+            "if=pflash,unit=0,format=raw,readonly=on,"
+            f"file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
             "-drive",
             f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.
@@ -323,9 +333,9 @@ class Machine:
         if not self.reboots:
             words += ["-no-reboot"]
         if self.skips_idle:
-            # An instruction takes 2^4 ns, so that the firmware's waiting loops run 6 times as fast as
-            # our clock. With 2^6 it was 24 times, and a USB request that took 0.2 s of ours failed:
-            # its limit is 5 s. With less than 2^4, waiting takes longer for us.
+            # An instruction takes 2^4 ns, so that the firmware's waiting loops run 6 times as fast
+            # as our clock. With 2^6 it was 24 times, and a USB request that took 0.2 s of ours
+            # failed: its limit is 5 s. With less than 2^4, waiting takes longer for us.
             words += ["-icount", "shift=4,sleep=off", "-rtc", "base=2020-01-01T00:00:00,clock=vm"]
         buses = [drive.bus for drive in self.drives]
         if "usb" in buses:

@@ -111,7 +111,8 @@ class Batch:
 
     def do(self, line):
         """
-        Adds a line that is left as it is: it changes the directory, say, or has a redirection of its own.
+        Adds a line that is left as it is: it changes the directory, say, or has a
+        redirection of its own.
         """
         self.steps.append(Step(line, False))
 

@@ -123,7 +123,8 @@ class Guest:
 
     def run(self, line):
         """
-        Seconds that a command took: for a bench, its requests alone, and self.opening is the rest of it.
+        Seconds that a command took: for a bench, its requests alone, and
+        self.opening is the rest of it.
         """
         text = self.shell.run(f"timed.efi {line}")
         code, ns = map(int, re.search(r"exit code (\d+) after (\d+) ns", text).groups())
@@ -205,7 +206,8 @@ def show_copies(table, found, used_bytes):
 
             table.add(
                 f"{TITLES[name]}{', verified' if verified else ''} : devices",
-                f"{median_of(found, lambda t: t[key] - t['opening']):.2f} : {median_of(found, limit):.2f} s",
+                f"{median_of(found, lambda t: t[key] - t['opening']):.2f} : "
+                f"{median_of(found, limit):.2f} s",
                 median_of(found, lambda t: (t[key] - t["opening"]) / limit(t)),
                 most=LIMIT,
             )
@@ -232,7 +234,8 @@ def show_copies(table, found, used_bytes):
 def pack(guest):
     return {
         kind: guest.run(
-            f"convert -c -O qcow2 -o compression_type={kind} serial=SOURCE image.qcow2 --force --no-verify"
+            f"convert -c -O qcow2 -o compression_type={kind} serial=SOURCE image.qcow2 "
+            "--force --no-verify"
         )
         for kind in CODECS
     }

@@ -50,7 +50,8 @@ def make_disk(path, disk_bytes, data_bytes):
                 content, written = content[n:], written + n
     if written < data_bytes:
         sys.exit(
-            f"There are only {written} bytes of files to make a disk of on this machine; {data_bytes} are needed."
+            f"There are only {written} bytes of files to make a disk of on this machine; "
+            f"{data_bytes} are needed."
         )
     return path
 

@@ -54,7 +54,8 @@ def main():
     results = {"program-bytes": size, "program-bytes-limit": SIZE_LIMIT, "buses": {}}
     print(f"program: {size} bytes, {size / SIZE_LIMIT:.2f} of the limit of {SIZE_LIMIT}")
     print(
-        f"{'FAT32 on':12}{'raw: rate of bare writes':>28}{'qcow2 50G: time of bare writes':>34}{'start: of raw 256M':>23}"
+        f"{'FAT32 on':12}{'raw: rate of bare writes':>28}"
+        f"{'qcow2 50G: time of bare writes':>34}{'start: of raw 256M':>23}"
     )
     for bus in BUSES:
         ticks = measure(bus, program, bench)

@@ -210,7 +210,8 @@ PROGRESS = re.compile(r" {4}\((\d+\.\d\d)/100%\)(?: \w+ing[^\r\n]*)?")
 
 def comparable_output(text):
     """
-    An output without what depends on the file system, and without how far it is, which is not in ours.
+    An output without what depends on the file system, and without how far it is,
+    which is not in ours.
     """
     if not text.startswith(("{", "[")):
         return [

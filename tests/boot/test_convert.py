@@ -34,7 +34,8 @@ CONVERSIONS = {  # name: (words before the source and target, source, format of 
 
 def make_sources(place, volume):
     """
-    A raw image of text, noise and zeros; the same as qcow2 with compressed clusters; and an overlay.
+    A raw image of text, noise and zeros; the same as qcow2 with compressed
+    clusters; and an overlay.
     """
     dice = random.Random(5)
     pieces = [bytes(65536), dice.randbytes(65536), b"words of some text " * 3450]

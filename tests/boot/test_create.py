@@ -107,7 +107,8 @@ def add_others(batch):
         "top": r"efi-img create -f qcow2 -b base.qcow2 -F qcow2 chain\top.qcow2",
         "unsafe": r"efi-img create -f qcow2 -u -b later.raw -F raw chain\unsafe.qcow2 3M",
         "chain": r"efi-img info --backing-chain --output=json chain\top.qcow2",
-        "data": r"efi-img create -f qcow2 -o data_file=store.raw,data_file_raw=on chain\outer.qcow2 8M",
+        "data": "efi-img create -f qcow2 -o data_file=store.raw,data_file_raw=on "
+        r"chain\outer.qcow2 8M",
         "force": "efi-img create --force -f raw old.bin 1M",
         "force-again": "efi-img create --force -f qcow2 old2.bin 1M",
         "quiet": "efi-img create -q -f qcow2 quiet.qcow2 1G",

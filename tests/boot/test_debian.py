@@ -30,7 +30,9 @@ CAPTURE = {
     "root.qcow2": "convert -c -O qcow2 -o compression_type=zstd serial=DEBIAN:2 root.qcow2",
     "hash-image": "hash pc.qcow2",
 }
-RESTORE = {  # the disk's serial number (of virtio-blk the firmware knows none), its bus and sectors, and what is done to it
+# The disk's serial number (of virtio-blk the firmware knows none), its bus and sectors, and what is
+# done to it.
+RESTORE = {
     "SCSI": ("virtio-scsi", 512, "convert -n pc.qcow2 serial=SCSI"),
     "SATA": ("ahci", 512, "convert -n pc.raw serial=SATA"),
     "USB": ("usb", 512, "convert -n root.qcow2 serial=USB:2 --erase=USB:2"),

@@ -114,7 +114,10 @@ def made(place, make_stick):
             if bus != "virtio-blk"
             else f"path=PciRoot(0x0)/Pci(0x{9 + sum(drive.bus == bus for drive in drives):X},0x0)"
         )
-        line = f"convert -n -f raw --no-table --map={name}.map image.raw {called} --erase={called.partition('=')[2]}"
+        line = (
+            f"convert -n -f raw --no-table --map={name}.map image.raw {called} "
+            f"--erase={called.partition('=')[2]}"
+        )
         steps[name] = batch.run(rf"%stick%\efi-img.efi {line}")
     before = {name: path.read_bytes() for name, path in images.items()}
     batch.boot(Machine(place / "machine", drives, memory=256))
@@ -147,8 +150,8 @@ def test_map_names_exactly_what_is_bad(made, name):
     assert map_of(made, name + ".map") == [(first, n, "-") for first, n in ranges]
     for first, n in ranges:
         assert (
-            f"lost: {n * 512} bytes at offset {first * 512} (LBA {first * 512 // BAD[name][1]}, blocks of {BAD[name][1]} bytes)"
-            in step.err
+            f"lost: {n * 512} bytes at offset {first * 512} "
+            f"(LBA {first * 512 // BAD[name][1]}, blocks of {BAD[name][1]} bytes)" in step.err
         ), step.err
     expected = bytearray(made.before[name])
     for first, n in ranges:
@@ -162,8 +165,8 @@ def test_without_salvage_the_first_block_ends_it(made, name):
     block = BAD[name][1]
     assert step.status == DEVICE_ERROR, step.err
     assert (
-        f"{block} bytes at offset {first * 512} (LBA {first * 512 // block}, blocks of {block} bytes) of the disk cannot be read"
-        in step.err
+        f"{block} bytes at offset {first * 512} (LBA {first * 512 // block}, "
+        f"blocks of {block} bytes) of the disk cannot be read" in step.err
     ), step.err
     bad = [found for found in map_of(made, name + ".first") if found[2] == "-"]
     assert bad == [(first, block // 512, "-")]

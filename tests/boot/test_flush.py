@@ -49,7 +49,8 @@ def made(place, make_stick):
         for number, name in enumerate(BUSES, 1):
             before = count(machine, number)
             said = shell.run(
-                f"efi-img convert -n -f raw --no-table data.raw {names[name]} --erase={names[name].partition('=')[2]}"
+                f"efi-img convert -n -f raw --no-table data.raw {names[name]} "
+                f"--erase={names[name].partition('=')[2]}"
             )
             assert shell.status() == 0, said
             counts[name] = count(machine, number) - before

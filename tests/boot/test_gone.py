@@ -19,7 +19,8 @@ from rig.shell import Shell
 GONE, STOPPED = 14, 15
 SIZE, OLD = 32 * MIB, b"\x11" * 32 * MIB
 MIDDLE = 8 * MIB  # read or written of the disk when it is pulled
-SETTLE = 5  # seconds in which the firmware takes its handles of a stick away, and leaves the others alone
+# Seconds in which the firmware takes its handles of a stick away, and leaves the others alone.
+SETTLE = 5
 CHECKPOINT = 5  # seconds from one to the next
 
 # What is pulled while what is done; {from}, {to} and {full} are the volumes of these sticks.

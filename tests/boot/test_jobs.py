@@ -218,7 +218,8 @@ def test_a_mistake_keeps_all_of_it_from_being_done(make_machine):
 
 def test_a_job_from_fw_cfg(make_machine, place):
     (place / "outside.txt").write_text(
-        "#efi-img job 1\ncreate made.raw 1M\ncompare made.raw made.raw\ninfo none.raw\ncreate never.raw 1M\nexit-code\n"
+        "#efi-img job 1\ncreate made.raw 1M\ncompare made.raw made.raw\ninfo none.raw\n"
+        "create never.raw 1M\nexit-code\n"
     )
     machine = make_machine(
         "#efi-img job 1\ncreate stick.raw 1M\n",
@@ -257,7 +258,8 @@ def test_a_job_from_smbios(make_machine):
 
 def test_jobs_from_outside_are_ignored_under_secure_boot(make_machine, place, program):
     """
-    The program is signed here with the key of that firmware; a job on the stick is run all the same.
+    The program is signed here with the key of that firmware; a job on the stick is
+    run all the same.
     """
     disks.run(
         "openssl",

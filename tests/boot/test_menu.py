@@ -61,7 +61,8 @@ class Person:
 
     def choose_image(self, *path, until):
         """
-        From the list of volumes on; a number of one digit needs no Enter, unless there are more than nine.
+        From the list of volumes on; a number of one digit needs no Enter, unless
+        there are more than nine.
         """
         for what, then in zip(path, [*path[1:], until]):
             number = number_of(self.machine.screen(), what)

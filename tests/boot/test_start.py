@@ -60,7 +60,8 @@ def drives(place, usb_image):
 @pytest.fixture(scope="module")
 def screen(place, drives):
     """
-    What it shows where the firmware itself started it: the start of the menu, and the list of disks.
+    What it shows where the firmware itself started it: the start of the menu, and
+    the list of disks.
     """
     with Machine(place / "machine", drives) as machine:
         text = machine.see("Choose an action")

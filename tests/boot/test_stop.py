@@ -141,7 +141,8 @@ def job(place, drives):
     stick = Volume(drives[0].image, MIB, 126 * MIB)
     stick.mkdir("/efi-img") if "efi-img" not in stick.names() else None
     stick.put(
-        b"#efi-img job 1\r\nconvert -p -c -O qcow2 serial=FULL-1234 job.qcow2\r\non-failure wait\r\n",
+        b"#efi-img job 1\r\nconvert -p -c -O qcow2 serial=FULL-1234 job.qcow2\r\n"
+        b"on-failure wait\r\n",
         "/efi-img/job.txt",
     )
     seen = SimpleNamespace()

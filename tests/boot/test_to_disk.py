@@ -332,7 +332,8 @@ def test_restored(made, name):
     """
     step = made.steps["restore-" + name]
     assert step.status == 0 and re.search(
-        r": verified, identical to \S+(, with the backup of its GPT moved to the end)?; [^;\n]+ of disk\S*.*\n\Z",
+        r": verified, identical to \S+(, with the backup of its GPT moved to the end)?; "
+        r"[^;\n]+ of disk\S*.*\n\Z",
         step.out,
     ), (
         step.out + step.err
@@ -423,7 +424,8 @@ def test_partition(made):
 
 def test_split(place, made):
     """
-    A capture in several files on FAT: one image for efi-img, and for qemu-img what cat makes of them.
+    A capture in several files on FAT: one image for efi-img, and for qemu-img what
+    cat makes of them.
     """
     for name in ("split", "split-check", "split-compare"):
         assert made.steps[name].status == 0, made.steps[name].err

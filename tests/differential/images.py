@@ -43,6 +43,7 @@ def random_writes(seed, size, compressed=False, freed=True):
     for _ in range(25):
         offset = dice.randrange(size // 512) * 512
         length = min(dice.choice([512, 4096, 65536, 200704, MIB]), size - offset)
-        yield f"write {dice.choice(['-P 1', '-P 7', '-z', '-zu' if freed else '-z', '-P 0'])} {offset} {length}"
+        kinds = ["-P 1", "-P 7", "-z", "-zu" if freed else "-z", "-P 0"]
+        yield f"write {dice.choice(kinds)} {offset} {length}"
         if freed and dice.randrange(8) == 0:
             yield f"discard {offset} {length}"

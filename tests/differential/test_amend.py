@@ -144,7 +144,8 @@ def test_with_snapshots(pair, layout, step):
 @pytest.mark.parametrize("layout", ["", "cluster_size=4k", "cluster_size=512"])
 def test_with_a_backing_file(pair, layout, name):
     """
-    Zeros in front of other data, and headers that get longer and shorter; a name has a place in each.
+    Zeros in front of other data, and headers that get longer and shorter; a name
+    has a place in each.
     """
     name = name[:100] if layout == "cluster_size=512" else name
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", name, "4M")

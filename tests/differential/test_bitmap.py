@@ -497,7 +497,8 @@ def test_convert_into_existing(tmp_path, size, existing):
 )
 def test_somebody_else_has_written(tmp_path, args):
     """
-    Without the autoclear bit the bitmaps do not count, and are dropped when the image is written to.
+    Without the autoclear bit the bitmaps do not count, and are dropped when the
+    image is written to.
     """
     pair = Pair(tmp_path)
     make(pair)

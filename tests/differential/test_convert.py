@@ -174,7 +174,8 @@ def test_target_with_backing_file(tmp_path, layout):
 )
 def test_backing_file_for_a_source_without_one(tmp_path, args):
     """
-    What the source has not allocated reads as zeros there, and must not show the target's backing file.
+    What the source has not allocated reads as zeros there, and must not show the
+    target's backing file.
     """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base", "3M")
     qemu_io(tmp_path, "base", "write -P 0xaa 0 3M")
@@ -242,7 +243,8 @@ def test_sparse_sizes(source, format, sparse):
 )
 def test_existing_target(source, layout):
     """
-    Everything of it is replaced, what the source has as zeros too; and a second time changes nothing.
+    Everything of it is replaced, what the source has as zeros too; and a second
+    time changes nothing.
     """
     for what in ("random", "full"):
         qemu_img(

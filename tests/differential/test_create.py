@@ -46,7 +46,10 @@ def test_qcow2_layout_grid(tmp_path, cluster_size):
     for i, (bits, mode, extended) in enumerate(grid):
         folder = tmp_path / str(i)
         folder.mkdir()
-        options = f"cluster_size={cluster_size},refcount_bits={bits},preallocation={mode},extended_l2={extended}"
+        options = (
+            f"cluster_size={cluster_size},refcount_bits={bits},preallocation={mode},"
+            f"extended_l2={extended}"
+        )
         # Where a preallocated image has holes in its file is a matter of the host's file system.
         exact = mode == "off" and cluster_size >= 4096
         made += create_both(
@@ -99,8 +102,8 @@ def test_qcow2_features(tmp_path, compat):
         folder = tmp_path / str(i)
         folder.mkdir()
         options = (
-            f"compat={compat},lazy_refcounts={lazy},compression_type={compression},refcount_bits={bits},"
-            f"extended_l2={extended}{data}"
+            f"compat={compat},lazy_refcounts={lazy},compression_type={compression},"
+            f"refcount_bits={bits},extended_l2={extended}{data}"
         )
         made += create_both(Pair(folder), "-o", options, "a.img", "10M")
     assert made == {"0.10": 1, "v2": 1, "1.1": 48, "v3": 48}.get(compat, 0)

@@ -97,7 +97,8 @@ def test_bitmaps(folder):
         ("luks", ""),
         (
             "luks",
-            ",encrypt.cipher-alg=serpent-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256",
+            ",encrypt.cipher-alg=serpent-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,"
+            "encrypt.ivgen-hash-alg=sha256",
         ),
         ("luks", ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc,encrypt.hash-alg=sha1"),
         ("luks", ",encrypt.cipher-alg=twofish-256,encrypt.cipher-mode=ctr,encrypt.ivgen-alg=plain"),

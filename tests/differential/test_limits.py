@@ -89,7 +89,8 @@ def long_snapshot(i):
 
 def bare_snapshot(i):
     """
-    An entry that lacks the size of the disk: 511 of them fill the table, and with it they do not fit.
+    An entry that lacks the size of the disk: 511 of them fill the table, and with
+    it they do not fit.
     """
     name = 65535 if i < 511 else 45057
     return (

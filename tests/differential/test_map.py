@@ -57,7 +57,8 @@ def test_one_image(tmp_path, layout, seed):
 @pytest.mark.parametrize("clusters", range(1, 5))
 def test_file_that_ends_in_a_cluster(tmp_path, layout, n, clusters):
     """
-    Whether holes of the file are looked for depends on how many clusters it has, the last one counted.
+    Whether holes of the file are looked for depends on how many clusters it has,
+    the last one counted.
     """
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-o", layout, "a.qcow2", "9M")
     qemu_io(tmp_path, "a.qcow2", *(f"write -P 164 {i * 2 * MIB} {n}" for i in range(clusters)))
@@ -179,7 +180,8 @@ def test_large(tmp_path, layout, size):
             tmp_path,
             name,
             *(
-                f"write {dice.choice(['-P 1', '-z', '-zu'])} {border + dice.choice([-MIB, 0])} {dice.choice([512, 65536, 2 * MIB])}"
+                f"write {dice.choice(['-P 1', '-z', '-zu'])} {border + dice.choice([-MIB, 0])} "
+                f"{dice.choice([512, 65536, 2 * MIB])}"
                 for border in dice.sample(borders, 8)
             ),
         )

@@ -283,7 +283,8 @@ def test_no_such_image(tmp_path, options):
 )
 def test_true(tmp_path, target):
     """
-    A converted image is as large as it was said to be, or smaller by tables that are not needed yet.
+    A converted image is as large as it was said to be, or smaller by tables that
+    are not needed yet.
     """
     options = ["-o", target] if target else []
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", "8M")

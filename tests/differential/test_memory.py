@@ -40,9 +40,9 @@ def make_tables(path, cluster, every):
     n_tables = SIZE // (cluster // 8 * cluster) // every
     with open(path, "r+b") as file:
         l1 = struct.unpack(">Q", file.read(48)[40:])[0]
-        first = -(
-            -file.seek(0, 2) // cluster
-        )  # the clusters of the file in order: what was there, tables, refcount blocks, refcount table
+        # The clusters of the file in order: what was there, tables, refcount blocks, refcount
+        # table.
+        first = -(-file.seek(0, 2) // cluster)
         per_block = cluster // 2
         n_blocks = 1
         while n_blocks * per_block < first + n_tables + n_blocks + -(-n_blocks * 8 // cluster):

@@ -88,12 +88,12 @@ class Program:
         copy_to_theirs(self.pair)
         self.names = names
 
-    # ---- operations
-    # -------------------------------------------------------------------------------------------------
+    # ---- operations ----
 
     def both(self, *args, output=True):
         """
-        The same command on both sides: the same exit code, and the same output unless it speaks of offsets.
+        The same command on both sides: the same exit code, and the same output
+        unless it speaks of offsets.
         """
         self.log.append(" ".join(args))
         ours, theirs = self.pair.run(*args)
@@ -161,7 +161,9 @@ class Program:
         if here["virtual-size"] > behind["virtual-size"] and "0.10" in json.dumps(
             behind.get("format-specific", {})
         ):
-            return  # what version 2 cannot hide behind its end with zero clusters, qemu-img does not write there
+            # What version 2 cannot hide behind its end with zero clusters, qemu-img does not write
+            # there.
+            return
         self.both("commit", "-q", *self.dice.choice([[], ["-d"]]), "front")
 
     def rebase(self):

@@ -402,7 +402,8 @@ def test_bitmaps_that_do_not_count(tmp_path, fault):
 
 def test_unknown_autoclear_bits(tmp_path):
     """
-    What is not known may have clusters that look like leaks: it is given up with them, as by qemu-img.
+    What is not known may have clusters that look like leaks: it is given up with
+    them, as by qemu-img.
     """
     make(tmp_path)
     image = Image(tmp_path / "a.qcow2")

@@ -64,7 +64,10 @@ def place(tmp_path):
     return tmp_path
 
 
-DISKS = "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY:large.img,serial=LARGE:small.img,serial=SMALL:4k.img@4096,serial=4K"
+DISKS = (
+    "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY:large.img,serial=LARGE:"
+    "small.img,serial=SMALL:4k.img@4096,serial=4K"
+)
 
 
 def efi_img(place, *words, disks=DISKS):

@@ -80,7 +80,8 @@ KINDS = {
 @pytest.fixture(params=KINDS)
 def half(request, place, interrupter):
     """
-    half is a capture that was stopped before half of it was copied; the options that it was begun with.
+    half is a capture that was stopped before half of it was copied; the options
+    that it was begun with.
     """
     done = interrupted(
         place,
@@ -356,7 +357,8 @@ def test_a_file_without_anything_in_it_is_no_hindrance(place, text, ending):
 
 def test_a_journal_of_an_image_that_is_gone(place, half):
     """
-    It is the only way to complete that image, should it be elsewhere: it is not replaced by the way.
+    It is the only way to complete that image, should it be elsewhere: it is not
+    replaced by the way.
     """
     journal = (place / "half.resume").read_bytes()
     (place / "half").rename(place / "moved")
@@ -485,7 +487,8 @@ def test_names_that_are_too_long(place):
 
 def test_a_volume_that_only_the_image_fits_on(place, interrupter):
     """
-    What is not promised: a job that has no journal ends without a word of --resume, and leaves nothing.
+    What is not promised: a job that has no journal ends without a word of --resume,
+    and leaves nothing.
     """
     (place / "out.resume.new").mkdir()
     done = interrupted(place, interrupter, "convert", "serial=S", "out", STOP="/out,10")
