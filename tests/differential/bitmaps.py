@@ -2,6 +2,7 @@
 """Bitmaps as they are in a qcow2 file, read by the specification; and as QEMU reads them."""
 
 import json
+import random
 import socket
 import subprocess
 
@@ -125,3 +126,13 @@ def bits_by_qemu(path, name, granularity):
         server.terminate()
         server.wait()
         line.unlink(missing_ok=True)
+
+
+def dice_offset(*seed):
+    return random.Random(str(seed)).randrange(5000) * 512
+
+
+def mark_in_use(pair, bitmap, name="a"):
+    for folder in (pair.ours, pair.theirs):
+        image = Qcow2(folder / name)
+        image.set_flags(bitmap, image.number(image.entries()[bitmap] + 12, 4) | 1)

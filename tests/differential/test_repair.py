@@ -1,33 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-`check -r` beside qemu-img, on images with one fault or many; and dirty images that are opened
-for writing.
-"""
+"""`check -r` beside qemu-img, on images with one fault or many."""
 
 import random
-import shutil
-import subprocess
 
 import pytest
 
 from faults import (
     FAULTS,
     bitmap_extension,
-    compressed_copied,
-    compressed_from_nowhere,
     corrupt_bit,
     damage,
     extended_both,
     extended_compressed,
     extended_unallocated,
     Image,
-    l1_outside,
     l1_twice,
     l1_unaligned,
-    l2_is_data,
-    l2_is_header_of_refcounts,
     l2_just_outside,
-    l2_last_unaligned,
     l2_outside,
     l2_unaligned,
     leaked,
@@ -37,10 +26,7 @@ from faults import (
     refcount_of_l2,
     refcount_zero,
     reftable_empty,
-    reftable_outside,
-    reftable_reserved,
     reftable_twice,
-    reftable_unaligned,
     shortened,
     snapshot_dropped,
     snapshot_incomplete,
@@ -48,124 +34,10 @@ from faults import (
     snapshot_on_l2,
     snapshot_outside,
     snapshot_unaligned,
-    unused_but_counted,
 )
 from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Result
-
-# What is lost may be among the clusters that nobody refers to: they are kept here, and freed by
-# qemu-img.
-KEPT = (
-    l2_outside,
-    l2_just_outside,
-    l1_outside,
-    l1_unaligned,
-    l2_is_data,
-    l2_last_unaligned,
-    compressed_from_nowhere,
-    compressed_copied,
-    extended_compressed,
-    snapshot_unaligned,
-    snapshot_outside,
-    snapshot_long,
-    snapshot_on_l2,
-)
-# A cluster that is two things is told also when its refcount is right: it is still corrupt (2)
-# where qemu-img says that it is not (0).
-OVERLAP = (l2_is_data, l2_last_unaligned, snapshot_on_l2)
-# qemu-img gives up in the middle of the repair of these (1): it takes what it is about to write
-# over for tables in use.
-NOT_BY_QEMU = (reftable_unaligned, reftable_reserved, snapshot_long, snapshot_on_l2)
-# The new refcount structure is not where qemu-img has it, so that the end of the image is another
-# one; or the flags that had to be changed for the old place were not.
-REBUILT = (reftable_outside, reftable_twice, reftable_empty, l2_is_header_of_refcounts)
-NUMBERS = ("corruptions", "corruptions-fixed", "leaks", "leaks-fixed", "check-errors")
-
-
-def run(program, folder, *args):
-    return Result([program, "check", *args], folder)
-
-
-def contents(folder, name="a.qcow2"):
-    """What can be read from the disk, or how that fails, and the same of its snapshots."""
-    listed = Result(["qemu-img", "snapshot", "-l", name], folder).out.splitlines()[2:]
-    read = []
-    for snapshot in [None] + [line.split()[0] for line in listed]:
-        done = Result(
-            [
-                "qemu-img",
-                "convert",
-                *(["-l", f"snapshot.id={snapshot}"] if snapshot else []),
-                "-O",
-                "raw",
-                name,
-                "flat",
-            ],
-            folder,
-        )
-        read.append((folder / "flat").read_bytes() if done.code == 0 else done.code)
-    return read
-
-
-def both(folder, what):
-    """
-    Repairs the image here, and a copy of it with qemu-img; returns what both said as JSON,
-    after looking at what must always hold.
-    """
-    theirs_folder = folder / "theirs"
-    shutil.rmtree(theirs_folder, ignore_errors=True)
-    shutil.copytree(folder, theirs_folder)
-    before = contents(folder)
-    ours = run(EFI_IMG, folder, "-r", what, "--output=json", "a.qcow2")
-    theirs = run("qemu-img", theirs_folder, "-r", what, "--output=json", "a.qcow2")
-    after = (folder / "a.qcow2").read_bytes()
-    read = contents(folder)
-    assert all(a == b for a, b in zip(read, before) if isinstance(b, bytes)), "the disk has changed"
-    again = run(EFI_IMG, folder, "-r", what, "--output=json", "a.qcow2")
-    assert (
-        again.code == ours.code and (folder / "a.qcow2").read_bytes() == after
-    ), "repairing it once more changes it"
-    assert again.code in (1, 63) or not {"corruptions-fixed", "leaks-fixed"} & again.json().keys()
-    only_checked = run(EFI_IMG, folder, "a.qcow2")
-    assert only_checked.code == ours.code or ours.code == 1, only_checked.err
-    assert ours.code != 0 or run("qemu-img", folder, "a.qcow2").code == 0
-    return ours, theirs
-
-
-def numbers(result):
-    return {key: result.json()[key] for key in NUMBERS if key in result.json()}
-
-
-def assert_same_repair(folder, what, fault):
-    ours, theirs = both(folder, what)
-    if fault in NOT_BY_QEMU and what == "all" and theirs.code == 1:
-        assert ours.code == (0 if fault in NOT_BY_QEMU[:2] else 2), ours.err + theirs.err
-        return ours
-    if fault in OVERLAP and what == "all" and (ours.code, theirs.code) == (2, 0):
-        assert "two different things" in ours.err
-        return ours
-    assert ours.code == theirs.code, ours.err + "\n---\n" + theirs.err
-    if ours.code == 1:
-        return ours
-    a, b = numbers(ours), numbers(theirs)
-    if "leaks" in a and (
-        fault in KEPT or (fault == unused_but_counted and Image(folder / "a.qcow2").extended)
-    ):
-        assert "were kept" in ours.err and a["leaks"] >= b.get("leaks-fixed", 0), ours.err
-        assert a.get("corruptions", 0) <= b.get("corruptions", 0), ours.err
-    elif fault in REBUILT:
-        assert a.keys() == b.keys() and all(a[key] <= b[key] for key in a), ours.err
-    else:
-        assert a == b, ours.err + "\n---\n" + theirs.err
-    return ours
-
-
-def assert_repair(folder, what, *faults):
-    image = Image(folder / "a.qcow2")
-    for fault in faults:
-        fault(image)
-    image.save()
-    return assert_same_repair(folder, what, faults[0])
+from repairs import assert_repair, both, numbers, run
 
 
 # ---- one fault ----
@@ -412,130 +284,6 @@ def test_unknown_autoclear_bits(tmp_path):
     image.save()
     ours, _ = both(tmp_path, "leaks")
     assert ours.code == 0 and Image(tmp_path / "a.qcow2").get(88) == 0
-
-
-# ---- marks in the header ----
-
-
-@pytest.mark.parametrize("marks", [1, 2, 3])
-@pytest.mark.parametrize("what", ["leaks", "all"])
-@pytest.mark.parametrize(
-    "fault", [None, leaked, refcount_zero, l2_outside], ids=lambda f: f.__name__ if f else "sound"
-)
-def test_marks(tmp_path, marks, what, fault):
-    make(tmp_path)
-    image = Image(tmp_path / "a.qcow2")
-    if fault is not None:
-        fault(image)
-    image.put(72, marks)
-    image.save()
-    ours = assert_same_repair(tmp_path, what, fault)
-    after = Image(tmp_path / "a.qcow2")
-    assert after.get(72) == (
-        0 if ours.code == 0 else marks
-    ), ours.err  # qemu-img clears the dirty bit in any case, when it closes the image
-
-
-def stopped(folder, *options):
-    """An image that a machine had open when it stopped; its refcounts were not written."""
-    make(folder, ",".join(["lazy_refcounts=on", *options]), writes=[])
-    subprocess.run(
-        [
-            "qemu-io",
-            "-c",
-            "write -P 1 0 1M",
-            "-c",
-            "write -P 2 3M 100k",
-            "-c",
-            "flush",
-            "-c",
-            "sigraise 9",
-            "a.qcow2",
-        ],
-        cwd=folder,
-        capture_output=True,
-    )
-    image = Image(folder / "a.qcow2")
-    assert image.get(72) & 1
-    return image
-
-
-@pytest.mark.parametrize("what", ["leaks", "all"])
-@pytest.mark.parametrize(
-    "options", [(), ("cluster_size=512",), ("refcount_bits=1",), ("extended_l2=on",)], ids=",".join
-)
-def test_dirty(tmp_path, what, options):
-    stopped(tmp_path, *options)
-    assert_same_repair(tmp_path, what, None)
-
-
-WRITERS = [
-    ["resize", "a.qcow2", "+1M"],
-    ["snapshot", "-c", "new", "a.qcow2"],
-    ["convert", "-n", "-O", "qcow2", "small", "a.qcow2"],
-    ["rebase", "-u", "-b", "", "a.qcow2"],
-    ["commit", "top.qcow2"],
-]
-
-
-@pytest.mark.parametrize("words", WRITERS, ids=lambda w: w[0])
-@pytest.mark.parametrize("cluster", ["cluster_size=512", "cluster_size=64k"])
-def test_dirty_opened_for_writing(tmp_path, words, cluster):
-    stopped(tmp_path, cluster)
-    (tmp_path / "small").write_bytes(b"x" * 4 * MIB)
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "top.qcow2")
-    qemu_io(tmp_path, "top.qcow2", "write -P 9 200k 100k")
-    before = contents(tmp_path)[0]
-    done = Result([EFI_IMG, *words], tmp_path)
-    assert done.code == 0, done.err
-    assert run("qemu-img", tmp_path, "a.qcow2").code == 0
-    assert Image(tmp_path / "a.qcow2").get(72) == 0
-    expected = {
-        "resize": before + bytes(MIB),
-        "convert": b"x" * 4 * MIB,
-        "commit": before[: 200 << 10] + b"\x09" * (100 << 10) + before[300 << 10 :],
-    }.get(words[0], before)
-    assert contents(tmp_path)[0] == expected
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["info"], ["check"], ["map"], ["convert", "-O", "raw"], ["compare", "a.qcow2"]],
-    ids=lambda w: w[0],
-)
-def test_dirty_opened_for_reading(tmp_path, words):
-    image = stopped(tmp_path)
-    done = Result(
-        [EFI_IMG, *words, "a.qcow2", *(["out"] if words[0] == "convert" else [])], tmp_path
-    )
-    assert done.code == (2 if words[0] == "check" else 0), done.err
-    assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
-
-
-def test_dirty_and_not_repairable(tmp_path):
-    """qemu-img goes on all the same."""
-    image = stopped(tmp_path)
-    l2_outside(image)
-    image.save()
-    before = contents(tmp_path)
-    done = Result([EFI_IMG, "resize", "a.qcow2", "+1M"], tmp_path)
-    assert done.code == 1 and "not closed cleanly" in done.err and "cannot be repaired" in done.err
-    assert contents(tmp_path) == before and Image(tmp_path / "a.qcow2").get(72) == 1
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["resize", "a.qcow2", "+1M"], ["snapshot", "-c", "new", "a.qcow2"]],
-    ids=lambda w: w[0],
-)
-def test_marked_as_corrupt(tmp_path, words):
-    make(tmp_path)
-    image = Image(tmp_path / "a.qcow2")
-    image.put(72, 3)
-    image.save()
-    ours, theirs = Result([EFI_IMG, *words], tmp_path), Result(["qemu-img", *words], tmp_path)
-    assert ours.code == theirs.code == 1 and "check -r all" in ours.err
-    assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
 
 
 # ---- many faults ----

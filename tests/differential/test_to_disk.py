@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""
-Restore, clone, images directly on disks and dd onto disks; and everything that is to be refused
-before the first write.
-"""
+"""Restore, clone, images directly on disks and dd onto disks."""
 
 import os
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,94 +10,18 @@ from pathlib import Path
 import pytest
 
 from images import MIB, qemu_img, qemu_io, random_writes
-from oracle import EFI_IMG, Result
+from oracle import Result
+from target_disks import DISKS, done, efi_img, files, make_disks, partition
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from rig import disks  # noqa: E402  (found through the line above)
 
-MISMATCH, REFUSED, NO_SPACE, GONE, SECTOR_SIZE, BAD_INPUT = 11, 12, 13, 14, 16, 17
-
-
-def partition(place, name, *parts):
-    """A GPT with these partitions (first and last sector), and noise in them."""
-    words = [
-        word
-        for number, (first, last) in enumerate(parts, 1)
-        for word in ("-n", f"{number}:{first}:{last}")
-    ]
-    subprocess.run(
-        ["sgdisk", "-a", "1", *words, name],
-        cwd=place,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
-    )
-    with open(place / name, "r+b") as disk:
-        for first, last in parts:
-            disk.seek(first * 512)
-            disk.write(random.Random(first).randbytes(min(last - first + 1, 1500) * 512))
+MISMATCH, REFUSED, NO_SPACE = 11, 12, 13
 
 
 @pytest.fixture
 def place(tmp_path):
-    """
-    A disk with two partitions, an image of another disk, an empty disk, a large and full one,
-    one of 4096-byte sectors.
-    """
-    for name, size in (
-        ("full.img", 8),
-        ("empty.img", 8),
-        ("large.img", 12),
-        ("small.img", 4),
-        ("4k.img", 8),
-    ):
-        with open(tmp_path / name, "wb") as disk:
-            disk.truncate(size * MIB)
-    partition(tmp_path, "full.img", (2048, 6143), (6144, 10000))
-    (tmp_path / "large.img").write_bytes(random.Random(2).randbytes(12 * MIB))
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "image.qcow2", str(6 * MIB + 512))
-    qemu_io(tmp_path, "image.qcow2", *random_writes(1, 6 * MIB, compressed=True))
-    return tmp_path
-
-
-DISKS = (
-    "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY:large.img,serial=LARGE:"
-    "small.img,serial=SMALL:4k.img@4096,serial=4K"
-)
-
-
-def efi_img(place, *words, disks=DISKS):
-    os.environ["EFI_IMG_DISKS"] = disks
-    try:
-        return Result([EFI_IMG, *words], place)
-    finally:
-        del os.environ["EFI_IMG_DISKS"]
-
-
-def files(place):
-    return {path.name: path.read_bytes() for path in place.iterdir()}
-
-
-def done(result):
-    """It says that it is done, and nothing else: what a convert says besides."""
-    ending = r" of disk( in [\d.]+ \w+ of file)?(, [\dhmins ]+)?$"
-    verified = re.findall(
-        r"^efi-img: (\S+): verified, identical to [^;]+; [\d.]+ \w+" + ending,
-        result.out,
-        re.MULTILINE,
-    )
-    verified = [line[0] for line in verified]
-    said = re.sub(r"efi-img: serial=\w+: 0 writes to the source\n", "", result.out)
-    said = re.sub(
-        r"^efi-img: \S+: (not verified \(--no-verify\)|verified, [^;]+); [\d.]+ \w+"
-        + ending
-        + "\n",
-        "",
-        said,
-        flags=re.MULTILINE,
-    )
-    assert (result.code, said, result.err) == (0, "", ""), result.out + result.err
-    return verified
+    return make_disks(tmp_path)
 
 
 def same_beginning(place, image, disk, size, format="qcow2"):
@@ -528,207 +448,6 @@ def test_dd(place, bs, count, skip):
     )
 
 
-# ---- guards ----
-
-GPT = "full.img,serial=FULL,model=Old:empty.img,serial=EMPTY"
-GUARDS = {  # name: (code, what the error says, the disks, the words after "convert -n")
-    "started-from": (
-        REFUSED,
-        "started from it",
-        "empty.img,serial=E,started-from",
-        ("image.qcow2", "serial=E"),
-    ),
-    "started-from-partition": (
-        REFUSED,
-        "started from it",
-        "full.img,serial=F,started-from",
-        ("image.qcow2", "serial=F:1", "--erase=F:1"),
-    ),
-    "current": (
-        REFUSED,
-        "current volume",
-        "empty.img,serial=E,current",
-        ("image.qcow2", "serial=E"),
-    ),
-    "current-erase": (
-        REFUSED,
-        "current volume",
-        "full.img,serial=E,current",
-        ("image.qcow2", "serial=E", "--erase=E"),
-    ),
-    "holds-source": (
-        REFUSED,
-        "the file image.qcow2 is on it",
-        "large.img,serial=L,holds=image",
-        ("image.qcow2", "serial=L", "--erase=L"),
-    ),
-    "holds-backing": (
-        REFUSED,
-        "the file base.qcow2 is on it",
-        "large.img,serial=L,holds=base",
-        ("over.qcow2", "serial=L", "--erase=L"),
-    ),
-    "holds-data": (
-        REFUSED,
-        "the file data is on it",
-        "large.img,serial=L,holds=data",
-        ("split.qcow2", "serial=L", "--erase=L"),
-    ),
-    "write-protected": (
-        REFUSED,
-        "write-protected",
-        "empty.img,serial=E,read-only",
-        ("image.qcow2", "serial=E"),
-    ),
-    "same-disk": (REFUSED, "what is read, blk0:", GPT, ("blk0:", "serial=FULL", "--erase=FULL")),
-    "same-disk-by-path": (
-        REFUSED,
-        "what is read, path=full.img",
-        GPT,
-        ("path=full.img", "serial=FULL", "--erase=FULL"),
-    ),
-    "source-is-partition": (
-        REFUSED,
-        "what is read, serial=FULL:2",
-        GPT,
-        ("serial=FULL:2", "serial=FULL", "--erase=FULL"),
-    ),
-    "target-is-partition": (
-        REFUSED,
-        "what is read, serial=FULL",
-        GPT,
-        ("serial=FULL", "serial=FULL:2", "--erase=FULL:2"),
-    ),
-    "same-partition": (
-        REFUSED,
-        "what is read, path=full.img:2",
-        GPT,
-        ("path=full.img:2", "serial=FULL:2", "--erase=FULL:2"),
-    ),
-    "too-small": (NO_SPACE, "too small", "small.img,serial=S", ("image.qcow2", "serial=S")),
-    "sectors-4096": (
-        SECTOR_SIZE,
-        "sectors of 512 bytes, and the target has sectors of 4096",
-        "4k.img@4096,serial=K",
-        ("full.img", "serial=K"),
-    ),
-    "sectors-512": (
-        SECTOR_SIZE,
-        "sectors of 4096 bytes, and the target has sectors of 512",
-        "empty.img,serial=E",
-        ("gpt4k.raw", "serial=E"),
-    ),
-    "table": (
-        REFUSED,
-        "it contains a GPT with 2 partitions; to overwrite it, add --erase=FULL",
-        GPT,
-        ("image.qcow2", "serial=FULL"),
-    ),
-    "table-by-map-name": (REFUSED, "add --erase=FULL", GPT, ("image.qcow2", "blk0:")),
-    "wrong-word": (
-        REFUSED,
-        "--erase=EMPTY does not name this target",
-        GPT,
-        ("image.qcow2", "serial=FULL", "--erase=EMPTY"),
-    ),
-    "no-word": (REFUSED, "--erase= does not name", GPT, ("image.qcow2", "serial=FULL", "--erase=")),
-    "wrong-word-for-nothing": (
-        REFUSED,
-        "--erase=FULL does not name",
-        GPT,
-        ("image.qcow2", "serial=EMPTY", "--erase=FULL"),
-    ),
-    "word-of-disk-for-partition": (
-        REFUSED,
-        "use --erase=FULL:2",
-        GPT,
-        ("part.raw", "serial=FULL:2", "--erase=FULL"),
-    ),
-    "partition-with-data": (
-        REFUSED,
-        "data of an unknown kind; to overwrite it, add --erase=FULL:2",
-        GPT,
-        ("part.raw", "serial=FULL:2"),
-    ),
-    "image-on-disk": (REFUSED, "qcow2 image", "q.img,serial=Q", ("image.qcow2", "serial=Q")),
-    "path-word": (REFUSED, "add --erase=large.img", "large.img", ("image.qcow2", "path=large.img")),
-    "serial-of-two": (
-        1,
-        "2 disks or partitions match",
-        "empty.img,serial=T:small.img,serial=T",
-        ("image.qcow2", "serial=T"),
-    ),
-    "no-such-disk": (1, "no such disk", GPT, ("image.qcow2", "serial=X")),
-    "no-such-source": (1, "no such disk", GPT, ("serial=X", "serial=EMPTY")),
-    "into-image": (1, "leave out -n", GPT, ("-O", "qcow2", "image.qcow2", "serial=EMPTY")),
-    "options": (
-        1,
-        "options -o and -B",
-        GPT,
-        ("-o", "preallocation=full", "image.qcow2", "serial=EMPTY"),
-    ),
-    "damaged-source": (BAD_INPUT, "", GPT, ("-f", "qcow2", "damaged.qcow2", "serial=EMPTY")),
-}
-
-
-@pytest.mark.parametrize("name", GUARDS)
-@pytest.mark.parametrize("dry", [False, True])
-def test_guard(place, name, dry):
-    code, words, disks, line = GUARDS[name]
-    qemu_img(place, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=data", "split.qcow2", "1M")
-    (place / "part.raw").write_bytes(b"part" * 128)
-    (place / "gpt4k.raw").write_bytes(bytes(4096) + b"EFI PART" + bytes(8184))
-    (place / "damaged.qcow2").write_bytes((place / "image.qcow2").read_bytes()[:40] + b"\xff" * 80)
-    (place / "q.img").write_bytes((place / "base.qcow2").read_bytes().ljust(8 * MIB, b"\0"))
-    before = files(place)
-    ours = efi_img(
-        place, "convert", "-n", *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks
-    )
-    assert ours.code == code and words in ours.err, f"{ours.code}: {ours.err}"
-    assert files(place) == before
-    if dry and ours.out:
-        plan = ours.json()
-        assert plan["exit-code"] == code and words in plan["refused"]
-
-
-@pytest.mark.parametrize(
-    "line, disks",
-    [
-        (("part.raw", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
-        (("serial=F:1", "serial=F:2", "--erase=F:2"), "full.img,serial=F"),
-        (
-            ("image.qcow2", "serial=E"),
-            "empty.img,serial=E:large.img,started-from,current,holds=image",
-        ),
-        (("image.qcow2", "path=large.img", "--erase=path=large.img"), "large.img"),
-    ],
-)
-def test_not_refused(place, line, disks):
-    """
-    What is next to what is in use may be written to; --dry-run says the same, and writes nothing.
-    """
-    (place / "part.raw").write_bytes(b"part" * 128)
-    before = files(place)
-    partly = (
-        line[0] == "serial=F:1"
-    )  # a partition that the firmware has no device for is written through its disk
-    plan = efi_img(place, "convert", "-n", *line, "--dry-run", "--output=json", disks=disks)
-    assert files(place) == before
-    if partly:
-        assert plan.code == REFUSED
-        return
-    assert (
-        plan.code == 0 and plan.json()["refused"] is None and plan.json()["exit-code"] == 0
-    ), plan.err
-    text = efi_img(place, "convert", "-n", *line, "--dry-run", disks=disks)
-    assert (
-        text.code == 0 and "Ready. Nothing has been written" in text.out and files(place) == before
-    )
-    done(efi_img(place, "convert", "-n", *line, disks=disks))
-
-
 def test_larger_image_with_zeros_at_its_end(place):
     """What the target has no place for need not be written if it is zeros, stored or not."""
     (place / "s.raw").write_bytes(b"data" * 1000 + bytes(9 * MIB))
@@ -738,67 +457,3 @@ def test_larger_image_with_zeros_at_its_end(place):
     assert (place / "empty.img").read_bytes() == (b"data" * 1000).ljust(8 * MIB, b"\0")
     done(efi_img(place, "convert", "-n", "s.qcow2", "serial=EMPTY", "--erase=EMPTY"))
     assert (place / "empty.img").read_bytes() == bytes(3 * MIB) + b"\x05" * MIB + bytes(4 * MIB)
-
-
-def test_exit_codes_between_files_are_qemu_imgs(place):
-    for words in (
-        ("convert", "-n", "image.qcow2", "small.img"),
-        ("convert", "-f", "qcow2", "small.img", "t"),
-    ):
-        assert efi_img(place, *words).code == Result(["qemu-img", *words], place).code == 1
-
-
-def test_help_has_the_exit_codes(place):
-    ours = efi_img(place, "help", "exit-codes")
-    assert ours.code == 0 and all(
-        f"\n  {code:2}  " in ours.out for code in (0, 1, 10, 12, 13, 14, 15, 16, 17)
-    )
-
-
-def test_plan_of_a_new_image(place):
-    """
-    --dry-run of what goes into a file says where it goes and what speaks against it, and writes
-    nothing.
-    """
-    before = files(place)
-    plan = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "t")
-    assert (
-        plan.code == 0
-        and "source:  serial=FULL" in plan.out
-        and "target:  t (a new file; " in plan.out
-        and "a qcow2 image" in plan.out
-    )
-    json = efi_img(
-        place, "convert", "--dry-run", "--output=json", "-O", "qcow2", "serial=FULL", "t"
-    ).json()
-    assert (
-        json["target"]["filename"] == "t"
-        and not json["target"]["exists"]
-        and json["exit-code"] == 0
-        and json["refused"] is None
-    )
-    refused = efi_img(place, "convert", "--dry-run", "-O", "qcow2", "serial=FULL", "image.qcow2")
-    assert (
-        refused.code != 0
-        and "Refused: image.qcow2: the file exists already" in refused.out
-        and "image.qcow2" in refused.err
-    )
-    plan = efi_img(place, "create", "--dry-run", "-f", "qcow2", "t", "1G")
-    assert plan.code == 0 and "a qcow2 image of a disk of 1073741824 bytes" in plan.out
-    assert efi_img(place, "create", "--dry-run", "image.qcow2", "1G").code == 1
-    assert efi_img(place, "create", "--dry-run", "--output=xml", "t", "1G").code == 1
-    assert files(place) == before
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("convert", "--erase=X", "image.qcow2", "t"),
-        ("convert", "-n", "--dry-run", "image.qcow2", "image.qcow2"),
-        ("dd", "--erase=X", "if=image.qcow2", "of=t"),
-        ("convert", "-n", "image.qcow2", "serial=EMPTY", "--output=xml"),
-    ],
-)
-def test_misused(place, words):
-    before = files(place)
-    assert efi_img(place, *words).code == 1 and files(place) == before
