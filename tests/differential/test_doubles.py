@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from images import MIB
-from oracle import EFI_IMG, Result
+from oracle import ROOT, Result
 
-DOUBLES = EFI_IMG.with_name("efi-img-doubles")
+DOUBLES = ROOT / "build" / "host" / "efi-img-doubles"
 DISKS = "disk.img,serial=DISK:empty.img,serial=EMPTY:holder.img,serial=HOLDER,holds=held"
 SIZE = 70 * MIB  # two blocks and a part of a third
 STOPPED, REFUSED = 15, 12
 KINDS = {"pieces": ("-O", "pieces"), "blocks": ("-O", "blocks")}
 
-pytestmark = pytest.mark.skipif(not DOUBLES.exists(), reason="made by make test-differential")
+assert DOUBLES.exists(), f"{DOUBLES} is not there: run make build/host/efi-img-doubles first"
 
 
 def efi_img(place, *words, code=0, **environment):
