@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from images import MIB
-from oracle import ROOT, Result
+from oracle import EFI_IMG, ROOT, Result
 
 DOUBLES = ROOT / "build" / "host" / "efi-img-doubles"
 DISKS = "disk.img,serial=DISK:empty.img,serial=EMPTY:holder.img,serial=HOLDER,holds=held"
