@@ -107,7 +107,7 @@ def test_disk_to_disk(place):
     code, said = efi_img(place, *words)
     assert (
         code == DEVICE_ERROR
-        and "no beginning" in said
+        and "its first sector is zeros" in said
         and (place / "t.img").read_bytes()[:MIB] == bytes(MIB)
     )
     assert ranges(place, "m")[0] == (0, 2048, "?")
