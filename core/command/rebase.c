@@ -64,7 +64,7 @@ static enum status check_options(const struct arguments *arguments, struct rebas
 	return ST_OK;
 }
 
-/* Opens the new backing file, with all that is behind it, where its name leads from the image. */
+/* Opens the new backing file and those that it has in turn; its name is relative to the image. */
 static enum status open_new(const struct rebase_job *job, struct chain *ret, struct error *err)
 {
 	char *name = path_relative_to(job->image->name, job->name);

@@ -50,7 +50,7 @@ struct run {
 	struct pipeline line;
 };
 
-/* Makes side->status count at `at`. Behind its end a disk is zeros. */
+/* Makes side->status count at `at`. Past its end a disk reads as zeros. */
 static enum compare_outcome look(const struct comparison *comparison, struct side *side,
 				 uint64_t at, struct error *err)
 {

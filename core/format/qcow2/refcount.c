@@ -162,7 +162,7 @@ static enum status make_blocks(struct qcow2_image *q, uint64_t n)
 }
 
 /*
- * Moves next_cluster on until `n` clusters from there have the refcount 0. Behind the end of the
+ * Moves next_cluster on until `n` clusters from there have the refcount 0. Past the end of the
  * file that is so at once, unless the refcounts are wrong; how wrong they may be is bounded.
  */
 static enum status find_free(struct qcow2_image *q, uint64_t n)
