@@ -4,11 +4,12 @@
 import json
 
 from rig import disks
+from rig.qemu_img import as_7_2
 
 
 def qemu_img(*words, cwd=None):
-    """Runs qemu-img, which has to succeed; returns what it printed."""
-    return disks.run("qemu-img", *words, cwd=cwd)
+    """Runs qemu-img, which has to succeed; returns what it printed, in the words of 7.2."""
+    return as_7_2(words, disks.run("qemu-img", *words, cwd=cwd))
 
 
 def info(image, form=None):

@@ -20,6 +20,7 @@ import oracle
 from rig import disks
 from rig.disks import KIB, MIB, Volume
 from rig.machine import Drive, Machine
+from rig.qemu_img import as_7_2
 from rig.shell import Batch
 
 CLUSTER = 64 * KIB
@@ -141,7 +142,7 @@ def make_images(place):
 
 
 def run_theirs(case, directory):
-    """Gives the line to qemu-img: what it printed and its exit code."""
+    """Gives the line to qemu-img: what it printed, in the words of 7.2, and its exit code."""
     line = "exec qemu-img " + case.line
     done = subprocess.run(
         line,
@@ -151,7 +152,8 @@ def run_theirs(case, directory):
         text=True,
         env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
     )
-    return done.stdout.replace("\r", "\n"), done.returncode
+    out = as_7_2(case.line.split(), done.stdout)
+    return out.replace("\r", "\n"), done.returncode
 
 
 def run_ours(place, images, make_stick):
