@@ -11,6 +11,7 @@ import pytest
 
 from images import MIB, qemu_img
 from oracle import EFI_IMG, Result
+from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to the path
 
 LINES = [
     "-c 100",
@@ -45,8 +46,11 @@ def test_lines(tmp_path, line, form):
     qemu_img(tmp_path, "create", "-q", "-f", form, "theirs", str(4 * MIB))
     ours = Result([EFI_IMG, "bench", *line.split(), "-f", form, "ours"], tmp_path)
     theirs = Result(["qemu-img", "bench", *line.split(), "-f", form, "theirs"], tmp_path)
-    assert ours.code == theirs.code, (ours.err, theirs.err)
-    if ours.code == 0:
+    if line == "-c 0" and is_newer_than_7_2():  # which refuses it
+        assert (ours.code, theirs.code) == (0, 1), (ours.err, theirs.err)
+    else:
+        assert ours.code == theirs.code, (ours.err, theirs.err)
+    if ours.code == theirs.code == 0:
         plain = [
             re.sub(r"in [0-9]+\.[0-9]{3} seconds|[0-9]+ in parallel", "", result.out)
             for result in (ours, theirs)
