@@ -182,12 +182,16 @@ static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct 
 	return st;
 }
 
+enum status copy_stopped(const struct copy *copy, struct error *err)
+{
+	return fail(err, ST_CANCELLED, "%s: stopped before all of it was copied",
+		    copy->job->target->name);
+}
+
 static void cancelled(void *user, const struct slot *first, struct error *err)
 {
-	const struct copy *copy = user;
-
 	(void)first;
-	error_set(err, "%s: stopped before all of it was copied", copy->job->target->name);
+	(void)copy_stopped(user, err);
 }
 
 static const struct pipeline_ops ops = {

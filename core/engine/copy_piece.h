@@ -44,6 +44,11 @@ struct copy {
 	struct codec *codec[PIPELINE_WORKERS_MAX + 1];
 };
 
+/* ---- copy.c ---- */
+
+/* The words for a copy that the person has stopped, wherever it was noticed: ST_CANCELLED. */
+enum status copy_stopped(const struct copy *, struct error *);
+
 /* ---- copy_read.c ---- */
 
 /*

@@ -15,6 +15,8 @@ enum status copy_read_failed(const struct piece *piece, enum status st, struct e
 	uint64_t at = piece->copy->job->first_byte + piece->offset;
 	const struct image *image = source_disk_image(&piece->copy->disk, &at);
 
+	if (st == ST_CANCELLED)
+		return copy_stopped(piece->copy, err);
 	return fail(err, st, "%s: reading %zu bytes at offset %ju: %s", image->name,
 		    (size_t)piece->length, at, status_text(st));
 }

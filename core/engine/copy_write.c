@@ -16,6 +16,8 @@ enum status copy_write_failed(const struct copy *copy, enum status st, uint64_t 
 {
 	const struct copy_job *job = copy->job;
 
+	if (st == ST_CANCELLED)
+		return copy_stopped(copy, err);
 	if ((st == ST_NO_SPACE || st == ST_TOO_LARGE) && job->full_bytes > 0)
 		return fail(err, st,
 			    "%s: writing at offset %ju of the disk: %s; the complete image takes "

@@ -285,6 +285,28 @@ static void failures(void **state)
 	assert_string_equal(err.text, "efi-img: raw: stopped after 1 requests\n");
 }
 
+/* Whatever a copy does when it is stopped, its words are the same. */
+static void stopped_copy(void **state)
+{
+	static const char *const words[WORDS] = { "convert", "-n",  "-f",    "raw",
+						  "-O",      "raw", "zeros", "target" };
+	unsigned n = 0;
+	int code;
+
+	(void)state;
+	MUST("create", "zeros", "9M");
+	MUST("create", "target", "9M");
+	do {
+		sim_cancel(++n);
+		code = run(words);
+		sim_cancel(0);
+		if (code != EXIT_OK)
+			assert_string_equal(err.text, "efi-img: target: stopped before all of it "
+						      "was copied\n");
+	} while (code != EXIT_OK);
+	assert_true(n > 3);
+}
+
 /* A volume that is asked what is a hole of a file, and cannot say it. */
 static void holes(void **state)
 {
@@ -376,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(manifest_of_partition, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(plan_of_image_on_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stopped_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(holes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(noise, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lesser_format, set_up, tear_down),
