@@ -288,14 +288,15 @@ static void failures(void **state)
 /* Whatever a copy does when it is stopped, its words are the same. */
 static void stopped_copy(void **state)
 {
-	static const char *const words[WORDS] = { "convert", "-n",  "-f",    "raw",
-						  "-O",      "raw", "zeros", "target" };
+	static const char *const words[WORDS] = {
+		"convert", "-n", "-O", "qcow2", "zeros", "target"
+	};
 	unsigned n = 0;
 	int code;
 
 	(void)state;
-	MUST("create", "zeros", "9M");
-	MUST("create", "target", "9M");
+	MUST("create", "-f", "qcow2", "zeros", "3M");
+	MUST("create", "-f", "qcow2", "-o", "preallocation=full", "target", "3M");
 	do {
 		sim_cancel(++n);
 		code = run(words);
