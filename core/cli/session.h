@@ -14,7 +14,7 @@ struct session;
 
 /*
  * Opens a session and its log. Without a log, now or later, the session prints a warning once and
- * goes on. The caller closes *ret, which is NULL on failure. Errors: ST_NO_MEMORY.
+ * continues. The caller closes *ret, which is NULL on failure. Errors: ST_NO_MEMORY.
  */
 enum status session_open(const struct console *, struct session **ret, struct error *);
 void session_close(struct session *); /* NULL is allowed */

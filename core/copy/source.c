@@ -8,7 +8,7 @@
 #include "copy/source.h"
 
 /*
- * Goes on to the next device among the sources: the image that is on it. NULL: there is none.
+ * Advances to the next device among the sources: the image that is on it. NULL: there is none.
  * Begins with { 0, 0 }.
  */
 struct walk {

@@ -429,7 +429,7 @@ static enum status put_u64(struct writer *w, uint64_t value)
 	return put_bytes(w, entry.b, sizeof entry.b);
 }
 
-/* Goes on at `offset`; what lies between reads as zeros. */
+/* Continues at `offset`; the bytes skipped read as zeros. */
 static enum status seek(struct writer *w, uint64_t offset)
 {
 	enum status st = writer_flush(w);
