@@ -26,13 +26,13 @@ static struct memory_blk *open_image(struct qcow2_image *q, unsigned cluster_bit
 	q->reftable = mem_alloc(n_reftable * sizeof *q->reftable);
 	q->n_reftable = n_reftable;
 	q->next_cluster = next;
-	assert_ok(qcow2_cache_init(&q->refcount_cache, &m->blk, q->image.cluster_bytes));
+	assert_ok(table_cache_init(&q->refcount_cache, &m->blk, q->image.cluster_bytes));
 	return m;
 }
 
 static void close_image(struct qcow2_image *q)
 {
-	qcow2_cache_free(&q->refcount_cache);
+	table_cache_free(&q->refcount_cache);
 	mem_free(q->reftable);
 	blk_close(q->file);
 	assert_int_equal(sim_allocations(), 0);

@@ -152,9 +152,9 @@ enum status qcow2_bitmap_entry(struct qcow2_image *q, size_t bitmap, uint64_t in
 	enum status st = ST_OK;
 
 	if (q->bitmap_cache.slot == NULL)
-		st = qcow2_cache_init(&q->bitmap_cache, q->file, cluster_bytes);
+		st = table_cache_init(&q->bitmap_cache, q->file, cluster_bytes);
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->bitmap_cache, round_down(at, cluster_bytes), &table);
+		st = table_cache_get(&q->bitmap_cache, round_down(at, cluster_bytes), &table);
 	if (st != ST_OK)
 		return st;
 	entry = bytes_from_be(table + at % cluster_bytes, 8);
@@ -201,7 +201,7 @@ enum status qcow2_bitmap_run(struct image *image, size_t index, uint64_t offset,
 	if (st == ST_OK && (entry & QCOW2_ENTRY_OFFSET) == 0) {
 		*ret_set = (entry & QCOW2_BITMAP_TABLE_ONES) != 0;
 	} else if (st == ST_OK) {
-		st = qcow2_cache_get(&q->bitmap_cache, entry & QCOW2_ENTRY_OFFSET, &bytes);
+		st = table_cache_get(&q->bitmap_cache, entry & QCOW2_ENTRY_OFFSET, &bytes);
 		if (st == ST_OK)
 			n = count_alike(bytes, bit % per_cluster, bit % per_cluster + n, ret_set);
 	}

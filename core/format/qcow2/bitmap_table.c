@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Changing the tables and clusters of bitmaps: section "Bitmap table". They are changed where they
- * are, in a cache of QCOW2_CACHE_BYTES however large they are; commit.c writes them after the
+ * are, in a cache of TABLE_CACHE_BYTES however large they are; commit.c writes them after the
  * refcounts of what is new. What is written in place must have one user: with more, the refcounts
  * are wrong, or the bitmap is, and something else could be destroyed.
  */
@@ -27,8 +27,8 @@ enum status qcow2_bitmap_is_own(struct qcow2_image *q, uint64_t offset)
 enum status qcow2_bitmap_make_room(struct qcow2_image *q)
 {
 	if (q->bitmap_cache.slot == NULL)
-		return qcow2_cache_init(&q->bitmap_cache, q->file, q->image.cluster_bytes);
-	return qcow2_cache_is_full(&q->bitmap_cache) ? qcow2_commit(q) : ST_OK;
+		return table_cache_init(&q->bitmap_cache, q->file, q->image.cluster_bytes);
+	return table_cache_is_full(&q->bitmap_cache) ? qcow2_commit(q) : ST_OK;
 }
 
 enum status qcow2_bitmap_new_table(struct qcow2_image *q, uint64_t n_entries, uint64_t *ret_offset)
@@ -40,7 +40,7 @@ enum status qcow2_bitmap_new_table(struct qcow2_image *q, uint64_t n_entries, ui
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
 		st = qcow2_bitmap_make_room(q);
 		if (st == ST_OK)
-			st = qcow2_cache_make(&q->bitmap_cache,
+			st = table_cache_make(&q->bitmap_cache,
 					      *ret_offset + i * q->image.cluster_bytes, &bytes);
 	}
 	return st;
@@ -54,11 +54,11 @@ enum status qcow2_bitmap_set_entry(struct qcow2_image *q, uint64_t table, uint64
 	enum status st = qcow2_bitmap_is_own(q, cluster);
 
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->bitmap_cache, cluster, &bytes);
+		st = table_cache_get(&q->bitmap_cache, cluster, &bytes);
 	if (st != ST_OK)
 		return st;
 	bytes_to_be(bytes + at % q->image.cluster_bytes, 8, entry);
-	qcow2_cache_change(&q->bitmap_cache, cluster);
+	table_cache_change(&q->bitmap_cache, cluster);
 	return ST_OK;
 }
 
@@ -92,14 +92,14 @@ enum status qcow2_bitmap_change_cluster(struct qcow2_image *q, size_t bitmap, ui
 	if (offset != 0) {
 		st = qcow2_bitmap_is_own(q, offset);
 		if (st == ST_OK)
-			st = qcow2_cache_get(&q->bitmap_cache, offset, ret);
+			st = table_cache_get(&q->bitmap_cache, offset, ret);
 		if (st == ST_OK)
-			qcow2_cache_change(&q->bitmap_cache, offset);
+			table_cache_change(&q->bitmap_cache, offset);
 		return st;
 	}
 	st = qcow2_alloc(q, 1, &offset);
 	if (st == ST_OK)
-		st = qcow2_cache_make(&q->bitmap_cache, offset, ret);
+		st = table_cache_make(&q->bitmap_cache, offset, ret);
 	/*
 	 * a table must not refer past the end of the file, even if this cluster is
 	 * lost with the power

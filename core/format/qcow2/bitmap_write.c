@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Changing bitmaps: section "Bitmaps". Their clusters and tables are changed where they are, in a
- * cache of QCOW2_CACHE_BYTES however large they are; commit.c writes them after the refcounts of
+ * cache of TABLE_CACHE_BYTES however large they are; commit.c writes them after the refcounts of
  * what is new.
  *
  * A bitmap that is about to change is marked in_use in the directory first, in place, and that is

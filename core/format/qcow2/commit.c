@@ -122,7 +122,7 @@ static enum status move_reftable(struct qcow2_image *q)
 	enum status st = qcow2_place_reftable(q, &offset, &n_clusters);
 
 	if (st == ST_OK)
-		st = qcow2_cache_write(&q->refcount_cache);
+		st = table_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
 		st = qcow2_write_table(q, offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
@@ -145,7 +145,7 @@ static enum status write_refcounts(struct qcow2_image *q)
 	enum status st = q->reftable_moves ? move_reftable(q) : ST_OK;
 
 	if (st == ST_OK)
-		st = qcow2_cache_write(&q->refcount_cache);
+		st = table_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
 		st = qcow2_barrier(q);
 	if (st != ST_OK || !q->reftable_changed)
@@ -211,9 +211,9 @@ enum status qcow2_commit(struct qcow2_image *q)
 			    q->reftable_moves || tables || q->l1_changed_end > 0))
 		st = write_refcounts(q);
 	if (st == ST_OK && tables) {
-		st = qcow2_cache_write(&q->l2_cache);
+		st = table_cache_write(&q->l2_cache);
 		if (st == ST_OK)
-			st = qcow2_cache_write(&q->bitmap_cache);
+			st = table_cache_write(&q->bitmap_cache);
 		if (st == ST_OK && (q->l1_changed_end > 0 || q->n_released > 0))
 			st = qcow2_barrier(q);
 	}
@@ -269,7 +269,7 @@ enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 
 enum status qcow2_make_room(struct qcow2_image *q)
 {
-	return qcow2_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX
+	return table_cache_is_full(&q->l2_cache) || q->n_released >= QCOW2_RELEASED_MAX
 		       ? qcow2_commit(q)
 		       : ST_OK;
 }
@@ -292,6 +292,6 @@ enum status qcow2_flush(struct qcow2_image *q)
 	if (st == ST_OK)
 		st = qcow2_commit(q);
 	if (st == ST_OK)
-		st = qcow2_cache_write(&q->refcount_cache); /* what step 5 has lowered */
+		st = table_cache_write(&q->refcount_cache); /* what step 5 has lowered */
 	return st == ST_OK ? qcow2_barrier(q) : st;
 }

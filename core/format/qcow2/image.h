@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "format/qcow2/cache.h"
+#include "format/table_cache.h"
 #include "format/qcow2/qcow2.h"
 
 /* A qcow2 image that is open. */
@@ -37,7 +37,7 @@ struct qcow2_image {
 	bool has_holes;       /* the file may have holes where clusters are: they read as zeros */
 	uint64_t slice_bytes; /* QEMU looks at no more than the rest of such a piece at once */
 	uint64_t *l1;         /* header.l1_entries */
-	struct qcow2_cache l2_cache;
+	struct table_cache l2_cache;
 	struct codec *codec;
 	uint8_t *cluster;       /* one compressed cluster, decompressed; cluster_bytes */
 	uint64_t cluster_entry; /* which: its offset in the file; UINT64_MAX: none */
@@ -54,7 +54,7 @@ struct qcow2_image {
 	const uint64_t *frozen; /* the first n_frozen entries of it on the medium: these blocks are
 				   not changed (switch.c) */
 	uint64_t n_frozen;
-	struct qcow2_cache refcount_cache;
+	struct table_cache refcount_cache;
 	uint64_t next_cluster; /* where new clusters are looked for */
 	/* L1 entries that the file does not have yet; end 0: none */
 	uint64_t l1_changed_first, l1_changed_end;
@@ -63,7 +63,7 @@ struct qcow2_image {
 	} * released;              /* released, but still referred to on the medium */
 	size_t n_released, released_capacity;
 	/* of bitmap tables and of the clusters of bitmaps; also for reading them */
-	struct qcow2_cache bitmap_cache;
+	struct table_cache bitmap_cache;
 	bool bitmaps_move; /* the file does not have the directory yet that the bitmaps need */
 	/*
 	 * where the next compressed cluster goes, inside of a cluster that has others; 0: none has

@@ -27,9 +27,9 @@ static enum status unshare_l2_table(struct qcow2_image *q, uint64_t l1_index, ui
 	}
 	st = qcow2_alloc(q, 1, &offset);
 	if (st == ST_OK)
-		st = qcow2_cache_make(&q->l2_cache, offset, &table);
+		st = table_cache_make(&q->l2_cache, offset, &table);
 	if (st == ST_OK && old != 0) {
-		st = qcow2_cache_get(&q->l2_cache, old, &from);
+		st = table_cache_get(&q->l2_cache, old, &from);
 		if (st == ST_OK)
 			memcpy(table, from, q->image.cluster_bytes);
 		if (st == ST_OK)
@@ -51,7 +51,7 @@ enum status qcow2_find_slot(struct qcow2_image *q, uint64_t offset, struct qcow2
 	enum status st = unshare_l2_table(q, offset / coverage, &ret->table_offset);
 
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->l2_cache, ret->table_offset, &table);
+		st = table_cache_get(&q->l2_cache, ret->table_offset, &table);
 	if (st == ST_OK)
 		ret->entry = table + index * qcow2_l2_entry_bytes(&q->header);
 	return st;
@@ -63,7 +63,7 @@ void qcow2_set_entry(struct qcow2_image *q, const struct qcow2_slot *slot, uint6
 	bytes_to_be(slot->entry, 8, entry);
 	if (qcow2_is_extended(q))
 		bytes_to_be(slot->entry + 8, 8, bitmap);
-	qcow2_cache_change(&q->l2_cache, slot->table_offset);
+	table_cache_change(&q->l2_cache, slot->table_offset);
 }
 
 enum status qcow2_release_entry(struct qcow2_image *q, uint64_t entry)

@@ -111,7 +111,7 @@ enum status qcow2_load_refcounts(struct qcow2_image *q, struct error *err)
 	q->reftable = mem_alloc((size_t)bytes);
 	q->copy = mem_alloc(q->image.cluster_bytes);
 	if (q->reftable == NULL || q->copy == NULL ||
-	    qcow2_cache_init(&q->refcount_cache, q->file, q->image.cluster_bytes) != ST_OK)
+	    table_cache_init(&q->refcount_cache, q->file, q->image.cluster_bytes) != ST_OK)
 		return fail_no_memory(err);
 	st = blk_read_padded(q->file, q->header.reftable_offset, q->reftable, (size_t)bytes);
 	if (st != ST_OK)
@@ -125,7 +125,7 @@ enum status qcow2_load_refcounts(struct qcow2_image *q, struct error *err)
 
 void qcow2_unload_refcounts(struct qcow2_image *q)
 {
-	qcow2_cache_free(&q->refcount_cache);
+	table_cache_free(&q->refcount_cache);
 	mem_free(q->reftable);
 	mem_free(q->released);
 	mem_free(q->copy);
@@ -226,19 +226,19 @@ enum status qcow2_load(struct image *image, struct error *err)
 										  : CODEC_DEFLATE;
 	q->codec = codec_open(image->compression, CODEC_ONLY_DECOMPRESS);
 	if (q->cluster == NULL || q->packed == NULL || q->codec == NULL ||
-	    qcow2_cache_init(&q->l2_cache, q->file, image->cluster_bytes) != ST_OK)
+	    table_cache_init(&q->l2_cache, q->file, image->cluster_bytes) != ST_OK)
 		return fail_no_memory(err);
 	return image->mode == OPEN_WRITE ? load_for_writing(q, err) : ST_OK;
 }
 
 void qcow2_unload(struct qcow2_image *q)
 {
-	qcow2_cache_free(&q->l2_cache);
+	table_cache_free(&q->l2_cache);
 	codec_close(q->codec);
 	mem_free(q->snapshots);
 	mem_free(q->l1);
 	mem_free(q->cluster);
 	mem_free(q->packed);
-	qcow2_cache_free(&q->bitmap_cache);
+	table_cache_free(&q->bitmap_cache);
 	qcow2_unload_refcounts(q);
 }

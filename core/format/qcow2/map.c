@@ -107,7 +107,7 @@ enum status qcow2_map(struct qcow2_image *q, uint64_t offset, uint64_t len,
 	if ((l1_entry & QCOW2_L1_RESERVED) != 0 ||
 	    (l1_entry & QCOW2_ENTRY_OFFSET) % qcow2_cluster_bytes(&q->header) != 0)
 		return ST_CORRUPT;
-	st = qcow2_cache_get(&q->l2_cache, l1_entry & QCOW2_ENTRY_OFFSET, &table);
+	st = table_cache_get(&q->l2_cache, l1_entry & QCOW2_ENTRY_OFFSET, &table);
 	if (st != ST_OK)
 		return st;
 	first = offset % coverage / unit;

@@ -6,7 +6,7 @@
  * else. Refused: incompatible features that the specification does not have.
  *
  * Memory: to describe, the snapshot table and the bitmap directory. To read, the L1 table (128 KiB
- * per TiB with clusters of 64 KiB), QCOW2_CACHE_BYTES of L2 tables, and three clusters. To write,
+ * per TiB with clusters of 64 KiB), TABLE_CACHE_BYTES of L2 tables, and three clusters. To write,
  * as much again of refcount blocks, and of bitmaps where there are any. Write order of a new image:
  * create.c.
  */

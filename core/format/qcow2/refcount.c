@@ -55,7 +55,7 @@ enum status qcow2_refcount_get(struct qcow2_image *q, uint64_t cluster, uint64_t
 	*ret = 0;
 	if (st != ST_OK || offset == 0)
 		return st;
-	st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+	st = table_cache_get(&q->refcount_cache, offset, &block);
 	if (st == ST_OK)
 		*ret = qcow2_refcount_at(q->header.refcount_order, block, cluster % per_block(q));
 	return st;
@@ -85,14 +85,14 @@ static enum status refcount_set(struct qcow2_image *q, uint64_t cluster, uint64_
 	 * At any time: what is raised has no reference on the medium yet, what is lowered has none
 	 * any more, and to a block that has moved there is none either.
 	 */
-	if (st == ST_OK && qcow2_cache_is_full(&q->refcount_cache))
-		st = qcow2_cache_write(&q->refcount_cache);
+	if (st == ST_OK && table_cache_is_full(&q->refcount_cache))
+		st = table_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+		st = table_cache_get(&q->refcount_cache, offset, &block);
 	if (st != ST_OK)
 		return st;
 	qcow2_refcount_put(q->header.refcount_order, block, cluster % per_block(q), value);
-	qcow2_cache_change(&q->refcount_cache, offset);
+	table_cache_change(&q->refcount_cache, offset);
 	return ST_OK;
 }
 
@@ -131,7 +131,7 @@ static enum status grow_reftable(struct qcow2_image *q, uint64_t n)
 static enum status make_block(struct qcow2_image *q, uint64_t index, uint64_t at)
 {
 	uint8_t *block;
-	enum status st = qcow2_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &block);
+	enum status st = table_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &block);
 
 	if (st != ST_OK)
 		return st;
@@ -206,12 +206,12 @@ static enum status move_block(struct qcow2_image *q, uint64_t index)
 	if (st != ST_OK || !is_frozen(q, index)) /* making a block has moved it */
 		return st;
 	at = q->next_cluster++;
-	if (qcow2_cache_is_full(&q->refcount_cache))
-		st = qcow2_cache_write(&q->refcount_cache);
+	if (table_cache_is_full(&q->refcount_cache))
+		st = table_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
-		st = qcow2_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &new);
+		st = table_cache_make(&q->refcount_cache, at << q->header.cluster_bits, &new);
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->refcount_cache, q->reftable[index] & QCOW2_REFTABLE_OFFSET,
+		st = table_cache_get(&q->refcount_cache, q->reftable[index] & QCOW2_REFTABLE_OFFSET,
 				     &old);
 	if (st != ST_OK)
 		return st;
@@ -328,7 +328,7 @@ static enum status is_empty(struct qcow2_image *q, uint64_t index, uint64_t offs
 {
 	uint64_t own = offset >> q->header.cluster_bits, first = index * per_block(q);
 	uint8_t *block;
-	enum status st = qcow2_cache_get(&q->refcount_cache, offset, &block);
+	enum status st = table_cache_get(&q->refcount_cache, offset, &block);
 
 	*ret = st == ST_OK;
 	for (uint64_t i = 0; *ret && i < per_block(q); i++)

@@ -38,7 +38,7 @@ static enum status survey_block(struct qcow2_image *q, uint64_t cluster, uint64_
 	uint64_t limit = div_up(q->file->size, q->image.cluster_bytes) + QCOW2_SEARCH_MAX, refcount;
 	uint8_t *block;
 	enum status st = offset % q->image.cluster_bytes == 0
-				 ? qcow2_cache_get(&q->refcount_cache, offset, &block)
+				 ? table_cache_get(&q->refcount_cache, offset, &block)
 				 : ST_CORRUPT;
 
 	if (st != ST_OK)

@@ -20,7 +20,7 @@ static enum status release_table(struct qcow2_image *q, uint64_t l1_index)
 	uint64_t last_n = n > 0 ? q->released[n - 1].n : 0;
 	uint8_t *table;
 	enum status st = offset % q->image.cluster_bytes == 0
-				 ? qcow2_cache_get(&q->l2_cache, offset, &table)
+				 ? table_cache_get(&q->l2_cache, offset, &table)
 				 : ST_CORRUPT;
 
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += entry_bytes)

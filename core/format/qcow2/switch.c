@@ -79,7 +79,7 @@ static enum status has_changes(struct qcow2_image *q, uint64_t offset, bool shar
 {
 	uint64_t step = qcow2_l2_entry_bytes(&q->header), entry, edited;
 	uint8_t *table;
-	enum status st = qcow2_cache_get(&q->l2_cache, offset, &table);
+	enum status st = table_cache_get(&q->l2_cache, offset, &table);
 
 	*ret = false;
 	for (uint64_t at = 0; st == ST_OK && !*ret && at < q->image.cluster_bytes; at += step) {
@@ -97,12 +97,12 @@ static enum status copy_edited(struct qcow2_image *q, uint64_t from, uint64_t to
 	enum status st = ST_OK;
 
 	/* Nothing refers to the copies that were changed: they may be written at any time. */
-	if (qcow2_cache_is_full(&q->l2_cache))
-		st = qcow2_cache_write(&q->l2_cache);
+	if (table_cache_is_full(&q->l2_cache))
+		st = table_cache_write(&q->l2_cache);
 	if (st == ST_OK)
-		st = qcow2_cache_make(&q->l2_cache, to, &new);
+		st = table_cache_make(&q->l2_cache, to, &new);
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->l2_cache, from, &old);
+		st = table_cache_get(&q->l2_cache, from, &old);
 	if (st != ST_OK)
 		return st;
 	memcpy(new, old, q->image.cluster_bytes);
@@ -183,9 +183,9 @@ static enum status write_new(struct qcow2_image *q, const struct qcow2_switch *s
 	if (st == ST_OK)
 		st = qcow2_place_reftable(q, &to->reftable_offset, &to->reftable_clusters);
 	if (st == ST_OK)
-		st = qcow2_cache_write(&q->l2_cache);
+		st = table_cache_write(&q->l2_cache);
 	if (st == ST_OK)
-		st = qcow2_cache_write(&q->refcount_cache);
+		st = table_cache_write(&q->refcount_cache);
 	if (st == ST_OK)
 		st = qcow2_write_table(q, to->reftable_offset, q->reftable, 0, q->n_reftable);
 	if (st == ST_OK)
@@ -258,8 +258,8 @@ static void undo(struct qcow2_image *q, struct qcow2_switch *s)
 	q->n_frozen = 0;
 	q->reftable_moves = q->reftable_changed = false;
 	q->n_released = 0;
-	qcow2_cache_forget(&q->refcount_cache, end);
-	qcow2_cache_forget(&q->l2_cache, end);
+	table_cache_forget(&q->refcount_cache, end);
+	table_cache_forget(&q->l2_cache, end);
 	if (s->decided)
 		return; /* perhaps the header names what is there */
 	q->next_cluster = s->old_next_cluster;

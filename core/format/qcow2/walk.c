@@ -52,7 +52,7 @@ static enum status visit_table(struct qcow2_walk *w, uint64_t l1_entry)
 		return ST_CANCELLED;
 	st = qcow2_walk_bytes(w, offset, w->q->image.cluster_bytes);
 	if (st == ST_OK)
-		st = qcow2_cache_get(&w->q->l2_cache, offset, &table);
+		st = table_cache_get(&w->q->l2_cache, offset, &table);
 	for (uint64_t at = 0; st == ST_OK && at < w->q->image.cluster_bytes; at += step)
 		st = visit_entry(w, bytes_from_be(table + at, 8));
 	return st;
@@ -96,14 +96,14 @@ static enum status clear_table(struct qcow2_image *q, uint64_t offset)
 	enum status st = qcow2_make_room(q);
 
 	if (st == ST_OK)
-		st = qcow2_cache_get(&q->l2_cache, offset, &table);
+		st = table_cache_get(&q->l2_cache, offset, &table);
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += step) {
 		uint64_t entry = bytes_from_be(table + at, 8);
 
 		if ((entry & QCOW2_COPIED) == 0)
 			continue;
 		bytes_to_be(table + at, 8, entry & ~QCOW2_COPIED);
-		qcow2_cache_change(&q->l2_cache, offset);
+		table_cache_change(&q->l2_cache, offset);
 	}
 	return st;
 }

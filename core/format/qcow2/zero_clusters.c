@@ -86,7 +86,7 @@ static enum status survey_table(struct qcow2_image *q, const struct table *t,
 {
 	uint64_t n = 0;
 	uint8_t *table;
-	enum status st = qcow2_cache_get(&q->l2_cache, t->offset, &table);
+	enum status st = table_cache_get(&q->l2_cache, t->offset, &table);
 
 	for (uint64_t at = 0; st == ST_OK && at < q->image.cluster_bytes; at += 8) {
 		uint64_t entry = bytes_from_be(table + at, 8);
@@ -158,7 +158,7 @@ static enum status expand_table(struct qcow2_image *q, const struct table *t,
 		uint64_t entry, left = 0;
 		uint8_t *table;
 
-		st = qcow2_cache_get(&q->l2_cache, t->offset, &table);
+		st = table_cache_get(&q->l2_cache, t->offset, &table);
 		entry = st == ST_OK ? bytes_from_be(table + at, 8) : 0;
 		if (!is_zero_entry(entry))
 			continue;
@@ -166,13 +166,13 @@ static enum status expand_table(struct qcow2_image *q, const struct table *t,
 		if (st == ST_OK)
 			st = replace(q, t, entry, &entry, &left);
 		if (st == ST_OK)
-			st = qcow2_cache_get(&q->l2_cache, t->offset, &table);
+			st = table_cache_get(&q->l2_cache, t->offset, &table);
 		for (uint64_t i = 0; st == ST_OK && left != 0 && i < t->users; i++)
 			st = qcow2_unref(q, left, q->image.cluster_bytes);
 		if (st != ST_OK)
 			break;
 		bytes_to_be(table + at, 8, entry);
-		qcow2_cache_change(&q->l2_cache, t->offset);
+		table_cache_change(&q->l2_cache, t->offset);
 	}
 	return st;
 }

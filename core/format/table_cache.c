@@ -3,45 +3,45 @@
  * The cache of tables: L2 tables, refcount blocks, tables and clusters of bitmaps. A table that was
  * changed stays until commit.c has it written, whatever else is needed meanwhile: so the order of
  * writes is decided in one place, and never by which table happens to be used last. When few
- * unchanged slots are left, qcow2_cache_is_full() says so, and the caller commits before its next
+ * unchanged slots are left, table_cache_is_full() says so, and the caller commits before its next
  * operation.
  *
  * A table that cannot be read is tried a few times, and then its failure is remembered: everything
  * that needs the table would otherwise wait for the same bad sectors again.
  */
-#include "format/qcow2/cache.h"
+#include "format/table_cache.h"
 
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
 
-enum status qcow2_cache_init(struct qcow2_cache *cache, struct blk *file, size_t table_bytes)
+enum status table_cache_init(struct table_cache *cache, struct blk *file, size_t table_bytes)
 {
-	uint64_t n = QCOW2_CACHE_BYTES / table_bytes;
+	uint64_t n = TABLE_CACHE_BYTES / table_bytes;
 
-	*cache = (struct qcow2_cache){
+	*cache = (struct table_cache){
 		.file = file,
 		.table_bytes = table_bytes,
-		.n_slots = (size_t)min_u64(max_u64(n, QCOW2_CACHE_SLOTS_MIN),
-					   QCOW2_CACHE_SLOTS_MAX),
+		.n_slots = (size_t)min_u64(max_u64(n, TABLE_CACHE_SLOTS_MIN),
+					   TABLE_CACHE_SLOTS_MAX),
 	};
 	cache->slot = mem_alloc(cache->n_slots * sizeof *cache->slot);
 	return cache->slot != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
-void qcow2_cache_free(struct qcow2_cache *cache)
+void table_cache_free(struct table_cache *cache)
 {
 	for (size_t i = 0; cache->slot != NULL && i < cache->n_slots; i++)
 		io_free(cache->slot[i].bytes, cache->table_bytes);
 	mem_free(cache->slot);
-	*cache = (struct qcow2_cache){ 0 };
+	*cache = (struct table_cache){ 0 };
 }
 
 /*
  * The slot that has the table, or else the one to be used for it: the longest unused without
  * changes.
  */
-static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
+static size_t find_slot(const struct table_cache *cache, uint64_t offset)
 {
 	size_t oldest = cache->n_slots;
 
@@ -60,7 +60,7 @@ static size_t find_slot(const struct qcow2_cache *cache, uint64_t offset)
 }
 
 /* Finds a slot and gives it memory. */
-static enum status take_slot(struct qcow2_cache *cache, uint64_t offset, size_t *ret)
+static enum status take_slot(struct table_cache *cache, uint64_t offset, size_t *ret)
 {
 	size_t i = find_slot(cache, offset);
 
@@ -76,11 +76,11 @@ static enum status take_slot(struct qcow2_cache *cache, uint64_t offset, size_t 
 }
 
 /* Reads a table, unless that was in vain often enough. */
-static enum status read_table(struct qcow2_cache *cache, uint64_t offset, uint8_t *bytes)
+static enum status read_table(struct table_cache *cache, uint64_t offset, uint8_t *bytes)
 {
 	enum status st;
 
-	if (cache->failed.offset == offset && cache->failed.n == QCOW2_CACHE_TRIES)
+	if (cache->failed.offset == offset && cache->failed.n == TABLE_CACHE_TRIES)
 		return cache->failed.status;
 	st = blk_read_padded(cache->file, offset, bytes, cache->table_bytes);
 	if (st != ST_OK) {
@@ -91,7 +91,7 @@ static enum status read_table(struct qcow2_cache *cache, uint64_t offset, uint8_
 	return st;
 }
 
-enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
+enum status table_cache_get(struct table_cache *cache, uint64_t offset, uint8_t **ret)
 {
 	size_t i;
 	enum status st = take_slot(cache, offset, &i);
@@ -109,7 +109,7 @@ enum status qcow2_cache_get(struct qcow2_cache *cache, uint64_t offset, uint8_t 
 	return ST_OK;
 }
 
-enum status qcow2_cache_make(struct qcow2_cache *cache, uint64_t offset, uint8_t **ret)
+enum status table_cache_make(struct table_cache *cache, uint64_t offset, uint8_t **ret)
 {
 	size_t i;
 	enum status st = take_slot(cache, offset, &i);
@@ -118,12 +118,12 @@ enum status qcow2_cache_make(struct qcow2_cache *cache, uint64_t offset, uint8_t
 		return st;
 	memset(cache->slot[i].bytes, 0, cache->table_bytes);
 	cache->slot[i].offset = offset;
-	qcow2_cache_change(cache, offset);
+	table_cache_change(cache, offset);
 	*ret = cache->slot[i].bytes;
 	return ST_OK;
 }
 
-void qcow2_cache_change(struct qcow2_cache *cache, uint64_t offset)
+void table_cache_change(struct table_cache *cache, uint64_t offset)
 {
 	size_t i = find_slot(cache, offset);
 
@@ -132,7 +132,7 @@ void qcow2_cache_change(struct qcow2_cache *cache, uint64_t offset)
 	cache->slot[i].changed = true;
 }
 
-void qcow2_cache_forget(struct qcow2_cache *cache, uint64_t offset)
+void table_cache_forget(struct table_cache *cache, uint64_t offset)
 {
 	for (size_t i = 0; i < cache->n_slots; i++)
 		if (cache->slot[i].changed || cache->slot[i].offset >= offset) {
@@ -142,13 +142,13 @@ void qcow2_cache_forget(struct qcow2_cache *cache, uint64_t offset)
 	cache->n_changed = 0;
 }
 
-bool qcow2_cache_is_full(const struct qcow2_cache *cache)
+bool table_cache_is_full(const struct table_cache *cache)
 {
-	return cache->n_slots - cache->n_changed <= QCOW2_CACHE_CLEAN_MIN;
+	return cache->n_slots - cache->n_changed <= TABLE_CACHE_CLEAN_MIN;
 }
 
 /* The changed table with the lowest offset above `offset`; n_slots: none. */
-static size_t next_changed(const struct qcow2_cache *cache, uint64_t offset)
+static size_t next_changed(const struct table_cache *cache, uint64_t offset)
 {
 	size_t best = cache->n_slots;
 
@@ -159,7 +159,7 @@ static size_t next_changed(const struct qcow2_cache *cache, uint64_t offset)
 	return best;
 }
 
-enum status qcow2_cache_write(struct qcow2_cache *cache)
+enum status table_cache_write(struct table_cache *cache)
 {
 	uint64_t offset = 0;
 

@@ -9,30 +9,30 @@
 
 /*
  * A bounded cache of the tables of an image (L2 tables, refcount blocks), one cluster each. The
- * longest unused goes first, but a changed table stays until qcow2_cache_write(): when that may be
+ * longest unused goes first, but a changed table stays until table_cache_write(): when that may be
  * is a matter of order, which commit.c decides.
  */
 enum {
 	/* at most, for each of its caches; with 64 KiB clusters that maps 128 GiB */
-	QCOW2_CACHE_BYTES = 16 << 20,
-	QCOW2_CACHE_SLOTS_MIN = 8, /* also of tables of 2 MiB */
-	QCOW2_CACHE_SLOTS_MAX = 1024,
+	TABLE_CACHE_BYTES = 16 << 20,
+	TABLE_CACHE_SLOTS_MIN = 8, /* also of tables of 2 MiB */
+	TABLE_CACHE_SLOTS_MAX = 1024,
 	/*
 	 * to read a table, where an operation continues with others: bad sectors take long to read
 	 */
-	QCOW2_CACHE_TRIES = 8,
+	TABLE_CACHE_TRIES = 8,
 	/* slots that must be free of changes, so that an operation never runs out of them */
-	QCOW2_CACHE_CLEAN_MIN = 4,
+	TABLE_CACHE_CLEAN_MIN = 4,
 };
 
-struct qcow2_cache {
+struct table_cache {
 	struct blk *file;
 	size_t table_bytes;
 	size_t n_slots, n_changed;
 	uint64_t clock;
 	struct {
 		uint64_t offset; /* of the table that could not be read last time, */
-		/* and how often that was; QCOW2_CACHE_TRIES: it is not tried again */
+		/* and how often that was; TABLE_CACHE_TRIES: it is not tried again */
 		unsigned n;
 		enum status status;
 	} failed;
@@ -46,26 +46,26 @@ struct qcow2_cache {
 	} * slot;
 };
 
-enum status qcow2_cache_init(struct qcow2_cache *, struct blk *file, size_t table_bytes);
-void qcow2_cache_free(struct qcow2_cache *); /* half-initialised ones as well */
+enum status table_cache_init(struct table_cache *, struct blk *file, size_t table_bytes);
+void table_cache_free(struct table_cache *); /* half-initialised ones as well */
 
 /*
  * The table at `offset` > 0 of the file, read if need be; past the end of the file are
- * zeros. *ret is valid until the cache is asked for QCOW2_CACHE_CLEAN_MIN - 1 other tables.
+ * zeros. *ret is valid until the cache is asked for TABLE_CACHE_CLEAN_MIN - 1 other tables.
  */
-enum status qcow2_cache_get(struct qcow2_cache *, uint64_t offset, uint8_t **ret);
+enum status table_cache_get(struct table_cache *, uint64_t offset, uint8_t **ret);
 
 /* The same for a table that is new: all zeros, and changed. */
-enum status qcow2_cache_make(struct qcow2_cache *, uint64_t offset, uint8_t **ret);
+enum status table_cache_make(struct table_cache *, uint64_t offset, uint8_t **ret);
 
 /* Notes that the table at `offset`, which was just got, has been changed. */
-void qcow2_cache_change(struct qcow2_cache *, uint64_t offset);
+void table_cache_change(struct table_cache *, uint64_t offset);
 
 /* Whether changes have to be written before the next operation. */
-bool qcow2_cache_is_full(const struct qcow2_cache *);
+bool table_cache_is_full(const struct table_cache *);
 
 /* Forgets all changes that were not written, and all tables from `offset` on. */
-void qcow2_cache_forget(struct qcow2_cache *, uint64_t offset);
+void table_cache_forget(struct table_cache *, uint64_t offset);
 
 /* Writes all changed tables, in the order of their offsets. */
-enum status qcow2_cache_write(struct qcow2_cache *);
+enum status table_cache_write(struct table_cache *);
