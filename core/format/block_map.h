@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blk/blk.h"
+
+struct image;
+
+/*
+ * Disks that are cut into blocks of one size, each of which has a place in a file, is zeros, or
+ * shows the backing file: what VHD, VHDX, VMDK, VDI, QED, Parallels and qcow have in common. A
+ * format keeps the table that says where each block is; reading, writing, zeros and extents of the
+ * disk are the same for all, and so is the order of writes:
+ *
+ *   1. room for the block is taken, where no table refers to;
+ *   2. all of the block is written: what the guest writes, and around it what was read there before;
+ *   3. the file is flushed;
+ *   4. the table is written (`commit`), and the file flushed.
+ *
+ * Steps 3 and 4 come at the next flush, for all blocks that are new by then. When the power goes,
+ * or when a write fails, each new block is there as a whole, or not at all.
+ */
+enum block_state {
+	BLOCK_ABSENT, /* the backing file shows, or zeros: not allocated */
+	BLOCK_ZERO,   /* reads as zeros, whatever is behind it */
+	BLOCK_STORED,
+	BLOCK_PACKED, /* compressed, as a whole */
+};
+
+/* What the format's table says of a part of the disk. */
+struct block_run {
+	enum block_state state;
+	/* bytes, > 0, for which this holds; more than one block only if they lie side by side */
+	uint64_t length;
+	/* STORED: of the byte that was asked for; PACKED: of the compressed bytes; in map->file */
+	uint64_t offset;
+	uint32_t packed_bytes;
+};
+
+struct block_map;
+
+/* What a format does. All but `find` is for writing. Calls come from the boot processor. */
+struct block_ops {
+	/*
+	 * Says what is at `offset`, for at most `len` > 0 bytes, which lie in the disk; ret->length
+	 * may be larger. ST_CORRUPT where the table makes no sense.
+	 */
+	enum status (*find)(struct block_map *, uint64_t offset, uint64_t len,
+			    struct block_run *ret);
+	/* Decompresses the block at `offset`, block_bytes of it. NULL: no block is PACKED. */
+	enum status (*unpack)(struct block_map *, uint64_t offset, const struct block_run *,
+			      void *ret);
+	/*
+	 * Takes room for block_bytes that nothing on the medium refers to, for the block of that
+	 * number: *ret is its place in map->file.
+	 */
+	enum status (*allocate)(struct block_map *, uint64_t index, uint64_t *ret);
+	/*
+	 * Notes in memory that the block is STORED at `offset`, where all of it has been written,
+	 * or ZERO. On failure the table is as before.
+	 */
+	enum status (*set)(struct block_map *, uint64_t index, enum block_state, uint64_t offset);
+	/*
+	 * Writes what was set since the last time to the medium. The data it refers to are flushed,
+	 * and the caller flushes map->file thereafter. After a failure it is called again with the
+	 * next flush.
+	 */
+	enum status (*commit)(struct block_map *);
+	/* Whether `commit` must come before another `set`. NULL: never. */
+	bool (*is_full)(const struct block_map *);
+};
+
+struct block_map {
+	const struct block_ops *ops;
+	struct blk *file;     /* that has the blocks */
+	struct image *image;  /* whose backing file shows where blocks are absent */
+	uint64_t disk_offset; /* of the first byte of the map, on the disk of the image */
+	uint64_t data_offset; /* of the first byte of the file, in image->data */
+	uint64_t size;        /* bytes of the disk that the map is for */
+	uint32_t block_bytes; /* of any size; the last block may have less of the disk */
+	bool zero_state;      /* `set` can say ZERO */
+
+	/* Below: block_map.c's own. 0 at first. */
+	struct {
+		bool is; /* there is one: */
+		uint64_t index, offset;
+		uint64_t filled; /* of its bytes: they are written, what follows is as before */
+	} fresh;                 /* the block that has room but is not in the table yet */
+	bool changed;            /* something was set since the last commit */
+};
+
+/* Of the disk, as struct blk_ops has them; `offset` counts in the map. */
+enum status block_map_read(struct block_map *, uint64_t offset, void *buf, size_t len);
+enum status block_map_write(struct block_map *, uint64_t offset, const void *buf, size_t len);
+enum status block_map_zero(struct block_map *, uint64_t offset, uint64_t len);
+enum status block_map_extent(struct block_map *, uint64_t offset, uint64_t len, struct extent *ret);
+enum status block_map_flush(struct block_map *);
+
+/* Makes a range read as zeros whatever is behind it: a change_ops' store_zeros. */
+enum status block_map_store_zeros(struct block_map *, uint64_t offset, uint64_t len);
