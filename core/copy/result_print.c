@@ -44,6 +44,15 @@ static void print_gpt(const struct result *result, struct out *out)
 			   result->verified ? "with " : "");
 }
 
+static void print_left_off(const struct result *result, struct out *out)
+{
+	if (result->left_off_bytes == 0)
+		return;
+	out_text(out, result->verified ? " without the " : ", without the ");
+	size_print(out, result->left_off_bytes);
+	out_text(out, " of zeros at its end, for which there is no room");
+}
+
 static void print_lost(const struct result *result, struct out *out)
 {
 	if (result->n_lost == 0)
@@ -77,6 +86,7 @@ void result_print(const struct result *result, struct out *out)
 		out_printf(out, "not verified%s%s%s", result->why_not[0] != '\0' ? " (" : "",
 			   result->why_not, result->why_not[0] != '\0' ? ")" : "");
 	}
+	print_left_off(result, out);
 	print_lost(result, out);
 	print_gpt(result, out);
 	out_text(out, "; ");
@@ -118,6 +128,7 @@ void result_print_copy(const struct result_facts *facts, struct out *out)
 		.gpt_moved = facts->result->gpt_moved,
 		.why_not = "--no-verify",
 		.disk_bytes = facts->result->disk_bytes,
+		.left_off_bytes = facts->result->left_off_bytes,
 		.file_bytes = file_size(request->storage, request->target),
 	};
 

@@ -433,7 +433,9 @@ enum status copy_plan_run(struct copy_plan *plan, struct progress *progress,
 	};
 	enum status st;
 
-	*ret = (struct copy_result){ .disk_bytes = plan->n_bytes, .n_files = 1 };
+	*ret = (struct copy_result){ .disk_bytes = plan->copy_bytes,
+				     .left_off_bytes = plan->n_bytes - plan->copy_bytes,
+				     .n_files = 1 };
 	add_observers(&run);
 	st = observers_check(&run.observers, err);
 	if (st == ST_OK && plan->mode.kind == COPY_TO_NEW_FILE)
@@ -445,7 +447,7 @@ enum status copy_plan_run(struct copy_plan *plan, struct progress *progress,
 	progress_end(progress);
 	if (st == ST_OK && plan->mode.kind == COPY_TO_NEW_FILE)
 		ret->n_files = create_n_files(&plan->create);
-	ret->rest_only = plan->has_map && rescue_map_has_finished(&plan->map, ret->disk_bytes);
+	ret->rest_only = plan->has_map && rescue_map_has_finished(&plan->map, plan->n_bytes);
 	return st;
 }
 
