@@ -58,7 +58,8 @@ UNIT := $(filter-out $(if $(MEMORY),,test_memory),\
 SOURCES := build/sources
 RELEASE := $(shell scripts/fetch-sources --release)
 FETCHED := $(SOURCES)/fetched-$(RELEASE)
-LIBDEFLATE := utils.c deflate_compress.c deflate_decompress.c $(CPU_FEATURES)
+LIBDEFLATE := utils.c deflate_compress.c deflate_decompress.c zlib_compress.c zlib_decompress.c \
+	adler32.c $(CPU_FEATURES)
 ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c \
 		zstd_common.c) \
 	$(addprefix compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c \
@@ -291,7 +292,7 @@ $(UNIT:%=$(1)/%): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
 	$$(CC) $(2) $$(filter %.o,$$^) -Wl,--start-group $(1)/core.a $(1)/sim.a -Wl,--end-group \
 		-lcmocka -lm $$(ORACLE) -o $$@
 $(1)/test_blk_contract: $(call objects,$(1),$(DOUBLES))
-$(1)/test_deflate: ORACLE := -lz
+$(1)/test_deflate $(1)/test_zlib: ORACLE := -lz
 $(1)/test_workers: ORACLE := -Wl,--wrap=codec_compress
 $(1)/test_failures: ORACLE := -Wl,--wrap=image_close
 endef

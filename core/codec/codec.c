@@ -11,9 +11,10 @@
 
 struct codec *codec_open(enum codec_kind kind, int level)
 {
-	if (kind == CODEC_DEFLATE)
-		return deflate_open(level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level);
-	return zstd_open(level == CODEC_DEFAULT ? CODEC_ZSTD_LEVEL : level);
+	if (kind == CODEC_ZSTD)
+		return zstd_open(level == CODEC_DEFAULT ? CODEC_ZSTD_LEVEL : level);
+	level = level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level;
+	return kind == CODEC_ZLIB ? zlib_open(level) : deflate_open(level);
 }
 
 void codec_close(struct codec *codec)

@@ -16,12 +16,15 @@
 
 enum codec_kind {
 	CODEC_DEFLATE, /* raw deflate (RFC 1951), without the header of zlib */
+	CODEC_ZLIB,    /* deflate with the header and checksum of zlib (RFC 1950) */
 	CODEC_ZSTD,    /* zstd (RFC 8878) */
+	CODEC_KINDS,   /* how many there are */
 };
 
 /*
  * Levels, and the memory that a codec takes. The default of deflate is the fastest level that makes
- * no more bytes than zlib with QEMU's settings; that of zstd is QEMU's. Processor time of the whole
+ * no more bytes than zlib with QEMU's settings; that of zstd is QEMU's. CODEC_ZLIB has the levels
+ * of CODEC_DEFLATE. Processor time of the whole
  * command and bytes out, as multiples of those of qemu-img convert -c with zlib, measured on the
  * disk of `make bench-host` (programs and texts, in clusters of 64 KiB):
  *     deflate 1: 0.18, 1.01      deflate 3: 0.26, 0.95      deflate 5: 0.30, 0.93
@@ -62,8 +65,8 @@ enum status codec_compress(struct codec *, const void *in, size_t in_len, void *
  * Decompresses untrusted input into exactly `out_len` bytes. It follows the rules of QEMU's reader,
  * because images exist that need them: bytes after the end of the compressed data are ignored (in
  * qcow2: the rest of a sector, the data of the next cluster); zstd data may be several frames,
- * among them skippable ones; deflate data that would give more than `out_len` bytes is cut.
- * ST_CORRUPT: the data is damaged, too short, or (zstd) too long, and `out` is undefined.
+ * among them skippable ones; raw deflate data that would give more than `out_len` bytes is cut.
+ * ST_CORRUPT: the data is damaged, too short, or (zlib and zstd) too long, and `out` is undefined.
  */
 enum status codec_decompress(struct codec *, const void *in, size_t in_len, void *out,
 			     size_t out_len);

@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Raw deflate (RFC 1951) by libdeflate.
+ * Raw deflate (RFC 1951), and deflate in the format of zlib (RFC 1950), by libdeflate.
  *
  * Streams use the full window of deflate, 32 KiB, although QEMU writes them with a window of 4 KiB
  * and opens its reader with that one: zlib's reader, given room for all output in one call as QEMU
@@ -12,7 +12,8 @@
  * BMI2, which has no registers of its own. libdeflate keeps its choice in two words; workers that
  * make the choice at the same time write the same values.
  *
- * libdeflate refuses data whose end it does not see, which QEMU reads: inflate.c takes these.
+ * libdeflate refuses raw data whose end it does not see, which QEMU reads: inflate.c takes these.
+ * In the format of zlib a checksum follows the end, and readers insist on both.
  */
 
 #include <libdeflate.h>
@@ -55,6 +56,29 @@ static enum status deflate_decompress(struct codec *codec, const void *in, size_
 	}
 }
 
+static enum status zlib_compress(struct codec *codec, const void *in, size_t in_len, void *out,
+				 size_t capacity, size_t *ret_len)
+{
+	struct deflate *d = (struct deflate *)codec;
+	size_t n = libdeflate_zlib_compress(d->compressor, in, in_len, out, capacity);
+
+	if (n == 0)
+		return ST_NO_SPACE;
+	*ret_len = n;
+	return ST_OK;
+}
+
+static enum status zlib_decompress(struct codec *codec, const void *in, size_t in_len, void *out,
+				   size_t out_len)
+{
+	struct deflate *d = (struct deflate *)codec;
+
+	return libdeflate_zlib_decompress(d->decompressor, in, in_len, out, out_len, NULL) ==
+			       LIBDEFLATE_SUCCESS
+		       ? ST_OK
+		       : ST_CORRUPT;
+}
+
 static void deflate_close(struct codec *codec)
 {
 	struct deflate *d = (struct deflate *)codec;
@@ -64,13 +88,15 @@ static void deflate_close(struct codec *codec)
 	mem_free(d);
 }
 
-struct codec *deflate_open(int level)
+/* A codec of the given functions. */
+static struct codec *open_codec(struct codec functions)
 {
+	int level = functions.level;
 	struct deflate *d = mem_alloc(sizeof *d);
 
 	if (d == NULL)
 		return NULL;
-	d->codec = (struct codec){ deflate_compress, deflate_decompress, deflate_close, level };
+	d->codec = functions;
 	d->decompressor = libdeflate_alloc_decompressor();
 	if (level != CODEC_ONLY_DECOMPRESS)
 		d->compressor = libdeflate_alloc_compressor(level);
@@ -79,4 +105,15 @@ struct codec *deflate_open(int level)
 		return NULL;
 	}
 	return &d->codec;
+}
+
+struct codec *deflate_open(int level)
+{
+	return open_codec(
+		(struct codec){ deflate_compress, deflate_decompress, deflate_close, level });
+}
+
+struct codec *zlib_open(int level)
+{
+	return open_codec((struct codec){ zlib_compress, zlib_decompress, deflate_close, level });
 }

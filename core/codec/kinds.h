@@ -17,4 +17,5 @@ struct codec {
 };
 
 struct codec *deflate_open(int level);
+struct codec *zlib_open(int level);
 struct codec *zstd_open(int level);

@@ -144,8 +144,7 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from)
 static enum status unpack(const struct fetch *fetch, const struct fetch_part *part,
 			  const struct unpacker *unpacker)
 {
-	struct codec *codec = part->image->compression == CODEC_ZSTD ? unpacker->zstd
-								     : unpacker->deflate;
+	struct codec *codec = unpacker->codec[part->image->compression];
 	size_t unit_bytes = part->image->unit_bytes;
 	bool whole = part->n == unit_bytes;
 	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->unit;
@@ -176,20 +175,20 @@ enum status fetch_finish(struct fetch *fetch, const struct unpacker *unpacker)
 
 enum status unpacker_open(struct unpacker *unpacker, size_t unit_bytes)
 {
-	*unpacker = (struct unpacker){
-		.deflate = codec_open(CODEC_DEFLATE, CODEC_ONLY_DECOMPRESS),
-		.zstd = codec_open(CODEC_ZSTD, CODEC_ONLY_DECOMPRESS),
-		.unit = mem_alloc(unit_bytes),
-	};
-	return unpacker->deflate != NULL && unpacker->zstd != NULL && unpacker->unit != NULL
-		       ? ST_OK
-		       : ST_NO_MEMORY;
+	bool complete = true;
+
+	*unpacker = (struct unpacker){ .unit = mem_alloc(unit_bytes) };
+	for (enum codec_kind kind = 0; kind < CODEC_KINDS; kind++) {
+		unpacker->codec[kind] = codec_open(kind, CODEC_ONLY_DECOMPRESS);
+		complete = complete && unpacker->codec[kind] != NULL;
+	}
+	return complete && unpacker->unit != NULL ? ST_OK : ST_NO_MEMORY;
 }
 
 void unpacker_close(struct unpacker *unpacker)
 {
-	codec_close(unpacker->deflate);
-	codec_close(unpacker->zstd);
+	for (enum codec_kind kind = 0; kind < CODEC_KINDS; kind++)
+		codec_close(unpacker->codec[kind]);
 	mem_free(unpacker->unit);
 	*unpacker = (struct unpacker){ 0 };
 }

@@ -42,7 +42,7 @@ struct fetch {
 
 /* What one processor needs for it. */
 struct unpacker {
-	struct codec *deflate, *zstd;
+	struct codec *codec[CODEC_KINDS];
 	uint8_t *unit;
 	size_t unit_bytes;
 };

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n < 2)
 		return 0;
-	kind = (data[0] & 1) != 0 ? CODEC_ZSTD : CODEC_DEFLATE;
+	kind = (data[0] & 1) != 0 ? CODEC_ZSTD : (data[0] & 2) != 0 ? CODEC_ZLIB : CODEC_DEFLATE;
 	length = (size_t)(data[1] + 1) * 256;
 	out = malloc(length);
 	again = malloc(length);
