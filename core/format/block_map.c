@@ -29,6 +29,21 @@ static bool is_fresh(const struct block_map *map, uint64_t offset)
 	return map->fresh.is && offset / map->block_bytes == map->fresh.index;
 }
 
+/*
+ * A file may end inside its last block, but a block that would begin after the end is damage.
+ * `inside` is where in its block the run begins.
+ */
+static enum status cut_at_end(const struct block_map *map, uint64_t inside, struct block_run *run)
+{
+	uint64_t first = run->offset - inside, n_begun;
+
+	if (first >= map->file->size)
+		return ST_CORRUPT;
+	n_begun = div_up(map->file->size - first, map->block_bytes);
+	run->length = min_u64(run->length, n_begun * map->block_bytes - inside);
+	return ST_OK;
+}
+
 /* What is at `offset`, with the fresh block; ret->length is at most `len`. */
 static enum status find(struct block_map *map, uint64_t offset, uint64_t len, struct block_run *ret)
 {
@@ -50,7 +65,7 @@ static enum status find(struct block_map *map, uint64_t offset, uint64_t len, st
 		return st;
 	CHECK(ret->length > 0);
 	ret->length = min_u64(ret->length, len);
-	return ST_OK;
+	return ret->state == BLOCK_STORED ? cut_at_end(map, inside, ret) : ST_OK;
 }
 
 /* ---- reading ---- */
@@ -74,10 +89,6 @@ static enum status read_packed(struct block_map *map, uint64_t offset, const str
 	return st;
 }
 
-/*
- * Bytes of one block. A file may end inside its last block, but a block that would begin after the
- * end is damage.
- */
 static enum status read_run(struct block_map *map, uint64_t offset, const struct block_run *run,
 			    void *buf, size_t len)
 {
@@ -88,8 +99,6 @@ static enum status read_run(struct block_map *map, uint64_t offset, const struct
 		memset(buf, 0, len);
 		return ST_OK;
 	case BLOCK_STORED:
-		if (run->offset - offset % map->block_bytes >= map->file->size)
-			return ST_CORRUPT;
 		return blk_read_padded(map->file, run->offset, buf, len);
 	case BLOCK_PACKED:
 		return read_packed(map, offset, run, buf, len);
@@ -116,6 +125,27 @@ enum status block_map_read(struct block_map *map, uint64_t offset, void *buf, si
 	return st;
 }
 
+/* What lies in a hole of the file was never written. */
+static enum status look_below(const struct block_map *map, struct extent *extent)
+{
+	struct extent below;
+	enum status st;
+
+	if (!map->sees_holes || !extent->data || extent->compressed)
+		return ST_OK;
+	if (extent->offset >= map->file->size) {
+		extent->zero = true; /* past the end */
+		return ST_OK;
+	}
+	st = blk_extent(map->file, extent->offset,
+			min_u64(extent->length, map->file->size - extent->offset), &below);
+	if (st != ST_OK)
+		return st;
+	extent->length = below.length;
+	extent->zero = below.zero;
+	return ST_OK;
+}
+
 /* Whether `next` goes on where the extent `before` ends. */
 static bool continues(const struct extent *before, const struct block_run *next)
 {
@@ -129,10 +159,12 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 {
 	struct block_run run;
 	enum status st = find(map, offset, len, &run);
-	bool stored = run.state == BLOCK_STORED, packed = run.state == BLOCK_PACKED;
+	bool stored, packed;
 
 	if (st != ST_OK)
 		return st;
+	stored = run.state == BLOCK_STORED;
+	packed = run.state == BLOCK_PACKED;
 	*ret = (struct extent){
 		.length = run.length,
 		.allocated = run.state != BLOCK_ABSENT,
@@ -148,15 +180,16 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 	while (!packed && ret->length < len) {
 		st = find(map, offset + ret->length, len - ret->length, &run);
 		if (st != ST_OK)
-			return st;
+			break; /* what comes before can be read; who asks for the rest is told */
 		if (run.state == BLOCK_PACKED || stored != (run.state == BLOCK_STORED) ||
 		    !continues(ret, &run))
 			break;
 		ret->length += run.length;
 	}
+	st = look_below(map, ret);
 	if (ret->has_offset)
 		ret->offset += map->data_offset;
-	return ST_OK;
+	return st;
 }
 
 /* ---- writing ---- */

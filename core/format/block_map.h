@@ -46,7 +46,8 @@ struct block_map;
 struct block_ops {
 	/*
 	 * Says what is at `offset`, for at most `len` > 0 bytes, which lie in the disk; ret->length
-	 * may be larger. ST_CORRUPT where the table makes no sense.
+	 * may be larger. ST_CORRUPT where the table makes no sense. A file may end inside its last
+	 * block, which goes on in zeros; that STORED blocks begin in the file is seen to.
 	 */
 	enum status (*find)(struct block_map *, uint64_t offset, uint64_t len,
 			    struct block_run *ret);
@@ -82,6 +83,7 @@ struct block_map {
 	uint64_t size;        /* bytes of the disk that the map is for */
 	uint32_t block_bytes; /* of any size; the last block may have less of the disk */
 	bool zero_state;      /* `set` can say ZERO */
+	bool sees_holes;      /* extents tell blocks that lie in holes of the file */
 
 	/* Below: block_map.c's own. 0 at first. */
 	struct {

@@ -22,6 +22,7 @@ enum status table_cache_init(struct table_cache *cache, struct blk *file, size_t
 	*cache = (struct table_cache){
 		.file = file,
 		.table_bytes = table_bytes,
+		.end = UINT64_MAX,
 		.n_slots = (size_t)min_u64(max_u64(n, TABLE_CACHE_SLOTS_MIN),
 					   TABLE_CACHE_SLOTS_MAX),
 	};
@@ -64,7 +65,7 @@ static enum status take_slot(struct table_cache *cache, uint64_t offset, size_t 
 {
 	size_t i = find_slot(cache, offset);
 
-	CHECK(offset != 0);
+	CHECK(offset != 0 && offset < cache->end);
 	if (cache->slot[i].bytes == NULL)
 		cache->slot[i].bytes = io_alloc(cache->table_bytes);
 	if (cache->slot[i].bytes == NULL)
@@ -75,14 +76,22 @@ static enum status take_slot(struct table_cache *cache, uint64_t offset, size_t 
 	return ST_OK;
 }
 
+/* How much of the table at `offset` is in the file. */
+static size_t stored_bytes(const struct table_cache *cache, uint64_t offset)
+{
+	return (size_t)min_u64(cache->table_bytes, cache->end - offset);
+}
+
 /* Reads a table, unless that was in vain often enough. */
 static enum status read_table(struct table_cache *cache, uint64_t offset, uint8_t *bytes)
 {
+	size_t stored = stored_bytes(cache, offset);
 	enum status st;
 
 	if (cache->failed.offset == offset && cache->failed.n == TABLE_CACHE_TRIES)
 		return cache->failed.status;
-	st = blk_read_padded(cache->file, offset, bytes, cache->table_bytes);
+	st = blk_read_padded(cache->file, offset, bytes, stored);
+	memset(bytes + stored, 0, cache->table_bytes - stored);
 	if (st != ST_OK) {
 		cache->failed.n = cache->failed.offset == offset ? cache->failed.n + 1 : 1;
 		cache->failed.offset = offset;
@@ -166,7 +175,7 @@ enum status table_cache_write(struct table_cache *cache)
 	while (cache->n_changed > 0) {
 		size_t i = next_changed(cache, offset);
 		enum status st = blk_write(cache->file, cache->slot[i].offset, cache->slot[i].bytes,
-					   cache->table_bytes);
+					   stored_bytes(cache, cache->slot[i].offset));
 
 		if (st != ST_OK)
 			return st;
