@@ -129,7 +129,8 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 		tree_bool(tree, "encrypted", true);
 	if (image->backing_name != NULL)
 		tree_text(tree, "backing-filename", image->backing_name);
-	tree_bool(tree, "dirty-flag", image->dirty);
+	if (!image->format->no_dirty_flag)
+		tree_bool(tree, "dirty-flag", image->dirty);
 	tree_end(tree);
 }
 

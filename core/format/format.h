@@ -206,6 +206,8 @@ struct image_format {
 	const char *summary; /* one line for `help` */
 	/* the file is the disk, byte by byte: it can grow as the disk is written */
 	bool flat;
+	/* its images do not say whether they were closed cleanly, and `info` has no "dirty-flag" */
+	bool no_dirty_flag;
 	/* of the struct that begins with struct image */
 	size_t instance_bytes;
 
