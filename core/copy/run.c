@@ -76,7 +76,8 @@ static enum status open_again(const struct run *run, enum open_mode mode, struct
 	file = window_open(file, &all);
 	if (file == NULL)
 		return fail_no_memory(err);
-	return image_open_blk(target->storage, file, target->name, target->format, mode, ret, err);
+	return image_open_unfinished(target->storage, file, target->name, target->format, mode,
+				     target->unfinished, ret, err);
 }
 
 /*
@@ -239,14 +240,16 @@ static enum status open_created(struct run *run, struct blk *file, struct chain 
 				struct error *err)
 {
 	const struct create_job *create = &run->plan->create;
-	enum status st = image_open_blk(create->storage, file, create->plan.file[0].name,
-					create->format, OPEN_WRITE, &run->target, err);
+	enum status st = image_open_unfinished(create->storage, file, create->plan.file[0].name,
+					       create->format, OPEN_WRITE, &create->request,
+					       &run->target, err);
 
 	if (st == ST_OK && run->plan->mode.resumed)
 		st = repair_partial_target(run, err);
 	if (st != ST_OK)
 		return st;
-	run->target->size = round_up(run->plan->n_bytes, 512); /* a flat one is empty so far */
+	if (run->target->format->flat) /* it is empty so far */
+		run->target->size = round_up(run->plan->n_bytes, 512);
 	st = chain_open_backing(run->target, backing, err);
 	return st == ST_OK ? image_load(run->target, err) : st;
 }
@@ -275,15 +278,20 @@ static enum status close_whole(struct run *run, struct error *err)
 	return st;
 }
 
-/* Writes the first sector, which makes the file an image. */
+/* Writes the first sector, which makes the file an image, and what the format writes last. */
 static enum status complete_image(struct run *run, struct blk *file, struct error *err)
 {
 	enum status st;
 
 	progress_phase(run->progress, "finishing", 0);
 	st = hold_release(file);
-	if (st == ST_OK)
-		return close_whole(run, err);
+	if (st == ST_OK) {
+		st = create_finish(&run->plan->create, file, err);
+		if (st == ST_OK)
+			return close_whole(run, err);
+		observers_exposed(&run->observers);
+		return st;
+	}
 	if (st == ST_MISMATCH || hold_first_sector_uncertain(file))
 		observers_exposed(&run->observers);
 	return fail(err, st, "%s: writing it: %s", run->plan->create.plan.file[0].name,

@@ -76,8 +76,8 @@ enum status create_run(const struct create_job *, struct error *);
 
 /*
  * The same for an image that is to be written to at once: *ret is its file, whose first sector is
- * kept back (blk/hold.h). Nothing is an image until hold_release() of it; where something fails
- * before, the caller closes it and calls create_remove().
+ * kept back (blk/hold.h). Nothing is an image until hold_release() and create_finish() of it;
+ * where something fails before, the caller closes it and calls create_remove().
  */
 enum status create_open(const struct create_job *, struct blk **ret, struct error *);
 
@@ -89,6 +89,12 @@ enum status create_open(const struct create_job *, struct blk **ret, struct erro
  */
 enum status create_reopen(const struct create_job *, const uint8_t first[static HOLD_IMAGE_BYTES],
 			  struct blk **ret, struct error *);
+
+/*
+ * Writes what the format writes last, and flushes it, after hold_release(): the image is whole
+ * then. On failure the caller closes the file and calls create_remove().
+ */
+enum status create_finish(const struct create_job *, struct blk *file, struct error *);
 
 /*
  * Whether the file of that name is the unfinished image with that id. Errors: those of

@@ -50,6 +50,15 @@ struct create_ops {
 	 */
 	enum status (*write_files)(const struct create_request *, struct blk *const file[],
 				   struct error *);
+
+	/*
+	 * Writes what makes the image whole besides the first sector, into file[0] of what
+	 * write_files has begun, and its disk has been written to: what other programs recognise it
+	 * by as well, such as a footer. Everything else is on the medium by then, the first sector
+	 * too. The caller flushes, and on failure removes the files. NULL: the first sector is all
+	 * that it takes.
+	 */
+	enum status (*finish)(const struct create_request *, struct blk *file, struct error *);
 };
 
 /* What a check has found, counted as qemu-img counts it: scripts rely on the numbers. */

@@ -124,10 +124,11 @@ static enum status check_order(const struct blk *file, const struct image_format
 		    format->name);
 }
 
-/* image_open_blk() with words that do not name the file. */
+/* image_open_unfinished() with words that do not name the file. */
 static enum status open_on(struct storage *storage, struct blk *file, const char *name,
 			   const struct image_format *format, enum open_mode mode,
-			   struct image **ret, struct error *err)
+			   const struct create_request *unfinished, struct image **ret,
+			   struct error *err)
 {
 	struct image *image;
 	enum status st;
@@ -148,6 +149,7 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 	image->storage = storage;
 	image->format = format;
 	image->mode = mode;
+	image->unfinished = unfinished;
 	st = image_add_file(image, text_copy(name), 0, UINT64_MAX, err);
 	if (st != ST_OK) {
 		blk_close(file);
@@ -165,14 +167,22 @@ static enum status open_on(struct storage *storage, struct blk *file, const char
 	return ST_OK;
 }
 
+enum status image_open_unfinished(struct storage *storage, struct blk *file, const char *name,
+				  const struct image_format *format, enum open_mode mode,
+				  const struct create_request *unfinished, struct image **ret,
+				  struct error *err)
+{
+	struct error why;
+	enum status st = open_on(storage, file, name, format, mode, unfinished, ret, &why);
+
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
+}
+
 enum status image_open_blk(struct storage *storage, struct blk *file, const char *name,
 			   const struct image_format *format, enum open_mode mode,
 			   struct image **ret, struct error *err)
 {
-	struct error why;
-	enum status st = open_on(storage, file, name, format, mode, ret, &why);
-
-	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", name, why.text);
+	return image_open_unfinished(storage, file, name, format, mode, NULL, ret, err);
 }
 
 /*

@@ -44,6 +44,11 @@ struct image {
 	struct storage *storage;
 	const char *name;    /* that of its first file, for messages */
 	enum open_mode mode; /* OPEN_WRITE: image_load() makes image->blk writable */
+	/*
+	 * what it was created by, as long as the `finish` of that is still to come: the image may
+	 * lack what that writes, and writes to its disk do not add it. NULL: it is whole
+	 */
+	const struct create_request *unfinished;
 	struct image_file *file;
 	size_t n_files; /* > 0; file[0] is the image itself */
 	/* after image_load(): what the offsets of extents count in; NULL before */
@@ -91,6 +96,15 @@ enum status image_open_file(struct storage *, enum access_role, const char *name
 enum status image_open_blk(struct storage *, struct blk *file, const char *name,
 			   const struct image_format *format, enum open_mode, struct image **ret,
 			   struct error *);
+
+/*
+ * The same for an image that is being created as requested, and not finished (create_ops). The
+ * request outlives it.
+ */
+enum status image_open_unfinished(struct storage *, struct blk *file, const char *name,
+				  const struct image_format *format, enum open_mode,
+				  const struct create_request *, struct image **ret,
+				  struct error *err);
 
 /*
  * Finds out why image_open() without a format refused a file: *ret is what the file is instead,
