@@ -27,6 +27,19 @@ def qemu_io(folder, name, *commands, options=()):
     assert done.returncode == 0, done.stderr
 
 
+def make_orphan(folder, name):
+    """An image of 1 MiB whose backing file is not there."""
+    words = ["-u", "-b", "none", "-F", "raw", name, "1M"]
+    qemu_img(folder, "create", "-q", "-f", "qcow2", *words)
+
+
+def make_encrypted(folder, name):
+    """An image of 1 MiB that is encrypted in the old way."""
+    secret = ["--object", "secret,id=s,data=secret"]
+    options = "encrypt.format=aes,encrypt.key-secret=s"
+    qemu_img(folder, "create", "-q", *secret, "-f", "qcow2", "-o", options, name, "1M")
+
+
 def random_writes(seed, size, compressed=False, freed=True):
     """
     Commands that leave all kinds of clusters behind: data, zeros of both kinds, holes, and

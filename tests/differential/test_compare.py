@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, make_encrypted, make_orphan, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG, progress
 
 SIZE = 3 * MIB
@@ -306,33 +306,8 @@ def test_refused(tmp_path, args, code):
     create(tmp_path, "a.raw", MIB)
     create(tmp_path, "a.qcow2", MIB)
     create(tmp_path, "b.qcow2", MIB)
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        "-u",
-        "-b",
-        "none",
-        "-F",
-        "raw",
-        "orphan.qcow2",
-        "1M",
-    )
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "--object",
-        "secret,id=s,data=secret",
-        "-f",
-        "qcow2",
-        "-o",
-        "encrypt.format=aes,encrypt.key-secret=s",
-        "aes.qcow2",
-        "1M",
-    )
+    make_orphan(tmp_path, "orphan.qcow2")
+    make_encrypted(tmp_path, "aes.qcow2")
     assert_same(tmp_path, *args, code=code)
 
 

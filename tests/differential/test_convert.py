@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, make_encrypted, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG, progress
 
 SIZE = 12 * MIB
@@ -332,19 +332,7 @@ def test_large_sparse_disk(tmp_path):
 def test_refused(tmp_path, args):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "s.qcow2", "5M")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "small.qcow2", "4M")
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "--object",
-        "secret,id=s,data=secret",
-        "-f",
-        "qcow2",
-        "-o",
-        "encrypt.format=aes,encrypt.key-secret=s",
-        "aes.qcow2",
-        "1M",
-    )
+    make_encrypted(tmp_path, "aes.qcow2")
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     ours = efi_img(tmp_path, "convert", *args)
     assert ours.code == 1 and ours.err.startswith("efi-img: ") and ours.out == ""

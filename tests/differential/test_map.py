@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, make_encrypted, make_orphan, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG
 
 
@@ -203,33 +203,8 @@ def test_large(tmp_path, layout, size):
 )
 def test_refused(tmp_path, args):
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        "-u",
-        "-b",
-        "none",
-        "-F",
-        "raw",
-        "orphan.qcow2",
-        "1M",
-    )
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "--object",
-        "secret,id=s,data=secret",
-        "-f",
-        "qcow2",
-        "-o",
-        "encrypt.format=aes,encrypt.key-secret=s",
-        "aes.qcow2",
-        "1M",
-    )
+    make_orphan(tmp_path, "orphan.qcow2")
+    make_encrypted(tmp_path, "aes.qcow2")
     ours, theirs = Result([EFI_IMG, "map", *args], tmp_path), Result(
         ["qemu-img", "map", *args], tmp_path
     )

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, make_encrypted, make_orphan, qemu_img, qemu_io, random_writes
 from oracle import Result, EFI_IMG
 
 STYLES = ("human", "json")
@@ -231,33 +231,8 @@ REFUSED = [
 def test_refused(tmp_path, args):
     qemu_img(tmp_path, "create", "-q", "-f", "raw", "a.raw", "1M")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        "-u",
-        "-b",
-        "none",
-        "-F",
-        "raw",
-        "orphan.qcow2",
-        "1M",
-    )
-    qemu_img(
-        tmp_path,
-        "create",
-        "-q",
-        "--object",
-        "secret,id=s,data=secret",
-        "-f",
-        "qcow2",
-        "-o",
-        "encrypt.format=aes,encrypt.key-secret=s",
-        "aes.qcow2",
-        "1M",
-    )
+    make_orphan(tmp_path, "orphan.qcow2")
+    make_encrypted(tmp_path, "aes.qcow2")
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "bad.qcow2", "1M")
     qemu_io(tmp_path, "bad.qcow2", "write -P 1 0 64k")
     image = bytearray((tmp_path / "bad.qcow2").read_bytes())

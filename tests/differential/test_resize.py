@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io, random_writes
+from images import MIB, make_encrypted, qemu_img, qemu_io, random_writes
 from oracle import Pair, Result, EFI_IMG
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
 
@@ -252,19 +252,7 @@ def test_refused(pair, args):
     qemu_img(pair.ours, "create", "-q", "-f", "raw", "r", "1M")
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-o", "compat=0.10", "old", "1M")
     qemu_img(pair.ours, "snapshot", "-c", "s", "old")
-    qemu_img(
-        pair.ours,
-        "create",
-        "-q",
-        "--object",
-        "secret,id=s,data=secret",
-        "-f",
-        "qcow2",
-        "-o",
-        "encrypt.format=aes,encrypt.key-secret=s",
-        "aes",
-        "1M",
-    )
+    make_encrypted(pair.ours, "aes")
     copy_to_theirs(pair)
     assert run_both(pair, "resize", *args).code == 1
     for name in ("a", "r", "old", "aes"):
