@@ -294,7 +294,7 @@ $(UNIT:%=$(1)/%): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
 $(1)/test_blk_contract: $(call objects,$(1),$(DOUBLES))
 $(1)/test_deflate $(1)/test_zlib: ORACLE := -lz
 $(1)/test_workers: ORACLE := -Wl,--wrap=codec_compress
-$(1)/test_failures: ORACLE := -Wl,--wrap=image_close
+$(1)/test_failures $(1)/test_format_failures: ORACLE := -Wl,--wrap=image_close
 endef
 $(eval $(call unit_programs,build/test,$(TEST_FLAGS)))
 
@@ -304,7 +304,8 @@ run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
 count_tests = $$(awk '/PASSED  \]/ { n += $$4 } END { print n }' $(1:%=%.log))
 
 # Those that enumerate, of which a small part takes longer than all the others.
-LONG := $(addprefix build/test/,test_powercuts test_failures test_poke test_journal)
+LONG := $(addprefix build/test/,test_powercuts test_failures test_format_cuts \
+	test_format_failures test_poke test_format_poke test_journal)
 QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%))
 
 ## make check        for every save: the host program, floors of the code, quick unit tests (under

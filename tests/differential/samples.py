@@ -34,9 +34,7 @@ REFUSED = ("afl5.img", "afl9.vmdk")  # what no program can open
 
 def names(format=None):
     """The samples of a format that can be opened; of all formats."""
-    return [
-        name for name, its in FORMATS.items() if format in (None, its) and name not in REFUSED
-    ]
+    return [name for name, its in FORMATS.items() if format in (None, its) and name not in REFUSED]
 
 
 def unpack(name, folder):

@@ -14,7 +14,6 @@ def efi_img(*args):
     return Result([EFI_IMG, *args], None)
 
 
-
 def formats():
     """Those that efi-img has, by its help."""
     lines = efi_img("help").out.partition("Image formats:\n")[2].partition("\n\n")[0]

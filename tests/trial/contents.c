@@ -1,17 +1,60 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "contents.h"
 
+#include "blk/mark.h"
 #include "format/chain.h"
 #include "run.h"
 
 /* ---- reading ---- */
 
-bool is_qcow2(const char *name)
+/* What a format is recognised by. */
+static void fill_probe(struct image_probe *probe, const char *name, const uint8_t *bytes,
+		       uint64_t size)
 {
+	size_t n_head = size < PROBE_HEAD_BYTES ? (size_t)size : PROBE_HEAD_BYTES,
+	       n_tail = size < PROBE_TAIL_BYTES ? (size_t)size : PROBE_TAIL_BYTES;
+
+	*probe = (struct image_probe){ .name = name, .size = size, .whole = true };
+	memcpy(probe->head, bytes, n_head);
+	memcpy(probe->tail + PROBE_TAIL_BYTES - n_tail, bytes + size - n_tail, n_tail);
+}
+
+const struct image_format *format_of(const char *name)
+{
+	const struct image_format *best = image_format_find("raw");
+	static struct image_probe probe;
+	uint8_t id[MARK_ID_BYTES];
 	uint64_t size;
 	const uint8_t *bytes = sim_file(name, &size);
+	int score = 0;
 
-	return bytes != NULL && size >= 4 && memcmp(bytes, "QFI\xfb", 4) == 0;
+	if (bytes == NULL || (size >= MARK_BYTES && mark_parse(bytes, MARK_IMAGE, id)))
+		return best;
+	fill_probe(&probe, name, bytes, size);
+	for (size_t i = 0; image_formats[i] != NULL; i++) {
+		int its = image_formats[i]->probe(&probe);
+
+		if (its > score) {
+			best = image_formats[i];
+			score = its;
+		}
+	}
+	return best;
+}
+
+bool is_image(const char *name)
+{
+	return !format_of(name)->flat;
+}
+
+bool is_part(const char *name)
+{
+	static const char *const marks[] = { "-s0", "-f0", "-flat" }; /* as VMware names extents */
+
+	for (size_t i = 0; i < N_OF(marks); i++)
+		if (strstr(name, marks[i]) != NULL)
+			return true;
+	return strcmp(name, "d") == 0;
 }
 
 bool is_record(const char *name)
@@ -24,8 +67,7 @@ static void open_chain(struct storage *storage, const char *name, bool whole, st
 	struct error why;
 
 	if (storage_begin(storage, NULL, &why) != ST_OK ||
-	    chain_open(storage, ROLE_IMAGE, name, image_format_find("qcow2"), whole, chain, &why) !=
-		    ST_OK)
+	    chain_open(storage, ROLE_IMAGE, name, format_of(name), whole, chain, &why) != ST_OK)
 		wrong("%s does not open: %s", name, why.text);
 }
 
@@ -116,13 +158,12 @@ struct contents contents_read(void)
 	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++) {
 		struct picture *picture = &contents.file[contents.n];
 
-		/* a data file is looked at through its image */
-		if (strcmp(name, "d") == 0 || is_record(name))
+		if (is_part(name) || is_record(name))
 			continue;
 		contents.n++;
 		snprintf(picture->name, sizeof picture->name, "%s", name);
-		picture->is_qcow2 = is_qcow2(name);
-		if (picture->is_qcow2) {
+		picture->format = format_of(name);
+		if (!picture->format->flat) {
 			read_image(name, picture);
 		} else {
 			struct disk *disk = &picture->disk[picture->n_disks++];
@@ -212,11 +253,11 @@ static void assert_disk(const struct expectation *e, const struct picture *befor
 		return;
 	if (disk->bytes == NULL)
 		wrong("%s: its disk cannot be read any more", now->name);
-	if (now->is_qcow2 && disk->size != old->size && disk->size != new->size)
+	if (!now->format->flat && disk->size != old->size && disk->size != new->size)
 		wrong("%s: its size is neither old nor new", now->name);
 	if (mixed)
 		e->mixture(old, new, disk, e->cut);
-	else if (now->is_qcow2)
+	else if (!now->format->flat)
 		wrong("%s: the disk is neither as before nor as after", now->name);
 	else
 		assert_mixed(old, new, disk, e->cut);
@@ -290,7 +331,7 @@ void assert_old_or_new(const struct expectation *e, const struct contents *now)
 				     *after = contents_find(e->after, before->name);
 		const struct picture *p = contents_find(now, before->name);
 
-		if (p == NULL || p->is_qcow2 != before->is_qcow2 || after == NULL)
+		if (p == NULL || p->format != before->format || after == NULL)
 			wrong("%s is not there any more", before->name);
 		if (strcmp(p->backing, before->backing) != 0 &&
 		    strcmp(p->backing, after->backing) != 0)

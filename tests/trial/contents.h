@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/format.h"
 #include "volume.h"
 
 /* All that can be read from the files of the volume: disks, snapshots, bitmaps. */
@@ -26,7 +27,7 @@ struct marks {
 
 struct picture {
 	char name[NAME_MAX_BYTES], backing[NAME_MAX_BYTES];
-	bool is_qcow2; /* otherwise raw */
+	const struct image_format *format;
 	size_t n_disks, n_bitmaps;
 	struct disk disk[1 + SNAPSHOTS_MAX]; /* [0] is as it is now */
 	struct marks bitmap[BITMAPS_MAX];
@@ -37,7 +38,18 @@ struct contents {
 	struct picture file[SIM_FILES_MAX];
 };
 
-bool is_qcow2(const char *name);
+/*
+ * The format that a file is probed as, by the formats themselves; raw if none claims it, and for
+ * what is not complete and bears the mark.
+ */
+const struct image_format *format_of(const char *name);
+bool is_image(const char *name); /* of any format but raw */
+
+/*
+ * Whether a file is a part of an image, which says what it is: a data file, an extent of a VMDK. It
+ * is looked at through its image.
+ */
+bool is_part(const char *name);
 
 /*
  * Whether a file is a rescue map, or what is written before it: these follow the copy and are no

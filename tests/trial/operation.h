@@ -25,15 +25,26 @@ struct operation {
 	int repaired;                         /* that of a repair thereafter */
 	/* files whose bytes are old or new each by itself; NULL: none */
 	const char *mixed;
-	bool replaces; /* the disk is another one thereafter */
-	bool large;    /* not for a cut at every change */
+	bool replaces;       /* the disk is another one thereafter */
+	bool large;          /* not for a cut at every change */
+	uint64_t disk_bytes; /* > 0: the set-up begins with format_files() */
 };
 
+/* Of qcow2 and raw images. */
 extern const struct operation operations[];
 extern const size_t n_operations;
 
-/* Puts the files on the volume that all set-ups know. */
-void operation_files(void);
+/*
+ * The same few for each format that can create images but those, and for each kind of its images;
+ * "vdi/static/write" is of the group "vdi" (formats.c).
+ */
+const struct operation *format_operations(size_t *ret_n);
+
+/* Options of create for small images of the format; NULL: none. */
+const char *small_options(const char *format);
+
+/* Puts the files on the volume that all set-ups know, and those of formats with such disks. */
+void operation_files(void), format_files(uint64_t disk_bytes);
 
 /* What is wrong with images that are repaired (damage.c). */
 void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *),

@@ -5,6 +5,7 @@
 #include "contents.h"
 #include "format/chain.h"
 #include "guest.h"
+#include "judge.h"
 #include "powercut.h"
 #include "verdict.h"
 
@@ -62,24 +63,6 @@ static bool seen(struct trial *t, uint64_t more)
 	return false;
 }
 
-static void assert_verdict(const char *name, enum verdict_on on)
-{
-	uint64_t size;
-	const uint8_t *bytes = sim_file(name, &size);
-	char why[256];
-
-	if (is_qcow2(name) && !verdict_qcow2(bytes, size, on, why))
-		wrong("%s: %s", name, why);
-}
-
-static void assert_verdicts(enum verdict_on on)
-{
-	const char *name;
-
-	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
-		assert_verdict(name, on);
-}
-
 /*
  * How many clusters have a refcount lower than their users: what is written next could destroy
  * these.
@@ -104,8 +87,8 @@ static bool was_there(const struct trial *t, const char *name)
 
 /*
  * A new file that is not as it should be is empty, or has the mark, and is refused for it. Before
- * the first flush it may have what the volume had in its first sector. A data file has no mark: the
- * image that names it has.
+ * the first flush it may have what the volume had in its first sector. A part of an image has no
+ * mark: the image that names it has.
  */
 static void assert_marked(const char *name, const uint8_t *bytes, uint64_t size)
 {
@@ -114,7 +97,7 @@ static void assert_marked(const char *name, const uint8_t *bytes, uint64_t size)
 	struct image *image;
 	struct error why;
 
-	if (bytes == NULL || size == 0 || strcmp(name, "d") == 0 || is_record(name))
+	if (bytes == NULL || size == 0 || is_part(name) || is_record(name))
 		return;
 	if (size < MARK_BYTES || !mark_parse(bytes, MARK_IMAGE, id)) {
 		if (size > MARK_BYTES || bytes[0] != STALE_BYTE)
@@ -140,7 +123,7 @@ static void assert_no_half_image(const struct trial *t)
 
 		if (was_there(t, name))
 			continue;
-		image |= is_qcow2(name);
+		image |= is_image(name) && !is_part(name);
 		if (bytes != NULL && size == t->final.file[i].size &&
 		    memcmp(bytes, t->final.file[i].bytes, size) == 0)
 			continue;
@@ -163,8 +146,7 @@ static void assert_all_kept(const struct trial *t)
 			wrong("a refcount is lower than before");
 }
 
-/* Whether a file is as it was before the operation. */
-static bool untouched(const struct trial *t, const char *name)
+static bool is_as_before(const struct trial *t, const char *name)
 {
 	uint64_t size;
 	const uint8_t *bytes = sim_file(name, &size);
@@ -174,6 +156,19 @@ static bool untouched(const struct trial *t, const char *name)
 			return t->files.file[i].size == size &&
 			       memcmp(t->files.file[i].bytes, bytes, size) == 0;
 	return false;
+}
+
+/* Whether a file is as it was before the operation, and so are its extents. */
+static bool untouched(const struct trial *t, const char *name)
+{
+	size_t n = strlen(name);
+	const char *part;
+
+	for (size_t i = 0; (part = sim_file_name(i)) != NULL; i++)
+		if (is_part(part) && strncmp(part, name, n) == 0 && part[n] == '-' &&
+		    !is_as_before(t, part))
+			return false;
+	return is_as_before(t, name);
 }
 
 static struct contents assert_state(const struct trial *t, size_t cut)
@@ -190,7 +185,7 @@ static struct contents assert_state(const struct trial *t, size_t cut)
 	assert_no_half_image(t);
 	now = contents_read();
 	if (t->op->damage == NULL)
-		assert_verdicts(VERDICT_LEAKS);
+		judge_all(VERDICT_LEAKS);
 	else if (endangered() > t->endangered)
 		wrong("more refcounts are too low than before: %s", err.text);
 	if (t->op->repaired != EXIT_OK)
@@ -221,8 +216,7 @@ static void assert_works(const struct trial *t, const struct contents *now)
 	if (name == NULL || t->op->damage != NULL || untouched(t, name))
 		return;
 	if (storage_begin(&storage, NULL, &why) != ST_OK ||
-	    chain_open_writable(&storage, name, image_format_find("qcow2"), 0, &chain, &why) !=
-		    ST_OK)
+	    chain_open_writable(&storage, name, format_of(name), 0, &chain, &why) != ST_OK)
 		wrong("it cannot be worked with: %s", why.text);
 	blk = &chain.link[0].image->blk;
 	n = blk->size < PIECE ? (size_t)blk->size : PIECE;
@@ -234,7 +228,7 @@ static void assert_works(const struct trial *t, const struct contents *now)
 		wrong("it cannot be written to");
 	chain_close(&chain);
 	storage_end(&storage);
-	assert_verdicts(VERDICT_SOUND);
+	judge_all(VERDICT_SOUND);
 	then = contents_read();
 	assert_same_snapshots(contents_find(now, name), contents_find(&then, name));
 	contents_free(&then);
@@ -243,6 +237,11 @@ static void assert_works(const struct trial *t, const struct contents *now)
 static bool is_command(const struct operation *op, const char *name)
 {
 	return op->words[0] != NULL && strcmp(op->words[0], name) == 0;
+}
+
+static bool can_repair(const char *name)
+{
+	return !is_part(name) && format_of(name)->check.repair != NULL;
 }
 
 static void repair(const struct trial *t, const char *name)
@@ -256,9 +255,9 @@ static void repair(const struct trial *t, const char *name)
 	 * leaves none either.
 	 */
 	if (code == EXIT_OK)
-		assert_verdict(name, t->op->damage != NULL && is_command(t->op, "check")
-					     ? VERDICT_NOTHING_LOST
-					     : VERDICT_CLEAN);
+		judge(name, t->op->damage != NULL && is_command(t->op, "check")
+				    ? VERDICT_NOTHING_LOST
+				    : VERDICT_CLEAN);
 }
 
 /*
@@ -272,7 +271,7 @@ static void assert_finishes(const struct trial *t, const struct contents *now)
 	const char *name;
 
 	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
-		if (is_qcow2(name) && (t->op->damage != NULL || !untouched(t, name)))
+		if (can_repair(name) && (t->op->damage != NULL || !untouched(t, name)))
 			repair(t, name);
 	then = contents_read();
 	assert_same_contents(now, &then);
@@ -283,7 +282,7 @@ static void assert_finishes(const struct trial *t, const struct contents *now)
 		const uint8_t *bytes;
 
 		name = repaired.file[i].name;
-		if (is_qcow2(name) && (t->op->damage != NULL || !untouched(t, name)))
+		if (can_repair(name) && (t->op->damage != NULL || !untouched(t, name)))
 			repair(t, name);
 		bytes = sim_file(name, &size);
 		if (size != repaired.file[i].size ||
@@ -317,7 +316,10 @@ static struct sim_files prepare(const struct operation *op)
 	struct sim_files files;
 
 	sim_volume(&roomy);
-	operation_files();
+	if (op->disk_bytes > 0)
+		format_files(op->disk_bytes);
+	else
+		operation_files();
 	for (size_t i = 0; i < SETUP && op->setup[i][0] != NULL; i++)
 		must(op->setup[i]);
 	files = sim_files_keep();
@@ -347,7 +349,7 @@ static struct trial begin(const struct operation *op, struct figures *figures)
 		wrong("exit code %d: %s%s", code, out.text, err.text);
 	t.words = strdup(err.text);
 	if (op->code == EXIT_OK)
-		assert_verdicts(VERDICT_NOTHING_LOST);
+		judge_all(VERDICT_NOTHING_LOST);
 	for (size_t i = 0; i < t.files.n; i++)
 		t.writes |= !untouched(&t, t.files.file[i].name);
 	t.after = contents_read();
@@ -502,7 +504,7 @@ static void fail_nth(struct trial *t, enum victim victim, unsigned n, bool *ret_
 	assert_failure(t->op, code);
 	assert_nothing_left(t);
 	if (victim == CANCEL && is_command(t->op, "snapshot") && t->op->damage == NULL)
-		assert_verdicts(VERDICT_CLEAN); /* what the person stops leaves nothing behind */
+		judge_all(VERDICT_CLEAN); /* what the person stops leaves nothing behind */
 	assert_all(t, SIZE_MAX);
 	if (t->writes)
 		fail_and_flush(t, victim, n);
@@ -548,18 +550,19 @@ static bool is_in(const struct operation *op, const char *group)
 	return strncmp(op->name, group, n) == 0 && group[n] == '\0';
 }
 
-struct figures trial_each(void (*try)(const struct operation *, struct figures *))
+struct figures trial_each(const struct operation *op, size_t n,
+			  void (*try)(const struct operation *, struct figures *))
 {
 	struct figures sum = { .group = "all" };
 
 	print_message("| operation |    n |   cuts |  states | differ  | failed |\n");
-	for (size_t i = 0; i < n_operations;) {
+	for (size_t i = 0; i < n;) {
 		struct figures group = { 0 };
 
-		memcpy(group.group, operations[i].name, strcspn(operations[i].name, "/"));
-		for (; i < n_operations && is_in(&operations[i], group.group); i++)
-			if (trying_any(operations[i].name))
-				try(&operations[i], &group);
+		memcpy(group.group, op[i].name, strcspn(op[i].name, "/"));
+		for (; i < n && is_in(&op[i], group.group); i++)
+			if (trying_any(op[i].name))
+				try(&op[i], &group);
 		if (group.operations > 0)
 			print(&group);
 		add(&sum, &group);

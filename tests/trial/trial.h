@@ -6,15 +6,15 @@
 /*
  * What must hold at every state that a cut or a failure of an operation leaves:
  *
- *   - every image opens, and a check finds leaks at most: no cluster has more users than its
- *     refcount says, and COPIED is where it should be
+ *   - every image opens, and a check finds leaks at most; of qcow2: no cluster has more users than
+ *     its refcount says, and COPIED is where it should be
  *   - what could be read before can be read: old or new, each image as a whole (snapshots always,
  *     and bitmaps that are not marked as in use); where data is written in place, byte by byte; of
  *     a guest, all that was flushed
  *   - a file that was not there before is complete, or no image; after a failure it is gone
  *   - what a cut leaves behind is in nobody's way: the image can be written to
- *   - `check -r all` makes every image clean, changes nothing that can be read, and done again
- *     changes no byte
+ *   - `check -r all`, where the format has it, makes every image clean, changes nothing that can be
+ *     read, and done again changes no byte
  */
 
 /* Of one group of operations. */
@@ -40,5 +40,9 @@ void trial_fail(const struct operation *, struct figures *);
  */
 bool trial_wants_flush(void);
 
-/* Does that for all that are wanted; prints what was tried, group by group. Returns the sum. */
-struct figures trial_each(void (*)(const struct operation *, struct figures *));
+/*
+ * Does that for all of `n` operations that are wanted; prints what was tried, group by group.
+ * Returns the sum.
+ */
+struct figures trial_each(const struct operation *, size_t n,
+			  void (*)(const struct operation *, struct figures *));

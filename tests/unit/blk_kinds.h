@@ -10,6 +10,7 @@
 #include "format/format.h"
 #include "format/image.h"
 #include "memory_blk.h"
+#include "operation.h"
 #include "run.h"
 #include "sequential.h"
 #include "storage/split.h"
@@ -228,14 +229,16 @@ static struct blk *open_growing_concat(const struct kind *kind)
 
 static struct blk *open_image(const struct kind *kind)
 {
+	const char *format = kind->format->name, *options = small_options(format);
+	const char *with = options != NULL ? "-o" : NULL; /* ends the words if there are none */
 	struct image *image;
 	struct error why;
 
 	sim_file_put("f", contents(), SIZE);
 	if (kind->writable)
-		MUST("create", "-q", "-f", kind->format->name, "i", "1310720");
+		MUST("create", "-q", "-f", format, "i", "1310720", with, options);
 	else
-		MUST("convert", "-q", "-f", "raw", "-O", kind->format->name, "f", "i");
+		MUST("convert", "-q", "-f", "raw", "-O", format, "f", "i", with, options);
 	assert_ok(image_open_file(&storage, ROLE_IMAGE, "i", kind->format,
 				  kind->writable ? OPEN_WRITE : OPEN_READ, &image, &why));
 	assert_ok(image_load(image, &why));

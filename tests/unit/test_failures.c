@@ -5,33 +5,13 @@
  */
 #include "trial.h"
 
-#include "format/image.h"
-
-void __real_image_close(struct image *);
-void __wrap_image_close(struct image *);
-
-/*
- * What an operation does with an image that it could not change as a whole: closes it, or flushes
- * it and closes it.
- */
-void __wrap_image_close(struct image *image)
-{
-	struct error why;
-
-	if (trial_wants_flush() && image != NULL && image->mode == OPEN_WRITE &&
-	    image->blk.ops != NULL)
-		/* it may fail again: what is on the medium counts */
-		(void)image_flush(image, &why);
-	__real_image_close(image);
-}
-
 static void every_failure(void **state)
 {
 	struct figures sum;
 
 	(void)state;
 	sim_time(1795380957, 5);
-	sum = trial_each(trial_fail);
+	sum = trial_each(operations, n_operations, trial_fail);
 	print_message("%u of the failures once more, with a flush\n", sum.flushed);
 	assert_true(getenv("ONLY") != NULL || (sum.failures > 5000 && sum.flushed > 3000));
 }

@@ -11,7 +11,7 @@ static void every_cut(void **state)
 
 	(void)state;
 	sim_time(1795380957, 5);
-	sum = trial_each(trial_cut);
+	sum = trial_each(operations, n_operations, trial_cut);
 	assert_true(getenv("ONLY") != NULL || getenv("SEED") != NULL || sum.states > 10000);
 }
 

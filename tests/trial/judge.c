@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "judge.h"
+
+#include "contents.h"
+#include "format/image.h"
+#include "run.h"
+
+static void judge_open_image(struct image *image, enum verdict_on on)
+{
+	struct check_result found;
+	struct error why;
+
+	if (image->format->check.check == NULL) {
+		if (image_load(image, &why) != ST_OK)
+			wrong("%s", why.text);
+		return;
+	}
+	if (image_check(image, NULL, &found, &why) != ST_OK)
+		wrong("%s", why.text);
+	if (found.corruptions > 0 || found.check_errors > 0)
+		wrong("%s: %zu errors", image->name,
+		      (size_t)(found.corruptions + found.check_errors));
+	if (found.leaks > 0 && (on == VERDICT_CLEAN || on == VERDICT_NOTHING_LOST))
+		wrong("%s: %zu leaks", image->name, (size_t)found.leaks);
+}
+
+static void judge_by_check(const char *name, const struct image_format *format, enum verdict_on on)
+{
+	struct storage storage;
+	struct image *image;
+	struct error why;
+
+	if (storage_begin(&storage, NULL, &why) != ST_OK ||
+	    image_open(&storage, name, format, &image, &why) != ST_OK)
+		wrong("%s", why.text);
+	judge_open_image(image, on);
+	image_close(image);
+	storage_end(&storage);
+}
+
+void judge(const char *name, enum verdict_on on)
+{
+	const struct image_format *format = format_of(name);
+	uint64_t size;
+	const uint8_t *bytes = sim_file(name, &size);
+	char why[256];
+
+	if (format->flat || is_part(name))
+		return;
+	if (strcmp(format->name, "qcow2") != 0)
+		judge_by_check(name, format, on);
+	else if (!verdict_qcow2(bytes, size, on, why))
+		wrong("%s: %s", name, why);
+}
+
+void judge_all(enum verdict_on on)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = sim_file_name(i)) != NULL; i++)
+		judge(name, on);
+}
