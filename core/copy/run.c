@@ -104,7 +104,7 @@ static enum status repair_after_growth(const struct run *run, struct error *err)
 static enum status check_tables(const struct run *run, struct image *image, struct error *err)
 {
 	struct check_result found;
-	enum status st = image->format->check.check(image, NULL, &found, err);
+	enum status st = image_check(image, NULL, &found, err);
 
 	if (st == ST_NO_MEMORY || st == ST_TOO_LARGE) {
 		run->result->tables_unread = true;
