@@ -86,7 +86,8 @@ enum { CHECK_PROBLEMS_MAX = 1000 }; /* that are told one by one */
 struct check_ops {
 	/*
 	 * Reads all that describes where data is, and compares it with itself; neither the disk's
-	 * contents nor other files are read. Needs no load. Each problem goes to `problems` (NULL:
+	 * contents nor other files are read, except by formats that have checksums of the contents,
+	 * which compare those, too. Needs no load. Each problem goes to `problems` (NULL:
 	 * nowhere) as a line of text with its kind, place and value, up to CHECK_PROBLEMS_MAX of
 	 * them. On failure, which is for what could not be read or held in memory, there is no
 	 * verdict.

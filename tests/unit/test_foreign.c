@@ -47,7 +47,6 @@ static const struct sample {
 	{ "parallels", { MARK(0, "WithoutFreeSpace\2\0\0\0") }, false },
 	{ "parallels", { MARK(0, "WithouFreSpacExt\2\0\0\0") }, false },
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
-	{ "cloop", { MARK(0, "#!/bin/sh\n#V2.0 Format\n") }, false },
 	{ "dmg", { MARK(-512, "koly\0\0\0\4\0\0\2\0") }, false },
 	{ "dmg", { MARK(-1023, "koly\0\0\0\4\0\0\2\0") }, false },
 	{ "dmg", { MARK(0, "sprs\0\0\0\3") }, false },

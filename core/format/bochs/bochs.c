@@ -6,10 +6,10 @@
  * A header of 512 bytes; the catalog, a 32-bit number for each extent of the disk (512 bytes to
  * 8 MiB); and the extents that exist, each a bitmap and its data, in the order in which the guest
  * wrote to them for the first time. Extent number n begins at the end of the catalog plus n times
- * the size of bitmap and data, both in whole sectors. A bit of the bitmap, the least significant one
- * first, says whether a sector was written. What was not, and extents with the number 0xffffffff,
- * are zeros. All integers are little-endian. There is no specification but the program's own source,
- * iodev/hdimage (redolog_t).
+ * the size of bitmap and data, both in whole sectors. A bit of the bitmap, the least significant
+ * one first, says whether a sector was written. What was not, and extents with the number
+ * 0xffffffff, are zeros. All integers are little-endian. There is no specification but the
+ * program's own source, iodev/hdimage (redolog_t).
  *
  * Refused by name: images of the subtypes "Undoable" and "Volatile", which are changes to another
  * image that they do not name; other versions; numbers that contradict each other; an extent that
