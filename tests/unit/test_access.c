@@ -74,7 +74,8 @@ static bool ends(void (*change)(const char *name), const char *name)
 	int status;
 
 	if (child == 0) {
-		(void)freopen("/dev/null", "w", stderr);
+		if (freopen("/dev/null", "w", stderr) == NULL)
+			_exit(1);
 		signal(SIGABRT, SIG_DFL);
 		change(name);
 		_exit(0);
