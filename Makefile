@@ -178,7 +178,7 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 	-fno-omit-frame-pointer
 FUZZ_CORE := -fsanitize=unsigned-shift-base,implicit-conversion
 FUZZ_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim
-FUZZ_SIM := tests/fuzz/fuzz.c tests/fuzz/poke.c
+FUZZ_SIM := tests/fuzz/fuzz.c tests/fuzz/image.c tests/fuzz/poke.c
 $(eval $(call tree,FUZZ,build/fuzz,fuzz,clang))
 build/fuzz/%: OPTIMIZE := -O1
 

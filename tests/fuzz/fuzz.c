@@ -9,7 +9,10 @@
 #include "cli/dispatch.h"
 #include "volume.h"
 
-enum { WORDS_MAX = 16 };
+enum {
+	WORDS_MAX = 16,
+	MEMORY_MAX = 96 << 20, /* of any command, whatever an image says */
+};
 
 struct capture fuzz_out, fuzz_err;
 
@@ -24,16 +27,18 @@ void fuzz_failed(const char *what, const char *file, int line)
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n)
 {
 	static const struct sim_volume_kind kind = { .free_bytes = 16 << 20 };
+	static const uint8_t extent[64 << 10] = { 1, 2, 3 };
 
 	sim_volume(&kind);
 	sim_file_put(name, bytes, n);
+	sim_file_put("extent", extent, sizeof extent);
 }
 
 int fuzz_run(const char *line)
 {
 	struct console console = { .out = &fuzz_out.out, .err = &fuzz_err.out };
 	char copy[256], *words[WORDS_MAX];
-	int n = 0;
+	int n = 0, code;
 
 	if (fuzz_out.text == NULL) {
 		capture_init(&fuzz_out);
@@ -44,7 +49,10 @@ int fuzz_run(const char *line)
 	strcpy(copy, line);
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
 		words[n++] = word;
-	return cli_run(&console, n, words);
+	sim_peak_restart();
+	code = cli_run(&console, n, words);
+	MUST(sim_peak_bytes() <= MEMORY_MAX);
+	return code;
 }
 
 void fuzz_end(void)

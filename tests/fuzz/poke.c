@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How image targets mutate their input: half of the time as libFuzzer does, otherwise by setting a
- * big-endian field to a value that tables could have. Bytes alone would take long to make one
- * cluster refer to another.
+ * field of either byte order to a value that tables could have. Bytes alone would take long to make
+ * one cluster refer to another.
  */
 #include "fuzz.h"
 
@@ -49,6 +49,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned see
 	static const size_t widths[] = { 8, 8, 8, 4, 4, 2, 1 };
 	size_t width, at;
 	uint64_t new;
+	bool big;
 
 	state = seed % 2147483646 + 1;
 	if (n < 16 || draw(2) == 0)
@@ -57,7 +58,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned see
 	/* the header is small, and everything hangs on it */
 	at = draw((unsigned)((draw(4) == 0 && n > 112 ? 112 : n) / width)) * width;
 	new = value(n);
+	if (draw(3) == 0)
+		new /= 512; /* in sectors, as some formats count */
+	big = draw(2) == 0;
 	for (size_t i = 0; i < width; i++)
-		data[at + i] = (uint8_t)(new >> (8 * (width - 1 - i)));
+		data[at + (big ? width - 1 - i : i)] = (uint8_t)(new >> (8 * i));
 	return n;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "volume.h"
 
 static const char *const commands[] = {
@@ -25,7 +26,9 @@ static bool is_small(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	fuzz_volume("image", data, n);
+	struct fuzz_image image = fuzz_image_of(data, n, false);
+
+	fuzz_volume("image", image.bytes, image.n);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands - 1; i++)
 		(void)fuzz_run(commands[i]);
 	if (is_small()) {

@@ -52,7 +52,7 @@ static const struct variant {
 	  .options = "static=on",
 	  .disk_kib = 1100,
 	  .in_place = true },
-	{ .format = "qed", .options = "cluster_size=4k,table_size=1" },
+	{ .format = "qed", .options = "cluster_size=4k,table_size=2" },
 	{ .format = "parallels", .options = "cluster_size=4k" },
 };
 

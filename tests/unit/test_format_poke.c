@@ -229,7 +229,7 @@ static const struct layout {
 	{ "vmdk/stream", "vmdk", "subformat=streamOptimized", false, vmdk_find, NULL },
 	{ "vmdk/text", "vmdk", "subformat=twoGbMaxExtentSparse", false, vmdk_text_find, NULL },
 	{ "vdi", "vdi", "static=off", false, vdi_find, NULL },
-	{ "qed", "qed", "cluster_size=4k,table_size=1", false, qed_find, NULL },
+	{ "qed", "qed", "cluster_size=4k,table_size=2", false, qed_find, NULL },
 	{ "parallels", "parallels", "cluster_size=4k", false, parallels_find, NULL },
 	{ "qcow", "qcow", "size=40960", true, qcow_find, NULL },
 };
