@@ -4,7 +4,7 @@
 #include "format/chain.h"
 #include "run.h"
 
-enum { STEPS_MAX = 200, PIECE_MAX = 9000 };
+enum { STEPS_MAX = 200, PIECE_MAX = 9000, LARGE = 64 << 10 };
 
 /* What it did last. */
 static struct step {
@@ -57,6 +57,9 @@ static enum status write_and_flush(struct image *image, unsigned n, uint32_t see
 		step->offset = dice(&seed) % (image->size - step->n);
 		if (dice(&seed) % 2 == 0)
 			step->offset = step->offset / 4096 * 4096;
+		else if (image->cluster_bytes > LARGE && image->cluster_bytes < image->size)
+			/* across the border of two blocks, which chance would seldom find */
+			step->offset = image->cluster_bytes - step->n % 512 * 8;
 		st = write_piece(&image->blk, step);
 		if (st != ST_OK)
 			error_set(why, "%s: writing it: %s", image->name, status_text(st));
@@ -80,8 +83,7 @@ int guest_run(unsigned n, uint32_t seed)
 	capture_clear(&err);
 	st = storage_begin(&storage, NULL, &why);
 	if (st == ST_OK)
-		st = chain_open_writable(&storage, "a", image_format_find("qcow2"), 0, &chain,
-					 &why);
+		st = chain_open_writable(&storage, "a", format_of("a"), 0, &chain, &why);
 	if (st == ST_OK) {
 		st = write_and_flush(chain.link[0].image, n, seed, &why);
 		chain_close(&chain);

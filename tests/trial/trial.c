@@ -23,7 +23,7 @@ struct trial {
 	unsigned endangered;
 	bool writes;    /* to files that were there before */
 	bool ends_late; /* what it creates is of a format with a `finish` */
-	char *words; /* that it prints as errors, although nothing has failed */
+	char *words;    /* that it prints as errors, although nothing has failed */
 	size_t n_seen, seen_capacity;
 	uint64_t *seen; /* hashes of states that were looked at: many cuts leave the same */
 };

@@ -68,7 +68,8 @@ static void every_stop(void **state)
 			snprintf(where, sizeof where, "%s, stop %u", rows[i].name, n);
 			if (code == 0)
 				break;
-			if (code != OUTCOME_STOPPED || strstr(err.text, "efi-img: stopped\n") != NULL)
+			if (code != OUTCOME_STOPPED ||
+			    strstr(err.text, "efi-img: stopped\n") != NULL)
 				wrong("%s: %d %s", where, code, err.text);
 			has_journal = sim_file(rows[i].journal, &size) != NULL;
 			if (has_journal !=

@@ -83,8 +83,8 @@ static void test_damaged(void **state)
 		uLongf packed_len = sizeof packed;
 		enum status st;
 
-		assert_int_equal(
-			compress2(packed, &packed_len, bytes, n, (int)random_below(10)), Z_OK);
+		assert_int_equal(compress2(packed, &packed_len, bytes, n, (int)random_below(10)),
+				 Z_OK);
 		for (uint32_t i = random_below(3); i > 0; i--)
 			flip_a_bit(packed, packed_len);
 		st = decompress(codec, packed, packed_len, got, n);
