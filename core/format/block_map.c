@@ -234,27 +234,37 @@ static enum status fill(struct block_map *map, uint64_t end)
 	return st;
 }
 
-/* Everything that was set so far is on the medium. */
+/*
+ * Everything that was set so far is on the medium. A flush that failed may have lost data that a
+ * table would refer to: then no table is written any more.
+ */
 static enum status commit(struct block_map *map)
 {
-	enum status st = blk_flush(map->file);
+	enum status st = map->failed;
 
-	if (st != ST_OK || !map->changed)
-		return st;
-	st = map->ops->commit(map);
 	if (st == ST_OK)
 		st = blk_flush(map->file);
-	map->changed = st != ST_OK;
+	if (st == ST_OK && map->changed) {
+		st = map->ops->commit(map);
+		if (st == ST_OK)
+			st = blk_flush(map->file);
+		map->changed = st != ST_OK;
+	}
+	map->failed = st;
 	return st;
+}
+
+/* The table takes another change. */
+static enum status make_room(struct block_map *map)
+{
+	return map->ops->is_full != NULL && map->ops->is_full(map) ? commit(map) : ST_OK;
 }
 
 static enum status set(struct block_map *map, uint64_t index, enum block_state state,
 		       uint64_t offset)
 {
-	enum status st = ST_OK;
+	enum status st = make_room(map);
 
-	if (map->ops->is_full != NULL && map->ops->is_full(map))
-		st = commit(map);
 	if (st == ST_OK)
 		st = map->ops->set(map, index, state, offset);
 	map->changed = map->changed || st == ST_OK;
@@ -302,7 +312,7 @@ static enum status write_fresh(struct block_map *map, uint64_t offset, const voi
 enum status block_map_write(struct block_map *map, uint64_t offset, const void *buf, size_t len)
 {
 	const uint8_t *from = buf;
-	enum status st = ST_OK;
+	enum status st = map->failed;
 
 	for (size_t n; st == ST_OK && len > 0; offset += n, from += n, len -= n) {
 		struct block_run run;
@@ -318,6 +328,26 @@ enum status block_map_write(struct block_map *map, uint64_t offset, const void *
 			st = write_fresh(map, offset, from, n);
 		}
 	}
+	return st;
+}
+
+enum status block_map_write_packed(struct block_map *map, uint64_t offset, const void *packed,
+				   uint32_t n)
+{
+	uint64_t index = offset / map->block_bytes, place;
+	enum status st = map->failed;
+
+	if (st == ST_OK)
+		st = finish_fresh(map);
+	if (st == ST_OK)
+		st = map->ops->allocate_packed(map, index, n, &place);
+	if (st == ST_OK)
+		st = blk_write(map->file, place, packed, n);
+	if (st == ST_OK)
+		st = make_room(map);
+	if (st == ST_OK)
+		st = map->ops->set_packed(map, index, place, n);
+	map->changed = map->changed || st == ST_OK;
 	return st;
 }
 
@@ -356,7 +386,7 @@ static enum status zero_run(struct block_map *map, uint64_t offset, const struct
 
 static enum status zero(struct block_map *map, uint64_t offset, uint64_t len, bool store)
 {
-	enum status st = ST_OK;
+	enum status st = map->failed;
 
 	for (uint64_t n; st == ST_OK && len > 0; offset += n, len -= n) {
 		struct block_run run;
@@ -386,7 +416,15 @@ enum status block_map_store_zeros(struct block_map *map, uint64_t offset, uint64
 
 enum status block_map_flush(struct block_map *map)
 {
-	enum status st = finish_fresh(map);
+	enum status st = map->failed;
 
+	if (st == ST_OK)
+		st = finish_fresh(map);
 	return st == ST_OK ? commit(map) : st;
+}
+
+void block_map_forget(struct block_map *map)
+{
+	map->fresh.is = false;
+	map->changed = false;
 }

@@ -16,12 +16,15 @@ struct image;
  * disk are the same for all, and so is the order of writes:
  *
  *   1. room for the block is taken, where no table refers to;
- *   2. all of the block is written: what the guest writes, and around it what was read there before;
+ *   2. all of the block is written: what the guest writes, and around it what was there before;
  *   3. the file is flushed;
  *   4. the table is written (`commit`), and the file flushed.
  *
  * Steps 3 and 4 come at the next flush, for all blocks that are new by then. When the power goes,
  * or when a write fails, each new block is there as a whole, or not at all.
+ *
+ * After a flush or a table that could not be written, nothing more is: what was written before may
+ * be lost even if the next flush succeeds, and a table must not refer to it. Reading goes on.
  */
 enum block_state {
 	BLOCK_ABSENT, /* the backing file shows, or zeros: not allocated */
@@ -65,9 +68,15 @@ struct block_ops {
 	 */
 	enum status (*set)(struct block_map *, uint64_t index, enum block_state, uint64_t offset);
 	/*
+	 * As `allocate` and `set`, for the `n` bytes, fewer than block_bytes, of a PACKED block.
+	 * NULL: blocks cannot be written in that form.
+	 */
+	enum status (*allocate_packed)(struct block_map *, uint64_t index, uint32_t n,
+				       uint64_t *ret);
+	enum status (*set_packed)(struct block_map *, uint64_t index, uint64_t offset, uint32_t n);
+	/*
 	 * Writes what was set since the last time to the medium. The data it refers to are flushed,
-	 * and the caller flushes map->file thereafter. After a failure it is called again with the
-	 * next flush.
+	 * and the caller flushes map->file thereafter. After a failure it is not called again.
 	 */
 	enum status (*commit)(struct block_map *);
 	/* Whether `commit` must come before another `set`. NULL: never. */
@@ -92,6 +101,7 @@ struct block_map {
 		uint64_t filled; /* of its bytes: they are written, what follows is as before */
 	} fresh;                 /* the block that has room but is not in the table yet */
 	bool changed;            /* something was set since the last commit */
+	enum status failed;      /* of a flush or commit: from then on nothing is written */
 };
 
 /* Of the disk, as struct blk_ops has them; `offset` counts in the map. */
@@ -100,6 +110,13 @@ enum status block_map_write(struct block_map *, uint64_t offset, const void *buf
 enum status block_map_zero(struct block_map *, uint64_t offset, uint64_t len);
 enum status block_map_extent(struct block_map *, uint64_t offset, uint64_t len, struct extent *ret);
 enum status block_map_flush(struct block_map *);
+
+/* Stores the block at `offset` in its compressed form: a change_ops' write_compressed. */
+enum status block_map_write_packed(struct block_map *, uint64_t offset, const void *packed,
+				   uint32_t n);
+
+/* Forgets what was not flushed, where the format has emptied its table. */
+void block_map_forget(struct block_map *);
 
 /* Makes a range read as zeros whatever is behind it: a change_ops' store_zeros. */
 enum status block_map_store_zeros(struct block_map *, uint64_t offset, uint64_t len);
