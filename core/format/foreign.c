@@ -14,7 +14,7 @@
  *
  * Offsets and values are those of the formats' own specifications; RFC 1952 (gzip), RFC 8878
  * (zstd), POSIX ustar, PKWARE's APPNOTE (zip), Microsoft's VHD 1.0, MS-VHDX and PE/COFF, VMware's
- * Virtual Disk Format 5.0, the interoperability documents of QEMU (qed, parallels), cryptsetup's
+ * Virtual Disk Format 5.0, the interoperability document of QEMU (parallels), cryptsetup's
  * LUKS 1.2.3 and 2.
  *
  * Not here: file systems, which are what a raw disk consists of; ISO 9660, which is a disk if it
@@ -34,7 +34,6 @@ enum kind {
 	VHD,
 	VHDX,
 	VDI,
-	QED,
 	PARALLELS,
 	QCOW1,
 	DMG,
@@ -75,7 +74,6 @@ static const struct foreign kinds[] = {
 	[VHD] = { "vpc", "a VHD image (Virtual PC, Hyper-V, Azure)", QEMU_IMG ", with -f vpc" },
 	[VHDX] = { "vhdx", "a VHDX image (Hyper-V)", QEMU_IMG },
 	[VDI] = { "vdi", "a VDI image (VirtualBox)", QEMU_IMG },
-	[QED] = { "qed", "a QED image (QEMU)", QEMU_IMG },
 	[PARALLELS] = { "parallels", "a Parallels image", QEMU_IMG },
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
@@ -226,13 +224,6 @@ static bool is_vmdk_sparse(const struct image_probe *probe)
 	return version >= 1 && version <= 3;
 }
 
-static bool is_qed(const struct image_probe *probe)
-{
-	uint64_t cluster_bytes = bytes_from_le(probe->head + 4, 4);
-
-	return is_power_of_two(cluster_bytes) && cluster_bytes >= 4096 && cluster_bytes <= 64 << 20;
-}
-
 /* Version 1.1, or one of the first. */
 static bool is_vdi(const struct image_probe *probe)
 {
@@ -304,7 +295,6 @@ static const struct signature {
 	{ VHD, 0, BYTES("conectix"), NULL },
 	{ VHDX, 0, BYTES("vhdxfile"), NULL },
 	{ VDI, 64, BYTES("\x7f\x10\xda\xbe"), is_vdi },
-	{ QED, 0, BYTES("QED\0"), is_qed },
 	{ PARALLELS, 0, BYTES("WithoutFreeSpace\2\0\0"), NULL },
 	{ PARALLELS, 0, BYTES("WithouFreSpacExt\2\0\0"), NULL },
 	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },

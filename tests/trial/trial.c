@@ -260,17 +260,23 @@ static bool can_repair(const char *name)
 	return !is_part(name) && format_of(name)->check.repair != NULL;
 }
 
+/* A QED image cannot use a cluster again: its repair leaves the leaks, as qemu-img's does. */
+static bool keeps_leaks(const char *name)
+{
+	return strcmp(format_of(name)->name, "qed") == 0;
+}
+
 static void repair(const struct trial *t, const char *name)
 {
-	int code = t->op->repaired;
+	int code = t->op->repaired, got = RUN("check", "-r", "all", name);
 
-	if (RUN("check", "-r", "all", name) != code)
+	if (got != code && (got != 3 || !keeps_leaks(name)))
 		wrong("%s cannot be repaired: %s%s", name, out.text, err.text);
 	/*
 	 * Refcounts of what is behind the end of the file are nobody's loss; a repair that was cut
 	 * leaves none either.
 	 */
-	if (code == EXIT_OK)
+	if (code == EXIT_OK && !keeps_leaks(name))
 		judge(name, t->op->damage != NULL && is_command(t->op, "check")
 				    ? VERDICT_NOTHING_LOST
 				    : VERDICT_CLEAN);
