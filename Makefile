@@ -51,7 +51,7 @@ TRIAL := $(sort $(wildcard tests/trial/*.c))
 UNIT := $(filter-out $(if $(MEMORY),,test_memory),\
 	$(sort $(notdir $(basename $(wildcard tests/unit/test_*.c)))))
 
-# ---- libdeflate and zstd ------------------------------------------------------------------------
+# ---- libdeflate, zstd and bzip2 -----------------------------------------------------------------
 
 # Their unchanged sources, built as the core is, against the stand-ins of core/codec/include/ for
 # headers of a C library. Each release of Debian or Ubuntu has other versions.
@@ -68,8 +68,10 @@ ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xx
 		$(if $(filter trixie,$(RELEASE)),zstd_preSplit.c)) \
 	$(addprefix decompress/,huf_decompress.c zstd_ddict.c zstd_decompress.c \
 		zstd_decompress_block.c)
+# The linker leaves out what compresses.
+BZIP2 := blocksort.c bzlib.c compress.c crctable.c decompress.c huffman.c randtable.c
 LIBRARIES := $(addprefix $(SOURCES)/libdeflate/lib/,$(LIBDEFLATE)) \
-	$(addprefix $(SOURCES)/libzstd/lib/,$(ZSTD))
+	$(addprefix $(SOURCES)/libzstd/lib/,$(ZSTD)) $(addprefix $(SOURCES)/bzip2/,$(BZIP2))
 # Compression levels that are used only on request are built for size: 34 KiB instead of 274.
 RARE := $(filter %/zstd_fast.c %/zstd_lazy.c %/zstd_opt.c,$(LIBRARIES))
 # What includes headers of the libraries.
@@ -113,7 +115,7 @@ FREESTANDING = $(LANGUAGE) -ffreestanding -fno-strict-aliasing
 # The core sees the compiler's own headers and its own tree, nothing else.
 CORE_FLAGS = $(FREESTANDING) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
 CODEC_INCLUDES := $(addprefix -isystem ,core/codec/include $(SOURCES)/libdeflate \
-	$(SOURCES)/libzstd/lib)
+	$(SOURCES)/libzstd/lib $(SOURCES)/bzip2) -DBZ_NO_STDIO
 LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) \
 	-ffunction-sections -DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 \
 	-DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0 \

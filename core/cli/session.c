@@ -316,13 +316,15 @@ static void report_start(struct session *session, const struct console *console)
 	struct tree *tree = session_event(session, "session");
 
 	out_printf(out, "efi-img %s on %s\n", program_version, platform_firmware());
-	out_printf(out, "with libdeflate %s, zstd %s\n", libdeflate_version, zstd_version);
+	out_printf(out, "with libdeflate %s, zstd %s, bzip2 %s\n", libdeflate_version, zstd_version,
+		   bzip2_version);
 	if (print_time(session, " ", " UTC, by the clock of this machine", out))
 		out_text(out, "\n");
 	tree_text(tree, "version", program_version);
 	tree_object(tree, "libraries");
 	tree_text(tree, "libdeflate", libdeflate_version);
 	tree_text(tree, "zstd", zstd_version);
+	tree_text(tree, "bzip2", bzip2_version);
 	tree_end(tree);
 	tree_text(tree, "firmware", platform_firmware());
 	if (session_log(session) != NULL)

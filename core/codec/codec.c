@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The kinds of compression behind one interface. Each kind is a file with an adapter to a library
- * (deflate.c, zstd.c); here a kind is chosen by its number, and callers are held to the contract.
+ * (deflate.c, zstd.c, bzip2.c); here a kind is chosen by its number, and callers are held to the
+ * contract.
  */
 #include "codec/codec.h"
 
@@ -11,6 +12,9 @@
 
 struct codec *codec_open(enum codec_kind kind, int level)
 {
+	CHECK(kind != CODEC_BZIP2 || level == CODEC_ONLY_DECOMPRESS);
+	if (kind == CODEC_BZIP2)
+		return bzip2_open();
 	if (kind == CODEC_ZSTD)
 		return zstd_open(level == CODEC_DEFAULT ? CODEC_ZSTD_LEVEL : level);
 	level = level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level;

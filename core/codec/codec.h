@@ -18,7 +18,8 @@ enum codec_kind {
 	CODEC_DEFLATE, /* raw deflate (RFC 1951), without the header of zlib */
 	CODEC_ZLIB,    /* deflate with the header and checksum of zlib (RFC 1950) */
 	CODEC_ZSTD,    /* zstd (RFC 8878) */
-	CODEC_KINDS,   /* how many there are */
+	CODEC_KINDS,   /* how many there are of the kinds above, which units of images have */
+	CODEC_BZIP2 = CODEC_KINDS, /* bzip2, which is only decompressed; 3.6 MiB */
 };
 
 /*
@@ -65,8 +66,9 @@ enum status codec_compress(struct codec *, const void *in, size_t in_len, void *
  * Decompresses untrusted input into exactly `out_len` bytes. It follows the rules of QEMU's reader,
  * because images exist that need them: bytes after the end of the compressed data are ignored (in
  * qcow2: the rest of a sector, the data of the next cluster); zstd data may be several frames,
- * among them skippable ones; raw deflate data that would give more than `out_len` bytes is cut.
- * ST_CORRUPT: the data is damaged, too short, or (zlib and zstd) too long, and `out` is undefined.
+ * among them skippable ones, and bzip2 data several streams; raw deflate data that would give more
+ * than `out_len` bytes is cut. ST_CORRUPT: the data is damaged, too short, or (but for raw deflate)
+ * too long, and `out` is undefined.
  */
 enum status codec_decompress(struct codec *, const void *in, size_t in_len, void *out,
 			     size_t out_len);

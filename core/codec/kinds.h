@@ -19,3 +19,4 @@ struct codec {
 struct codec *deflate_open(int level);
 struct codec *zlib_open(int level);
 struct codec *zstd_open(int level);
+struct codec *bzip2_open(void);

@@ -1,14 +1,14 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The cache of decompressed chunks. A chunk that is asked for as a whole is decompressed to where it
- * is wanted, and not kept: a copy comes by once. Of the others the longest unused go, until the new
- * one fits.
+ * The cache of decompressed chunks. A chunk that is asked for as a whole is decompressed to where
+ * it is wanted, and not kept: a copy comes by once. Of the others the longest unused go, until the
+ * new one fits.
  *
- * No image decides how much memory that takes: a chunk has at most CHUNK_BYTES_MAX, which the format
- * checks when it opens the image. A chunk that cannot be decompressed is remembered, and so is one
- * that could not be read after some tries: a copy with --salvage asks for each of its sectors, and
- * would decompress all of it each time.
+ * No image decides how much memory that takes: a chunk has at most CHUNK_BYTES_MAX, which the
+ * format checks when it opens the image. A chunk that cannot be decompressed is remembered, and so
+ * is one that could not be read after some tries: a copy with --salvage asks for each of its
+ * sectors, and would decompress all of it each time.
  */
 #include "format/chunk_cache.h"
 

@@ -10,6 +10,20 @@
 
 #include "codec/codec.h"
 
+/* bzip2 has no way back. */
+static void decompress_bzip2(const uint8_t *data, size_t n)
+{
+	struct codec *codec = codec_open(CODEC_BZIP2, CODEC_ONLY_DECOMPRESS);
+	size_t length = (size_t)(data[1] + 1) * 256;
+	uint8_t *out = malloc(length);
+
+	MUST(codec != NULL);
+	(void)!codec_decompress(codec, data + 2, n - 2, out, length);
+	codec_close(codec);
+	free(out);
+	fuzz_end();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	enum codec_kind kind;
@@ -19,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n < 2)
 		return 0;
+	if ((data[0] & 7) == 4) {
+		decompress_bzip2(data, n);
+		return 0;
+	}
 	kind = (data[0] & 1) != 0 ? CODEC_ZSTD : (data[0] & 2) != 0 ? CODEC_ZLIB : CODEC_DEFLATE;
 	length = (size_t)(data[1] + 1) * 256;
 	out = malloc(length);

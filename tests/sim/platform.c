@@ -24,7 +24,8 @@
 enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
 
 /* The same in every build, so that screens and logs can be compared with what they must be. */
-const char program_version[] = "0.1.0", libdeflate_version[] = "1.14", zstd_version[] = "1.5.4";
+const char program_version[] = "0.1.0", libdeflate_version[] = "1.14", zstd_version[] = "1.5.4",
+	   bzip2_version[] = "1.0.8";
 
 static unsigned calls_to_failure, calls_to_cancel;
 static bool failed, cancelled;

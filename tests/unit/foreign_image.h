@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Images in formats that efi-img only reads, made by hand in a file "x" of the simulated volume: what
- * test_bochs, test_cloop, test_dmg and test_ova have in common.
+ * Images in formats that efi-img only reads, made by hand in a file "x" of the simulated volume:
+ * what test_bochs, test_cloop, test_dmg and test_ova have in common.
  */
 #pragma once
 

@@ -9,11 +9,11 @@
  * blocks, each a stream of zlib that makes exactly one block, the last one too. The integers are
  * big-endian. There is no specification but the programs (cloop.h of cloop-utils).
  *
- * Refused by name: sizes that cannot be, a table or blocks past the end of the file. The table may be
- * gigabytes long, and is read as it is needed, through a cache of 16 MiB: that the offsets ascend is
- * looked at when a block is read, and of all of them by `check`, which also compares the checksum
- * (Adler-32) of each block. Besides the cache, a block that is not read as a whole takes memory: up
- * to 64 MiB, and twice that for its compressed bytes.
+ * Refused by name: sizes that cannot be, a table or blocks past the end of the file. The table may
+ * be gigabytes long, and is read as it is needed, through a cache of 16 MiB: that the offsets
+ * ascend is looked at when a block is read, and of all of them by `check`, which also compares the
+ * checksum (Adler-32) of each block. Besides the cache, a block that is not read as a whole takes
+ * memory: up to 64 MiB, and twice that for its compressed bytes.
  *
  * Blocks of up to 2 MiB whose size is a power of two are units of the image: all processors
  * decompress them.
