@@ -33,7 +33,6 @@ enum kind {
 	VMDK,
 	VHD,
 	VHDX,
-	VDI,
 	PARALLELS,
 	QCOW1,
 	DMG,
@@ -73,7 +72,6 @@ static const struct foreign kinds[] = {
 	[VMDK] = { "vmdk", "a VMDK image (VMware)", QEMU_IMG },
 	[VHD] = { "vpc", "a VHD image (Virtual PC, Hyper-V, Azure)", QEMU_IMG ", with -f vpc" },
 	[VHDX] = { "vhdx", "a VHDX image (Hyper-V)", QEMU_IMG },
-	[VDI] = { "vdi", "a VDI image (VirtualBox)", QEMU_IMG },
 	[PARALLELS] = { "parallels", "a Parallels image", QEMU_IMG },
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
@@ -224,15 +222,6 @@ static bool is_vmdk_sparse(const struct image_probe *probe)
 	return version >= 1 && version <= 3;
 }
 
-/* Version 1.1, or one of the first. */
-static bool is_vdi(const struct image_probe *probe)
-{
-	uint64_t version = bytes_from_le(probe->head + 68, 4);
-
-	return version == 0x00010001 || version == 0x00010000 || version == 0x00000001 ||
-	       version == 0x00000002;
-}
-
 static bool is_simg(const struct image_probe *probe)
 {
 	const uint8_t *head = probe->head;
@@ -294,7 +283,6 @@ static const struct signature {
 	{ VMDK, 0, BYTES("#"), is_vmdk_descriptor },
 	{ VHD, 0, BYTES("conectix"), NULL },
 	{ VHDX, 0, BYTES("vhdxfile"), NULL },
-	{ VDI, 64, BYTES("\x7f\x10\xda\xbe"), is_vdi },
 	{ PARALLELS, 0, BYTES("WithoutFreeSpace\2\0\0"), NULL },
 	{ PARALLELS, 0, BYTES("WithouFreSpacExt\2\0\0"), NULL },
 	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },

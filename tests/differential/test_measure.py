@@ -205,7 +205,6 @@ REFUSED = [
     ("--size", "-1"),
     ("-f", "raw", "--size", "1G"),
     ("-O", "foo", "--size", "1G"),
-    ("-O", "vdi", "--size", "1G"),
     ("-f", "foo", "a.qcow2"),
     ("-f", "qcow2", "a.raw"),
     ("--output=xml", "a.qcow2"),
