@@ -194,6 +194,17 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 
 /* ---- writing ---- */
 
+/*
+ * Zeros in a block that is new. What a file gets longer by reads as zeros, and the file system knows
+ * best how to make them: a hole, where it has holes.
+ */
+static enum status put_zeros(struct blk *file, uint64_t offset, uint64_t n)
+{
+	if (offset >= file->size && file->ops->resize != NULL)
+		return blk_resize(file, offset + n, PREALLOC_OFF);
+	return blk_write_zeros(file, offset, n);
+}
+
 /* Writes what is read there now into the fresh block, from its mark up to `end`. */
 static enum status fill(struct block_map *map, uint64_t end)
 {
@@ -217,7 +228,7 @@ static enum status fill(struct block_map *map, uint64_t end)
 		if (run.state == BLOCK_ABSENT && map->image->backing == NULL)
 			run.state = BLOCK_ZERO;
 		if (run.state == BLOCK_ZERO) {
-			st = blk_write_zeros(map->file, map->fresh.offset + map->fresh.filled, n);
+			st = put_zeros(map->file, map->fresh.offset + map->fresh.filled, n);
 		} else {
 			n = min_u64(n, piece);
 			buf = buf != NULL ? buf : io_alloc(piece);

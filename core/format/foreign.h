@@ -6,8 +6,8 @@
 
 /* A kind of file that is known not to be a raw disk, and that efi-img has no image format for. */
 struct foreign {
-	const char *name;  /* for `info`: what qemu-img calls its driver where it has one, "vhdx" */
-	const char *words; /* "a VHDX image (Hyper-V)" */
+	const char *name;  /* for `info`: what qemu-img calls its driver where it has one, "vmdk" */
+	const char *words; /* "a VMDK image (VMware)" */
 	const char *advice; /* what to do with it instead; NULL: nothing but to take its bytes as
 			       they are */
 };

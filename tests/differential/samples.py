@@ -29,6 +29,7 @@ FORMATS = {  # as qemu-img names them
     "test-disk2vhd.vhdx": "vhdx",
     "virtualpc-dynamic.vhd": "vpc",
 }
+UNREPLAYED = ("iotest-dirtylog-10G-4M.vhdx",)  # which qemu-img only opens for writing
 REFUSED = ("afl5.img", "afl9.vmdk")  # what no program can open
 
 

@@ -37,7 +37,7 @@ def test_sample(tmp_path, name):
     format = samples.FORMATS[name]
     ours = Result([EFI_IMG, "info", "--output=json", name], tmp_path)
     assert ours.code == 0 and ours.json()["format"] == format, ours.err
-    if format not in READABLE:
+    if format not in READABLE or name in samples.UNREPLAYED:
         return
     assert_info_as_qemu(tmp_path, name)
     if ours.json()["virtual-size"] > CONTENTS_MAX:

@@ -12,6 +12,9 @@
 #include "machine.h"
 #include "run.h"
 
+/* the signature of a kind of file that is used here for all */
+#define EWF "EVF\x09\r\n\xff\0"
+
 enum { MIB = 1 << 20, FILE_BYTES = 70000, MARKS_MAX = 4 };
 
 /* Bytes at a place of a file that is otherwise `fill`; a negative place is one from the end. */
@@ -41,7 +44,6 @@ static const struct sample {
 	{ "vpc", { MARK(0, "conectix") }, false },
 	{ "vpc", { MARK(-512, "conectix") }, false },
 	{ "vpc", { MARK(-511, "conectix") }, false },
-	{ "vhdx", { MARK(0, "vhdxfile") }, false },
 	{ "parallels", { MARK(0, "WithoutFreeSpace\2\0\0\0") }, false },
 	{ "parallels", { MARK(0, "WithouFreSpacExt\2\0\0\0") }, false },
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
@@ -105,7 +107,6 @@ static const struct sample {
 	{ "raw", { MARK(1, "conectix") }, false },
 	{ "raw", { MARK(-513, "conectix") }, false },
 	{ "raw", { MARK(-510, "conectix") }, false },
-	{ "raw", { MARK(0, "vhdxfilf") }, false },
 	{ "raw", { MARK(0, "WithoutFreeSpace\3\0\0\0") }, false },
 	{ "raw", { MARK(0, "QFI\xfb\0\0\0\0") }, false },
 	{ "raw", { MARK(-512, "koly\0\0\0\5\0\0\2\0") }, false },
@@ -225,8 +226,8 @@ static void test_foreign_short_files(void **state)
 		const char *format, *text;
 		size_t n;
 	} rows[] = {
-		{ "vhdx", "vhdxfile", 8 },
-		{ "raw", "vhdxfile", 7 },
+		{ "ewf", EWF, 8 },
+		{ "raw", EWF, 6 },
 		{ "bzip2", "BZh1\x17\x72\x45\x38\x50\x90", 10 },
 		{ "raw", "BZh1\x17\x72\x45\x38\x50\x90", 9 },
 		{ "raw", "koly", 4 },
@@ -241,9 +242,9 @@ static void test_foreign_short_files(void **state)
 	}
 }
 
-static void put_vhdx(void)
+static void put_ewf(void)
 {
-	make(&(struct sample){ "vhdx", { MARK(0, "vhdxfile") }, false }, FILE_BYTES, 0x11);
+	make(&(struct sample){ "ewf", { MARK(0, EWF) }, false }, FILE_BYTES, 0x11);
 }
 
 static void put_fixed_vhd(void)
@@ -327,9 +328,8 @@ static void refuses(void (*put)(void))
 		assert_row(run(refused[i]) ==
 				   (strcmp(refused[i][0], "compare") == 0 ? 2 : EXIT_ERROR),
 			   i);
-		if (strstr(err.text, "x: this is a VHD") == NULL ||
-		    strstr(err.text, "qemu-img first") == NULL ||
-		    strstr(err.text, "-f raw") == NULL)
+		if (strstr(err.text, "x: this is a") == NULL ||
+		    strstr(err.text, " first") == NULL || strstr(err.text, "-f raw") == NULL)
 			fail_msg("row %zu: %s", i, err.text);
 		assert_untouched(i, 3);
 	}
@@ -340,7 +340,7 @@ static void refuses(void (*put)(void))
 static void test_trial_a2_refused_by_every_command(void **state)
 {
 	(void)state;
-	refuses(put_vhdx);
+	refuses(put_ewf);
 	refuses(put_fixed_vhd);
 }
 
@@ -371,7 +371,7 @@ static void test_foreign_as_raw(void **state)
 	const uint8_t *copy;
 
 	(void)state;
-	put_vhdx();
+	put_ewf();
 	put_overlay();
 	for (size_t i = 0; i < N_OF(lines); i++) {
 		if (run(lines[i]) != 0)
@@ -382,21 +382,21 @@ static void test_foreign_as_raw(void **state)
 	assert_int_equal(n, 70144);
 	assert_memory_equal(copy, bytes, FILE_BYTES);
 	assert_int_equal(RUN("info", "t"), 0); /* and is what it was */
-	assert_non_null(strstr(out.text, "file format: vhdx\n"));
+	assert_non_null(strstr(out.text, "file format: ewf\n"));
 }
 
 static void test_foreign_info_json(void **state)
 {
 	(void)state;
-	put_vhdx();
+	put_ewf();
 	assert_int_equal(RUN("info", "--output=json", "x"), 0);
-	assert_string_equal(out.text, "{\n    \"filename\": \"x\",\n    \"format\": \"vhdx\",\n    "
+	assert_string_equal(out.text, "{\n    \"filename\": \"x\",\n    \"format\": \"ewf\",\n    "
 				      "\"actual-size\": 70000\n}\n");
-	assert_non_null(strstr(err.text, "efi-img: x: this is a VHDX image (Hyper-V)"));
+	assert_non_null(strstr(err.text, "efi-img: x: this is an EWF image (EnCase, E01)"));
 	assert_int_equal(RUN("info", "--output=json", "--backing-chain", "x"), 0);
 	assert_string_equal(out.text, "[\n    {\n        \"filename\": \"x\",\n        \"format\": "
-				      "\"vhdx\",\n        \"actual-size\": 70000\n    }\n]\n");
-	assert_int_equal(RUN("info", "-f", "vhdx", "x"), EXIT_ERROR);
+				      "\"ewf\",\n        \"actual-size\": 70000\n    }\n]\n");
+	assert_int_equal(RUN("info", "-f", "ewf", "x"), EXIT_ERROR);
 	assert_int_equal(RUN("info", "-f", "qcow2", "x"), EXIT_ERROR);
 	assert_string_equal(out.text, "");
 }
@@ -456,9 +456,9 @@ static void test_foreign_unreadable_sectors(void **state)
 	assert_non_null(strstr(out.text, "qcow2"));
 	assert_int_equal(RUN("info", "other"), 0);
 	assert_non_null(strstr(out.text, "raw"));
-	put_vhdx();
+	put_ewf();
 	sim_volume_bad("x", 512, FILE_BYTES - 512);
-	assert_format(0, "vhdx");
+	assert_format(0, "ewf");
 	sim_volume_bad("x", 511, 1);
 	assert_int_equal(RUN("info", "x"), EXIT_ERROR);
 	assert_non_null(strstr(err.text, "first and last bytes"));
@@ -468,7 +468,7 @@ static void test_foreign_unreadable_sectors(void **state)
 /* Whatever fails, it is not taken for raw. */
 static void test_foreign_every_failure(void **state)
 {
-	void (*const put[])(void) = { put_vhdx, put_fixed_vhd };
+	void (*const put[])(void) = { put_ewf, put_fixed_vhd };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(put); i++) {
@@ -478,7 +478,7 @@ static void test_foreign_every_failure(void **state)
 		for (unsigned n = 1; failed; n++) {
 			sim_volume_fail(n, ST_IO);
 			assert_true(RUN("info", "x") == EXIT_ERROR ||
-				    strstr(out.text, "file format: vh") != NULL ||
+				    strstr(out.text, "file format: ewf") != NULL ||
 				    strstr(out.text, "vpc") != NULL);
 			failed = sim_volume_failed();
 			sim_volume_fail(0, ST_OK);

@@ -14,8 +14,8 @@ static void put(void)
 	set_up();
 	memset(text, 'x', sizeof text);
 	sim_file_put("fs0:\\text.raw", text, sizeof text);
-	memcpy(text, "vhdxfile", 8);
-	sim_file_put("fs0:\\win.vhdx", text, sizeof text);
+	memcpy(text, "EVF\x09\r\n\xff", 8);
+	sim_file_put("fs0:\\win.e01", text, sizeof text);
 }
 
 static bool disk_is_blank(void)
