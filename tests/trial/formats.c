@@ -220,7 +220,8 @@ static void make_all(const struct image_format *format, const struct variant *va
 
 const struct operation *format_operations(size_t *ret_n)
 {
-	for (size_t i = 0; n_made == 0 && image_formats[i] != NULL; i++) {
+	n_made = 0;
+	for (size_t i = 0; image_formats[i] != NULL; i++) {
 		const struct image_format *format = image_formats[i];
 		const struct variant plain = { .format = format->name };
 		bool has_row = false;
