@@ -4,8 +4,8 @@
  * Makes new images. create_prepare() finds out everything that can be known: the backing file, the
  * sizes of all files, the space and limits of their volumes, and files in the way. Only then does
  * create_open() write, and in this order: the files with a placeholder for the first sector
- * (blk/hold.h), what the format writes into them, a flush, the first sector, and last what the
- * format keeps for the end. On failure, only files that it has made itself are removed.
+ * (blk/hold.h), what the format writes into them, a flush, what the format keeps for the end, a
+ * flush, and last the first sector. On failure, only files that it has made itself are removed.
  */
 #include "edit/create.h"
 
@@ -494,10 +494,13 @@ enum status create_finish(const struct create_job *job, struct blk *file, struct
 
 	if (job->format->create.finish == NULL)
 		return ST_OK;
-	st = job->format->create.finish(&job->request, file, &why);
-	if (st != ST_OK)
-		return fail(err, st, "%s: %s", job->file_name, why.text);
 	st = blk_flush(file);
+	if (st == ST_OK) {
+		st = job->format->create.finish(&job->request, file, &why);
+		if (st != ST_OK)
+			return fail(err, st, "%s: %s", job->file_name, why.text);
+		st = blk_flush(file);
+	}
 	return st == ST_OK ? ST_OK
 			   : fail(err, st, "%s: writing it: %s", job->file_name, status_text(st));
 }
@@ -510,11 +513,12 @@ enum status create_run(const struct create_job *job, struct error *err)
 
 	if (st != ST_OK)
 		return st;
-	st = hold_release(file);
-	if (st != ST_OK)
-		error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
-	else
-		st = create_finish(job, file, err);
+	st = create_finish(job, file, err);
+	if (st == ST_OK) {
+		st = hold_release(file);
+		if (st != ST_OK)
+			error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
+	}
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++)
 		if (i > 0)
 			st = finished_add_size(&finished, job->plan.file[i].name,

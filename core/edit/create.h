@@ -76,7 +76,7 @@ enum status create_run(const struct create_job *, struct error *);
 
 /*
  * The same for an image that is to be written to at once: *ret is its file, whose first sector is
- * kept back (blk/hold.h). Nothing is an image until hold_release() and create_finish() of it;
+ * kept back (blk/hold.h). Nothing is an image until create_finish() and then hold_release() of it;
  * where something fails before, the caller closes it and calls create_remove().
  */
 enum status create_open(const struct create_job *, struct blk **ret, struct error *);
@@ -91,8 +91,8 @@ enum status create_reopen(const struct create_job *, const uint8_t first[static 
 			  struct blk **ret, struct error *);
 
 /*
- * Writes what the format writes last, and flushes it, after hold_release(): the image is whole
- * then. On failure the caller closes the file and calls create_remove().
+ * Flushes everything, then writes what the format keeps for the end, and flushes it. Only the first
+ * sector is missing then.
  */
 enum status create_finish(const struct create_job *, struct blk *file, struct error *);
 

@@ -13,7 +13,7 @@
  * own probe().
  *
  * Offsets and values are those of the formats' own specifications; RFC 1952 (gzip), RFC 8878
- * (zstd), POSIX ustar, PKWARE's APPNOTE (zip), Microsoft's VHD 1.0 and PE/COFF, VMware's
+ * (zstd), POSIX ustar, PKWARE's APPNOTE (zip), Microsoft's PE/COFF, VMware's
  * Virtual Disk Format 5.0, the interoperability document of QEMU (parallels), cryptsetup's
  * LUKS 1.2.3 and 2.
  *
@@ -31,7 +31,6 @@
 
 enum kind {
 	VMDK,
-	VHD,
 	PARALLELS,
 	QCOW1,
 	DMG,
@@ -69,7 +68,6 @@ enum kind {
 
 static const struct foreign kinds[] = {
 	[VMDK] = { "vmdk", "a VMDK image (VMware)", QEMU_IMG },
-	[VHD] = { "vpc", "a VHD image (Virtual PC, Hyper-V, Azure)", QEMU_IMG ", with -f vpc" },
 	[PARALLELS] = { "parallels", "a Parallels image", QEMU_IMG },
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
@@ -279,7 +277,6 @@ static const struct signature {
 	{ VMDK, 0, BYTES("\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0"), NULL }, /* seSparse */
 	{ VMDK, 0, BYTES("# Disk DescriptorFile"), NULL },
 	{ VMDK, 0, BYTES("#"), is_vmdk_descriptor },
-	{ VHD, 0, BYTES("conectix"), NULL },
 	{ PARALLELS, 0, BYTES("WithoutFreeSpace\2\0\0"), NULL },
 	{ PARALLELS, 0, BYTES("WithouFreSpacExt\2\0\0"), NULL },
 	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },
@@ -319,8 +316,6 @@ static const struct signature {
 	  BYTES("\x7f"
 		"ELF"),
 	  is_elf },
-	{ VHD, -512, BYTES("conectix"), NULL }, /* a fixed one; the footer is all that it has */
-	{ VHD, -511, BYTES("conectix"), NULL }, /* the same, as Virtual PC wrote it before 2004 */
 	{ DMG_ENCRYPTED, -8, BYTES("cdsaencr"), NULL },
 	{ DMG, 0, "", 0, is_dmg },
 };

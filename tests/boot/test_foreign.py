@@ -17,18 +17,19 @@ from rig.machine import Drive, Machine
 from rig.shell import Batch
 
 REFUSED, SIZE = 12, 8 * MIB
-FORMATS = {"fixed.vhd": "vpc", "a.vmdk": "vmdk", "a.gz": "gzip"}
+FORMATS = {"locked.dmg": "dmg", "a.vmdk": "vmdk", "a.gz": "gzip"}
 
 
 @pytest.fixture(scope="module")
 def made(place, make_stick):
     stick = make_stick()
     for name, words in {
-        "fixed.vhd": ("vpc", "-o", "subformat=fixed"),
         "a.vmdk": ("vmdk",),
     }.items():
         oracle.qemu_img("create", "-q", "-f", *words, place / name, "3M")
     (place / "a.gz").write_bytes(gzip.compress(bytes(MIB)))
+    # what is recognised by its last bytes alone
+    (place / "locked.dmg").write_bytes(bytes(3 * MIB - 8) + b"cdsaencr")
     text = b"It was a dark and stormy night. " * 64
     iso = bytearray(random.Random(1).randbytes(MIB))
     iso[446:512], iso[0x8000:0x8007] = bytes(66), b"\x01CD001\x01"

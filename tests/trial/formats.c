@@ -20,13 +20,15 @@ static const struct variant {
 	unsigned disk_kib;   /* of the disk; 0: SMALL. Small ones are quick */
 	bool once;           /* the disk is written once: images are not changed */
 	bool in_place;       /* all of the disk has its place at first: nothing is allocated */
+	bool keeps_size;     /* its disk cannot grow, although that of other kinds can */
 } variants[] = {
 	/* of formats with large blocks, a disk of two of them */
 	{ .format = "vpc", .options = "force_size=on", .disk_kib = 2100 },
 	{ .format = "vpc",
 	  .kind = "fixed",
 	  .options = "subformat=fixed,force_size=on",
-	  .in_place = true },
+	  .in_place = true,
+	  .keeps_size = true },
 	{ .format = "vhdx", .options = "block_size=1M,log_size=1M", .disk_kib = 1100 },
 	{ .format = "vhdx",
 	  .kind = "fixed",
@@ -147,7 +149,7 @@ static bool can(const struct image_format *format, const struct variant *variant
 	case EMPTIES:
 		return changes && format->change.make_empty != NULL && !variant->in_place;
 	case RESIZES:
-		return changes && format->change.plan_resize != NULL;
+		return changes && !variant->keeps_size && format->change.plan_resize != NULL;
 	case IS_CHECKED:
 		return format->check.check != NULL;
 	}

@@ -41,9 +41,6 @@ static const struct sample {
 	{ "vmdk", { MARK(0, "\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0\0") }, false },
 	{ "vmdk", { MARK(0, "# Disk DescriptorFile\nversion=1\n") }, false },
 	{ "vmdk", { MARK(0, "# something\r\n\r\n# else\r\nversion=2\r\n") }, false },
-	{ "vpc", { MARK(0, "conectix") }, false },
-	{ "vpc", { MARK(-512, "conectix") }, false },
-	{ "vpc", { MARK(-511, "conectix") }, false },
 	{ "parallels", { MARK(0, "WithoutFreeSpace\2\0\0\0") }, false },
 	{ "parallels", { MARK(0, "WithouFreSpacExt\2\0\0\0") }, false },
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
@@ -247,9 +244,10 @@ static void put_ewf(void)
 	make(&(struct sample){ "ewf", { MARK(0, EWF) }, false }, FILE_BYTES, 0x11);
 }
 
-static void put_fixed_vhd(void)
+/* What is recognised by its end. */
+static void put_encrypted_dmg(void)
 {
-	make(&(struct sample){ "vpc", { MARK(-512, "conectix") }, false }, FILE_BYTES, 0x11);
+	make(&(struct sample){ "dmg", { MARK(-8, "cdsaencr") }, false }, FILE_BYTES, 0x11);
 }
 
 /* The file and the volume are as they were. */
@@ -341,7 +339,7 @@ static void test_trial_a2_refused_by_every_command(void **state)
 {
 	(void)state;
 	refuses(put_ewf);
-	refuses(put_fixed_vhd);
+	refuses(put_encrypted_dmg);
 }
 
 /* Whoever says that it is raw gets its bytes. */
@@ -401,16 +399,16 @@ static void test_foreign_info_json(void **state)
 	assert_string_equal(out.text, "");
 }
 
-/* The footer of a fixed VHD is at the end of the last part. */
+/* The end of the file is that of the last part. */
 static void test_foreign_split(void **state)
 {
 	static const uint8_t first[SPLIT_MARK]; /* bytes: the length of a part that others follow */
 
 	(void)state;
-	put_fixed_vhd();
+	put_encrypted_dmg();
 	sim_file_put("x.001", bytes, FILE_BYTES);
 	sim_file_put("x", first, sizeof first);
-	assert_format(0, "vpc");
+	assert_format(0, "dmg");
 	sim_file_put("x.001", first, FILE_BYTES);
 	assert_format(0, "raw");
 }
@@ -468,7 +466,7 @@ static void test_foreign_unreadable_sectors(void **state)
 /* Whatever fails, it is not taken for raw. */
 static void test_foreign_every_failure(void **state)
 {
-	void (*const put[])(void) = { put_ewf, put_fixed_vhd };
+	void (*const put[])(void) = { put_ewf, put_encrypted_dmg };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(put); i++) {
@@ -479,7 +477,7 @@ static void test_foreign_every_failure(void **state)
 			sim_volume_fail(n, ST_IO);
 			assert_true(RUN("info", "x") == EXIT_ERROR ||
 				    strstr(out.text, "file format: ewf") != NULL ||
-				    strstr(out.text, "vpc") != NULL);
+				    strstr(out.text, "dmg") != NULL);
 			failed = sim_volume_failed();
 			sim_volume_fail(0, ST_OK);
 			assert_null(strstr(out.text, "raw"));
