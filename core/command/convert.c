@@ -84,7 +84,7 @@ static const struct option options[] = {
 static const char notes[] =
 	"Several sources are concatenated. Zeros are not stored in the target. The\n"
 	"target becomes a valid image only when all of it is written; after an error or\n"
-	"Ctrl-C it is removed. A source of a known other kind, such as a VMDK or a .gz,\n"
+	"Ctrl-C it is removed. A source of a known other kind, such as a .zip or a .gz,\n"
 	"is refused; -f raw takes its bytes.\n\n"
 	"Sources and the target can be disks or partitions, by the names that list\n"
 	"shows: serial=S4X9NG0R12, guid=..., path=..., with :3 after it for the third\n"

@@ -206,15 +206,42 @@ print_unfinished(struct out *out, const char *name, bool json, bool whole)
 	return true;
 }
 
+/* Files but the first are open only while they are asked. */
+static enum status gather_allocated(const char *name, const struct image *image, uint64_t *ret,
+				    struct error *err)
+{
+	size_t n = image->format->counts_files ? image->n_files : 1;
+	enum status st = ST_OK;
+
+	*ret = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct blk *file = image->file[i].blk;
+		uint64_t bytes = 0;
+
+		if (i > 0)
+			st = storage_reopen(image->storage, image->file[i].name, OPEN_READ, &file,
+					    err);
+		if (st != ST_OK)
+			return st;
+		st = blk_allocated(file, &bytes);
+		if (i > 0)
+			blk_close(file);
+		if (st != ST_OK)
+			return fail(err, st, "%s: asking how much space it takes: %s", name,
+				    status_text(st));
+		*ret += bytes;
+	}
+	return ST_OK;
+}
+
 static enum status gather(const char *name, const struct image *image, struct facts *ret,
 			  struct error *err)
 {
 	struct facts facts = { .name = name };
-	enum status st = blk_allocated(image->file[0].blk, &facts.allocated_bytes);
+	enum status st = gather_allocated(name, image, &facts.allocated_bytes, err);
 
 	if (st != ST_OK)
-		return fail(err, st, "%s: asking how much space it takes: %s", name,
-			    status_text(st));
+		return st;
 	if (image->backing_name != NULL) {
 		facts.backing_path = path_relative_to(name, image->backing_name);
 		if (facts.backing_path == NULL)

@@ -169,7 +169,7 @@ static void make_job(const struct run *run, struct copy_job *ret)
 		.sparse_bytes = run->request->sparse_bytes,
 		.reads_zero = mode->reads_zero,
 		.grows = mode->grows,
-		.compress = run->request->compress,
+		.compress = run->request->compress || run->target->packs,
 		.level = mode->makes_image ? compression_level(create) : CODEC_DEFAULT,
 		.salvage = run->request->losses != NULL,
 		.old_begin = mode->resumed ? mode->journal->begin : 0,

@@ -53,6 +53,7 @@ static enum status open_backing(struct create_job *job, const char *name,
 		out_printf(&digits.out, "%ju", chain.link[0].image->size);
 		st = create_values_set(&job->options, "size", text, err);
 	}
+	job->request.backing_id = chain.link[0].image->content_id;
 	chain_close(&chain);
 	return st;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/guid.h"
 #include "blk/blk.h"
 #include "format/create_options.h"
 
@@ -17,8 +18,9 @@ struct create_request {
 	const struct create_values *options; /* of this format's table, in its order */
 	const char *backing_name;            /* NULL: none */
 	const char *backing_format;          /* NULL: none */
-	bool bitmaps;                        /* the image will get some */
-	bool compressed;                     /* what is written to the disk will be compressed */
+	struct guid backing_id; /* the backing file's content_id; zeros: it was not opened */
+	bool bitmaps;           /* the image will get some */
+	bool compressed;        /* what is written to the disk will be compressed */
 	/* the disk will be written at once, so that a flat image need not have its zeros yet */
 	bool filled;
 };

@@ -30,7 +30,6 @@
 #include "base/text.h"
 
 enum kind {
-	VMDK,
 	PARALLELS,
 	QCOW1,
 	DMG,
@@ -67,7 +66,6 @@ enum kind {
 #define RESTORE  "restore it with the program that made it"
 
 static const struct foreign kinds[] = {
-	[VMDK] = { "vmdk", "a VMDK image (VMware)", QEMU_IMG },
 	[PARALLELS] = { "parallels", "a Parallels image", QEMU_IMG },
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
@@ -211,44 +209,12 @@ static bool is_luks(const struct image_probe *probe)
 	return version == 1 || version == 2;
 }
 
-static bool is_vmdk_sparse(const struct image_probe *probe)
-{
-	uint64_t version = bytes_from_le(probe->head + 4, 4);
-
-	return version >= 1 && version <= 3;
-}
-
 static bool is_simg(const struct image_probe *probe)
 {
 	const uint8_t *head = probe->head;
 
 	return bytes_from_le(head + 4, 2) == 1 && bytes_from_le(head + 8, 2) == 28 &&
 	       bytes_from_le(head + 10, 2) == 12;
-}
-
-static bool is_end_of_line(uint8_t c)
-{
-	return c == '\n' || c == '\r';
-}
-
-/* Comments and empty lines, then version=1, 2 or 3: what qemu-img goes by, whatever the first
- * comment says. */
-static bool is_vmdk_descriptor(const struct image_probe *probe)
-{
-	static const char key[] = "version=";
-	const uint8_t *head = probe->head;
-	size_t at = 0;
-
-	while (at < PROBE_HEAD_BYTES - sizeof key - 1 &&
-	       (head[at] == '#' || is_end_of_line(head[at]))) {
-		while (at < PROBE_HEAD_BYTES && !is_end_of_line(head[at]))
-			at++;
-		at++;
-	}
-	if (at >= PROBE_HEAD_BYTES - sizeof key - 1)
-		return false;
-	return memcmp(head + at, key, sizeof key - 1) == 0 && head[at + sizeof key - 1] >= '1' &&
-	       head[at + sizeof key - 1] <= '3' && is_end_of_line(head[at + sizeof key]);
 }
 
 /* A dmg's trailer: it may be followed by less than a sector of something else. */
@@ -272,11 +238,6 @@ static const struct signature {
 	size_t n;                                 /* 0: the second look alone decides */
 	bool (*fits)(const struct image_probe *); /* the second look; NULL: the bytes are enough */
 } signatures[] = {
-	{ VMDK, 0, BYTES("KDMV"), is_vmdk_sparse },
-	{ VMDK, 0, BYTES("COWD\1\0\0"), NULL },
-	{ VMDK, 0, BYTES("\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0"), NULL }, /* seSparse */
-	{ VMDK, 0, BYTES("# Disk DescriptorFile"), NULL },
-	{ VMDK, 0, BYTES("#"), is_vmdk_descriptor },
 	{ PARALLELS, 0, BYTES("WithoutFreeSpace\2\0\0"), NULL },
 	{ PARALLELS, 0, BYTES("WithouFreSpacExt\2\0\0"), NULL },
 	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/guid.h"
 #include "base/out.h"
 #include "blk/blk.h"
 #include "codec/codec.h"
@@ -65,6 +66,13 @@ struct image {
 	struct image *backing;
 	uint64_t size;          /* of the virtual disk, bytes, a multiple of 512 */
 	uint32_t cluster_bytes; /* as `info` shows it; 0: the format has no clusters */
+	/* loaded for writing: it is compressed, whether that was asked for or not */
+	bool packs;
+	/*
+	 * what it has to be for an image whose backing file it is, where formats store that;
+	 * zeros: its format does not
+	 */
+	struct guid content_id;
 	bool encrypted;
 	bool dirty;           /* was not closed cleanly */
 	char *backing_name;   /* as the image says; NULL: no backing file */

@@ -156,32 +156,37 @@ bool table_cache_is_full(const struct table_cache *cache)
 	return cache->n_slots - cache->n_changed <= TABLE_CACHE_CLEAN_MIN;
 }
 
-/* The changed table with the lowest offset above `offset`; n_slots: none. */
+/* The changed table with the lowest offset from `offset` on; n_slots: none. */
 static size_t next_changed(const struct table_cache *cache, uint64_t offset)
 {
 	size_t best = cache->n_slots;
 
 	for (size_t i = 0; i < cache->n_slots; i++)
-		if (cache->slot[i].changed && cache->slot[i].offset > offset &&
+		if (cache->slot[i].changed && cache->slot[i].offset >= offset &&
 		    (best == cache->n_slots || cache->slot[i].offset < cache->slot[best].offset))
 			best = i;
 	return best;
 }
 
-enum status table_cache_write(struct table_cache *cache)
+enum status table_cache_write_range(struct table_cache *cache, uint64_t begin, uint64_t end)
 {
-	uint64_t offset = 0;
+	size_t i;
 
-	while (cache->n_changed > 0) {
-		size_t i = next_changed(cache, offset);
+	while (cache->n_changed > 0 && (i = next_changed(cache, begin)) < cache->n_slots &&
+	       cache->slot[i].offset < end) {
 		enum status st = blk_write(cache->file, cache->slot[i].offset, cache->slot[i].bytes,
 					   stored_bytes(cache, cache->slot[i].offset));
 
 		if (st != ST_OK)
 			return st;
-		offset = cache->slot[i].offset;
+		begin = cache->slot[i].offset;
 		cache->slot[i].changed = false;
 		cache->n_changed--;
 	}
 	return ST_OK;
+}
+
+enum status table_cache_write(struct table_cache *cache)
+{
+	return table_cache_write_range(cache, 0, UINT64_MAX);
 }

@@ -74,3 +74,6 @@ void table_cache_forget(struct table_cache *, uint64_t offset);
 
 /* Writes all changed tables, in the order of their offsets. */
 enum status table_cache_write(struct table_cache *);
+
+/* The same for those whose offsets are in [begin, end). */
+enum status table_cache_write_range(struct table_cache *, uint64_t begin, uint64_t end);

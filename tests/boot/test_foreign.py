@@ -6,6 +6,7 @@ Findings trial A2 and conformance 2; the signatures are in unit/test_foreign.c.
 
 import gzip
 import random
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -17,17 +18,15 @@ from rig.machine import Drive, Machine
 from rig.shell import Batch
 
 REFUSED, SIZE = 12, 8 * MIB
-FORMATS = {"locked.dmg": "dmg", "a.vmdk": "vmdk", "a.gz": "gzip"}
+FORMATS = {"locked.dmg": "dmg", "a.zip": "zip", "a.gz": "gzip"}
 
 
 @pytest.fixture(scope="module")
 def made(place, make_stick):
     stick = make_stick()
-    for name, words in {
-        "a.vmdk": ("vmdk",),
-    }.items():
-        oracle.qemu_img("create", "-q", "-f", *words, place / name, "3M")
     (place / "a.gz").write_bytes(gzip.compress(bytes(MIB)))
+    with zipfile.ZipFile(place / "a.zip", "w") as archive:
+        archive.writestr("disk.raw", bytes(MIB))
     # what is recognised by its last bytes alone
     (place / "locked.dmg").write_bytes(bytes(3 * MIB - 8) + b"cdsaencr")
     text = b"It was a dark and stormy night. " * 64

@@ -5,7 +5,8 @@
  * row in variants[].
  *
  * In a template, words are divided by blanks; "@f" is the name of the format, "@o" are the words
- * "-o OPTIONS", or nothing, "@s" is the size of the disk, and "@0" an empty word.
+ * "-o OPTIONS", or nothing, "@s" is the size of the disk, and "@0" an empty word. "@b" is a backing
+ * file with the contents of "random", and "@B" its format.
  */
 #include "format/format.h"
 #include "operation.h"
@@ -21,6 +22,8 @@ static const struct variant {
 	bool once;           /* the disk is written once: images are not changed */
 	bool in_place;       /* all of the disk has its place at first: nothing is allocated */
 	bool keeps_size;     /* its disk cannot grow, although that of other kinds can */
+	bool unpacked;       /* its images are not compressed, though others of the format are */
+	bool own_backing;    /* a backing file must be of the same format */
 } variants[] = {
 	/* of formats with large blocks, a disk of two of them */
 	{ .format = "vpc", .options = "force_size=on", .disk_kib = 2100 },
@@ -34,12 +37,16 @@ static const struct variant {
 	  .kind = "fixed",
 	  .options = "subformat=fixed,block_size=1M,log_size=1M",
 	  .in_place = true },
-	{ .format = "vmdk" },
+	{ .format = "vmdk", .unpacked = true, .own_backing = true },
 	{ .format = "vmdk",
 	  .kind = "flat",
 	  .options = "subformat=monolithicFlat",
 	  .in_place = true },
-	{ .format = "vmdk", .kind = "split", .options = "subformat=twoGbMaxExtentSparse" },
+	{ .format = "vmdk",
+	  .kind = "split",
+	  .options = "subformat=twoGbMaxExtentSparse,zeroed_grain=on",
+	  .unpacked = true,
+	  .own_backing = true },
 	{ .format = "vmdk",
 	  .kind = "split-flat",
 	  .options = "subformat=twoGbMaxExtentFlat",
@@ -62,6 +69,7 @@ enum need {
 	CREATES,    /* images of the format can be created */
 	CHANGES,    /* ... and changed thereafter */
 	PACKS,      /* ... with compressed data */
+	REWRITES,   /* ... and changed thereafter */
 	BACKED,     /* ... with a backing file */
 	REBASES,    /* ... that can be another one */
 	EMPTIES,    /* ... and they can be emptied again */
@@ -71,7 +79,7 @@ enum need {
 
 #define NEW   "convert -f raw -O @f @o random a"
 #define EMPTY "create -q -f @f @o a @s"
-#define OVER  "create -q -f @f @o -b random -F raw a"
+#define OVER  "create -q -f @f @o -b @b -F @B a"
 
 static const struct row {
 	const char *name;
@@ -99,13 +107,13 @@ static const struct row {
 	{ "commit-into", CHANGES,
 	  .setup = { NEW, "convert -f raw -O qcow2 -B a -F @f -o cluster_size=4k other b" },
 	  .words = "commit b", .mixed = "a" },
-	{ "over", BACKED, .words = "convert -f raw -O @f @o -B random -F raw other new" },
+	{ "over", BACKED, .words = "convert -f raw -O @f @o -B @b -F @B other new" },
 	{ "write-over", BACKED, .setup = { OVER }, .words = "convert -n -f raw -O @f other a",
 	  .mixed = "a" },
 	{ "zeros-over", BACKED, .setup = { OVER }, .words = "convert -n -f raw -O @f zeros a",
 	  .mixed = "a" },
 	{ "guest-over", BACKED, .setup = { OVER }, .guest = 8, .mixed = "a" },
-	{ "write-packed", PACKS, .setup = { "convert -c -f raw -O @f @o random a" },
+	{ "write-packed", REWRITES, .setup = { "convert -c -f raw -O @f @o random a" },
 	  .words = "convert -n -f raw -O @f other a", .mixed = "a" },
 	{ "commit", EMPTIES, .setup = { "convert -f raw -O @f @o -B other -F raw random a" },
 	  .words = "commit -f @f a", .mixed = "other" },
@@ -141,7 +149,10 @@ static bool can(const struct image_format *format, const struct variant *variant
 	case CHANGES:
 		return changes;
 	case PACKS:
-		return format->change.write_compressed != NULL && !variant->in_place;
+		return format->change.write_compressed != NULL && !variant->in_place &&
+		       !variant->unpacked;
+	case REWRITES:
+		return changes && can(format, variant, PACKS);
 	case BACKED:
 		return changes && format->create.backing && !variant->in_place;
 	case REBASES:
@@ -181,6 +192,10 @@ static void expand(const char *template, const struct variant *v, const char *re
 			ret[n++] = v->options;
 		} else if (strcmp(word, "@f") == 0) {
 			ret[n++] = v->format;
+		} else if (strcmp(word, "@b") == 0) {
+			ret[n++] = v->own_backing ? "base" : "random";
+		} else if (strcmp(word, "@B") == 0) {
+			ret[n++] = v->own_backing ? v->format : "raw";
 		} else if (strcmp(word, "@s") == 0) {
 			ret[n++] = strdup(size);
 		} else if (strcmp(word, "+@s") == 0) {
@@ -197,14 +212,17 @@ static size_t n_made;
 static void make(const struct variant *v, const struct row *row)
 {
 	struct operation *op = &made[n_made++];
+	size_t n_setup = 0;
 	char name[64];
 
 	assert_true(n_made < OPERATIONS_MAX);
 	snprintf(name, sizeof name, "%s%s%s/%s", v->format, v->kind != NULL ? "/" : "",
 		 v->kind != NULL ? v->kind : "", row->name);
 	op->name = strdup(name);
+	if (row->need == BACKED && v->own_backing)
+		expand("convert -f raw -O @f random base", v, op->setup[n_setup++]);
 	for (size_t i = 0; i < N_OF(row->setup) && row->setup[i] != NULL; i++)
-		expand(row->setup[i], v, op->setup[i]);
+		expand(row->setup[i], v, op->setup[n_setup++]);
 	if (row->words != NULL)
 		expand(row->words, v, op->words);
 	op->guest = row->guest;

@@ -35,12 +35,6 @@ static const struct sample {
 	struct mark mark[MARKS_MAX];
 	bool tar;
 } samples[] = {
-	{ "vmdk", { MARK(0, "KDMV\1\0\0\0") }, false },
-	{ "vmdk", { MARK(0, "KDMV\3\0\0\0") }, false },
-	{ "vmdk", { MARK(0, "COWD\1\0\0\0") }, false },
-	{ "vmdk", { MARK(0, "\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0\0") }, false },
-	{ "vmdk", { MARK(0, "# Disk DescriptorFile\nversion=1\n") }, false },
-	{ "vmdk", { MARK(0, "# something\r\n\r\n# else\r\nversion=2\r\n") }, false },
 	{ "parallels", { MARK(0, "WithoutFreeSpace\2\0\0\0") }, false },
 	{ "parallels", { MARK(0, "WithouFreSpacExt\2\0\0\0") }, false },
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
@@ -95,9 +89,6 @@ static const struct sample {
 	  false },
 
 	/* One byte is wrong, or the second look finds nothing. */
-	{ "raw", { MARK(0, "KDMV\4\0\0\0") }, false },
-	{ "raw", { MARK(0, "KDMV\0\0\0\0") }, false },
-	{ "raw", { MARK(0, "COWD\2\0\0\0") }, false },
 	{ "raw", { MARK(0, "# something\nvarsion=1\n") }, false },
 	{ "raw", { MARK(0, "# something\nversion=4\n") }, false },
 	{ "raw", { MARK(0, "# something\nversion=12\n") }, false },

@@ -156,6 +156,28 @@ static void vmdk_find(const struct bytes *b, struct region *ret)
 	       9 * sizeof *ret);
 }
 
+/* The header; the footer and what it names; the marker of the first grain. */
+static void vmdk_stream_find(const struct bytes *b, struct region *ret)
+{
+	uint64_t footer = b->size - 1024, gd = get(b, footer + 56, 8, false) * 512,
+		 overhead = get(b, 64, 8, false) * 512;
+
+	memcpy(ret,
+	       (const struct region[]){ { 4, 2, 4 },
+					{ 12, 4, 8 },
+					{ 44, 1, 4 },
+					{ 48, 3, 8 },
+					{ 77, 1, 2 },
+					{ footer, 3, 4 },
+					{ footer + 12, 2, 8 },
+					{ footer + 48, 3, 8 },
+					{ gd, 1, 4 },
+					{ get(b, gd, 4, false) * 512, 3, 4 },
+					{ overhead, 1, 8 },
+					{ overhead + 8, 1, 4 } },
+	       12 * sizeof *ret);
+}
+
 static void vmdk_text_find(const struct bytes *b, struct region *ret)
 {
 	/* digits and words of the lines */
@@ -226,7 +248,7 @@ static const struct layout {
 	  vpc_fixed_seal },
 	{ "vhdx", "vhdx", "block_size=1M,log_size=1M", false, vhdx_find, vhdx_seal },
 	{ "vmdk", "vmdk", "subformat=monolithicSparse", false, vmdk_find, NULL },
-	{ "vmdk/stream", "vmdk", "subformat=streamOptimized", false, vmdk_find, NULL },
+	{ "vmdk/stream", "vmdk", "subformat=streamOptimized", false, vmdk_stream_find, NULL },
 	{ "vmdk/text", "vmdk", "subformat=twoGbMaxExtentSparse", false, vmdk_text_find, NULL },
 	{ "vdi", "vdi", "static=off", false, vdi_find, NULL },
 	{ "qed", "qed", "cluster_size=4k,table_size=2", false, qed_find, NULL },
