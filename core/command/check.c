@@ -148,9 +148,10 @@ static int check(const struct console *console, const struct request *r, struct 
 
 	if (image->format->check.check == NULL ||
 	    (r->repairs && image->format->check.repair == NULL)) {
-		error_set(&err, "%s: images of format %s do not support %s", r->name,
-			  image->format->name,
-			  image->format->check.check == NULL ? "checks" : "repairs");
+		/* qemu-img's sentence, also for repairs: scripts search for it */
+		error_set(&err, "%s: This image format does not support checks%s (%s)", r->name,
+			  image->format->check.check == NULL ? "" : " with repairs",
+			  image->format->name);
 		(void)command_failed(console, &err); /* it has an exit code of its own */
 		return CODE_NO_CHECKS;
 	}

@@ -261,7 +261,7 @@ def test_measure(place):
 @pytest.mark.parametrize(
     "line, code, words",
     [
-        ("check t", 63, "images of format pieces do not support checks"),
+        ("check t", 63, "This image format does not support checks (pieces)"),
         ("resize t 100M", 1, "disks in images of format pieces keep their size"),
         ("amend -o size=1M t", 1, "the options of images of format pieces cannot be changed"),
         ("rebase -b disk.img -F raw t", 1, "images of format pieces have no backing file"),

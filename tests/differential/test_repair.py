@@ -207,7 +207,7 @@ def test_no_room_for_new_refcounts(tmp_path):
     reftable_twice(image)
     image.save()
     ours, _ = both(tmp_path, "all")
-    assert ours.code == 1 and "past the end" in ours.err
+    assert ours.code == 1 and "exceeding the end" in ours.err
     assert (tmp_path / "a.qcow2").read_bytes() == image.bytes
 
 
@@ -313,7 +313,7 @@ def test_random_bytes(tmp_path, part):
         assert (
             ours.code <= theirs.code
             or "two different things" in ours.err
-            or "past the end" in ours.err
+            or "exceeding the end" in ours.err
         ), (seed, ours.err, theirs.err)
         codes.append(ours.code)
     assert codes.count(0) >= 5

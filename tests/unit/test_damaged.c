@@ -144,7 +144,7 @@ static void large_tables_behind_the_end(void **state)
 	memcpy(image.at + 56, (const uint8_t[]){ 0x00, 0x00, 0x40, 0x00 }, 4);
 	sim_files_restore(&roomy, &files);
 	assert_int_equal(RUN("check", "a"), 2);
-	assert_non_null(strstr(err.text, "past the end of the file"));
+	assert_non_null(strstr(err.text, "exceeding the end of the file"));
 	sim_files_drop(&files);
 }
 

@@ -12,8 +12,9 @@
  *   so that all of them together are no longer than the file; and an L1 table has no more L2 tables
  *   than the file has clusters. What goes beyond is corrupt and not walked.
  *
- * Problems are counted as qemu-img counts them; check_references.c and check_refcounts.c say what
- * it does not see.
+ * Problems are counted as qemu-img counts them, and told in its words, which scripts search for;
+ * where an entry of a table is the problem, its place follows in parentheses. check_references.c
+ * and check_refcounts.c say what qemu-img does not see: these are lines that begin with ERROR, too.
  */
 #include "format/qcow2/check.h"
 
@@ -23,8 +24,8 @@
 
 /* ---- problems ---- */
 
-__attribute__((format(printf, 3, 0))) static void tell(struct qcow2_check *c, const char *kind,
-						       const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void tell(struct qcow2_check *c, const char *format,
+						       va_list args)
 {
 	c->n_problems++;
 	if (c->problems == NULL)
@@ -34,11 +35,10 @@ __attribute__((format(printf, 3, 0))) static void tell(struct qcow2_check *c, co
 			   CHECK_PROBLEMS_MAX);
 	if (c->n_problems > CHECK_PROBLEMS_MAX)
 		return;
-	out_printf(c->problems, "%s: ", kind);
-	if (c->place.table != NULL)
-		out_printf(c->problems, "%s at 0x%jx, entry %ju (0x%jx): ", c->place.table,
-			   c->place.offset, c->place.index, c->place.value);
 	out_vprintf(c->problems, format, args);
+	if (c->place.table != NULL)
+		out_printf(c->problems, " (%s at 0x%jx, entry %ju: 0x%jx)", c->place.table,
+			   c->place.offset, c->place.index, c->place.value);
 	out_text(c->problems, "\n");
 }
 
@@ -47,7 +47,7 @@ void qcow2_check_corrupt(struct qcow2_check *c, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	tell(c, "corrupt", format, args);
+	tell(c, format, args);
 	va_end(args);
 	c->result.corruptions++;
 }
@@ -57,7 +57,7 @@ void qcow2_check_leak(struct qcow2_check *c, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	tell(c, "leak", format, args);
+	tell(c, format, args);
 	va_end(args);
 	c->result.leaks++;
 }
@@ -67,7 +67,7 @@ void qcow2_check_unknown(struct qcow2_check *c, uint64_t n, const char *format, 
 	va_list args;
 
 	va_start(args, format);
-	tell(c, "not checked", format, args);
+	tell(c, format, args);
 	va_end(args);
 	c->result.check_errors += n;
 }
@@ -125,7 +125,7 @@ void qcow2_check_end(struct qcow2_check *c)
 	mem_free(c->piece);
 }
 
-enum status qcow2_check_all(struct qcow2_check *c)
+enum status qcow2_check_counts(struct qcow2_check *c)
 {
 	enum status st = qcow2_check_begin(c);
 
@@ -133,8 +133,13 @@ enum status qcow2_check_all(struct qcow2_check *c)
 		st = qcow2_check_references(c);
 	if (st == ST_OK)
 		st = qcow2_check_blocks(c);
-	if (st == ST_OK)
-		st = qcow2_check_refcounts(c);
+	return st == ST_OK ? qcow2_check_refcounts(c) : st;
+}
+
+enum status qcow2_check_all(struct qcow2_check *c)
+{
+	enum status st = qcow2_check_counts(c);
+
 	return st == ST_OK ? qcow2_check_copied(c) : st;
 }
 

@@ -93,10 +93,14 @@ struct qcow2_check {
 enum status qcow2_check_begin(struct qcow2_check *);
 void qcow2_check_end(struct qcow2_check *);
 
-/* All parts of a check, from the beginning. */
+/* A check from the beginning: all but the COPIED flags; and with these, everything. */
+enum status qcow2_check_counts(struct qcow2_check *);
 enum status qcow2_check_all(struct qcow2_check *);
 
-/* Counts a problem, and prints it with the place where it is. */
+/*
+ * Counts a problem, and prints it in these words, which begin with qemu-img's "ERROR", "Leaked" or
+ * "Can't get refcount", and with the place where it is.
+ */
 void qcow2_check_corrupt(struct qcow2_check *, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void qcow2_check_leak(struct qcow2_check *, const char *format, ...)
@@ -145,6 +149,10 @@ bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
  */
 enum status qcow2_check_references(struct qcow2_check *);
 
+/* What is done about an L2 entry, its offset, and what kind of cluster that is. */
+#define QCOW2_UNALIGNED_WORDS \
+	"%s offset=%jx: %s cluster is not properly aligned; L2 entry corrupted."
+
 /*
  * Whether an L2 entry only reserves a place for zeros, and that where there can be none: it can
  * become one without a place.
@@ -177,6 +185,13 @@ enum status qcow2_check_refcounts(struct qcow2_check *);
  */
 enum status qcow2_check_refcount(struct qcow2_check *, uint64_t cluster, uint64_t *ret,
 				 bool *ret_known);
+
+/*
+ * How qemu-img tells of a COPIED flag: what is done about it ("ERROR", "Repairing"), the entry, and
+ * the refcount of what that leads to; for L1 tables also the index.
+ */
+#define QCOW2_L1_FLAG_WORDS "%s OFLAG_COPIED L2 cluster: l1_index=%ju l1_entry=%jx refcount=%ju"
+#define QCOW2_L2_FLAG_WORDS "%s OFLAG_COPIED data cluster: l2_entry=%jx refcount=%ju"
 
 /* Checks the COPIED flags of the active tables against these refcounts. */
 enum status qcow2_check_copied(struct qcow2_check *);

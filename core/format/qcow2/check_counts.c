@@ -80,8 +80,10 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 		return;
 	/* The file may end inside its last cluster. */
 	if (!range_ok(offset, bytes, c->file->size + qcow2_cluster_bytes(&c->q->header) - 1)) {
-		qcow2_check_corrupt(c, "refers to %ju bytes at 0x%jx, past the end of the file",
-				    bytes, offset);
+		qcow2_check_corrupt(c,
+				    "ERROR: counting reference for region exceeding the end of the "
+				    "file by one cluster or more: offset 0x%jx size 0x%jx",
+				    offset, bytes);
 		if (offset < c->growth_end)
 			c->in_the_way = true;
 		return;
@@ -92,9 +94,9 @@ void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uin
 		mark(c, cluster, use);
 		if (!add(c, cluster))
 			qcow2_check_corrupt(c,
-					    "refers to cluster %ju (at 0x%jx), which has more "
+					    "ERROR: overflow cluster offset=0x%jx: it has more "
 					    "users than a refcount of %u bits can count",
-					    cluster, cluster << cluster_bits,
+					    cluster << cluster_bits,
 					    1u << c->q->header.refcount_order);
 	}
 }

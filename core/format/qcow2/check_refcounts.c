@@ -25,23 +25,23 @@ static void check_block(struct qcow2_check *c, uint64_t entry)
 		 before = c->result.corruptions;
 
 	if ((entry & QCOW2_REFTABLE_RESERVED) != 0) {
-		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx",
-				    entry & QCOW2_REFTABLE_RESERVED);
+		qcow2_check_corrupt(c, "ERROR refcount table entry %ju has reserved bits set",
+				    c->place.index);
 	} else if (offset % qcow2_cluster_bytes(&c->q->header) != 0) {
-		qcow2_check_corrupt(c, "the offset of the refcount block is not a multiple of the "
-				       "cluster size");
+		qcow2_check_corrupt(c,
+				    "ERROR refcount block %ju is not cluster aligned; refcount "
+				    "table entry corrupted",
+				    c->place.index);
 	} else if (cluster >= c->n_clusters) {
-		qcow2_check_corrupt(c, "the refcount block is past the end of the file");
+		qcow2_check_corrupt(c, "ERROR refcount block %ju is outside image", c->place.index);
 		c->unusable = true;
 		return;
 	} else {
 		qcow2_count(c, QCOW2_USE_OTHER, offset, qcow2_cluster_bytes(&c->q->header));
 		n = qcow2_counts_get(c, cluster);
 		if (n != 1)
-			qcow2_check_corrupt(c,
-					    "the cluster of the refcount block is referred to %ju "
-					    "times",
-					    n);
+			qcow2_check_corrupt(c, "ERROR refcount block %ju refcount=%ju",
+					    c->place.index, n);
 		c->unusable |= qcow2_counts_overlap(c, cluster);
 	}
 	if (c->result.corruptions > before)
@@ -86,26 +86,21 @@ static bool is_readable(const struct qcow2_check *c, uint64_t offset)
 
 static void compare_cluster(struct qcow2_check *c, uint64_t cluster, uint64_t refcount)
 {
-	uint64_t counted = qcow2_counts_get(c, cluster),
-		 offset = cluster << c->q->header.cluster_bits;
+	uint64_t counted = qcow2_counts_get(c, cluster);
 	bool overlap = c->overlaps && qcow2_counts_overlap(c, cluster);
 	const char *also = overlap ? "; it is used as two different things" : "";
 
 	if (refcount == 0 && counted > 0)
 		c->needs_rebuild = true;
 	if (refcount < counted)
-		qcow2_check_corrupt(c,
-				    "cluster %ju at 0x%jx: its refcount is %ju, but it is referred "
-				    "to %ju times%s",
-				    cluster, offset, refcount, counted, also);
+		qcow2_check_corrupt(c, "ERROR cluster %ju refcount=%ju reference=%ju%s", cluster,
+				    refcount, counted, also);
 	else if (refcount > counted)
-		qcow2_check_leak(c,
-				 "cluster %ju at 0x%jx: its refcount is %ju, but it is referred to "
-				 "%ju times%s",
-				 cluster, offset, refcount, counted, also);
+		qcow2_check_leak(c, "Leaked cluster %ju refcount=%ju reference=%ju%s", cluster,
+				 refcount, counted, also);
 	else if (overlap)
-		qcow2_check_corrupt(c, "cluster %ju at 0x%jx: its refcount of %ju is right%s",
-				    cluster, offset, refcount, also);
+		qcow2_check_corrupt(c, "ERROR cluster %ju refcount=%ju reference=%ju%s", cluster,
+				    refcount, counted, also);
 }
 
 /*
@@ -156,8 +151,8 @@ enum status qcow2_check_refcounts(struct qcow2_check *c)
 			c->unreadable = c->unusable = true;
 			qcow2_check_unknown(c,
 					    min_u64(per_block(c), c->n_clusters - i * per_block(c)),
-					    "the refcounts from cluster %ju on: there can be no "
-					    "refcount block at 0x%jx",
+					    "Can't get refcount for cluster %ju and those after "
+					    "it: there can be no refcount block at 0x%jx",
 					    i * per_block(c), offset);
 			continue;
 		}
@@ -218,12 +213,13 @@ enum status qcow2_check_refcount(struct qcow2_check *c, uint64_t cluster, uint64
 }
 
 /*
- * Checks the flag of the current entry, which leads to `offset`. *ret_known false: nothing can be
- * said about it.
+ * Checks the flag of the current entry, of an L1 or an L2 table, which leads to `offset`.
+ * *ret_known false: nothing can be said about it.
  */
-static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_data_file,
+static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool is_l2, bool in_data_file,
 			      bool *ret_known)
 {
+	struct qcow2_place place = c->place;
 	uint64_t refcount = 1;
 	bool copied = (c->place.value & QCOW2_COPIED) != 0;
 	enum status st = ST_OK;
@@ -234,12 +230,16 @@ static enum status check_flag(struct qcow2_check *c, uint64_t offset, bool in_da
 					  ret_known);
 	if (st != ST_OK)
 		return st;
-	if (*ret_known && (refcount == 1) != copied) {
-		qcow2_check_corrupt(c,
-				    "it is %sCOPIED, but the refcount of what is at 0x%jx is %ju",
-				    copied ? "" : "not ", offset, refcount);
-		c->n_flags++;
-	}
+	if (!*ret_known || (refcount == 1) == copied)
+		return ST_OK;
+	c->place = (struct qcow2_place){ .table = NULL }; /* the words say it */
+	if (is_l2)
+		qcow2_check_corrupt(c, QCOW2_L2_FLAG_WORDS, "ERROR", place.value, refcount);
+	else
+		qcow2_check_corrupt(c, QCOW2_L1_FLAG_WORDS, "ERROR", place.index, place.value,
+				    refcount);
+	c->place = place;
+	c->n_flags++;
 	return ST_OK;
 }
 
@@ -259,7 +259,7 @@ static enum status check_l2_flags(struct qcow2_check *c, uint64_t table)
 			/* cluster 0 of a data file is mapped by its flag, which is then right */
 			continue;
 		c->place = (struct qcow2_place){ "L2 table", table, i, entry };
-		st = check_flag(c, offset, data_file, &known);
+		st = check_flag(c, offset, true, data_file, &known);
 	}
 	return st;
 }
@@ -280,7 +280,7 @@ enum status qcow2_check_copied(struct qcow2_check *c)
 			if (offset == 0)
 				continue;
 			c->place = (struct qcow2_place){ what, l1_offset, first + i, entry };
-			st = check_flag(c, offset, false, &known);
+			st = check_flag(c, offset, false, false, &known);
 			if (st == ST_OK && known && offset < c->file->size &&
 			    ++n_tables <= c->n_clusters)
 				st = check_l2_flags(c, offset);

@@ -8,9 +8,12 @@
  * these), and faults of bitmaps (such images it does not open at all). An L1 entry that has flags
  * but no table is corrupt for both; it takes the header for the table.
  */
+#include "base/printable.h"
 #include "base/range.h"
 #include "format/qcow2/check.h"
 #include "format/qcow2/entry.h"
+
+enum { SNAPSHOT_WORDS_BYTES = 600 }; /* an id and a name of up to 255 bytes are not cut */
 
 #define LOW_HALF UINT64_C(0xffffffff)
 
@@ -28,8 +31,8 @@ bool qcow2_check_take_table(struct qcow2_check *c, uint64_t bytes)
 {
 	if (bytes > c->table_bytes_left) {
 		qcow2_check_corrupt(c,
-				    "a table of %ju bytes is not looked at: together they are "
-				    "longer than the file",
+				    "ERROR a table of %ju bytes is not looked at: together they "
+				    "are longer than the file",
 				    bytes);
 		return false;
 	}
@@ -53,17 +56,24 @@ static void check_compressed(struct qcow2_check *c, uint64_t entry, uint64_t bit
 	uint64_t offset;
 	uint32_t bytes;
 
+	qcow2_compressed_place(&c->q->header, entry, &offset, &bytes);
 	if ((entry & QCOW2_COPIED) != 0)
-		qcow2_check_corrupt(c, "a compressed cluster must not be COPIED");
+		qcow2_check_corrupt(c,
+				    "ERROR: coffset=0x%jx: copied flag must never be set for "
+				    "compressed clusters",
+				    offset);
 	if (has_data_file(c)) {
-		qcow2_check_corrupt(c, "a compressed cluster in an image with a data file");
+		qcow2_check_corrupt(c, "ERROR compressed cluster %ju with data file, entry=0x%jx",
+				    c->place.index, entry & ~QCOW2_COPIED);
 		return;
 	}
 	if (bitmap != 0) {
-		qcow2_check_corrupt(c, "a compressed cluster with subclusters (0x%jx)", bitmap);
+		qcow2_check_corrupt(c,
+				    "ERROR compressed cluster %ju with non-zero subcluster "
+				    "allocation bitmap, entry=0x%jx",
+				    c->place.index, entry & ~QCOW2_COPIED);
 		return;
 	}
-	qcow2_compressed_place(&c->q->header, entry, &offset, &bytes);
 	qcow2_count(c, QCOW2_USE_DATA, offset, bytes);
 	if (layout != NULL) {
 		c->result.allocated_clusters++;
@@ -89,14 +99,18 @@ static void check_standard(struct qcow2_check *c, uint64_t entry, uint64_t guest
 		 offset = entry & QCOW2_ENTRY_OFFSET;
 
 	if ((bitmap >> 32 & bitmap) != 0)
-		qcow2_check_corrupt(c, "subclusters that are both data and zeros (0x%jx)", bitmap);
-	if (offset % cluster_bytes != 0)
-		qcow2_check_corrupt(c, "the offset 0x%jx is not a multiple of the cluster size",
+		qcow2_check_corrupt(c,
+				    "ERROR offset=%jx: Allocated cluster has corrupted subcluster "
+				    "allocation bitmap",
 				    offset);
+	if (offset % cluster_bytes != 0)
+		qcow2_check_corrupt(c, QCOW2_UNALIGNED_WORDS, "ERROR", offset,
+				    qcow2_check_repairable(c, entry, bitmap) ? "Preallocated"
+									     : "Data");
 	else if (!qcow2_entry_fits(&c->q->header, entry, guest))
 		qcow2_check_corrupt(c,
-				    "the offset 0x%jx in the data file is not that on the disk, "
-				    "0x%jx",
+				    "ERROR the offset 0x%jx in the data file is not that on the "
+				    "disk, 0x%jx",
 				    offset, guest);
 	c->n_repairable += qcow2_check_repairable(c, entry, bitmap);
 	if (layout != NULL) {
@@ -127,7 +141,7 @@ static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 		return;
 	}
 	if ((entry & reserved_bits(c)) != 0)
-		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & reserved_bits(c));
+		qcow2_check_corrupt(c, "ERROR found l2 entry with reserved bits set: %jx", entry);
 	/*
 	 * In a data file, cluster 0 is as good as any: there COPIED tells a mapped one from none.
 	 */
@@ -135,8 +149,8 @@ static void check_l2_entry(struct qcow2_check *c, uint64_t entry, uint64_t bitma
 						  ((entry & QCOW2_L2_ZERO) == 0 || is_extended(c))))
 		check_standard(c, entry, guest, bitmap, layout);
 	else if ((bitmap & LOW_HALF) != 0)
-		qcow2_check_corrupt(c, "subclusters with data (0x%jx), but no cluster for them",
-				    bitmap);
+		qcow2_check_corrupt(c, "ERROR: Unallocated cluster has non-zero subcluster "
+				       "allocation map");
 }
 
 /* The table in c->table, which maps the disk from `guest` on. */
@@ -169,24 +183,24 @@ static enum status check_l1_entry(struct qcow2_check *c, uint64_t entry, uint64_
 	enum status st;
 
 	if ((entry & QCOW2_L1_RESERVED) != 0)
-		qcow2_check_corrupt(c, "reserved bits are set: 0x%jx", entry & QCOW2_L1_RESERVED);
+		qcow2_check_corrupt(c, "ERROR found L1 entry with reserved bits set: %jx", entry);
 	if (offset == 0) {
 		if ((entry & QCOW2_COPIED) != 0)
-			qcow2_check_corrupt(c, "it is COPIED, but there is no L2 table");
+			qcow2_check_corrupt(c, "ERROR an L1 entry is COPIED, but has no L2 table");
 		return ST_OK;
 	}
 	qcow2_count(c, QCOW2_USE_L2, offset, qcow2_cluster_bytes(&c->q->header));
 	if (offset % qcow2_cluster_bytes(&c->q->header) != 0)
 		qcow2_check_corrupt(c,
-				    "the offset 0x%jx of the L2 table is not a multiple of the "
-				    "cluster size",
+				    "ERROR l2_offset=%jx: Table is not cluster aligned; L1 entry "
+				    "corrupted",
 				    offset);
 	if (offset >= c->file->size)
 		return ST_OK; /* zeros */
 	if (++*n_tables > c->n_clusters) {
 		if (*n_tables == c->n_clusters + 1)
-			qcow2_check_corrupt(c, "L2 tables from here on are not looked at: more "
-					       "than the file has clusters");
+			qcow2_check_corrupt(c, "ERROR L2 tables from here on are not looked at: "
+					       "more than the file has clusters");
 		return ST_OK;
 	}
 	st = qcow2_check_table(c, "L2 table", offset);
@@ -224,13 +238,26 @@ static enum status check_l1(struct qcow2_check *c, uint64_t offset, uint64_t n, 
 
 /* ---- snapshots and bitmaps ---- */
 
+/* "1 (NAME)", as far as it fits. */
+static void print_snapshot(const struct snapshot *snapshot, char *text, size_t n)
+{
+	struct out_buffer buffer;
+
+	out_buffer_init(&buffer, text, n);
+	out_printable(&buffer.out, snapshot->id, SIZE_MAX);
+	out_text(&buffer.out, " (");
+	out_printable(&buffer.out, snapshot->name, SIZE_MAX);
+	out_text(&buffer.out, ")");
+}
+
 static enum status check_snapshots(struct qcow2_check *c)
 {
 	const struct qcow2_header *header = &c->q->header;
+	char name[SNAPSHOT_WORDS_BYTES];
 	enum status st = ST_OK;
 
 	if (has_data_file(c) && c->q->image.n_snapshots > 0)
-		qcow2_check_corrupt(c, "%zu snapshots in an image with a data file",
+		qcow2_check_corrupt(c, "ERROR %zu snapshots in image with data file",
 				    c->q->image.n_snapshots);
 	for (size_t i = 0; st == ST_OK && i < c->q->image.n_snapshots; i++) {
 		const struct qcow2_snapshot *snapshot = &c->q->snapshots[i];
@@ -238,16 +265,21 @@ static enum status check_snapshots(struct qcow2_check *c)
 		c->place = (struct qcow2_place){ "snapshot table", header->snapshots_offset, i,
 						 snapshot->l1_offset };
 		if (header->version >= 3 && !snapshot->has_disk_bytes) {
-			qcow2_check_corrupt(c, "it does not say the size of the disk, as it must "
-					       "in version 3");
+			qcow2_check_corrupt(c, "ERROR a snapshot does not say the size of the "
+					       "disk, as it must in version 3");
 			c->n_incomplete++;
 		}
+		print_snapshot(&c->q->image.snapshots[i], name, sizeof name);
 		if (snapshot->l1_offset % qcow2_cluster_bytes(header) != 0)
-			qcow2_check_corrupt(c, "the offset of the L1 table is not a multiple of "
-					       "the cluster size");
+			qcow2_check_corrupt(c,
+					    "ERROR snapshot %s l1_offset=0x%jx: L1 table is not "
+					    "cluster aligned; snapshot table entry corrupted",
+					    name, snapshot->l1_offset);
 		else if (snapshot->l1_entries > QCOW2_L1_BYTES_MAX / 8)
-			qcow2_check_corrupt(c, "an L1 table of %u entries is more than %d bytes",
-					    snapshot->l1_entries, QCOW2_L1_BYTES_MAX);
+			qcow2_check_corrupt(c,
+					    "ERROR snapshot %s l1_size=0x%x: L1 table is too "
+					    "large; snapshot table entry corrupted",
+					    name, snapshot->l1_entries);
 		else
 			st = check_l1(c, snapshot->l1_offset, snapshot->l1_entries, false);
 	}
@@ -276,11 +308,12 @@ static enum status check_bitmap_table(struct qcow2_check *c, uint64_t table_offs
 			c->place = (struct qcow2_place){ what, table_offset, first + i, entry };
 			if ((entry & QCOW2_BITMAP_TABLE_RESERVED) != 0 ||
 			    (offset != 0 && (entry & QCOW2_BITMAP_TABLE_ONES) != 0))
-				qcow2_check_corrupt(c, "reserved bits are set");
+				qcow2_check_corrupt(c, "ERROR bitmap table entry with reserved "
+						       "bits set");
 			else if (offset % cluster_bytes != 0)
 				qcow2_check_corrupt(c,
-						    "the offset 0x%jx is not a multiple of the "
-						    "cluster size",
+						    "ERROR offset=%jx: a part of a bitmap is not "
+						    "cluster aligned",
 						    offset);
 			else if (offset != 0)
 				qcow2_count(c, QCOW2_USE_OTHER, offset, cluster_bytes);
@@ -299,8 +332,8 @@ static enum status check_bitmaps(struct qcow2_check *c)
 			    header->bitmaps.directory_bytes);
 	if (c->q->directory_rest > 0)
 		qcow2_check_corrupt(c,
-				    "the bitmap directory of %ju bytes has %ju more than its %u "
-				    "bitmaps take",
+				    "ERROR the bitmap directory of %ju bytes has %ju more than its "
+				    "%u bitmaps take",
 				    header->bitmaps.directory_bytes, c->q->directory_rest,
 				    header->bitmaps.n);
 	for (uint32_t i = 0; st == ST_OK && i < header->bitmaps.n; i++) {
@@ -310,14 +343,14 @@ static enum status check_bitmaps(struct qcow2_check *c)
 						 header->bitmaps.directory_offset, i,
 						 bitmap->table_offset };
 		if ((bitmap->flags & ~(uint32_t)QCOW2_BITMAP_FLAGS_KNOWN) != 0)
-			qcow2_check_corrupt(c, "flags that are reserved are set: 0x%x",
+			qcow2_check_corrupt(c, "ERROR bitmap with reserved flags set: 0x%x",
 					    bitmap->flags);
 		if (bitmap->table_offset == 0 ||
 		    bitmap->table_offset % qcow2_cluster_bytes(header) != 0)
-			qcow2_check_corrupt(c, "the offset of the bitmap table is 0 or not a "
-					       "multiple of the cluster size");
+			qcow2_check_corrupt(c, "ERROR the offset of a bitmap table is 0 or not "
+					       "cluster aligned");
 		else if (bitmap->table_entries == 0)
-			qcow2_check_corrupt(c, "the bitmap table has no entries");
+			qcow2_check_corrupt(c, "ERROR a bitmap table has no entries");
 		else
 			st = check_bitmap_table(c, bitmap->table_offset, bitmap->table_entries);
 	}

@@ -41,6 +41,8 @@ struct repair_run {
 	bool changed;     /* something was written */
 	uint64_t n_edits; /* entries of tables, of these */
 	uint64_t n_fixed; /* of them: those in step 1 */
+	struct out *told; /* what is repaired; NULL: nobody is told */
+	uint64_t n_told;
 };
 
 static struct qcow2_check begin_check(const struct repair_run *m, struct out *problems,
@@ -49,6 +51,21 @@ static struct qcow2_check begin_check(const struct repair_run *m, struct out *pr
 	return (struct qcow2_check){
 		.q = m->q, .file = m->q->file, .problems = problems, .err = err
 	};
+}
+
+/* Tells in qemu-img's words what is repaired, of as many repairs as a check tells problems. */
+__attribute__((format(printf, 2, 3))) static void tell(struct repair_run *m, const char *format,
+						       ...)
+{
+	va_list args;
+
+	if (m->told == NULL || m->n_told == CHECK_PROBLEMS_MAX)
+		return;
+	m->n_told++;
+	va_start(args, format);
+	out_vprintf(m->told, format, args);
+	va_end(args);
+	out_text(m->told, "\n");
 }
 
 static enum status write_failed(const struct repair_run *m, enum status st)
@@ -71,9 +88,11 @@ static enum status flush(struct repair_run *m)
 /* ---- entries of L1 and L2 tables ---- */
 
 /*
- * Changes an entry that is not 0, of an L1 or an L2 table, in memory; if it does, it adds 1 to *n.
+ * Changes the entry `index` of an L1 or an L2 table, which is not 0, in memory; if it does, it adds
+ * 1 to *n.
  */
-typedef enum status edit_fn(struct repair_run *, bool is_l2, uint8_t *entry, uint64_t *n);
+typedef enum status edit_fn(struct repair_run *, bool is_l2, uint64_t index, uint8_t *entry,
+			    uint64_t *n);
 
 /* Whether these bytes of the file are a table of that use, and nothing else. */
 static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t offset,
@@ -102,7 +121,7 @@ static enum status edit_l2(struct repair_run *m, uint64_t offset, edit_fn *edit)
 	st = qcow2_check_table(c, "L2 table", offset);
 	for (uint64_t at = 0; st == ST_OK && at < bytes; at += step)
 		if (bytes_from_be(c->table + at, 8) != 0)
-			st = edit(m, true, c->table + at, &n);
+			st = edit(m, true, at / step, c->table + at, &n);
 	if (st != ST_OK || n == 0)
 		return st;
 	m->n_edits += n;
@@ -128,7 +147,7 @@ static enum status edit_l1(struct repair_run *m, uint64_t offset, uint64_t n, ed
 
 			if (table == 0)
 				continue;
-			st = edit(m, false, (uint8_t *)&c->piece[i], &n_changed);
+			st = edit(m, false, first + i, (uint8_t *)&c->piece[i], &n_changed);
 			if (st == ST_OK && ++n_tables <= c->n_clusters)
 				st = edit_l2(m, table, edit);
 		}
@@ -165,20 +184,25 @@ static enum status edit_all(struct repair_run *m, edit_fn *edit)
 }
 
 /* Zeros keep being zeros, without a place. */
-static enum status repair_entry(struct repair_run *m, bool is_l2, uint8_t *entry, uint64_t *n)
+static enum status repair_entry(struct repair_run *m, bool is_l2, uint64_t index, uint8_t *entry,
+				uint64_t *n)
 {
 	bool extended = qcow2_l2_entry_bytes(&m->q->header) > 8;
+	uint64_t value = bytes_from_be(entry, 8);
 
-	if (!is_l2 || !qcow2_check_repairable(&m->check, bytes_from_be(entry, 8),
-					      extended ? bytes_from_be(entry + 8, 8) : 0))
+	(void)index;
+	if (!is_l2 ||
+	    !qcow2_check_repairable(&m->check, value, extended ? bytes_from_be(entry + 8, 8) : 0))
 		return ST_OK;
+	tell(m, QCOW2_UNALIGNED_WORDS, "Repairing", value & QCOW2_ENTRY_OFFSET, "Preallocated");
 	bytes_to_be(entry, 8, extended ? 0 : QCOW2_L2_ZERO);
 	++*n;
 	return ST_OK;
 }
 
 /* COPIED, as the refcounts in the file are, which c->counts has now. */
-static enum status set_flag(struct repair_run *m, bool is_l2, uint8_t *at, uint64_t *n)
+static enum status set_flag(struct repair_run *m, bool is_l2, uint64_t index, uint8_t *at,
+			    uint64_t *n)
 {
 	struct qcow2_check *c = &m->check;
 	uint64_t entry = bytes_from_be(at, 8), offset = entry & QCOW2_ENTRY_OFFSET, refcount = 1;
@@ -195,6 +219,10 @@ static enum status set_flag(struct repair_run *m, bool is_l2, uint8_t *at, uint6
 		return st;
 	if (refcount == 1 && !m->sure && !in_data_file)
 		return ST_OK;
+	if (is_l2)
+		tell(m, QCOW2_L2_FLAG_WORDS, "Repairing", entry, refcount);
+	else
+		tell(m, QCOW2_L1_FLAG_WORDS, "Repairing", index, entry, refcount);
 	bytes_to_be(at, 8, entry ^ QCOW2_COPIED);
 	++*n;
 	return ST_OK;
@@ -229,6 +257,9 @@ static enum status take_block(struct repair_run *m, uint64_t index, uint64_t off
 		m->low |= want < counted;
 		if (want != counted)
 			qcow2_refcount_put(order, c->counts, first + i, want);
+		if (want != refcount && write)
+			tell(m, "Repairing cluster %ju refcount=%ju reference=%ju", first + i,
+			     refcount, counted);
 		if (want != refcount) {
 			qcow2_refcount_put(order, c->table, i, want);
 			changed = true;
@@ -322,6 +353,7 @@ static enum status rebuild(struct repair_run *m)
 		return write_failed(m, st);
 	}
 	m->changed = true;
+	tell(m, "Rebuilding refcount structure");
 	st = write_failed(m, qcow2_header_write_reftable(c->file, qcow2_new_refcounts_table(&new),
 							 (uint32_t) new.n_table));
 	if (st == ST_OK)
@@ -480,11 +512,13 @@ static enum status repair(struct repair_run *m, struct out *problems, struct che
 	bool incomplete;
 	enum status st;
 
-	if (m->what == REPAIR_LEAKS && c->needs_rebuild)
+	if (m->what == REPAIR_LEAKS && c->needs_rebuild) {
+		tell(m, "ERROR need to rebuild refcount structures");
 		return fail(c->err, ST_CORRUPT,
 			    "its refcounts are too wrong to repair leaks alone: clusters in use "
 			    "have none, or they cannot be read; \"-r all\" repairs them; nothing "
 			    "was done");
+	}
 	c->problems = NULL;
 	st = forget_unknown(m);
 	if (st == ST_OK)
@@ -497,7 +531,7 @@ static enum status repair(struct repair_run *m, struct out *problems, struct che
 	if (st != ST_OK)
 		return st;
 	*ret = before;
-	if (m->changed || incomplete) {
+	if (m->changed || incomplete || n_flags > 0) {
 		st = check_repaired(m, problems);
 		*ret = c->result;
 		/*
@@ -519,11 +553,15 @@ static enum status repair(struct repair_run *m, struct out *problems, struct che
 enum status qcow2_repair(struct image *image, enum repair what, struct out *problems,
 			 struct check_result *ret, struct error *err)
 {
-	struct repair_run m = { .q = (struct qcow2_image *)image, .what = what };
+	struct repair_run m = { .q = (struct qcow2_image *)image, .what = what, .told = problems };
 	enum status st;
 
 	m.check = begin_check(&m, problems, err);
-	st = qcow2_check_all(&m.check);
+	st = qcow2_check_counts(&m.check);
+	/* Wrong flags are told as they are repaired, or at the end. */
+	m.check.problems = NULL;
+	if (st == ST_OK)
+		st = qcow2_check_copied(&m.check);
 	*ret = m.check.result;
 	if (st == ST_OK && (ret->corruptions | ret->leaks | ret->check_errors) != 0)
 		st = repair(&m, problems, ret);
