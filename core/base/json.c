@@ -209,30 +209,34 @@ bool json_read(const char *text, size_t n, struct json *ret)
 	return r.at == r.end;
 }
 
+bool json_next_member(struct json object, size_t *at, struct json *ret_key, struct json *ret)
+{
+	struct reader r = { object.text + *at, object.text + object.n };
+
+	if (!take(&r, *at == 0 ? '{' : ','))
+		return false;
+	skip_blanks(&r);
+	ret_key->text = r.at;
+	if (!read_string(&r, NULL, 0))
+		return false; /* no more members */
+	ret_key->n = (size_t)(r.at - ret_key->text);
+	skip_blanks(&r);
+	if (!take(&r, ':') || !value_at(&r, ret))
+		return false;
+	skip_blanks(&r);
+	*at = (size_t)(r.at - object.text);
+	return true;
+}
+
 bool json_member(struct json object, const char *key, struct json *ret)
 {
-	struct reader r = { object.text, object.text + object.n };
+	size_t at = 0, n = text_length(key);
+	struct json name;
 
-	if (!take(&r, '{'))
-		return false;
-	for (;;) {
-		const char *name;
-		size_t n;
-
-		skip_blanks(&r);
-		name = r.at + 1;
-		if (!read_string(&r, NULL, 0))
-			return false; /* no more members */
-		n = (size_t)(r.at - name) - 1;
-		skip_blanks(&r);
-		if (!take(&r, ':') || !value_at(&r, ret))
-			return false;
-		if (n == text_length(key) && memcmp(name, key, n) == 0)
+	while (json_next_member(object, &at, &name, ret))
+		if (name.n == n + 2 && memcmp(name.text + 1, key, n) == 0)
 			return true;
-		skip_blanks(&r);
-		if (!take(&r, ','))
-			return false;
-	}
+	return false;
 }
 
 bool json_next(struct json array, size_t *at, struct json *ret)

@@ -24,6 +24,12 @@ bool json_read(const char *text, size_t n, struct json *ret);
  */
 bool json_member(struct json object, const char *key, struct json *ret);
 
+/*
+ * Iterates over the members of an object: a string, and its value; start with *at = 0. False: there
+ * are no more, or it is no object.
+ */
+bool json_next_member(struct json object, size_t *at, struct json *ret_key, struct json *ret);
+
 /* Iterates over an array; start with *at = 0. False: there are no more items, or it is no array. */
 bool json_next(struct json array, size_t *at, struct json *ret);
 

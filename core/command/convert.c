@@ -18,6 +18,7 @@
 #include "copy/result_print.h"
 #include "copy/source.h"
 #include "edit/snapshots.h"
+#include "format/image_name.h"
 #include "platform/clock.h"
 #include "record/outcome.h"
 #include "storage/storage.h"
@@ -25,7 +26,9 @@
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (default: detected)" },
 	{ 'O', "target-format", "FMT", "format of the target: raw (default) or qcow2" },
+	{ 'O', "output-format", "FMT", "the same" },
 	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
+	{ 'o', "target-options", "LIST", "the same" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
 	{ 'B', "backing", "FILE", "backing file of the target: data that it has is omitted" },
 	{ 'b', "backing", "FILE", "the same, as in newer versions of qemu-img" },
@@ -35,6 +38,7 @@ static const struct option options[] = {
 	{ 'l', "snapshot", "WHICH",
 	  "copy the disk as it was at a snapshot: its id or name,\nor "
 	  "snapshot.id=ID,snapshot.name=NAME (default: none)" },
+	{ 'l', "source-snapshot", "WHICH", "the same" },
 	{ 0, "bitmaps", NULL, "copy the bitmaps of the source as well" },
 	{ 0, "skip-broken-bitmaps", NULL, "except those that are marked as in use" },
 	{ 'n', "no-create", NULL, "write to an existing target" },
@@ -69,6 +73,7 @@ static const struct option options[] = {
 	  "continue an interrupted copy of a disk into a file, or\nback, after comparing the part "
 	  "that was copied" },
 	{ 't', "target-cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 't', "output-cache", "CACHE", "the same" },
 	{ 'T', "source-cache", "CACHE", "the same" },
 	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
 	{ 'm', "parallel", "N", "1 to 16, accepted for compatibility" },
@@ -252,7 +257,7 @@ static void take_plain(const struct console *console, const struct arguments *ar
 		.source_name = arguments->operands,
 		.n_sources = n,
 		.snapshot = arguments_has(arguments, "l"),
-		.target = arguments->operands[n],
+		.target = image_name_plain(arguments->operands[n]),
 		.has_options = arguments_has(arguments, "o") || arguments_has(arguments, "B"),
 		.no_create = arguments_has(arguments, "n"),
 		.target_is_zero = arguments_has(arguments, "target-is-zero"),

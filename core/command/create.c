@@ -11,6 +11,7 @@
 #include "cli/copy_options.h"
 #include "cli/plan_option.h"
 #include "edit/create.h"
+#include "format/image_name.h"
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image: raw (default) or qcow2" },
@@ -71,7 +72,7 @@ static int create(const struct console *console, const struct arguments *argumen
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!arguments_has(arguments, "q")) {
-		out_printf(console->out, "Formatting '%s', fmt=%s", job->file_name,
+		out_printf(console->out, "Formatting '%s', fmt=%s", arguments->operands[0],
 			   job->format->name);
 		create_values_print(&job->options, console->out);
 		out_text(console->out, "\n");
@@ -109,7 +110,7 @@ static int run(const struct console *console, struct arguments *arguments)
 							     "size are expected");
 		return command_misused(console, "create", &err);
 	}
-	job.file_name = arguments->operands[0];
+	job.file_name = image_name_plain(arguments->operands[0]);
 	code = create(console, arguments, &job);
 	create_job_free(&job);
 	return code;

@@ -14,6 +14,7 @@
 #include "copy/run.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
+#include "format/image_name.h"
 #include "platform/clock.h"
 #include "storage/storage.h"
 
@@ -117,7 +118,7 @@ static enum status take_options(const struct console *console, const struct argu
 		.source_name = source_name,
 		.n_sources = 1,
 		.part = true,
-		.target = dd->text[OPERAND_OF],
+		.target = image_name_plain(dd->text[OPERAND_OF]),
 		.force = arguments_has(arguments, "force"),
 		.sparse_bytes = 4096,
 		.erase = erase ? arguments_value(arguments, "erase") : NULL,

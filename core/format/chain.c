@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "format/image_name.h"
 #include "platform/files.h"
 #include "platform/path.h"
 #include "storage/storage.h"
@@ -22,7 +23,7 @@ struct writable {
 
 static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
 
-/* Opens one more link; `name` becomes the chain's. */
+/* Opens one more link; `name`, that of a file, becomes the chain's. */
 static enum status append(struct storage *storage, enum access_role role, struct chain *chain,
 			  char *name, const struct image_format *format,
 			  const struct writable *writable, struct error *err)
@@ -52,21 +53,39 @@ static enum status append(struct storage *storage, enum access_role role, struct
 	return ST_OK;
 }
 
-/* The name and the format of an image's backing file; the name is freed by the caller. */
+/*
+ * The name of the file and the format of an image's backing file; the name is freed by the caller.
+ * As in QEMU, the format that is given beside the name counts.
+ */
 static enum status find_backing(const struct image *image, char **ret_name,
 				const struct image_format **ret_format, struct error *err)
 {
+	const struct image_format *named;
 	struct error why;
-	enum status st = ST_OK;
+	char *name = path_relative_to(image->name, image->backing_name);
+	enum status st;
 
-	*ret_format = NULL;
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = image_name_resolve(name, ret_name, &named, &why);
+	mem_free(name);
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", image->name, why.text);
+	*ret_format = named;
 	if (image->backing_format != NULL)
 		st = image_format_get(image->backing_format, "backing file format", ret_format,
 				      &why);
-	if (st != ST_OK)
-		return fail(err, st, "%s: %s", image->name, why.text);
-	*ret_name = path_relative_to(image->name, image->backing_name);
-	return *ret_name != NULL ? ST_OK : fail_no_memory(err);
+	if (st == ST_OK) {
+		/* Once more: without its volume, a full name is one on that of the image. */
+		name = *ret_name;
+		*ret_name = name[0] == '/' || name[0] == '\\' ? path_relative_to(image->name, name)
+							      : text_copy(name);
+		st = *ret_name != NULL ? ST_OK : fail_no_memory(&why);
+		mem_free(name);
+	} else {
+		mem_free(*ret_name);
+	}
+	return st == ST_OK ? ST_OK : fail(err, st, "%s: %s", image->name, why.text);
 }
 
 /* Opens the backing file of the last link. */
@@ -90,15 +109,18 @@ static enum status open_links(struct storage *storage, enum access_role role, co
 			      const struct writable *writable, struct chain *ret, struct error *err)
 {
 	struct chain chain = { .link = mem_alloc(CHAIN_LENGTH_MAX * sizeof *chain.link) };
-	char *copy = text_copy(name);
+	const struct image_format *named;
+	char *file;
 	enum status st;
 
-	if (chain.link == NULL || copy == NULL) {
-		mem_free(chain.link);
-		mem_free(copy);
+	if (chain.link == NULL)
 		return fail_no_memory(err);
+	st = image_name_resolve(name, &file, &named, err);
+	if (st != ST_OK) {
+		mem_free(chain.link);
+		return st;
 	}
-	st = append(storage, role, &chain, copy, format, writable, err);
+	st = append(storage, role, &chain, file, format != NULL ? format : named, writable, err);
 	while (st == ST_OK && whole && chain.link[chain.n - 1].image->backing_name != NULL)
 		st = append_backing(storage, &chain, writable, err);
 	if (st != ST_OK) {

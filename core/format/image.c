@@ -19,6 +19,7 @@
 #include "base/out.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "format/image_name.h"
 #include "platform/files.h"
 #include "storage/storage.h"
 
@@ -205,12 +206,19 @@ enum status image_open_file(struct storage *storage, enum access_role role, cons
 			    const struct image_format *format, enum open_mode mode,
 			    struct image **ret, struct error *err)
 {
+	const struct image_format *named;
 	struct image *image;
-	struct blk *file;
-	enum status st = storage_open(storage, role, name, mode, &file, err);
+	struct blk *blk;
+	char *file;
+	enum status st = image_name_resolve(name, &file, &named, err);
 
+	if (st != ST_OK)
+		return st;
+	st = storage_open(storage, role, file, mode, &blk, err);
 	if (st == ST_OK)
-		st = image_open_blk(storage, file, name, format, mode, &image, err);
+		st = image_open_blk(storage, blk, file, format != NULL ? format : named, mode,
+				    &image, err);
+	mem_free(file);
 	if (st != ST_OK)
 		return st;
 	st = use_files(image, err);

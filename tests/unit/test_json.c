@@ -91,6 +91,29 @@ static void broken_members(void **state)
 			   i);
 }
 
+/* The members in their order, up to the end of the object or to what is none. */
+static void members(void **state)
+{
+	static const char text[] = " {\"a\" : 1 , \"\\u0062\":[2,{}],\"a\":{}} ";
+	static const char *const keys[] = { "a", "b", "a" }, *const values[] = { "1", "[2,{}]",
+										 "{}" };
+	struct json object, key, value;
+	size_t at = 0, n = 0;
+	char name[8];
+
+	(void)state;
+	assert_true(json_read(text, sizeof text - 1, &object));
+	for (; json_next_member(object, &at, &key, &value); n++) {
+		assert_true(n < N_OF(keys) && json_text(key, name, sizeof name));
+		assert_string_equal(name, keys[n]);
+		assert_int_equal(value.n, strlen(values[n]));
+		assert_memory_equal(value.text, values[n], value.n);
+	}
+	assert_int_equal(n, N_OF(keys));
+	at = 0;
+	assert_false(json_next_member((struct json){ "[1]", 3 }, &at, &key, &value));
+}
+
 /* Nothing past the end is read. */
 static void every_end(void **state)
 {
@@ -153,9 +176,8 @@ static void values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax),
-		cmocka_unit_test(broken_members),
-		cmocka_unit_test(every_end),
+		cmocka_unit_test(syntax),  cmocka_unit_test(broken_members),
+		cmocka_unit_test(members), cmocka_unit_test(every_end),
 		cmocka_unit_test(values),
 	};
 
