@@ -114,11 +114,11 @@ static bool is_xen(const struct vpc_image *v)
 
 static void check_left_over(struct check *c)
 {
-	uint64_t bytes = left_over(c->v);
+	uint64_t bytes = left_over(c->v), n_blocks = bytes / vpc_block_space(c->v);
 
-	if (bytes > 0 && !is_xen(c->v))
-		leaked(c, div_up(bytes, vpc_block_space(c->v)),
-		       "%ju bytes after the last block are not in use", bytes);
+	/* less than a block is what some programs align the end of the file by */
+	if (n_blocks > 0 && !is_xen(c->v))
+		leaked(c, n_blocks, "%ju bytes after the last block are not in use", bytes);
 }
 
 /* ---- the BAT ---- */

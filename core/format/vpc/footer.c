@@ -92,6 +92,8 @@ static struct geometry geometry_of(uint64_t n)
 	struct geometry g = { .heads = 16 };
 	uint64_t tracks;
 
+	if (n == 0)
+		return (struct geometry){ 0 };
 	n = min_u64(n, product(&largest));
 	if (n >= (uint64_t)VPC_MAX_CYLINDERS * 16 * 63) {
 		g.sectors = 255;
