@@ -13,9 +13,7 @@
  * own probe().
  *
  * Offsets and values are those of the formats' own specifications; RFC 1952 (gzip), RFC 8878
- * (zstd), POSIX ustar, PKWARE's APPNOTE (zip), Microsoft's PE/COFF, VMware's
- * Virtual Disk Format 5.0, the interoperability document of QEMU (parallels), cryptsetup's
- * LUKS 1.2.3 and 2.
+ * (zstd), POSIX ustar, PKWARE's APPNOTE (zip), Microsoft's PE/COFF, cryptsetup's LUKS 1.2.3 and 2.
  *
  * Not here: file systems, which are what a raw disk consists of; ISO 9660, which is a disk if it
  * has a partition table (core/copy/target_contents.c); texts, and formats without a signature
@@ -30,7 +28,6 @@
 #include "base/text.h"
 
 enum kind {
-	PARALLELS,
 	QCOW1,
 	DMG,
 	DMG_SPARSE,
@@ -66,7 +63,6 @@ enum kind {
 #define RESTORE  "restore it with the program that made it"
 
 static const struct foreign kinds[] = {
-	[PARALLELS] = { "parallels", "a Parallels image", QEMU_IMG },
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
 	[DMG_SPARSE] = { "dmg", "a sparse disk image of macOS", "convert it with hdiutil first" },
@@ -238,8 +234,6 @@ static const struct signature {
 	size_t n;                                 /* 0: the second look alone decides */
 	bool (*fits)(const struct image_probe *); /* the second look; NULL: the bytes are enough */
 } signatures[] = {
-	{ PARALLELS, 0, BYTES("WithoutFreeSpace\2\0\0"), NULL },
-	{ PARALLELS, 0, BYTES("WithouFreSpacExt\2\0\0"), NULL },
 	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },
 	{ DMG_SPARSE, 0, BYTES("sprs\0\0\0\3"), NULL },
 	{ DMG_ENCRYPTED, 0, BYTES("encrcdsa"), NULL },

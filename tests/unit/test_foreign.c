@@ -35,8 +35,6 @@ static const struct sample {
 	struct mark mark[MARKS_MAX];
 	bool tar;
 } samples[] = {
-	{ "parallels", { MARK(0, "WithoutFreeSpace\2\0\0\0") }, false },
-	{ "parallels", { MARK(0, "WithouFreSpacExt\2\0\0\0") }, false },
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
 	{ "dmg", { MARK(-512, "koly\0\0\0\4\0\0\2\0") }, false },
 	{ "dmg", { MARK(-1023, "koly\0\0\0\4\0\0\2\0") }, false },
@@ -95,7 +93,6 @@ static const struct sample {
 	{ "raw", { MARK(1, "conectix") }, false },
 	{ "raw", { MARK(-513, "conectix") }, false },
 	{ "raw", { MARK(-510, "conectix") }, false },
-	{ "raw", { MARK(0, "WithoutFreeSpace\3\0\0\0") }, false },
 	{ "raw", { MARK(0, "QFI\xfb\0\0\0\0") }, false },
 	{ "raw", { MARK(-512, "koly\0\0\0\5\0\0\2\0") }, false },
 	{ "raw", { MARK(-1024, "koly\0\0\0\4\0\0\2\0") }, false },
