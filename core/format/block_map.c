@@ -195,8 +195,8 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 /* ---- writing ---- */
 
 /*
- * Zeros in a block that is new. What a file gets longer by reads as zeros, and the file system knows
- * best how to make them: a hole, where it has holes.
+ * Zeros in a block that is new. What a file gets longer by reads as zeros, and the file system
+ * knows best how to make them: a hole, where it has holes.
  */
 static enum status put_zeros(struct blk *file, uint64_t offset, uint64_t n)
 {

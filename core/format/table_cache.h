@@ -29,8 +29,8 @@ struct table_cache {
 	struct blk *file;
 	size_t table_bytes;
 	/*
-	 * where in the file the tables end: a table that reaches further is zeros from there on, and
-	 * is written up to there. UINT64_MAX at first: all tables are whole
+	 * where in the file the tables end: a table that reaches further is zeros from there on,
+	 * and is written up to there. UINT64_MAX at first: all tables are whole
 	 */
 	uint64_t end;
 	size_t n_slots, n_changed;

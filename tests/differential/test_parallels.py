@@ -10,6 +10,7 @@ import pytest
 import samples
 from images import qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu
+from test_memory import BOUND, BUFFERS, SIZE, run_within
 
 MIB = 1 << 20
 CLUSTERS = ("1M", "64k", "4k", "98304", "1000")
@@ -279,3 +280,28 @@ def test_resize_refused(tmp_path):
     qemu_img(tmp_path, "create", "-q", "-f", "parallels", "a", "4M")
     ours, theirs = both(tmp_path, "resize", "-f", "parallels", "a", "8M")
     assert ours.code == theirs.code == 1 and "keep their size" in ours.err
+
+
+def test_memory(tmp_path):
+    """A BAT of 64 MiB, with entries in all parts of it, is not in memory as a whole."""
+    efi_img(tmp_path, "create", "-q", "-f", "parallels", "a", str(SIZE))
+    n, step = 256, SIZE // MIB // 256
+    first = (tmp_path / "a").stat().st_size // MIB
+    for i in range(n):
+        poke(tmp_path, "a", 64 + 4 * (i * step + i), first + i)
+    with open(tmp_path / "a", "r+b") as file:
+        file.truncate((first + n) * MIB)
+    qemu_img(tmp_path, "check", "a")
+    for command in (
+        "info a",
+        "check a",
+        "map --output=json a",
+        "compare a a",
+        "bench -w -q -c 256 -s 4k -S 1G a",
+        "convert -O parallels a t",
+        "compare a t",
+        "check -r all a",
+    ):
+        assert run_within(tmp_path, BOUND + BUFFERS, *command.split()) == (0, ""), command
+    qemu_img(tmp_path, "check", "a")
+    efi_img(tmp_path, "check", "t")

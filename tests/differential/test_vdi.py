@@ -11,6 +11,7 @@ import pytest
 
 from images import qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu
+from test_memory import BOUND, BUFFERS, SIZE, run_within
 
 MIB = 1 << 20
 KINDS = ("static=off", "static=on")
@@ -340,3 +341,29 @@ def test_other_blocks(tmp_path, block):
         wanted = other[i * block : (i + 1) * block]
         at = data_at + entry * block
         assert image[at : at + len(wanted)] == wanted if entry < n else not any(wanted)
+
+
+def test_memory(tmp_path):
+    """A map of 64 MiB, with entries in all parts of it, is not in memory as a whole."""
+    efi_img(tmp_path, "create", "-q", "-f", "vdi", "a.vdi", str(SIZE))
+    n, step = 256, SIZE // MIB // 256
+    for i in range(n):
+        poke(tmp_path, "a.vdi", entry_at(tmp_path, "a.vdi", i * step + i), i)
+    poke(tmp_path, "a.vdi", ALLOCATED, n)
+    with open(tmp_path / "a.vdi", "r+b") as file:
+        file.truncate(field(tmp_path, "a.vdi", DATA_AT) + n * MIB)
+    qemu_img(tmp_path, "check", "a.vdi")
+    for command in (
+        "info a.vdi",
+        "check a.vdi",
+        "map --output=json a.vdi",
+        "compare a.vdi a.vdi",
+        "bench -w -q -c 256 -s 4k -S 1G a.vdi",
+        "convert -O vdi a.vdi t",
+        "compare a.vdi t",
+        "resize a.vdi +128G",
+        "check -r all a.vdi",
+    ):
+        assert run_within(tmp_path, BOUND + BUFFERS, *command.split()) == (0, ""), command
+    qemu_img(tmp_path, "check", "a.vdi")
+    qemu_img(tmp_path, "check", "t")

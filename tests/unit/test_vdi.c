@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VDI images as no program here writes them: headers and maps of which one thing is wrong, blocks of
- * other sizes, gaps in the data area, and what is written to them.
+ * VDI images as no program here writes them: headers and maps of which one thing is wrong, blocks
+ * of other sizes, gaps in the data area, and what is written to them.
  */
 #include "unit.h"
 
@@ -220,7 +220,10 @@ static void write_byte(struct image *image, unsigned block, uint8_t byte)
 	test_free(bytes);
 }
 
-/* Wrong numbers of allocated blocks are corrected; gaps are filled; zeros surround what is written. */
+/*
+ * Wrong numbers of allocated blocks are corrected; gaps are filled; zeros surround what is
+ * written.
+ */
 static void test_write(void **state)
 {
 	static const struct poke poke[] = { { ENTRY(2), 4 }, { ALLOCATED, 1 } };

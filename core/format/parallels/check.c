@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checking and repairing Parallels images. As QEMU does: the header says that the image was closed,
- * entries lead into the file, and nothing follows the last cluster; and beyond it: clusters lie side
- * by side, all of them in the file, and none is used twice.
+ * Checking and repairing Parallels images. As QEMU does: the header says that the image was
+ * closed, entries lead into the file, and nothing follows the last cluster; and beyond it:
+ * clusters lie side by side, all of them in the file, and none is used twice.
  *
  * A repair clears entries of clusters that begin past the end of the file, which has no data for
  * them, gives each cluster that is used twice a copy of its own, has the header say that the image

@@ -7,7 +7,10 @@
 #include "format/problems.h"
 #include "format/table_cache.h"
 
-/* What the files of the format Parallels share; parallels.c tells the layout and the order of writes. */
+/*
+ * What the files of the format Parallels share; parallels.c tells the layout and the order of
+ * writes.
+ */
 
 enum {
 	PARALLELS_VERSION = 2,

@@ -13,13 +13,13 @@
  * dirty bitmaps would be wrong thereafter. The descriptor of a bundle (DiskDescriptor.xml, which
  * has snapshots) is not read: the image is the .hds file in it.
  *
- * Memory: up to 16 MiB of the BAT, which has 4 MiB per TiB with clusters of 1 MiB, and a bit for each
- * cluster of the file, up to 8 MiB.
+ * Memory: up to 16 MiB of the BAT, which has 4 MiB per TiB with clusters of 1 MiB, and a bit for
+ * each cluster of the file, up to 8 MiB.
  *
- * Write order: the header says "in use"; flush; the data of new clusters, each whole, after the last
- * one (format/block_map.h); flush; the BAT; flush; the header says "closed"; flush. So the BAT is
- * sound at every moment; an image that was not closed cleanly is looked through when it is opened
- * for writing, since other programs have other orders.
+ * Write order: the header says "in use"; flush; the data of new clusters, each whole, after the
+ * last one (format/block_map.h); flush; the BAT; flush; the header says "closed"; flush. So the
+ * BAT is sound at every moment; an image that was not closed cleanly is looked through when it is
+ * opened for writing, since other programs have other orders.
  */
 #include "format/parallels/image.h"
 

@@ -4,8 +4,8 @@
  * short is noticed; before it is written to, because only the BAT tells where the clusters in use
  * end; and by check.
  *
- * The BAT is read in pieces. Which clusters of the file occur twice is found with a bit for each, at
- * most 2^26 at a time; larger files are gone through once more for each further part.
+ * The BAT is read in pieces. Which clusters of the file occur twice is found with a bit for each,
+ * at most 2^26 at a time; larger files are gone through once more for each further part.
  */
 #include "format/parallels/image.h"
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checking and repairing VDI images: each index is one that the image can have, none occurs twice,
- * the file has all the blocks, and the header has the number of blocks allocated. If that is larger,
- * space is lost, and nothing else: it is a leak here, where QEMU calls each difference corrupt.
+ * the file has all the blocks, and the header has the number of blocks allocated. If that is
+ * larger, space is lost, and nothing else: it is a leak here, where QEMU calls each difference
+ * corrupt.
  *
  * A repair loses nothing. A block that shares its place with another one gets a copy of its own. A
- * gap in the data area, which a power cut can leave, is filled with the last block. Then the number
- * in the header can be right for everybody: it is the count of blocks, and the next free index. What
- * is past the end of the file stays as it is; as long as there is any, blocks are not moved.
+ * gap in the data area, which a power cut can leave, is filled with the last block. Then the
+ * number in the header can be right for everybody: it is the count of blocks, and the next free
+ * index. What is past the end of the file stays as it is; as long as there is any, blocks are not
+ * moved.
  *
  * Write order: blocks are copied to where no entry refers to; flush; the header, if the number
  * grows; flush; the map; flush; the header, if the number falls. When power fails, each block has
@@ -26,38 +28,37 @@ enum { COPY_BYTES = 1 << 20 };
  * one. Up to it, indexes that no entry has are space for nothing.
  */
 static void check_number(const struct vdi_image *v, const struct vdi_summary *summary,
-			 struct out *problems, struct check_result *ret)
+			 struct problems *problems, struct check_result *ret)
 {
 	uint64_t said = le32_get(v->header.n_allocated), used = summary->end,
 		 n_places = summary->n_allocated - summary->n_doubled;
 
 	if (said < summary->end || said > v->n_blocks) {
 		ret->corruptions++;
-		if (problems != NULL)
-			out_printf(problems,
-				   "ERROR header: %ju blocks are allocated, but the map has indexes "
-				   "up to %ju of %ju\n",
-				   said, summary->end, v->n_blocks);
+		problems_add(problems, "corrupt",
+			     "header: %ju blocks are allocated, but the map has indexes up to %ju, "
+			     "and there are %ju blocks",
+			     said, summary->end, v->n_blocks);
 	} else {
 		used = said;
 	}
 	ret->leaks = used - n_places;
-	if (ret->leaks > 0 && problems != NULL)
-		out_printf(problems,
-			   "Leaked blocks: room for %ju is allocated, but the map has %ju\n", used,
-			   n_places);
+	if (ret->leaks > 0)
+		problems_add(problems, "leak", "%ju blocks are allocated, and %ju are in the map",
+			     used, n_places);
 }
 
 /* A survey, and what it means. */
-static enum status check(struct vdi_image *v, struct out *problems, struct vdi_summary *summary,
+static enum status check(struct vdi_image *v, struct out *out, struct vdi_summary *summary,
 			 struct check_result *ret, struct error *err)
 {
-	enum status st = vdi_survey(v, true, problems, summary);
+	struct problems problems = { .out = out };
+	enum status st = vdi_survey(v, true, &problems, summary);
 
 	*ret = (struct check_result){ .corruptions = summary->n_bad + summary->n_doubled };
 	if (st != ST_OK)
 		return fail(err, st, "reading its map of blocks: %s", status_text(st));
-	check_number(v, summary, problems, ret);
+	check_number(v, summary, &problems, ret);
 	return ST_OK;
 }
 
@@ -118,11 +119,12 @@ static enum status move_listed(struct vdi_image *v, bool in_gaps, uint64_t *ret_
 
 static enum status survey_for_repair(struct vdi_image *v, struct vdi_summary *ret)
 {
+	struct problems none = { 0 };
 	enum status st = vdi_prepare(v);
 
 	*ret = (struct vdi_summary){ 0 };
 	if (st == ST_OK)
-		st = vdi_survey(v, true, NULL, ret);
+		st = vdi_survey(v, true, &none, ret);
 	v->end = ret->end;
 	v->counts = le32_get(v->header.n_allocated) >= v->end;
 	return st;
@@ -204,7 +206,5 @@ enum status vdi_repair(struct image *image, enum repair what, struct out *proble
 		return st;
 	ret->corruptions_fixed = first.corruptions - min_u64(first.corruptions, ret->corruptions);
 	ret->leaks_fixed = first.leaks - min_u64(first.leaks, ret->leaks);
-	if (ret->corruptions > 0 && ret->corruptions_fixed + ret->leaks_fixed > 0)
-		st = vdi_survey(v, true, problems, &summary);
-	return st == ST_OK ? ST_OK : fail(err, st, "reading its map: %s", status_text(st));
+	return ST_OK;
 }

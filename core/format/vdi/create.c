@@ -7,9 +7,10 @@
  * them is that for later growth of the disk. Write order: the map, the length of the file, and the
  * header last, which the caller holds back until all of the rest is on the medium.
  *
- * A disk grows as far as the map has room, which is 256 GiB at least: the new entries of the map
- * are written; flush; then the header. A static image gets the blocks before. To make more room,
- * blocks would have to be moved and all indexes rewritten, which no order of writes makes safe.
+ * A disk grows as far as the map has room, which is 128 GiB at least: free entries of the map are
+ * written; flush; in a static image, the blocks get room, the header has the numbers of blocks, and
+ * the map their places, each flushed; last the header has the size. To make more room, blocks would
+ * have to be moved and all indexes rewritten, which no order of writes makes safe.
  */
 #include "format/vdi/image.h"
 
@@ -17,6 +18,8 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "format/new_guid.h"
+
+enum { MAP_ROOM_BYTES = 512 << 10 }; /* for the growth of the disk, by 128 GiB */
 
 const struct create_option vdi_create_options[] = {
 	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
@@ -41,16 +44,15 @@ static enum status lay_out(const struct create_request *request, struct layout *
 			    "a disk of %ju bytes is larger than a VDI image can have, which is "
 			    "%ju bytes",
 			    request->size, (uint64_t)VDI_BLOCKS_MAX * VDI_BLOCK_BYTES);
-	ret->data_offset = VDI_ALIGN + round_up(max_u64(ret->n_blocks, 1) * VDI_ENTRY_BYTES,
-						VDI_ALIGN);
+	ret->data_offset = VDI_ALIGN +
+			   round_up(ret->n_blocks * VDI_ENTRY_BYTES + MAP_ROOM_BYTES, VDI_ALIGN);
 	ret->is_static = create_value(request->options, "static")->on;
 	return ST_OK;
 }
 
 static uint64_t file_bytes(const struct layout *layout)
 {
-	return layout->data_offset +
-	       (layout->is_static ? layout->n_blocks * VDI_BLOCK_BYTES : 0);
+	return layout->data_offset + (layout->is_static ? layout->n_blocks * VDI_BLOCK_BYTES : 0);
 }
 
 enum status vdi_plan(const struct create_request *request, struct create_plan *ret,
@@ -106,7 +108,9 @@ static void make_header(const struct create_request *request, const struct layou
 	new_guid(request->file_name, 1, &h->modification_id);
 }
 
-/* Writes entries of a map at `offset`, for the blocks from `first` on: free, or one after another. */
+/*
+ * Writes entries of a map at `offset`, for the blocks from `first` on: free, or one after another.
+ */
 static enum status write_entries(struct blk *file, uint64_t offset, uint64_t first, uint64_t end,
 				 bool is_free)
 {
@@ -200,31 +204,44 @@ static enum status add_room(struct vdi_image *v, uint64_t n, enum prealloc preal
 	return st == ST_OK && file->size < end ? blk_resize(file, end, prealloc) : st;
 }
 
-/*
- * Gives entries to the blocks from `first` up to `end`: none, or in a static image one block after
- * another. Those below `n_had` have entries already.
- */
-static enum status set_entries(struct vdi_image *v, uint64_t first, uint64_t n_had, uint64_t end)
+/* The map gets entries for `n_blocks` blocks, free ones, of which the header tells later. */
+static enum status extend_map(struct vdi_image *v, uint64_t n_blocks)
+{
+	enum status st;
+
+	if (n_blocks <= v->n_blocks)
+		return ST_OK;
+	st = write_entries(vdi_file(v), v->map_offset, v->n_blocks, n_blocks, true);
+	if (st == ST_OK)
+		st = blk_flush(vdi_file(v));
+	if (st != ST_OK)
+		return st;
+	table_cache_forget(&v->cache, 0);
+	v->cache.end = v->map_offset + n_blocks * VDI_ENTRY_BYTES;
+	v->n_blocks = n_blocks;
+	v->header.n_blocks = le32_of((uint32_t)n_blocks);
+	return ST_OK;
+}
+
+/* Of a static image: gives the blocks from `first` up to `end` places one after another. */
+static enum status place_blocks(struct vdi_image *v, uint64_t first, uint64_t end)
 {
 	enum status st = ST_OK;
 
 	for (uint64_t block = first; st == ST_OK && block < end; block++) {
-		uint32_t entry = VDI_FREE;
+		uint32_t entry = 0;
 
 		if (vdi_block_ops.is_full(&v->map))
 			st = block_map_flush(&v->map);
-		if (st == ST_OK && block < n_had)
+		if (st == ST_OK)
 			st = vdi_entry(v, block, &entry);
-		if (st != ST_OK || (block < n_had && (entry < VDI_ZERO || !v->is_static)))
+		if (st != ST_OK || entry < VDI_ZERO)
 			continue;
-		if (v->is_static && v->end >= v->n_blocks)
-			return ST_CORRUPT; /* indexes that no block has are missing then */
-		if (v->is_static) {
-			entry = (uint32_t)v->end++;
-			v->counts = false;
-		}
-		st = vdi_set_entry(v, block, entry);
+		if (v->end >= v->n_blocks)
+			return ST_CORRUPT; /* there are gaps among the indexes */
+		v->counts = false;
 		v->map.changed = true;
+		st = vdi_set_entry(v, block, (uint32_t)v->end++);
 	}
 	return st;
 }
@@ -232,18 +249,19 @@ static enum status set_entries(struct vdi_image *v, uint64_t first, uint64_t n_h
 /* vdi_resize() in memory and in the map; the header on the medium still has the old size. */
 static enum status grow(struct vdi_image *v, uint64_t size, enum prealloc prealloc)
 {
-	uint64_t block = v->image.cluster_bytes, old_size = v->image.size, n_had = v->n_blocks,
-		 first = div_up(old_size, block), end = div_up(size, block);
+	uint64_t block = v->image.cluster_bytes, n_had = v->n_blocks,
+		 first = div_up(v->image.size, block), end = div_up(size, block);
 	enum status st = clear_tail(v);
 
 	if (st == ST_OK && v->is_static && end > first)
 		st = add_room(v, end - first, prealloc);
+	if (st == ST_OK)
+		st = extend_map(v, end);
 	if (st != ST_OK)
 		return st;
-	v->n_blocks = max_u64(n_had, end);
-	v->cache.end = v->map_offset + v->n_blocks * VDI_ENTRY_BYTES;
 	v->image.size = v->image.blk.size = v->map.size = size;
-	st = set_entries(v, first, n_had, end);
+	if (v->is_static)
+		st = place_blocks(v, first, end);
 	/* Blocks that were past the end of the disk, and now are on it. */
 	if (st == ST_OK && first < min_u64(n_had, end))
 		st = block_map_zero(&v->map, first * block,
@@ -254,7 +272,7 @@ static enum status grow(struct vdi_image *v, uint64_t size, enum prealloc preall
 enum status vdi_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct vdi_image *v = (struct vdi_image *)blk;
-	uint64_t old_size = blk->size, old_blocks = v->n_blocks;
+	uint64_t old_size = blk->size;
 	enum status st;
 
 	size = round_up(size, VDI_SECTOR_BYTES);
@@ -268,16 +286,13 @@ enum status vdi_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 		st = grow(v, size, prealloc);
 	if (st == ST_OK) {
 		v->header.disk_bytes = le64_of(size);
-		v->header.n_blocks = le32_of((uint32_t)v->n_blocks);
 		st = vdi_write_header(v);
 	}
 	if (st == ST_OK)
 		st = blk_flush(vdi_file(v));
 	if (st != ST_OK) {
 		v->image.size = blk->size = v->map.size = old_size;
-		v->n_blocks = old_blocks;
 		v->header.disk_bytes = le64_of(old_size);
-		v->header.n_blocks = le32_of((uint32_t)old_blocks);
 	}
 	return st;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The header of a VDI image: read, and held against itself and the file. Everything that comes later
- * relies on what is checked here: the map lies in the file, before the data, and has an entry for
- * each block of the disk; all places fit into 64 bits.
+ * The header of a VDI image: read, and held against itself and the file. Everything that comes
+ * later relies on what is checked here: the map lies in the file, before the data, and has an
+ * entry for each block of the disk; all places fit into 64 bits.
  */
 #include "format/vdi/image.h"
 
@@ -30,8 +30,10 @@ static enum status check_supported(const struct vdi_header *h, struct error *err
 			    "from another image; merge the snapshots with VirtualBox, or clone the "
 			    "disk (VBoxManage clonemedium), first");
 	if (type != VDI_DYNAMIC && type != VDI_STATIC)
-		return fail(err, ST_CORRUPT, "its type is %u, and only 1 (dynamic) and 2 (static) "
-					     "are supported", type);
+		return fail(err, ST_CORRUPT,
+			    "its type is %u, and only 1 (dynamic) and 2 (static) "
+			    "are supported",
+			    type);
 	if (le32_get(h->extra_bytes) != 0)
 		return fail(err, ST_UNSUPPORTED,
 			    "it has %u extra bytes before each block, which are not supported",
@@ -65,7 +67,8 @@ static enum status check_places(const struct vdi_header *h, uint64_t file_bytes,
 			    data, map_end);
 	if (file_bytes < map_end)
 		return fail(err, ST_CORRUPT,
-			    "the file is cut short: it has %ju bytes, and its map of blocks ends at "
+			    "the file is cut short: it has %ju bytes, and its map of blocks ends "
+			    "at "
 			    "%ju",
 			    file_bytes, map_end);
 	return ST_OK;

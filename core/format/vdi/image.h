@@ -5,6 +5,7 @@
 #include "base/guid.h"
 #include "format/block_map.h"
 #include "format/image.h"
+#include "format/problems.h"
 #include "format/table_cache.h"
 
 /* What the files of the format VDI share; vdi.c tells the layout and the order of writes. */
@@ -74,8 +75,8 @@ _Static_assert(offsetof(struct vdi_header, geometry) == 456, "VDI header");
 struct vdi_summary {
 	uint64_t n_allocated; /* entries with an index below n_blocks */
 	uint64_t end;         /* the index after the highest of them */
-	uint64_t n_bad;       /* entries with an index from n_blocks on, or past the end of the file */
-	uint64_t n_doubled;   /* entries whose index another one before them has */
+	uint64_t n_bad; /* entries with an index from n_blocks on, or past the end of the file */
+	uint64_t n_doubled; /* entries whose index another one before them has */
 };
 
 enum { VDI_LIST_MAX = 1024 };
@@ -89,9 +90,9 @@ struct vdi_image {
 	struct block_map map;
 	struct table_cache cache; /* of the map */
 	/* For writing: */
-	uint64_t end;           /* the index after the highest that is, or may get, in use */
-	bool modified;          /* the header has a new modification_id */
-	bool counts;            /* the header on the medium has n_allocated = end */
+	uint64_t end;               /* the index after the highest that is, or may get, in use */
+	bool modified;              /* the header has a new modification_id */
+	bool counts;                /* the header on the medium has n_allocated = end */
 	uint32_t gap[VDI_LIST_MAX]; /* indexes below `end` that no entry has, the lowest last */
 	size_t n_gaps;
 	uint32_t listed[VDI_LIST_MAX]; /* blocks that a survey was to find */
@@ -115,8 +116,8 @@ enum status vdi_set_entry(struct vdi_image *, uint64_t block, uint32_t entry);
 uint64_t vdi_place(const struct vdi_image *, uint64_t index);
 
 /*
- * Whether an entry that is neither FREE nor ZERO is one that block `block` of the disk can have: its
- * index is below n_blocks, and the file has all of the disk's bytes in it.
+ * Whether an entry that is neither FREE nor ZERO is one that block `block` of the disk can have:
+ * its index is below n_blocks, and the file has all of the disk's bytes in it.
  */
 bool vdi_in_file(const struct vdi_image *, uint64_t block, uint32_t entry);
 
@@ -127,10 +128,10 @@ enum status vdi_prepare(struct vdi_image *);
 
 /*
  * Reads the whole map, once, and if `doubled` once more for each 2^26 blocks that the image has.
- * Then v->gap are gaps below ret->end, and v->listed blocks whose index another one before them has.
- * Each problem goes to `problems` (NULL: nowhere). The map on the medium is read.
+ * Then v->gap are gaps below ret->end, and v->listed blocks whose index another one before them
+ * has. The map on the medium is read.
  */
-enum status vdi_survey(struct vdi_image *, bool doubled, struct out *problems,
+enum status vdi_survey(struct vdi_image *, bool doubled, struct problems *,
 		       struct vdi_summary *ret);
 
 /* Makes v->listed the blocks whose index is `first` or higher, as many as it can hold. */

@@ -5,8 +5,8 @@
  *
  * A new block gets the lowest index that no entry has. The index after the highest one is in the
  * header as well ("blocks allocated"), for programs that take their next block from there: if it
- * lags behind, they write over a block that is in use. So vdi_commit() writes it before the map, and
- * has it flushed.
+ * lags behind, they write over a block that is in use. So vdi_commit() writes it before the map,
+ * and has it flushed.
  */
 #include "format/vdi/image.h"
 
@@ -64,9 +64,8 @@ bool vdi_in_file(const struct vdi_image *v, uint64_t block, uint32_t entry)
 	uint64_t begin = block * v->image.cluster_bytes,
 		 n = v->image.size - min_u64(begin, v->image.size);
 
-	return entry < v->n_blocks && range_ok(vdi_place(v, entry),
-					       min_u64(n, v->image.cluster_bytes),
-					       vdi_file(v)->size);
+	return entry < v->n_blocks &&
+	       range_ok(vdi_place(v, entry), min_u64(n, v->image.cluster_bytes), vdi_file(v)->size);
 }
 
 /* ---- looking up ---- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the whole map of a VDI image: before the disk is read, so that a file that was cut short is
- * noticed; before it is written to, because only the map tells for certain which blocks are in use;
- * and by check.
+ * Reading the whole map of a VDI image: before the disk is read, so that a file that was cut short
+ * is noticed; before it is written to, because only the map tells for certain which blocks are in
+ * use; and by check.
  *
  * The map is read in pieces. Which indexes occur twice, and which never, is found with a bit for
- * each index; at most 2^26 at a time, so that 8 MiB are enough, which are those of a disk of 64 TiB.
- * Larger images are read once more for each further part.
+ * each index; at most 2^26 at a time, so that 8 MiB are enough, which are those of a disk of 64
+ * TiB. Larger images are read once more for each further part.
  */
 #include "format/vdi/image.h"
 
@@ -17,25 +17,18 @@
 enum {
 	PIECE_BYTES = 1 << 20,
 	PART_BLOCKS = 1 << 26, /* whose indexes are looked for at a time */
-	PROBLEMS_MAX = CHECK_PROBLEMS_MAX,
 };
 
 /* What one reading of the map is for. */
 struct pass {
 	struct vdi_image *v;
-	struct out *problems;
+	struct problems *problems;
 	struct vdi_summary *summary;
 	uint8_t *piece;
 	void (*look)(struct pass *, uint64_t block, uint32_t entry);
 	uint8_t *seen; /* a bit for each index from `first` on */
 	uint64_t first, n_seen;
-	unsigned n_problems;
 };
-
-static bool tells(struct pass *pass)
-{
-	return pass->problems != NULL && pass->n_problems++ < PROBLEMS_MAX;
-}
 
 static void list(struct vdi_image *v, uint64_t block)
 {
@@ -56,18 +49,15 @@ static void look_at_entry(struct pass *pass, uint64_t block, uint32_t entry)
 	if (vdi_in_file(v, block, entry))
 		return;
 	summary->n_bad++;
-	if (!tells(pass))
-		return;
 	if (entry >= v->n_blocks)
-		out_printf(pass->problems,
-			   "ERROR map entry of block %ju: index %u, but there are only %ju "
-			   "blocks\n",
-			   block, entry, v->n_blocks);
+		problems_add(pass->problems, "corrupt",
+			     "map entry of block %ju: index %u, but there are only %ju blocks",
+			     block, entry, v->n_blocks);
 	else
-		out_printf(pass->problems,
-			   "ERROR map entry of block %ju: index %u is at offset %ju, past the end "
-			   "of the file at %ju\n",
-			   block, entry, vdi_place(v, entry), vdi_file(v)->size);
+		problems_add(pass->problems, "corrupt",
+			     "map entry of block %ju: index %u is at offset 0x%jx, past the end of "
+			     "the file at 0x%jx",
+			     block, entry, vdi_place(v, entry), vdi_file(v)->size);
 }
 
 /* A later pass: entries with the same index. */
@@ -83,10 +73,8 @@ static void look_for_double(struct pass *pass, uint64_t block, uint32_t entry)
 	}
 	pass->summary->n_doubled++;
 	list(pass->v, block);
-	if (tells(pass))
-		out_printf(pass->problems,
-			   "ERROR map entry of block %ju: another block has index %u, too\n", block,
-			   entry);
+	problems_add(pass->problems, "corrupt",
+		     "map entry of block %ju: another block has index %u, too", block, entry);
 }
 
 static enum status read_map(struct pass *pass)
@@ -108,8 +96,8 @@ static enum status read_map(struct pass *pass)
 		if (st != ST_OK)
 			return st;
 		for (uint64_t i = 0; i < n; i++) {
-			uint32_t entry = (uint32_t)bytes_from_le(
-				pass->piece + i * VDI_ENTRY_BYTES, VDI_ENTRY_BYTES);
+			uint32_t entry = (uint32_t)bytes_from_le(pass->piece + i * VDI_ENTRY_BYTES,
+								 VDI_ENTRY_BYTES);
 
 			if (entry < VDI_ZERO)
 				pass->look(pass, at + i, entry);
@@ -155,12 +143,10 @@ static enum status look_for_doubles(struct pass *pass)
 	return st;
 }
 
-enum status vdi_survey(struct vdi_image *v, bool doubled, struct out *problems,
+enum status vdi_survey(struct vdi_image *v, bool doubled, struct problems *problems,
 		       struct vdi_summary *ret)
 {
-	struct pass pass = {
-		.v = v, .problems = problems, .summary = ret, .look = look_at_entry
-	};
+	struct pass pass = { .v = v, .problems = problems, .summary = ret, .look = look_at_entry };
 	enum status st;
 
 	*ret = (struct vdi_summary){ 0 };

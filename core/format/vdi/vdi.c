@@ -15,15 +15,15 @@
  * each block, files that were cut short. New images have blocks of 1 MiB, which is all that QEMU
  * reads, and map and data at multiples of 1 MiB, as those of VirtualBox.
  *
- * Limits: 536870784 blocks, which are 512 TiB with blocks of 1 MiB. Memory: up to 16 MiB of the map,
- * and 8 MiB when it is opened for writing (survey.c).
+ * Limits: 536870784 blocks, which are 512 TiB with blocks of 1 MiB. Memory: up to 16 MiB of the
+ * map, and 8 MiB when it is opened for writing (survey.c).
  *
  * Write order: the data of new blocks, each whole (format/block_map.h); flush; the header with
  * blocks allocated; flush; the map; flush. Other programs take their next block from the number in
- * the header: if it leads, a block is lost until the image is opened for writing here; if it lagged,
- * they would write over a block in use. When an image is opened for writing, the map is counted,
- * and the number corrected. A new image: from the front to the end, but the header last, which the
- * caller holds back.
+ * the header: if it leads, a block is lost until the image is opened for writing here; if it
+ * lagged, they would write over a block in use. When an image is opened for writing, the map is
+ * counted, and the number corrected. A new image: from the front to the end, but the header last,
+ * which the caller holds back.
  */
 #include "format/vdi/image.h"
 
@@ -71,8 +71,8 @@ static enum status vdi_read(struct blk *blk, uint64_t offset, void *buf, size_t 
 }
 
 /*
- * Before the bytes from `offset` on are changed: the disk grows so far, and gets another UUID, since
- * snapshots of it, which name the UUID, no longer fit.
+ * Before the bytes from `offset` on are changed: the disk grows so far, and gets another UUID,
+ * since snapshots of it, which name the UUID, no longer fit.
  */
 static enum status begin_change(struct vdi_image *v, uint64_t offset, uint64_t len)
 {
@@ -174,8 +174,9 @@ static enum status vdi_load(struct image *image, struct error *err)
 {
 	struct vdi_image *v = (struct vdi_image *)image;
 	bool writes = image->mode == OPEN_WRITE;
+	struct problems problems = { 0 };
 	struct vdi_summary summary;
-	enum status st = vdi_survey(v, writes, NULL, &summary);
+	enum status st = vdi_survey(v, writes, &problems, &summary);
 
 	if (st != ST_OK)
 		return fail(err, st, "reading its map of blocks: %s", status_text(st));
