@@ -152,6 +152,13 @@ static int compression_level(const struct create_job *create)
 	return value != NULL ? (int)value->number : CODEC_DEFAULT;
 }
 
+static enum prealloc preallocation(const struct create_job *create)
+{
+	const struct create_value *value = create_value(&create->options, "preallocation");
+
+	return value != NULL ? (enum prealloc)value->number : PREALLOC_OFF;
+}
+
 static void make_job(const struct run *run, struct copy_job *ret)
 {
 	const struct copy_mode *mode = &run->plan->mode;
@@ -169,6 +176,7 @@ static void make_job(const struct run *run, struct copy_job *ret)
 		.sparse_bytes = run->request->sparse_bytes,
 		.reads_zero = mode->reads_zero,
 		.grows = mode->grows,
+		.prealloc = mode->grows ? preallocation(create) : PREALLOC_OFF,
 		.compress = run->request->compress || run->target->packs,
 		.level = mode->makes_image ? compression_level(create) : CODEC_DEFAULT,
 		.salvage = run->request->losses != NULL,

@@ -15,7 +15,7 @@
 #include "engine/salvage.h"
 
 /* enough for the full speed of every device; more where a unit of the source or target is larger */
-enum { PIECE_BYTES = 1 << 20 };
+enum { PIECE_BYTES = 1 << 20, BLOCK_BYTES = 4096 };
 
 /* ---- what any processor can do ---- */
 
@@ -240,16 +240,17 @@ static void init(struct copy *copy, const struct copy_job *job)
 	copy->chooser = observers_with_next(job->observers);
 	copy->seeks_zeros = job->sparse_bytes > 0 && (job->reads_zero || !target->format->flat ||
 						      copy->target->zero_bytes > 0);
-	copy->unit_bytes = target->unit_bytes != 0
-				   ? target->unit_bytes
-				   : (size_t)min_u64(max_u64(job->sparse_bytes, 4096),
-						     IMAGE_UNIT_MAX);
+	copy->unit_bytes = target->unit_bytes != 0 ? target->unit_bytes : BLOCK_BYTES;
 	if (!job->reads_zero) /* shorter runs are as fast to write as to ask the device to zero */
 		copy->unit_bytes = (size_t)max_u64(copy->unit_bytes,
 						   min_u64(copy->target->zero_bytes,
 							   IMAGE_UNIT_MAX));
+	copy->group_bytes = copy->unit_bytes;
+	while (!job->compress &&
+	       2 * copy->group_bytes <= min_u64(job->sparse_bytes, IMAGE_UNIT_MAX))
+		copy->group_bytes *= 2;
 	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, largest_source_unit(job)),
-					    copy->unit_bytes);
+					    copy->group_bytes);
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
 }
 
@@ -299,7 +300,7 @@ static enum status copy_pieces(struct copy *copy, struct error *err)
 	progress_skip(job->progress, job->n_bytes - copy->at);
 	if (!job->grows)
 		return ST_OK;
-	st = blk_resize(job->target->file[0].blk, round_up(job->n_bytes, 512), PREALLOC_OFF);
+	st = blk_resize(job->target->file[0].blk, round_up(job->n_bytes, 512), job->prealloc);
 	return st == ST_OK ? ST_OK : copy_write_failed(copy, st, job->n_bytes, err);
 }
 

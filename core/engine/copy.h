@@ -21,6 +21,7 @@ struct copy_job {
 	uint64_t sparse_bytes;
 	bool reads_zero; /* the target reads as zeros where nothing was written */
 	bool grows; /* the target is a new file that ends with the last byte that was written */
+	enum prealloc prealloc; /* what zeros of such a file take where it is stored */
 	bool compress;
 	int level;    /* of compression, as codec_open() takes it */
 	bool salvage; /* what cannot be read becomes zeros; false: it ends the copy */

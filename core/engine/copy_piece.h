@@ -32,6 +32,8 @@ struct copy {
 	struct blk *target;
 	/* what is left out or written is a multiple of this, from a multiple of it on */
 	size_t unit_bytes;
+	/* zeros are left out as units in an aligned group of this length; unit_bytes << n */
+	size_t group_bytes;
 	size_t piece_bytes; /* a multiple of it */
 	bool seeks_zeros;   /* the target has something better for zeros than to write them */
 	const struct observer *worker, *chooser; /* that have `work`, `next`; NULL: none */

@@ -86,6 +86,8 @@ static enum status read_data(struct copy *copy, struct piece *piece, uint64_t en
 		if (kind != SOURCE_DATA && piece->length % unit == 0 && piece->length > 0 &&
 		    (range.length >= unit || range.length == left))
 			break;
+		if (kind != SOURCE_DATA) /* the next whole unit of it may need no reading */
+			range.length = min_u64(range.length, unit - piece->length % unit);
 		if (!again)
 			st = fetch_add(&piece->fetch, &range, at, (size_t)range.length);
 		piece->length += range.length;

@@ -53,7 +53,7 @@ static enum status put_zeros(const struct copy *copy, uint64_t offset, uint64_t 
 	if (!copy->job->reads_zero)
 		return blk_write_zeros(copy->target, offset, n);
 	return copy->job->grows && file->size < offset + n
-		       ? blk_resize(file, offset + n, PREALLOC_OFF)
+		       ? blk_resize(file, offset + n, copy->job->prealloc)
 		       : ST_OK;
 }
 
@@ -74,14 +74,51 @@ static enum status write_run(const struct piece *piece, size_t i, size_t end)
 	return st;
 }
 
+/* Where the units from `i` on stop that are zeros as `i` is. */
+static size_t run_end(const struct piece *piece, size_t i, size_t n_units)
+{
+	size_t end = i + 1;
+
+	while (end < n_units && piece->zero[end] == piece->zero[i])
+		end++;
+	return end;
+}
+
+/*
+ * Takes zeros for data where qemu-img stores them: beside data in a group, which is what the length
+ * of a run that is left out (-S) is, as a power of two; and in shorter runs between data.
+ */
+static void store_short_zeros(const struct piece *piece, size_t n_units)
+{
+	size_t unit = piece->copy->unit_bytes, group = piece->copy->group_bytes / unit, end,
+	       skip = (size_t)(piece->offset % piece->copy->group_bytes / unit);
+
+	for (size_t i = 0; i < n_units; i = end) {
+		bool zero = true;
+
+		end = (size_t)min_u64(n_units, i + group - (skip + i) % group);
+		for (size_t j = i; j < end; j++)
+			zero = zero && piece->zero[j];
+		for (size_t j = i; j < end; j++)
+			piece->zero[j] = zero;
+	}
+	for (size_t i = run_end(piece, 0, n_units); i < n_units; i = end) {
+		end = run_end(piece, i, n_units);
+		if (end < n_units && (end - i) * unit < piece->copy->job->sparse_bytes)
+			for (size_t j = i; j < end; j++)
+				piece->zero[j] = false;
+	}
+}
+
 static enum status write_data(const struct piece *piece, struct error *err)
 {
 	size_t n_units = (size_t)div_up(piece->length, piece->copy->unit_bytes), end;
 	enum status st = ST_OK;
 
+	if (!piece->copy->job->compress && piece->copy->job->sparse_bytes > piece->copy->unit_bytes)
+		store_short_zeros(piece, n_units);
 	for (size_t i = 0; i < n_units; i = end) {
-		for (end = i + 1; end < n_units && piece->zero[end] == piece->zero[i];)
-			end++;
+		end = run_end(piece, i, n_units);
 		st = write_run(piece, i, end);
 		if (st != ST_OK)
 			return copy_write_failed(piece->copy, st,
