@@ -88,8 +88,10 @@ static bool parse_decimal(const char *s, uint64_t *ret)
 		if (power < 0 || *s != '\0')
 			return false;
 	}
-	if (has_point && n_digits > 0 && power == 0)
-		return false;
+	if (has_point && power == 0) /* of a byte, there is no fraction but 0 */
+		for (size_t i = 0; i < n_digits; i++)
+			if (digits[i] != '0')
+				return false;
 	fraction = fraction_bytes(digits, n_digits, 10 * power);
 	if (!mul_ok(whole, (uint64_t)1 << (10 * power), &whole) || !add_ok(whole, fraction, &whole))
 		whole = UINT64_MAX;

@@ -88,6 +88,8 @@ int cli_run(const struct console *console, int argc, char **argv)
 
 	if (text_equal(name, "--plain"))
 		return run_plain(console, argc - 1, argv + 1);
+	if (argc > 1 && (text_equal(name, "-T") || text_equal(name, "--trace")))
+		return cli_run(console, argc - 2, argv + 2); /* about QEMU's own work */
 	if (text_equal(name, "-h") || text_equal(name, "--help"))
 		name = "help";
 	else if (text_equal(name, "-V") || text_equal(name, "--version"))

@@ -16,6 +16,7 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of FILE (default: detected)" },
 	{ 'f', "source-format", "FMT", "the same" },
 	{ 'O', "target-format", "FMT", "format of the new image: raw (default) or qcow2" },
+	{ 'O', "output-format", "FMT", "the same" },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
 	{ 'o', "target-format-options", "LIST", "the same" },
 	{ 'l', "snapshot", "WHICH", "a snapshot, as for convert (default: none)" },

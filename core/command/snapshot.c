@@ -20,7 +20,7 @@ static const struct option options[] = {
 	  "snapshot, too" },
 	{ 'd', "delete", "NAME", "delete a snapshot" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, "with -l, accepted for compatibility; has no effect" },
 	{ 0 },
 };
 
@@ -90,6 +90,10 @@ static int run(const struct console *console, struct arguments *arguments)
 			n_actions += arguments->given[i].count;
 	if (n_actions > 1) {
 		error_set(&err, "options -l, -c, -a and -d exclude each other");
+		return command_misused(console, "snapshot", &err);
+	}
+	if (arguments_has(arguments, "U") && n_actions > 0 && !arguments_has(arguments, "l")) {
+		error_set(&err, "option -U is for listing: an image that is changed is not shared");
 		return command_misused(console, "snapshot", &err);
 	}
 	if (arguments->n_operands != 1) {

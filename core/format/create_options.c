@@ -312,6 +312,14 @@ void create_options_explain(const struct create_option *table, const char *forma
 	}
 }
 
+/* A text as a list of options has it: its commas are written twice. */
+static void print_text(struct out *out, const char *text)
+{
+	for (const char *comma; (comma = text_find(text, ',')) != NULL; text = comma + 1)
+		out_printf(out, "%.*s,,", (int)(comma - text), text);
+	out_text(out, text);
+}
+
 void create_values_print(const struct create_values *values, struct out *out)
 {
 	for (size_t i = 0; values->table[i].name != NULL; i++) {
@@ -320,9 +328,10 @@ void create_values_print(const struct create_values *values, struct out *out)
 
 		if (value->text == NULL)
 			continue;
+		out_printf(out, " %s=", values->table[i].name);
 		if (type == OPTION_SIZE || type == OPTION_NUMBER)
-			out_printf(out, " %s=%ju", values->table[i].name, value->number);
+			out_printf(out, "%ju", value->number);
 		else
-			out_printf(out, " %s=%s", values->table[i].name, value->text);
+			print_text(out, value->text);
 	}
 }

@@ -107,14 +107,44 @@ def test_option(prepared, tmp_path, command, option, expected):
 @pytest.mark.parametrize("value", ["a,,b", "a,,help", "a,,?", "help,,a", "a,,help,,b", ",,help"])
 def test_two_commas_are_one_of_the_value(tmp_path, value):
     """A request for help is a member of the list, not the end of another one's value."""
-    for tool, name in ((EFI_IMG, "ours"), ("qemu-img", "theirs")):
+    said = []
+    for tool in (EFI_IMG, "qemu-img"):
         options = f"backing_file={value},backing_fmt=raw"
-        made = Result(
-            [tool, "create", "-q", "-f", "qcow2", "-u", "-o", options, name, "1M"], tmp_path
-        )
-        assert (made.code, made.out) == (0, ""), made.out + made.err
-        info = Result(["qemu-img", "info", "--output=json", name], tmp_path).json()
+        made = Result([tool, "create", "-f", "qcow2", "-u", "-o", options, "a", "1M"], tmp_path)
+        assert made.code == 0, made.out + made.err
+        said.append(made.out)
+        info = Result(["qemu-img", "info", "--output=json", "a"], tmp_path).json()
         assert info["backing-filename"] == value.replace(",,", ",")
+        (tmp_path / "a").unlink()
+    assert said[0] == said[1] and f"backing_file={value} " in said[0]
+
+
+@pytest.mark.parametrize("words", [("-T", "file=trace"), ("--trace", "enable=x"), ("-T", "")])
+def test_trace_before_the_command(tmp_path, words):
+    (tmp_path / "a").write_bytes(bytes(1024))
+    ours, theirs = (
+        Result([tool, *words, "info", "-f", "raw", "a"], tmp_path) for tool in (EFI_IMG, "qemu-img")
+    )
+    assert (ours.code, ours.out) == (0, theirs.out)
+    assert Result([EFI_IMG, *words], tmp_path).code == 1
+
+
+@pytest.mark.parametrize("size", ["1024.0", "1024.0b", "1024.", "1024.5", "1024.01b", "0x400.0"])
+def test_fraction_of_a_byte(tmp_path, size):
+    ours, theirs = (
+        Result([tool, "create", "-q", "-f", "raw", str(tool == EFI_IMG), size], tmp_path)
+        for tool in (EFI_IMG, "qemu-img")
+    )
+    assert ours.code == theirs.code, ours.err + theirs.err
+
+
+def test_formats_of_qemu_alone(tmp_path):
+    """QEMU's driver of a device is none of an image; `host_device` would be stored as that."""
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a", "1M")
+    before = (tmp_path / "a").read_bytes()
+    refused = Result([EFI_IMG, "rebase", "-u", "-b", "b", "-F", "host_device", "a"], tmp_path)
+    assert refused.code == 1 and "host_device" in refused.err
+    assert (tmp_path / "a").read_bytes() == before
 
 
 def tried(command):
