@@ -169,6 +169,10 @@ $(eval $(call tree,FIRMWARE,$(B),build,$(CC)))
 HOST_OUTSIDE = $(LANGUAGE) -D_GNU_SOURCE -Icore
 $(eval $(call tree,HOST,build/host,build,$(CC)))
 
+HOST_10_FLAGS := -DQEMU_IMG_VERSION=1000
+HOST_10_OUTSIDE = $(HOST_OUTSIDE)
+$(eval $(call tree,HOST_10,build/host-10,build,$(CC)))
+
 TEST_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-frame-larger-than
 TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim -Itests/trial -Itests/unit
@@ -245,6 +249,13 @@ build/host/efi-img: $(HOST_OBJECTS) $(call objects,build/host,$(HOST))
 # The same with the formats that only tests have.
 build/host/efi-img-doubles: $(filter-out %/gen/formats.o,$(HOST_OBJECTS)) \
 		$(call objects,build/host,$(DOUBLES) $(HOST))
+	$(call step,LD )
+	$(CC) -Wl,--gc-sections $^ -o $@
+
+# The same with the output of qemu-img 10 (core/base/qemu_img.h).
+BY_VERSION := $(patsubst ./%,%,$(shell grep -rl --include=*.c '"base/qemu_img.h"' core))
+build/host-10/efi-img: $(filter-out $(call objects,build/host,$(BY_VERSION)),$(HOST_OBJECTS)) \
+		$(call objects,build/host-10,$(BY_VERSION)) $(call objects,build/host,$(HOST))
 	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 
@@ -365,11 +376,22 @@ figures:
 
 # ---- beside qemu-img ----------------------------------------------------------------------------
 
+# The newer of the two versions that output is compared with.
+build/qemu-img-10: scripts/fetch-qemu-img scripts/apt-lists | setup-test
+	$(call step,QEMU)
+	scripts/fetch-qemu-img $@
+
 ## make test-differential  the host program beside qemu-img (8 minutes)
 DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
+PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img
 .PHONY: test-differential
-test-differential: build/host/efi-img build/host/efi-img-doubles | setup-test
+test-differential: $(PROGRAMS) build/qemu-img-10 | setup-test
 	$(DIFFERENTIAL) --durations=10 --durations-min=5
+
+## make test-differential-10  all of that beside qemu-img 10, where that is not the machine's own
+.PHONY: test-differential-10
+test-differential-10: $(PROGRAMS) build/qemu-img-10 | setup-test
+	PATH="$(CURDIR)/build/qemu-img-10:$$PATH" $(DIFFERENTIAL)
 
 # ---- in firmware --------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@
  */
 #include "base/memory.h"
 #include "base/printable.h"
+#include "base/qemu_img.h"
+#include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -13,6 +15,7 @@
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
 #include "edit/snapshots.h"
+#include "format/image_name.h"
 #include "platform/path.h"
 #include "record/unfinished.h"
 
@@ -33,7 +36,25 @@ struct facts {
 	uint64_t allocated_bytes;
 };
 
+/* The length of the image's file, as QEMU counts it: in sectors. */
+static uint64_t file_length(const struct image *image)
+{
+	return round_up(image->file[0].blk->size, 512);
+}
+
 /* ---- human ---- */
+
+/* What newer versions of qemu-img print of the file below the format. */
+static void print_child(struct out *out, const struct image *image, const struct facts *facts)
+{
+	out_printf(out, "Child node '/file':\n    filename: %s\n    protocol type: file\n",
+		   facts->name);
+	out_text(out, "    file length: ");
+	size_print(out, file_length(image));
+	out_printf(out, " (%ju bytes)\n    disk size: ", file_length(image));
+	size_print(out, facts->allocated_bytes);
+	out_text(out, "\n");
+}
 
 static void print_human(struct out *out, const struct image *image, const struct facts *facts)
 {
@@ -74,9 +95,34 @@ static void print_human(struct out *out, const struct image *image, const struct
 		image->format->describe(image, &tree);
 		tree_end(&tree);
 	}
+	if (QEMU_IMG_HAS_CHILDREN)
+		print_child(out, image, facts);
 }
 
 /* ---- JSON ---- */
+
+static void write_child(struct tree *tree, const struct image *image, const struct facts *facts)
+{
+	tree_array(tree, "children");
+	tree_object(tree, NULL);
+	tree_text(tree, "name", "file");
+	tree_object(tree, "info");
+	tree_array(tree, "children");
+	tree_end(tree);
+	tree_number(tree, "virtual-size", file_length(image));
+	tree_text(tree, "filename", facts->name);
+	tree_text(tree, "format", "file");
+	tree_number(tree, "actual-size", facts->allocated_bytes);
+	tree_object(tree, "format-specific");
+	tree_text(tree, "type", "file");
+	tree_object(tree, "data");
+	tree_end(tree);
+	tree_end(tree);
+	tree_bool(tree, "dirty-flag", false);
+	tree_end(tree);
+	tree_end(tree);
+	tree_end(tree);
+}
 
 static void write_snapshots(struct tree *tree, const struct image *image)
 {
@@ -105,6 +151,8 @@ static void write_snapshots(struct tree *tree, const struct image *image)
 static void write_json(struct tree *tree, const struct image *image, const struct facts *facts)
 {
 	tree_object(tree, NULL);
+	if (QEMU_IMG_HAS_CHILDREN)
+		write_child(tree, image, facts);
 	if (image->backing_name != NULL && image->backing_format != NULL)
 		tree_text(tree, "backing-filename-format", image->backing_format);
 	if (image->n_snapshots > 0)
@@ -322,6 +370,7 @@ static bool print_foreign(const struct console *console, const char *name, bool 
 static int run(const struct console *console, struct arguments *arguments)
 {
 	const struct image_format *format;
+	const char *name;
 	bool whole = arguments_has(arguments, "backing-chain"), json = false;
 	struct chain chain;
 	struct error err;
@@ -332,6 +381,7 @@ static int run(const struct console *console, struct arguments *arguments)
 			  arguments->n_operands);
 		return command_misused(console, "info", &err);
 	}
+	name = image_name_plain(arguments->operands[0]);
 	page_option(console, arguments);
 	if (output_style(arguments, &json, &err) != ST_OK ||
 	    cache_option(arguments, "-t", &err) != ST_OK)
@@ -340,10 +390,9 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_failed(console, &err);
 	st = chain_open(console->storage, ROLE_IMAGE, arguments->operands[0], format, whole, &chain,
 			&err);
-	if (st == ST_REFUSED && print_unfinished(console->out, arguments->operands[0], json, whole))
+	if (st == ST_REFUSED && print_unfinished(console->out, name, json, whole))
 		return EXIT_ERROR;
-	if (st == ST_UNSUPPORTED && format == NULL &&
-	    print_foreign(console, arguments->operands[0], json, whole))
+	if (st == ST_UNSUPPORTED && format == NULL && print_foreign(console, name, json, whole))
 		return EXIT_OK;
 	if (st != ST_OK)
 		return command_failed(console, &err);

@@ -5,6 +5,7 @@
  * each other joined, as text or JSON in the form of qemu-img.
  */
 #include "base/printable.h"
+#include "base/qemu_img.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -59,6 +60,8 @@ static void print_json(struct out *out, const struct entry *entry, bool first)
 		   "\"zero\": %s, \"data\": %s",
 		   first ? "[" : ",\n", entry->start, range->length, range->depth,
 		   bool_text(range->present), bool_text(range->zero), bool_text(range->data));
+	if (QEMU_IMG_MAPS_COMPRESSED)
+		out_printf(out, ", \"compressed\": %s", bool_text(range->compressed));
 	if (range->has_offset) {
 		(void)image_file_at(range->image, &offset); /* qemu-img prints no name here */
 		out_printf(out, ", \"offset\": %ju", offset);

@@ -9,11 +9,21 @@
 #include "base/date.h"
 #include "base/memory.h"
 #include "base/printable.h"
+#include "base/qemu_img.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "platform/clock.h"
 
 /* ---- printing ---- */
+
+/* One line of the table; `line` in qemu-img's order of columns. */
+static void print_line(struct out *out, const char *const line[6])
+{
+	out_printf(out,
+		   QEMU_IMG_HAS_WIDE_SNAPSHOTS ? "%-7s %-16s %8s %19s %15s %10s\n"
+					       : "%-9s %-16s %8s%20s%13s%11s\n",
+		   line[0], line[1], line[2], line[3], line[4], line[5]);
+}
 
 static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 {
@@ -34,20 +44,26 @@ static void print_snapshot(struct out *out, const struct snapshot *snapshot)
 	out_printf(&text.out, "%d-%02u-%02u %02u:%02u:%02u", d.year, d.month, d.day, d.hour,
 		   d.minute, d.second);
 	out_buffer_init(&text, clock, sizeof clock);
-	out_printf(&text.out, "%02ju:%02ju:%02ju.%03ju", clock_ms / 3600000, clock_ms / 60000 % 60,
-		   clock_ms / 1000 % 60, clock_ms % 1000);
+	out_printf(&text.out, "%0*ju:%02ju:%02ju.%03ju", QEMU_IMG_HAS_WIDE_SNAPSHOTS ? 4 : 2,
+		   clock_ms / 3600000, clock_ms / 60000 % 60, clock_ms / 1000 % 60,
+		   clock_ms % 1000);
 	out_buffer_init(&text, icount, sizeof icount);
 	if (snapshot->icount != UINT64_MAX)
 		out_printf(&text.out, "%ju", snapshot->icount);
-	out_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", id, name, size, date, clock, icount);
+	else if (QEMU_IMG_HAS_WIDE_SNAPSHOTS)
+		out_text(&text.out, "--");
+	print_line(out, (const char *const[]){ id, name, size, date, clock, icount });
 }
 
 void snapshots_print(struct out *out, const struct image *image)
 {
 	if (image->n_snapshots == 0)
 		return;
-	out_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE",
-		   "DATE", "VM CLOCK", "ICOUNT");
+	out_text(out, "Snapshot list:\n");
+	print_line(out,
+		   (const char *const[]){
+			   "ID", "TAG", QEMU_IMG_HAS_WIDE_SNAPSHOTS ? "VM_SIZE" : "VM SIZE", "DATE",
+			   QEMU_IMG_HAS_WIDE_SNAPSHOTS ? "VM_CLOCK" : "VM CLOCK", "ICOUNT" });
 	for (size_t i = 0; i < image->n_snapshots; i++)
 		print_snapshot(out, &image->snapshots[i]);
 }

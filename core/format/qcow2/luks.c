@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "base/out.h"
+#include "base/qemu_img.h"
 #include "base/range.h"
 #include "base/text.h"
 #include "format/qcow2/qcow2.h"
@@ -105,6 +106,8 @@ enum status qcow2_luks_read(struct blk *file, const struct qcow2_header *header,
 void qcow2_luks_describe(const struct qcow2_luks *luks, struct tree *tree)
 {
 	tree_text(tree, "ivgen-alg", luks->ivgen_alg);
+	if (QEMU_IMG_TELLS_DETACHED_HEADER)
+		tree_bool(tree, "detached-header", false); /* it is in the image */
 	tree_text(tree, "hash-alg", luks->hash_alg);
 	tree_text(tree, "cipher-alg", luks->cipher_alg);
 	tree_text(tree, "uuid", luks->uuid);
