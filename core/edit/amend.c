@@ -8,6 +8,7 @@
 #include "edit/amend.h"
 
 #include "base/memory.h"
+#include "base/range.h"
 #include "edit/resize.h"
 #include "engine/progress.h"
 
@@ -43,10 +44,29 @@ static enum status plan(const struct amend_job *job, struct error *err)
 	return st;
 }
 
+/* The steps of the format, as a progress. */
+struct steps {
+	struct change_progress change; /* first: a struct change_progress * is a struct steps * */
+	struct progress *progress;
+	uint64_t done; /* of PROGRESS_ALL */
+};
+
+static void step(struct change_progress *change, uint64_t done, uint64_t total)
+{
+	struct steps *steps = (struct steps *)change;
+	uint64_t now = min_u64(done, total) * PROGRESS_ALL / total; /* tables have 2^40 entries */
+
+	if (now <= steps->done)
+		return;
+	progress_advance(steps->progress, now - steps->done);
+	steps->done = now;
+}
+
 enum status amend_run(const struct amend_job *job, struct error *err)
 {
 	struct image *image = job->image;
 	struct progress progress = { .sink = job->progress };
+	struct steps steps = { .change.step = step, .progress = &progress };
 	struct error why;
 	enum status st = check_size(job, err);
 
@@ -54,11 +74,11 @@ enum status amend_run(const struct amend_job *job, struct error *err)
 		st = plan(job, err);
 	if (st != ST_OK)
 		return st;
-	progress_begin(&progress, 1);
+	progress_begin(&progress, PROGRESS_ALL);
 	progress_phase(&progress, NULL, 0);
-	st = image->format->change.amend(image, job->values, &why);
+	st = image->format->change.amend(image, job->values, &steps.change, &why);
 	if (st == ST_OK)
-		progress_advance(&progress, 1);
+		step(&steps.change, 1, 1);
 	progress_end(&progress);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", image->name, why.text);

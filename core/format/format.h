@@ -105,6 +105,14 @@ struct check_ops {
 			      struct check_result *ret, struct error *);
 };
 
+/*
+ * Is told how far a change has come: `done` of `total` > 0 steps, which grows; `total` is the same in
+ * all calls. In all functions that take one, NULL: nobody is told.
+ */
+struct change_progress {
+	void (*step)(struct change_progress *, uint64_t done, uint64_t total);
+};
+
 /* Changing an image that is loaded for writing, beyond reading and writing its disk. */
 struct change_ops {
 	/*
@@ -125,7 +133,8 @@ struct change_ops {
 	 */
 	enum status (*plan_amend)(struct image *, const struct create_values *, uint64_t ret[],
 				  struct error *);
-	enum status (*amend)(struct image *, const struct create_values *, struct error *);
+	enum status (*amend)(struct image *, const struct create_values *, struct change_progress *,
+			     struct error *);
 
 	/*
 	 * Releases all that the image has stored: its backing file shows everywhere. Power may fail

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from images import MIB, qemu_img, qemu_io, random_writes
-from oracle import EFI_IMG, Pair, Result
+from oracle import EFI_IMG, Pair, progress, Result
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
 
 SIZE = 3 * MIB + 512
@@ -369,6 +369,22 @@ def test_progress(pair, args, text):
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "1M")
     done = Result([EFI_IMG, "amend", *args, "-o", "compat=0.10", "a"], pair.ours)
     assert (done.code, done.out) == (0, text)
+
+
+@pytest.mark.parametrize("options", ["refcount_bits=64", "compat=0.10,refcount_bits=16"])
+def test_progress_of_what_takes_long(pair, options):
+    """As qemu-img, more than that it begins and ends: each step of the tables."""
+    made = ("cluster_size=512,refcount_bits=8", "a", "8M")
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "-o", *made)
+    qemu_io(pair.ours, "a", "write 0 4M", "write -z 4M 3M")
+    copy_to_theirs(pair)
+    ours, theirs = pair.run("amend", "-p", "-o", options, "a")
+    assert (ours.code, theirs.code) == (0, 0), ours.err + theirs.err
+    positions, _, rest = progress(ours.out)
+    assert len(positions) > 20 and len(progress(theirs.out)[0]) > 20
+    assert positions == sorted(positions) and (positions[0], positions[-1]) == (0, 10000)
+    assert rest.strip() == "" and all(b - a < 1000 for a, b in zip(positions, positions[1:]))
+    assert_same(pair, "a")
 
 
 @pytest.mark.parametrize("seed", range(4))

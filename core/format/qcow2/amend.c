@@ -210,9 +210,10 @@ static enum status upgrade(struct qcow2_image *q, struct error *err)
 	return st;
 }
 
-static enum status downgrade(struct qcow2_image *q, struct error *err)
+static enum status downgrade(struct qcow2_image *q, const struct qcow2_steps *steps,
+			     struct error *err)
 {
-	enum status st = qcow2_expand_zeros(q, err);
+	enum status st = qcow2_expand_zeros(q, steps, err);
 
 	if (st == ST_OK)
 		st = change_header(q, 2, NULL, true, err);
@@ -263,24 +264,28 @@ static enum status change_size(struct image *image, const struct goal *goal, str
 				  goal->size, status_text(st));
 }
 
-static enum status amend(struct qcow2_image *q, const struct goal *goal, struct error *err)
+static enum status amend(struct qcow2_image *q, const struct goal *goal,
+			 struct change_progress *progress, struct error *err)
 {
+	bool widths = goal->refcount_order != q->header.refcount_order,
+	     older = goal->version < q->header.version;
+	struct qcow2_steps first = { .progress = progress, .n_parts = 1u + (widths && older) },
+			   last = { progress, widths && older, first.n_parts };
 	enum status st = goal->version > q->header.version ? upgrade(q, err) : ST_OK;
 
-	if (st == ST_OK && goal->refcount_order != q->header.refcount_order)
-		st = qcow2_change_refcount_order(q, goal->refcount_order, err);
+	if (st == ST_OK && widths)
+		st = qcow2_change_refcount_order(q, goal->refcount_order, &first, err);
 	if (st == ST_OK && q->header.version >= 3)
 		st = change_features(q, goal, err);
 	if (st == ST_OK && goal->data_file != NULL)
 		st = change_header(q, q->header.version, goal->data_file, true, err);
 	if (st == ST_OK)
 		st = change_size(&q->image, goal, err);
-	if (st == ST_OK && goal->version < q->header.version)
-		st = downgrade(q, err);
-	return st;
+	return st == ST_OK && older ? downgrade(q, &last, err) : st;
 }
 
-enum status qcow2_amend(struct image *image, const struct create_values *values, struct error *err)
+enum status qcow2_amend(struct image *image, const struct create_values *values,
+			struct change_progress *progress, struct error *err)
 {
 	struct qcow2_image *q = (struct qcow2_image *)image;
 	struct goal goal;
@@ -288,5 +293,5 @@ enum status qcow2_amend(struct image *image, const struct create_values *values,
 
 	if (st == ST_OK)
 		st = take_goal(q, values, &goal, err);
-	return st == ST_OK ? qcow2_changed(q, amend(q, &goal, err)) : st;
+	return st == ST_OK ? qcow2_changed(q, amend(q, &goal, progress, err)) : st;
 }

@@ -141,6 +141,19 @@ enum status qcow2_drop_empty_blocks(struct qcow2_image *, uint64_t *ret_n);
 /* For commit.c: lowers a refcount now. */
 enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
 
+/* One part of a change of several, whose steps are told. */
+struct qcow2_steps {
+	struct change_progress *progress; /* NULL: nobody is told */
+	unsigned part, n_parts;
+};
+
+static inline void qcow2_tell_step(const struct qcow2_steps *steps, uint64_t done, uint64_t total)
+{
+	if (steps->progress != NULL)
+		steps->progress->step(steps->progress, steps->part * total + done,
+				      steps->n_parts * total);
+}
+
 /* ---- refcount_width.c ---- */
 
 /*
@@ -150,7 +163,8 @@ enum status qcow2_release_one(struct qcow2_image *, uint64_t cluster);
  */
 enum status qcow2_plan_refcount_order(struct qcow2_image *, unsigned order, uint64_t *ret_clusters,
 				      struct error *);
-enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order, struct error *);
+enum status qcow2_change_refcount_order(struct qcow2_image *, unsigned order,
+					const struct qcow2_steps *, struct error *);
 
 /* ---- zero_clusters.c ---- */
 
@@ -167,13 +181,14 @@ struct qcow2_survey {
  * ST_NO_MEMORY, ST_NO_SPACE.
  */
 enum status qcow2_survey_zeros(struct qcow2_image *, struct qcow2_survey *ret, struct error *);
-enum status qcow2_expand_zeros(struct qcow2_image *, struct error *);
+enum status qcow2_expand_zeros(struct qcow2_image *, const struct qcow2_steps *, struct error *);
 
 /* ---- amend.c ---- */
 
 enum status qcow2_plan_amend(struct image *, const struct create_values *, uint64_t ret[],
 			     struct error *);
-enum status qcow2_amend(struct image *, const struct create_values *, struct error *);
+enum status qcow2_amend(struct image *, const struct create_values *, struct change_progress *,
+			struct error *);
 
 /* ---- walk.c ---- */
 

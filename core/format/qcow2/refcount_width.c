@@ -145,7 +145,8 @@ enum status qcow2_plan_refcount_order(struct qcow2_image *q, unsigned order, uin
 
 /* ---- the new structure ---- */
 
-static enum status write_blocks(struct qcow2_image *q, const struct structure *s)
+static enum status write_blocks(struct qcow2_image *q, const struct structure *s,
+				const struct qcow2_steps *steps)
 {
 	uint64_t n = per_block(q, s->order), refcount;
 	enum status st = ST_OK;
@@ -160,12 +161,14 @@ static enum status write_blocks(struct qcow2_image *q, const struct structure *s
 		if (st == ST_OK)
 			st = blk_write(q->file, s->offset + (i << q->header.cluster_bits), q->copy,
 				       q->image.cluster_bytes);
+		qcow2_tell_step(steps, i + 1, s->n_blocks);
 	}
 	return st;
 }
 
 /* Step 1. */
-static enum status write_structure(struct qcow2_image *q, struct structure *s, uint64_t *table)
+static enum status write_structure(struct qcow2_image *q, struct structure *s, uint64_t *table,
+				   const struct qcow2_steps *steps)
 {
 	uint64_t cluster_bytes = q->image.cluster_bytes;
 	enum status st = qcow2_alloc(q, s->n_blocks + s->n_table, &s->offset);
@@ -175,7 +178,7 @@ static enum status write_structure(struct qcow2_image *q, struct structure *s, u
 	if (st == ST_OK && q->next_cluster > s->n_blocks * per_block(q, s->order))
 		st = ST_CORRUPT; /* measure() has seen to it that there is room */
 	if (st == ST_OK)
-		st = write_blocks(q, s);
+		st = write_blocks(q, s, steps);
 	for (uint64_t i = 0; i < s->n_blocks; i++)
 		table[i] = s->offset + i * cluster_bytes;
 	if (st == ST_OK)
@@ -243,7 +246,8 @@ static void undo(struct qcow2_image *q, const struct structure *s)
 		(void)qcow2_flush(q);
 }
 
-enum status qcow2_change_refcount_order(struct qcow2_image *q, unsigned order, struct error *err)
+enum status qcow2_change_refcount_order(struct qcow2_image *q, unsigned order,
+					const struct qcow2_steps *steps, struct error *err)
 {
 	struct qcow2_header old;
 	struct structure s;
@@ -258,7 +262,7 @@ enum status qcow2_change_refcount_order(struct qcow2_image *q, unsigned order, s
 	table = mem_alloc((size_t)(s.n_table << q->header.cluster_bits));
 	if (table == NULL)
 		return fail_no_memory(err);
-	st = write_structure(q, &s, table);
+	st = write_structure(q, &s, table, steps);
 	if (st != ST_OK)
 		undo(q, &s);
 	else

@@ -24,6 +24,8 @@ struct table {
 struct pass {
 	enum status (*visit)(struct qcow2_image *, const struct table *, struct qcow2_survey *);
 	struct qcow2_survey *survey; /* of the visitor */
+	const struct qcow2_steps *steps;
+	uint64_t n_done, n; /* entries of L1 tables */
 };
 
 static bool is_zero_entry(uint64_t entry)
@@ -33,8 +35,8 @@ static bool is_zero_entry(uint64_t entry)
 
 /* ---- all L2 tables ---- */
 
-static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const uint64_t *l1,
-			   uint64_t n, bool of_disk)
+static enum status pass_l1(struct qcow2_image *q, struct pass *pass, const uint64_t *l1, uint64_t n,
+			   bool of_disk)
 {
 	/* an L1 table has each L2 table once */
 	uint64_t left = q->file->size >> q->header.cluster_bits;
@@ -43,6 +45,7 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
 		struct table t = { .offset = l1[i] & QCOW2_ENTRY_OFFSET, .of_disk = of_disk };
 
+		qcow2_tell_step(pass->steps, pass->n_done++, pass->n);
 		if (t.offset == 0)
 			continue;
 		if (left == 0 || (l1[i] & QCOW2_L1_RESERVED) != 0 ||
@@ -58,10 +61,14 @@ static enum status pass_l1(struct qcow2_image *q, const struct pass *pass, const
 	return st;
 }
 
-static enum status pass_all(struct qcow2_image *q, const struct pass *pass, struct error *err)
+static enum status pass_all(struct qcow2_image *q, struct pass *pass, struct error *err)
 {
-	enum status st = pass_l1(q, pass, q->l1, q->header.l1_entries, true);
+	enum status st;
 
+	pass->n = q->header.l1_entries;
+	for (size_t i = 0; i < q->image.n_snapshots; i++)
+		pass->n += q->snapshots[i].l1_entries;
+	st = pass_l1(q, pass, q->l1, q->header.l1_entries, true);
 	for (size_t i = 0; st == ST_OK && i < q->image.n_snapshots; i++) {
 		uint64_t *l1, disk_bytes;
 		uint32_t n;
@@ -101,8 +108,11 @@ static enum status survey_table(struct qcow2_image *q, const struct table *t,
 
 enum status qcow2_survey_zeros(struct qcow2_image *q, struct qcow2_survey *ret, struct error *err)
 {
+	static const struct qcow2_steps untold = { .progress = NULL };
+	struct pass pass = { .visit = survey_table, .survey = ret, .steps = &untold };
+
 	*ret = (struct qcow2_survey){ 0 };
-	return pass_all(q, &(struct pass){ survey_table, ret }, err);
+	return pass_all(q, &pass, err);
 }
 
 /* ---- replacing ---- */
@@ -177,9 +187,11 @@ static enum status expand_table(struct qcow2_image *q, const struct table *t,
 	return st;
 }
 
-enum status qcow2_expand_zeros(struct qcow2_image *q, struct error *err)
+enum status qcow2_expand_zeros(struct qcow2_image *q, const struct qcow2_steps *steps,
+			       struct error *err)
 {
-	enum status st = pass_all(q, &(struct pass){ expand_table, NULL }, err);
+	struct pass pass = { .visit = expand_table, .steps = steps };
+	enum status st = pass_all(q, &pass, err);
 
 	if (st != ST_OK)
 		return st;
