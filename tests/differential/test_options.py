@@ -123,7 +123,8 @@ def test_two_commas_are_one_of_the_value(tmp_path, value):
 def test_trace_before_the_command(tmp_path, words):
     (tmp_path / "a").write_bytes(bytes(1024))
     ours, theirs = (
-        Result([tool, *words, "info", "-f", "raw", "a"], tmp_path) for tool in (EFI_IMG, "qemu-img")
+        Result([tool, *words, "measure", "-f", "raw", "-O", "qcow2", "a"], tmp_path)
+        for tool in (EFI_IMG, "qemu-img")
     )
     assert (ours.code, ours.out) == (0, theirs.out)
     assert Result([EFI_IMG, *words], tmp_path).code == 1

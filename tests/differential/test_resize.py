@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from faults import Image
 from images import MIB, make_encrypted, qemu_img, qemu_io, random_writes
 from oracle import Pair, Result, EFI_IMG
 from pairs import assert_same, assert_sound, copy_to_theirs, run_both
@@ -212,6 +213,26 @@ def test_shrinking_drops_refcount_blocks(pair, options, size, smaller):
     run_both(pair, "resize", "a", size)
     qemu_io(pair.ours, "a", "write -P 3 0 1M")
     assert_sound(pair.ours, "a", "qcow2")
+
+
+def test_freed_clusters_keep_what_they_have(pair):
+    """
+    Two entries lead to a cluster that counts one user: shrinking frees it, and qemu-img makes a
+    hole of it. Here the cluster stays as it is, so that check -r all can still save it.
+    """
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "a", "3M")
+    qemu_io(pair.ours, "a", "write -P 7 0 64k", "write -P 8 2M 64k", "write -P 9 1M 64k")
+    image = Image(pair.ours / "a")
+    first, middle, last = image.l2_entries()
+    image.put(last, image.get(first))
+    image.save()
+    copy_to_theirs(pair)
+    run_both(pair, "resize", "-q", "--shrink", "a", "1536k")
+    for folder, byte in ((pair.ours, 7), (pair.theirs, 0)):
+        Result([EFI_IMG, "check", "-q", "-r", "all", "a"], folder)
+        read = Result([EFI_IMG, "convert", "-O", "raw", "a", "out"], folder)
+        assert read.code == 0, read.err
+        assert (folder / "out").read_bytes()[:65536] == bytes([byte]) * 65536
 
 
 def test_shrinking_gives_space_back(pair):
