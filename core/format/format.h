@@ -106,8 +106,8 @@ struct check_ops {
 };
 
 /*
- * Is told how far a change has come: `done` of `total` > 0 steps, which grows; `total` is the same in
- * all calls. In all functions that take one, NULL: nobody is told.
+ * Is told how far a change has come: `done` of `total` > 0 steps, which grows; `total` is the same
+ * in all calls. In all functions that take one, NULL: nobody is told.
  */
 struct change_progress {
 	void (*step)(struct change_progress *, uint64_t done, uint64_t total);

@@ -14,9 +14,9 @@
 const char *image_name_plain(const char *name);
 
 /*
- * The name of the file, which stays the same when it is resolved once more, and which the caller frees, and the format that the name says; NULL: none.
- * ST_UNSUPPORTED: what it says has no meaning here, with words that name it; ST_INVALID,
- * ST_NO_MEMORY.
+ * The name of the file, which stays the same when it is resolved once more and which the caller
+ * frees, and the format that the name says; NULL: none. ST_UNSUPPORTED: what it says has no meaning
+ * here, with words that name it; ST_INVALID, ST_NO_MEMORY.
  */
 enum status image_name_resolve(const char *name, char **ret_file, const struct image_format **ret,
 			       struct error *);
