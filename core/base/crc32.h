@@ -9,3 +9,6 @@
  * pass the result for the bytes before.
  */
 uint32_t crc32(uint32_t crc, const void *bytes, size_t n);
+
+/* The same for `n` zero bytes, however many they are. */
+uint32_t crc32_zeros(uint32_t crc, uint64_t n);

@@ -29,7 +29,6 @@
 
 enum kind {
 	QCOW1,
-	DMG,
 	DMG_SPARSE,
 	DMG_ENCRYPTED,
 	SIMG,
@@ -64,7 +63,6 @@ enum kind {
 
 static const struct foreign kinds[] = {
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
-	[DMG] = { "dmg", "a disk image of macOS (dmg)", QEMU_IMG },
 	[DMG_SPARSE] = { "dmg", "a sparse disk image of macOS", "convert it with hdiutil first" },
 	[DMG_ENCRYPTED] = { "dmg", "an encrypted disk image of macOS",
 			    "convert it with hdiutil first" },
@@ -213,15 +211,6 @@ static bool is_simg(const struct image_probe *probe)
 	       bytes_from_le(head + 10, 2) == 12;
 }
 
-/* A dmg's trailer: it may be followed by less than a sector of something else. */
-static bool is_dmg(const struct image_probe *probe)
-{
-	for (size_t at = PROBE_TAIL_BYTES - 1023; at <= PROBE_TAIL_BYTES - 512; at++)
-		if (memcmp(probe->tail + at, "koly\0\0\0\x04\0\0\x02", 12) == 0)
-			return true;
-	return false;
-}
-
 /* ---- signatures ---- */
 
 /* Bytes with NULs among them; a signature is compared without the literal's own. */
@@ -272,7 +261,6 @@ static const struct signature {
 		"ELF"),
 	  is_elf },
 	{ DMG_ENCRYPTED, -8, BYTES("cdsaencr"), NULL },
-	{ DMG, 0, "", 0, is_dmg },
 };
 
 static bool matches(const struct signature *signature, const struct image_probe *probe)

@@ -36,8 +36,6 @@ static const struct sample {
 	bool tar;
 } samples[] = {
 	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
-	{ "dmg", { MARK(-512, "koly\0\0\0\4\0\0\2\0") }, false },
-	{ "dmg", { MARK(-1023, "koly\0\0\0\4\0\0\2\0") }, false },
 	{ "dmg", { MARK(0, "sprs\0\0\0\3") }, false },
 	{ "dmg", { MARK(0, "encrcdsa") }, false },
 	{ "dmg", { MARK(-8, "cdsaencr") }, false },
