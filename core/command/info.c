@@ -332,12 +332,11 @@ static enum status print_chain(struct out *out, const struct chain *chain, bool 
  * exit code is 0, as in qemu-img: `info` has answered the question. The virtual size is not known,
  * and left out rather than guessed; all commands that need it refuse the file.
  */
-static bool print_foreign(const struct console *console, const char *name, bool json, bool whole)
+static bool print_foreign(const struct console *console, const char *name, bool json, bool whole,
+			  const struct error *why)
 {
 	const struct foreign *foreign;
 	struct error ignored; /* the error of opening the file says more */
-	char text[512];
-	struct out_buffer words;
 	struct tree tree;
 	uint64_t bytes;
 
@@ -361,9 +360,7 @@ static bool print_foreign(const struct console *console, const char *name, bool 
 		size_print(console->out, bytes);
 		out_text(console->out, "\n");
 	}
-	out_buffer_init(&words, text, sizeof text);
-	foreign_print(foreign, &words.out);
-	command_warn(console, "%s: %s", name, text);
+	command_warn(console, "%s", why->text);
 	return true;
 }
 
@@ -392,7 +389,8 @@ static int run(const struct console *console, struct arguments *arguments)
 			&err);
 	if (st == ST_REFUSED && print_unfinished(console->out, name, json, whole))
 		return EXIT_ERROR;
-	if (st == ST_UNSUPPORTED && format == NULL && print_foreign(console, name, json, whole))
+	if ((st == ST_UNSUPPORTED || st == ST_CORRUPT) && format == NULL &&
+	    print_foreign(console, name, json, whole, &err))
 		return EXIT_OK;
 	if (st != ST_OK)
 		return command_failed(console, &err);

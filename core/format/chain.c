@@ -23,6 +23,12 @@ struct writable {
 
 static const struct writable none_writable = { { SIZE_MAX, SIZE_MAX } };
 
+/* Whether the archive of that name was opened as the disk in it. */
+static bool is_in_archive(const struct image *image, const char *name)
+{
+	return text_starts_with(image->name, name) && image->name[text_length(name)] == '/';
+}
+
 /* Opens one more link; `name`, that of a file, becomes the chain's. */
 static enum status append(struct storage *storage, enum access_role role, struct chain *chain,
 			  char *name, const struct image_format *format,
@@ -47,6 +53,14 @@ static enum status append(struct storage *storage, enum access_role role, struct
 	if (st != ST_OK) {
 		mem_free(name);
 		return st;
+	}
+	if (is_in_archive(image, name)) {
+		mem_free(name);
+		name = text_copy(image->name);
+	}
+	if (name == NULL) {
+		image_close(image);
+		return fail_no_memory(err);
 	}
 	chain->link[chain->n].name = name;
 	chain->link[chain->n++].image = image;

@@ -57,9 +57,10 @@ enum kind {
 	ELF,
 };
 
-#define QEMU_IMG "convert it to qcow2 with qemu-img first"
-#define UNPACK   "unpack it first"
-#define RESTORE  "restore it with the program that made it"
+#define QEMU_IMG  "convert it to qcow2 with qemu-img first"
+#define UNPACK    "unpack it first"
+#define NAME_FILE "name the file in it (ARCHIVE/FILE)"
+#define RESTORE   "restore it with the program that made it"
 
 static const struct foreign kinds[] = {
 	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
@@ -78,9 +79,8 @@ static const struct foreign kinds[] = {
 	[LZOP] = { "lzop", "compressed (lzop)", UNPACK },
 	[ZIP] = { "zip", "a zip archive", UNPACK },
 	[SEVEN_ZIP] = { "7z", "a 7z archive", UNPACK },
-	[TAR] = { "tar", "a tar archive", UNPACK },
-	[OVA] = { "ova", "a virtual machine in an OVA archive",
-		  "unpack it with tar, and convert the VMDK in it with qemu-img" },
+	[TAR] = { "tar", "a tar archive", NAME_FILE },
+	[OVA] = { "ova", "a virtual machine in an OVA archive", NAME_FILE },
 	[RAR] = { "rar", "a RAR archive", UNPACK },
 	[CAB] = { "cab", "a cabinet archive (Windows)", UNPACK },
 	[WIM] = { "wim", "a WIM archive (Windows), which holds files and no disk",

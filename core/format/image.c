@@ -202,6 +202,31 @@ static enum status use_files(const struct image *image, struct error *err)
 	return st;
 }
 
+/*
+ * Opens the disk of a virtual machine in an archive, which no format has recognised: `err` says so,
+ * and stays if the file is no such archive.
+ */
+static enum status open_in_archive(struct storage *storage, const char *name, enum open_mode mode,
+				   struct image **ret, struct error *err)
+{
+	struct blk *blk;
+	char *disk;
+	enum status st = storage_find_disk(name, &disk, err);
+
+	if (st != ST_OK)
+		return st == ST_NOT_FOUND ? ST_UNSUPPORTED : st;
+	if (mode == OPEN_WRITE)
+		st = fail(err, ST_READ_ONLY,
+			  "%s: files in the archive %s can only be read; unpack it first", disk,
+			  name);
+	else /* the archive is in the access set */
+		st = storage_reopen(storage, disk, mode, &blk, err);
+	if (st == ST_OK)
+		st = image_open_blk(storage, blk, disk, NULL, mode, ret, err);
+	mem_free(disk);
+	return st;
+}
+
 enum status image_open_file(struct storage *storage, enum access_role role, const char *name,
 			    const struct image_format *format, enum open_mode mode,
 			    struct image **ret, struct error *err)
@@ -218,6 +243,8 @@ enum status image_open_file(struct storage *storage, enum access_role role, cons
 	if (st == ST_OK)
 		st = image_open_blk(storage, blk, file, format != NULL ? format : named, mode,
 				    &image, err);
+	if (st == ST_UNSUPPORTED && format == NULL && named == NULL)
+		st = open_in_archive(storage, file, mode, &image, err);
 	mem_free(file);
 	if (st != ST_OK)
 		return st;

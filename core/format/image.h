@@ -85,7 +85,8 @@ struct image {
 
 /*
  * Opens the image in the file or device `name` for reading what describes it. `format` NULL: it is
- * probed, and raw if no format claims it; a file that is known to be something else (foreign.h) is
+ * probed, and raw if no format claims it; of an archive with one virtual machine's disk, that disk
+ * is opened, and image->name is its name; a file that is known to be something else (foreign.h) is
  * ST_UNSUPPORTED then, with words that say what it is. The caller closes it. Errors: those of
  * platform_open(); ST_CORRUPT, ST_UNSUPPORTED, ST_NO_MEMORY.
  */

@@ -2,17 +2,20 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A name becomes a blk, for every command in this place. A name is that of a file, which may be a
- * split set; a name of the shell's map, for a device; or a selector, for a disk or partition. The
+ * split set, or lie in an archive; a name of the shell's map, for a device; or a selector, for a
+ * disk or partition. The
  * inventory of the machine is read once per command. A disk is opened anew each time that its name
  * is opened, because the caller closes it, and because the writes to it are counted from then on.
  */
 #include "storage/storage.h"
 
 #include "base/memory.h"
+#include "base/out.h"
 #include "base/text.h"
 #include "blk/window.h"
 #include "disk/selector.h"
 #include "platform/path.h"
+#include "storage/archive.h"
 #include "storage/split.h"
 #include "storage/unfinished.h"
 
@@ -136,10 +139,104 @@ static enum status open_selected(struct storage *storage, const char *name, stru
 	return st == ST_OK ? open_selection(&selection, name, ret, err) : st;
 }
 
+/* Opens a file, with its parts, or a device by its name in the map. */
+static enum status open_file(const char *name, enum open_mode mode, struct blk **ret,
+			     struct error *err)
+{
+	struct blk *file;
+	enum status st = mode == OPEN_WRITE ? platform_check_rewrite(name, err) : ST_OK;
+
+	if (st == ST_OK)
+		st = platform_open(name, mode, &file, err);
+	if (st != ST_OK)
+		return st;
+	st = storage_is_device(name) ? ST_OK : unfinished_refuse(file, name, err);
+	if (st == ST_OK)
+		return split_open(name, mode, file, ret, err);
+	blk_close(file);
+	return st;
+}
+
+/*
+ * Opens the archive that a name leads into: the longest beginning of the name that is a file, up to
+ * a separator. *ret_name is the archive's name, which the caller frees. ST_NOT_FOUND: there is
+ * none; the error is not set.
+ */
+static enum status open_archive(const char *name, struct blk **ret, char **ret_name)
+{
+	size_t first = path_volume_length(name);
+	struct error ignored; /* that of the whole name is the one that counts */
+
+	for (size_t n = text_length(name); n-- > first + 1;) {
+		enum status st;
+
+		if (name[n] != '/' && name[n] != '\\')
+			continue;
+		*ret_name = text_copy_n(name, n);
+		if (*ret_name == NULL)
+			return ST_NO_MEMORY;
+		st = open_file(*ret_name, OPEN_READ, ret, &ignored);
+		if (st == ST_OK && archive_is(*ret))
+			return ST_OK;
+		if (st == ST_OK)
+			blk_close(*ret);
+		mem_free(*ret_name);
+		if (st != ST_NOT_FOUND)
+			return ST_NOT_FOUND; /* a directory, or another file */
+	}
+	return ST_NOT_FOUND;
+}
+
+/*
+ * Opens a file in an archive, for a name that no file has; `err` says so. *ret_archive is the name
+ * of the archive, which the caller frees.
+ */
+static enum status open_in_archive(const char *name, enum open_mode mode, struct blk **ret,
+				   char **ret_archive, struct error *err)
+{
+	struct blk *archive;
+	enum status st = open_archive(name, &archive, ret_archive);
+
+	if (st == ST_NO_MEMORY)
+		return fail_no_memory(err);
+	if (st != ST_OK)
+		return st;
+	if (mode == OPEN_WRITE)
+		st = fail(err, ST_READ_ONLY,
+			  "%s: files in the archive %s can only be read; unpack it first", name,
+			  *ret_archive);
+	else
+		st = archive_open(archive, *ret_archive, name + text_length(*ret_archive) + 1, ret,
+				  err);
+	if (st == ST_OK)
+		return ST_OK;
+	blk_close(archive);
+	mem_free(*ret_archive);
+	return st;
+}
+
+/*
+ * Opens a file, one in an archive, or a device. *ret_archive: the name of the archive, which the
+ * caller frees, or NULL.
+ */
+static enum status open_name(const char *name, enum open_mode mode, struct blk **ret,
+			     char **ret_archive, struct error *err)
+{
+	enum status st = open_file(name, mode, ret, err);
+
+	*ret_archive = NULL;
+	if (st != ST_NOT_FOUND || storage_is_device(name))
+		return st;
+	st = open_in_archive(name, mode, ret, ret_archive, err);
+	if (st != ST_OK)
+		*ret_archive = NULL;
+	return st;
+}
+
 enum status storage_reopen(struct storage *storage, const char *name, enum open_mode mode,
 			   struct blk **ret, struct error *err)
 {
-	struct blk *file;
+	char *archive;
 	enum status st;
 
 	if (path_is_selector(name) && mode == OPEN_WRITE)
@@ -149,15 +246,8 @@ enum status storage_reopen(struct storage *storage, const char *name, enum open_
 			    name);
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);
-	st = mode == OPEN_WRITE ? platform_check_rewrite(name, err) : ST_OK;
-	if (st == ST_OK)
-		st = platform_open(name, mode, &file, err);
-	if (st != ST_OK)
-		return st;
-	st = storage_is_device(name) ? ST_OK : unfinished_refuse(file, name, err);
-	if (st == ST_OK)
-		return split_open(name, mode, file, ret, err);
-	blk_close(file);
+	st = open_name(name, mode, ret, &archive, err);
+	mem_free(archive);
 	return st;
 }
 
@@ -298,21 +388,55 @@ enum status storage_use_target(struct storage *storage, const char *name,
 enum status storage_open(struct storage *storage, enum access_role role, const char *name,
 			 enum open_mode mode, struct blk **ret, struct error *err)
 {
+	char *archive = NULL;
 	enum status st;
 
 	if (mode == OPEN_WRITE) {
 		st = storage_use(storage, role, ACCESS_WRITE, name, err);
+		if (st == ST_NOT_FOUND) /* or in an archive, which is only read */
+			return open_in_archive(name, mode, ret, &archive, err);
 		return st == ST_OK ? storage_reopen(storage, name, mode, ret, err) : st;
 	}
-	st = storage_reopen(storage, name, mode, ret, err);
+	st = path_is_selector(name) ? open_selected(storage, name, ret, err)
+				    : open_name(name, mode, ret, &archive, err);
 	if (st != ST_OK)
 		return st;
-	st = storage_is_device(name)
-		     ? use_device(storage, role, name, err)
-		     : use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
+	if (archive != NULL)
+		st = storage_use(storage, role, ACCESS_READ, archive, err);
+	else if (storage_is_device(name))
+		st = use_device(storage, role, name, err);
+	else
+		st = use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
+	mem_free(archive);
 	if (st != ST_OK)
 		blk_close(*ret);
 	return st;
+}
+
+enum status storage_find_disk(const char *name, char **ret, struct error *err)
+{
+	struct error
+		ignored; /* the file was opened before, and is no archive if it cannot be now */
+	struct blk *archive;
+	char *member;
+	struct out_buffer out;
+	size_t n;
+	enum status st;
+
+	if (storage_is_device(name) || open_file(name, OPEN_READ, &archive, &ignored) != ST_OK)
+		return ST_NOT_FOUND;
+	st = archive_is(archive) ? archive_find_disk(archive, name, &member, err) : ST_NOT_FOUND;
+	blk_close(archive);
+	if (st != ST_OK)
+		return st;
+	n = text_length(name) + 1 + text_length(member) + 1;
+	*ret = mem_alloc(n);
+	if (*ret != NULL) {
+		out_buffer_init(&out, *ret, n);
+		out_printf(&out.out, "%s/%s", name, member);
+	}
+	mem_free(member);
+	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }
 
 void storage_forget_reads(struct storage *storage)

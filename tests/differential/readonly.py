@@ -91,8 +91,8 @@ def checksum(crc):
 
 def dmg_chunks(contents, kinds, sectors, dice):
     """
-    [(type, sector, sectors, bytes)]: chunks of zeros have the type ZERO or IGNORE, the others one of
-    kinds.
+    [(type, sector, sectors, bytes)]: chunks of zeros have the type ZERO or IGNORE, the others one
+    of kinds.
     """
     chunks = []
     for at in range(0, len(contents), sectors * SECTOR):
@@ -129,9 +129,10 @@ def dmg(
     base=10,
 ):
     """
-    A dmg image of macOS: one table of chunks for each of several parts of the disk. Chunks do not lie
-    in the order of the disk, and with `shuffled` tables do not either; qemu-img wants these in order. The data fork begins at
-    `start`, and offsets count from `base` of it; dmg2img wants both to be 0.
+    A dmg image of macOS: one table of chunks for each of several parts of the disk. Chunks do not
+    lie in the order of the disk, and with `shuffled` tables do not either; qemu-img wants these in
+    order. The data fork begins at `start`, and offsets count from `base` of it; dmg2img wants both
+    to be 0.
     """
     dice = random.Random(seed)
     total = len(contents) // SECTOR
