@@ -37,7 +37,7 @@ bool base64_decode(const char *text, size_t n, uint8_t *to, size_t *ret)
 		}
 		if (value_of(c) < 0 || n_fill > 0)
 			return false;
-		bits = bits << 6 | (uint32_t)value_of(c);
+		bits = (bits & 0x3ffff) << 6 | (uint32_t)value_of(c);
 		/* What is written lies before what is still to be read. */
 		if (++n_characters % 4 != 1)
 			to[n_bytes++] = (uint8_t)(bits >> (6 - 2 * ((n_characters - 1) % 4)));
