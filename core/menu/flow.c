@@ -253,12 +253,10 @@ static void propose_name(struct menu *m)
 	const char *base = text_find(m->source.name, '=') != NULL
 				   ? text_find(m->source.name, '=') + 1
 				   : "disk";
-	const char *format = m->flow->choice[0].value[m->value[0]].option;
+	const char *extension = m->flow->choice[0].value[m->value[0]].extension;
 	char plain[48];
 	size_t n = 0;
 
-	while (format[0] != '\0' && !text_equal(format, "raw"))
-		format++;
 	for (; base[n] != '\0' && n + 1 < sizeof plain; n++) {
 		char c = text_lower(base[n]);
 
@@ -274,7 +272,7 @@ static void propose_name(struct menu *m)
 		out_text(&out.out, plain);
 		if (i > 1)
 			out_printf(&out.out, "-%u", i);
-		out_text(&out.out, format[0] != '\0' ? ".raw" : ".qcow2");
+		out_text(&out.out, extension);
 		if (!path_join(m->place.file, m->place.directory, m->name) ||
 		    !exists(m->place.file))
 			return;

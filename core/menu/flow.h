@@ -10,15 +10,16 @@
  * run. The person can go back from each step to the one before.
  */
 
-enum { CHOICES_MAX = 4, VALUES_MAX = 3, NAME_BYTES = 128, SIZE_BYTES = 32, PLAN_BYTES = 4096 };
+enum { CHOICES_MAX = 4, VALUES_MAX = 8, NAME_BYTES = 128, SIZE_BYTES = 32, PLAN_BYTES = 4096 };
 
 /* Something to choose among the options, safe things first. */
 struct choice {
 	const char *label;
 	struct {
 		const char *words;
-		const char *option; /* on the command line */
-	} value[VALUES_MAX];        /* ends with a NULL */
+		const char *option;    /* on the command line */
+		const char *extension; /* of the file that is made; of formats alone */
+	} value[VALUES_MAX];           /* ends with a NULL */
 };
 
 struct menu;

@@ -27,10 +27,15 @@ const struct flow flow_create = {
 	.help = "Creates a new, empty disk image in a file, for example for a virtual machine.",
 	.step = { step_choices, step_size, step_place, step_name, step_plan },
 	.choice = {
-		{ "Format of the image", {
-			{ "qcow2, grows as data is written", "-f qcow2" },
-			{ "qcow2, fully allocated", "-f qcow2 -o preallocation=full" },
-			{ "raw, fully allocated", "-f raw" },
+		{ "The image is for", {
+			{ "QEMU, KVM (qcow2)", "-f qcow2", ".qcow2" },
+			{ "QEMU, KVM (qcow2), fully allocated", "-f qcow2 -o preallocation=full",
+			  ".qcow2" },
+			{ "VMware (vmdk)", "-f vmdk -o subformat=twoGbMaxExtentSparse", ".vmdk" },
+			{ "Hyper-V (vhdx)", "-f vhdx", ".vhdx" },
+			{ "Hyper-V before 2012 (vhd)", "-f vpc", ".vhd" },
+			{ "VirtualBox (vdi)", "-f vdi", ".vdi" },
+			{ "any program (raw), fully allocated", "-f raw", ".raw" },
 		} },
 	},
 	.compose = compose_create,
@@ -39,33 +44,41 @@ const struct flow flow_create = {
 
 #define CHOICE_FORMAT \
 	{ \
-		"Format of the image", \
+		"The image is for", \
 		{ \
-			{ "qcow2, compressed", "-c -O qcow2" }, { "qcow2", "-O qcow2" }, \
-				{ "raw, as large as the disk", "-O raw" }, \
+			{ "QEMU, KVM (qcow2), compressed", "-c -O qcow2", ".qcow2" }, \
+				{ "QEMU, KVM (qcow2)", "-O qcow2", ".qcow2" }, \
+				{ "VMware (vmdk)", "-O vmdk -o subformat=twoGbMaxExtentSparse", \
+				  ".vmdk" }, \
+				{ "Hyper-V (vhdx)", "-O vhdx", ".vhdx" }, \
+				{ "Hyper-V before 2012 (vhd)", "-O vpc", ".vhd" }, \
+				{ "VirtualBox (vdi)", "-O vdi", ".vdi" }, \
+				{ "any program (raw), as large as the disk", "-O raw", ".raw" }, \
 		} \
 	}
 #define CHOICE_BAD \
 	{ \
 		"Unreadable sectors", \
 		{ \
-			{ "stop the job", "" }, { "fill with zeros and list them", "--salvage" }, \
+			{ "stop the job", "", NULL }, \
+				{ "fill with zeros and list them", "--salvage", NULL }, \
 		} \
 	}
 #define CHOICE_VERIFY \
 	{ \
 		"After writing", \
 		{ \
-			{ "read back and compare", "" }, \
-				{ "do not read back (faster)", "--no-verify" }, \
+			{ "read back and compare", "", NULL }, \
+				{ "do not read back (faster)", "--no-verify", NULL }, \
 		} \
 	}
 #define CHOICE_GPT \
 	{ \
 		"GPT on a larger disk", \
 		{ \
-			{ "move its backup to the end", "" }, { "copy as it is", "--gpt=keep" }, \
-				{ "refuse to write", "--gpt=refuse" }, \
+			{ "move its backup to the end", "", NULL }, \
+				{ "copy as it is", "--gpt=keep", NULL }, \
+				{ "refuse to write", "--gpt=refuse", NULL }, \
 		} \
 	}
 

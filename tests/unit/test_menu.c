@@ -75,12 +75,57 @@ static void test_create(void **state)
 	MUST("check", "fs0:\\disk.qcow2", NULL);
 	/* Once more: the name is taken; and by hand, one that is there. */
 	assert_int_equal(drive("create-again", 24,
-			       "111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b"
+			       "1111111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b"
 			       "small.raw" CR L "\b\b\b\b\b\b\b\b\b"
 			       "b" CR L "bbb" L "\b\bb" CR L "bqy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
+}
+
+/* For whom an image is, by how often its key is pressed. */
+static const char *const image_for[] = { "qcow2", "qcow2", "vmdk", "vhdx", "vhd", "vdi", "raw" };
+
+/* Presses the key that chooses the format, so that it is image_for[n]. */
+static char *keys_for(size_t n, const char *before, const char *after)
+{
+	static char keys[64];
+
+	snprintf(keys, sizeof keys, "%s%.*s%s", before, (int)n, "1111111", after);
+	return keys;
+}
+
+static void test_create_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_OF(image_for); i++) {
+		char name[32];
+
+		set_up();
+		assert_int_equal(drive(NULL, 24,
+				       keys_for(i, "1", CR "3M" CR "11" CR "y" CR CR "qy"), NULL),
+				 MENU_LEAVE);
+		snprintf(name, sizeof name, "fs0:\\disk.%s", image_for[i]);
+		MUST("info", name, NULL);
+		assert_non_null(strstr(out.text, "virtual size: 3 MiB"));
+		tear_down();
+	}
+}
+
+static void test_capture_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_OF(image_for); i++) {
+		char name[32];
+
+		set_up();
+		assert_int_equal(drive(NULL, 24, keys_for(i, "22", CR "11" CR "y" CR CR "qy"),
+				       NULL),
+				 MENU_LEAVE);
+		snprintf(name, sizeof name, "fs0:\\S4X9R12.%s", image_for[i]);
+		MUST("compare", "-f", "raw", "nvme", name, NULL);
+		tear_down();
+	}
 }
 
 static void test_capture(void **state)
@@ -100,7 +145,7 @@ static void test_capture_partition(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("capture-partition", 24,
-			       "2p" L "4" L "11" L CR "11" L CR L "y" CR L CR "qy", NULL),
+			       "2p" L "4" L "111111" L CR "11" L CR L "y" CR L CR "qy", NULL),
 			 MENU_LEAVE);
 	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512,
 			    512 * 1500);
@@ -404,6 +449,8 @@ int main(void)
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_capture),
 		cmocka_unit_test(test_capture_partition),
+		cmocka_unit_test(test_create_for),
+		cmocka_unit_test(test_capture_for),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_clone),
