@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 A disk with Debian goes into images and onto other disks, and they start as it did: a disk with
-sectors of 512 bytes and one with sectors of 4096, through raw and qcow2, in one file and in
-several. Two boots of efi-img, one of each disk that it made.
+sectors of 512 bytes and one with sectors of 4096, through raw, qcow2, VMDK, VHDX and VHD, in one
+file and in several. Two boots of efi-img, one of each disk that it made.
 """
 
 import hashlib
@@ -28,6 +28,9 @@ CAPTURE = {
     "pc.raw": "convert -O raw serial=DEBIAN pc.raw",
     "pc4k.qcow2": "convert -O qcow2 --split=100M serial=DEBIAN4K pc4k.qcow2",
     "root.qcow2": "convert -c -O qcow2 -o compression_type=zstd serial=DEBIAN:2 root.qcow2",
+    "vm.vmdk": "convert -O vmdk -o subformat=twoGbMaxExtentSparse serial=DEBIAN vm.vmdk",
+    "hv.vhdx": "convert -O vhdx serial=DEBIAN hv.vhdx",
+    "old.vpc": "convert -O vpc serial=DEBIAN old.vpc",
     "hash-image": "hash pc.qcow2",
 }
 # The disk's serial number (of virtio-blk the firmware knows none), its bus and sectors, and what is
@@ -36,6 +39,9 @@ RESTORE = {
     "SCSI": ("virtio-scsi", 512, "convert -n pc.qcow2 serial=SCSI"),
     "SATA": ("ahci", 512, "convert -n pc.raw serial=SATA"),
     "USB": ("usb", 512, "convert -n root.qcow2 serial=USB:2 --erase=USB:2"),
+    "VMDK": ("nvme", 512, "convert -n vm.vmdk serial=VMDK"),
+    "VHDX": ("ahci", 512, "convert -n hv.vhdx serial=VHDX"),
+    "VHD": ("nvme", 512, "convert -n old.vpc serial=VHD"),
     "VIRTIO4K": ("virtio-blk", 4096, "convert -n pc4k.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)"),
 }
 OTHER_SECTORS, SECTOR_SIZE = "convert -n pc.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)", 16
@@ -115,7 +121,7 @@ def source4k(place, source):
 @pytest.fixture(scope="module")
 def stick(place, program):
     """A FAT32 stick with room for the images."""
-    volume = Volume(disks.make_disk(place / "stick.img", GIB + 512 * MIB)).format(
+    volume = Volume(disks.make_disk(place / "stick.img", 2 * GIB + 512 * MIB)).format(
         32, cluster=8 * KIB, label="STICK"
     )
     volume.put(program, "/efi-img.efi")
@@ -139,7 +145,16 @@ def run_lines(stick, lines, machine):
 
 
 def take_image(stick, place, name):
-    """Copies an image of the stick to the host: its parts, as cat puts them together."""
+    """
+    Copies an image of the stick to the host: its parts, as cat puts them together, or the files
+    that a VMDK consists of.
+    """
+    stem, _, form = name.rpartition(".")
+    if form == "vmdk":
+        for file in stick.names():
+            if file.startswith(stem):
+                stick.copy_out(f"/{file}", place / file)
+        return place / name
     for part in sorted(part for part in stick.names() if part.startswith(name)):
         with open(place / name, "ab") as whole:
             whole.write(stick.get(f"/{part}"))
