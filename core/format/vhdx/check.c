@@ -63,8 +63,9 @@ static void check_headers(struct check *c)
 	if (v->empty_log)
 		tell(c, true, "the log is to be replayed, but has no valid sequence of entries");
 	if (v->pending)
-		tell(c, false, "the log holds changes, which are read from there; \"check -r all\" "
-			       "puts them in their places");
+		tell(c, false,
+		     "the log holds changes, which are read from there; \"check -r all\" "
+		     "puts them in their places");
 }
 
 /* A block, or a sector bitmap, of `n` bytes at `offset`. */

@@ -251,9 +251,9 @@ static enum status write_bat(struct blk *file, const struct layout *l, uint8_t *
 		n = min_u64(l->n_entries - first, PIECE_BYTES / 8);
 		for (uint64_t i = 0; i < n; i++)
 			bytes_to_le(piece + 8 * i, 8, new_entry(l, first + i));
-		st = platform_cancelled() ? ST_CANCELLED
-					  : blk_write(file, l->bat_at + 8 * first, piece,
-						      (size_t)n * 8);
+		st = platform_cancelled()
+			     ? ST_CANCELLED
+			     : blk_write(file, l->bat_at + 8 * first, piece, (size_t)n * 8);
 	}
 	return st;
 }

@@ -24,8 +24,8 @@ enum {
 	VHDX_ENTRIES_MAX = 2047,     /* of either */
 
 	VHDX_BLOCK_MAX = 256 << 20,
-	VHDX_BITMAP_BYTES = VHDX_MIB,        /* of a sector bitmap block */
-	VHDX_CHUNK_SECTORS = 8 * VHDX_MIB,   /* logical sectors that it has bits for */
+	VHDX_BITMAP_BYTES = VHDX_MIB,      /* of a sector bitmap block */
+	VHDX_CHUNK_SECTORS = 8 * VHDX_MIB, /* logical sectors that it has bits for */
 };
 
 #define VHDX_SIGNATURE "vhdxfile"
@@ -67,7 +67,7 @@ struct vhdx_disk_entry {
 	uint8_t signature[4]; /* "loge" */
 	le32 checksum;        /* CRC-32C of the entry, with this field as 0 */
 	le32 bytes;           /* of the entry, with its descriptors and data sectors */
-	le32 tail;            /* offset in the log of the first entry of the sequence that ends here */
+	le32 tail; /* offset in the log of the first entry of the sequence that ends here */
 	le64 sequence;
 	le32 n_descriptors;
 	le32 reserved;

@@ -113,7 +113,8 @@ static enum status check(const struct vhdx_header *header, struct error *err)
 			    header->version);
 	if (header->log_version != 0 && !guid_is_zero(&header->log))
 		return fail(err, ST_UNSUPPORTED,
-			    "its log has version %u, and is to be replayed; only version 0 is known",
+			    "its log has version %u, and is to be replayed; only version 0 is "
+			    "known",
 			    header->log_version);
 	if (header->log_bytes % VHDX_MIB != 0)
 		return fail(err, ST_CORRUPT,

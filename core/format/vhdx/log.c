@@ -251,8 +251,7 @@ static enum status add_descriptors(const struct search *s, struct vhdx_replay *r
 		} else {
 			n = (uint64_t)entry->first + descriptor_sectors(entry->n_descriptors) +
 			    entry->n_data++;
-			record.from =
-				s->v->header.log_offset + n % s->n_sectors * VHDX_SECTOR;
+			record.from = s->v->header.log_offset + n % s->n_sectors * VHDX_SECTOR;
 			memcpy(record.leading, d.leading, sizeof d.leading);
 			memcpy(record.trailing, d.trailing, sizeof d.trailing);
 		}
@@ -303,9 +302,7 @@ static enum status search(struct search *s, struct vhdx_replay *ret, bool *ret_f
 enum status vhdx_log_find(struct vhdx_image *v, struct vhdx_replay *ret, bool *ret_found,
 			  struct error *err)
 {
-	struct search s = {
-		.v = v, .n_sectors = v->header.log_bytes / VHDX_SECTOR, .err = err
-	};
+	struct search s = { .v = v, .n_sectors = v->header.log_bytes / VHDX_SECTOR, .err = err };
 	uint8_t *sector = io_alloc(VHDX_SECTOR);
 	enum status st;
 

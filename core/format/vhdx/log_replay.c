@@ -33,8 +33,7 @@ static enum status read_record(struct blk *file, const struct vhdx_record *recor
 		if (at + i < sizeof record->leading)
 			ret[i] = record->leading[at + i];
 		else if (at + i >= VHDX_SECTOR - sizeof record->trailing)
-			ret[i] = record->trailing[at + i - VHDX_SECTOR +
-						  sizeof record->trailing];
+			ret[i] = record->trailing[at + i - VHDX_SECTOR + sizeof record->trailing];
 	return st;
 }
 
@@ -56,8 +55,8 @@ static enum status overlay_read(struct blk *blk, uint64_t offset, void *buf, siz
 		uint64_t to = min_u64(end, record->offset + record->bytes);
 
 		if (from < to)
-			st = read_record(o->below, record, from,
-					 (uint8_t *)buf + (from - offset), (size_t)(to - from));
+			st = read_record(o->below, record, from, (uint8_t *)buf + (from - offset),
+					 (size_t)(to - from));
 	}
 	return st;
 }

@@ -14,16 +14,14 @@
 #include "base/utf.h"
 #include "format/vhdx/image.h"
 
-const struct guid vhdx_locator_type = {
-	{ 0xb7, 0xef, 0x4a, 0xb0, 0x9e, 0xd1, 0x81, 0x4a, 0xb7, 0x89, 0x25, 0xb8, 0xe9, 0x44, 0x59,
-	  0x13 }
-};
+const struct guid vhdx_locator_type = { { 0xb7, 0xef, 0x4a, 0xb0, 0x9e, 0xd1, 0x81, 0x4a, 0xb7,
+					  0x89, 0x25, 0xb8, 0xe9, 0x44, 0x59, 0x13 } };
 
 enum key { LINKAGE, LINKAGE2, RELATIVE, VOLUME, ABSOLUTE, N_KEYS };
 
 static const char *const keys[N_KEYS] = {
-	[LINKAGE] = "parent_linkage", [LINKAGE2] = "parent_linkage2",
-	[RELATIVE] = "relative_path", [VOLUME] = "volume_path",
+	[LINKAGE] = "parent_linkage",       [LINKAGE2] = "parent_linkage2",
+	[RELATIVE] = "relative_path",       [VOLUME] = "volume_path",
 	[ABSOLUTE] = "absolute_win32_path",
 };
 
@@ -104,8 +102,9 @@ static enum status take_linkage(struct vhdx_image *v, char *const value[static N
 				struct error *err)
 {
 	if (value[LINKAGE] == NULL)
-		return fail(err, ST_CORRUPT, "its parent locator does not say which parent it is "
-					     "(%s)",
+		return fail(err, ST_CORRUPT,
+			    "its parent locator does not say which parent it is "
+			    "(%s)",
 			    keys[LINKAGE]);
 	for (enum key k = LINKAGE; k <= LINKAGE2; k++)
 		if (value[k] != NULL && !read_guid(value[k], &v->linkage[k - LINKAGE]))
@@ -126,6 +125,8 @@ static enum status take_path(struct vhdx_image *v, char *const value[static N_KE
 		return fail(err, ST_CORRUPT, "its parent locator does not say where the parent is");
 	if (text_starts_with(path, "\\\\?\\"))
 		path += 4;
+	while (text_starts_with(path, ".\\"))
+		path += 2;
 	v->image.backing_name = text_copy(path);
 	v->image.backing_format = text_copy(v->image.format->name);
 	if (v->image.backing_name == NULL || v->image.backing_format == NULL)
@@ -183,8 +184,7 @@ enum status vhdx_parent_check(const struct vhdx_image *v, struct error *err)
 			    "its disk has sectors of %u bytes, but that of its parent, %s, of %u",
 			    v->sector_bytes, parent->name, p->sector_bytes);
 	if (guid_equal(&p->header.data_write, &v->linkage[0]) ||
-	    (!guid_is_zero(&v->linkage[1]) &&
-	     guid_equal(&p->header.data_write, &v->linkage[1])))
+	    (!guid_is_zero(&v->linkage[1]) && guid_equal(&p->header.data_write, &v->linkage[1])))
 		return ST_OK;
 	guid_print(&p->header.data_write, is);
 	guid_print(&v->linkage[0], wanted);

@@ -35,8 +35,9 @@ enum status vhdx_plan_resize(const struct image *image, uint64_t size, enum prea
 			    "to a larger image",
 			    most, v->bat.bytes);
 	if (size % v->sector_bytes != 0)
-		return fail(err, ST_INVALID, "its disk has sectors of %u bytes, and %ju is no "
-					     "multiple of that",
+		return fail(err, ST_INVALID,
+			    "its disk has sectors of %u bytes, and %ju is no "
+			    "multiple of that",
 			    v->sector_bytes, size);
 	if (prealloc != PREALLOC_OFF && !v->leaves_allocated)
 		return fail(err, ST_UNSUPPORTED,
