@@ -6,10 +6,10 @@
  */
 #include "vhdx.h"
 
-#define H1(field)    HEADER_1 + (field)
-#define BOTH(f)      REGIONS_1 + (f), REGIONS_2 + (f)
-#define ITEM(i, f)   METADATA + 32 * ((i) + 1) + (f)
-#define ENTRY_VALUE  8
+#define H1(field)   HEADER_1 + (field)
+#define BOTH(f)     REGIONS_1 + (f), REGIONS_2 + (f)
+#define ITEM(i, f)  METADATA + 32 * ((i) + 1) + (f)
+#define ENTRY_VALUE 8
 
 /* One absurd field; `also`: of the copy, or 0. */
 static const struct {
@@ -26,7 +26,8 @@ static const struct {
 	{ H1(72), 0, 8, 0, "overlaps its header section" },
 	{ H1(72), 0, 8, UINT64_C(1) << 60, "past all limits" },
 	{ H1(8), 0, 8, UINT64_MAX, "sequence number in its header" },
-	{ BOTH(0), 4, 0, "neither of its region tables is valid: that at 0x30000 has no signature" },
+	{ BOTH(0), 4, 0,
+	  "neither of its region tables is valid: that at 0x30000 has no signature" },
 	{ BOTH(8), 4, 2048, "has 2048 entries, and there can be 2047" },
 	{ BOTH(8), 4, 1, "does not say where the metadata is" },
 	{ BOTH(8), 4, 0, "does not say where the block allocation table" },
@@ -64,8 +65,9 @@ static const struct {
 	{ ITEMS + 8, 0, 8, UINT64_C(64) << 40, "takes a BAT of 67125247 entries, but its BAT has" },
 	{ ITEMS + 32, 0, 4, 1024, "logical sector size, 1024, is neither" },
 	{ ITEMS + 36, 0, 4, 0, "physical sector size, 0, is neither" },
-	{ BAT, 0, 8, (UINT64_C(6) << 20) | 6, "BAT entry 0: a block of 0x100000 bytes at 0x600000 is "
-					      "past the end of the file" },
+	{ BAT, 0, 8, (UINT64_C(6) << 20) | 6,
+	  "BAT entry 0: a block of 0x100000 bytes at 0x600000 is "
+	  "past the end of the file" },
 	{ BAT + 16, 0, 8, UINT64_MAX, "BAT entry 2" },
 	{ BAT, 0, 8, METADATA | 6, "overlaps its metadata region" },
 	{ BAT, 0, 8, LOG | 6, "overlaps its log" },
@@ -125,9 +127,10 @@ static void test_contents(void **state)
 		assert_non_null(strstr(out.text, "file format: vhdx\nvirtual size: 3.5 MiB"));
 		assert_int_equal(RUN("check", "x"), 0);
 		MUST("map", "--output=json", "x");
-		assert_non_null(strstr(out.text, "\"start\": 2097152, \"length\": 1048576, "
-						 "\"depth\": 0, \"present\": true, \"zero\": false, "
-						 "\"data\": true, \"offset\": 5242880"));
+		assert_non_null(strstr(out.text,
+				       "\"start\": 2097152, \"length\": 1048576, "
+				       "\"depth\": 0, \"present\": true, \"zero\": false, "
+				       "\"data\": true, \"offset\": 5242880"));
 	}
 	/* undefined and unmapped blocks, and those of a draft, are zeros */
 	make(512);
@@ -369,7 +372,8 @@ static void test_sector_bitmaps(void **state)
 	put_child(512);
 	poke(BAT + 8 * 4096, 8, (FILE_BYTES + MIB) | 6);
 	put("x");
-	assert_refused("x", "BAT entry 4096: a block of 0x100000 bytes at 0x700000 is past the end");
+	assert_refused("x",
+		       "BAT entry 4096: a block of 0x100000 bytes at 0x700000 is past the end");
 	assert_int_equal(RUN("check", "x"), 2);
 	/* another parent of the same GUID, with other sectors */
 	put_child(512);

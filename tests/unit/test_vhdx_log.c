@@ -120,26 +120,16 @@ static void test_damaged_entries(void **state)
 		uint32_t at, n;
 		uint64_t value;
 	} damage[] = {
-		{ 0, 1, 'x' },
-		{ 4, 4, 0 },
-		{ 8, 4, 4096 },
-		{ 8, 4, 0 },
-		{ 8, 4, 8193 },
-		{ 8, 4, 2 * MIB },
-		{ 12, 4, 512 },
-		{ 12, 4, MIB },
-		{ 16, 8, 0 },
-		{ 24, 4, 2 },
-		{ 24, 4, UINT32_MAX },
-		{ 32, 1, 0x34 },
-		{ 64, 1, 'x' },
-		{ 64, 4, 0x6f72657a /* zero */ },
-		{ 80, 8, TARGET + 1 },
-		{ 88, 8, 7 },
-		{ 4096, 1, 'x' },
-		{ 4100, 4, 1 },
-		{ 4200, 1, 0 },
-		{ 8188, 4, 7 },
+		{ 0, 1, 'x' },         { 4, 4, 0 },
+		{ 8, 4, 4096 },        { 8, 4, 0 },
+		{ 8, 4, 8193 },        { 8, 4, 2 * MIB },
+		{ 12, 4, 512 },        { 12, 4, MIB },
+		{ 16, 8, 0 },          { 24, 4, 2 },
+		{ 24, 4, UINT32_MAX }, { 32, 1, 0x34 },
+		{ 64, 1, 'x' },        { 64, 4, 0x6f72657a /* zero */ },
+		{ 80, 8, TARGET + 1 }, { 88, 8, 7 },
+		{ 4096, 1, 'x' },      { 4100, 4, 1 },
+		{ 4200, 1, 0 },        { 8188, 4, 7 },
 	};
 
 	(void)state;
@@ -195,8 +185,8 @@ static void reseal_entry(uint64_t at, uint32_t field, uint64_t value)
 /* Valid entries that must not be applied. */
 static void test_refused(void **state)
 {
-	static const uint64_t places[] = { 0, HEADER_1, HEADER_2, LOG, LOG + MIB - 4096,
-					   UINT64_C(1) << 60 };
+	static const uint64_t places[] = { 0,   HEADER_1,         HEADER_2,
+					   LOG, LOG + MIB - 4096, UINT64_C(1) << 60 };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(places); i++) {
@@ -210,8 +200,9 @@ static void test_refused(void **state)
 	(void)put_entry(0, 0, 5, TARGET, 1, 5);
 	reseal_entry(0, 48, FILE_BYTES + MIB);
 	put("x");
-	assert_refused("x", "its file of 6291456 bytes was cut short: when its log was written, it had "
-			    "7340032");
+	assert_refused("x",
+		       "its file of 6291456 bytes was cut short: when its log was written, it had "
+		       "7340032");
 	begin();
 	(void)put_entry(0, 0, 5, TARGET, 1, 5);
 	reseal_entry(0, 56, UINT64_MAX);

@@ -50,7 +50,7 @@ const struct create_option vhdx_create_options[] = {
 	{ 0 },
 };
 
-/* Where everything goes. */
+/* Where everything goes. Sizes of the options are rounded up to MiB, as in QEMU. */
 struct layout {
 	uint64_t n_blocks, chunk_blocks, n_entries;
 	uint64_t bat_at, bat_bytes, metadata_at, blocks_at;
@@ -81,17 +81,15 @@ static enum status take_sizes(const struct create_request *request, struct layou
 		return fail(err, ST_TOO_LARGE,
 			    "a disk of %ju bytes is larger than a VHDX image can have (64 TiB)",
 			    request->size);
-	if (log >= UINT64_C(1) << 32)
-		return fail(err, ST_INVALID, "option log_size: %ju bytes are not less than 4 GiB",
-			    log);
-	log = log > 0 && log < VHDX_MIB ? VHDX_MIB : log;
-	if (log == 0 || log % VHDX_MIB != 0)
-		return fail(err, ST_INVALID, "option log_size: %ju bytes are not whole MiB", log);
+	if (log == 0 || log > UINT32_MAX - VHDX_MIB + 1)
+		return fail(err, ST_INVALID,
+			    "option log_size: %ju bytes are not between 1 MiB and 4095 MiB", log);
 	if (block == 0)
 		block = block_bytes_for(request->size);
-	block = min_u64(max_u64(block, VHDX_MIB), VHDX_BLOCK_MAX);
+	block = min_u64(round_up(min_u64(block, VHDX_BLOCK_MAX), VHDX_MIB), VHDX_BLOCK_MAX);
 	if (!is_power_of_two(block))
 		return fail(err, ST_INVALID, "option block_size: %ju is not a power of two", block);
+	log = round_up(log, VHDX_MIB);
 	l->log_bytes = (uint32_t)log;
 	l->block_bytes = (uint32_t)block;
 	return ST_OK;
@@ -110,7 +108,7 @@ static enum status lay_out(const struct create_request *request, struct layout *
 	l.n_blocks = div_up(request->size, l.block_bytes);
 	l.chunk_blocks = (uint64_t)VHDX_CHUNK_SECTORS * SECTOR_BYTES / l.block_bytes;
 	l.n_entries = vhdx_entries(l.n_blocks, l.chunk_blocks, false);
-	l.bat_at = VHDX_MIB + l.log_bytes;
+	l.bat_at = (uint64_t)VHDX_MIB + l.log_bytes;
 	l.bat_bytes = max_u64(round_up(l.n_entries * 8, VHDX_MIB), VHDX_MIB);
 	l.metadata_at = l.bat_at + l.bat_bytes;
 	l.blocks_at = l.metadata_at + VHDX_MIB;
