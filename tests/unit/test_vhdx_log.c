@@ -7,6 +7,7 @@
 #include "vhdx.h"
 
 #include "format/vhdx/image.h"
+#include "powercut.h"
 
 enum { ENTRY_1 = 8192, TARGET = METADATA + 512 * 1024 /* sectors that nothing else uses */ };
 
@@ -243,6 +244,88 @@ static void test_tables(void **state)
 	assert_disk("x");
 }
 
+/* ---- power cuts ---- */
+
+static bool wanted_cut(const struct powercut *cut, void *arg)
+{
+	(void)cut;
+	(void)arg;
+	return true;
+}
+
+/* Whatever a cut of the replay leaves: the disk is the same, and another replay ends it. */
+static void check_cut_of_replay(const struct powercut *cut, void *arg)
+{
+	unsigned *states = arg;
+	const uint8_t *now;
+	uint64_t n;
+
+	++*states;
+	if (RUN("check", "x") != 0)
+		fail_msg("%s: %s", cut->name, err.text);
+	assert_int_equal(RUN("check", "-r", "all", "x"), 0);
+	now = sim_file("x", &n);
+	for (unsigned i = 0; i < sizeof wanted; i++)
+		if (now[TARGET + i * 4096] != wanted[i] ||
+		    now[TARGET + i * 4096 + 4095] != wanted[i])
+			fail_msg("%s: sector %u", cut->name, i);
+}
+
+static void put_dirty(void)
+{
+	uint64_t at;
+
+	begin();
+	at = put_entry(MIB - ENTRY_1, MIB - ENTRY_1, 5, TARGET, 1, 5);
+	at = put_entry(at, MIB - ENTRY_1, 6, TARGET + 4096, 3, 6);
+	(void)put_entry(at, MIB - ENTRY_1, 7, TARGET + 8192, 3, 0);
+	want("\5\6\0\0\0\1\1\1");
+	put("x");
+}
+
+static void test_every_cut_of_a_replay(void **state)
+{
+	static const struct sim_volume_kind kind = { .free_bytes = 64 << 20 };
+	static const struct powercut_plan plan = { .sample = 1, .n_seeds = 3 };
+	struct sim_files files;
+	unsigned states = 0;
+
+	(void)state;
+	put_dirty();
+	files = sim_files_keep();
+	sim_files_restore(&kind, &files);
+	assert_int_equal(RUN("check", "-r", "all", "x"), 0);
+	(void)powercut_each(&kind, &files, &plan, wanted_cut, check_cut_of_replay, &states);
+	assert_true(states > 20);
+	sim_files_drop(&files);
+}
+
+/* Each allocation and each call fails once: the log is still there, or was replayed. */
+static void test_every_failure_of_a_replay(void **state)
+{
+	bool failed = true;
+
+	(void)state;
+	for (int allocations = 0; allocations <= 1; allocations++, failed = true)
+		for (unsigned n = 1; failed; n++) {
+			struct powercut cut = { .name = "a failure" };
+			unsigned states = 0;
+			int code;
+
+			put_dirty();
+			if (allocations)
+				sim_fail_allocation(n);
+			else
+				sim_volume_fail(n, ST_IO);
+			code = RUN("check", "-r", "all", "x");
+			failed = allocations ? sim_allocation_failed() : sim_volume_failed();
+			sim_fail_allocation(0);
+			sim_volume_fail(0, ST_OK);
+			assert_true(code == 0 || failed);
+			check_cut_of_replay(&cut, &states);
+		}
+}
+
 /*
  * Our own writer goes around the ring: each block has its entry in another sector of the BAT, and
  * each round writes as much as an entry can have, which is nearly half of the log.
@@ -274,10 +357,11 @@ static void test_around_the_ring(void **state)
 		assert_int_equal(RUN("check", "y"), 0);
 		assert_non_null(strstr(err.text, "note: the log holds changes"));
 	}
-	assert_true(n_wraps >= 2);
 	assert_ok(vhdx_log_end(v));
 	image_close(opened);
 	storage_end(&storage);
+	if (n_wraps < 2)
+		fail_msg("it went around the ring %u times", n_wraps);
 	assert_int_equal(RUN("check", "y"), 0);
 	assert_string_equal(err.text, "");
 }
@@ -291,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_empty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tables, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_every_cut_of_a_replay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_every_failure_of_a_replay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_around_the_ring, set_up, tear_down),
 	};
 

@@ -8,6 +8,7 @@
  */
 #include "base/memory.h"
 #include "base/range.h"
+#include "format/new_guid.h"
 #include "format/vhdx/image.h"
 
 struct overlay {
@@ -185,11 +186,8 @@ enum status vhdx_log_apply(struct vhdx_image *v, struct error *err)
 	}
 	next = v->header;
 	next.log = (struct guid){ 0 };
-	st = vhdx_session_begin(v, false);
-	if (st == ST_OK) {
-		next.file_write = v->header.file_write;
-		st = vhdx_header_write(v, &next);
-	}
+	new_guid(v->image.name, (unsigned)(v->header.sequence * 4), &next.file_write);
+	st = vhdx_changed(v, vhdx_header_write(v, &next));
 	v->empty_log = v->empty_log && st != ST_OK;
 	return st == ST_OK ? ST_OK
 			   : fail(err, st, "writing its headers after its log was replayed: %s",
