@@ -64,7 +64,7 @@ static uint64_t block_bytes_for(uint64_t disk_bytes)
 {
 	const uint64_t gib = UINT64_C(1) << 30;
 
-	if (disk_bytes > 32 * 1024 * gib)
+	if (disk_bytes > 32768 * gib)
 		return 64 << 20;
 	if (disk_bytes > 100 * gib)
 		return 32 << 20;
@@ -151,11 +151,12 @@ static void put_identifier(uint8_t *ret)
 {
 	char creator[128];
 	uint16_t units[sizeof creator];
+	static const uint8_t signature[8] = { 'v', 'h', 'd', 'x', 'f', 'i', 'l', 'e' };
 	struct out_buffer out;
 
 	out_buffer_init(&out, creator, sizeof creator);
 	out_printf(&out.out, "efi-img %s", program_version);
-	memcpy(ret, VHDX_SIGNATURE, 8);
+	memcpy(ret, signature, sizeof signature);
 	utf16_from_utf8(units, creator, out.length);
 	for (size_t i = 0; units[i] != 0; i++)
 		bytes_to_le(ret + VHDX_IDENTIFIER_CREATOR + 2 * i, 2, units[i]);

@@ -83,7 +83,7 @@ static enum status choose(struct vhdx_image *v, const uint8_t *raw, struct error
 	struct vhdx_header header[2];
 	struct error why[2];
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		v->bad_header[i] = !is_header(raw + i * VHDX_HEADER_BYTES, &why[i]);
 		decode(raw + i * VHDX_HEADER_BYTES, &header[i]);
 	}
@@ -133,14 +133,14 @@ static enum status check(const struct vhdx_header *header, struct error *err)
 
 enum status vhdx_headers_read(struct vhdx_image *v, struct error *err)
 {
-	uint8_t *raw = mem_alloc(2 * VHDX_HEADER_BYTES);
+	uint8_t *raw = mem_alloc(2 * (size_t)VHDX_HEADER_BYTES);
 	uint8_t signature[8];
 	enum status st = ST_OK;
 
 	if (raw == NULL)
 		return fail_no_memory(err);
 	st = blk_read_padded(v->file, 0, signature, sizeof signature);
-	for (unsigned i = 0; st == ST_OK && i < 2; i++)
+	for (size_t i = 0; st == ST_OK && i < 2; i++)
 		st = blk_read_padded(v->file, header_at[i], raw + i * VHDX_HEADER_BYTES,
 				     VHDX_HEADER_BYTES);
 	if (st != ST_OK)

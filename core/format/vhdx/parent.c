@@ -132,7 +132,8 @@ static enum status take_path(struct vhdx_image *v, char *const value[static N_KE
 	if (v->image.backing_name == NULL || v->image.backing_format == NULL)
 		return fail_no_memory(err);
 	for (char *c = v->image.backing_name; *c != '\0'; c++)
-		*c = *c == '\\' ? '/' : *c;
+		if (*c == '\\')
+			*c = '/';
 	return ST_OK;
 }
 

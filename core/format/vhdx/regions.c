@@ -146,13 +146,13 @@ static enum status take_table(struct vhdx_image *v, const uint8_t *raw, struct e
 enum status vhdx_regions_read(struct vhdx_image *v, struct error *err)
 {
 	static const uint64_t at[2] = { VHDX_REGIONS_AT_1, VHDX_REGIONS_AT_2 };
-	uint8_t *raw = mem_alloc(2 * VHDX_TABLE_BYTES);
+	uint8_t *raw = mem_alloc(2 * (size_t)VHDX_TABLE_BYTES);
 	struct error why[2];
 	enum status st = ST_OK;
 
 	if (raw == NULL)
 		return fail_no_memory(err);
-	for (unsigned i = 0; st == ST_OK && i < 2; i++) {
+	for (size_t i = 0; st == ST_OK && i < 2; i++) {
 		uint8_t *table = raw + i * VHDX_TABLE_BYTES;
 
 		st = blk_read_padded(v->file, at[i], table, VHDX_TABLE_BYTES);
