@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The block allocation table ([MS-VHDX] 2.5): an entry of 8 bytes for each block, with a state and a
- * place in the file, and after each chunk of them one for the sector bitmap of the chunk, which only
- * differencing images have. It is read and changed in sectors of 4 KiB, which is also what the log
- * replaces as one; a table of 513 MiB (64 TiB in blocks of 1 MiB) takes no more memory than another.
+ * The block allocation table ([MS-VHDX] 2.5): an entry of 8 bytes for each block, with a state and
+ * a place in the file, and after each chunk of them one for the sector bitmap of the chunk, which
+ * only differencing images have. It is read and changed in sectors of 4 KiB, which is also what the
+ * log replaces as one; a table of 513 MiB (64 TiB in blocks of 1 MiB) takes no more memory than
+ * another.
  *
  * A block that is not present reads as zeros, or as what the parent has; the specification leaves
  * open what undefined and unmapped blocks have: zeros here, as in QEMU.

@@ -12,9 +12,9 @@
  * the start, and its BAT says so; QEMU's says that they are zeros elsewhere, and puts each another
  * time behind the others when it is written to.
  *
- * Write order: the file gets its length, which makes it zeros; then what is not zeros, from the front
- * to the end. The caller keeps back the first sector, which has the
- * identifier, until the rest is on the medium; so the log is not needed.
+ * Write order: the file gets its length, which makes it zeros; then what is not zeros, from the
+ * front to the end. The caller keeps back the first sector, which has the identifier, until the
+ * rest is on the medium; so the log is not needed.
  */
 #include "base/crc32c.h"
 #include "base/memory.h"

@@ -20,7 +20,7 @@ enum {
 	FIRST_DESCRIPTORS = (VHDX_SECTOR - sizeof(struct vhdx_disk_entry)) /
 			    sizeof(struct vhdx_disk_descriptor),
 	MORE_DESCRIPTORS = VHDX_SECTOR / sizeof(struct vhdx_disk_descriptor),
-	RECORDS_MAX = 1 << 20, /* of changes, for us: 56 MiB */
+	RECORDS_MAX = 1 << 19, /* of changes, for us: 20 MiB */
 };
 
 /* An entry that begins in a sector of the log. */

@@ -17,9 +17,9 @@
  * and flushed. So each entry is its own tail.
  *
  * Writing the first entry (2) before the GUID (3) is the one order in which no cut leaves a GUID
- * without a valid entry, which readers have to refuse ([MS-VHDX] 2.3.3). The entry has the GUID that
- * is to come, which no entry of before has, so that none of these can be taken for a part of it:
- * that is why 2.2.2 wants a new GUID before the log is overwritten.
+ * without a valid entry, which readers have to refuse ([MS-VHDX] 2.3.3). The entry has the GUID
+ * that is to come, which no entry of before has, so that none of these can be taken for a part of
+ * it: that is why 2.2.2 wants a new GUID before the log is overwritten.
  *
  * After a failure in 2 to 5 it is not known what is on the medium; all that can be there is sound.
  * Nothing more is written then (`failed`): the next one who opens the image replays its log. Where

@@ -6,10 +6,11 @@
  * Growing: what the last block has past the old end becomes zeros (flush); the entries of the new
  * blocks are set, in as many rounds of the log as it takes, each of which is about nothing that
  * belongs to the disk yet; then the size (log_write.c). Whatever the BAT had past the old end is
- * replaced. The BAT stays where it is: it has room for larger disks, and where it ends, growing does.
+ * replaced. The BAT stays where it is: it has room for larger disks, and where it ends, growing
+ * does.
  *
- * Shrinking: the size; then, when the log is empty, the file ends after the last block that is left.
- * Blocks that are dropped between others leave room that nothing uses.
+ * Shrinking: the size; then, when the log is empty, the file ends after the last block that is
+ * left. Blocks that are dropped between others leave room that nothing uses.
  */
 #include "base/range.h"
 #include "format/vhdx/image.h"

@@ -6,10 +6,10 @@
  *   1 MiB ...  log, BAT, metadata and blocks, each at a whole MiB, in any order
  *
  * Read: dynamic, fixed and differencing images, with sectors of 512 and 4096 bytes; a log that is
- * to be replayed is, in memory while the image is only read. Written, created and grown: dynamic and
- * fixed ones. Refused, by name: other versions, required regions and items that are not known, a
- * parent that was changed, blocks outside of the file (it was cut short) and over other parts of it,
- * a log without a valid sequence.
+ * to be replayed is, in memory while the image is only read. Written, created and resized: dynamic
+ * and fixed ones. Refused, by name: other versions, required regions and items that are not known,
+ * a parent that was changed, blocks outside of the file (it was cut short) and over other parts of
+ * it, a log without a valid sequence.
  *
  * Memory: 4 MiB of the BAT at most, whatever the size of the disk; what a log takes that is to be
  * replayed, says log.c. Opening reads all of the BAT once when the disk is loaded: 256 KiB per TiB
