@@ -171,7 +171,7 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 		.zero = run.state == BLOCK_ZERO,
 		.data = stored || packed,
 		.compressed = packed,
-		.has_offset = stored || packed,
+		.has_offset = stored, /* what is compressed is not the bytes of the disk */
 		.offset = stored || packed ? run.offset : 0,
 		.packed_bytes = run.packed_bytes,
 	};
@@ -187,7 +187,7 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 		ret->length += run.length;
 	}
 	st = look_below(map, ret);
-	if (ret->has_offset)
+	if (ret->data)
 		ret->offset += map->data_offset;
 	return st;
 }
