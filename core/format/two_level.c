@@ -29,7 +29,7 @@ enum status two_level_init(struct two_level *t)
 
 	if (st == ST_OK)
 		st = table_cache_init(&t->l2, t->file, (size_t)piece);
-	two_level_set_l1_entries(t, t->l1_entries);
+	t->l1.end = t->l1_offset + t->l1_entries * ENTRY_BYTES;
 	return st;
 }
 
@@ -39,10 +39,14 @@ void two_level_free(struct two_level *t)
 	table_cache_free(&t->l2);
 }
 
-void two_level_set_l1_entries(struct two_level *t, uint64_t n)
+void two_level_set_l1(struct two_level *t, uint64_t offset, uint64_t n)
 {
+	CHECK(t->l1.n_changed == 0);
+	/* A piece at the old end may have more entries now. */
+	table_cache_forget(&t->l1, 0);
+	t->l1_offset = offset;
 	t->l1_entries = n;
-	t->l1.end = t->l1_offset + n * ENTRY_BYTES;
+	t->l1.end = offset + n * ENTRY_BYTES;
 }
 
 void two_level_forget(struct two_level *t)

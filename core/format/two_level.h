@@ -50,8 +50,11 @@ struct two_level {
 enum status two_level_init(struct two_level *);
 void two_level_free(struct two_level *); /* half-initialised ones as well */
 
-/* The L1 table has more or fewer entries now, at the same place. */
-void two_level_set_l1_entries(struct two_level *, uint64_t n);
+/*
+ * The L1 table has another place or number of entries now, and what both have in common is in the
+ * file as it is in memory. Nothing that was set is not yet written.
+ */
+void two_level_set_l1(struct two_level *, uint64_t offset, uint64_t n);
 
 /*
  * Reads an entry: `index` < l1_entries * l2_entries. *ret_run: for so many entries from there on,

@@ -126,7 +126,8 @@ enum status qed_plan_resize(const struct image *image, uint64_t size, enum preal
 static void take_size(struct qed_image *q, uint64_t size)
 {
 	q->image.size = q->image.blk.size = q->map.size = size;
-	two_level_set_l1_entries(&q->tables, div_up(size, qed_l2_coverage(&q->header)));
+	two_level_set_l1(&q->tables, q->header.l1_offset,
+			 div_up(size, qed_l2_coverage(&q->header)));
 }
 
 /* What is stored past the old end of the disk, where nothing should be, becomes zeros. */
@@ -184,6 +185,7 @@ static enum status qed_resize(struct blk *blk, uint64_t size, enum prealloc prea
 		/* whether the header has the new size is not known: nothing more is written */
 		q->map.failed = st;
 		block_map_forget(&q->map);
+		two_level_forget(&q->tables);
 		take_size(q, before);
 	}
 	return st;
