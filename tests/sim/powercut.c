@@ -226,6 +226,22 @@ static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t 
 	e->check(&state, e->arg);
 }
 
+/* Whether change `i` of `n` is a write between two others. */
+static bool is_amid(const struct sim_change *journal, size_t n, size_t i)
+{
+	return i > 0 && i + 1 < n && journal[i - 1].kind == SIM_WRITE &&
+	       journal[i].kind == SIM_WRITE && journal[i + 1].kind == SIM_WRITE;
+}
+
+static bool is_left_out(const struct powercut_plan *plan, const struct sim_change *journal,
+			size_t n, size_t i)
+{
+	enum { OF_MANY = 6 };
+
+	return plan->sparse && is_amid(journal, n, i) &&
+	       mix(plan->seed, (uint32_t)i) % OF_MANY != 0;
+}
+
 size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files *before,
 		     const struct powercut_plan *plan,
 		     bool (*wanted)(const struct powercut *, void *arg),
@@ -236,11 +252,13 @@ size_t powercut_each(const struct sim_volume_kind *kind, const struct sim_files 
 	const struct enumeration e = { kind, before, journal, wanted, check, arg };
 
 	for (size_t cut = 0; cut <= n; cut++) {
-		if (mix(plan->seed, (uint32_t)cut) % plan->sample != 0)
+		if (mix(plan->seed, (uint32_t)cut) % plan->sample != 0 ||
+		    is_left_out(plan, journal, n, cut))
 			continue;
 		for (enum loss loss = NOTHING_LOST; loss < MIXTURE && !plan->only_mixtures; loss++)
 			for (size_t which = 0; which < (loss < ONE_LOST ? 1 : cut); which++)
-				try(&e, cut, loss, which);
+				if (loss < ONE_LOST || !is_left_out(plan, journal, n, which))
+					try(&e, cut, loss, which);
 		for (unsigned i = 0; i < plan->n_seeds; i++)
 			try(&e, cut, MIXTURE, plan->seed + i);
 	}

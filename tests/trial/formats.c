@@ -11,7 +11,7 @@
 #include "format/format.h"
 #include "operation.h"
 
-enum { SMALL = 90, OPERATIONS_MAX = 600, PIECE_BYTES = 12 << 10 };
+enum { SMALL = 90, OPERATIONS_MAX = 600, PIECE_BYTES = 12 << 10, MIB = 1 << 20 };
 
 /* Kinds of images. A format without a row has one kind: that without options. */
 static const struct variant {
@@ -264,32 +264,40 @@ const struct operation *format_operations(size_t *ret_n)
 /* ---- files ---- */
 
 /*
- * A disk with pieces of data across multiples of 512 KiB, some of them those of all seeds, and
- * holes between them; a small one is all data.
+ * A disk with a piece of data at its beginning, and one across each MiB; a small one is all data.
+ * More pieces would be more writes, and states that a cut of the power leaves are quadratic in
+ * these.
  */
 static void put_disk(const char *name, uint32_t seed, uint64_t size)
 {
-	uint8_t *bytes;
+	uint8_t *bytes, *piece;
 	uint64_t n;
 	uint32_t state = seed;
 
-	if (size <= SMALL << 10) {
-		put_raw(name, seed, (size_t)size, seed);
+	put_raw(name, seed, size <= SMALL << 10 ? (size_t)size : PIECE_BYTES, seed);
+	if (size <= SMALL << 10)
 		return;
-	}
-	put_raw(name, seed, 4 * PIECE_BYTES, seed);
 	bytes = test_calloc(size, 1);
-	memcpy(bytes, sim_file(name, &n), PIECE_BYTES);
-	for (uint64_t at = 512 << 10, i = seed; at < size; at += 512 << 10, i++) {
+	piece = bytes + dice(&state) % 3 * 4096;
+	memcpy(piece, sim_file(name, &n), PIECE_BYTES);
+	for (uint64_t at = MIB; at < size; at += MIB) {
 		uint64_t from = at - dice(&state) % PIECE_BYTES;
 
 		n = size - from < PIECE_BYTES ? size - from : PIECE_BYTES;
-		if (i % 3 > 0)
-			memcpy(bytes + from, sim_file(name, &(uint64_t){ 0 }) + i % 3 * PIECE_BYTES,
-			       n);
+		memcpy(bytes + from, piece, n);
 	}
 	sim_file_put(name, bytes, size);
 	test_free(bytes);
+}
+
+bool is_format_file(const char *name)
+{
+	static const char *const names[] = { "random", "other", "few", "zeros" };
+
+	for (size_t i = 0; i < N_OF(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 void format_files(uint64_t disk_bytes)

@@ -20,23 +20,26 @@ static bool is_in_use(const struct image *image)
 
 static void judge_open_image(struct image *image, enum verdict_on on)
 {
+	static struct capture problems;
 	struct check_result found;
 	struct error why;
 
+	if (problems.text == NULL)
+		capture_init(&problems);
+	capture_clear(&problems);
 	if (image->format->check.check == NULL) {
 		if (image_load(image, &why) != ST_OK)
 			wrong("%s", why.text);
 		return;
 	}
-	if (image_check(image, NULL, &found, &why) != ST_OK)
+	if (image_check(image, &problems.out, &found, &why) != ST_OK)
 		wrong("%s", why.text);
 	if (on != VERDICT_CLEAN && on != VERDICT_NOTHING_LOST && is_in_use(image))
 		found.corruptions--;
 	if (found.corruptions > 0 || found.check_errors > 0)
-		wrong("%s: %zu errors", image->name,
-		      (size_t)(found.corruptions + found.check_errors));
+		wrong("%s: %s", image->name, problems.text);
 	if (found.leaks > 0 && (on == VERDICT_CLEAN || on == VERDICT_NOTHING_LOST))
-		wrong("%s: %zu leaks", image->name, (size_t)found.leaks);
+		wrong("%s: %s", image->name, problems.text);
 }
 
 static void judge_by_check(const char *name, const struct image_format *format, enum verdict_on on)

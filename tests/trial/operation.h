@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "powercut.h"
 #include "run.h"
 
 /* One thing that is done to images, for which cuts and failures are enumerated. */
@@ -45,6 +46,10 @@ const char *small_options(const char *format);
 
 /* Puts the files on the volume that all set-ups know, and those of formats with such disks. */
 void operation_files(void), format_files(uint64_t disk_bytes);
+bool is_format_file(const char *name); /* of the latter */
+
+/* Makes a volume of that kind with what the operation begins with, and keeps that. */
+struct sim_files operation_prepare(const struct operation *, const struct sim_volume_kind *);
 
 /* What is wrong with images that are repaired (damage.c). */
 void no_snapshots(const struct bytes *), low_refcounts(const struct bytes *),

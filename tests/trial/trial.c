@@ -9,7 +9,10 @@
 #include "powercut.h"
 #include "verdict.h"
 
-enum { STALE_BYTE = 0xaa }; /* what tests/sim/powercut.c leaves where nothing was written */
+enum {
+	STALE_BYTE = 0xaa,        /* what tests/sim/powercut.c leaves where nothing was written */
+	SPARSE_BYTES = 256 << 10, /* of a disk: cut some of the writes that are alike */
+};
 
 static const struct sim_volume_kind roomy = { .free_bytes = 32 << 20 };
 
@@ -333,25 +336,6 @@ static void assert_all(struct trial *t, size_t cut)
 
 /* ---- beginning and end ---- */
 
-static struct sim_files prepare(const struct operation *op)
-{
-	struct sim_files files;
-
-	sim_volume(&roomy);
-	if (op->disk_bytes > 0)
-		format_files(op->disk_bytes);
-	else
-		operation_files();
-	for (size_t i = 0; i < SETUP && op->setup[i][0] != NULL; i++)
-		must(op->setup[i]);
-	files = sim_files_keep();
-	for (size_t i = 0; op->damage != NULL && i < files.n; i++)
-		if (strcmp(files.file[i].name, "a") == 0)
-			op->damage(&(struct bytes){ files.file[i].bytes, files.file[i].size });
-	sim_files_restore(&roomy, &files);
-	return files;
-}
-
 /*
  * What the operation does when nothing fails is what is expected; the volume is then as after it.
  */
@@ -361,7 +345,7 @@ static struct trial begin(const struct operation *op, struct figures *figures)
 	int code;
 
 	(void)trying("%s", op->name);
-	t.files = prepare(op);
+	t.files = operation_prepare(op, &roomy);
 	t.before = contents_read();
 	if (op->damage != NULL)
 		t.endangered = endangered();
@@ -421,6 +405,7 @@ void trial_cut(const struct operation *op, struct figures *figures)
 		.only_mixtures = op->large ||
 				 setting("SEED", 0) > 0, /* the others are the same for each seed */
 		.sample = op->large ? 7 : 1,
+		.sparse = op->disk_bytes > SPARSE_BYTES,
 	};
 	struct trial t = begin(op, figures);
 
