@@ -156,9 +156,9 @@ static bool can(const struct image_format *format, const struct variant *variant
 	case BACKED:
 		return changes && format->create.backing && !variant->in_place;
 	case REBASES:
-		return changes && format->change.set_backing != NULL && !variant->in_place;
+		return can(format, variant, BACKED) && format->change.set_backing != NULL;
 	case EMPTIES:
-		return changes && format->change.make_empty != NULL && !variant->in_place;
+		return can(format, variant, BACKED) && format->change.make_empty != NULL;
 	case RESIZES:
 		return changes && !variant->keeps_size && format->change.plan_resize != NULL;
 	case IS_CHECKED:
