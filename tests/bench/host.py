@@ -69,10 +69,46 @@ CASES = [
 ]
 
 
+# Formats of which both programs write images, and qemu-img can check some. Their options make the
+# disk as long as it is.
+FORMATS = {
+    "parallels": "",
+    "qcow": "",
+    "qed": "",
+    "vdi": "",
+    "vhdx": "",
+    "vmdk": "",
+    "vpc": "force_size=on",
+}
+CHECKED = ("parallels", "qed", "vdi", "vhdx", "vmdk")
+
+
+def of_formats(formats):
+    """The lines for these."""
+    return [
+        case
+        for name in formats
+        for case in (
+            Case(f"raw -> {name}", f"convert -O {name} disk.raw new", "-t writeback", target="new"),
+            Case(f"{name} -> raw", f"convert -O raw disk.{name} new", "-t writeback", target="new"),
+            Case(f"compare {name}", f"compare disk.raw disk.{name}"),
+            Case(f"map {name}", f"map --output=json disk.{name}"),
+            *([Case(f"check {name}", f"check disk.{name}")] if name in CHECKED else []),
+        )
+    ]
+
+
+def formats_of(program):
+    """Those of them that efi-img has."""
+    said = subprocess.run([program, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines = said.partition("Image formats:\n")[2].partition("\n\n")[0].splitlines()
+    return [name for name in FORMATS if name in (line.split()[0] for line in lines)]
+
+
 # ---- the disk and its images ----
 
 
-def make_images(place):
+def make_images(place, formats):
     def qemu_img(*words):
         subprocess.run(
             ["qemu-img", *map(str, words)], cwd=place, check=True, stdout=subprocess.DEVNULL
@@ -80,6 +116,9 @@ def make_images(place):
 
     make_disk(place / "disk.raw", DISK_BYTES, DATA_BYTES)
     qemu_img("convert", "-O", "qcow2", "disk.raw", "disk.qcow2")
+    for name in formats:
+        options = ["-o", FORMATS[name]] if FORMATS[name] else []
+        qemu_img("convert", "-O", name, *options, "disk.raw", f"disk.{name}")
     for kind in ("zlib", "zstd"):
         qemu_img(
             "convert",
@@ -175,15 +214,15 @@ def show(case, result):
 def main():
     programs = {"efi-img": Path(sys.argv[1]).resolve(), "qemu-img": "qemu-img"}
     measure = Path(sys.argv[2]).resolve()
-    results = {}
+    results, formats = {}, formats_of(programs["efi-img"])
     with tempfile.TemporaryDirectory(dir=room(ROOM_BYTES)) as directory:
         place = Path(directory)
-        make_images(place)
+        make_images(place, formats)
         (place / "masters").mkdir()
         for image in {image for case in CASES for image in case.fresh}:
             copy(place / image, place / "masters" / image)
         print(HEAD)
-        for case in CASES:
+        for case in [*CASES, *of_formats(formats)]:
             results[case.name] = measure_case(case, programs, measure, place)
             show(case, results[case.name])
     report.save("host", results)
