@@ -131,7 +131,7 @@ static void check_entry(struct check *c, uint64_t index, uint64_t *expected)
 	c->result.allocated_clusters++;
 	c->result.fragmented_clusters += *expected != 0 && at != *expected;
 	*expected = at + space;
-	if (!range_ok(at, vpc_block_used(v, index), vpc_file(v)->size))
+	if (!range_ok(at, vpc_block_used(v, index), vpc_blocks_end(v)))
 		corrupt(c,
 			"BAT entry %ju (0x%jx): the block lies past the end of the file (offset "
 			"%ju, size %ju)",

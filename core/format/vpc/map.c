@@ -78,7 +78,7 @@ static enum status find_in_block(struct vpc_image *v, uint64_t offset, struct bl
 
 	/* A block that is cut off has lost data, even if that is less than the disk needs of it. */
 	if (vpc_meets_tables(v, at, vpc_block_used(v, index)) ||
-	    !range_ok(at, vpc_block_used(v, index), vpc_file(v)->size))
+	    !range_ok(at, vpc_block_used(v, index), vpc_blocks_end(v)))
 		return ST_CORRUPT;
 	st = table_cache_get(&v->bitmaps, at, &bits);
 	if (st != ST_OK)
@@ -111,6 +111,13 @@ static enum status find(struct block_map *map, uint64_t offset, uint64_t len, st
 static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 {
 	return a < b + b_len && b < a + a_len;
+}
+
+uint64_t vpc_blocks_end(const struct vpc_image *v)
+{
+	bool footer = v->has_end && v->at_end == VPC_GOOD;
+
+	return vpc_file(v)->size - (footer ? v->end_footer_bytes : 0);
 }
 
 bool vpc_meets_tables(const struct vpc_image *v, uint64_t offset, uint64_t len)
@@ -152,7 +159,7 @@ enum status vpc_check_entries(const struct vpc_image *v, struct error *err)
 
 		if (entry == VPC_NO_BLOCK)
 			continue;
-		if (!range_ok(vpc_block_at(entry), vpc_block_used(v, i), vpc_file(v)->size))
+		if (!range_ok(vpc_block_at(entry), vpc_block_used(v, i), vpc_blocks_end(v)))
 			return fail(err, ST_CORRUPT,
 				    "BAT entry %ju points past the end of the file (offset %ju, "
 				    "size %ju); the image can only be read",

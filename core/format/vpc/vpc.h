@@ -117,6 +117,9 @@ uint64_t vpc_bat_bytes(uint64_t n_blocks);     /* in whole sectors */
 /* Where nothing of the file is in use any more, but for the footer. Needs the BAT. */
 uint64_t vpc_used_end(const struct vpc_image *);
 
+/* Where blocks end: at the footer at the end of the file, if there is a good one. */
+uint64_t vpc_blocks_end(const struct vpc_image *);
+
 /* Whether a part of the file has something in common with header, BAT or the front. */
 bool vpc_meets_tables(const struct vpc_image *, uint64_t offset, uint64_t len);
 
