@@ -117,7 +117,9 @@ def test_fixed_is_ready_for_azure(tmp_path):
     judge(tmp_path, "a.vhd", disk, True)
 
 
-@pytest.mark.parametrize("options", ["subformat=bla", "size=2041G", "block_size=1M", "force_size=x"])
+@pytest.mark.parametrize(
+    "options", ["subformat=bla", "size=2041G", "block_size=1M", "force_size=x"]
+)
 def test_create_refuses(pair, options):
     ours, theirs = pair.run("create", "-f", "vpc", "-o", options, "a.vhd", "2041G")
     assert (ours.code, theirs.code) == (1, 1) and ours.err.startswith("efi-img: ")
@@ -301,7 +303,8 @@ def test_sample(pair, name):
     samples.unpack(name, pair.ours)
     assert_info_as_qemu(pair.ours, name)
     ours, theirs = (
-        Result([program, "map", "--output=json", name], pair.ours) for program in (EFI_IMG, "qemu-img")
+        Result([program, "map", "--output=json", name], pair.ours)
+        for program in (EFI_IMG, "qemu-img")
     )
     assert ours.out == theirs.out
     efi_img(pair.ours, "convert", "-O", "qcow2", name, "q")

@@ -11,8 +11,6 @@ import struct
 import subprocess
 from contextlib import suppress
 
-import pytest
-
 SECTOR = 512
 NONE = 0xFFFFFFFF
 
@@ -100,7 +98,3 @@ def mounted(folder, name):
         with suppress(OSError):
             subprocess.run(["umount", place], capture_output=True)
         place.rmdir()
-
-
-def needs_libvhdi():
-    return pytest.mark.skipif(shutil.which("vhdiinfo") is None, reason="libvhdi-utils")

@@ -7,6 +7,7 @@
  * read nor written over.
  */
 #include "base/bytes.h"
+#include "powercut.h"
 #include "run.h"
 
 enum {
@@ -380,6 +381,140 @@ static void fills_in_place(void **state)
 	MUST("check", "x");
 }
 
+/*
+ * The footer at the end is written over only when a newer one, further on, is on the medium: other
+ * programs open nothing without one. From the journal of a writer that adds blocks.
+ */
+static void footer_moves_first(void **state)
+{
+	const struct sim_change *change;
+	uint64_t old = END, new = 0;
+	bool new_is_flushed = false;
+	size_t n, moves = 0;
+
+	(void)state;
+	begin();
+	make_dynamic();
+	MUST("bench", "-w", "-c", "40", "-s", "512", "-S", "8192", "--flush-interval", "7", "x");
+	change = sim_journal(&n);
+	for (size_t i = 0; i < n; i++) {
+		const struct sim_change *c = &change[i];
+
+		if (strcmp(c->file, "x") != 0)
+			continue;
+		if (c->kind == SIM_FLUSH) {
+			new_is_flushed = new > 0;
+		} else if (c->kind == SIM_WRITE && c->n == SECTOR && c->offset >= END &&
+			   memcmp(c->bytes, "conectix", 8) == 0) {
+			new = c->offset;
+			new_is_flushed = false;
+		} else if (c->kind == SIM_WRITE && c->offset <= old && c->offset + c->n > old) {
+			assert_true(new > old &&new_is_flushed);
+			old = new;
+			moves++;
+		} else if (c->kind == SIM_RESIZE && c->offset < old) {
+			assert_true(new < old &&new_is_flushed);
+			old = new;
+		}
+	}
+	assert_true(moves > 3);
+	MUST("check", "x");
+}
+
+/* What blocks had after the end of a smaller disk does not show when it grows. */
+static void grows_by_zeros(void **state)
+{
+	(void)state;
+	begin();
+	make_dynamic();
+	memset(disk + 3 * BLOCK + SECTOR, 0, sizeof disk - 3 * BLOCK - SECTOR);
+	MUST("resize", "--shrink", "x", "12800"); /* the first sector of block 3 */
+	MUST("resize", "x", "817664");
+	assert_disk("x");
+	MUST("check", "x");
+}
+
+/* ---- power cuts ---- */
+
+enum { GROWN = DISK + 70 * BLOCK }; /* the BAT needs another sector, and is moved */
+
+static const struct sim_volume_kind small = { .free_bytes = 4 << 20 };
+
+/* An operation, and how large the disk may be thereafter; `fill` is what it writes. */
+struct cut_row {
+	const char *words[WORDS];
+	uint64_t sizes[2];
+	uint8_t fill;
+};
+
+static bool every(const struct powercut *cut, void *arg)
+{
+	(void)arg;
+	return trying("%s", cut->name);
+}
+
+/* Each byte is as before, or what was written; after the old end of the disk, zeros. */
+static void assert_old_or_new(const struct cut_row *row)
+{
+	const uint8_t *back;
+	uint64_t n;
+
+	if (RUN("convert", "--force", "-O", "raw", "x", "back") != EXIT_OK)
+		wrong("it is not read: %s", err.text);
+	back = sim_file("back", &n);
+	if (n != row->sizes[0] && n != row->sizes[1])
+		wrong("the disk has %zu bytes", (size_t)n);
+	for (size_t i = 0; i < n; i++)
+		if (back[i] != (i < DISK ? disk[i] : 0) &&
+		    (row->fill == 0 || back[i] != row->fill))
+			wrong("byte %zu is neither the old nor the new one", i);
+}
+
+static void check_cut(const struct powercut *cut, void *arg)
+{
+	const struct cut_row *row = arg;
+	int code = RUN("check", "x");
+
+	(void)cut;
+	if (code != EXIT_OK && code != 3)
+		wrong("it is damaged: %s", err.text);
+	assert_old_or_new(row);
+	if (RUN("check", "-r", "leaks", "x") != EXIT_OK)
+		wrong("it cannot be repaired: %s", err.text);
+	assert_old_or_new(row);
+	if (RUN("bench", "-w", "-c", "1", "-s", "512", "--pattern=119", "-o", "90112", "x") !=
+		    EXIT_OK ||
+	    RUN("check", "x") != EXIT_OK)
+		wrong("it cannot be written to: %s", err.text);
+}
+
+static void every_cut(void **state)
+{
+	static struct cut_row rows[] = {
+		{ { "resize", "x", "1104384" }, { DISK, GROWN }, 0 },
+		{ { "resize", "--shrink", "x", "12800" }, { DISK, 12800 }, 0 },
+		{ { "bench", "-w", "-c", "9", "-s", "1024", "-S", "6144", "--flush-interval", "4",
+		    "--pattern=119", "-o", "8192", "x" },
+		  { DISK, DISK },
+		  119 },
+	};
+	const struct powercut_plan plan = { .n_seeds = 2, .sample = 1 };
+
+	(void)state;
+	assert_int_equal(GROWN, 1104384);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct sim_files files;
+
+		sim_volume(&small);
+		make_dynamic();
+		files = sim_files_keep();
+		sim_files_restore(&small, &files);
+		must(rows[i].words);
+		assert_true(powercut_each(&small, &files, &plan, every, check_cut, &rows[i]) > 10);
+		sim_files_drop(&files);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -393,6 +528,9 @@ int main(void)
 		cmocka_unit_test(saved_state_and_sums),
 		cmocka_unit_test(nothing_is_reused),
 		cmocka_unit_test(fills_in_place),
+		cmocka_unit_test(footer_moves_first),
+		cmocka_unit_test(grows_by_zeros),
+		cmocka_unit_test(every_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
