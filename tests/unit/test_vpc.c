@@ -465,8 +465,7 @@ static void assert_old_or_new(const struct cut_row *row)
 	if (n != row->sizes[0] && n != row->sizes[1])
 		wrong("the disk has %zu bytes", (size_t)n);
 	for (size_t i = 0; i < n; i++)
-		if (back[i] != (i < DISK ? disk[i] : 0) &&
-		    (row->fill == 0 || back[i] != row->fill))
+		if (back[i] != (i < DISK ? disk[i] : 0) && (row->fill == 0 || back[i] != row->fill))
 			wrong("byte %zu is neither the old nor the new one", i);
 }
 
