@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Where the blocks of a dynamic or differencing disk are: the BAT, the bitmaps of their sectors, and
- * room for new ones. format/block_map.c does the reading and writing; vpc.c has the order of writes.
+ * Where the blocks of a dynamic or differencing disk are: the BAT, the bitmaps of their sectors,
+ * and room for new ones. format/block_map.c reads and writes; vpc.c has the order of writes.
  *
  * A block is stored where its bit says so, sector by sector. A sector whose bit is 0 is zeros in a
  * dynamic disk, and the parent's in a differencing one. What is written gets the bits of its whole

@@ -6,9 +6,9 @@
  *
  * Write order, flushed after each step. Larger: zeros in the last block after the old end of the
  * disk, where the block has data there; the entries of the new blocks, in the old BAT or in a new
- * one; the header; the footer at the end; the footer at the front. Smaller: the footers; the entries
- * of blocks that are gone. The footer at the front counts: when the power goes, the disk has the old
- * or the new size, and all that it had.
+ * one; the header; the footer at the end; the footer at the front. Smaller: the footers; the
+ * entries of blocks that are gone. The footer at the front counts: when the power goes, the disk
+ * has the old or the new size, and all that it had.
  *
  * A fixed disk keeps its size. Its only footer would have to move to the new end of the file, and
  * while the file is growing there would be none that a power cut could not take away.

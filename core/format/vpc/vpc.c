@@ -25,12 +25,13 @@
  *
  * Write order where blocks are added to a dynamic disk, flushed after each step:
  *   1. a footer at the new end of the file, after room for one or more blocks;
- *   2. whole blocks: their bitmaps, of ones, and their data. The first bitmap is written over the old
- *      footer;
+ *   2. whole blocks: their bitmaps, of ones, and their data. The first bitmap is written over the
+ *      old footer;
  *   3. the BAT; the bitmaps of blocks that were there but not filled;
- *   4. if there is more room than blocks, the footer where the blocks end, and then the file is cut.
- * The footer at the front never changes. When the power goes, each new block is there as a whole or
- * not at all; at worst the footer at the end is missing, and the next writer or repair restores it.
+ *   4. if there is more room than blocks, the footer where the blocks end; then the file is cut.
+ * The footer at the front never changes. When the power goes, each new block is there as a whole
+ * or not at all; at worst the footer at the end is missing, and the next writer or repair restores
+ * it.
  */
 #include "format/vpc/vpc.h"
 
