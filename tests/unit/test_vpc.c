@@ -341,6 +341,13 @@ static void saved_state_and_sums(void **state)
 	assert_int_equal(RUN("bench", "-w", "-c", "1", "x"), EXIT_ERROR);
 	assert_non_null(strstr(err.text, "checksum of its header"));
 	assert_int_equal(RUN("check", "-r", "all", "x"), 2);
+	make_dynamic();
+	bytes_to_be(file + BAT, 4, BLOCKS / SECTOR + 1); /* in the block that entry 7 refers to */
+	put("x");
+	assert_int_equal(RUN("check", "x"), 2);
+	assert_non_null(strstr(err.text, "BAT entries 7 and 0: the blocks share"));
+	assert_int_equal(RUN("bench", "-w", "-c", "1", "x"), EXIT_ERROR);
+	assert_non_null(strstr(err.text, "share a part of the file"));
 }
 
 /* XenServer's table after the BAT stays where it is, and what is unused is not written over. */

@@ -183,29 +183,40 @@ static void sort(uint64_t *entry, size_t n)
 	}
 }
 
-/* Blocks that share a part of the file: found by their places in order. */
-static enum status check_overlaps(struct check *c)
+enum status vpc_each_overlap(const struct vpc_image *v,
+			     void (*each)(void *user, uint64_t a, uint64_t b), void *user)
 {
-	struct vpc_image *v = c->v;
 	uint64_t space = vpc_block_space(v) / VPC_SECTOR;
 	uint64_t *entry;
 	size_t n = 0;
 
-	if (c->result.allocated_clusters == 0)
+	for (uint64_t i = 0; i < v->n_blocks; i++)
+		n += vpc_entry(v, i) != VPC_NO_BLOCK;
+	if (n < 2)
 		return ST_OK;
-	entry = mem_alloc((size_t)c->result.allocated_clusters * sizeof *entry);
+	entry = mem_alloc(n * sizeof *entry);
 	if (entry == NULL)
-		return fail_no_memory(c->err);
+		return ST_NO_MEMORY;
+	n = 0;
 	for (uint64_t i = 0; i < v->n_blocks; i++)
 		if (vpc_entry(v, i) != VPC_NO_BLOCK)
 			entry[n++] = (uint64_t)vpc_entry(v, i) << 32 | i;
 	sort(entry, n);
 	for (size_t i = 1; i < n; i++)
 		if ((entry[i] >> 32) - (entry[i - 1] >> 32) < space)
-			corrupt(c, "BAT entries %ju and %ju: the blocks share a part of the file",
-				entry[i - 1] & UINT32_MAX, entry[i] & UINT32_MAX);
+			each(user, entry[i - 1] & UINT32_MAX, entry[i] & UINT32_MAX);
 	mem_free(entry);
 	return ST_OK;
+}
+
+static void tell_overlap(void *user, uint64_t a, uint64_t b)
+{
+	corrupt(user, "BAT entries %ju and %ju: the blocks share a part of the file", a, b);
+}
+
+static enum status check_overlaps(struct check *c)
+{
+	return vpc_each_overlap(c->v, tell_overlap, c) == ST_OK ? ST_OK : fail_no_memory(c->err);
 }
 
 static enum status check_bitmaps(struct check *c)

@@ -151,7 +151,32 @@ static enum status dynamic_flush(struct blk *blk)
 	return st == ST_OK ? vpc_trim(vpc_of(blk)) : st;
 }
 
-/* What stands against writing to the image; the words are those of its being read only. */
+static void count(void *user, uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	++*(uint64_t *)user;
+}
+
+/* What is written to one block must not change another. */
+static enum status check_places(const struct vpc_image *v, struct error *err)
+{
+	uint64_t n_shared = 0;
+	enum status st = vpc_check_entries(v, err);
+
+	if (st != ST_OK)
+		return st;
+	if (vpc_each_overlap(v, count, &n_shared) != ST_OK)
+		return fail_no_memory(err);
+	return n_shared == 0
+		       ? ST_OK
+		       : fail(err, ST_CORRUPT,
+			      "%ju blocks share a part of the file with another one, and it can "
+			      "only be read; 'efi-img check' names them",
+			      n_shared);
+}
+
+/* Why the image can only be read, if it can. */
 static enum status check_writable(const struct vpc_image *v, struct error *err)
 {
 	if (v->footer.saved_state != 0)
@@ -177,7 +202,7 @@ static enum status check_writable(const struct vpc_image *v, struct error *err)
 			    "its header or BAT does not begin with a sector (offsets %ju, %ju); it "
 			    "can only be read",
 			    v->header_at, v->bat_at);
-	return vpc_check_entries(v, err);
+	return check_places(v, err);
 }
 
 /* Finds where the next block goes, and whether the end is as it should be. */

@@ -146,6 +146,13 @@ enum status vpc_finish(const struct create_request *, struct blk *file, struct e
 
 /* ---- check.c ---- */
 
+/*
+ * Calls `each` for blocks that share a part of the file, by their numbers: their places in order
+ * tell. ST_NO_MEMORY.
+ */
+enum status vpc_each_overlap(const struct vpc_image *,
+			     void (*each)(void *user, uint64_t a, uint64_t b), void *user);
+
 enum status vpc_check(struct image *, struct out *problems, struct check_result *ret,
 		      struct error *);
 enum status vpc_repair(struct image *, enum repair, struct out *problems, struct check_result *ret,
