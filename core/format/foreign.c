@@ -28,7 +28,6 @@
 #include "base/text.h"
 
 enum kind {
-	QCOW1,
 	DMG_SPARSE,
 	DMG_ENCRYPTED,
 	SIMG,
@@ -63,7 +62,6 @@ enum kind {
 #define RESTORE   "restore it with the program that made it"
 
 static const struct foreign kinds[] = {
-	[QCOW1] = { "qcow", "a qcow image of version 1", QEMU_IMG },
 	[DMG_SPARSE] = { "dmg", "a sparse disk image of macOS", "convert it with hdiutil first" },
 	[DMG_ENCRYPTED] = { "dmg", "an encrypted disk image of macOS",
 			    "convert it with hdiutil first" },
@@ -223,7 +221,6 @@ static const struct signature {
 	size_t n;                                 /* 0: the second look alone decides */
 	bool (*fits)(const struct image_probe *); /* the second look; NULL: the bytes are enough */
 } signatures[] = {
-	{ QCOW1, 0, BYTES("QFI\xfb\0\0\0\1"), NULL },
 	{ DMG_SPARSE, 0, BYTES("sprs\0\0\0\3"), NULL },
 	{ DMG_ENCRYPTED, 0, BYTES("encrcdsa"), NULL },
 	{ SIMG, 0, BYTES("\x3a\xff\x26\xed"), is_simg },

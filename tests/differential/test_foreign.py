@@ -19,7 +19,6 @@ from oracle import EFI_IMG, Result
 
 MIB = 1 << 20
 IMAGES = [
-    ("qcow", ""),
     ("luks", ""),
 ]
 PACKERS = {
@@ -87,13 +86,6 @@ def test_image(tmp_path, format, options):
     assert_foreign(tmp_path, format)
     theirs = Result(["qemu-img", "info", "--output=json", "x"], tmp_path)
     assert theirs.json()["format"] == format
-
-
-@pytest.mark.parametrize("format", ["qcow"])
-def test_image_with_data(tmp_path, format):
-    (tmp_path / "disk").write_bytes(bytes(range(1, 252)) * 5000)
-    qemu_img(tmp_path, "convert", "-f", "raw", "-O", format, "disk", "x")
-    assert_foreign(tmp_path, format)
 
 
 @pytest.mark.parametrize("format", PACKERS)

@@ -63,6 +63,8 @@ static const struct variant {
 	  .in_place = true },
 	{ .format = "qed", .options = "cluster_size=4k,table_size=2" },
 	{ .format = "parallels", .options = "cluster_size=4k" },
+	/* with a backing file, clusters of 512 bytes */
+	{ .format = "qcow", .disk_kib = 24 },
 };
 
 enum need {
@@ -119,6 +121,7 @@ static const struct row {
 	  .words = "commit -f @f a", .mixed = "other" },
 	{ "rebase", REBASES, .setup = { OVER, "convert -n -f raw -O @f few a" },
 	  .words = "rebase -f @f -b other -F raw a" },
+	{ "rebase-first", REBASES, .setup = { EMPTY }, .words = "rebase -f @f -b other -F raw a" },
 	{ "rebase-none", REBASES, .setup = { OVER, "convert -n -f raw -O @f few a" },
 	  .words = "rebase -f @f -b @0 a" },
 	{ "read", CREATES, .setup = { NEW }, .words = "convert -f @f -O raw a new" },

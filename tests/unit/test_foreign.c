@@ -35,7 +35,6 @@ static const struct sample {
 	struct mark mark[MARKS_MAX];
 	bool tar;
 } samples[] = {
-	{ "qcow", { MARK(0, "QFI\xfb\0\0\0\1") }, false },
 	{ "dmg", { MARK(0, "sprs\0\0\0\3") }, false },
 	{ "dmg", { MARK(0, "encrcdsa") }, false },
 	{ "dmg", { MARK(-8, "cdsaencr") }, false },
