@@ -54,9 +54,9 @@ struct create_ops {
 	/*
 	 * Writes what makes the image whole besides the first sector, such as a footer by which
 	 * other programs recognise it, into file[0] of what write_files has begun, and the disk has
-	 * been written to since. Everything but the first sector is on the medium by then. The caller
-	 * flushes, writes the first sector, and on failure removes the files. NULL: the first sector
-	 * is all that it takes.
+	 * been written to since. Everything but the first sector is on the medium by then. The
+	 * caller flushes, writes the first sector, and on failure removes the files. NULL: the
+	 * first sector is all that it takes.
 	 */
 	enum status (*finish)(const struct create_request *, struct blk *file, struct error *);
 };

@@ -73,9 +73,9 @@ enum status two_level_set(struct two_level *, uint64_t index, uint64_t entry);
 bool two_level_is_full(const struct two_level *);
 
 /*
- * Writes what was set: L2 tables, a flush, then the L1 table, which refers to them. What the entries
- * refer to is flushed, and the caller flushes the file thereafter. After a failure it may be called
- * again, unless the flush failed.
+ * Writes what was set: L2 tables, a flush, then the L1 table, which refers to them. What the
+ * entries refer to is flushed, and the caller flushes the file thereafter. After a failure it may
+ * be called again, unless the flush failed.
  */
 enum status two_level_commit(struct two_level *);
 

@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * qcow images of version 1, made by hand: the disk is what both tables say; each field that makes no
- * sense is refused with words that name it; the check finds what leads elsewhere or is used twice;
- * the name of the backing file is the old or the new one, whatever fails.
+ * qcow images of version 1, made by hand: the disk is what both tables say; each field that makes
+ * no sense is refused with words that name it; the check finds what leads elsewhere or is used
+ * twice; the name of the backing file is the old or the new one, whatever fails.
  */
 #include "base/bytes.h"
 #include "codec/codec.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checking qcow images, which qemu-img does not: every table and every cluster lies in the file as a
- * whole, and no cluster of the file is used twice. The header, the L1 table, the name of the backing
- * file and compressed clusters need not begin at a multiple of the cluster size and may share a
- * cluster of the file with each other, but not with an L2 table or a plain cluster.
+ * Checking qcow images, which qemu-img does not: every table and every cluster lies in the file as
+ * a whole, and no cluster of the file is used twice. The header, the L1 table, the name of the
+ * backing file and compressed clusters need not begin at a multiple of the cluster size and may
+ * share a cluster of the file with each other, but not with an L2 table or a plain cluster.
  *
  * What nothing uses is no leak here: it is what remains of compressed clusters that were written
  * over, and the format has no way to use it again. Nothing is repaired.
  *
- * Memory: two bits for each cluster of the file, and one piece of each level's tables. However often
- * the L1 table names an L2 table, it is walked once: the second use is a corruption.
+ * Memory: two bits for each cluster of the file, and one piece of each level's tables. However
+ * often the L1 table names an L2 table, it is walked once: the second use is a corruption.
  */
 #include "base/memory.h"
 #include "base/range.h"

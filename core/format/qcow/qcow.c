@@ -16,13 +16,13 @@
  * are errors; QEMU reads zeros there. For writing, images with errors are refused, because a new
  * cluster could come to lie where an entry leads past the end of the file.
  *
- * Memory: at most 2 * TABLE_CACHE_BYTES of both tables, whatever the size of the disk. To check, two
- * bits for each cluster of the file: 64 MiB per TiB with clusters of 4 KiB.
+ * Memory: at most 2 * TABLE_CACHE_BYTES of both tables, whatever the size of the disk. To check,
+ * two bits for each cluster of the file: 64 MiB per TiB with clusters of 4 KiB.
  *
  * Write order (format/block_map.h, format/two_level.h): data, at the end of the file; flush; L2
- * tables; flush; L1 table; flush. Whenever the power goes, every table refers to what is there; what
- * nothing refers to is waste. QEMU lets the L1 table refer to a new L2 table before that is zeroed,
- * and writes data after the table. A new image: create.c. Another backing file: header.c.
+ * tables; flush; L1 table; flush. Whenever the power goes, every table refers to what is there;
+ * what nothing refers to is waste. QEMU lets the L1 table refer to a new L2 table before that is
+ * zeroed, and writes data after the table. A new image: create.c. Another backing file: header.c.
  */
 #include "base/memory.h"
 #include "base/range.h"

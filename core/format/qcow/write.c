@@ -4,9 +4,9 @@
  * L2 tables at the next multiple of the cluster size, compressed clusters at the next byte. The
  * order of writes is told in qcow.c.
  *
- * A file that was cut short has entries that lead past its end, and a new cluster there would belong
- * to two places of the disk; so the image is checked before the first write. On a disk or partition,
- * which has no end that says anything, the end is that of what is in use.
+ * A file that was cut short has entries that lead past its end, and a new cluster there would
+ * belong to two places of the disk; so the image is checked before the first write. On a disk or
+ * partition, which has no end that says anything, the end is that of what is in use.
  */
 #include "base/range.h"
 #include "base/size.h"

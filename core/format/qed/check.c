@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checking and repairing QED images: section "Consistency checking". Every cluster of the file is
- * used once, by the header, a table or the disk; tables and clusters lie in the file, where clusters
- * begin. What leads elsewhere is a corruption, and so is a cluster that is used twice; one that
- * nothing uses is a leak. Problems are counted as qemu-img counts them: of a table that lies partly
- * where something else is, each cluster, and not what the table says.
+ * used once, by the header, a table or the disk; tables and clusters lie in the file, where
+ * clusters begin. What leads elsewhere is a corruption, and so is a cluster that is used twice; one
+ * that nothing uses is a leak. Problems are counted as qemu-img counts them: of a table that lies
+ * partly where something else is, each cluster, and not what the table says.
  *
  * A repair replaces entries that lead to where no cluster can be by 0: nothing could be read there.
  * Every entry is written by itself, so that power may fail at any moment; they are flushed before
- * the feature is cleared that asks for a check. Clusters that are used twice are left, because which
- * use is the right one cannot be known; so are leaks, because the format cannot use a cluster again.
- * qemu-img repairs corruptions for `-r leaks`, too; here that is done for `-r all` only.
+ * the feature is cleared that asks for a check. Clusters that are used twice are left, because
+ * which use is the right one cannot be known; so are leaks, because the format cannot use a cluster
+ * again. qemu-img repairs corruptions for `-r leaks`, too; here that is done for `-r all` only.
  *
  * Memory: a bit for each cluster of the file, and one piece of each level's tables. However often
  * the L1 table names an L2 table, it is walked once: the second use is a corruption.

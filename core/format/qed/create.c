@@ -4,8 +4,8 @@
  * L1 table of zeros. Write order: from the front to the end. The caller keeps back the first sector
  * until the rest is on the medium, so that until then the file is no image.
  *
- * Tables of one cluster, and clusters and tables so large that they map 2^64 bytes or more, are in the
- * specification, but QEMU cannot open an image that has them: they are read, and not created.
+ * Tables of one cluster, and clusters and tables so large that they map 2^64 bytes or more, are in
+ * the specification, but QEMU cannot open an image that has them: they are read, and not created.
  */
 #include "base/memory.h"
 #include "base/range.h"

@@ -5,8 +5,8 @@
  *   header, with the name of the backing file | L1 table | L2 tables and clusters of data, in the
  *   order in which they were first needed
  *
- * Entry 0 of an L2 table: unallocated; 1: zeros; else the place of a cluster. All that QEMU 7.2 does
- * with these images, and tables of one cluster, which QEMU creates but does not open. Refused:
+ * Entry 0 of an L2 table: unallocated; 1: zeros; else the place of a cluster. All that QEMU 7.2
+ * does with these images, and tables of one cluster, which QEMU creates but does not open. Refused:
  * unknown feature bits; for writing, images whose entries lead past the end of the file, because a
  * new cluster would come to lie there.
  *

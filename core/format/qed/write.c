@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing the disk of a QED image, and changing its size. Room is taken at the end of the file only:
- * QED does not say which clusters are free. The order of writes is told in qed.c.
+ * Writing the disk of a QED image, and changing its size. Room is taken at the end of the file
+ * only: QED does not say which clusters are free. The order of writes is told in qed.c.
  *
  * The end is where no entry leads to. A file that was cut short has entries that lead past its end,
  * and a new cluster there would belong to two places of the disk; so the image is checked before
