@@ -88,7 +88,9 @@ static uint64_t use(struct walk *w, uint64_t offset, uint64_t bytes)
 
 static void count_leaks(struct walk *w)
 {
-	uint64_t n = w->file_end / w->h->cluster_bytes;
+	/* what a disk or partition has after the image is nobody's loss */
+	uint64_t end = w->q->file->device != NULL ? w->used_end : w->file_end,
+		 n = end / w->h->cluster_bytes;
 
 	for (uint64_t i = w->h->bytes / w->h->cluster_bytes; i < n; i++)
 		w->result.leaks += !is_used(w, i);
