@@ -34,12 +34,18 @@ struct run {
 
 /* ---- repairing what an earlier run has left ---- */
 
+/* Where a format has no repair, what the power has left needs none: it is checked at most. */
 static enum status repair(struct image *image, struct error *err)
 {
-	struct check_result found;
+	const struct check_ops *ops = &image->format->check;
+	struct check_result found = { 0 };
 	struct error why;
-	enum status st = image->format->check.repair(image, REPAIR_ALL, NULL, &found, &why);
+	enum status st = ST_OK;
 
+	if (ops->repair != NULL)
+		st = ops->repair(image, REPAIR_ALL, NULL, &found, &why);
+	else if (ops->check != NULL)
+		st = ops->check(image, NULL, &found, &why);
 	if (st == ST_OK && found.corruptions == 0 && found.check_errors == 0)
 		return ST_OK;
 	return fail(err, st == ST_OK ? ST_CORRUPT : st,

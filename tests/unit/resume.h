@@ -43,6 +43,9 @@ static const char *const capture_packed[] = { "convert",  "-c", "-O",
 					      "serial=D", "t",  NULL };
 static const char *const capture_raw[] = { "convert", "serial=D", "t", NULL };
 static const char *const capture_split[] = { "convert", "--split=2M", "serial=D", "t", NULL };
+static const char *const capture_qed[] = { "convert",          "-O",       "qed", "-o",
+					   "cluster_size=16k", "serial=D", "t",   NULL };
+static const char *const capture_qcow[] = { "convert", "-c", "-O", "qcow", "serial=D", "t", NULL };
 static const char *const restore[] = { "convert", "--no-table", "-n",        "-f", "raw",
 				       "source",  "serial=E",   "--erase=E", NULL };
 
@@ -50,12 +53,16 @@ static const struct row {
 	const char *name;
 	const char *const *words;
 	const char *target, *journal;
+	bool many; /* writes, of small clusters: not for a cut at each */
 } rows[] = {
-	{ "capture", capture, "t", "t.resume" },
-	{ "capture-packed", capture_packed, "t", "t.resume" },
-	{ "capture-raw", capture_raw, "t", "t.resume" },
-	{ "capture-split", capture_split, "t", "t.resume" },
-	{ "restore", restore, "other", "source.restore-d07c4eb6" },
+	{ "capture", capture, "t", "t.resume", false },
+	{ "capture-packed", capture_packed, "t", "t.resume", false },
+	{ "capture-raw", capture_raw, "t", "t.resume", false },
+	{ "capture-split", capture_split, "t", "t.resume", false },
+	{ "restore", restore, "other", "source.restore-d07c4eb6", false },
+	{ "capture-qed", capture_qed, "t", "t.resume", false },
+	/* it cannot be repaired */
+	{ "capture-qcow", capture_qcow, "t", "t.resume", true },
 };
 
 /* Noise, words and zeros, which begin and end anywhere. */

@@ -11,11 +11,12 @@ static bool has_beginning(const struct row *row)
 {
 	bool raw = row->words == capture_raw || row->words == capture_split ||
 		   row->words == restore;
+	const char *magic = row->words == capture_qed ? "QED" : "QFI\xfb";
 	uint64_t n;
 	const uint8_t *file = sim_file(row->target, &n);
 
 	return file != NULL && n >= 512 &&
-	       (raw ? memcmp(file, bytes, 512) == 0 : memcmp(file, "QFI\xfb", 4) == 0);
+	       (raw ? memcmp(file, bytes, 512) == 0 : memcmp(file, magic, 4) == 0);
 }
 
 /* A file is not there, empty, or has the mark; a disk begins with zeros. */
@@ -202,6 +203,8 @@ static void every_cut(void **state)
 		struct cuts cuts = { .row = &rows[i] };
 		struct sim_files files;
 
+		if (rows[i].many)
+			continue;
 		set_up_files();
 		files = sim_files_keep();
 		sim_files_restore(&kind, &files);

@@ -183,6 +183,14 @@ enum status qcow_load_for_writing(struct qcow_image *q, struct error *err)
 			    "written to",
 			    result.corruptions, q->file->size);
 	q->end = q->file->device != NULL ? result.image_end_offset : q->file->size;
+	if (q->image.unfinished != NULL && result.image_end_offset < q->end) {
+		/* what an earlier run has written past its last flush would be waste */
+		st = blk_resize(q->file, result.image_end_offset, PREALLOC_OFF);
+		if (st != ST_OK)
+			return fail(err, st, "cutting off what is past the last flush: %s",
+				    status_text(st));
+		q->end = result.image_end_offset;
+	}
 	q->image.blk.ops = &ops;
 	return ST_OK;
 }

@@ -8,7 +8,7 @@
  * the first write (qed_find_end()), which costs reading the L2 tables: 128 MiB per TiB.
  *
  * On a disk or partition, which has no end that says anything, the end is that of the last cluster
- * in use.
+ * in use; and of a new image whose copy is resumed, whose file is cut there.
  *
  * Growing: what the new bytes must have to be zeros (a backing file may be longer than the disk
  * was), flush, then the size in the header.
@@ -287,6 +287,14 @@ enum status qed_load_for_writing(struct qed_image *q, struct error *err)
 		return st;
 	/* What a file has after its last whole cluster may be a part of one: it stays. */
 	q->end = q->file->device != NULL ? used : round_up(q->file->size, q->header.cluster_bytes);
+	if (q->image.unfinished != NULL && q->file->device == NULL && used < q->end) {
+		/* what an earlier run has written past its last flush would be leaks for ever */
+		st = blk_resize(q->file, used, PREALLOC_OFF);
+		if (st != ST_OK)
+			return fail(err, st, "cutting off what is past the last flush: %s",
+				    status_text(st));
+		q->end = used;
+	}
 	if (q->header.autoclear != 0) {
 		/* "Header": they would no longer be true once something is written */
 		st = qed_write_field(q, QED_AT_AUTOCLEAR, 0);
