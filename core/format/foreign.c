@@ -56,7 +56,6 @@ enum kind {
 	ELF,
 };
 
-#define QEMU_IMG  "convert it to qcow2 with qemu-img first"
 #define UNPACK    "unpack it first"
 #define NAME_FILE "name the file in it (ARCHIVE/FILE)"
 #define RESTORE   "restore it with the program that made it"
