@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-import oracle
 from rig import disks
 from rig.disks import MIB
 from rig.machine import Drive, Machine

@@ -129,8 +129,8 @@ enum status vmdk_stream_write_compressed(struct image *, uint64_t offset, const 
 enum status vmdk_stream_settle(struct vmdk_image *);
 enum status vmdk_stream_flush(struct vmdk_image *);
 
-/* The entry for a grain that is not in a table of the file yet. False: the file has it. */
-bool vmdk_stream_entry(const struct vmdk_extent *, uint64_t index, uint32_t *ret);
+/* The table for a grain, if it is one that is not in the file yet; otherwise NULL. */
+uint8_t *vmdk_stream_table(const struct vmdk_extent *, uint64_t index);
 
 /* Writes what follows the grains of an empty stream; *ret_end is the length of the file. */
 enum status vmdk_stream_write_empty(struct blk *file, const struct vmdk_sparse *,

@@ -33,15 +33,18 @@ static uint32_t marker_bytes(const struct vmdk_extent *extent)
 
 /* ---- tables ---- */
 
-/* The table that has the entry for a grain; *ret is NULL where there is none. */
+/*
+ * The table that has the entry for a grain, and where it is in image->data; *ret is NULL where there
+ * is none.
+ */
 static enum status get_table(struct vmdk_extent *extent, bool redundant, uint64_t index,
 			     uint8_t **ret, uint64_t *ret_offset)
 {
 	const uint32_t *directory = redundant ? extent->redundant_directory : extent->directory;
 	uint64_t table = index / extent->sparse.table_entries;
 
-	*ret = NULL;
-	if (directory[table] == 0)
+	*ret = vmdk_stream_table(extent, index);
+	if (*ret != NULL || directory[table] == 0)
 		return ST_OK;
 	*ret_offset = vmdk_data_offset(extent) + (uint64_t)directory[table] * VMDK_SECTOR;
 	return table_cache_get(&extent->vmdk->tables, *ret_offset, ret);
@@ -57,11 +60,8 @@ enum status vmdk_read_entry(struct vmdk_extent *extent, bool redundant, uint64_t
 {
 	uint64_t offset;
 	uint8_t *table;
-	enum status st;
+	enum status st = get_table(extent, redundant, index, &table, &offset);
 
-	if (vmdk_stream_entry(extent, index, ret))
-		return ST_OK;
-	st = get_table(extent, redundant, index, &table, &offset);
 	if (st == ST_OK)
 		*ret = table != NULL ? entry_in(extent, table, index) : 0;
 	return st;
@@ -88,25 +88,21 @@ enum status vmdk_entry_state(const struct vmdk_extent *extent, uint32_t entry,
  * The length of the compressed data of the grain `index`, at most: up to the next grain that the
  * table has, or as its marker says.
  */
-static enum status find_packed_bytes(struct vmdk_extent *extent, uint64_t index,
-				     struct block_run *run)
+static enum status find_packed_bytes(const struct vmdk_extent *extent, const uint8_t *table,
+				     uint64_t index, struct block_run *run)
 {
 	uint32_t n_marker = marker_bytes(extent), entries = extent->sparse.table_entries;
-	uint64_t most = 2 * (uint64_t)extent->sparse.grain_bytes, file_bytes;
+	uint64_t most = 2 * (uint64_t)extent->sparse.grain_bytes,
+		 file_bytes = vmdk_file(extent)->size - run->offset;
 	uint8_t marker[VMDK_GRAIN_MARKER_BYTES];
 	enum status st;
 
-	file_bytes = vmdk_file(extent)->size - run->offset;
-	for (uint64_t next = index + 1; next % entries != 0; next++) {
-		uint32_t entry;
-		uint64_t distance;
+	while (++index % entries != 0) {
+		uint32_t entry = entry_in(extent, table, index);
+		uint64_t distance = (uint64_t)entry * VMDK_SECTOR - run->offset;
 
-		st = vmdk_read_entry(extent, false, next, &entry);
-		if (st != ST_OK)
-			return st;
 		if (entry <= 1)
 			continue;
-		distance = (uint64_t)entry * VMDK_SECTOR - run->offset;
 		if (distance <= n_marker || distance > most || distance > file_bytes)
 			break;
 		run->offset += n_marker;
@@ -129,39 +125,49 @@ static bool continues(const struct block_run *run, const struct block_run *next)
 }
 
 /* Adds the grains of the table that go on, up to `len` bytes from the first one's beginning. */
-static enum status extend(struct vmdk_extent *extent, uint64_t index, uint64_t len,
-			  struct block_run *run)
+static void extend(const struct vmdk_extent *extent, const uint8_t *table, uint64_t index,
+		   uint64_t len, struct block_run *run)
 {
-	uint32_t entries = extent->sparse.table_entries;
-	enum status st = ST_OK;
-
-	while (++index % entries != 0 && run->length < len) {
+	while (++index % extent->sparse.table_entries != 0 && run->length < len) {
 		struct block_run next;
-		uint32_t entry;
 
-		st = vmdk_read_entry(extent, false, index, &entry);
-		if (st != ST_OK || vmdk_entry_state(extent, entry, &next) != ST_OK ||
+		if (vmdk_entry_state(extent, entry_in(extent, table, index), &next) != ST_OK ||
 		    !continues(run, &next))
-			break;
+			return;
 		run->length += extent->sparse.grain_bytes;
 	}
-	return st;
+}
+
+/* Grains without tables, from `index` on, up to `len` bytes. */
+static uint64_t absent_bytes(const struct vmdk_extent *extent, uint64_t index, uint64_t len)
+{
+	uint32_t entries = extent->sparse.table_entries;
+	uint64_t table = index / entries, grain = extent->sparse.grain_bytes;
+	uint64_t bytes = (entries - index % entries) * grain;
+
+	while (bytes < len && ++table < extent->sparse.n_tables && extent->directory[table] == 0 &&
+	       vmdk_stream_table(extent, table * entries) == NULL)
+		bytes += entries * grain;
+	return bytes;
 }
 
 static enum status sparse_find(struct block_map *map, uint64_t offset, uint64_t len,
 			       struct block_run *ret)
 {
 	struct vmdk_extent *extent = extent_of(map);
-	uint64_t index = offset / map->block_bytes, inside = offset % map->block_bytes;
-	uint32_t entry;
-	enum status st = vmdk_read_entry(extent, false, index, &entry);
+	uint64_t index = offset / map->block_bytes, inside = offset % map->block_bytes, at;
+	uint8_t *table;
+	enum status st = get_table(extent, false, index, &table, &at);
 
-	if (st == ST_OK)
-		st = vmdk_entry_state(extent, entry, ret);
-	if (st == ST_OK && ret->state == BLOCK_PACKED)
-		st = find_packed_bytes(extent, index, ret);
+	if (st != ST_OK)
+		return st;
+	st = vmdk_entry_state(extent, table != NULL ? entry_in(extent, table, index) : 0, ret);
+	if (table == NULL)
+		ret->length = absent_bytes(extent, index, inside + len);
+	else if (st == ST_OK && ret->state == BLOCK_PACKED)
+		st = find_packed_bytes(extent, table, index, ret);
 	else if (st == ST_OK)
-		st = extend(extent, index, inside + len, ret);
+		extend(extent, table, index, inside + len, ret);
 	if (st != ST_OK)
 		return st;
 	ret->length -= inside;

@@ -297,14 +297,11 @@ enum status vmdk_stream_write_compressed(struct image *image, uint64_t offset, c
 	return st;
 }
 
-bool vmdk_stream_entry(const struct vmdk_extent *extent, uint64_t index, uint32_t *ret)
+uint8_t *vmdk_stream_table(const struct vmdk_extent *extent, uint64_t index)
 {
-	const struct vmdk_stream *s = extent->vmdk->stream;
+	struct vmdk_stream *s = extent->vmdk->stream;
 
-	if (s == NULL || index / VMDK_TABLE_ENTRIES != s->table_index)
-		return false;
-	*ret = le32_get(s->table[index % VMDK_TABLE_ENTRIES]);
-	return true;
+	return s != NULL && index / VMDK_TABLE_ENTRIES == s->table_index ? s->table[0].b : NULL;
 }
 
 enum status vmdk_stream_flush(struct vmdk_image *v)

@@ -29,9 +29,18 @@ static bool is_end_of_line(char c)
 	return c == '\n' || c == '\r';
 }
 
+static bool starts_with_nocase(const char *s, const char *prefix)
+{
+	while (*prefix != '\0' && text_lower(*s) == *prefix) {
+		s++;
+		prefix++;
+	}
+	return *prefix == '\0';
+}
+
 /*
- * Comments and empty lines, then version=1, 2 or 3: what qemu-img goes by, whatever the first
- * comment says.
+ * The first comment that VMware writes; or comments and empty lines, then version=1, 2 or 3: what
+ * qemu-img goes by, whatever the first comment says.
  */
 static bool is_descriptor(const struct image_probe *probe)
 {
@@ -39,6 +48,8 @@ static bool is_descriptor(const struct image_probe *probe)
 	const char *head = (const char *)probe->head;
 	size_t at = 0, end = sizeof probe->head - sizeof key - 1;
 
+	if (starts_with_nocase(head, "# disk descriptorfile"))
+		return true;
 	while (at < end && (head[at] == '#' || head[at] == ' ' || is_end_of_line(head[at]))) {
 		bool comment = head[at] == '#';
 
@@ -46,11 +57,8 @@ static bool is_descriptor(const struct image_probe *probe)
 			at++;
 		at++;
 	}
-	if (at >= end)
+	if (at >= end || !starts_with_nocase(head + at, key))
 		return false;
-	for (size_t i = 0; i < sizeof key - 1; i++)
-		if (text_lower(head[at + i]) != key[i])
-			return false;
 	at += sizeof key - 1;
 	return head[at] >= '1' && head[at] <= '3' && is_end_of_line(head[at + 1]);
 }
