@@ -38,8 +38,8 @@ static bool continues(const struct entry *entry, const struct disk_range *next)
 
 	return range->length > 0 && range->depth == next->depth &&
 	       range->present == next->present && range->zero == next->zero &&
-	       range->data == next->data && range->compressed == next->compressed &&
-	       range->has_offset == next->has_offset &&
+	       range->data == next->data && range->has_offset == next->has_offset &&
+	       (!range->has_offset || range->compressed == next->compressed) &&
 	       (!range->has_offset ||
 		(range->offset + range->length == next->offset &&
 		 image_file_at(range->image, &before) == image_file_at(next->image, &after)));

@@ -364,7 +364,8 @@ static void test_descriptors(void **state)
 		{ "monolithicFlat", "RW 8 VMFSRAW \"f\"\n", "a disk of the machine" },
 		{ "monolithicFlat", "RW 8 VMFSRDM \"f\"\n", "a disk of the machine" },
 		{ "monolithicFlat", "RW 8 HOLLOW \"f\"\n", "type of the extent is not known" },
-		{ "monolithicFlat", "RW 8 FLAT \"../f\" 0\n", "\"../f\" is not the name of a file" },
+		{ "monolithicFlat", "RW 8 FLAT \"../f\" 0\n",
+		  "\"../f\" is not the name of a file" },
 		{ "monolithicFlat", "RW 8 FLAT \"/f\" 0\n", "\"/f\" is not the name of a file" },
 		{ "monolithicFlat", "RW 8 FLAT \"fs0:f\" 0\n", "is not the name of a file" },
 		{ "monolithicFlat", "RW 8 FLAT \"serial=D\" 0\n", "is not the name of a file" },
@@ -405,10 +406,11 @@ static void test_descriptors(void **state)
 /* What is allowed: blanks, any case, comments, names that are not plain letters. */
 static void test_descriptor_forms(void **state)
 {
-	static const char text[] = "# Disk DescriptorFile\n\n  VERSION = 1 \nencoding=\"UTF-8\"\n"
-				   "cid = 7\nParentCid=FFFFFFFF\ncreatetype = \"MONOLITHICFLAT\"\n"
-				   "# RW 8 FLAT \"none\" 0\n\t rdonly\t8  flat  \"d\xc3\xa4=b c\" 0 \n"
-				   "ddb.adapterType = \"ide\"\nddb.uuid = \"60 00 C2\"\n\0\0garbage";
+	static const char text[] =
+		"# Disk DescriptorFile\n\n  VERSION = 1 \nencoding=\"UTF-8\"\n"
+		"cid = 7\nParentCid=FFFFFFFF\ncreatetype = \"MONOLITHICFLAT\"\n"
+		"# RW 8 FLAT \"none\" 0\n\t rdonly\t8  flat  \"d\xc3\xa4=b c\" 0 \n"
+		"ddb.adapterType = \"ide\"\nddb.uuid = \"60 00 C2\"\n\0\0garbage";
 
 	(void)state;
 	make();
@@ -500,18 +502,12 @@ static void test_lost_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_sparse),
-		TEST(test_extent_alone),
-		TEST(test_extents),
-		TEST(test_cowd),
-		TEST(test_se_sparse),
-		TEST(test_se_sparse_fields),
-		TEST(test_absurd_fields),
-		TEST(test_descriptors),
-		TEST(test_descriptor_forms),
-		TEST(test_tracked_changes),
-		TEST(test_parents),
-		TEST(test_check),
+		TEST(test_sparse),           TEST(test_extent_alone),
+		TEST(test_extents),          TEST(test_cowd),
+		TEST(test_se_sparse),        TEST(test_se_sparse_fields),
+		TEST(test_absurd_fields),    TEST(test_descriptors),
+		TEST(test_descriptor_forms), TEST(test_tracked_changes),
+		TEST(test_parents),          TEST(test_check),
 		TEST(test_lost_table),
 	};
 

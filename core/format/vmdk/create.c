@@ -213,15 +213,14 @@ static void print_database(const struct create_request *request, struct out *out
 }
 
 /*
- * Makes the text, which the caller frees. It fills a sector, with empty lines if need be: that is
- * what is written at once.
+ * Makes the text, which the caller frees. A file of its own fills a sector, with empty lines if need
+ * be: that is what is written at once.
  */
 static enum status make_descriptor(const struct create_request *request, struct out_memory *ret,
 				   struct error *err)
 {
-	size_t most = has_descriptor_file(subformat_of(request))
-			      ? VMDK_DESCRIPTOR_BYTES_MAX
-			      : VMDK_DESCRIPTOR_SECTORS * VMDK_SECTOR;
+	bool own_file = has_descriptor_file(subformat_of(request));
+	size_t most = own_file ? VMDK_DESCRIPTOR_BYTES_MAX : VMDK_DESCRIPTOR_SECTORS * VMDK_SECTOR;
 	struct guid guid;
 	enum status st;
 
@@ -232,7 +231,7 @@ static enum status make_descriptor(const struct create_request *request, struct 
 	if (st != ST_OK)
 		return fail_no_memory(err);
 	print_database(request, &ret->out);
-	while (ret->n < VMDK_SECTOR && !ret->out.failed)
+	while (own_file && ret->n < VMDK_SECTOR && !ret->out.failed)
 		out_text(&ret->out, "\n");
 	if (ret->n + ret->left_out > most)
 		return fail(err, ST_TOO_LARGE,

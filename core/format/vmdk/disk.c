@@ -97,8 +97,7 @@ static void hide_odd_grains(const struct vmdk_extent *extent, uint64_t inside, s
 		return;
 	ret->has_offset = false; /* of bytes of the disk, as in qemu-img */
 	ret->compressed = grain == image->unit_bytes && extent->disk_offset % grain == 0 &&
-			  range_ok(round_down(inside, grain), grain, extent->size) &&
-			  ret->packed_bytes <= grain;
+			  range_ok(round_down(inside, grain), grain, extent->size);
 }
 
 static enum status vmdk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
