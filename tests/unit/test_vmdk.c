@@ -483,6 +483,23 @@ static void test_check(void **state)
 	}
 }
 
+static void test_both_copies_get_grains(void **state)
+{
+	uint64_t n;
+	const uint8_t *bytes;
+
+	(void)state;
+	make();
+	MUST("bench", "-q", "-w", "-c", "1", "-o", "65536", "-s", "512", "x");
+	bytes = sim_file("x", &n);
+	assert_int_equal(n, FILE_BYTES + GRAIN);
+	assert_int_equal(bytes_from_le(bytes + TABLE + 4, 4), FILE_BYTES / SECTOR);
+	assert_memory_equal(bytes + TABLE, bytes + REDUNDANT_TABLE, 6 * 4);
+	assert_int_equal(bytes[72], 0);
+	assert_memory_not_equal(bytes + DESCRIPTOR, inside, sizeof inside - 1); /* the CID */
+	MUST("check", "x");
+}
+
 /* A table that is lost is taken from its copy, when the image is opened for writing, too. */
 static void test_lost_table(void **state)
 {
@@ -502,12 +519,19 @@ static void test_lost_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_sparse),           TEST(test_extent_alone),
-		TEST(test_extents),          TEST(test_cowd),
-		TEST(test_se_sparse),        TEST(test_se_sparse_fields),
-		TEST(test_absurd_fields),    TEST(test_descriptors),
-		TEST(test_descriptor_forms), TEST(test_tracked_changes),
-		TEST(test_parents),          TEST(test_check),
+		TEST(test_sparse),
+		TEST(test_extent_alone),
+		TEST(test_extents),
+		TEST(test_cowd),
+		TEST(test_se_sparse),
+		TEST(test_se_sparse_fields),
+		TEST(test_absurd_fields),
+		TEST(test_descriptors),
+		TEST(test_descriptor_forms),
+		TEST(test_tracked_changes),
+		TEST(test_parents),
+		TEST(test_check),
+		TEST(test_both_copies_get_grains),
 		TEST(test_lost_table),
 	};
 
