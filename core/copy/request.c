@@ -46,7 +46,9 @@ bool copy_can_resume(const struct copy_request *r)
 	enum copy_kind kind = copy_kind(r);
 
 	if (!r->keeps_journal || r->n_sources != 1 || r->map != NULL || r->bitmaps ||
-	    copy_has_backing(r))
+	    copy_has_backing(r) ||
+	    (copy_makes_image(r) && r->format->create.in_one_pass != NULL &&
+	     r->format->create.in_one_pass(&r->options)))
 		return false;
 	return storage_is_device(r->source_name[0]) ? kind == COPY_TO_NEW_FILE
 						    : kind == COPY_TO_DISK;
@@ -155,7 +157,9 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		{ r->resume && !copy_can_resume(r),
 		  ST_INVALID,
 		  { "option --resume: only a copy of a disk into a new image file, or of an image "
-		    "onto a disk, can be resumed, without --map, -B and --bitmaps" } },
+		    "onto a disk, can be resumed, without --map, -B and --bitmaps, and not one "
+		    "into "
+		    "a stream (vmdk, streamOptimized)" } },
 		{ r->resume && r->force,
 		  ST_INVALID,
 		  { "options --resume and --force: the first continues the target, the second "

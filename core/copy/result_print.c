@@ -101,7 +101,7 @@ void result_print(const struct result *result, struct out *out)
 	out_text(out, "\n");
 }
 
-/* The target's files together, 0 where that is not known: then it is left out. */
+/* The size of one file, with its parts; 0 where that is not known. */
 static uint64_t file_size(struct storage *storage, const char *name)
 {
 	struct error ignored;
@@ -113,6 +113,25 @@ static uint64_t file_size(struct storage *storage, const char *name)
 		return 0;
 	size = file->size;
 	blk_close(file);
+	return size;
+}
+
+/* The target's files together, 0 where that is not known: then it is left out. */
+static uint64_t target_size(const struct copy_request *r)
+{
+	uint64_t size = file_size(r->storage, r->target);
+	struct error ignored;
+	struct image *image;
+	struct blk *file;
+
+	if (size == 0 ||
+	    storage_reopen(r->storage, r->target, OPEN_READ, &file, &ignored) != ST_OK ||
+	    image_open_blk(r->storage, file, r->target, r->format, OPEN_READ, &image, &ignored) !=
+		    ST_OK)
+		return size;
+	for (size_t i = 1; i < image->n_files; i++)
+		size += file_size(r->storage, image->file[i].name);
+	image_close(image);
 	return size;
 }
 
@@ -129,7 +148,7 @@ void result_print_copy(const struct result_facts *facts, struct out *out)
 		.why_not = "--no-verify",
 		.disk_bytes = facts->result->disk_bytes,
 		.left_off_bytes = facts->result->left_off_bytes,
-		.file_bytes = file_size(request->storage, request->target),
+		.file_bytes = target_size(request),
 	};
 
 	if (request->losses != NULL) {

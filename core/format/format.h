@@ -59,6 +59,12 @@ struct create_ops {
 	 * first sector is all that it takes.
 	 */
 	enum status (*finish)(const struct create_request *, struct blk *file, struct error *);
+
+	/*
+	 * Whether an image with these options is written in one pass, so that a copy into it cannot
+	 * be resumed. NULL: none is.
+	 */
+	bool (*in_one_pass)(const struct create_values *);
 };
 
 /* What a check has found, counted as qemu-img counts it: scripts rely on the numbers. */

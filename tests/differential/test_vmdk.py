@@ -6,6 +6,7 @@ import random
 import re
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -359,6 +360,38 @@ def test_unknown_lines_are_not_skipped(tmp_path):
     assert ours["virtual-size"] == 3 * MIB and len(ours["format-specific"]["data"]["extents"]) == 3
     efi_img(tmp_path, "convert", "-O", "raw", "x", "disk")
     assert (tmp_path / "disk").read_bytes() == b"1" * MIB + bytes(MIB) + b"1" * MIB
+
+
+# ---- captures ----
+
+
+@pytest.fixture(scope="module")
+def interrupter(tmp_path_factory):
+    library = tmp_path_factory.mktemp("interrupt") / "interrupt.so"
+    source = Path(__file__).with_name("interrupt.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_capture_is_resumed(tmp_path, monkeypatch, interrupter, kind):
+    """Whatever the files of the image are; a stream begins anew."""
+    make_disk(tmp_path, size=12 * MIB)
+    monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=DISK")
+    words = ("convert", "-O", "vmdk", "-o", f"subformat={kind}", "serial=DISK", "t.vmdk")
+    name = {FLAT: "t-flat.vmdk", SPLIT: "t-s001.vmdk", SPLIT_FLAT: "t-f001.vmdk"}
+    with monkeypatch.context() as stop:
+        stop.setenv("LD_PRELOAD", str(interrupter))
+        stop.setenv("STOP", f"/{name.get(kind, 't.vmdk')},6")
+        stopped = Result([EFI_IMG, *words], tmp_path)
+    assert stopped.code != 0 and Result([EFI_IMG, "info", "t.vmdk"], tmp_path).code == 1
+    resumed = Result([EFI_IMG, *words, "--resume"], tmp_path)
+    assert (resumed.code == 0) == (kind != STREAM), resumed.err
+    if kind == STREAM:
+        assert "not one into a stream" in resumed.err and not (tmp_path / "t.vmdk").exists()
+        resumed = efi_img(tmp_path, *words)
+    assert "verified, identical to serial=DISK" in resumed.out + resumed.err
+    assert_judged(tmp_path, "t.vmdk", "disk")
 
 
 # ---- differences, and limits ----

@@ -68,6 +68,11 @@ static enum subformat subformat_of(const struct create_request *request)
 	return (enum subformat)create_value(request->options, "subformat")->number;
 }
 
+bool vmdk_in_one_pass(const struct create_values *options)
+{
+	return create_value(options, "subformat")->number == STREAM;
+}
+
 static bool is_flat(enum subformat subformat)
 {
 	return subformat == MONOLITHIC_FLAT || subformat == SPLIT_FLAT;
