@@ -339,63 +339,62 @@ static void test_absurd_fields(void **state)
 	}
 }
 
+static const struct {
+	const char *type, *lines, *words;
+} descriptors[] = {
+	{ "custom", "", "createType \"custom\" is not one" },
+	{ "fullDevice", "", "createType \"fullDevice\"" },
+	{ "monolithicSparse", "", "createType \"monolithicSparse\"" },
+	{ "monolithicFlat", "NOACCESS 8 FLAT \"f\" 0\n", "NOACCESS" },
+	{ "monolithicFlat", "RX 8 FLAT \"f\" 0\n", "line 7 (RX 8 FLAT \"f\" 0)" },
+	{ "monolithicFlat", "what is this\n", "line 7 (what is this): it is not" },
+	{ "monolithicFlat", "RW x FLAT \"f\" 0\n", "number of its sectors" },
+	{ "monolithicFlat", "RW 99999999999999999999 FLAT \"f\" 0\n", "sectors is absurd" },
+	{ "monolithicFlat", "RW 9223372036854775807 FLAT \"f\" 0\n", "sectors is absurd" },
+	{ "monolithicFlat", "RW 8 FLAT f 0\n", "not in quotes" },
+	{ "monolithicFlat", "RW 8 FLAT \"f 0\n", "not in quotes" },
+	{ "monolithicFlat", "RW 8 FLAT \"f\"\n", "offset in its file is missing" },
+	{ "monolithicFlat", "RW 8 FLAT \"f\" -1\n", "offset in its file is absurd" },
+	{ "monolithicFlat", "RW 8 FLAT \"f\" 0 more\n", "what follows the offset" },
+	{ "monolithicFlat", "RW 8 FLAT\n", "name of its file is missing" },
+	{ "monolithicFlat", "RW 8 ZERO \"f\"\n", "an extent of zeros has no file" },
+	{ "monolithicFlat", "RW 8 SPARSE \"f\" 5\n", "has no offset" },
+	{ "monolithicFlat", "RW 8 VMFSRAW \"f\"\n", "a disk of the machine" },
+	{ "monolithicFlat", "RW 8 VMFSRDM \"f\"\n", "a disk of the machine" },
+	{ "monolithicFlat", "RW 8 HOLLOW \"f\"\n", "type of the extent is not known" },
+	{ "monolithicFlat", "RW 8 FLAT \"../f\" 0\n", "\"../f\" is not the name of a file" },
+	{ "monolithicFlat", "RW 8 FLAT \"/f\" 0\n", "\"/f\" is not the name of a file" },
+	{ "monolithicFlat", "RW 8 FLAT \"fs0:f\" 0\n", "is not the name of a file" },
+	{ "monolithicFlat", "RW 8 FLAT \"serial=D\" 0\n", "is not the name of a file" },
+	{ "monolithicFlat", "RW 8 FLAT \"\" 0\n", "is not the name of a file" },
+	{ "monolithicFlat", "RW 8 FLAT \"none\" 0\n", "its extent: none: " },
+	{ "monolithicFlat", "RW 9 FLAT \"f\" 0\n", "it has 4096 bytes, but the extent" },
+	{ "monolithicFlat", "RW 8 FLAT \"f\" 1\n", "it has 4096 bytes, but the extent" },
+	{ "vmfs", "RW 8 SPARSE \"f\"\n", "does not begin as an extent of its type" },
+	{ "vmfs", "RW 8 SESPARSE \"f\"\n", "does not begin as an extent of its type" },
+	{ "vmfs", "RW 644 SPARSE \"s\"\n", "its header has 643 sectors, but the" },
+	{ "vmfs", "RW 643 SPARSE \"s\"\nRW 643 SPARSE \"s\"\n", "\"s\" twice" },
+	{ "vmfs", "encryptedDescriptor = \"abc\"\n", "the disk is encrypted" },
+	{ "vmfs", "ddb.encryption = \"x\"\n", "the disk is encrypted" },
+	{ "vmfs", "CID=xyz\n", "1 to 8 hexadecimal digits" },
+	{ "vmfs", "CID=123456789\n", "1 to 8 hexadecimal digits" },
+	{ "vmfs", "version=4\n", "this version is not known" },
+	{ "vmfs", "parentCID=12\n", "no parentFileNameHint" },
+	{ "vmfs", "parentFileNameHint=\"p\"\n", "a parentFileNameHint" },
+	{ "vmfs", "parentCID=1\nparentFileNameHint=\"../p\"\n", "its parent \"../p\"" },
+	{ "vmfs", "encoding=\"windows-1252\"\nRW 8 VMFS \"\xe4\"\n", "not in UTF-8" },
+	{ "a type that is longer than there is any use for", "", "this kind of image" },
+};
+
 static void test_descriptors(void **state)
 {
-	static const struct {
-		const char *type, *lines, *words;
-	} rows[] = {
-		{ "custom", "", "createType \"custom\" is not one" },
-		{ "fullDevice", "", "createType \"fullDevice\"" },
-		{ "monolithicSparse", "", "createType \"monolithicSparse\"" },
-		{ "monolithicFlat", "NOACCESS 8 FLAT \"f\" 0\n", "NOACCESS" },
-		{ "monolithicFlat", "RX 8 FLAT \"f\" 0\n", "line 7 (RX 8 FLAT \"f\" 0)" },
-		{ "monolithicFlat", "what is this\n", "line 7 (what is this): it is not" },
-		{ "monolithicFlat", "RW x FLAT \"f\" 0\n", "number of its sectors" },
-		{ "monolithicFlat", "RW 99999999999999999999 FLAT \"f\" 0\n", "sectors is absurd" },
-		{ "monolithicFlat", "RW 9223372036854775807 FLAT \"f\" 0\n", "sectors is absurd" },
-		{ "monolithicFlat", "RW 8 FLAT f 0\n", "not in quotes" },
-		{ "monolithicFlat", "RW 8 FLAT \"f 0\n", "not in quotes" },
-		{ "monolithicFlat", "RW 8 FLAT \"f\"\n", "offset in its file is missing" },
-		{ "monolithicFlat", "RW 8 FLAT \"f\" -1\n", "offset in its file is absurd" },
-		{ "monolithicFlat", "RW 8 FLAT \"f\" 0 more\n", "what follows the offset" },
-		{ "monolithicFlat", "RW 8 FLAT\n", "name of its file is missing" },
-		{ "monolithicFlat", "RW 8 ZERO \"f\"\n", "an extent of zeros has no file" },
-		{ "monolithicFlat", "RW 8 SPARSE \"f\" 5\n", "has no offset" },
-		{ "monolithicFlat", "RW 8 VMFSRAW \"f\"\n", "a disk of the machine" },
-		{ "monolithicFlat", "RW 8 VMFSRDM \"f\"\n", "a disk of the machine" },
-		{ "monolithicFlat", "RW 8 HOLLOW \"f\"\n", "type of the extent is not known" },
-		{ "monolithicFlat", "RW 8 FLAT \"../f\" 0\n",
-		  "\"../f\" is not the name of a file" },
-		{ "monolithicFlat", "RW 8 FLAT \"/f\" 0\n", "\"/f\" is not the name of a file" },
-		{ "monolithicFlat", "RW 8 FLAT \"fs0:f\" 0\n", "is not the name of a file" },
-		{ "monolithicFlat", "RW 8 FLAT \"serial=D\" 0\n", "is not the name of a file" },
-		{ "monolithicFlat", "RW 8 FLAT \"\" 0\n", "is not the name of a file" },
-		{ "monolithicFlat", "RW 8 FLAT \"none\" 0\n", "its extent: none: " },
-		{ "monolithicFlat", "RW 9 FLAT \"f\" 0\n", "it has 4096 bytes, but the extent" },
-		{ "monolithicFlat", "RW 8 FLAT \"f\" 1\n", "it has 4096 bytes, but the extent" },
-		{ "vmfs", "RW 8 SPARSE \"f\"\n", "does not begin as an extent of its type" },
-		{ "vmfs", "RW 8 SESPARSE \"f\"\n", "does not begin as an extent of its type" },
-		{ "vmfs", "RW 644 SPARSE \"s\"\n", "its header has 643 sectors, but the" },
-		{ "vmfs", "RW 643 SPARSE \"s\"\nRW 643 SPARSE \"s\"\n", "\"s\" twice" },
-		{ "vmfs", "encryptedDescriptor = \"abc\"\n", "the disk is encrypted" },
-		{ "vmfs", "ddb.encryption = \"x\"\n", "the disk is encrypted" },
-		{ "vmfs", "CID=xyz\n", "1 to 8 hexadecimal digits" },
-		{ "vmfs", "CID=123456789\n", "1 to 8 hexadecimal digits" },
-		{ "vmfs", "version=4\n", "this version is not known" },
-		{ "vmfs", "parentCID=12\n", "no parentFileNameHint" },
-		{ "vmfs", "parentFileNameHint=\"p\"\n", "a parentFileNameHint" },
-		{ "vmfs", "parentCID=1\nparentFileNameHint=\"../p\"\n", "its parent \"../p\"" },
-		{ "vmfs", "encoding=\"windows-1252\"\nRW 8 VMFS \"\xe4\"\n", "not in UTF-8" },
-		{ "a type that is longer than there is any use for", "", "this kind of image" },
-	};
-
 	(void)state;
 	make();
 	sim_file_put("s", file, sizeof file);
 	sim_file_put("f", disk, 8 * SECTOR);
-	for (size_t i = 0; i < N_OF(rows); i++) {
-		describe(rows[i].type, rows[i].lines);
-		assert_refused(i, rows[i].words);
+	for (size_t i = 0; i < N_OF(descriptors); i++) {
+		describe(descriptors[i].type, descriptors[i].lines);
+		assert_refused(i, descriptors[i].words);
 	}
 	put_text("x", "# a\nversion=1\ncreateType=\"vmfs\"\n");
 	assert_refused(100, "has no CID");

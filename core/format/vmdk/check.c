@@ -63,7 +63,7 @@ static bool take_grain(struct check *c, uint64_t offset)
 		c->has_first = true;
 	}
 	i = offset / grain;
-	/* Grains that do not lie as the first one does could be told apart only with more memory. */
+	/* To tell grains apart that do not lie as the first one does, more memory is needed. */
 	if (c->used == NULL || offset % grain != c->first || i >= c->n_used)
 		return true;
 	if ((c->used[i / 8] >> i % 8 & 1) != 0)

@@ -218,8 +218,8 @@ static void print_database(const struct create_request *request, struct out *out
 }
 
 /*
- * Makes the text, which the caller frees. A file of its own fills a sector, with empty lines if need
- * be: that is what is written at once.
+ * Makes the text, which the caller frees. A file of its own fills a sector, with empty lines if
+ * need be: that is what is written at once.
  */
 static enum status make_descriptor(const struct create_request *request, struct out_memory *ret,
 				   struct error *err)

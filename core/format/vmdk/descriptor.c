@@ -239,6 +239,8 @@ static bool take_id(const struct parser *p, const struct cursor *value, uint32_t
 	size_t n = (size_t)(value->end - value->at);
 
 	*ret = 0;
+	if (n < 1 || n > 8)
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		int digit = text_hex_digit(value->at[i]);
 
@@ -248,7 +250,7 @@ static bool take_id(const struct parser *p, const struct cursor *value, uint32_t
 	}
 	*ret_at = (size_t)(value->at - p->descriptor->text);
 	*ret_digits = n;
-	return n >= 1 && n <= 8;
+	return true;
 }
 
 static void strip_quotes(struct cursor *value)

@@ -34,8 +34,8 @@ static uint32_t marker_bytes(const struct vmdk_extent *extent)
 /* ---- tables ---- */
 
 /*
- * The table that has the entry for a grain, and where it is in image->data; *ret is NULL where there
- * is none.
+ * The table that has the entry for a grain, and where it is in image->data; *ret is NULL where
+ * there is none.
  */
 static enum status get_table(struct vmdk_extent *extent, bool redundant, uint64_t index,
 			     uint8_t **ret, uint64_t *ret_offset)

@@ -13,8 +13,8 @@
  *
  * Write order: from the front to the end; a flush writes everything that follows the grains, and
  * the next grain is written over that. So after a flush the file is whole, and before it the footer
- * is missing, which every reader notices. A grain that is not written as a whole by one call is kept
- * in memory until a later one is begun; what is finished cannot be changed.
+ * is missing, which every reader notices. A grain that is not written as a whole by one call is
+ * kept in memory until a later one is begun; what is finished cannot be changed.
  */
 #include "base/check.h"
 #include "base/memory.h"

@@ -18,8 +18,8 @@
  *
  * Write order: the new CID and a flush, before the first change; the header's note that it was not
  * closed cleanly, and a flush; whole new grains, a flush; the entries in both copies of the tables,
- * a flush; the note is taken back. When the power goes, an entry names a grain that is whole, in one
- * copy or in both; the next opening for writing makes them alike. New images: create.c.
+ * a flush; the note is taken back. When the power goes, an entry names a grain that is whole, in
+ * one copy or in both; the next opening for writing makes them alike. New images: create.c.
  */
 #include "base/text.h"
 #include "format/vmdk/image.h"
