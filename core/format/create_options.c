@@ -282,6 +282,30 @@ static int next_by_name(const struct create_option *table, enum options_purpose 
 	return best;
 }
 
+/* Writes words below an option, on as many lines as they take. */
+static void print_wrapped(const char *text, struct out *out)
+{
+	const int indent = 10, last = 79;
+	int column = indent;
+
+	out_text(out, "        - ");
+	while (*text != '\0') {
+		int n = 0;
+
+		while (text[n] != '\0' && text[n] != ' ')
+			n++;
+		if (column > indent && column + 1 + n > last) {
+			out_printf(out, "\n%*s", indent, "");
+			column = indent;
+		}
+		out_printf(out, "%s%.*s", column > indent ? " " : "", n, text);
+		column += n + (column > indent);
+		text += n;
+		text += *text == ' ';
+	}
+	out_text(out, "\n");
+}
+
 void create_options_explain(const struct create_option *table, const char *format,
 			    enum options_purpose purpose, struct out *out)
 {
@@ -307,8 +331,10 @@ void create_options_explain(const struct create_option *table, const char *forma
 			out_printf(&right.out, " (default: %s)", text);
 		if (left.length <= column && column + right.length < 80 - 3)
 			out_printf(out, "%-*s - %s\n", (int)column, left_text, right_text);
-		else
-			out_printf(out, "%s\n        - %s\n", left_text, right_text);
+		else {
+			out_printf(out, "%s\n", left_text);
+			print_wrapped(right_text, out);
+		}
 	}
 }
 
