@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -379,6 +380,80 @@ def test_resize(tmp_path, kind, size):
     with open(tmp_path / "disk", "r+b") as file:
         file.truncate(3 * MIB)
     assert_judged(tmp_path, "a.vhdx", "disk")
+
+
+PARENT_ITEM = bytes.fromhex("2d5fd3a80bb34d45abf7d3d84834ab0c")
+PARENT_TYPE = bytes.fromhex("b7ef4ab09ed1814ab78925b8e9445913")
+
+
+def make_child(folder, dice):
+    """
+    child.vhdx of parent.vhdx, by hand: blocks that are its own in part, the parent's, its own, and
+    zeros. `want` is its disk.
+    """
+    want = bytearray((folder / "disk").read_bytes())
+    options = ("-o", "block_size=1M,block_state_zero=off")
+    efi_img(folder, "create", "-q", "-f", "vhdx", *options, "child.vhdx", str(len(want)))
+    parent = (folder / "parent.vhdx").read_bytes()
+    current = max(HEADERS, key=lambda at: struct.unpack_from("<Q", parent, at + 8)[0])
+    linkage = uuid.UUID(bytes_le=parent[current + 32 : current + 48])
+    image = bytearray((folder / "child.vhdx").read_bytes())
+    bat, metadata = (region(folder / "child.vhdx", i) for i in range(2))
+    texts = ["parent_linkage", "{%s}" % linkage, "relative_path", ".\\parent.vhdx"]
+    texts = [text.encode("utf-16-le") for text in texts]
+    at = [44 + sum(map(len, texts[:i])) for i in range(5)]
+    locator = PARENT_TYPE + struct.pack("<HH", 0, 2)
+    for i in (0, 2):
+        locator += struct.pack("<IIHH", at[i], at[i + 1], len(texts[i]), len(texts[i + 1]))
+    image[metadata + 0x11000 : metadata + 0x11000 + at[4]] = locator + b"".join(texts)
+    (parameters,) = struct.unpack_from("<I", image, metadata + 48)
+    image[metadata + parameters + 4] |= 2
+    (n,) = struct.unpack_from("<H", image, metadata + 10)
+    image[metadata + 10] = n + 1
+    entry = PARENT_ITEM + struct.pack("<IIII", 0x11000, at[4], 4, 0)
+    image[metadata + 32 * (n + 1) : metadata + 32 * (n + 2)] = entry
+    places = [len(image) + i * MIB for i in range(3)]
+    bits, partly, whole = bytearray(MIB), dice.randbytes(MIB), dice.randbytes(MIB)
+    for sector in range(2048):
+        if sector % 5 == 0 or 100 < sector < 333:
+            bits[sector // 8] |= 1 << sector % 8
+            own = slice(sector * 512, sector * 512 + 512)
+            want[own] = partly[own]
+    want[2 * MIB : 3 * MIB], want[3 * MIB :] = whole, bytes(MIB)
+    struct.pack_into("<QQQQ", image, bat, places[0] | 7, 0, places[1] | 6, 2)
+    struct.pack_into("<Q", image, bat + 4096 * 8, places[2] | 6)
+    (folder / "child.vhdx").write_bytes(image + partly + whole + bits)
+    (folder / "want").write_bytes(want)
+
+
+def test_parent(tmp_path):
+    """libvhdi reads the same, but for blocks of zeros, where it shows the parent."""
+    dice = random.Random(5)
+    (tmp_path / "disk").write_bytes(dice.randbytes(4 * MIB))
+    options = ("-o", "block_size=1M")
+    efi_img(tmp_path, "convert", "-f", "raw", "-O", "vhdx", *options, "disk", "parent.vhdx")
+    make_child(tmp_path, dice)
+    assert efi_img(tmp_path, "check", "child.vhdx").err == ""
+    efi_img(tmp_path, "compare", "-F", "raw", "child.vhdx", "want")
+    info = efi_img(tmp_path, "info", "--output=json", "child.vhdx").json()
+    assert info["backing-filename"] == "parent.vhdx"
+    efi_img(tmp_path, "convert", "-O", "vhdx", "child.vhdx", "flat.vhdx")
+    assert_judged(tmp_path, "flat.vhdx", "want")
+    seen = subprocess.run(["vhdiinfo", "child.vhdx"], cwd=tmp_path, capture_output=True)
+    assert b"Differential" in seen.stdout
+    (tmp_path / "mount").mkdir()
+    mounted = subprocess.run(["vhdimount", "child.vhdx", "mount"], cwd=tmp_path)
+    if mounted.returncode == 0:  # where FUSE is there
+        try:
+            theirs = (tmp_path / "mount" / "vhdi2").read_bytes()
+        finally:
+            unmount = ["fusermount", "-u"] if shutil.which("fusermount") else ["umount"]
+            subprocess.run([*unmount, "mount"], cwd=tmp_path, check=True)
+        assert theirs[: 3 * MIB] == (tmp_path / "want").read_bytes()[: 3 * MIB]
+    efi_img(tmp_path, "bench", "-w", "-q", "-c", "1", "child.vhdx", code=1)
+    efi_img(tmp_path, "bench", "-w", "-q", "-c", "1", "parent.vhdx")
+    refused = efi_img(tmp_path, "map", "child.vhdx", code=1)
+    assert "was changed since, or is another image" in refused.err
 
 
 def test_measure(tmp_path):
