@@ -46,6 +46,7 @@ DIFFERENT = {
     ("commit", "vmdk"): "qemu-img leaves the image as it is without being told so by -d",
     ("over raw", "vmdk"): "the backing file of a VMDK image is one, and qemu-img says so too late",
     ("over qcow2", "vmdk"): "the same",
+    ("create 0", "qcow"): "qemu-img prints its line before it finds that a qcow disk has a byte",
     ("create 100G", "qed-small"): "qemu-img prints its line before it finds that this is too large",
 }
 
