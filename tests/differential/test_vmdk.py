@@ -69,11 +69,10 @@ def files_of(folder, name="x"):
 
 def normal(data):
     """Without what differs from image to image, or is only space."""
+    if data.startswith(b"KDMV"):  # qemu-img leaves what its memory had after the descriptor
+        data = data[: data.index(b"\0", SECTOR)] + data[21 * SECTOR :]
     data = re.sub(rb"\nCID=[0-9a-f]{1,8}\n", b"\nCID=\n", data, count=1)
     data = re.sub(rb"\nparentCID=[0-9a-f]{1,8}\n", b"\nparentCID=\n", data, count=1)
-    if data.startswith(b"KDMV"):  # qemu-img leaves what its memory had after the descriptor
-        end = data.index(b"\0", SECTOR)
-        data = data[:end] + data[21 * SECTOR :]
     return data.rstrip(b"\n")
 
 

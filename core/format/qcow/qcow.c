@@ -192,7 +192,7 @@ static enum status qcow_load(struct image *image, struct error *err)
 
 const struct image_format format_qcow = {
 	.name = "qcow",
-	.summary = "QEMU's first format: grows with its contents, backing files, compression",
+	.summary = "QEMU's first format: grows with its contents, backing files",
 	.instance_bytes = sizeof(struct qcow_image),
 	.probe = qcow_probe,
 	.open = qcow_open,
