@@ -106,11 +106,20 @@ def test_tar(tmp_path, kind):
     assert_foreign(tmp_path, "tar")
 
 
-def test_ova(tmp_path):
+def test_ova_without_a_disk(tmp_path):
+    """Archives with disks are read (test_ova.py); this one is refused in words of its own."""
     (tmp_path / "machine.ovf").write_text("<Envelope/>")
     with tarfile.open(tmp_path / "x", "w", format=tarfile.USTAR_FORMAT) as archive:
         archive.add(tmp_path / "machine.ovf", "machine.ovf")
-    assert_foreign(tmp_path, "ova")
+    info = efi_img(tmp_path, "info", "x")
+    assert info.code == 0 and "file format: ova\n" in info.out
+    for command in COMMANDS:
+        refused = efi_img(tmp_path, *shlex.split(command))
+        assert refused.code == (2 if command.startswith("compare") else 1), (command, refused.err)
+        assert refused.err == (
+            "efi-img: x: this is a virtual machine in an archive, and its descriptor machine.ovf "
+            "names no disk\n"
+        ), command
 
 
 def test_zip(tmp_path):

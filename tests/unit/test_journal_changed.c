@@ -211,7 +211,8 @@ static void zeros_of_an_image(void **state)
 	static const char *const words[] = {
 		"convert", "-n", "image", "serial=E", "--erase=E", NULL
 	};
-	static const struct row row = { "restore-image", words, "other", "image.restore-d07c4eb6" };
+	static const struct row row = { "restore-image", words, "other", "image.restore-d07c4eb6",
+					false };
 	enum { AMONG_ZEROS = 1100000 };
 	const char *has;
 	uint64_t size;
