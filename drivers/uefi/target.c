@@ -29,6 +29,7 @@
 #include "platform/devices.h"
 #include "platform/person.h"
 #include "sata.h"
+#include "scsi.h"
 #include "status.h"
 
 enum { BYTES_BETWEEN_SERIALS = 32 << 20, ZERO_BYTES_MIN = 1 << 20 };
@@ -261,9 +262,11 @@ static enum status open_exclusively(struct target *target)
 	if (PROTOCOL(target->handle, EFI_BLOCK_IO_PROTOCOL) == NULL)
 		return ST_MEDIUM_CHANGED;
 	sata_watch(target->handle);
+	scsi_reset_begin(disk_whole(target->handle));
 	efi = firmware.services->OpenProtocol(target->handle, &(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID,
 					      &interface, firmware.image, NULL,
 					      EFI_OPEN_PROTOCOL_EXCLUSIVE);
+	scsi_reset_end();
 	if (efi != EFI_SUCCESS)
 		return status_from_efi(efi);
 	target->io = interface;

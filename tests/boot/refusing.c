@@ -7,25 +7,7 @@
  */
 #include <efi.h>
 
-#include "protocol/scsi_io.h"
-
-#define EFI_EXT_SCSI_PASS_THRU_PROTOCOL_GUID \
-	{ \
-		0x143b7632, 0xb81b, 0x4cb7, \
-		{ \
-			0xab, 0xd3, 0xb6, 0x25, 0xa5, 0xb9, 0xbf, 0xfe \
-		} \
-	}
-
-typedef struct EFI_EXT_SCSI_PASS_THRU_PROTOCOL EFI_EXT_SCSI_PASS_THRU_PROTOCOL;
-
-typedef EFI_STATUS(EFIAPI *pass_thru)(EFI_EXT_SCSI_PASS_THRU_PROTOCOL *, UINT8 *target, UINT64 lun,
-				      EFI_SCSI_IO_SCSI_REQUEST_PACKET *, EFI_EVENT);
-
-struct EFI_EXT_SCSI_PASS_THRU_PROTOCOL {
-	VOID *Mode;
-	pass_thru PassThru;
-};
+#include "protocol/ext_scsi_pass_thru.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
@@ -44,12 +26,12 @@ static const struct answer {
 
 static struct hooked {
 	EFI_EXT_SCSI_PASS_THRU_PROTOCOL *scsi;
-	pass_thru honest;
+	ext_scsi_pass_thru honest;
 } hooked[8];
 
 static UINTN n_hooked, n_flushes;
 
-static pass_thru honest_of(const EFI_EXT_SCSI_PASS_THRU_PROTOCOL *scsi)
+static ext_scsi_pass_thru honest_of(const EFI_EXT_SCSI_PASS_THRU_PROTOCOL *scsi)
 {
 	UINTN i = 0;
 

@@ -30,11 +30,13 @@ typedef struct {
 
 typedef struct EFI_SCSI_IO_PROTOCOL EFI_SCSI_IO_PROTOCOL;
 
+typedef EFI_STATUS(EFIAPI *scsi_reset_device)(EFI_SCSI_IO_PROTOCOL *);
+
 struct EFI_SCSI_IO_PROTOCOL {
 	EFI_STATUS(EFIAPI *GetDeviceType)(EFI_SCSI_IO_PROTOCOL *, UINT8 *type);
 	EFI_STATUS(EFIAPI *GetDeviceLocation)(EFI_SCSI_IO_PROTOCOL *, UINT8 **target, UINT64 *lun);
 	EFI_STATUS(EFIAPI *ResetBus)(EFI_SCSI_IO_PROTOCOL *);
-	EFI_STATUS(EFIAPI *ResetDevice)(EFI_SCSI_IO_PROTOCOL *);
+	scsi_reset_device ResetDevice;
 	EFI_STATUS(EFIAPI *ExecuteScsiCommand)
 	(EFI_SCSI_IO_PROTOCOL *, EFI_SCSI_IO_SCSI_REQUEST_PACKET *, EFI_EVENT);
 	UINT32 IoAlign;
