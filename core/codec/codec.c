@@ -17,8 +17,9 @@ struct codec *codec_open(enum codec_kind kind, int level)
 		return bzip2_open();
 	if (kind == CODEC_ZSTD)
 		return zstd_open(level == CODEC_DEFAULT ? CODEC_ZSTD_LEVEL : level);
-	level = level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level;
-	return kind == CODEC_ZLIB ? zlib_open(level) : deflate_open(level);
+	if (kind == CODEC_ZLIB)
+		return zlib_open(level == CODEC_DEFAULT ? CODEC_ZLIB_LEVEL : level);
+	return deflate_open(level == CODEC_DEFAULT ? CODEC_DEFLATE_LEVEL : level);
 }
 
 void codec_close(struct codec *codec)
