@@ -226,11 +226,18 @@ static void try(const struct enumeration *e, size_t cut, enum loss loss, size_t 
 	e->check(&state, e->arg);
 }
 
-/* Whether change `i` of `n` is a write between two others. */
+/* Whether a write continues the one before it. */
+static bool continues(const struct sim_change *before, const struct sim_change *change)
+{
+	return before->kind == SIM_WRITE && change->kind == SIM_WRITE &&
+	       change->offset == before->offset + before->n;
+}
+
+/* Whether change `i` of `n` is one of the pieces of something larger, and neither end of it. */
 static bool is_amid(const struct sim_change *journal, size_t n, size_t i)
 {
-	return i > 0 && i + 1 < n && journal[i - 1].kind == SIM_WRITE &&
-	       journal[i].kind == SIM_WRITE && journal[i + 1].kind == SIM_WRITE;
+	return i > 0 && i + 1 < n && continues(&journal[i - 1], &journal[i]) &&
+	       continues(&journal[i], &journal[i + 1]);
 }
 
 static bool is_left_out(const struct powercut_plan *plan, const struct sim_change *journal,

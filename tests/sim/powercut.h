@@ -33,10 +33,7 @@ struct powercut_plan {
 	unsigned seed, n_seeds; /* for each cut, so many mixtures of what is lost */
 	bool only_mixtures;
 	unsigned sample; /* only one of so many cuts; 1: each */
-	/*
-	 * Of writes with writes before and after them, such as the pieces of a large block, only some
-	 * are cut or lost.
-	 */
+	/* Of the writes in the middle of a large block, only some are cut or lost. */
 	bool sparse;
 };
 

@@ -501,6 +501,14 @@ static void fail_nth(struct trial *t, enum victim victim, unsigned n, bool *ret_
 		fail_and_flush(t, victim, n);
 }
 
+/* Of an operation with a large disk, the later calls are much alike: each third of them fails. */
+static unsigned step_after(const struct operation *op, unsigned n)
+{
+	enum { FIRST = 16 };
+
+	return n < FIRST || op->disk_bytes <= SPARSE_BYTES ? 1 : setting("SAMPLE", 3);
+}
+
 void trial_fail(const struct operation *op, struct figures *figures)
 {
 	struct trial t = begin(op, figures);
@@ -508,7 +516,7 @@ void trial_fail(const struct operation *op, struct figures *figures)
 	for (enum victim victim = ALLOCATION; !op->large && victim < N_VICTIMS; victim++) {
 		bool failed = true;
 
-		for (unsigned n = 1; failed && n < FAILURES_MAX; n++)
+		for (unsigned n = 1; failed && n < FAILURES_MAX; n += step_after(op, n))
 			if (trying("%s/%s%u", op->name, victims[victim], n))
 				fail_nth(&t, victim, n, &failed);
 	}
