@@ -121,7 +121,7 @@ static struct vmdk_sparse layout(const struct create_request *request, uint64_t 
 		.grain_bytes = VMDK_GRAIN_SECTORS * VMDK_SECTOR,
 		.table_entries = VMDK_TABLE_ENTRIES,
 		.descriptor = VMDK_SECTOR,
-		.descriptor_bytes = VMDK_DESCRIPTOR_SECTORS * VMDK_SECTOR,
+		.descriptor_bytes = (uint64_t)VMDK_DESCRIPTOR_SECTORS * VMDK_SECTOR,
 		.compressed = stream,
 		.directory_at_end = stream,
 	};
@@ -204,14 +204,14 @@ static void print_database(const struct create_request *request, struct out *out
 	const char *hardware = create_value(request->options, "hwversion")->text,
 		   *tools = create_value(request->options, "toolsversion")->text;
 	uint64_t adapter = create_value(request->options, "adapter_type")->number;
-	unsigned heads = adapter == 0 ? 16 : 255, sectors = 63;
+	uint64_t heads = adapter == 0 ? 16 : 255, sectors = 63;
 
 	if (text_equal(hardware, "undefined"))
 		hardware = create_value(request->options, "compat6")->on ? "6" : "4";
 	out_printf(out,
 		   "\n# The Disk Data Base\n#DDB\n\nddb.virtualHWVersion = \"%s\"\n"
-		   "ddb.geometry.cylinders = \"%ju\"\nddb.geometry.heads = \"%u\"\n"
-		   "ddb.geometry.sectors = \"%u\"\nddb.adapterType = \"%s\"\n"
+		   "ddb.geometry.cylinders = \"%ju\"\nddb.geometry.heads = \"%ju\"\n"
+		   "ddb.geometry.sectors = \"%ju\"\nddb.adapterType = \"%s\"\n"
 		   "ddb.toolsVersion = \"%s\"\n",
 		   hardware, request->size / VMDK_SECTOR / (heads * sectors), heads, sectors,
 		   adapters[adapter], tools != NULL ? tools : "2147483647");
@@ -314,7 +314,7 @@ static enum status check_request(const struct create_request *request, struct er
 static uint64_t first_bytes(const struct create_request *request, uint64_t index)
 {
 	struct vmdk_sparse sparse = layout(request, extent_bytes(request, index));
-	uint64_t end = 4 * VMDK_SECTOR + directory_bytes(&sparse);
+	uint64_t end = UINT64_C(4) * VMDK_SECTOR + directory_bytes(&sparse);
 
 	if (is_flat(subformat_of(request)))
 		return extent_bytes(request, index);
@@ -355,7 +355,7 @@ enum status vmdk_measure(const struct create_request *request, const struct imag
 			 struct image_measure *ret, struct error *err)
 {
 	enum subformat subformat = subformat_of(request);
-	uint64_t bytes = 0, grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, n, all;
+	uint64_t bytes = 0, grain = (uint64_t)VMDK_GRAIN_SECTORS * VMDK_SECTOR, n, all;
 
 	(void)source;
 	for (uint64_t i = 0; i < n_extents(request); i++)
@@ -383,10 +383,10 @@ enum status vmdk_measure(const struct create_request *request, const struct imag
 /* A directory whose tables follow it, as all others are zeros. */
 static enum status write_directory(struct blk *file, const struct vmdk_sparse *sparse, uint64_t at)
 {
-	enum { CHUNK = 16384 };
+	enum { CHUNK = 16384, CHUNK_BYTES = 4 * CHUNK };
 	uint64_t first = (at + directory_bytes(sparse)) / VMDK_SECTOR,
 		 sectors = VMDK_TABLE_BYTES / VMDK_SECTOR;
-	uint8_t *bytes = io_alloc(CHUNK * 4);
+	uint8_t *bytes = io_alloc(CHUNK_BYTES);
 	enum status st = bytes != NULL ? ST_OK : ST_NO_MEMORY;
 
 	for (uint64_t i = 0, n; st == ST_OK && i < sparse->n_tables; i += n) {
@@ -395,7 +395,7 @@ static enum status write_directory(struct blk *file, const struct vmdk_sparse *s
 			bytes_to_le(bytes + 4 * j, 4, first + (i + j) * sectors);
 		st = blk_write(file, at + 4 * i, bytes, (size_t)(4 * n));
 	}
-	io_free(bytes, CHUNK * 4);
+	io_free(bytes, CHUNK_BYTES);
 	return st;
 }
 

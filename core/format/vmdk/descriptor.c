@@ -57,8 +57,10 @@ static void quote(const struct cursor *line, char *ret, size_t bytes)
 {
 	size_t n = (size_t)min_u64((uint64_t)(line->end - line->at), bytes - 1);
 
+	memcpy(ret, line->at, n);
 	for (size_t i = 0; i < n; i++)
-		ret[i] = (unsigned char)line->at[i] < ' ' ? '?' : line->at[i];
+		if ((unsigned char)ret[i] < ' ')
+			ret[i] = '?';
 	ret[n] = '\0';
 }
 
@@ -80,11 +82,12 @@ static bool take_word(struct cursor *line, char ret[static WORD_BYTES])
 
 	skip_blanks(line);
 	for (; line->at < line->end && !is_blank(*line->at); line->at++) {
-		char c = *line->at;
-
 		if (n == WORD_BYTES - 1)
 			return false;
-		ret[n++] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+		ret[n] = *line->at;
+		if (ret[n] >= 'a' && ret[n] <= 'z')
+			ret[n] = (char)(ret[n] - 'a' + 'A');
+		n++;
 	}
 	ret[n] = '\0';
 	return n > 0;

@@ -126,18 +126,18 @@ static enum status read_footer(struct blk *file, struct vmdk_disk_header *ret, s
 {
 	enum status st;
 
-	if (file->size < 3 * VMDK_SECTOR || file->size % VMDK_SECTOR != 0)
+	if (file->size < UINT64_C(3) * VMDK_SECTOR || file->size % VMDK_SECTOR != 0)
 		return fail(err, ST_CORRUPT,
 			    "its footer is missing: the file of %ju bytes is truncated",
 			    file->size);
-	st = blk_read(file, file->size - 2 * VMDK_SECTOR, ret, sizeof *ret);
+	st = blk_read(file, file->size - UINT64_C(2) * VMDK_SECTOR, ret, sizeof *ret);
 	if (st != ST_OK)
 		return fail(err, st, "reading its footer: %s", status_text(st));
 	if (!vmdk_is_sparse(ret->magic))
 		return fail(err, ST_CORRUPT,
 			    "its footer is missing at offset %ju: the file is truncated, or "
 			    "something was appended to it",
-			    file->size - 2 * VMDK_SECTOR);
+			    file->size - UINT64_C(2) * VMDK_SECTOR);
 	if (le64_get(ret->gd_sector) == VMDK_GD_AT_END)
 		return fail(err, ST_CORRUPT,
 			    "its footer does not say where the grain directory is");

@@ -218,7 +218,7 @@ enum status vmdk_set_entry(struct vmdk_extent *extent, uint64_t index, uint32_t 
 {
 	struct table_cache *tables = &extent->vmdk->tables;
 	uint8_t *table[2] = { NULL, NULL };
-	uint64_t at[2];
+	uint64_t at[2] = { 0 };
 	size_t n = extent->redundant_directory != NULL ? 2 : 1;
 	enum status st = ST_OK;
 

@@ -87,7 +87,7 @@ static void put_end(const struct vmdk_sparse *sparse, const uint32_t *directory,
 
 static uint64_t end_bytes(const struct vmdk_sparse *sparse)
 {
-	return VMDK_SECTOR + directory_bytes(sparse) + 3 * VMDK_SECTOR;
+	return UINT64_C(4) * VMDK_SECTOR + directory_bytes(sparse);
 }
 
 static enum status write_end(struct blk *file, const struct vmdk_sparse *sparse,
