@@ -30,7 +30,7 @@ struct result {
 	uint64_t lost_bytes;  /* that could not be read, and are zeros in the target */
 	uint64_t n_lost;      /* in how many places */
 	uint64_t nanoseconds; /* that it took; 0: not to be printed */
-	/* of zeros at the end of the source, for which the target is too small; not in disk_bytes */
+	/* of zeros at the end of the source, for which there is no room; not in disk_bytes */
 	uint64_t left_off_bytes;
 };
 

@@ -233,7 +233,7 @@ struct image_format {
 	bool flat;
 	/* its images do not say whether they were closed cleanly, and `info` has no "dirty-flag" */
 	bool no_dirty_flag;
-	/* the space that its images take, as `info` shows it, is that of all files, not the first */
+	/* `info` shows the space that all files of an image take, not the first */
 	bool counts_files;
 	/* of the struct that begins with struct image */
 	size_t instance_bytes;

@@ -10,8 +10,9 @@
  * an exception that stops the machine.
  *
  * efi-img itself resets nothing. But the driver of Disk I/O resets the disk below when it is
- * disconnected, as each is that lies on a disk that is opened EXCLUSIVE (target.c). So ResetDevice()
- * is replaced during that call, by one that does the same with the adapter's protocol alone.
+ * disconnected, as each is that lies on a disk that is opened EXCLUSIVE (target.c). So
+ * ResetDevice() is replaced during that call, by one that does the same with the adapter's
+ * protocol alone.
  * ResetBus() is only called for an "extended verification", which nothing asks for.
  */
 #include <efi.h>

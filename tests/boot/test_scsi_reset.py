@@ -2,7 +2,7 @@
 """
 A SCSI disk that is opened for writing is reset by the adapter, not by EDK2's bus driver, which up
 to edk2-stable202211 reads memory for that which it has freed (drivers/uefi/scsi.c). What is in that
-memory is chance, and so is whether the machine goes on. So resetting.c tells which way a reset came.
+memory is chance, and so is whether the machine goes on: resetting.c tells which way a reset came.
 """
 
 import re

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An image of any bytes, changed. Up to 16 bytes of the input (image.h) say which changes, one after
- * the other: the lower five bits what, the upper ones where.
+ * An image of any bytes, changed. Up to 16 bytes of the input (image.h) say which changes, one
+ * after the other: the lower five bits what, the upper ones where.
  *
  * What was sound before must be sound after, and what `check -r all` calls repaired, must be.
  */
