@@ -101,36 +101,39 @@ void result_print(const struct result *result, struct out *out)
 	out_text(out, "\n");
 }
 
-/* The size of one file, with its parts; 0 where that is not known. */
+/* Of one file, with its parts; 0 where that is not known. */
 static uint64_t file_size(struct storage *storage, const char *name)
 {
 	struct error ignored;
 	struct blk *file;
 	uint64_t size;
 
-	if (storage_is_device(name) ||
-	    storage_reopen(storage, name, OPEN_READ, &file, &ignored) != ST_OK)
+	if (storage_reopen(storage, name, OPEN_READ, &file, &ignored) != ST_OK)
 		return 0;
 	size = file->size;
 	blk_close(file);
 	return size;
 }
 
-/* The target's files together, 0 where that is not known: then it is left out. */
+/* Of all files together; 0 where that is not known of one. */
 static uint64_t target_size(const struct copy_request *r)
 {
-	uint64_t size = file_size(r->storage, r->target);
 	struct error ignored;
 	struct image *image;
 	struct blk *file;
+	uint64_t size;
 
-	if (size == 0 ||
+	if (storage_is_device(r->target) ||
 	    storage_reopen(r->storage, r->target, OPEN_READ, &file, &ignored) != ST_OK ||
 	    image_open_blk(r->storage, file, r->target, r->format, OPEN_READ, &image, &ignored) !=
 		    ST_OK)
-		return size;
-	for (size_t i = 1; i < image->n_files; i++)
-		size += file_size(r->storage, image->file[i].name);
+		return 0;
+	size = image->file[0].blk->size;
+	for (size_t i = 1; size > 0 && i < image->n_files; i++) {
+		uint64_t n = file_size(r->storage, image->file[i].name);
+
+		size = n > 0 ? size + n : 0;
+	}
 	image_close(image);
 	return size;
 }
