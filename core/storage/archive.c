@@ -36,9 +36,12 @@ static bool is_named(const char *given, const char *member)
 {
 	while (given[0] == '.' && (given[1] == '/' || given[1] == '\\'))
 		given += 2;
-	for (; *given != '\0' && *member != '\0'; given++, member++)
-		if (text_lower(*given == '\\' ? '/' : *given) != text_lower(*member))
+	for (; *given != '\0' && *member != '\0'; given++, member++) {
+		bool separator = *given == '\\' && *member == '/';
+
+		if (!separator && text_lower(*given) != text_lower(*member))
 			return false;
+	}
 	return *given == *member;
 }
 

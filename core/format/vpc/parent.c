@@ -95,7 +95,8 @@ static char *to_path(const char *text)
 		text += 2;
 	path = text_copy(text);
 	for (char *c = path; c != NULL && *c != '\0'; c++)
-		*c = *c == '\\' ? '/' : *c;
+		if (*c == '\\')
+			*c = '/';
 	return path;
 }
 
