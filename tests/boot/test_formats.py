@@ -75,8 +75,9 @@ def made(place, make_stick):
         ]
     drives = [Drive("usb", stick.image, "STICK"), Drive("ahci", work.image, "WORK")]
     drives += [Drive("nvme", source, "SOURCE")]
-    drives += [
-        Drive("virtio-scsi", image, f"T{number}") for number, image in enumerate(targets.values())
+    drives += [  # OVMF finds no more than eight disks on one SCSI adapter
+        Drive("nvme" if number % 2 else "virtio-scsi", image, f"T{number}")
+        for number, image in enumerate(targets.values())
     ]
     batch.boot(Machine(place / "machine", drives, processors=2))
     return SimpleNamespace(work=work, source=source, targets=targets, steps=steps)
