@@ -124,6 +124,24 @@ def progress(out):
     return [int(whole) * 100 + int(part) for whole, part, _ in found], phases, re.sub(line, "", out)
 
 
+def efi_img(folder, *args, code=0):
+    """What efi-img did with a line in the folder, which has to end with that exit code."""
+    done = Result([EFI_IMG, *args], folder)
+    assert done.code == code, done.out + done.err
+    return done
+
+
+def both(folder, *args):
+    """One line for efi-img and for qemu-img, on the same files: it must not change them."""
+    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
+
+
+def assert_as_qemu(folder, *args):
+    ours, theirs = both(folder, *args)
+    assert (ours.code, ours.out) == (theirs.code, theirs.out), (args, ours.err, theirs.err)
+    return ours
+
+
 def assert_info_as_qemu(folder, name, *options):
     for style in ("human", "json"):
         command = ["info", f"--output={style}", *options, name]

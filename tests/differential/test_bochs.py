@@ -7,7 +7,7 @@ import pytest
 
 import readonly
 import samples
-from oracle import EFI_IMG, Result, assert_info_as_qemu
+from oracle import EFI_IMG, Result, assert_info_as_qemu, both
 
 KINDS = [  # version, bytes of an extent, sectors of the disk
     (1, 512, 100),
@@ -22,10 +22,6 @@ def make(folder, version, extent, sectors):
     contents = readonly.disk(extent, sectors)
     (folder / "x").write_bytes(readonly.bochs(contents, version, extent))
     (folder / "flat").write_bytes(contents)
-
-
-def both(folder, *args):
-    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
 
 
 @pytest.mark.parametrize("version, extent, sectors", KINDS)

@@ -11,7 +11,7 @@ import pytest
 
 import readonly
 import samples
-from oracle import EFI_IMG, Result, assert_info_as_qemu
+from oracle import EFI_IMG, Result, assert_info_as_qemu, both
 from test_memory import BOUND, BUFFERS, run_within
 
 KINDS = [  # bytes of a block, sectors of the disk, level of zlib
@@ -23,10 +23,6 @@ KINDS = [  # bytes of a block, sectors of the disk, level of zlib
     (3 << 20, 20000, 1),
     (64 << 20, 150000, 1),
 ]
-
-
-def both(folder, *args):
-    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
 
 
 def assert_reads_as_qemu(folder):

@@ -10,7 +10,7 @@ import pytest
 
 import readonly
 import samples
-from oracle import EFI_IMG, Result, assert_info_as_qemu
+from oracle import EFI_IMG, Result, assert_info_as_qemu, both
 from readonly import ADC, BZIP2, LZFSE, LZMA, RAW, ZLIB
 
 KINDS = [  # kinds of chunks, sectors of a chunk, sectors of the disk
@@ -22,10 +22,6 @@ KINDS = [  # kinds of chunks, sectors of a chunk, sectors of the disk
     ((ZLIB, RAW, BZIP2), 2048, 30001),
     ((ZLIB, BZIP2), 32768, 50000),
 ]
-
-
-def both(folder, *args):
-    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
 
 
 def make(folder, kinds, sectors, total, **options):

@@ -9,28 +9,12 @@ import pytest
 
 import samples
 from images import qemu_img, qemu_io, random_writes
-from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu
+from oracle import EFI_IMG, Pair, Result, assert_as_qemu, assert_info_as_qemu, both, efi_img
 from test_memory import BOUND, BUFFERS, SIZE, run_within
 
 MIB = 1 << 20
 CLUSTERS = ("1M", "64k", "4k", "98304", "1000")
 SAMPLES = samples.names("parallels")
-
-
-def efi_img(folder, *args, code=0):
-    done = Result([EFI_IMG, *args], folder)
-    assert done.code == code, done.out + done.err
-    return done
-
-
-def both(folder, *args):
-    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
-
-
-def assert_as_qemu(folder, *args):
-    ours, theirs = both(folder, *args)
-    assert (ours.code, ours.out) == (theirs.code, theirs.out), (args, ours.err, theirs.err)
-    return ours
 
 
 def assert_judged(folder, name, raw):

@@ -13,7 +13,16 @@ import pytest
 
 import samples
 from images import qemu_img, qemu_io, random_writes
-from oracle import EFI_IMG, HANG_SECONDS, Pair, Result, assert_info_as_qemu
+from oracle import (
+    EFI_IMG,
+    HANG_SECONDS,
+    Pair,
+    Result,
+    assert_as_qemu,
+    assert_info_as_qemu,
+    both,
+    efi_img,
+)
 from test_memory import BOUND, BUFFERS, run_within
 
 MIB = 1 << 20
@@ -24,22 +33,6 @@ KINDS = (
     "subformat=fixed,block_size=2M",
 )
 HEADERS = (0x10000, 0x20000)
-
-
-def efi_img(folder, *args, code=0):
-    done = Result([EFI_IMG, *args], folder)
-    assert done.code == code, done.out + done.err
-    return done
-
-
-def both(folder, *args):
-    return Result([EFI_IMG, *args], folder), Result(["qemu-img", *args], folder)
-
-
-def assert_as_qemu(folder, *args):
-    ours, theirs = both(folder, *args)
-    assert (ours.code, ours.out) == (theirs.code, theirs.out), (args, ours.err, theirs.err)
-    return ours
 
 
 def assert_judged(folder, name, raw):

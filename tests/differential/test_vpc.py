@@ -13,7 +13,7 @@ import pytest
 import samples
 import vhd
 from images import MIB, qemu_img, qemu_io
-from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu
+from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu, efi_img
 from pairs import copy_to_theirs, run_both
 
 DISK = 9 * MIB + 1536
@@ -24,12 +24,6 @@ SIZES = ["0", "512", "1000", "1M", "20M", "100M", "1G", "30G", "127G", "130G", "
 @pytest.fixture
 def pair(tmp_path):
     return Pair(tmp_path)
-
-
-def efi_img(folder, *args, code=0):
-    result = Result([EFI_IMG, *args], folder)
-    assert result.code == code, result.out + result.err
-    return result
 
 
 def random_disk(seed, size=DISK):

@@ -5,6 +5,7 @@
  * refused with words that name it; a check counts as qemu-img does, and a repair changes what it
  * may; the name of the backing file is the old or the new one, whatever fails.
  */
+#include "backing_names.h"
 #include "base/bytes.h"
 #include "powercut.h"
 #include "run.h"
@@ -324,38 +325,10 @@ static void test_names(void **state)
 	static const size_t lengths[] = {
 		1, 448, 449, 1023, 600, 1022, 5, 1023, 448, 700, 0, 1000
 	};
-	char old[1200] = "", name[1024];
 
 	(void)state;
 	make();
-	for (size_t i = 0; i < N_OF(lengths); i++) {
-		struct sim_files before = sim_files_keep();
-		bool failed = true;
-
-		memset(name, 'a' + (int)i, lengths[i]);
-		name[lengths[i]] = '\0';
-		for (unsigned n = 1; failed; n++) {
-			char line[1200];
-
-			sim_files_restore(&roomy, &before);
-			sim_volume_fail(n, ST_IO);
-			(void)RUN("rebase", "-u", "-b", name, "-F", "raw", "x");
-			failed = sim_volume_failed();
-			sim_volume_fail(0, ST_OK);
-			MUST("info", "x");
-			snprintf(line, sizeof line, "backing file: %s\n", name);
-			if (strstr(out.text, "backing file: ") == NULL)
-				assert_true(name[0] == '\0' || old[0] == '\0');
-			else
-				assert_true(strstr(out.text, line) != NULL ||
-					    strstr(out.text, old) != NULL);
-		}
-		sim_files_drop(&before);
-		snprintf(old, sizeof old, name[0] != '\0' ? "backing file: %s\n" : "%s", name);
-		assert_row(name[0] == '\0' || strstr(out.text, old) != NULL, i);
-		MUST("check", "x");
-	}
-	assert_int_equal(RUN("rebase", "-u", "-b", "", "x"), EXIT_OK);
+	every_backing_name(&roomy, lengths, N_OF(lengths));
 	assert_contents("x");
 }
 
