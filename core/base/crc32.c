@@ -5,8 +5,8 @@
  * and at the end of a message count. Four bits at a time, by a table of the 16 remainders:
  * partition tables use it, and checks of dmg images.
  *
- * A message that goes on with n zero bytes has its remainder multiplied by x^(8n), which is made by
- * repeated squaring.
+ * A message that is followed by n zero bytes has its remainder multiplied by x^(8n), which is made
+ * by repeated squaring.
  */
 #include "base/crc32.h"
 

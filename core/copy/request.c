@@ -158,8 +158,7 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		  ST_INVALID,
 		  { "option --resume: only a copy of a disk into a new image file, or of an image "
 		    "onto a disk, can be resumed, without --map, -B and --bitmaps, and not one "
-		    "into "
-		    "a stream (vmdk, streamOptimized)" } },
+		    "into an image that is written in one pass (streamOptimized)" } },
 		{ r->resume && r->force,
 		  ST_INVALID,
 		  { "options --resume and --force: the first continues the target, the second "

@@ -4,7 +4,7 @@
  *
  * A block that is written to for the first time gets room at once, but is not in the format's table
  * before all of it is written. Copies write a disk from its beginning to its end in pieces that are
- * smaller than a block: so one block at a time is "fresh", written up to a mark, and behind the
+ * smaller than a block: so one block at a time is "fresh", written up to a mark; after the
  * mark it still reads as before. When another block gets room, or at a flush, the rest is filled.
  * Each byte of a new block is written once, and no byte that was on the medium before shows
  * through, on file systems without holes either.
@@ -146,7 +146,7 @@ static enum status look_below(const struct block_map *map, struct extent *extent
 	return ST_OK;
 }
 
-/* Whether `next` goes on where the extent `before` ends. */
+/* Whether `next` continues where the extent `before` ends. */
 static bool continues(const struct extent *before, const struct block_run *next)
 {
 	if (next->state == BLOCK_STORED)

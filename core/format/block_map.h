@@ -24,11 +24,11 @@ struct image;
  * or when a write fails, each new block is there as a whole, or not at all.
  *
  * After a flush or a table that could not be written, nothing more is: what was written before may
- * be lost even if the next flush succeeds, and a table must not refer to it. Reading goes on.
+ * be lost even if the next flush succeeds, and a table must not refer to it. Reading continues.
  */
 enum block_state {
 	BLOCK_ABSENT, /* the backing file shows, or zeros: not allocated */
-	BLOCK_ZERO,   /* reads as zeros, whatever is behind it */
+	BLOCK_ZERO,   /* reads as zeros, whatever the backing file has */
 	BLOCK_STORED,
 	BLOCK_PACKED, /* compressed, as a whole */
 };
@@ -50,7 +50,7 @@ struct block_ops {
 	/*
 	 * Says what is at `offset`, for at most `len` > 0 bytes, which lie in the disk; ret->length
 	 * may be larger. ST_CORRUPT where the table makes no sense. A file may end inside its last
-	 * block, which goes on in zeros; that STORED blocks begin in the file is seen to.
+	 * block, whose rest is zeros; that STORED blocks begin in the file is seen to.
 	 */
 	enum status (*find)(struct block_map *, uint64_t offset, uint64_t len,
 			    struct block_run *ret);
@@ -118,5 +118,5 @@ enum status block_map_write_packed(struct block_map *, uint64_t offset, const vo
 /* Forgets what was not flushed, where the format has emptied its table. */
 void block_map_forget(struct block_map *);
 
-/* Makes a range read as zeros whatever is behind it: a change_ops' store_zeros. */
+/* Makes a range read as zeros whatever the backing file has: a change_ops' store_zeros. */
 enum status block_map_store_zeros(struct block_map *, uint64_t offset, uint64_t len);

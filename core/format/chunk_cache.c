@@ -120,7 +120,7 @@ enum status chunk_cache_read(struct chunk_cache *cache, struct blk *file, const 
 	size_t slot;
 	enum status st;
 
-	CHECK(chunk->bytes <= CHUNK_BYTES_MAX && chunk->packed_bytes <= CHUNK_BYTES_MAX * UINT64_C(2));
+	CHECK(chunk->bytes <= CHUNK_BYTES_MAX && chunk->packed_bytes / 2 <= CHUNK_BYTES_MAX);
 	if (chunk->packed_bytes == 0)
 		return ST_CORRUPT;
 	for (size_t i = 0; i < CHUNK_CACHE_SLOTS; i++)

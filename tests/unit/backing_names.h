@@ -6,8 +6,7 @@
 
 /*
  * Gives the image x backing files with names of these lengths, one after the other, and fails every
- * call to the volume of each: what is left has the old or the new
- * name, and a check finds nothing.
+ * call to the volume of each: what is left has the old or the new name, and a check finds nothing.
  */
 static inline void every_backing_name(const struct sim_volume_kind *kind, const size_t *lengths,
 				      size_t n_lengths)

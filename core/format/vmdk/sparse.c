@@ -117,7 +117,7 @@ static enum status find_packed_bytes(const struct vmdk_extent *extent, const uin
 	return run->packed_bytes > 0 && run->packed_bytes <= most ? ST_OK : ST_CORRUPT;
 }
 
-/* Whether the grain after `n` bytes of the run goes on where it ends. */
+/* Whether the grain after `n` bytes of the run continues where it ends. */
 static bool continues(const struct block_run *run, const struct block_run *next)
 {
 	return next->state == run->state &&

@@ -136,12 +136,12 @@ static enum status choose_size(const struct create_request *request, struct geom
 		bytes = bytes <= VPC_MAX_BYTES ? round_up(bytes, MIB) : bytes;
 	}
 	*ret_bytes = bytes;
-	return bytes <= VPC_MAX_BYTES
-		       ? ST_OK
-		       : fail(err, ST_TOO_LARGE,
-			      "a disk of %ju bytes is more than a VHD can have (2040G); choose "
-			      "vhdx or qcow2",
-			      bytes);
+	return bytes <= VPC_MAX_BYTES ? ST_OK
+				      : fail(err, ST_TOO_LARGE,
+					     "a disk of %ju bytes is more than the 2040 GiB that a "
+					     "VHD can have; choose "
+					     "vhdx or qcow2",
+					     bytes);
 }
 
 enum status vpc_new_size(const struct create_request *request, uint64_t *ret, struct error *err)

@@ -115,9 +115,9 @@ static enum status check_footer(struct vpc_image *v, struct error *err)
 			    v->type);
 	if (v->image.size > VPC_MAX_BYTES)
 		return fail(err, ST_CORRUPT,
-			    "a disk of %ju bytes, as its footer says, is more than a VHD can have "
-			    "(%ju)",
-			    v->image.size, VPC_MAX_BYTES);
+			    "a disk of %ju bytes, as its footer says, is more than the 2040 GiB "
+			    "that a VHD can have",
+			    v->image.size);
 	return ST_OK;
 }
 

@@ -55,7 +55,8 @@ enum status vpc_plan_resize(const struct image *image, uint64_t size, enum preal
 			    "written");
 	if (size > VPC_MAX_BYTES)
 		return fail(err, ST_TOO_LARGE,
-			    "a disk of %ju bytes is more than a VHD can have (2040G)", size);
+			    "a disk of %ju bytes is more than the 2040 GiB that a VHD can have",
+			    size);
 	n_blocks = div_up(size, v->map.block_bytes);
 	if (n_blocks > BLOCKS_MAX)
 		return fail(err, ST_TOO_LARGE,
