@@ -316,11 +316,14 @@ static void report_start(struct session *session, const struct console *console)
 	struct tree *tree = session_event(session, "session");
 
 	out_printf(out, "efi-img %s on %s\n", program_version, platform_firmware());
+	out_printf(out, "build %s for %s\n", program_build, program_processor);
 	out_printf(out, "with libdeflate %s, zstd %s, bzip2 %s\n", libdeflate_version, zstd_version,
 		   bzip2_version);
 	if (print_time(session, " ", " UTC, by the clock of this machine", out))
 		out_text(out, "\n");
 	tree_text(tree, "version", program_version);
+	tree_text(tree, "build", program_build);
+	tree_text(tree, "processor", program_processor);
 	tree_object(tree, "libraries");
 	tree_text(tree, "libdeflate", libdeflate_version);
 	tree_text(tree, "zstd", zstd_version);

@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * version: which efi-img this is.
+ * version: which efi-img this is: what a report of a bug must name.
  */
 #include "base/version.h"
 #include "cli/command.h"
@@ -10,15 +10,18 @@ static int run(const struct console *console, struct arguments *arguments)
 {
 	(void)arguments;
 	out_printf(console->out,
-		   "efi-img version %s (libdeflate %s, zstd %s, bzip2 %s)\n"
+		   "efi-img version %s (%s)\n"
+		   "build %s\n"
+		   "with libdeflate %s, zstd %s, bzip2 %s\n"
 		   "Copyright (c) 2026 the efi-img authors; licence BSD-2-Clause\n",
-		   program_version, libdeflate_version, zstd_version, bzip2_version);
+		   program_version, program_processor, program_build, libdeflate_version,
+		   zstd_version, bzip2_version);
 	return EXIT_OK;
 }
 
 const struct command command_version = {
 	.name = "version",
-	.summary = "print the version of efi-img",
+	.summary = "print version, processor and build of efi-img",
 	.usage = "",
 	.example = "version\n",
 	.run = run,

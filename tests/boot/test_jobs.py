@@ -162,6 +162,7 @@ def test_its_log(on_stick):
     }
     for words in (
         f"efi-img {session['version']} on UEFI 2.7, EDK II",
+        f"build {session['build']} for x86_64",
         f"with libdeflate {session['libraries']['libdeflate']}, zstd",
         "started from here",
         "target:  serial=TARGET",

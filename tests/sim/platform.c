@@ -24,8 +24,9 @@
 enum { PAGE_BYTES = 4096, UNDEFINED = 0xa5 };
 
 /* The same in every build, so that screens and logs can be compared with what they must be. */
-const char program_version[] = "0.1.0", libdeflate_version[] = "1.14", zstd_version[] = "1.5.4",
-	   bzip2_version[] = "1.0.8";
+const char program_version[] = "0.1.0", program_processor[] = "x86_64",
+	   program_build[] = "2ae6d0c2e9c5b7f3a1d4e8f60912b3c4d5e6f708",
+	   libdeflate_version[] = "1.14", zstd_version[] = "1.5.4", bzip2_version[] = "1.0.8";
 
 static unsigned calls_to_failure, calls_to_cancel;
 static bool failed, cancelled;

@@ -66,6 +66,18 @@ static void each_way_to_ask(void **state)
 	assert_string_equal(out.text, both);
 }
 
+/* What the report of a bug must name. */
+static void version_names_the_build(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("--version"), EXIT_OK);
+	assert_string_equal(out.text,
+			    "efi-img version 0.1.0 (x86_64)\n"
+			    "build 2ae6d0c2e9c5b7f3a1d4e8f60912b3c4d5e6f708\n"
+			    "with libdeflate 1.14, zstd 1.5.4, bzip2 1.0.8\n"
+			    "Copyright (c) 2026 the efi-img authors; licence BSD-2-Clause\n");
+}
+
 /* What was not written, or what a person has stopped at the end of a screenful, is no success. */
 static void output_that_fails(void **state)
 {
@@ -175,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_command_is_explained),
 		cmocka_unit_test(each_way_to_ask),
+		cmocka_unit_test(version_names_the_build),
 		cmocka_unit_test(output_that_fails),
 		cmocka_unit_test(each_option_says_its_default),
 		cmocka_unit_test(what_is_mistyped),
