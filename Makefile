@@ -21,14 +21,10 @@ PYTEST := $(PYTHON) -B -m pytest -q -p no:cacheprovider --tb=short
 
 # ---- the processor ------------------------------------------------------------------------------
 
-# All that depends on the processor of the firmware; its code is in core/arch/$(ARCH)/ and
-# drivers/arch/$(ARCH)/. HOST_ARCH is that of this machine, where programs for Linux run.
-ARCH := x86_64
+# That of this machine, where programs for Linux run, and that of the firmware, ARCH.
 HOST_ARCH := $(shell uname -m)
+include efi/processors.mk
 B := build/$(ARCH)
-ARCH_FLAGS := -mno-red-zone
-EFI_TARGET = efi-$(1)-$(ARCH)
-CPU_FEATURES := x86/cpu_features.c
 
 # ---- sources ------------------------------------------------------------------------------------
 
@@ -39,8 +35,8 @@ CORE := $(sort $(wildcard core/*/*.c core/format/*/*.c)) $(GENERATED)
 # The kernels in plain C, and the choice among them and those of a processor, if it has a folder.
 kernels = $(filter-out %/arch.c,$(wildcard core/arch/generic/*.c)) \
 	$(or $(wildcard core/arch/$(1)/*.c core/arch/$(1)/*.asm),core/arch/generic/arch.c)
-FIRMWARE := $(sort $(wildcard drivers/uefi/*.c drivers/arch/$(ARCH)/*.c \
-	drivers/arch/$(ARCH)/*.asm efi/*.c))
+FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c $(ARCH_FOLDERS:%=%/*.c) \
+	$(ARCH_FOLDERS:%=%/*.asm)))
 HOST := $(sort $(wildcard drivers/posix/*.c))
 # The firmware's memcpy() and its kind, tested under names that are not those of the C library.
 MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm)
@@ -160,11 +156,11 @@ $(2)/%.a:
 	rm -f $$@ && $$(AR) rcs $$@ $$^
 endef
 
-FIRMWARE_FLAGS := -fpic -fvisibility=hidden -fshort-wchar $(ARCH_FLAGS) -fno-stack-protector \
+FIRMWARE_FLAGS := -fpie -fvisibility=hidden -fshort-wchar $(ARCH_FLAGS) -fno-stack-protector \
 	-fno-asynchronous-unwind-tables
-FIRMWARE_OUTSIDE = $(FREESTANDING) -Icore -Idrivers/uefi -Idrivers/arch -Idrivers/arch/$(ARCH) \
-	-isystem /usr/include/efi -isystem /usr/include/efi/$(ARCH) -DGNU_EFI_USE_MS_ABI
-$(eval $(call tree,FIRMWARE,$(B),build,$(CC)))
+FIRMWARE_OUTSIDE = $(FREESTANDING) -Icore -Idrivers/uefi -Idrivers/arch $(ARCH_FOLDERS:%=-I%) \
+	-isystem /usr/include/efi -DGNU_EFI_USE_MS_ABI
+$(eval $(call tree,FIRMWARE,$(B),$(FIRMWARE_SETUP),$(FIRMWARE_CC)))
 
 HOST_OUTSIDE = $(LANGUAGE) -D_GNU_SOURCE -Icore
 $(eval $(call tree,HOST,build/host,build,$(CC)))
@@ -201,7 +197,7 @@ $(call objects,build/coverage,$(MEMORY)): NASM += --gprefix firmware_
 
 # Order-only, and quick when nothing is missing: installs what a target needs, or tells which
 # packages to install.
-SETUPS := $(addprefix setup-,build run unit test screenshots fuzz coverage lint release)
+SETUPS := $(addprefix setup-,build arch run unit test screenshots fuzz coverage lint release)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@scripts/setup $*
@@ -217,24 +213,12 @@ FAST := $(addsuffix /%,core/base core/arch core/blk core/codec core/format core/
 PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(LIBRARIES) $(FIRMWARE)
 $(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
 
-# In two steps: ld drops unused functions only when it makes an object file, since the link script
-# does not tell which sections of start-up code and relocations to keep. Start-up code of gnu-efi
-# 3.0.15 calls efi_main, that of 3.0.18 _entry.
-define link
-$(call step,LD )
-$(LD) -r --gc-sections -e efi_main $^ -o $(@:.so=.o)
-$(LD) -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --fatal-warnings \
-	--no-warn-rwx-segments --defsym=_entry=efi_main -T /usr/lib/elf_$(ARCH)_efi.lds \
-	/usr/lib/crt0-efi-$(ARCH).o $(@:.so=.o) -L/usr/lib -lgnuefi -o $@
-endef
-
-$(B)/efi-img.so: $(call objects,$(B),$(PROGRAM))
+$(B)/efi-img.elf: $(call objects,$(B),$(PROGRAM))
+$(B)/%.elf: efi/program.lds
 	$(link)
-
-SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
-$(B)/%.efi: $(B)/%.so
+$(B)/%.efi: $(B)/%.elf scripts/elf-to-pe
 	$(call step,EFI)
-	objcopy -S $(SECTIONS:%=-j '%') --target=$(call EFI_TARGET,$(or $(KIND),app)) $< $@
+	$(PYTHON) -B scripts/elf-to-pe $(KIND) $< $@
 
 ## make host         the same core as a Linux program, build/host/efi-img
 .PHONY: host
@@ -402,9 +386,8 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 
 # Drivers that make disks and volumes worse than those of QEMU and OVMF.
 BOOT_DRIVERS := $(patsubst tests/boot/%.c,$(B)/%.efi,$(sort $(wildcard tests/boot/*.c)))
-$(BOOT_DRIVERS:.efi=.so): $(B)/%.so: $(B)/tests/boot/%.o
-	$(link)
-$(BOOT_DRIVERS): KIND := bsdrv
+$(BOOT_DRIVERS:.efi=.elf): $(B)/%.elf: $(B)/tests/boot/%.o
+$(BOOT_DRIVERS): KIND := --driver
 .PHONY: boot-drivers
 boot-drivers: $(BOOT_DRIVERS)
 
@@ -536,10 +519,8 @@ bench-growth: build/host/efi-img build/host/measure | setup-run
 # The adapters and the core with another entry point.
 $(B)/tests/bench/%: INCLUDES := -Iefi
 BENCHED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
-$(B)/bench.so: $(BENCHED) $(B)/tests/bench/volume.o
-$(B)/timed.so: $(BENCHED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
-$(B)/bench.so $(B)/timed.so:
-	$(link)
+$(B)/bench.elf: $(BENCHED) $(B)/tests/bench/volume.o
+$(B)/timed.elf: $(BENCHED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
 
 build/linux: scripts/make-linux scripts/apt-lists | setup-test
 	$(call step,LINUX)

@@ -18,7 +18,7 @@
 
 enum { RUNS = 5, SHORT_RUNS = 5, RAW_MIB = 256, MIB = 1 << 20, CLUSTER = 65536 };
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static struct out *console;
 
@@ -133,7 +133,7 @@ static void print(const char *what, uint64_t ticks)
 	out_printf(console, "%s %ju\n", what, ticks);
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	void *zeros;
 

@@ -7,7 +7,7 @@
 
 #include "protocol/nvme_pass_thru.h"
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static typeof(((EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *)NULL)->PassThru) honest;
 
@@ -21,7 +21,7 @@ static EFI_STATUS EFIAPI lying(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, UINT32 
 	return honest(nvme, namespace_id, packet, event);
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_GUID guid = EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID;
 	EFI_BOOT_SERVICES *services = system->BootServices;

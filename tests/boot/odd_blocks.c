@@ -7,7 +7,7 @@
  */
 #include <efi.h>
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 #define VENDOR \
 	{ \
@@ -54,7 +54,7 @@ static EFI_STATUS EFIAPI flush(EFI_BLOCK_IO_PROTOCOL *io)
 	return EFI_DEVICE_ERROR;
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	static EFI_GUID block_io_guid = EFI_BLOCK_IO_PROTOCOL_GUID;
 	static EFI_GUID path_guid = EFI_DEVICE_PATH_PROTOCOL_GUID;

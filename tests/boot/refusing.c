@@ -9,7 +9,7 @@
 
 #include "protocol/ext_scsi_pass_thru.h"
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static const struct answer {
 	UINT8 adapter, target, sense[18];
@@ -57,7 +57,7 @@ static EFI_STATUS EFIAPI refusing(EFI_EXT_SCSI_PASS_THRU_PROTOCOL *scsi, UINT8 *
 	return EFI_SUCCESS;
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_GUID guid = EFI_EXT_SCSI_PASS_THRU_PROTOCOL_GUID;
 	EFI_BOOT_SERVICES *services = system->BootServices;

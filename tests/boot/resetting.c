@@ -8,7 +8,7 @@
 
 #include "protocol/ext_scsi_pass_thru.h"
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static EFI_SYSTEM_TABLE *machine;
 
@@ -52,7 +52,7 @@ static UINTN handles(EFI_GUID *guid, EFI_HANDLE **ret)
 		       : 0;
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_GUID disks = EFI_SCSI_IO_PROTOCOL_GUID, adapters = EFI_EXT_SCSI_PASS_THRU_PROTOCOL_GUID;
 	EFI_BOOT_SERVICES *services = system->BootServices;

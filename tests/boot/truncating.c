@@ -10,7 +10,7 @@
  */
 #include <efi.h>
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 enum kind { HONEST, TRUNCATES, HIDES, KEEPS };
 
@@ -184,7 +184,7 @@ static void look(EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *fs)
 	(void)root->Close(root);
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_GUID guid = SIMPLE_FILE_SYSTEM_PROTOCOL;
 	EFI_HANDLE *handle;
