@@ -220,9 +220,7 @@ static void decide_mode(struct copy_plan *plan)
 	mode->grows = mode->kind == COPY_TO_NEW_FILE && r->format->flat;
 	mode->keep_depth = copy_has_backing(r) ? 1 : 0;
 	mode->verify = copy_has_disk(r) && !r->no_verify;
-	/* the checkpoint is of one file, and a data file would be a second one */
-	mode->journal = plan->create.plan.n_files > 1 ? NULL : plan->journal;
-	mode->resumed = mode->journal != NULL && mode->journal->old > 0;
+	mode->resumed = plan->journal != NULL && plan->journal->old > 0;
 	mode->reads_zero = mode->makes_image ? mode->keep_depth == 0 : r->target_is_zero;
 	if (mode->resumed && !mode->grows)
 		mode->reads_zero = false; /* past the checkpoint there may be anything */

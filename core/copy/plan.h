@@ -22,7 +22,6 @@ struct copy_mode {
 	bool resumed;      /* what an earlier run has written is compared, not written */
 	bool verify;       /* the target is read back */
 	size_t keep_depth; /* as in struct copy_job */
-	struct journal *journal; /* NULL: the copy cannot be continued */
 };
 
 struct copy_plan {

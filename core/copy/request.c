@@ -47,8 +47,8 @@ bool copy_can_resume(const struct copy_request *r)
 
 	if (!r->keeps_journal || r->n_sources != 1 || r->map != NULL || r->bitmaps ||
 	    copy_has_backing(r) ||
-	    (copy_makes_image(r) && r->format->create.in_one_pass != NULL &&
-	     r->format->create.in_one_pass(&r->options)))
+	    (copy_makes_image(r) && r->format->create.resumable != NULL &&
+	     !r->format->create.resumable(&r->options)))
 		return false;
 	return storage_is_device(r->source_name[0]) ? kind == COPY_TO_NEW_FILE
 						    : kind == COPY_TO_DISK;
@@ -158,7 +158,8 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		  ST_INVALID,
 		  { "option --resume: only a copy of a disk into a new image file, or of an image "
 		    "onto a disk, can be resumed, without --map, -B and --bitmaps, and not one "
-		    "into an image that is written in one pass (streamOptimized)" } },
+		    "into an image of several files, or one that is written in one pass "
+		    "(streamOptimized)" } },
 		{ r->resume && r->force,
 		  ST_INVALID,
 		  { "options --resume and --force: the first continues the target, the second "

@@ -58,7 +58,7 @@ static enum status repair(struct image *image, struct error *err)
 static enum status repair_partial_target(const struct run *run, struct error *err)
 {
 	struct image *image = run->target;
-	uint64_t old = run->plan->mode.journal->old;
+	uint64_t old = run->plan->journal->old;
 	enum status st;
 
 	if (!image->format->flat)
@@ -186,8 +186,8 @@ static void make_job(const struct run *run, struct copy_job *ret)
 		.compress = run->request->compress || run->target->packs,
 		.level = mode->makes_image ? compression_level(create) : CODEC_DEFAULT,
 		.salvage = run->request->losses != NULL,
-		.old_begin = mode->resumed ? mode->journal->begin : 0,
-		.old_end = mode->resumed ? mode->journal->old : 0,
+		.old_begin = mode->resumed ? run->plan->journal->begin : 0,
+		.old_end = mode->resumed ? run->plan->journal->old : 0,
 		.observers = &run->observers,
 		.progress = run->progress,
 	};
@@ -314,7 +314,7 @@ static enum status complete_image(struct run *run, struct blk *file, struct erro
 static enum status run_new_image(struct run *run, struct error *err)
 {
 	struct create_job *create = &run->plan->create;
-	const struct journal *journal = run->plan->mode.journal;
+	const struct journal *journal = run->plan->journal;
 	struct chain backing = { 0 };
 	struct blk *file;
 	enum status st = run->plan->mode.resumed
@@ -442,8 +442,8 @@ static void add_observers(struct run *run)
 		observers_add(&run->observers, &plan->map.observer);
 	if (plan->has_manifest)
 		observers_add(&run->observers, &plan->manifest.observer);
-	if (plan->mode.journal != NULL)
-		observers_add(&run->observers, &plan->mode.journal->observer);
+	if (plan->journal != NULL)
+		observers_add(&run->observers, &plan->journal->observer);
 }
 
 enum status copy_plan_run(struct copy_plan *plan, struct progress *progress,

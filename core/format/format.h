@@ -61,10 +61,10 @@ struct create_ops {
 	enum status (*finish)(const struct create_request *, struct blk *file, struct error *);
 
 	/*
-	 * Whether an image with these options is written in one pass, so that a copy into it cannot
-	 * be resumed. NULL: none is.
+	 * Whether a copy into a new image with these options can be resumed: the image is one file,
+	 * which can be opened and written again from any point on. NULL: always.
 	 */
-	bool (*in_one_pass)(const struct create_values *);
+	bool (*resumable)(const struct create_values *);
 };
 
 /* What a check has found, counted as qemu-img counts it: scripts rely on the numbers. */

@@ -377,6 +377,18 @@ def test_unknown_lines_are_not_skipped(tmp_path):
     assert (tmp_path / "disk").read_bytes() == b"1" * MIB + bytes(MIB) + b"1" * MIB
 
 
+@pytest.mark.parametrize("program", [EFI_IMG, "qemu-img"])
+def test_extent_alone(tmp_path, program):
+    """A part of a split image, which may be unfinished, is no image."""
+    for maker in (EFI_IMG, "qemu-img"):
+        words = ["create", "-q", "-f", "vmdk", "-o", f"subformat={SPLIT}", "x.vmdk", "4G"]
+        assert Result([maker, *words], tmp_path).code == 0
+        alone = Result([program, "info", "x-s001.vmdk"], tmp_path)
+        assert alone.code == 1 and (program != EFI_IMG or "without its descriptor" in alone.err)
+        for path in files_of(tmp_path):
+            path.unlink()
+
+
 # ---- captures ----
 
 
@@ -390,7 +402,7 @@ def interrupter(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_capture_is_resumed(tmp_path, monkeypatch, interrupter, kind):
-    """Whatever the files of the image are; a stream begins anew."""
+    """An image in one file; of several files, and a stream, nothing is left, and it is refused."""
     make_disk(tmp_path, size=12 * MIB)
     monkeypatch.setenv("EFI_IMG_DISKS", "disk,serial=DISK")
     words = ("convert", "-O", "vmdk", "-o", f"subformat={kind}", "serial=DISK", "t.vmdk")
@@ -401,9 +413,10 @@ def test_capture_is_resumed(tmp_path, monkeypatch, interrupter, kind):
         stopped = Result([EFI_IMG, *words], tmp_path)
     assert stopped.code != 0 and Result([EFI_IMG, "info", "t.vmdk"], tmp_path).code == 1
     resumed = Result([EFI_IMG, *words, "--resume"], tmp_path)
-    assert (resumed.code == 0) == (kind != STREAM), resumed.err
-    if kind == STREAM:
-        assert "that is written in one pass" in resumed.err and not (tmp_path / "t.vmdk").exists()
+    assert (resumed.code == 0) == (kind == SPARSE), resumed.err
+    if kind != SPARSE:
+        assert "not one into an image of several files, or one that is written in" in resumed.err
+        assert [path.name for path in files_of(tmp_path)] == []
         resumed = efi_img(tmp_path, *words)
     assert "verified, identical to serial=DISK" in resumed.out + resumed.err
     assert_judged(tmp_path, "t.vmdk", "disk")

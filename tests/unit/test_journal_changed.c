@@ -82,6 +82,8 @@ static void others(void **state)
 	REFUSED(1, "option --resume: only a copy", "convert", "--resume", "source", "u");
 	REFUSED(1, "option --resume: only a copy", "convert", "--resume", "-n", "serial=D",
 		"source");
+	REFUSED(1, "into an image of several files", "convert", "--resume", "-O", "qcow2", "-o",
+		"data_file=d", "serial=D", "u");
 	/* By another name of the disk it is the same one. */
 	assert_int_equal(RUN("convert", "--resume", "-O", "qcow2", "path=Pci(0x1)", "t"), EXIT_OK);
 	assert_whole(&rows[0], "by another name");

@@ -146,12 +146,16 @@ static void test_sparse(void **state)
 	assert_string_equal(out.text, "No errors were found on the image.\n");
 }
 
-/* An extent of a split image by itself: QEMU leaves room for a descriptor there, empty. */
+/* An extent of a split image by itself: of VMware, and of QEMU, which leaves room for a text. */
 static void test_extent_alone(void **state)
 {
 	(void)state;
 	make();
 	memset(file + DESCRIPTOR, 0, 20 * SECTOR);
+	sim_file_put("x", file, sizeof file);
+	assert_int_equal(RUN("info", "x"), EXIT_ERROR);
+	assert_non_null(strstr(err.text, "type SPARSE without its descriptor"));
+	memset(file + 28, 0, 16);
 	sim_file_put("x", file, sizeof file);
 	assert_contents("x", disk, DISK);
 	assert_int_equal(RUN("bench", "-w", "-c", "1", "x"), EXIT_ERROR);

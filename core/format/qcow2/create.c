@@ -573,3 +573,8 @@ enum status qcow2_write_files(const struct create_request *request, struct blk *
 	mem_free(header);
 	return st == ST_OK ? ST_OK : fail(err, st, "writing the image: %s", status_text(st));
 }
+
+bool qcow2_resumable(const struct create_values *options)
+{
+	return create_value(options, "data_file")->text == NULL;
+}

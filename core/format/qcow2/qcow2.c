@@ -145,6 +145,7 @@ const struct image_format format_qcow2 = {
 		.plan = qcow2_plan,
 		.measure = qcow2_measure,
 		.write_files = qcow2_write_files,
+		.resumable = qcow2_resumable,
 	},
 	.check = {
 		.check = qcow2_check,

@@ -278,3 +278,4 @@ enum status qcow2_measure(const struct create_request *, const struct image *sou
 			  struct image_measure *ret, struct error *);
 enum status qcow2_write_files(const struct create_request *, struct blk *const file[],
 			      struct error *);
+bool qcow2_resumable(const struct create_values *);

@@ -68,9 +68,9 @@ static enum subformat subformat_of(const struct create_request *request)
 	return (enum subformat)create_value(request->options, "subformat")->number;
 }
 
-bool vmdk_in_one_pass(const struct create_values *options)
+bool vmdk_resumable(const struct create_values *options)
 {
-	return create_value(options, "subformat")->number == STREAM;
+	return create_value(options, "subformat")->number == MONOLITHIC_SPARSE;
 }
 
 static bool is_flat(enum subformat subformat)

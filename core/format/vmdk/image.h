@@ -139,7 +139,7 @@ enum status vmdk_stream_write_empty(struct blk *file, const struct vmdk_sparse *
 /* ---- create.c ---- */
 
 extern const struct create_option vmdk_create_options[];
-bool vmdk_in_one_pass(const struct create_values *);
+bool vmdk_resumable(const struct create_values *);
 enum status vmdk_plan(const struct create_request *, struct create_plan *ret, struct error *);
 enum status vmdk_measure(const struct create_request *, const struct image *source,
 			 struct image_measure *ret, struct error *);

@@ -3,10 +3,11 @@
  * Opening: what the image is made of.
  *
  * An image is a descriptor in a file of its own, which names the files of the extents, or a sparse
- * extent with the descriptor inside, or (a part of a split image that is opened by itself) a sparse
- * extent without one. The headers of all extents are read here, since `info` shows them, and a
- * file that is missing is told before anything is written; each file is closed after it, and opened
- * again, for writing if that is asked for, when the disk is loaded.
+ * extent with the descriptor inside, or (one that VMware has written, without room for it) without
+ * a descriptor. As by qemu-img, one whose room for a descriptor is empty is refused: it is a part
+ * of a split image, which may be unfinished. The headers of all extents are read here, since `info`
+ * shows them, and a file that is missing is told before anything is written; each file is closed
+ * after it, and opened again, for writing if that is asked for, when the disk is loaded.
  */
 #include "base/memory.h"
 #include "base/range.h"
@@ -17,6 +18,14 @@
 #include "storage/storage.h"
 
 /* ---- the descriptor ---- */
+
+static enum status refuse_single(const char *type, struct error *err)
+{
+	return fail(err, ST_UNSUPPORTED,
+		    "this is an extent of type %s without its descriptor; open the small file "
+		    "%s that names it",
+		    type, "NAME.vmdk");
+}
 
 static enum status read_text(struct blk *file, uint64_t offset, uint64_t bytes,
 			     struct vmdk_descriptor *ret, struct error *err)
@@ -39,7 +48,7 @@ static enum status read_text(struct blk *file, uint64_t offset, uint64_t bytes,
 	/* QEMU leaves room for one in each file of a split image, which stays empty. */
 	if (offset > 0 && text[0] == '\0') {
 		mem_free(text);
-		return ST_OK;
+		return refuse_single("SPARSE", err);
 	}
 	return vmdk_descriptor_parse(text, (size_t)bytes, ret, err);
 }
@@ -228,14 +237,6 @@ static enum status open_monolithic(struct vmdk_image *v, struct error *err)
 	return st == ST_OK ? add_size(&v->image, extent, err) : st;
 }
 
-static enum status refuse_single(enum vmdk_kind kind, struct error *err)
-{
-	return fail(err, ST_UNSUPPORTED,
-		    "this is an extent of type %s without its descriptor; open the small file "
-		    "%s that names it",
-		    kind == VMDK_COWD ? "VMFSSPARSE" : "SESPARSE", "NAME.vmdk");
-}
-
 /* ---- the whole ---- */
 
 /* What the image shows of grains: one size for all, or none. */
@@ -280,7 +281,7 @@ enum status vmdk_open(struct image *image, struct error *err)
 	if (vmdk_is_sparse(head))
 		st = open_monolithic(v, err);
 	else if (vmdk_is_cowd(head) || vmdk_is_se_sparse(head))
-		st = refuse_single(vmdk_is_cowd(head) ? VMDK_COWD : VMDK_SE_SPARSE, err);
+		st = refuse_single(vmdk_is_cowd(head) ? "VMFSSPARSE" : "SESPARSE", err);
 	else
 		st = open_files(v, err);
 	if (st == ST_OK)

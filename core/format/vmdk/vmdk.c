@@ -88,7 +88,7 @@ const struct image_format format_vmdk = {
 		.plan = vmdk_plan,
 		.measure = vmdk_measure,
 		.write_files = vmdk_write_files,
-		.in_one_pass = vmdk_in_one_pass,
+		.resumable = vmdk_resumable,
 	},
 	.check = { .check = vmdk_check, .repair = vmdk_repair },
 	.change.write_compressed = vmdk_stream_write_compressed,

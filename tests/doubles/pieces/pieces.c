@@ -224,6 +224,12 @@ static enum status pieces_write_files(const struct create_request *request,
 	return st == ST_OK ? ST_OK : fail(err, st, "writing the image: %s", status_text(st));
 }
 
+static bool pieces_resumable(const struct create_values *values)
+{
+	(void)values;
+	return false;
+}
+
 const struct image_format format_pieces = {
 	.name = "pieces",
 	.summary = "of the tests: a disk in many files",
@@ -235,5 +241,6 @@ const struct image_format format_pieces = {
 		.options = options,
 		.plan = pieces_plan,
 		.write_files = pieces_write_files,
+		.resumable = pieces_resumable,
 	},
 };
