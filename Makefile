@@ -38,13 +38,14 @@ kernels = $(filter-out %/arch.c,$(wildcard core/arch/generic/*.c)) \
 FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c $(ARCH_FOLDERS:%=%/*.c) \
 	$(ARCH_FOLDERS:%=%/*.asm)))
 HOST := $(sort $(wildcard drivers/posix/*.c))
-# The firmware's memcpy() and its kind, tested under names that are not those of the C library.
-MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm)
+# What of the firmware's hardware.h is tested here, under names that are not those of the C library.
+MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm drivers/arch/$(HOST_ARCH)/stack.asm) \
+	drivers/arch/generic/memory.c
 # Formats that only tests have, to prove the interface of core/format/, and the list with them.
 DOUBLES := $(sort $(wildcard tests/doubles/*/*.c)) build/gen/formats_and_doubles.c
 SIM := $(sort $(wildcard tests/sim/*.c))
 TRIAL := $(sort $(wildcard tests/trial/*.c))
-UNIT := $(filter-out $(if $(MEMORY),,test_memory),\
+UNIT := $(filter-out $(if $(filter %/stack.asm,$(MEMORY)),,test_stack),\
 	$(sort $(notdir $(basename $(wildcard tests/unit/test_*.c)))))
 
 # ---- libdeflate, zstd and bzip2 -----------------------------------------------------------------
@@ -126,7 +127,7 @@ objects = $(addsuffix .o,$(addprefix $(1)/,$(basename $(2))))
 
 # Assembler is the same in each tree: all follow the System V convention. nasm 2.16.03 can warn of
 # references from code to constants, older versions do not know that warning.
-NASM := nasm -f elf64 -g -w+all -w-unknown-warning -w-reloc-rel -Werror
+NASM = nasm -f $(or $(NASM_FORMAT),elf64) -g -w+all -w-unknown-warning -w-reloc-rel -Werror
 
 # $(call tree,NAME,FOLDER,SET-UP,COMPILER)
 define tree
@@ -160,6 +161,7 @@ FIRMWARE_FLAGS := -fpie -fvisibility=hidden -fshort-wchar $(ARCH_FLAGS) -fno-sta
 	-fno-asynchronous-unwind-tables
 FIRMWARE_OUTSIDE = $(FREESTANDING) -Icore -Idrivers/uefi -Idrivers/arch $(ARCH_FOLDERS:%=-I%) \
 	-isystem /usr/include/efi -DGNU_EFI_USE_MS_ABI
+$(B)/%: NASM_FORMAT := $(NASM_FORMAT_$(ARCH))
 $(eval $(call tree,FIRMWARE,$(B),$(FIRMWARE_SETUP),$(FIRMWARE_CC)))
 
 HOST_OUTSIDE = $(LANGUAGE) -D_GNU_SOURCE -Icore
@@ -190,14 +192,16 @@ COVERAGE_OUTSIDE = $(TEST_OUTSIDE)
 COVERAGE_SIM := $(TEST_SIM)
 $(eval $(call tree,COVERAGE,build/coverage,coverage,$(CC)))
 build/coverage/core/%: OPTIMIZE := -O0
-$(call objects,build/test,$(MEMORY)): NASM += --gprefix firmware_
-$(call objects,build/coverage,$(MEMORY)): NASM += --gprefix firmware_
+RENAMED := $(foreach tree,test coverage,$(call objects,build/$(tree),$(MEMORY)))
+$(RENAMED): NASM += --gprefix firmware_
+$(RENAMED): INCLUDES := $(foreach name,cpy move set cmp,-Dmem$(name)=generic_mem$(name))
 
 # ---- set-up -------------------------------------------------------------------------------------
 
 # Order-only, and quick when nothing is missing: installs what a target needs, or tells which
 # packages to install.
-SETUPS := $(addprefix setup-,build arch run unit test screenshots fuzz coverage lint release)
+SETUPS := $(addprefix setup-,build arch run machines unit test screenshots fuzz coverage lint \
+	release)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@scripts/setup $*
@@ -213,12 +217,19 @@ FAST := $(addsuffix /%,core/base core/arch core/blk core/codec core/format core/
 PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(LIBRARIES) $(FIRMWARE)
 $(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
 
+$(B)/drivers/arch/generic/memory.o: OPTIMIZE := -O2 -fno-tree-loop-distribute-patterns
 $(B)/efi-img.elf: $(call objects,$(B),$(PROGRAM))
 $(B)/%.elf: efi/program.lds
 	$(link)
 $(B)/%.efi: $(B)/%.elf scripts/elf-to-pe
 	$(call step,EFI)
 	$(PYTHON) -B scripts/elf-to-pe $(KIND) $< $@
+
+## make all-arch     the same for each processor, build/ARCH/efi-img.efi: x86_64, aarch64, ia32,
+##                   riscv64; `make ARCH=aarch64` for one of them
+.PHONY: all-arch
+all-arch:
+	@for arch in $(ARCHES); do $(MAKE) --no-print-directory ARCH=$$arch program || exit; done
 
 ## make host         the same core as a Linux program, build/host/efi-img
 .PHONY: host
@@ -406,6 +417,16 @@ test-boot-busy: FILES ?= $(TIMELY:%=tests/boot/test_%.py)
 test-boot-busy: program boot-drivers | setup-test
 	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
 
+## make test-arch    the program for each processor, on that processor and its firmware (3 minutes)
+## make test-firmware  the same on each firmware that there is a machine for
+ON_BOARDS := $(PYTEST) -n 2 --dist loadgroup --durations=10 --durations-min=20 \
+	--basetemp=build/arch-programs tests/arch
+.PHONY: test-arch test-firmware
+test-arch: all-arch | setup-test
+	$(ON_BOARDS)
+test-firmware: all-arch | setup-test
+	$(ON_BOARDS) --boards=all
+
 # ---- all tests ----------------------------------------------------------------------------------
 
 ##
@@ -472,11 +493,13 @@ each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
 
 ## make lint         floors, layout and sizes of the code, two compilers, analysers, shellcheck
 .PHONY: lint
-lint: layers $(B)/efi-img.efi build/efi-img.1 | setup-lint
+lint: layers $(B)/efi-img.efi boot-drivers build/efi-img.1 | setup-lint
 	@echo "  LINT layout"
 	clang-format --dry-run -Werror $(C_FILES)
 	black -q --check $(PYTHON_FILES)
 	scripts/check-sizes
+	@echo "  LINT PE images"
+	scripts/check-pe $(B)/efi-img.efi $(BOOT_DRIVERS)
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(CLANG_CORE) -fsyntax-only {})
 	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})

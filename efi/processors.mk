@@ -13,20 +13,22 @@ SHARED_x86_64 := x86
 CPU_FEATURES_x86_64 := x86/cpu_features.c
 
 TRIPLET_aarch64 := aarch64-linux-gnu
-# Otherwise gcc calls libgcc for each atomic operation.
-ARCH_FLAGS_aarch64 := -mno-outline-atomics
-SHARED_aarch64 := generic
+# Otherwise gcc calls libgcc for each atomic operation, and libdeflate asks Linux what the processor
+# can do.
+ARCH_FLAGS_aarch64 := -mno-outline-atomics -U__linux__
+SHARED_aarch64 := generic no_ports
 
 # UEFI 2.10, 2.3.2: 64-bit numbers are aligned to 8 bytes, the stack is to 4.
 TRIPLET_ia32 := i686-linux-gnu
 ARCH_FLAGS_ia32 := -malign-double -mincoming-stack-boundary=2 -msse2
 SHARED_ia32 := x86 generic
 LIBGCC_ia32 := yes
+NASM_FORMAT_ia32 := elf32
 CPU_FEATURES_ia32 := x86/cpu_features.c
 
 TRIPLET_riscv64 := riscv64-linux-gnu
 ARCH_FLAGS_riscv64 := -march=rv64gc -mabi=lp64d -mcmodel=medany
-SHARED_riscv64 := generic
+SHARED_riscv64 := generic no_ports
 LIBGCC_riscv64 := yes
 
 # ---- of the chosen one --------------------------------------------------------------------------

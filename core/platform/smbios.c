@@ -10,7 +10,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { OEM_STRINGS = 11, END_OF_TABLE = 127, HEADER_BYTES = 4 };
+enum { FIRMWARE_INFORMATION = 0, OEM_STRINGS = 11, END_OF_TABLE = 127, HEADER_BYTES = 4 };
+
+/* Of FIRMWARE_INFORMATION: an offset and a bit of what is there. */
+enum { EXTENSION_2 = 0x13, VIRTUAL_MACHINE = 1 << 4 };
 
 /* The size of the string at `at`, with its NUL; 0: the table ends before the string. */
 static size_t string_bytes(const uint8_t *table, size_t n, size_t at)
@@ -21,33 +24,57 @@ static size_t string_bytes(const uint8_t *table, size_t n, size_t at)
 	return 0;
 }
 
+/* Returns where the strings of the structure at `at` begin, or n where it is cut off. */
+static size_t strings_of(const uint8_t *table, size_t n, size_t at)
+{
+	size_t length = table[at + 1];
+
+	return length < HEADER_BYTES || length > n - at ? n : at + length;
+}
+
+/* Returns where the structure after the one whose strings begin at `at` begins, or n. */
+static size_t after_strings(const uint8_t *table, size_t n, size_t at)
+{
+	size_t bytes;
+
+	if (n - at >= 2 && table[at] == 0 && table[at + 1] == 0) /* no strings */
+		return at + 2;
+	while ((bytes = string_bytes(table, n, at)) > 1)
+		at += bytes;
+	return bytes == 0 ? n : at + 1;
+}
+
+static bool is_structure(const uint8_t *table, size_t n, size_t at)
+{
+	return n - at >= HEADER_BYTES && table[at] != END_OF_TABLE;
+}
+
 bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct out *out)
 {
-	size_t n_prefix = text_length(prefix), at = 0;
+	size_t n_prefix = text_length(prefix), bytes;
 	bool found = false;
 
-	while (n - at >= HEADER_BYTES && table[at] != END_OF_TABLE) {
-		bool wanted = table[at] == OEM_STRINGS;
-		size_t length = table[at + 1], bytes;
-
-		if (length < HEADER_BYTES || length > n - at)
-			break;
-		at += length;
-		if (n - at >= 2 && table[at] == 0 && table[at + 1] == 0) { /* no strings */
-			at += 2;
+	for (size_t at = 0, strings; is_structure(table, n, at);
+	     at = after_strings(table, n, strings)) {
+		strings = strings_of(table, n, at);
+		if (table[at] != OEM_STRINGS)
 			continue;
-		}
-		while ((bytes = string_bytes(table, n, at)) > 1) {
-			if (wanted && bytes > n_prefix &&
-			    memcmp(table + at, prefix, n_prefix) == 0) {
+		for (at = strings; (bytes = string_bytes(table, n, at)) > 1; at += bytes)
+			if (bytes > n_prefix && memcmp(table + at, prefix, n_prefix) == 0) {
 				out_printf(out, "%s\n", (const char *)table + at + n_prefix);
 				found = true;
 			}
-			at += bytes;
-		}
-		if (bytes == 0)
-			break;
-		at++;
 	}
 	return found;
+}
+
+bool smbios_is_virtual(const uint8_t *table, size_t n)
+{
+	for (size_t at = 0, strings; is_structure(table, n, at);
+	     at = after_strings(table, n, strings)) {
+		strings = strings_of(table, n, at);
+		if (table[at] == FIRMWARE_INFORMATION && strings - at > EXTENSION_2 && strings < n)
+			return (table[at + EXTENSION_2] & VIRTUAL_MACHINE) != 0;
+	}
+	return false;
 }

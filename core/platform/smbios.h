@@ -12,3 +12,10 @@
  * cut off or inconsistent, reading ends. Returns whether there was such a string.
  */
 bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct out *);
+
+/*
+ * Whether the table calls itself that of a virtual machine (SMBIOS 3.6, 7.1.2.2: structure of type
+ * 0, second byte of the extension of the BIOS characteristics, bit 4). Cut off or inconsistent
+ * before that: no.
+ */
+bool smbios_is_virtual(const uint8_t *table, size_t n);

@@ -39,7 +39,7 @@ void platform_end(enum ending ending)
  */
 void platform_tell(unsigned exit_code)
 {
-	if (!hardware_has_hypervisor())
+	if (hardware_hypervisor() == HYPERVISOR_NONE)
 		return;
 	console_flush();
 	hardware_debug_exit((uint8_t)(exit_code <= DEBUG_EXIT_MAX - DEBUG_EXIT_DONE

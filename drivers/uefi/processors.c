@@ -7,6 +7,10 @@
  * through memory (engine/workers.h). On such a processor nothing of the firmware may be called, not
  * even Stall(), so that it waits by spinning.
  *
+ * It works on a stack of its own: the firmware's may be small (EDK2: 32 KiB), and an overflow of it
+ * would change what lies below unnoticed. The lowest page of ours is a guard, filled at the start
+ * and compared at the end.
+ *
  * Firmware without the protocol, or that refuses to start a processor after the boot devices were
  * connected, leaves all work to the boot processor.
  */
@@ -14,11 +18,15 @@
 
 #include "processors.h"
 
+#include "base/check.h"
+#include "base/memory.h"
 #include "firmware.h"
+#include "hardware.h"
 #include "platform/processors.h"
 #include "protocol/mp_services.h"
 
 enum { OTHERS_MAX = 16, STEP_US = 20, RETURN_SECONDS = 5, SECOND_US = 1000000 };
+enum { STACK_BYTES = 64 << 10, GUARD_BYTES = 4096, GUARD = 0xa5 };
 
 /* The processors that platform_processors_start() has started. Static: run() outlives its frame. */
 static EFI_MP_SERVICES_PROTOCOL *services;
@@ -29,14 +37,22 @@ static struct other {
 	EFI_EVENT returned;
 	void (*run)(void *arg, size_t n);
 	void *arg;
+	uint8_t *stack; /* STACK_BYTES; the guard comes first */
 } others[OTHERS_MAX];
 static size_t n_others;
+
+static void work(void *arg)
+{
+	struct other *other = arg;
+
+	other->run(other->arg, other->n);
+}
 
 static VOID EFIAPI enter(VOID *arg)
 {
 	struct other *other = arg;
 
-	other->run(other->arg, other->n);
+	hardware_call_on_stack(other->stack + STACK_BYTES, work, other);
 }
 
 static bool is_usable(UINTN number)
@@ -56,10 +72,15 @@ static bool start(struct other *other)
 
 	if (efi != EFI_SUCCESS)
 		return false;
-	efi = services->StartupThisAP(services, enter, other->number, other->returned, 0, other,
-				      NULL);
-	if (efi == EFI_SUCCESS)
-		return true;
+	other->stack = io_alloc(STACK_BYTES);
+	if (other->stack != NULL) {
+		memset(other->stack, GUARD, GUARD_BYTES);
+		efi = services->StartupThisAP(services, enter, other->number, other->returned, 0,
+					      other, NULL);
+		if (efi == EFI_SUCCESS)
+			return true;
+		io_free(other->stack, STACK_BYTES);
+	}
 	/* fails only for an invalid event */
 	(void)firmware.services->CloseEvent(other->returned);
 	return false;
@@ -98,15 +119,32 @@ static bool has_returned(const struct other *other)
 	return false;
 }
 
+static bool guard_is_whole(const uint8_t *stack)
+{
+	for (size_t i = 0; i < GUARD_BYTES; i++)
+		if (stack[i] != GUARD)
+			return false;
+	return true;
+}
+
+/* Disabling and enabling resets it. If that fails, it keeps spinning, on a stack that it keeps. */
+static bool reset(const struct other *other)
+{
+	if (services->EnableDisableAP(services, other->number, FALSE, NULL) != EFI_SUCCESS)
+		return false;
+	(void)services->EnableDisableAP(services, other->number, TRUE, NULL);
+	return true;
+}
+
 void platform_processors_stop(void)
 {
 	while (n_others > 0) {
 		struct other *other = &others[--n_others];
+		bool ended = has_returned(other) || reset(other);
 
-		/* Disabling and enabling resets it. If that fails, it keeps spinning. */
-		if (!has_returned(other) &&
-		    services->EnableDisableAP(services, other->number, FALSE, NULL) == EFI_SUCCESS)
-			(void)services->EnableDisableAP(services, other->number, TRUE, NULL);
+		CHECK(guard_is_whole(other->stack));
+		if (ended)
+			io_free(other->stack, STACK_BYTES);
 		(void)firmware.services->CloseEvent(other->returned);
 	}
 }

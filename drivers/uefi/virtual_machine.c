@@ -121,6 +121,19 @@ static enum status from_smbios(size_t most, char **ret, size_t *ret_n)
 	return ST_OK;
 }
 
+/* By the processor or, where that does not tell, by SMBIOS. */
+static bool is_virtual(void)
+{
+	enum hypervisor hypervisor = hardware_hypervisor();
+	const uint8_t *table;
+	size_t n;
+
+	if (hypervisor != HYPERVISOR_UNKNOWN)
+		return hypervisor == HYPERVISOR_PRESENT;
+	table = smbios_table(&n);
+	return table != NULL && smbios_is_virtual(table, n);
+}
+
 static bool secure_boot(void)
 {
 	uint8_t value = 0;
@@ -137,7 +150,7 @@ enum status virtual_machine_job(size_t most, const char **ret_from, char **ret, 
 {
 	enum status st;
 
-	if (!hardware_has_hypervisor() || secure_boot())
+	if (!is_virtual() || secure_boot())
 		return ST_NOT_FOUND;
 	*ret_from = file_name;
 	st = from_fw_cfg(most, ret, ret_n);

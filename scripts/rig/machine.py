@@ -22,18 +22,13 @@ from pathlib import Path
 
 import pexpect
 
+from .boards import PC, SECURE_PC
 from .gate import Gate
 from .terminal import Terminal
 
 HANG_SECONDS = 1200
 CRAWL_SECONDS = {False: 0.1, True: 0.02}  # for which a Gate holds a request; by skips_idle
 LOOK_SECONDS = 0.1  # between two looks at a state that does not announce its changes
-
-FIRMWARE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-# With Secure Boot, and a key that anybody may sign with: /usr/share/ovmf/PkKek-1-snakeoil.key.
-SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
-SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd")
 
 CTRL_C, ENTER, ESCAPE = "\x03", "\r", "\x1b"
 
@@ -198,13 +193,13 @@ class Console(pexpect.spawn):
     the person watches.
     """
 
-    def __init__(self, arguments, directory, live):
+    def __init__(self, qemu, arguments, directory, live):
         self.plain = PlainText()
         self.terminal = Terminal()
         self.live = live
         self.screen = open(directory / "screen.txt", "w", encoding="utf-8")
         super().__init__(
-            "qemu-system-x86_64",
+            qemu,
             arguments,
             cwd=str(directory),
             encoding="utf-8",
@@ -245,6 +240,7 @@ class Machine:
         accelerator="tcg",
         kernel=(),
         more=(),
+        board=None,
     ):
         """
         `directory` is made anew. `deadline` in seconds is for all of it; only a person has a reason
@@ -252,7 +248,7 @@ class Machine:
         that the guest spends with waiting is over at once for us, but not by its own clocks; see
         seconds_of_guest(). `secure`: Secure Boot is on. `kernel`: a Linux that the firmware starts
         (kernel, initramfs, command line), and none of the disks. `more`: further arguments for
-        QEMU.
+        QEMU. `board`: not a PC with OVMF, but one of boards.BOARDS.
         """
         self.directory = Path(directory).resolve()
         self.drives = drives
@@ -262,7 +258,7 @@ class Machine:
         self.reboots = reboots
         self.skips_idle = skips_idle
         self.live = live
-        self.secure = secure
+        self.board = board or (SECURE_PC if secure else PC)
         self.accelerator = accelerator
         self.more = more
         self.kernel = kernel
@@ -270,9 +266,8 @@ class Machine:
     def __enter__(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
-        shutil.copyfile(
-            SECURE_VARIABLES if self.secure else FIRMWARE_VARIABLES, self.directory / "variables.fd"
-        )
+        if self.board.variables:
+            shutil.copyfile(self.board.variables, self.directory / "variables.fd")
         self.deadline = time.monotonic() + self.seconds
         self.gates = [drive.gate for drive in self.drives if drive.gate]
         for index, drive in enumerate(self.drives):
@@ -284,7 +279,7 @@ class Machine:
                     drive.read_only,
                     CRAWL_SECONDS[self.skips_idle],
                 )
-        self.console = Console(self._arguments(), self.directory, self.live)
+        self.console = Console(self.board.qemu, self._arguments(), self.directory, self.live)
         return self
 
     def __exit__(self, *_):
@@ -297,8 +292,7 @@ class Machine:
 
     def _arguments(self):
         words = [
-            "-machine",
-            "q35,smm=on" if self.secure else "q35",
+            *self.board.options,
             "-accel",
             self.accelerator,
             "-m",
@@ -308,11 +302,6 @@ class Machine:
             "-nodefaults",
             "-display",
             "none",
-            "-drive",
-            "if=pflash,unit=0,format=raw,readonly=on,"
-            f"file={SECURE_CODE if self.secure else FIRMWARE_CODE}",
-            "-drive",
-            f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             # signal=off: Ctrl-C is a key of the guest.
             "-chardev",
             "stdio,id=line,signal=off",
@@ -321,12 +310,12 @@ class Machine:
             "-qmp",
             "unix:qmp,server=on,wait=off",
         ]
-        if self.secure:
+        if self.board.code:
             words += [
-                "-global",
-                "driver=cfi.pflash01,property=secure,value=on",
-                "-global",
-                "ICH9-LPC.disable_s3=1",
+                "-drive",
+                f"if=pflash,unit=0,format=raw,readonly=on,file={self.board.code}",
+                "-drive",
+                f"if=pflash,unit=1,format=raw,file={self.directory / 'variables.fd'}",
             ]
         for option, value in zip(("-kernel", "-initrd", "-append"), self.kernel):
             words += [option, value]

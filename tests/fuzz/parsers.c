@@ -144,6 +144,7 @@ static void parse_smbios(const uint8_t *table, size_t n)
 
 	capture_init(&text);
 	MUST(smbios_strings(table, n, "a", &text.out) == (text.n > 0));
+	(void)smbios_is_virtual(table, n);
 	capture_free(&text);
 }
 

@@ -290,6 +290,33 @@ static void oem_strings(void **state)
 	capture_free(&text);
 }
 
+/* A structure before that of the firmware; of this, byte 13h is what counts. */
+static void what_smbios_calls_virtual(void **state)
+{
+	static const uint8_t before[] = { 1, 4, 0, 0, 'a', 0, 0 };
+	uint8_t table[sizeof before + 0x18 + 2] = { 0 }, *firmware = table + sizeof before;
+
+	(void)state;
+	memcpy(table, before, sizeof before);
+	firmware[1] = 0x18;
+	firmware[0x13] = 0xef;
+	assert_false(smbios_is_virtual(table, sizeof table));
+	firmware[0x13] = 0x10;
+	assert_true(smbios_is_virtual(table, sizeof table));
+	for (size_t n = 0; n <= sizeof before + 0x18; n++) { /* cut off */
+		uint8_t *cut = test_malloc(n);
+
+		memcpy(cut, table, n);
+		assert_false(smbios_is_virtual(cut, n));
+		test_free(cut);
+	}
+	firmware[1] = 0x13; /* an old one, without that byte */
+	assert_false(smbios_is_virtual(table, sizeof table));
+	firmware[1] = 0x18;
+	table[0] = 127; /* the end of the table */
+	assert_false(smbios_is_virtual(table, sizeof table));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +329,7 @@ int main(void)
 		cmocka_unit_test(no_job_at_all),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(oem_strings),
+		cmocka_unit_test(what_smbios_calls_virtual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * x86-64: CPUID, the time stamp counter, and the I/O ports of QEMU's devices. Nothing here asks for
- * more privilege than the firmware runs programs with (ring 0).
+ * x86-64 and ia32: CPUID, the time stamp counter, and the I/O ports of QEMU's devices. Nothing here
+ * asks for more privilege than the firmware runs programs with (ring 0).
  */
 #include <cpuid.h>
 
@@ -35,11 +35,13 @@ uint64_t hardware_ticks_per_second(void)
  * Intel SDM, volume 2, CPUID, leaf 1: bit 31 of ECX is 0 on every processor; hypervisors set it by
  * convention.
  */
-bool hardware_has_hypervisor(void)
+enum hypervisor hardware_hypervisor(void)
 {
 	unsigned eax, ebx, ecx, edx;
 
-	return __get_cpuid(LEAF_FEATURES, &eax, &ebx, &ecx, &edx) && ecx >> HYPERVISOR_BIT != 0;
+	return __get_cpuid(LEAF_FEATURES, &eax, &ebx, &ecx, &edx) && ecx >> HYPERVISOR_BIT != 0
+		       ? HYPERVISOR_PRESENT
+		       : HYPERVISOR_NONE;
 }
 
 void hardware_fw_cfg_select(uint16_t key)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the tests on machines of other processors and other firmware need."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / part) for part in ("scripts", "tests/boot", "tests/schema")]
+sys.dont_write_bytecode = True
+
+from rig.boards import BOARDS  # noqa: E402  (found through the line above)
+
+# Those of make test; the others are for make test-firmware.
+SHORT = ("aarch64-edk2", "ia32-edk2", "riscv64-u-boot", "x86_64-u-boot")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--boards", help="short, all, or names with commas in between", default="short"
+    )
+
+
+def chosen(config):
+    option = config.getoption("--boards")
+    return {"short": SHORT, "all": tuple(BOARDS)}.get(option) or tuple(option.split(","))
+
+
+def pytest_generate_tests(metafunc):
+    if "board" in metafunc.fixturenames:
+        boards = [
+            pytest.param(BOARDS[name], id=name, marks=pytest.mark.xdist_group(name))
+            for name in chosen(metafunc.config)
+        ]
+        metafunc.parametrize("board", boards, scope="module")
+
+
+@pytest.fixture(scope="module")
+def program(board):
+    """The program for the processor of the board. Without it nothing is skipped."""
+    path = ROOT / "build" / board.processor / "efi-img.efi"
+    assert path.is_file(), f"{path} is not there: run make all-arch first"
+    for file in board.files():
+        assert file.is_file(), f"{file} is not there: run scripts/setup test first"
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(board, request):
+    """
+    An empty directory for the images of one board. If one of its tests fails, it stays for a look
+    at them until the next run.
+    """
+    path = ROOT / "build" / "arch" / board.name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    failed = request.session.testsfailed
+    yield path
+    if request.session.testsfailed == failed:
+        shutil.rmtree(path)
