@@ -200,7 +200,7 @@ $(RENAMED): INCLUDES := $(foreach name,cpy move set cmp,-Dmem$(name)=generic_mem
 
 # Order-only, and quick when nothing is missing: installs what a target needs, or tells which
 # packages to install.
-SETUPS := $(addprefix setup-,build arch run machines unit test screenshots fuzz coverage lint \
+SETUPS := $(addprefix setup-,build arch run machines dist unit test screenshots fuzz coverage lint \
 	release)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
@@ -278,6 +278,16 @@ usb: build/efi-img-usb.img
 build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb | setup-run
 	scripts/make-usb $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
+
+## make dist         the files of a release, in build/dist/ (a minute)
+DIST_ARCHES ?= x86_64
+.PHONY: dist
+dist: build/host/efi-img build/efi-img.1 build/efi-img.man | setup-dist
+	for arch in $(DIST_ARCHES); do \
+		$(MAKE) --no-print-directory ARCH=$$arch program || exit; done
+	$(call step,DIST,build/dist)
+	rm -rf build/dist
+	scripts/make-dist build/dist $(DIST_ARCHES)
 
 ## make run          boots it in QEMU and shows what it does there (half a minute)
 .PHONY: run
@@ -427,21 +437,31 @@ test-arch: all-arch | setup-test
 test-firmware: all-arch | setup-test
 	$(ON_BOARDS) --boards=all
 
+# ---- the files of a release ---------------------------------------------------------------------
+
+## make test-dist    version, stick, CD and the files of a release (half a minute)
+.PHONY: test-dist
+test-dist: program host build/efi-img.1 | setup-test
+	$(PYTEST) --basetemp=build/dist-tests tests/dist
+
 # ---- all tests ----------------------------------------------------------------------------------
 
 ##
-## make test         test-unit, test-planted, test-fuzz, test-differential, test-boot (half an hour)
+## make test         test-unit, test-planted, test-fuzz, test-differential, test-dist, test-boot
+##                   (half an hour)
 # One after the other, each of them built on all processors.
-TESTS := test-unit test-planted test-fuzz test-differential test-boot
+TESTS := test-unit test-planted test-fuzz test-differential test-dist test-boot
 .PHONY: test
 test:
 	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
 
-## make test-release make, make run and make check, from nothing but git and make, in chroots of
-##                   RELEASES="bookworm trixie" (root or user namespaces, and a mirror)
+## make test-release make, make run, make check and make dist, from nothing but git and make, in
+##                   chroots of RELEASES="bookworm trixie" (root or user namespaces, and a
+##                   mirror); before that, make dist twice, which must give the same bytes
 RELEASES ?= bookworm trixie
 .PHONY: test-release
 test-release: | setup-release
+	scripts/test-reproducible $(DIST_ARCHES)
 	for release in $(RELEASES); do scripts/test-release $$release || exit; done
 
 ## make coverage     lines of the core that unit and differential tests run, at least 95 %
