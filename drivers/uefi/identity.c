@@ -4,9 +4,9 @@
  *
  * Each bus has a protocol of its own for them: IDENTIFY DEVICE and INQUIRY by DiskInfo (PI 1.7,
  * volume 5, 2.2), Identify Controller for NVMe, the serial number page for SCSI, string descriptors
- * for USB. All sources are tried, the more exact ones first. If none has the model, the bus
- * driver's name of the device is used (ComponentName2, UEFI 2.10, 11.5). Disks of virtio have
- * neither.
+ * for USB. All sources are tried, the more exact ones first. If none has the model, the name is
+ * used that the disk's bus driver has for it (ComponentName2, UEFI 2.10, 11.5). Disks of virtio
+ * have neither.
  */
 #include <efi.h>
 
@@ -241,8 +241,37 @@ static EFI_HANDLE parent_of(const EFI_DEVICE_PATH_PROTOCOL *path)
 }
 
 /*
- * Asks only bus drivers, about their children. Drivers on the disk's own handle name themselves:
- * "FAT File System".
+ * Whether `driver` is the bus driver that has made `disk`: it has opened a protocol of `parent` for
+ * that child (UEFI 2.10, 7.3.9).
+ */
+static bool is_bus_driver_of(EFI_HANDLE driver, EFI_HANDLE parent, EFI_HANDLE disk)
+{
+	EFI_GUID **protocols;
+	UINTN n_protocols;
+	bool is = false;
+
+	if (firmware.services->ProtocolsPerHandle(parent, &protocols, &n_protocols) != EFI_SUCCESS)
+		return false;
+	for (UINTN i = 0; i < n_protocols && !is; i++) {
+		EFI_OPEN_PROTOCOL_INFORMATION_ENTRY *uses = NULL;
+		UINTN n_uses = 0;
+
+		if (firmware.services->OpenProtocolInformation(parent, protocols[i], &uses,
+							       &n_uses) != EFI_SUCCESS)
+			continue;
+		for (UINTN j = 0; j < n_uses && !is; j++)
+			is = uses[j].AgentHandle == driver && uses[j].ControllerHandle == disk &&
+			     (uses[j].Attributes & EFI_OPEN_PROTOCOL_BY_CHILD_CONTROLLER) != 0;
+		firmware_free(uses);
+	}
+	firmware_free(protocols);
+	return is;
+}
+
+/*
+ * Asks only the bus driver. Drivers on the disk's own handle name themselves ("FAT File System"),
+ * and a driver may name devices that are not its own: that of virtio keyboards in EDK2
+ * (edk2-stable202502) calls every device that it is asked about a keyboard.
  */
 static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path,
 			   struct identity *identity)
@@ -259,7 +288,7 @@ static void ask_bus_driver(EFI_HANDLE disk, const EFI_DEVICE_PATH_PROTOCOL *path
 		CHAR16 *name = NULL; /* stays the driver's (UEFI 2.10, 11.5) */
 		CHAR8 language[16];
 
-		if (driver == NULL ||
+		if (driver == NULL || !is_bus_driver_of(drivers[i], parent, disk) ||
 		    !english(driver->SupportedLanguages, language, sizeof language))
 			continue;
 		if (driver->GetControllerName(driver, parent, disk, language, &name) == EFI_SUCCESS)

@@ -14,6 +14,14 @@ from .machine import ENTER, ESCAPE
 COUNTDOWN = r"in \d seconds to skip"
 
 
+def shown_path(path, shown):
+    """
+    A device path as the shell shows it, one of the paths in `shown`: in edk2-stable202502, unlike
+    edk2-stable202211, without the offset and the length of a partition.
+    """
+    return path if path in shown else re.sub(r"(HD\([^,]+,[^,]+,[^,)]+),[^)]+\)", r"\1)", path)
+
+
 class Shell:
     """Somebody at the keyboard."""
 
