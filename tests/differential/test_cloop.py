@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 cloop: images of create_compressed_fs and of a writer of ours, which qemu-img and
-extract_compressed_fs read as well.
+extract_compressed_fs read as well. Those two are in cloop-utils, which Debian 13 does not have.
 """
 
+import shutil
 import struct
 import zlib
 
@@ -13,6 +14,10 @@ import readonly
 import samples
 from oracle import EFI_IMG, Result, assert_info_as_qemu, both
 from test_memory import BOUND, BUFFERS, run_within
+
+needs_cloop_utils = pytest.mark.skipif(
+    not shutil.which("extract_compressed_fs"), reason="this release has no cloop-utils"
+)
 
 KINDS = [  # bytes of a block, sectors of the disk, level of zlib
     (512, 300, 9),
@@ -56,6 +61,7 @@ def test_contents(tmp_path, block, sectors, level):
     assert_reads_as_qemu(tmp_path)
 
 
+@needs_cloop_utils
 @pytest.mark.parametrize("block", ["16384", "65536", "131072"])
 def test_create_compressed_fs(tmp_path, block):
     # extract_compressed_fs ends with SIGFPE where blocks have 512 KiB or more.
@@ -75,6 +81,7 @@ def test_create_compressed_fs(tmp_path, block):
     assert_reads_as_qemu(tmp_path)
 
 
+@needs_cloop_utils
 def test_extract_compressed_fs_agrees_on_our_writer(tmp_path):
     contents = readonly.disk(8, 4096)
     (tmp_path / "x").write_bytes(readonly.cloop(contents, 65536))
@@ -83,9 +90,10 @@ def test_extract_compressed_fs_agrees_on_our_writer(tmp_path):
 
 
 def test_sample(tmp_path):
+    """The first sector of each 64 KiB has the number of these."""
     samples.unpack("simple-pattern.cloop", tmp_path).rename(tmp_path / "x")
-    unpacked = Result(["extract_compressed_fs", "x", "flat"], tmp_path)
-    assert unpacked.code == 0
+    blocks = [(bytes([i]) * 512).ljust(64 << 10, b"\0") for i in range(16)]
+    (tmp_path / "flat").write_bytes(b"".join(blocks))
     assert_reads_as_qemu(tmp_path)
 
 
