@@ -157,7 +157,9 @@ def test_the_shell_has_its_help(done):
     assert done["question"].out == done["help"].out
     assert done["section"].out.strip() == done["convert"].out.strip()
     for step in ("help", "section"):
-        assert max(len(line) for line in done[step].out.splitlines()) < 80
+        # The first line of the help has the version, which is as long as its commit makes it.
+        text = re.sub(r"(?m)^efi-img \d\S+:", "efi-img:", done[step].out)
+        assert max(len(line) for line in text.splitlines()) < 80
 
 
 def test_the_script_on_the_stick_captures_and_verifies(done, place, stick):
