@@ -32,7 +32,7 @@ class Result:
         self.code = done.returncode
         self.out = done.stdout.decode()
         if args[0] == "qemu-img":
-            self.out = as_7_2(args[1:], self.out)
+            self.out = as_7_2(args[1:], self.out, cwd)
         self.err = done.stderr.decode()
 
     def json(self):
