@@ -388,6 +388,8 @@ extern const struct blk_ops qcow2_write_ops;
  */
 enum status qcow2_write_zeros(struct qcow2_image *, uint64_t offset, uint64_t len, bool store);
 enum status qcow2_store_zeros(struct image *, uint64_t offset, uint64_t len);
+/* Writes zeros to part of one cluster as data, so that the cluster is stored; not noted either. */
+enum status qcow2_write_zero_bytes(struct qcow2_image *, uint64_t offset, uint64_t len);
 
 /* ---- write_compressed.c ---- */
 

@@ -133,6 +133,21 @@ static enum status grow_data_file(struct qcow2_image *q, uint64_t before, uint64
 	return st;
 }
 
+/*
+ * Gives a place to what is new of the disk, which reads as zeros already: the last cluster of the
+ * disk as it was is stored as a whole, so that later writes to it take no new one either.
+ */
+static enum status preallocate_new(struct qcow2_image *q, uint64_t before, uint64_t size,
+				   enum prealloc prealloc)
+{
+	uint64_t end = min_u64(round_up(before, q->image.cluster_bytes), size);
+	enum status st = ST_OK;
+
+	if (prealloc != PREALLOC_OFF && !q->has_data_file && end > before)
+		st = qcow2_write_zero_bytes(q, before, end - before);
+	return st == ST_OK ? qcow2_preallocate(q, end, size, prealloc) : st;
+}
+
 static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prealloc)
 {
 	uint64_t before = q->image.size, entries = l1_entries(q, size);
@@ -151,7 +166,7 @@ static enum status grow(struct qcow2_image *q, uint64_t size, enum prealloc prea
 	 */
 	st = qcow2_write_zeros(q, before, size - before, false);
 	if (st == ST_OK && maps_new(q, prealloc))
-		st = qcow2_preallocate(q, round_up(before, q->image.cluster_bytes), size, prealloc);
+		st = preallocate_new(q, before, size, prealloc);
 	if (st == ST_OK)
 		st = write_size(q, size);
 	if (st != ST_OK) {

@@ -277,15 +277,14 @@ static enum status zero_cluster(struct qcow2_image *q, uint64_t guest)
 	return st;
 }
 
-static enum status zero_part(struct qcow2_image *q, uint64_t offset, uint64_t len)
+enum status qcow2_write_zero_bytes(struct qcow2_image *q, uint64_t offset, uint64_t len)
 {
 	uint64_t skip = offset % q->image.cluster_bytes;
 	uint8_t *zeros = mem_alloc((size_t)len);
-	enum status st;
+	enum status st = zeros == NULL ? ST_NO_MEMORY : qcow2_make_room(q);
 
-	if (zeros == NULL)
-		return ST_NO_MEMORY;
-	st = write_part(q, offset - skip, skip, zeros, (size_t)len);
+	if (st == ST_OK)
+		st = write_part(q, offset - skip, skip, zeros, (size_t)len);
 	mem_free(zeros);
 	return st;
 }
@@ -325,7 +324,7 @@ enum status qcow2_write_zeros(struct qcow2_image *q, uint64_t offset, uint64_t l
 		else if (whole && (q->header.version >= 3 || (q->image.backing == NULL && !store)))
 			st = zero_cluster(q, offset);
 		else
-			st = zero_part(q, offset, done);
+			st = qcow2_write_zero_bytes(q, offset, done);
 		offset += done;
 		len -= done;
 	}
