@@ -175,17 +175,21 @@ static enum status check_parts(struct create_job *job, struct error *err)
 static enum status take_names(struct create_job *job, size_t i, const struct place *place,
 			      struct error *err)
 {
-	enum access_role role = i == 0 ? ROLE_TARGET : ROLE_DATA_FILE;
+	const char *name = job->plan.file[i].name;
 	bool split = i == 0 && job->split_bytes > 0;
 	enum status st;
 
 	if (i == 0 && job->device_bytes > 0)
 		return ST_OK;
-	st = split ? storage_use_split(job->storage, role, job->plan.file[i].name, err)
-		   : storage_use(job->storage, role, ACCESS_CREATE, job->plan.file[i].name, err);
+	if (i > 0)
+		st = storage_use_of(job->storage, job->format->other_files, ACCESS_CREATE, name,
+				    job->file_name, err);
+	else
+		st = split ? storage_use_split(job->storage, ROLE_TARGET, name, err)
+			   : storage_use(job->storage, ROLE_TARGET, ACCESS_CREATE, name, err);
 	if (st == ST_OK && place->exists && !job->replace)
 		return fail(err, ST_EXISTS, "%s: the file exists already; --force would replace it",
-			    job->plan.file[i].name);
+			    name);
 	return st == ST_OK && split ? check_parts(job, err) : st;
 }
 

@@ -224,7 +224,8 @@ enum status image_open_files(struct image *image, struct error *err)
 			continue;
 		st = storage_reopen(image->storage, file->name, image->mode, &file->blk, &why);
 		if (st != ST_OK)
-			return fail(err, st, "its data file: %s", why.text);
+			return fail(err, st, "its %s: %s",
+				    access_role_text(image->format->other_files), why.text);
 	}
 	if (image->data != NULL)
 		return ST_OK;

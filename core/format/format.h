@@ -10,6 +10,7 @@
 #include "base/tree.h"
 #include "format/create.h"
 #include "format/probe.h"
+#include "storage/access.h"
 
 /*
  * What an image format is to everything outside of its folder. There is one folder for each,
@@ -235,6 +236,8 @@ struct image_format {
 	bool no_dirty_flag;
 	/* `info` shows the space that all files of an image take, not the first */
 	bool counts_files;
+	/* what the files of an image are besides the first; of formats with several */
+	enum access_role other_files;
 	/* of the struct that begins with struct image */
 	size_t instance_bytes;
 

@@ -196,7 +196,8 @@ static enum status use_files(const struct image *image, struct error *err)
 	enum status st = ST_OK;
 
 	for (size_t i = 1; st == ST_OK && i < image->n_files; i++) {
-		st = storage_use(image->storage, ROLE_DATA_FILE, use, image->file[i].name, err);
+		st = storage_use_of(image->storage, image->format->other_files, use,
+				    image->file[i].name, image->name, err);
 		st = st == ST_NOT_FOUND ? ST_OK : st;
 	}
 	return st;

@@ -72,6 +72,7 @@ const char *access_role_text(enum access_role role)
 		[ROLE_IMAGE] = "image",
 		[ROLE_BACKING_FILE] = "backing file",
 		[ROLE_DATA_FILE] = "data file",
+		[ROLE_EXTENT] = "extent",
 		[ROLE_PART] = "part",
 		[ROLE_TARGET] = "target",
 		[ROLE_JOURNAL] = "journal",
@@ -110,16 +111,21 @@ static const char *done_to(enum access_use use)
 	return text[use];
 }
 
+/* "%s%s%s" of a message: what the entry is to a person, "extent of t.vmdk". */
+#define ROLE_WORDS(entry) \
+	access_role_text((entry)->role), (entry)->owner != NULL ? " of " : "", \
+		(entry)->owner != NULL ? (entry)->owner : ""
+
 /* Two uses of one file; the use of `changed` would destroy what `other` uses. */
 static enum status refuse_file(const struct access_entry *changed, const struct access_entry *other,
 			       struct error *err)
 {
 	return fail(err, ST_REFUSED,
-		    "%s: the %s%s would be %s, but it is the same file as %s (%s), which is %s; "
-		    "name another file",
-		    changed->name, access_role_text(changed->role),
+		    "%s: the %s%s%s%s would be %s, but it is the same file as %s (%s%s%s), which "
+		    "is %s; name another file",
+		    changed->name, ROLE_WORDS(changed),
 		    changed->has_parts ? ", or a part of it," : "", done_to(changed->use),
-		    other->name, access_role_text(other->role), done_to(other->use));
+		    other->name, ROLE_WORDS(other), done_to(other->use));
 }
 
 /* A disk that would be overwritten, and a file on it, or a disk or partition that overlaps it. */
@@ -138,8 +144,8 @@ static enum status refuse_target(const struct access_entry *disk, const struct a
 	if (other->is_device)
 		return fail(err, ST_REFUSED, "%s: it is, or overlaps, what is read, %s", disk->name,
 			    other->name);
-	return fail(err, ST_REFUSED, "%s: the file %s is on it (%s)", disk->name, other->name,
-		    access_role_text(other->role));
+	return fail(err, ST_REFUSED, "%s: the file %s is on it (%s%s%s)", disk->name, other->name,
+		    ROLE_WORDS(other));
 }
 
 /* A file that would be written to a disk that is read. */
@@ -222,6 +228,7 @@ static enum status check_all(const struct access *access, const struct access_en
 static void free_entry(struct access_entry *entry)
 {
 	mem_free(entry->name);
+	mem_free(entry->owner);
 	mem_free(entry->file.entry);
 	mem_free(entry->file.node);
 }
@@ -340,19 +347,25 @@ enum status access_add(struct access *access, const struct inventory *inventory,
 	return st;
 }
 
+/* NULL: there is no memory for it, or there is no text. */
+static char *copy_of(const char *text)
+{
+	return text != NULL ? text_copy(text) : NULL;
+}
+
 static enum status inherit(struct access *access, const struct access_entry *entry,
 			   struct error *err)
 {
 	struct access_entry copy = { .role = entry->role,
 				     .use = entry->use,
 				     .name = text_copy(entry->name),
+				     .owner = copy_of(entry->owner),
 				     .has_parts = entry->has_parts,
 				     .file.entry = text_copy(entry->file.entry),
-				     .file.node = entry->file.node != NULL
-							  ? text_copy(entry->file.node)
-							  : NULL };
+				     .file.node = copy_of(entry->file.node) };
 
 	if (copy.name != NULL && copy.file.entry != NULL &&
+	    (copy.owner != NULL) == (entry->owner != NULL) &&
 	    (copy.file.node != NULL) == (entry->file.node != NULL))
 		return access_add(access, NULL, &copy, err);
 	free_entry(&copy);
@@ -384,8 +397,8 @@ void access_print_text(const struct access *access, const char *head, struct out
 
 		if (is_running(entry))
 			continue;
-		out_printf(out, "%-*s%-6s %s (%s%s)\n", (int)text_length(head), before,
-			   access_use_text(entry->use), entry->name, access_role_text(entry->role),
+		out_printf(out, "%-*s%-6s %s (%s%s%s%s)\n", (int)text_length(head), before,
+			   access_use_text(entry->use), entry->name, ROLE_WORDS(entry),
 			   entry->has_parts ? ", in parts" : "");
 		before = "";
 	}

@@ -25,7 +25,8 @@ enum access_role {
 	ROLE_IMAGE,
 	ROLE_BACKING_FILE,
 	ROLE_DATA_FILE,
-	ROLE_PART, /* of a split image */
+	ROLE_EXTENT, /* a file with a part of the disk, which the image names */
+	ROLE_PART,   /* of a split image */
 	ROLE_TARGET,
 	ROLE_JOURNAL,
 	ROLE_MAP,
@@ -42,6 +43,7 @@ struct access_entry {
 	enum access_role role;
 	enum access_use use;
 	char *name;                /* as it was given, for messages */
+	char *owner;               /* of a data file or extent, the image; otherwise NULL */
 	bool is_device;            /* a disk or partition; otherwise a file */
 	bool has_parts;            /* a file, and every file that may become its part (split.h) */
 	struct file_identity file; /* of a file */

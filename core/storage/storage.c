@@ -251,9 +251,9 @@ enum status storage_reopen(struct storage *storage, const char *name, enum open_
 	return st;
 }
 
-/* Adds one file. */
+/* Adds one file; `owner`: the image that names it, or NULL. */
 static enum status use_file(struct storage *storage, enum access_role role, enum access_use use,
-			    const char *name, bool has_parts, struct error *err)
+			    const char *name, const char *owner, bool has_parts, struct error *err)
 {
 	struct access_entry entry = { .role = role, .use = use, .has_parts = has_parts };
 	const struct inventory *inventory = NULL;
@@ -263,11 +263,14 @@ static enum status use_file(struct storage *storage, enum access_role role, enum
 		st = storage_inventory(storage, &inventory, err);
 	if (st == ST_OK) {
 		entry.name = text_copy(name);
-		if (entry.name == NULL)
+		entry.owner = owner != NULL ? text_copy(owner) : NULL;
+		if (entry.name == NULL || (owner != NULL && entry.owner == NULL))
 			st = fail_no_memory(err);
 	}
 	if (st == ST_OK)
 		return access_add(&storage->access, inventory, &entry, err);
+	mem_free(entry.name);
+	mem_free(entry.owner);
 	mem_free(entry.file.entry);
 	mem_free(entry.file.node);
 	return st;
@@ -283,7 +286,7 @@ static enum status use_parts(struct storage *storage, enum access_use use, const
 
 		if (part == NULL)
 			return fail_no_memory(err);
-		st = use_file(storage, ROLE_PART, use, part, false, err);
+		st = use_file(storage, ROLE_PART, use, part, NULL, false, err);
 		mem_free(part);
 	}
 	return st;
@@ -314,17 +317,19 @@ static enum status use_device(struct storage *storage, enum access_role role, co
 	return add_device(storage, name, &entry, err);
 }
 
-/* Adds an image of `n_parts` files. */
-static enum status use_image(struct storage *storage, enum access_role role, enum access_use use,
-			     const char *name, unsigned n_parts, struct error *err)
+/* Adds a file in `n_parts` parts. */
+static enum status use_split_file(struct storage *storage, enum access_role role,
+				  enum access_use use, const char *name, const char *owner,
+				  unsigned n_parts, struct error *err)
 {
-	enum status st = use_file(storage, role, use, name, n_parts > 1 && use != ACCESS_READ, err);
+	enum status st = use_file(storage, role, use, name, owner,
+				  n_parts > 1 && use != ACCESS_READ, err);
 
 	return st == ST_OK ? use_parts(storage, use, name, n_parts, err) : st;
 }
 
-enum status storage_use(struct storage *storage, enum access_role role, enum access_use use,
-			const char *name, struct error *err)
+enum status storage_use_of(struct storage *storage, enum access_role role, enum access_use use,
+			   const char *name, const char *owner, struct error *err)
 {
 	unsigned n = 1;
 	enum status st;
@@ -332,13 +337,19 @@ enum status storage_use(struct storage *storage, enum access_role role, enum acc
 	if (storage_is_device(name))
 		return use_device(storage, role, name, err);
 	st = use == ACCESS_REMOVE ? ST_OK : split_count(name, &n, err);
-	return st == ST_OK ? use_image(storage, role, use, name, n, err) : st;
+	return st == ST_OK ? use_split_file(storage, role, use, name, owner, n, err) : st;
+}
+
+enum status storage_use(struct storage *storage, enum access_role role, enum access_use use,
+			const char *name, struct error *err)
+{
+	return storage_use_of(storage, role, use, name, NULL, err);
 }
 
 enum status storage_use_split(struct storage *storage, enum access_role role, const char *name,
 			      struct error *err)
 {
-	return use_file(storage, role, ACCESS_CREATE, name, true, err);
+	return use_file(storage, role, ACCESS_CREATE, name, NULL, true, err);
 }
 
 /* The boot disk and the disk of the current directory are in use as well. */
@@ -406,7 +417,8 @@ enum status storage_open(struct storage *storage, enum access_role role, const c
 	else if (storage_is_device(name))
 		st = use_device(storage, role, name, err);
 	else
-		st = use_image(storage, role, ACCESS_READ, name, split_files_of(*ret), err);
+		st = use_split_file(storage, role, ACCESS_READ, name, NULL, split_files_of(*ret),
+				    err);
 	mem_free(archive);
 	if (st != ST_OK)
 		blk_close(*ret);

@@ -59,6 +59,10 @@ enum status storage_find_disk(const char *name, char **ret, struct error *);
 enum status storage_use(struct storage *, enum access_role, enum access_use, const char *name,
 			struct error *);
 
+/* The same for a data file or extent of the image `owner`, which messages name. */
+enum status storage_use_of(struct storage *, enum access_role, enum access_use, const char *name,
+			   const char *owner, struct error *);
+
 /* The same for a new file that is split as it grows: every file that may become a part is added. */
 enum status storage_use_split(struct storage *, enum access_role, const char *name, struct error *);
 

@@ -3,11 +3,11 @@
 Nothing that is read can be lost: what one command reads and what it writes, under every name that
 leads to the same file.
 
-Each file that a command can read (an image, a part of a split one, a data file, a backing file, its
-data file) meets each way in which a command writes (as target, data file, part, manifest, map,
-journal, in place), each spelling of a name, with --force and without: all of it is refused before
-the first write, and every byte of every file is as before. The cases that were found by trial have
-names of their own.
+Each file that a command can read (an image, a part of a split one, an extent, a data file, a
+backing file, its data file) meets each way in which a command writes (as target, data file, part,
+manifest, map, journal, in place), each spelling of a name, with --force and without: all of it is
+refused before the first write, and every byte of every file is as before. The cases that were
+found by trial have names of their own.
 """
 
 import hashlib
@@ -48,6 +48,7 @@ def contents(place):
 SOURCES = {
     "plain.raw": {"plain.raw": "image"},
     "split": {"split": "image", "split.001": "part", "split.002": "part"},
+    "many.vmdk": {"many.vmdk": "image", "many-s001.vmdk": "extent"},
     "data.qcow2": {"data.qcow2": "image", "data.store": "data file"},
     "over.qcow2": {
         "over.qcow2": "image",
@@ -67,6 +68,8 @@ def zoo(tmp_path_factory):
     (place / "long.raw").write_bytes(noise.randbytes(5 * MIB // 2))
     assert efi_img(place, "convert", "--split=1M", "long.raw", "split").code == 0
     (place / "long.raw").unlink()
+    vmdk = ("convert", "-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse")
+    qemu_img(place, *vmdk, "plain.raw", "many.vmdk")
     qemu_img(
         place,
         "create",
@@ -197,7 +200,8 @@ WRITERS = {
 
 
 def kind(name):
-    return "qcow2" if name.endswith(".qcow2") else "raw"
+    suffix = os.path.splitext(name)[1]
+    return suffix[1:] if suffix in (".qcow2", ".vmdk") else "raw"
 
 
 def pairs():
@@ -242,6 +246,25 @@ def test_matrix_of_parts(zoo):
         done = efi_img(zoo, "convert", *force, "--split=1M", source, "parts")
         assert done.code == 1 and contents(zoo) == before, (source, name, number, force, done.err)
         part.unlink()
+
+
+def test_words_for_what_is_read(zoo):
+    """A file that an image names is called by what it is to a person, with the image."""
+    for source, file, words in (
+        ("many.vmdk", "many-s001.vmdk", "extent of many.vmdk"),
+        ("data.qcow2", "data.store", "data file of data.qcow2"),
+        ("over.qcow2", "base.store", "data file of base.qcow2"),
+        ("over.qcow2", "base.qcow2", "backing file"),
+        ("split", "split.001", "part"),
+    ):
+        done = efi_img(zoo, "convert", "--force", source, file)
+        assert f"is the same file as {file} ({words}), which is read" in done.err, done.err
+        plan = efi_img(zoo, "convert", "--dry-run", source, "new")
+        assert f"read   {file} ({words})\n" in plan.out, plan.out
+    plan = efi_img(
+        zoo, "create", "--dry-run", "-f", "vmdk", "-o", "subformat=monolithicFlat", "new.vmdk", "1M"
+    )
+    assert "create new-flat.vmdk (extent of new.vmdk)\n" in plan.out, plan.out
 
 
 def test_matrix_of_what_is_written(tmp_path):

@@ -300,7 +300,7 @@ def test_target_is_an_extent_of_the_source(place, format, words):
     efi_img(place, "convert", *KINDS["pieces"], "disk.img", "t")
     before = content(place)
     result = efi_img(place, "convert", "-O", format, "t", *words, code=1)
-    assert "the same file as t.7 (data file), which is read" in result.err
+    assert "the same file as t.7 (extent of t), which is read" in result.err
     assert content(place) == before
 
 
@@ -309,7 +309,7 @@ def test_extent_of_the_target_is_the_source(place):
     before = content(place)
     line = ("convert", *KINDS["pieces"], "--force", "t.7", "t")
     assert (
-        "the data file would be replaced, but it is the same file"
+        "the extent of t would be replaced, but it is the same file"
         in efi_img(place, *line, code=1).err
     )
     assert content(place) == before
@@ -334,7 +334,7 @@ def test_dry_run_lists_all_files(place):
     line = ("convert", *KINDS["pieces"], "-o", "piece=16M", "disk.img", "t", "--dry-run")
     out = efi_img(place, *line).out
     for i in range(5):
-        assert f"t.{i} (data file)" in out
+        assert f"t.{i} (extent of t)" in out
     assert not list(place.glob("t*"))
 
 

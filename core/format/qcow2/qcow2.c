@@ -132,6 +132,7 @@ static void qcow2_describe(const struct image *image, struct tree *tree)
 const struct image_format format_qcow2 = {
 	.name = "qcow2",
 	.summary = "QEMU's format: grows with its contents, backing files, snapshots",
+	.other_files = ROLE_DATA_FILE,
 	.instance_bytes = sizeof(struct qcow2_image),
 	.probe = qcow2_probe,
 	.open = qcow2_open,

@@ -75,6 +75,7 @@ const struct image_format format_vmdk = {
 	.name = "vmdk",
 	.summary = "VMware: one file, split files, or a compressed stream",
 	.counts_files = true,
+	.other_files = ROLE_EXTENT,
 	.instance_bytes = sizeof(struct vmdk_image),
 	.probe = vmdk_probe,
 	.open = vmdk_open,

@@ -233,6 +233,7 @@ static bool pieces_resumable(const struct create_values *values)
 const struct image_format format_pieces = {
 	.name = "pieces",
 	.summary = "of the tests: a disk in many files",
+	.other_files = ROLE_EXTENT,
 	.instance_bytes = sizeof(struct image),
 	.probe = pieces_probe,
 	.open = pieces_open,
