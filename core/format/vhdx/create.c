@@ -9,8 +9,8 @@
  *            of a fixed image: all blocks, in the order of the disk
  *
  * Sizes of blocks depend on that of the disk, as in QEMU. A fixed image has all of its blocks from
- * the start, and its BAT says so; QEMU's says that they are zeros elsewhere, and puts each another
- * time behind the others when it is written to.
+ * the start, and its BAT says so; QEMU's says that they are zeros, and gives each another place,
+ * after the others, when it is written to.
  *
  * Write order: the file gets its length, which makes it zeros; then what is not zeros, from the
  * front to the end. The caller keeps back the first sector, which has the identifier, until the

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Differences from qemu-img that docs/QEMU-IMG.md lists, and that the test of no command holds: what
+efi-img does, and that qemu-img still does otherwise.
+"""
+
+import os
+
+import pytest
+
+from faults import Image, l2_reserved
+from images import MIB, qemu_img, qemu_io
+from oracle import EFI_IMG, Pair, Result
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return Pair(tmp_path)
+
+
+def size_of(folder, name):
+    return os.path.getsize(folder / name)
+
+
+@pytest.mark.parametrize("size, theirs", [(" 1M", MIB), ("+1M", MIB), ("0x10k", 16384)])
+def test_sizes_that_are_refused(pair, size, theirs):
+    ours, other = pair.run("create", "-q", "-f", "raw", "x", size)
+    assert ours.code == 1 and f'size: "{size}" is not a size' in ours.err
+    assert other.code == 0 and size_of(pair.theirs, "x") == theirs
+    assert not pair.files()
+
+
+def test_size_with_many_digits(pair):
+    """The last byte is a part of one, and the size is a whole number of sectors."""
+    pair.run("create", "-q", "-f", "raw", "x", "1.99999999999999999999G")
+    assert (size_of(pair.ours, "x"), size_of(pair.theirs, "x")) == (2048 * MIB, 1024 * MIB)
+
+
+@pytest.mark.parametrize(
+    "option, words",
+    [
+        ("nolazy_refcounts", "did you mean lazy_refcounts?"),
+        ("nocow=on", "it is for file systems of Linux"),
+        ("extent_size_hint=1M", "it is for file systems of Linux"),
+    ],
+)
+def test_options_of_create(pair, option, words):
+    ours, theirs = pair.run("create", "-q", "-f", "qcow2", "-o", option, "x", "1M")
+    assert ours.code == 1 and words in ours.err and theirs.code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", "--image-opts", "driver=qcow2,file.filename=x"),
+        ("info", "--object", "secret,id=a,data=b", "x"),
+    ],
+)
+def test_options_of_qemu(pair, words):
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "1M")
+    ours, theirs = pair.run(*words)
+    assert ours.code == 1 and f"no option {words[1]}" in ours.err and theirs.code == 0
+
+
+@pytest.mark.parametrize("format", ["vpc", "vhdx", "vmdk", "vdi", "qed", "qcow", "parallels"])
+def test_preallocation(pair, format):
+    """qemu-img takes it and reserves nothing."""
+    ours, theirs = pair.run("create", "-f", format, "-o", "preallocation=full", "x", "64M")
+    assert ours.code == 1 and 'no option "preallocation"' in ours.err and not pair.files()
+    assert theirs.code == 0 and (pair.theirs / "x").stat().st_blocks * 512 < 16 * MIB
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "-q", "-f", "raw", "there", "1M"),
+        ("convert", "new", "there"),
+        ("dd", "if=new", "of=there"),
+    ],
+)
+def test_existing_file(pair, words):
+    for folder in (pair.ours, pair.theirs):
+        (folder / "there").write_bytes(b"somebody's")
+        (folder / "new").write_bytes(bytes(MIB))
+    ours, theirs = pair.run(*words)
+    assert ours.code == 1 and "the file exists already; --force would replace it" in ours.err
+    assert (pair.ours / "there").read_bytes() == b"somebody's"
+    assert theirs.code == 0 and size_of(pair.theirs, "there") == MIB
+    assert Result([EFI_IMG, words[0], "--force", *words[1:]], pair.ours).code == 0
+
+
+def test_entry_with_reserved_bits(pair):
+    qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "x", "1M")
+    qemu_io(pair.ours, "x", "write -P 1 0 1M")
+    image = Image(pair.ours / "x")
+    l2_reserved(image)
+    for folder in (pair.ours, pair.theirs):
+        (folder / "x").write_bytes(image.bytes)
+    ours, theirs = pair.run("convert", "-O", "raw", "x", "y")
+    assert ours.code == 1 and "damaged" in ours.err and not (pair.ours / "y").exists()
+    assert theirs.code == 0 and (pair.theirs / "y").read_bytes() == bytes([1]) * MIB
+    assert [done.code for done in pair.run("check", "x")] == [2, 2]
+
+
+def test_bitmaps_of_version_2(pair):
+    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", "compat=0.10", "x", "1M")
+    ours, theirs = pair.run("convert", "--bitmaps", "-O", "qcow2", "x", "y")
+    assert (ours.code, theirs.code) == (0, 1) and "lacks bitmap support" in theirs.err
+
+
+def test_parallels_that_nobody_opens(pair):
+    """One cluster more than qemu-img opens."""
+    ours, theirs = pair.run("create", "-f", "parallels", "x", "512T")
+    assert ours.code == 1 and "there can be 536870911" in ours.err and not pair.files()
+    opened = Result(["qemu-img", "info", "-f", "parallels", "x"], pair.theirs)
+    assert theirs.code == 0 and opened.code == 1 and "too large" in opened.err
+
+
+def test_vhdx_of_no_bytes(pair):
+    ours, theirs = pair.run("create", "-f", "vhdx", "x", "0")
+    assert (ours.code, theirs.code) == (0, 0)
+    assert size_of(pair.ours, "x") < 5 * MIB and size_of(pair.theirs, "x") > 64 * MIB
+    for folder in (pair.ours, pair.theirs):
+        info = Result([EFI_IMG, "info", "--output=json", "x"], folder)
+        assert info.code == 0 and info.json()["virtual-size"] == 0
+    assert Result(["qemu-img", "info", "x"], pair.ours).code == 1
+
+
+def test_aes(pair):
+    """Encrypted images are described and refused by name (`create` of them as well)."""
+    secret = ("--object", "secret,id=a,data=b", "-o", "encrypt.format=aes,encrypt.key-secret=a")
+    for format in ("qcow", "qcow2"):
+        qemu_img(pair.ours, "create", "-q", "-f", format, *secret, format, "1M")
+        info = Result([EFI_IMG, "info", format], pair.ours)
+        assert info.code == 0 and "encrypted: yes" in info.out
+        read = Result([EFI_IMG, "convert", format, "y"], pair.ours)
+        assert read.code == 1 and "AES" in read.err and not (pair.ours / "y").exists()
+        made = Result([EFI_IMG, "create", "-f", format, *secret[2:], "z", "1M"], pair.ours)
+        assert made.code == 1 and "encrypt" in made.err
