@@ -3,6 +3,7 @@
 
 import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,14 +35,15 @@ def real_files():
 
 def make_disk(path, disk_bytes, data_bytes):
     """
-    As on a disk in use: files, each from a multiple of 4 KiB on, in pieces with holes of the
-    same size between them.
+    As on a disk in use: a boot sector, and files, each from a multiple of 4 KiB on, in pieces with
+    holes of the same size between them. A disk that begins with a program is refused as a file that
+    is none.
     """
     with open(path, "wb") as disk:
         disk.truncate(disk_bytes)
         written = 0
-        for name in real_files():
-            content = name.read_bytes()
+        boot_sector = bytes(510) + b"\x55\xaa"
+        for content in chain([boot_sector], (name.read_bytes() for name in real_files())):
             content += bytes(-len(content) % 4096)
             while content and written < data_bytes:
                 n = min(len(content), PIECE_BYTES - written % PIECE_BYTES)

@@ -5,6 +5,8 @@
 #include "format/chain.h"
 #include "run.h"
 
+enum { DISK_BYTES_MAX = 64 << 20 };
+
 /* ---- reading ---- */
 
 /* What a format is recognised by. */
@@ -90,7 +92,8 @@ static void read_disk(const char *name, const size_t *snapshot, struct disk *dis
 	if (snapshot != NULL)
 		snprintf(disk->snapshot, sizeof disk->snapshot, "%s",
 			 image->snapshots[*snapshot].name);
-	if (chain_load(&chain, snapshot, &why) == ST_OK) {
+	/* a size that damage has made up is not read */
+	if (image->size <= DISK_BYTES_MAX && chain_load(&chain, snapshot, &why) == ST_OK) {
 		disk->size = image->size;
 		disk->bytes = test_malloc(disk->size + 1);
 		if (disk->size > 0 &&

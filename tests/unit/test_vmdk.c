@@ -517,6 +517,25 @@ static void test_lost_table(void **state)
 	MUST("check", "x");
 }
 
+/* A directory that names a grain, a directory or the other copy's table as a table. */
+static void test_misplaced_table(void **state)
+{
+	static const size_t places[] = { FIRST, FIRST + 2 * GRAIN, DIRECTORY, TABLE, DESCRIPTOR };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(places); i++) {
+		uint64_t size;
+
+		make_with(REDUNDANT, 4, places[i] / SECTOR);
+		assert_int_equal(RUN("check", "x"), 2);
+		assert_non_null(strstr(err.text, "where a grain table is named"));
+		assert_int_equal(RUN("check", "-r", "all", "x"), 2);
+		assert_int_equal(RUN("bench", "-w", "-c", "1", "x"), EXIT_ERROR);
+		assert_non_null(strstr(err.text, "where something else lies"));
+		assert_memory_equal(sim_file("x", &size), file, sizeof file);
+	}
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -536,6 +555,7 @@ int main(void)
 		TEST(test_check),
 		TEST(test_both_copies_get_grains),
 		TEST(test_lost_table),
+		TEST(test_misplaced_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

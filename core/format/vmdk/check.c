@@ -190,6 +190,21 @@ static enum status check_grains(struct check *c, struct error *err)
 	return st;
 }
 
+/* Of an extent that could be written, what a damaged directory names as a table. */
+static enum status check_places(struct check *c, struct error *err)
+{
+	const struct vmdk_extent *extent = c->extent;
+	uint32_t misplaced = 0;
+
+	if (extent->kind != VMDK_SPARSE || extent->sparse.compressed)
+		return ST_OK;
+	if (vmdk_find_misplaced_table(extent, &misplaced) != ST_OK)
+		return fail_no_memory(err);
+	if (misplaced != 0)
+		corrupt(c, 0, misplaced, "something else lies where a grain table is named");
+	return ST_OK;
+}
+
 static enum status check_extent(struct check *c, struct vmdk_extent *extent, struct error *err)
 {
 	uint64_t n = div_up(vmdk_file(extent)->size, extent->sparse.grain_bytes);
@@ -201,7 +216,10 @@ static enum status check_extent(struct check *c, struct vmdk_extent *extent, str
 	c->used = n / 8 < BITMAP_BYTES_MAX ? mem_alloc((size_t)(n / 8 + 1)) : NULL;
 	if (c->used == NULL && n / 8 < BITMAP_BYTES_MAX)
 		return fail_no_memory(err);
-	st = extent->kind == VMDK_SE_SPARSE ? check_se_sparse(c, err) : check_grains(c, err);
+	st = check_places(c, err);
+	if (st == ST_OK)
+		st = extent->kind == VMDK_SE_SPARSE ? check_se_sparse(c, err)
+						    : check_grains(c, err);
 	mem_free(c->used);
 	c->used = NULL;
 	return st;

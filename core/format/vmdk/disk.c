@@ -387,8 +387,26 @@ static const char *why_read_only(const struct vmdk_extent *extent)
 	return NULL;
 }
 
+static enum status check_tables(const struct vmdk_image *v, size_t i, struct error *err)
+{
+	uint32_t misplaced;
+	enum status st = vmdk_find_misplaced_table(&v->extent[i], &misplaced);
+
+	if (st != ST_OK)
+		return fail_no_memory(err);
+	return misplaced == 0
+		       ? ST_OK
+		       : fail(err, ST_CORRUPT,
+			      "its extent %zu has a grain table at sector %ju, where something "
+			      "else "
+			      "lies, so that it cannot be written; convert the image to a new one",
+			      i, (uintmax_t)misplaced);
+}
+
 static enum status check_writable(const struct vmdk_image *v, struct error *err)
 {
+	enum status st = ST_OK;
+
 	if (!v->has_descriptor)
 		return fail(err, ST_UNSUPPORTED,
 			    "it is one extent of an image, and can only be written through the "
@@ -397,7 +415,7 @@ static enum status check_writable(const struct vmdk_image *v, struct error *err)
 		return fail(err, ST_UNSUPPORTED,
 			    "its descriptor has a changeTrackPath: VMware notes there what was "
 			    "changed, which efi-img cannot; convert the image to a new one");
-	for (size_t i = 0; i < v->n_extents; i++) {
+	for (size_t i = 0; st == ST_OK && i < v->n_extents; i++) {
 		const char *why = why_read_only(&v->extent[i]);
 
 		if (why != NULL)
@@ -405,8 +423,10 @@ static enum status check_writable(const struct vmdk_image *v, struct error *err)
 				    "its extent %zu %s, so that it cannot be written; convert the "
 				    "image to a new one",
 				    i, why);
+		if (v->extent[i].kind == VMDK_SPARSE)
+			st = check_tables(v, i, err);
 	}
-	return ST_OK;
+	return st;
 }
 
 static enum status load_writable(struct vmdk_image *v, struct error *err)

@@ -146,6 +146,15 @@ enum status vmdk_measure(const struct create_request *, const struct image *sour
 enum status vmdk_write_files(const struct create_request *, struct blk *const file[],
 			     struct error *);
 
+/* ---- tables.c ---- */
+
+/*
+ * Finds a grain table, of either copy of an extent that is written in place, that does not lie in
+ * the metadata, or lies on another table, a directory, the descriptor or the header: *ret is its
+ * sector, or that of the directory; 0: there is none. ST_NO_MEMORY.
+ */
+enum status vmdk_find_misplaced_table(const struct vmdk_extent *, uint32_t *ret);
+
 /* ---- check.c, repair.c ---- */
 
 enum status vmdk_check(struct image *, struct out *problems, struct check_result *ret,

@@ -6,7 +6,8 @@
  * differ, a power cut has left one as it was before, and either is right. The first copy, through
  * which the disk is read, is kept wherever it makes sense, so that a repair changes nothing that
  * was seen before it; where only the second one does, that one is taken; where neither does,
- * nothing is changed, because nothing is known.
+ * nothing is changed, because nothing is known; nor is an extent whose tables do not all have their
+ * own places (tables.c).
  *
  * Write order: the tables, a flush, and then the note that the image was not closed cleanly goes.
  */
@@ -88,9 +89,17 @@ enum status vmdk_repair_tables(struct vmdk_image *v, uint64_t *ret_repaired, str
 	enum status st = vmdk_prepare_maps(v, err);
 
 	*ret_repaired = 0;
-	for (size_t i = 0; st == ST_OK && i < v->n_extents; i++)
-		if (is_repairable(&v->extent[i]))
+	for (size_t i = 0; st == ST_OK && i < v->n_extents; i++) {
+		uint32_t misplaced;
+
+		if (!is_repairable(&v->extent[i]))
+			continue;
+		st = vmdk_find_misplaced_table(&v->extent[i], &misplaced);
+		if (st != ST_OK)
+			return fail_no_memory(err);
+		if (misplaced == 0)
 			st = repair_extent(&v->extent[i], ret_repaired, err);
+	}
 	return st;
 }
 
