@@ -3,6 +3,7 @@
 
 import random
 import shutil
+import signal
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import samples
 from images import qemu_img, qemu_io, random_writes
 from oracle import EFI_IMG, Pair, Result, assert_as_qemu, assert_info_as_qemu, both, efi_img
+from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to the path
 from test_memory import BOUND, BUFFERS, SIZE, run_within
 
 MIB = 1 << 20
@@ -167,7 +169,7 @@ def test_extension(tmp_path):
     path = samples.unpack(name, tmp_path)
     before = path.read_bytes()
     ours, theirs = both(tmp_path, "check", name)
-    assert (ours.code, theirs.code) == (0, 3)
+    assert (ours.code, theirs.code) == (0, 0 if is_newer_than_7_2() else 3)
     efi_img(tmp_path, "check", "-r", "all", name)
     refused = efi_img(tmp_path, "bench", "-w", "-c", "1", name, code=1)
     assert "extension (in sector 4096) with a dirty bitmap" in refused.err
@@ -216,8 +218,9 @@ def test_leaks(image):
 def test_past_end(image):
     poke(image, "a", 64 + 4 * 5, 0x1000)
     ours, theirs = both(image, "check", "--output=json", "a")
-    assert ours.code == theirs.code == 2
-    assert ours.json()["corruptions"] == theirs.json()["corruptions"] == 1
+    assert ours.code == 2 and ours.json()["corruptions"] == 1
+    if theirs.code != -signal.SIGABRT:  # by which qemu-img 10.0 ends: an assertion of it fails
+        assert theirs.code == 2 and theirs.json()["corruptions"] == 1
     refused = efi_img(image, "convert", "-O", "raw", "a", "t", code=1)
     assert "past the end of the file" in refused.err
     with open(image / "disk", "r+b") as file:
@@ -238,7 +241,7 @@ def test_doubled_cluster(image):
     """Which qemu-img 7.2 does not see."""
     poke(image, "a", 64 + 4 * 5, 1)
     ours, theirs = both(image, "check", "a")
-    assert ours.code == 2 and theirs.code == 0
+    assert ours.code == 2 and theirs.code == (2 if is_newer_than_7_2() else 0)
     refused = efi_img(image, "bench", "-w", "-c", "1", "a", code=1)
     assert "check -r all" in refused.err
     efi_img(image, "convert", "-O", "raw", "a", "flat")
@@ -246,10 +249,10 @@ def test_doubled_cluster(image):
 
 
 def test_large_bat_is_no_leak(tmp_path):
-    """qemu-img calls the BAT of an empty image a leak, and -r leaks cuts it off."""
+    """qemu-img 7.2 calls the BAT of an empty image a leak, and -r leaks cuts it off."""
     qemu_img(tmp_path, "create", "-q", "-f", "parallels", "-o", "cluster_size=4k", "a", "64M")
     ours, theirs = both(tmp_path, "check", "a")
-    assert (ours.code, theirs.code) == (0, 3)
+    assert (ours.code, theirs.code) == (0, 0 if is_newer_than_7_2() else 3)
 
 
 def test_measure(tmp_path):
