@@ -24,6 +24,8 @@ ARCH_FLAGS_ia32 := -malign-double -mincoming-stack-boundary=2 -msse2
 SHARED_ia32 := x86 generic
 LIBGCC_ia32 := yes
 NASM_FORMAT_ia32 := elf32
+# Code for it is a third larger, and would be more than 1 MiB.
+SLOW_ia32 := core/format
 CPU_FEATURES_ia32 := x86/cpu_features.c
 
 TRIPLET_riscv64 := riscv64-linux-gnu
@@ -44,10 +46,12 @@ FIRMWARE_SETUP := $(if $(CROSS),arch,build)
 # Division of 64-bit numbers and the like, where the processor has no instruction for it.
 LIBGCC = $(if $(LIBGCC_$(ARCH)),$(shell $(FIRMWARE_CC) -print-libgcc-file-name))
 
-# $(link): makes $@ of the objects among $^, by the layout of a PE image.
+# $(link): makes $@ of the objects among $^, by the layout of a PE image. What has to be done before
+# efi_main() is in entry.asm.
 define link
 $(call step,LD )
-$(CROSS)ld -pie --no-dynamic-linker -T efi/program.lds --gc-sections -z text -z norelro \
+$(CROSS)ld -pie --no-dynamic-linker -T efi/program.lds --gc-sections \
+	-e $(if $(filter %/entry.o,$^),hardware_entry,efi_main) -z text -z norelro \
 	-z noexecstack --no-undefined --fatal-warnings --no-warn-rwx-segments --build-id=none \
 	$(filter %.o,$^) $(LIBGCC) -o $@
 endef

@@ -5,7 +5,7 @@
  */
 #include <efi.h>
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static EFI_STATUS EFIAPI name_driver(EFI_COMPONENT_NAME2_PROTOCOL *driver, CHAR8 *language,
 				     CHAR16 **ret)
@@ -28,7 +28,7 @@ static EFI_STATUS EFIAPI name_controller(EFI_COMPONENT_NAME2_PROTOCOL *driver,
 	return EFI_SUCCESS;
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	static EFI_GUID guid = EFI_COMPONENT_NAME2_PROTOCOL_GUID;
 	static EFI_COMPONENT_NAME2_PROTOCOL names = { name_driver, name_controller, (CHAR8 *)"en" };
