@@ -420,7 +420,7 @@ test-boot: program boot-drivers build/debian.img | setup-test
 
 ## make test-boot-busy  boot tests N=20 times beside two busy loops: none may depend on time;
 ##                   FILES=tests/boot/test_X.py chooses others
-TIMELY := resume interrupt gone start shell menu faults jobs
+TIMELY := resume interrupt gone stop start shell menu faults jobs unfinished
 .PHONY: test-boot-busy
 test-boot-busy: N ?= 20
 test-boot-busy: FILES ?= $(TIMELY:%=tests/boot/test_%.py)
