@@ -133,6 +133,20 @@ enum status file_system_settle(EFI_HANDLE device)
 	return st;
 }
 
+/*
+ * Whether the volume is one that El Torito's catalogue names. EDK2 does not report the medium of a
+ * USB CD drive as read-only, and waits for minutes after each write that the drive has refused.
+ */
+static bool is_on_cd(EFI_HANDLE handle)
+{
+	FOR_EACH_NODE(node, device_path_of(handle))
+	{
+		if (node->Type == MEDIA_DEVICE_PATH && node->SubType == MEDIA_CDROM_DP)
+			return true;
+	}
+	return false;
+}
+
 enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct file_system *ret)
 {
 	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
@@ -159,7 +173,7 @@ enum status file_system_look(EFI_HANDLE handle, EFI_FILE_PROTOCOL *root, struct 
 	};
 	mem_free(info);
 	/* not every driver looks at the medium */
-	ret->read_only |= io != NULL && io->Media->ReadOnly;
+	ret->read_only |= (io != NULL && io->Media->ReadOnly) || is_on_cd(handle);
 	if (ret->label == NULL)
 		return ST_NO_MEMORY;
 	return look_at_boot_sector(handle, ret);

@@ -277,20 +277,28 @@ done:
 	return st;
 }
 
+/* As file_system_look(), of a volume that can be written; ST_READ_ONLY: it cannot. */
+static enum status look_at_writable(const struct file_path *target, struct file_system *ret)
+{
+	enum status st = file_system_look(target->location.device, target->root, ret);
+
+	if (st == ST_OK && ret->read_only)
+		st = ST_READ_ONLY;
+	if (st != ST_OK)
+		file_system_free(ret);
+	return st;
+}
+
 static enum status look_at_volume(const struct file_path *target, struct place *ret,
 				  struct error *err)
 {
 	const struct location *location = &target->location;
 	struct out_buffer out;
 	struct file_system volume;
-	enum status st = file_system_look(location->device, target->root, &volume);
+	enum status st = look_at_writable(target, &volume);
 
-	if (st == ST_OK && volume.read_only)
-		st = ST_READ_ONLY;
-	if (st != ST_OK) {
-		file_system_free(&volume);
+	if (st != ST_OK)
 		return failed(location, "make a file", st, err);
-	}
 	*ret = (struct place){
 		.free_bytes = volume.free_bytes,
 		.file_limit_bytes = volume.file_limit_bytes,
@@ -512,6 +520,7 @@ enum status platform_logs(char **ret, struct error *err)
 {
 	static const char folder[] = "\\efi-img\\logs\\";
 	struct file_path target = { 0 };
+	struct file_system volume = { 0 };
 	char *home = NULL, *name = NULL;
 	size_t n;
 	enum status st = location_home(&home, err);
@@ -530,6 +539,9 @@ enum status platform_logs(char **ret, struct error *err)
 	if (st != ST_OK)
 		goto done;
 	st = file_system_root(target.location.device, &target.root);
+	if (st == ST_OK)
+		st = look_at_writable(&target, &volume);
+	file_system_free(&volume);
 	if (st == ST_OK)
 		st = make_directory(target.root, L"\\efi-img");
 	if (st == ST_OK)

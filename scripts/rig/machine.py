@@ -46,10 +46,10 @@ class MachineSlow(MachineFailure):
 
 @dataclass
 class Drive:
-    """A disk of the machine, or a CD-ROM drive without a medium."""
+    """A disk of the machine, or a CD drive: of SATA, or as a BMC shows virtual media."""
 
-    bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom
-    image: Path = None  # a raw image file; None for cdrom
+    bus: str  # nvme, ahci, usb, virtio-blk, virtio-scsi, cdrom, usb-cdrom
+    image: Path = None  # a raw image file; None for a CD drive without a medium
     serial: str = ""
     # Bytes per logical block; QEMU has other ones for nvme, usb, virtio-blk and virtio-scsi.
     block: int = 512
@@ -85,6 +85,9 @@ class Drive:
             # bridge of its own.
             words = ["-device", f"usb-bot,bus=xhci.0,port={1 + number},id={name}-bridge{serial}"]
             device = f"scsi-hd,bus={name}-bridge.0,removable=on"
+        elif self.bus == "usb-cdrom":
+            words = ["-device", f"usb-bot,bus=xhci.0,id={name}-bridge{serial}"]
+            device = f"scsi-cd,bus={name}-bridge.0"
         else:
             device = self._plain_device(number)
         first = ",bootindex=0" if self.first else ""
@@ -327,7 +330,7 @@ class Machine:
             # failed: its limit is 5 s. With less than 2^4, waiting takes longer for us.
             words += ["-icount", "shift=4,sleep=off", "-rtc", "base=2020-01-01T00:00:00,clock=vm"]
         buses = [drive.bus for drive in self.drives]
-        if "usb" in buses:
+        if "usb" in buses or "usb-cdrom" in buses:
             words += ["-device", f"qemu-xhci,id=xhci,addr=0x1,p2={max(4, buses.count('usb'))}"]
         if "virtio-scsi" in buses:
             words += ["-device", "virtio-scsi-pci,id=scsi,addr=0x18"]
