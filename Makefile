@@ -126,8 +126,9 @@ LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) \
 objects = $(addsuffix .o,$(addprefix $(1)/,$(basename $(2))))
 
 # Assembler is the same in each tree: all follow the System V convention. nasm 2.16.03 can warn of
-# references from code to constants, older versions do not know that warning.
-NASM = nasm -f $(or $(NASM_FORMAT),elf64) -g -w+all -w-unknown-warning -w-reloc-rel -Werror
+# references from code to constants, older versions do not know that warning. Without -g, with which
+# nasm stores the folder that the tree is in.
+NASM = nasm -f $(or $(NASM_FORMAT),elf64) -w+all -w-unknown-warning -w-reloc-rel -Werror
 
 # $(call tree,NAME,FOLDER,SET-UP,COMPILER)
 define tree
