@@ -45,6 +45,7 @@ MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm drivers/arch/$(HOST_AR
 DOUBLES := $(sort $(wildcard tests/doubles/*/*.c)) build/gen/formats_and_doubles.c
 SIM := $(sort $(wildcard tests/sim/*.c))
 TRIAL := $(sort $(wildcard tests/trial/*.c))
+CONTRACT := tests/contract/contract.c tests/contract/parallel.c
 UNIT := $(filter-out $(if $(filter %/stack.asm,$(MEMORY)),,test_stack),\
 	$(sort $(notdir $(basename $(wildcard tests/unit/test_*.c)))))
 
@@ -174,8 +175,8 @@ $(eval $(call tree,HOST_10,build/host-10,build,$(CC)))
 
 TEST_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-frame-larger-than
-TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim -Itests/trial -Itests/unit
-TEST_SIM := $(TRIAL) $(MEMORY)
+TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/contract -Itests/sim -Itests/trial -Itests/unit
+TEST_SIM := $(TRIAL) $(CONTRACT) $(MEMORY)
 $(eval $(call tree,TEST,build/test,unit,$(CC)))
 build/test/%: OPTIMIZE := -O1
 
@@ -308,7 +309,7 @@ screenshots: $(B)/efi-img.efi | setup-screenshots
 LONG := $(addprefix build/test/,test_powercuts test_failures test_format_cuts \
 	test_format_failures test_poke test_format_poke test_journal test_target test_workers \
 	test_rescue_map test_bzip2 test_split test_vpc test_codec test_sequential)
-QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%))
+QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%)) build/test/test_posix
 
 # Each tests/unit/test_*.c is a program, linked with the core and, as its platform, tests/sim/.
 # $(call unit_programs,FOLDER,FLAGS)
@@ -324,6 +325,12 @@ $(1)/test_failures $(1)/test_format_failures: ORACLE := -Wl,--wrap=image_close
 endef
 # Each change of the core links all of them, which takes GNU ld twice as long.
 $(eval $(call unit_programs,build/test,$(TEST_FLAGS) -fuse-ld=lld))
+
+# With drivers/posix/ as the platform.
+build/test/test_posix: $(call objects,build/test,$(filter-out %/main.c,$(HOST)) $(CONTRACT) \
+		tests/contract/posix.c build/gen/version.c) build/test/core.a
+	$(call step,LD )
+	$(CC) $(TEST_FLAGS) -fuse-ld=lld $^ -lcmocka -o $@
 
 # $(call run_programs,PROGRAMS): two at a time, each with a log beside it.
 run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \

@@ -172,7 +172,8 @@ static enum status file_allocated(struct blk *blk, uint64_t *ret_bytes)
 
 	if (fstat(fd_of(blk), &about) != 0)
 		return status_of_errno(errno);
-	*ret_bytes = (uint64_t)about.st_blocks * 512;
+	/* of a block device there are no st_blocks */
+	*ret_bytes = S_ISBLK(about.st_mode) ? blk->size : (uint64_t)about.st_blocks * 512;
 	return ST_OK;
 }
 

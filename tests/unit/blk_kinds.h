@@ -7,6 +7,7 @@
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/window.h"
+#include "contract.h"
 #include "format/format.h"
 #include "format/image.h"
 #include "memory_blk.h"
@@ -16,46 +17,17 @@
 #include "storage/split.h"
 
 /*
- * Every kind of blk, each with a function that makes one with contents(): the table of
- * test_blk_contract.c. Images are kinds as well, one for each format, without a row here.
+ * Every kind of blk of the core and of the simulated machine, each with a function that makes one
+ * with contents(): the table of test_blk_contract.c. Images are kinds as well, one for each format,
+ * without a row here.
  */
 
 enum {
-	KIB = 1 << 10,
-	MIB = 1 << 20,
-	BLOCK = 4096,
-	SIZE = MIB + 256 * KIB,      /* of each blk at first: more than a part of a split set */
-	LIMIT = 2 * MIB + 512 * KIB, /* to which those that grow can grow */
-	PART = SPLIT_MARK,
 	START = 1000, /* of a window */
 	DEVICE = 7,   /* the id of the simulated disk */
-	STEPS = 300,
-};
-
-struct kind {
-	const char *name;
-	struct blk *(*open)(const struct kind *);
-	bool writable, grows; /* of an image: if its format can */
-	bool has_holes;       /* blk_extent() tells those of contents() */
-	bool is_image, is_device;
-	bool one_way; /* reads go forward, by and large */
-	struct memory_blk_kind memory;
-	const struct image_format *format;
 };
 
 static struct storage storage;
-
-/* Bytes of all kinds; every other block is zeros. */
-static const uint8_t *contents(void)
-{
-	static uint8_t bytes[SIZE];
-	uint32_t state = 1;
-
-	for (size_t i = 0; bytes[0] == 0 && i < SIZE; i++)
-		if ((SIZE - 1 - i) / BLOCK % 2 == 0)
-			bytes[SIZE - 1 - i] = (uint8_t)(dice(&state) % 255 + 1);
-	return bytes;
-}
 
 /* ---- the kinds ---- */
 
@@ -67,7 +39,7 @@ static struct blk *filled(struct blk *blk)
 
 static struct blk *open_memory(const struct kind *kind)
 {
-	struct memory_blk *m = memory_blk_new(&kind->memory);
+	struct memory_blk *m = memory_blk_new(kind->of);
 
 	memcpy(m->bytes, contents(), SIZE);
 	return &m->blk;
@@ -118,7 +90,7 @@ static struct blk *window_on(struct blk *below, uint64_t start, uint64_t limit)
 
 static struct blk *open_window(const struct kind *kind)
 {
-	struct memory_blk *m = memory_blk_new(&kind->memory);
+	struct memory_blk *m = memory_blk_new(kind->of);
 
 	memset(m->bytes, 0xaa, m->blk.size);
 	memcpy(m->bytes + START, contents(), SIZE);
@@ -229,7 +201,8 @@ static struct blk *open_growing_concat(const struct kind *kind)
 
 static struct blk *open_image(const struct kind *kind)
 {
-	const char *format = kind->format->name, *options = small_options(format);
+	const struct image_format *as = kind->of;
+	const char *format = as->name, *options = small_options(format);
 	const char *with = options != NULL ? "-o" : NULL; /* ends the words if there are none */
 	struct image *image;
 	struct error why;
@@ -239,7 +212,7 @@ static struct blk *open_image(const struct kind *kind)
 		MUST("create", "-q", "-f", format, "i", "1310720", with, options);
 	else
 		MUST("convert", "-q", "-f", "raw", "-O", format, "f", "i", with, options);
-	assert_ok(image_open_file(&storage, ROLE_IMAGE, "i", kind->format,
+	assert_ok(image_open_file(&storage, ROLE_IMAGE, "i", as,
 				  kind->writable ? OPEN_WRITE : OPEN_READ, &image, &why));
 	assert_ok(image_load(image, &why));
 	return kind->writable ? filled(&image->blk) : &image->blk;
@@ -247,31 +220,51 @@ static struct blk *open_image(const struct kind *kind)
 
 static const struct kind kinds[] = {
 	{ "memory disk of 512", open_memory, .writable = true,
-	  .memory = { .size = SIZE, .block_bytes = 512, .buffer_align = 8, .writable = true } },
+	  .of = &(const struct memory_blk_kind){ .size = SIZE,
+						 .block_bytes = 512,
+						 .buffer_align = 8,
+						 .writable = true } },
 	{ "memory disk of 4096", open_memory, .writable = true,
-	  .memory = { .size = SIZE, .block_bytes = 4096, .buffer_align = 4096, .writable = true } },
+	  .of = &(const struct memory_blk_kind){ .size = SIZE,
+						 .block_bytes = 4096,
+						 .buffer_align = 4096,
+						 .writable = true } },
 	{ "memory disk that zeros", open_memory, .writable = true,
-	  .memory = { .size = SIZE, .writable = true, .zero_bytes = 8192 } },
-	{ "memory disk, read-only", open_memory, .memory = { .size = SIZE, .block_bytes = 512 } },
+	  .of = &(const struct memory_blk_kind){ .size = SIZE,
+						 .writable = true,
+						 .zero_bytes = 8192 } },
+	{ "memory disk, read-only", open_memory,
+	  .of = &(const struct memory_blk_kind){ .size = SIZE, .block_bytes = 512 } },
 	{ "memory file", open_memory, .writable = true, .grows = true,
-	  .memory = { .size = SIZE, .writable = true, .limit = LIMIT } },
+	  .of = &(const struct memory_blk_kind){ .size = SIZE, .writable = true, .limit = LIMIT } },
 	{ "file", open_file, .writable = true, .grows = true, .has_holes = true },
 	{ "file, read-only", open_file, .has_holes = true },
-	{ "disk", open_sim_disk, .writable = true, .is_device = true },
-	{ "disk, read-only", open_sim_disk, .is_device = true },
+	{ "disk", open_sim_disk, .writable = true, .is_device = true, .device_id = DEVICE },
+	{ "disk, read-only", open_sim_disk, .is_device = true, .device_id = DEVICE },
 	{ "sequential", open_sequential, .one_way = true },
 	{ "window", open_window, .writable = true,
-	  .memory = { .size = 2 * MIB, .block_bytes = 512, .buffer_align = 8, .writable = true } },
+	  .of = &(const struct memory_blk_kind){ .size = 2 * MIB,
+						 .block_bytes = 512,
+						 .buffer_align = 8,
+						 .writable = true } },
 	{ "window, growing", open_window, .writable = true, .grows = true,
-	  .memory = { .size = 3 * MIB, .block_bytes = 4096, .writable = true } },
+	  .of = &(const struct memory_blk_kind){ .size = 3 * MIB,
+						 .block_bytes = 4096,
+						 .writable = true } },
 	{ "window, growing, on a disk that zeros", open_window, .writable = true, .grows = true,
-	  .memory = { .size = 3 * MIB, .writable = true, .zero_bytes = 4096 } },
-	{ "window, read-only", open_window, .memory = { .size = 2 * MIB, .block_bytes = 512 } },
+	  .of = &(const struct memory_blk_kind){ .size = 3 * MIB,
+						 .writable = true,
+						 .zero_bytes = 4096 } },
+	{ "window, read-only", open_window,
+	  .of = &(const struct memory_blk_kind){ .size = 2 * MIB, .block_bytes = 512 } },
 	{ "window of a file", open_window_of_file, .writable = true, .has_holes = true },
 	{ "window of a file, read-only", open_window_of_file, .has_holes = true },
-	{ "window of a disk", open_window_of_disk, .writable = true, .is_device = true },
-	{ "window of a disk, read-only", open_window_of_disk, .is_device = true },
-	{ "hold of a disk", open_hold_of_disk, .writable = true, .is_device = true },
+	{ "window of a disk", open_window_of_disk, .writable = true, .is_device = true,
+	  .device_id = DEVICE },
+	{ "window of a disk, read-only", open_window_of_disk, .is_device = true,
+	  .device_id = DEVICE },
+	{ "hold of a disk", open_hold_of_disk, .writable = true, .is_device = true,
+	  .device_id = DEVICE },
 	{ "hold of a file", open_hold_of_file, .writable = true, .grows = true, .has_holes = true },
 	{ "hold, released", open_released_hold, .writable = true, .grows = true,
 	  .has_holes = true },
