@@ -304,8 +304,7 @@ screenshots: $(B)/efi-img.efi | setup-screenshots
 ##
 # ---- unit tests ---------------------------------------------------------------------------------
 
-# Those that take longer than 5 seconds each on an idle machine: most of them enumerate power cuts
-# or failures, or have long data compressed.
+# The slowest: most of them enumerate power cuts or failures, or have long data compressed.
 LONG := $(addprefix build/test/,test_powercuts test_failures test_format_cuts \
 	test_format_failures test_poke test_format_poke test_journal test_target test_workers \
 	test_rescue_map test_bzip2 test_split test_vpc test_codec test_sequential)
