@@ -4,7 +4,8 @@
  * follows.
  *
  * A script on the stick waits five seconds for a key, because a stick may still have the script of
- * its last use. One that was handed to a virtual machine runs at once.
+ * its last use. One that was handed to a virtual machine runs at once. Under Secure Boot, other
+ * rules hold (cli/start.h).
  */
 #include <efi.h>
 
@@ -13,6 +14,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/script.h"
+#include "cli/start.h"
+#include "confirm.h"
 #include "console.h"
 #include "location.h"
 #include "platform/machine.h"
@@ -46,30 +49,82 @@ static enum status from_stick(char **ret_name, char **ret, size_t *ret_n, struct
 	return st;
 }
 
+/*
+ * Reads the script that the host of a virtual machine has handed over. The caller frees *ret.
+ * ST_NOT_FOUND: there is none, or it must not be run, which has been reported.
+ */
+static enum status from_host(const struct console *console, const char **ret_name, char **ret,
+			     size_t *ret_n, struct error *err)
+{
+	enum status st = virtual_machine_job(SCRIPT_BYTES_MAX, ret_name, ret, ret_n);
+
+	if (st == ST_NOT_FOUND)
+		return st;
+	if (start_rule(START_HYPERVISOR, platform_secure_boot()) == START_NEVER) {
+		command_warn(console, "Secure Boot is on: the script from %s is ignored",
+			     *ret_name);
+		console_let_read();
+		mem_free(*ret);
+		*ret = NULL;
+		return ST_NOT_FOUND;
+	}
+	return st == ST_OK ? st : fail(err, st, "%s: %s", *ret_name, status_text(st));
+}
+
+/* One with a wrong line cannot be confirmed: there is nothing to show. */
+static bool confirmed(const struct console *console, const char *name, const char *text, size_t n)
+{
+	struct confirmation confirmation;
+	struct script script;
+	struct error err;
+	bool ret = false;
+
+	if (script_parse(name, text, n, &script, &err) == ST_OK) {
+		confirmation = confirm_begin(console, name);
+		for (size_t i = 0; i < script.n; i++)
+			confirm_line(&confirmation, &script.line[i].words);
+		ret = confirm_end(&confirmation);
+	} else {
+		(void)command_failed(console, &err);
+		console_let_read();
+	}
+	script_free(&script);
+	return ret;
+}
+
+/* Whether a script on the stick shall run, after what its rule asks for. */
+static bool may_run(const struct console *console, const char *name, const char *text, size_t n)
+{
+	if (start_rule(START_STICK, platform_secure_boot()) == START_IF_CONFIRMED)
+		return confirmed(console, name, text, n);
+	return !console_countdown(name, COUNTDOWN_SECONDS);
+}
+
 bool jobs_run(const struct console *console, int *ret)
 {
 	enum ending ending;
 	const char *from = NULL;
 	char *text = NULL, *name = NULL;
 	struct error err;
-	bool stopped = false;
+	bool runs;
 	size_t n = 0;
-	enum status st = virtual_machine_job(SCRIPT_BYTES_MAX, &from, &text, &n);
+	enum status st = from_host(console, &from, &text, &n, &err);
 
-	if (st != ST_OK && st != ST_NOT_FOUND)
-		error_set(&err, "%s: %s", from, status_text(st));
+	runs = st == ST_OK;
 	if (st == ST_NOT_FOUND) {
 		st = from_stick(&name, &text, &n, &err);
 		from = name;
-		stopped = st == ST_OK && console_countdown(name, COUNTDOWN_SECONDS);
+		runs = st == ST_OK && may_run(console, name, text, n);
 	}
-	if (st != ST_OK && st != ST_NOT_FOUND)
+	if (st != ST_OK && st != ST_NOT_FOUND) {
 		(void)command_failed(console, &err);
-	if (st == ST_OK && !stopped) {
+		console_let_read();
+	}
+	if (runs) {
 		*ret = script_run(console, from, text, n, &ending);
 		platform_end(ending == ENDING_UNSAID ? ENDING_WAIT : ending);
 	}
 	mem_free(text);
 	mem_free(name);
-	return st == ST_OK && !stopped;
+	return runs;
 }

@@ -13,6 +13,8 @@
 #include "cancel.h"
 #include "cli/command.h"
 #include "cli/dispatch.h"
+#include "cli/start.h"
+#include "confirm.h"
 #include "console.h"
 #include "file_names.h"
 #include "firmware.h"
@@ -43,6 +45,17 @@ static int run_from_shell(const struct console *console, const struct words *wor
 	return EXIT_ERROR;
 }
 
+static bool may_run(const struct console *console, const struct words *words)
+{
+	struct confirmation confirmation;
+
+	if (start_rule(START_BOOT_ENTRY, platform_secure_boot()) == START_AT_ONCE)
+		return true;
+	confirmation = confirm_begin(console, "the command line of this boot entry");
+	confirm_line(&confirmation, words);
+	return confirm_end(&confirmation);
+}
+
 /* Waits at the end: the boot manager clears the screen when the program returns. */
 static int run_from_boot_manager(const struct console *console, const struct words *words)
 {
@@ -70,6 +83,26 @@ static int show_all(const struct console *console)
 	return code;
 }
 
+/* False: there is none, and nobody who could read that. */
+static bool start_shell(void)
+{
+	switch (shell_start()) {
+	case SHELL_STARTED:
+		return true;
+	case SHELL_REFUSED:
+		return console_wait_for_key("The firmware refuses to start the UEFI shell, because "
+					    "it is not signed (Secure Boot).\n"
+					    "Press any key to go back.\n",
+					    0);
+	case SHELL_MISSING:
+		break;
+	}
+	return console_wait_for_key("There is no UEFI shell: neither in the firmware nor as "
+				    "\\" SHELL_FILE_NAME " on a volume.\n"
+				    "Press any key to go back.\n",
+				    0);
+}
+
 /* Without a command line: shows the menu until the user leaves it. */
 static int run_from_nowhere(const struct console *console)
 {
@@ -85,11 +118,7 @@ static int run_from_nowhere(const struct console *console)
 		case MENU_IMPOSSIBLE:
 			return show_all(console);
 		case MENU_SHELL:
-			if (!shell_start() &&
-			    !console_wait_for_key("There is no UEFI shell: neither in the firmware "
-						  "nor as \\" SHELL_FILE_NAME " on a volume.\n"
-						  "Press any key to go back.\n",
-						  0))
+			if (!start_shell())
 				return EXIT_ERROR;
 			break;
 		case MENU_REBOOT:
@@ -114,9 +143,9 @@ static int start(const struct console *console)
 		code = command_failed(console, &err);
 	else if (way == FROM_SHELL)
 		code = run_from_shell(console, &words);
-	else if (way == FROM_BOOT_MANAGER)
+	else if (way == FROM_BOOT_MANAGER && may_run(console, &words))
 		code = run_from_boot_manager(console, &words);
-	else if (!jobs_run(console, &code))
+	else if (way == FROM_BOOT_MANAGER || !jobs_run(console, &code))
 		code = run_from_nowhere(console);
 	words_free(&words);
 	return code;

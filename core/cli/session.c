@@ -20,9 +20,10 @@
 #include "base/words.h"
 #include "blk/blk.h"
 #include "cli/list.h"
+#include "cli/dispatch.h"
 #include "cli/out_line.h"
 #include "cli/progress_option.h"
-#include "cli/dispatch.h"
+#include "cli/start.h"
 #include "disk/selector.h"
 #include "platform/clock.h"
 #include "platform/machine.h"
@@ -314,9 +315,12 @@ static void report_start(struct session *session, const struct console *console)
 {
 	struct out *out = &session->log.text.out;
 	struct tree *tree = session_event(session, "session");
+	const char *secure_boot = secure_boot_text(platform_secure_boot());
 
 	out_printf(out, "efi-img %s on %s\n", program_version, platform_firmware());
 	out_printf(out, "build %s for %s\n", program_build, program_processor);
+	if (secure_boot != NULL)
+		out_printf(out, "Secure Boot: %s\n", secure_boot);
 	out_printf(out, "with libdeflate %s, zstd %s, bzip2 %s\n", libdeflate_version, zstd_version,
 		   bzip2_version);
 	if (print_time(session, " ", " UTC, by the clock of this machine", out))
@@ -330,6 +334,10 @@ static void report_start(struct session *session, const struct console *console)
 	tree_text(tree, "bzip2", bzip2_version);
 	tree_end(tree);
 	tree_text(tree, "firmware", platform_firmware());
+	if (secure_boot != NULL)
+		tree_text(tree, "secure-boot", secure_boot);
+	else
+		tree_null(tree, "secure-boot");
 	if (session_log(session) != NULL)
 		tree_text(tree, "log", session_log(session));
 	else

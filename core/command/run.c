@@ -31,7 +31,8 @@ static const char notes[] =
 	"serial ports. A script \\efi-img\\job.txt on that volume is run when the\n"
 	"firmware starts efi-img, unless a key is pressed. In a virtual machine, so is a\n"
 	"script given to QEMU by -fw_cfg name=opt/org.efi-img/job,file=FILE, or line by\n"
-	"line by -smbios type=11,value=efi-img.job=LINE, but not under Secure Boot.\n"
+	"line by -smbios type=11,value=efi-img.job=LINE. Under Secure Boot the former is\n"
+	"run only after Y was pressed, and the latter not at all.\n"
 	"Without a screen, progress is printed as by efi-img --plain COMMAND ...: a line\n"
 	"for each tenth, without times.\n";
 

@@ -5,9 +5,12 @@
  */
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/start.h"
 
 static int run(const struct console *console, struct arguments *arguments)
 {
+	const char *secure_boot = secure_boot_text(platform_secure_boot());
+
 	(void)arguments;
 	out_printf(console->out,
 		   "efi-img version %s (%s)\n"
@@ -16,6 +19,8 @@ static int run(const struct console *console, struct arguments *arguments)
 		   "Copyright (c) 2026 the efi-img authors; licence BSD-2-Clause\n",
 		   program_version, program_processor, program_build, libdeflate_version,
 		   zstd_version, bzip2_version);
+	if (secure_boot != NULL)
+		out_printf(console->out, "Secure Boot: %s\n", secure_boot);
 	return EXIT_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/start.h"
 #include "menu/flow.h"
 #include "platform/machine.h"
 #include "platform/person.h"
@@ -48,16 +49,26 @@ static enum way follow(struct menu *m, const struct entry *entry)
 	return entry->screen != NULL ? entry->screen(m) : leave(m, entry);
 }
 
+/* What the machine is: its firmware, and whether that has Secure Boot on. */
+static void print_machine(struct out *out)
+{
+	const char *secure_boot = secure_boot_text(platform_secure_boot());
+
+	out_text(out, platform_firmware());
+	if (secure_boot != NULL)
+		out_printf(out, ", Secure Boot: %s", secure_boot);
+}
+
 /* Shows a board until the user goes back. `top`: there is no way back. */
 static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
 	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
-	char program[64];
-	struct out_buffer name;
+	char program[64], machine[192];
+	struct out_buffer name, head;
 	struct list list = {
 		.title = board->title,
 		.step = top ? program : "",
-		.head = top ? platform_firmware() : "",
+		.head = top ? machine : "",
 		.columns = "",
 		.ask = board->ask,
 		.empty = "",
@@ -70,6 +81,8 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 	};
 	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
 
+	out_buffer_init(&head, machine, sizeof machine);
+	print_machine(&head.out);
 	out_buffer_init(&name, program, sizeof program);
 	out_printf(&name.out, "efi-img %s", program_version);
 	for (; item != NULL && board->entry[list.n].text != NULL; list.n++) {

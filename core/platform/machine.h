@@ -6,6 +6,20 @@
 /* Returns vendor and version of the firmware (on Linux, of the kernel) for logs. Never NULL. */
 const char *platform_firmware(void);
 
+/*
+ * Secure Boot: the firmware starts only programs that are signed with a key that is enrolled in it
+ * (UEFI 2.10, 32.3).
+ */
+enum secure_boot {
+	SECURE_BOOT_NONE,  /* the firmware does not have it (Linux: is not asked) */
+	SECURE_BOOT_OFF,
+	SECURE_BOOT_SETUP, /* off, because no platform key is enrolled */
+	SECURE_BOOT_ON,    /* or the firmware does not tell */
+};
+
+/* Returns the state when the program was started. */
+enum secure_boot platform_secure_boot(void);
+
 /* What happens to the machine after a script. */
 enum ending {
 	ENDING_UNSAID, /* the script does not say; outside the shell that means ENDING_WAIT */

@@ -59,6 +59,11 @@ const char *platform_firmware(void)
 	return "Linux";
 }
 
+enum secure_boot platform_secure_boot(void)
+{
+	return SECURE_BOOT_NONE;
+}
+
 void platform_end(enum ending ending)
 {
 	(void)ending; /* the machine is not efi-img's alone */

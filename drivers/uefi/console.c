@@ -20,7 +20,7 @@
 #include "base/utf.h"
 #include "firmware.h"
 
-enum { LINE_BYTES = 256 };
+enum { LINE_BYTES = 256, READ_SECONDS = 10 };
 
 #define SECOND UINT64_C(10000000) /* in the 100 ns of timers */
 
@@ -221,6 +221,21 @@ void console_wait_for_enter(const char *prompt)
 	console_flush();
 	while (key_comes(0, &key) && key.UnicodeChar != L'\r' && key.UnicodeChar != L'\n')
 		;
+}
+
+void console_let_read(void)
+{
+	(void)console_wait_for_key("Press any key to continue.\n", READ_SECONDS);
+}
+
+bool console_confirm(const char *question)
+{
+	EFI_INPUT_KEY key;
+
+	drop_earlier_keys();
+	out_text(&standard_output.out, question);
+	console_flush();
+	return key_comes(0, &key) && (key.UnicodeChar == L'y' || key.UnicodeChar == L'Y');
 }
 
 bool console_has_screen(void)

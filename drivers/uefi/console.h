@@ -38,6 +38,15 @@ bool console_wait_for_key(const char *prompt, unsigned seconds);
 /* Prints a prompt and waits for Enter. Other keys, pressed out of impatience, are dropped. */
 void console_wait_for_enter(const char *prompt);
 
+/*
+ * Keeps a message on the screen until it has been read, which the menu would clear: until a key is
+ * pressed, at most ten seconds.
+ */
+void console_let_read(void);
+
+/* Prints a question and waits for a key, without limit. True: it was Y. Drops earlier keys. */
+bool console_confirm(const char *question);
+
 /* Returns whether there is a graphics screen; otherwise the console is a serial line. */
 bool console_has_screen(void);
 

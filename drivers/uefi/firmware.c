@@ -30,6 +30,7 @@ void firmware_start(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	firmware.shell = LOCATE(EFI_SHELL_PROTOCOL);
 	if (firmware.shell != NULL)
 		firmware.parameters = PROTOCOL(image, EFI_SHELL_PARAMETERS_PROTOCOL);
+	firmware.secure_boot = secure_boot_read();
 	console_start();
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "platform/machine.h"
 
 /*
  * The firmware's tables and the protocols of this program, for all of drivers/uefi/. The headers
@@ -18,6 +19,7 @@ struct firmware {
 	EFI_LOADED_IMAGE_PROTOCOL *loaded;
 	EFI_SHELL_PROTOCOL *shell;                 /* NULL without a shell */
 	EFI_SHELL_PARAMETERS_PROTOCOL *parameters; /* NULL unless a shell started efi-img */
+	enum secure_boot secure_boot;
 };
 
 /* Set by firmware_start(), and constant from then on. */
@@ -28,6 +30,9 @@ extern struct firmware firmware;
  * boot manager, which would reset the machine after five minutes.
  */
 void firmware_start(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+/* Reads the state of Secure Boot, for firmware_start(). */
+enum secure_boot secure_boot_read(void);
 
 /* Return the interface of a protocol on a handle, or the first one in the system. NULL: none. */
 void *firmware_protocol(EFI_HANDLE, EFI_GUID *);

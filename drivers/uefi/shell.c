@@ -33,8 +33,8 @@ static const CHAR16 *const usual[] = { L"\\" SHELL_FILE_NAME, L"\\efi\\tools\\" 
 		} \
 	}
 
-/* Starts the file named by one more node after the path of a device. False: it cannot be loaded. */
-static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t n)
+/* Starts the file named by one more node after the path of a device. */
+static enum shell_start start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t n)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *base = device_path_of(device);
 	size_t length = base != NULL ? device_path_length(base) : 0, node = HEADER_BYTES + n;
@@ -46,10 +46,10 @@ static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t 
 	EFI_STATUS efi;
 
 	if (base == NULL)
-		return false;
+		return SHELL_MISSING;
 	path = mem_alloc(length + node + PATH_END_BYTES);
 	if (path == NULL)
-		return false;
+		return SHELL_MISSING;
 	memcpy(path, base, length);
 	memcpy(path + length, (uint8_t[]){ MEDIA, subtype, (uint8_t)node, (uint8_t)(node >> 8) },
 	       HEADER_BYTES);
@@ -69,29 +69,41 @@ static bool start(EFI_HANDLE device, uint8_t subtype, const void *bytes, size_t 
 	} else if (image != NULL) {
 		(void)firmware.services->UnloadImage(image); /* loaded, but refused (Secure Boot) */
 	}
-	return efi == EFI_SUCCESS;
+	if (efi == EFI_SECURITY_VIOLATION || efi == EFI_ACCESS_DENIED)
+		return SHELL_REFUSED;
+	return efi == EFI_SUCCESS ? SHELL_STARTED : SHELL_MISSING;
 }
 
-static bool start_from(EFI_GUID *protocol, uint8_t subtype, const void *bytes, size_t n)
+/* The same on each handle that has the protocol, until one has started. */
+static enum shell_start start_from(EFI_GUID *protocol, uint8_t subtype, const void *bytes, size_t n)
 {
 	EFI_HANDLE *handles = NULL;
 	size_t n_handles;
-	bool started = false;
+	enum shell_start best = SHELL_MISSING;
 
 	if (firmware_handles(protocol, &handles, &n_handles) != ST_OK)
-		return false;
-	for (size_t i = 0; i < n_handles && !started; i++)
-		started = start(handles[i], subtype, bytes, n);
+		return best;
+	for (size_t i = 0; i < n_handles && best != SHELL_STARTED; i++) {
+		enum shell_start one = start(handles[i], subtype, bytes, n);
+
+		best = one > best ? one : best;
+	}
 	firmware_free(handles);
-	return started;
+	return best;
 }
 
-bool shell_start(void)
+enum shell_start shell_start(void)
 {
-	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
-		if (start_from(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, FILE_PATH, usual[i],
-			       (text16_length(usual[i]) + 1) * sizeof(CHAR16)))
-			return true;
-	return start_from(&(EFI_GUID)FIRMWARE_VOLUME_GUID, FIRMWARE_FILE, &built_in,
-			  sizeof built_in);
+	enum shell_start best = SHELL_MISSING, one;
+
+	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
+		one = start_from(&(EFI_GUID)EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID, FILE_PATH,
+				 usual[i], (text16_length(usual[i]) + 1) * sizeof(CHAR16));
+		if (one == SHELL_STARTED)
+			return one;
+		best = one > best ? one : best;
+	}
+	one = start_from(&(EFI_GUID)FIRMWARE_VOLUME_GUID, FIRMWARE_FILE, &built_in,
+			 sizeof built_in);
+	return one > best ? one : best;
 }

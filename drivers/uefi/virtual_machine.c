@@ -6,10 +6,9 @@
  * directory of files with their keys. SMBIOS strings reach the guest under every hypervisor, and
  * are looked up in the configuration tables (UEFI 2.10, 4.6).
  *
- * A script can erase disks, so it is taken only from those who control the machine anyway: not on
- * real hardware, where both sources may be written by others, and not under Secure Boot, which does
- * not trust the host's user. Whether that is on is the variable SecureBoot (3.3); if it cannot be
- * read, it counts as on.
+ * A script can erase disks, so it is read only where those who wrote it control the machine anyway:
+ * not on real hardware, where both sources may be written by others. The caller decides whether it
+ * is run.
  */
 #include <efi.h>
 
@@ -134,23 +133,11 @@ static bool is_virtual(void)
 	return table != NULL && smbios_is_virtual(table, n);
 }
 
-static bool secure_boot(void)
-{
-	uint8_t value = 0;
-	UINTN size = sizeof value;
-	EFI_GUID global = EFI_GLOBAL_VARIABLE;
-	EFI_STATUS efi = firmware.system->RuntimeServices->GetVariable((CHAR16 *)L"SecureBoot",
-								       &global, NULL, &size,
-								       &value);
-
-	return efi != EFI_NOT_FOUND && (efi != EFI_SUCCESS || value != 0);
-}
-
 enum status virtual_machine_job(size_t most, const char **ret_from, char **ret, size_t *ret_n)
 {
 	enum status st;
 
-	if (!is_virtual() || secure_boot())
+	if (!is_virtual())
 		return ST_NOT_FOUND;
 	*ret_from = file_name;
 	st = from_fw_cfg(most, ret, ret_n);

@@ -8,7 +8,7 @@
 /*
  * Reads the script that was handed to this virtual machine from outside: QEMU's fw_cfg file
  * opt/org.efi-img/job, otherwise the OEM strings (SMBIOS type 11) that begin with "efi-img.job=",
- * one line each. On a real machine and under Secure Boot neither is read.
+ * one line each. On a real machine neither is read.
  *
  * On success *ret has *ret_n bytes and is freed with mem_free(). *ret_from names the source, a
  * constant; it is set on every error but ST_NOT_FOUND. Statuses: ST_NOT_FOUND (there is no script),

@@ -48,14 +48,14 @@ PC = Board(
     OVMF / "OVMF_CODE_4M.fd",
     OVMF / "OVMF_VARS_4M.fd",
 )
-# With Secure Boot, and a key that anybody may sign with: /usr/share/ovmf/PkKek-1-snakeoil.key.
+# Built with Secure Boot, which is off as long as no keys are enrolled.
 SECURE_PC = Board(
     "x86_64-edk2-secure",
     "x86_64",
     "qemu-system-x86_64",
     ("-machine", "q35,smm=on", *SECURE_FLASH),
     OVMF / "OVMF_CODE_4M.secboot.fd",
-    OVMF / "OVMF_VARS_4M.snakeoil.fd",
+    OVMF / "OVMF_VARS_4M.fd",
 )
 BOARDS = {
     board.name: board

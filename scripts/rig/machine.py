@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pexpect
 
-from .boards import PC, SECURE_PC
+from .boards import PC
 from .gate import Gate
 from .terminal import Terminal
 
@@ -239,19 +239,17 @@ class Machine:
         reboots=False,
         skips_idle=False,
         live=None,
-        secure=False,
         accelerator="tcg",
         kernel=(),
         more=(),
-        board=None,
+        board=PC,
     ):
         """
         `directory` is made anew. `deadline` in seconds is for all of it; only a person has a reason
         to choose one, a test has none. `reboots`: a reset does not end it. `skips_idle`: the time
         that the guest spends with waiting is over at once for us, but not by its own clocks; see
-        seconds_of_guest(). `secure`: Secure Boot is on. `kernel`: a Linux that the firmware starts
-        (kernel, initramfs, command line), and none of the disks. `more`: further arguments for
-        QEMU. `board`: not a PC with OVMF, but one of boards.BOARDS.
+        seconds_of_guest(). `kernel`: a Linux that the firmware starts (kernel, initramfs, command
+        line), and none of the disks. `more`: further arguments for QEMU. `board`: of boards.py.
         """
         self.directory = Path(directory).resolve()
         self.drives = drives
@@ -261,7 +259,7 @@ class Machine:
         self.reboots = reboots
         self.skips_idle = skips_idle
         self.live = live
-        self.board = board or (SECURE_PC if secure else PC)
+        self.board = board
         self.accelerator = accelerator
         self.more = more
         self.kernel = kernel

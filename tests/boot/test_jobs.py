@@ -258,52 +258,6 @@ def test_a_job_from_smbios(make_machine):
     assert logs(machine.stick)[0][-1]["exit"] == 0 and "made.qcow2" in machine.stick.names()
 
 
-def test_jobs_from_outside_are_ignored_under_secure_boot(make_machine, place, program):
-    """
-    The program is signed here with the key of that firmware; a job on the stick is
-    run all the same.
-    """
-    disks.run(
-        "openssl",
-        "rsa",
-        "-in",
-        "/usr/share/ovmf/PkKek-1-snakeoil.key",
-        "-passin",
-        "pass:snakeoil",
-        "-out",
-        place / "key",
-    )
-    disks.run(
-        "sbsign",
-        "--key",
-        place / "key",
-        "--cert",
-        "/usr/share/ovmf/PkKek-1-snakeoil.pem",
-        "--output",
-        place / "signed.efi",
-        program,
-    )
-    (place / "outside.txt").write_text("#efi-img job 1\ncreate outside.raw 1M\nexit-code\n")
-    machine = make_machine(
-        "#efi-img job 1\ncreate inside.raw 1M\nexit-code\n",
-        secure=True,
-        more=(
-            *EXIT,
-            "-fw_cfg",
-            f"name=opt/org.efi-img/job,file={place / 'outside.txt'}",
-            "-smbios",
-            "type=11,value=efi-img.job=#efi-img job 1",
-            "-smbios",
-            "type=11,value=efi-img.job=create outside.raw 1M",
-        ),
-    )
-    machine.stick.put(place / "signed.efi", "/EFI/BOOT/BOOTX64.EFI")
-    with machine:
-        machine.expect(COUNTDOWN)
-        machine.wait_off(status=33)
-    assert {"inside.raw"} == {name for name in machine.stick.names() if name.endswith(".raw")}
-
-
 def test_a_processor_that_is_not_virtual(make_machine, place):
     """
     As far as the processor says: then nothing from outside is looked at, and nothing is written

@@ -34,6 +34,7 @@ static size_t n_live, live_bytes, peak_bytes;
 static int64_t now_seconds;
 static uint32_t now_nanoseconds;
 static enum ending ending;
+static enum secure_boot secure_boot;
 static int told = -1;
 static uint64_t clock_now, clock_step = 1000000;
 static unsigned calls_to_press;
@@ -214,6 +215,16 @@ void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 const char *platform_firmware(void)
 {
 	return "simulated";
+}
+
+void sim_secure_boot(enum secure_boot state)
+{
+	secure_boot = state;
+}
+
+enum secure_boot platform_secure_boot(void)
+{
+	return secure_boot;
 }
 
 void platform_end(enum ending how)

@@ -41,6 +41,9 @@ const char *sim_pressed_left(void); /* the keys that were not taken */
 /* Sets what platform_time() returns from now on; 0 seconds: the time is not known. */
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds);
 
+/* Sets what platform_secure_boot() returns from now on; at first SECURE_BOOT_NONE. */
+void sim_secure_boot(enum secure_boot);
+
 /*
  * The argument of the last platform_end(); that of the last platform_tell() since sim_told() was
  * called, -1: there was none.
