@@ -100,6 +100,8 @@ build/gen/commands.c: always
 	$(call keep,$(call list,command,command,commands,$(COMMANDS),cli/command.h))
 build/gen/version.c: always
 	$(call keep,scripts/version --c)
+build/gen/sbat.csv: always
+	$(call keep,scripts/version --sbat)
 
 # ---- flags --------------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ $(RENAMED): INCLUDES := $(foreach name,cpy move set cmp,-Dmem$(name)=generic_mem
 # Order-only, and quick when nothing is missing: installs what a target needs, or tells which
 # packages to install.
 SETUPS := $(addprefix setup-,build arch run machines dist unit test screenshots fuzz coverage lint \
-	release)
+	release sign)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@scripts/setup $*
@@ -223,6 +225,8 @@ $(B)/drivers/arch/generic/memory.o: OPTIMIZE := -O2 -fno-tree-loop-distribute-pa
 $(B)/efi-img.elf: $(call objects,$(B),$(PROGRAM))
 $(B)/%.elf: efi/program.lds
 	$(link)
+$(B)/efi-img.efi: build/gen/sbat.csv
+$(B)/efi-img.efi: KIND := --sbat build/gen/sbat.csv
 $(B)/%.efi: $(B)/%.elf scripts/elf-to-pe
 	$(call step,EFI)
 	$(PYTHON) -B scripts/elf-to-pe $(KIND) $< $@
@@ -291,15 +295,18 @@ dist: build/host/efi-img build/efi-img.1 build/efi-img.man | setup-dist
 	rm -rf build/dist
 	scripts/make-dist build/dist $(DIST_ARCHES)
 
+include scripts/secure-boot.mk
+
 ## make run          boots it in QEMU and shows what it does there (half a minute)
 .PHONY: run
 run: $(B)/efi-img.efi | setup-run
 	$(PYTHON) -B scripts/demo $<
 
-## make screenshots  pictures of the menu, into docs/
+## make screenshots  pictures of the menu and of Secure Boot, into docs/
 .PHONY: screenshots
-screenshots: $(B)/efi-img.efi | setup-screenshots
-	$(PYTHON) -B scripts/screenshots $< docs
+screenshots: $(B)/efi-img.efi build/firmware/trixie | setup-screenshots
+	$(PYTHON) -B scripts/screenshots menu $< docs
+	$(PYTHON) -B scripts/screenshots secure-boot $< docs
 
 ##
 # ---- unit tests ---------------------------------------------------------------------------------
@@ -425,7 +432,7 @@ boot-drivers: $(BOOT_DRIVERS)
 
 ## make test-boot    the program in OVMF: every command, bus and screen
 .PHONY: test-boot
-test-boot: program boot-drivers build/debian.img | setup-test
+test-boot: program boot-drivers build/debian.img build/firmware/trixie | setup-test
 	$(PYTEST) -n 2 --dist loadfile --durations=10 --durations-min=20 --maxfail=30 \
 		--basetemp=build/boot-programs tests/boot
 
@@ -439,14 +446,16 @@ test-boot-busy: program boot-drivers | setup-test
 	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
 
 ## make test-arch    the program for each processor, on that processor and its firmware (3 minutes)
-## make test-firmware  the same on each firmware that there is a machine for
+## make test-firmware  the same on each firmware that there is a machine for, and on that of each
+##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md)
 ON_BOARDS := $(PYTEST) -n 2 --dist loadgroup --durations=10 --durations-min=20 \
 	--basetemp=build/arch-programs tests/arch
 .PHONY: test-arch test-firmware
 test-arch: all-arch | setup-test
 	$(ON_BOARDS)
-test-firmware: all-arch | setup-test
+test-firmware: all-arch $(addprefix build/firmware/,bookworm trixie sid) | setup-test
 	$(ON_BOARDS) --boards=all
+	$(PYTHON) -B tests/firmware/matrix $(B)/efi-img.efi
 
 # ---- the files of a release ---------------------------------------------------------------------
 
@@ -591,7 +600,7 @@ clean:
 
 .PHONY: help
 help:
-	@sed -n 's/^## \?//p' Makefile
+	@sed -n 's/^## \?//p' Makefile scripts/secure-boot.mk
 
 # Objects that exist, and the headers that each of them was built from.
 -include $(shell find build -name '*.d' -type f 2>/dev/null)
