@@ -13,6 +13,7 @@ import pytest
 
 import samples
 from images import qemu_img, qemu_io, random_writes
+from libyal import read_vhd
 from oracle import (
     EFI_IMG,
     HANG_SECONDS,
@@ -434,15 +435,8 @@ def test_parent(tmp_path):
     assert_judged(tmp_path, "flat.vhdx", "want")
     seen = subprocess.run(["vhdiinfo", "child.vhdx"], cwd=tmp_path, capture_output=True)
     assert b"Differential" in seen.stdout
-    (tmp_path / "mount").mkdir()
-    mounted = subprocess.run(["vhdimount", "child.vhdx", "mount"], cwd=tmp_path)
-    if mounted.returncode == 0:  # where FUSE is there
-        try:
-            theirs = (tmp_path / "mount" / "vhdi2").read_bytes()
-        finally:
-            unmount = ["fusermount", "-u"] if shutil.which("fusermount") else ["umount"]
-            subprocess.run([*unmount, "mount"], cwd=tmp_path, check=True)
-        assert theirs[: 3 * MIB] == (tmp_path / "want").read_bytes()[: 3 * MIB]
+    theirs = read_vhd(tmp_path / "child.vhdx", parent=tmp_path / "parent.vhdx")
+    assert theirs[: 3 * MIB] == (tmp_path / "want").read_bytes()[: 3 * MIB]
     efi_img(tmp_path, "bench", "-w", "-q", "-c", "1", "child.vhdx", code=1)
     efi_img(tmp_path, "bench", "-w", "-q", "-c", "1", "parent.vhdx")
     refused = efi_img(tmp_path, "map", "child.vhdx", code=1)

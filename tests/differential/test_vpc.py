@@ -13,8 +13,10 @@ import pytest
 import samples
 import vhd
 from images import MIB, qemu_img, qemu_io
+from libyal import read_vhd
 from oracle import EFI_IMG, Pair, Result, assert_info_as_qemu, efi_img
 from pairs import copy_to_theirs, run_both
+from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to the path
 
 DISK = 9 * MIB + 1536
 KINDS = ("dynamic", "fixed")
@@ -58,9 +60,8 @@ def judge(folder, name, disk, fixed=False):
     packed = subprocess.run(["7z", "x", *options, "-so", name], cwd=folder, capture_output=True)
     assert packed.returncode == 0, packed.stderr
     assert packed.stdout[: len(disk)] == disk and not any(packed.stdout[len(disk) :])
-    mounted = vhd.mounted(folder, name)
-    if mounted is not None:
-        assert mounted[: len(disk)] == disk and not any(mounted[len(disk) :])
+    theirs = read_vhd(folder / name)
+    assert theirs[: len(disk)] == disk and not any(theirs[len(disk) :])
 
 
 # ---- creating ----
@@ -328,7 +329,10 @@ def test_fuzzed_sample(tmp_path):
     ],
 )
 def test_creators(pair, creator, by_bytes):
-    """The size is that in bytes, or by the geometry, as in qemu-img."""
+    """
+    The size is that in bytes, or by the geometry, as in qemu-img 7.2. A newer one takes that in
+    bytes for creators that it does not know.
+    """
     tail = vhd.footer(8 * MIB, 3, creator=creator, chs=(240, 4, 17))
     image = bytearray(vhd.image(8 * MIB, {}))
     image[:512] = image[-512:] = tail
@@ -336,7 +340,9 @@ def test_creators(pair, creator, by_bytes):
     copy_to_theirs(pair)
     ours, theirs = pair.run("info", "--output=json", "a")
     assert ours.json()["virtual-size"] == (8 * MIB if by_bytes else 240 * 4 * 17 * 512)
-    if creator != b"vbox":
+    if creator == b"abcd" and is_newer_than_7_2():
+        assert theirs.json()["virtual-size"] == 8 * MIB
+    elif creator != b"vbox":
         assert ours.out == theirs.out
 
 
@@ -353,7 +359,7 @@ def test_bitmaps_are_honoured(tmp_path):
         expected[2 * MIB + at + 2048 : 2 * MIB + at + 4096] = data[at + 2048 : at + 4096]
     (tmp_path / "disk").write_bytes(expected)
     efi_img(tmp_path, "compare", "-F", "raw", "a.vhd", "disk")
-    assert vhd.mounted(tmp_path, "a.vhd") in (expected, None)
+    assert read_vhd(tmp_path / "a.vhd") == expected
     # what is written fills the block in its place, so that all agree
     efi_img(tmp_path, "bench", "-w", "-c", "1", "-s", "512", "-o", "3M", "--pattern=5", "a.vhd")
     expected[3 * MIB : 3 * MIB + 512] = b"\5" * 512

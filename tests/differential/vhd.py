@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 VHD images made by hand, from Microsoft's specification 1.0, for what qemu-img does not write:
-differencing disks, bitmaps with holes, geometries and creators of other programs; and libvhdi's
-reader, which honours them.
+differencing disks, bitmaps with holes, geometries and creators of other programs.
 """
 
-import os
-import shutil
 import struct
-import subprocess
-from contextlib import suppress
 
 SECTOR = 512
 NONE = 0xFFFFFFFF
@@ -82,19 +77,3 @@ def image(size, blocks, block=2 << 20, uuid=b"u" * 16, parent=None, relative=Non
     table = struct.pack(f">{entries}I", *bat)
     table = table.ljust(-(-len(table) // SECTOR) * SECTOR, b"\xff")
     return tail + header(entries, block, 1536, parent, locators) + table + after + tail
-
-
-def mounted(folder, name):
-    """The disk in the image as libvhdi reads it; None where it cannot be mounted."""
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or shutil.which("vhdimount") is None:
-        return None
-    place = folder / "mounted"
-    place.mkdir()
-    done = subprocess.run(["vhdimount", name, place], cwd=folder, capture_output=True)
-    try:
-        assert done.returncode == 0, done.stderr
-        return max(place.iterdir()).read_bytes()
-    finally:
-        with suppress(OSError):
-            subprocess.run(["umount", place], capture_output=True)
-        place.rmdir()
