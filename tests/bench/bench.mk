@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Part of the Makefile: speed.
+
+##
+## make bench        speed, beside other programs and what the devices can do: bench-firmware
+##                   (create), bench-copy (capture and restore), bench-linux (beside a Linux with
+##                   qemu-img in the same machine), bench-host (beside qemu-img), bench-growth (by
+##                   size; GIB=16: with data up to that)
+.PHONY: bench bench-firmware bench-copy bench-linux bench-host bench-growth
+bench: bench-firmware bench-copy bench-linux bench-host bench-growth
+bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
+	$(PYTHON) -B tests/bench/firmware.py $^
+bench-copy: $(B)/timed.efi | setup-run
+	$(PYTHON) -B tests/bench/copies.py $^
+bench-linux: $(B)/efi-img.efi build/linux | setup-run
+	$(PYTHON) -B tests/bench/linux.py $^
+bench-host: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/host.py $^
+bench-growth: build/host/efi-img build/host/measure | setup-run
+	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
+
+# The adapters and the core with another entry point.
+$(B)/tests/bench/%: INCLUDES := -Iefi
+BENCHED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
+$(B)/bench.elf: $(BENCHED) $(B)/tests/bench/volume.o
+$(B)/timed.elf: $(BENCHED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
+
+build/linux: scripts/make-linux scripts/apt-lists | setup-test
+	$(call step,LINUX)
+	scripts/make-linux $@
+build/host/measure: build/host/tests/bench/measure.o
+	$(call step,LD )
+	$(CC) $^ -o $@
