@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -190,6 +191,16 @@ def test_tag_and_changelog_must_agree(clone):
     done = make_dist(clone, clone / "build/dist")
     assert done.returncode == 1 and "section 9.9.9 of docs/CHANGELOG.md has no date" in done.stderr
     assert not (clone / "build/dist").exists()
+
+
+def test_without_git(clone):
+    """A tree whose commit nobody knows, as scripts/test-release has it in its chroots."""
+    shutil.rmtree(clone / ".git")
+    done = make_dist(clone, clone / "build/dist")
+    assert done.returncode == 0, done.stderr
+    base = (clone / "VERSION").read_text().strip()
+    assert of_kind(clone / "build/dist", ".iso").name == f"efi-img-{base}.iso"
+    assert len(list((clone / "build/dist").glob("*.tar.gz"))) == 1
 
 
 def for_machine(program, machine, path):
