@@ -74,9 +74,7 @@ def make_stick(place, program, keys):
         stick = Volume(image, MIB, 126 * MIB)
         stick.mkdir("/efi-img")
         if way == "keys":  # its loader waits for a key as long as this takes
-            stick.put(
-                b"timeout menu-force\nsecure-boot-enroll manual\n", "/loader/loader.conf"
-            )
+            stick.put(b"timeout menu-force\nsecure-boot-enroll manual\n", "/loader/loader.conf")
         for name, content in files.items():
             stick.put(content, {"job": "/efi-img/job.txt", "shell": "/shellx64.efi"}[name])
         return stick
@@ -155,6 +153,18 @@ def test_own_keys_are_enrolled(enrolled, keys):
     assert enrolled.variables["SecureBootEnable"] == b"\1"
 
 
+def test_keys_for_the_setup_of_firmware_are_on_the_stick(enrolled, keys):
+    for name in ("PK.cer", "KEK.cer", "db.cer", "PK.auth", "KEK.auth", "db.auth"):
+        assert enrolled.stick.get(f"/keys/{name}") == (keys / name).read_bytes()
+
+
+def test_only_own_keys(place, keys):
+    disks.run(ROOT / "scripts" / "make-keys", "--only-own", place / "only")
+    for name in ("KEK", "db"):
+        assert b"Microsoft" in (keys / f"{name}.auth").read_bytes()
+        assert b"Microsoft" not in (place / "only" / f"{name}.auth").read_bytes()
+
+
 def test_signed_with_them_it_captures(enrolled, place):
     assert enrolled.status == 33, enrolled.screen
     image = enrolled.stick.copy_out("/captured.qcow2", place / "captured.qcow2")
@@ -177,10 +187,10 @@ def test_what_is_confirmed_was_shown(enrolled):
 def test_shim(place, keys, make_stick, program):
     """
     shim of Debian, on a machine with Microsoft's keys: the certificate is enrolled by hand in
-    MokManager. Then the program starts, and any key but Y keeps the job from being done. A shell
-    that is not signed is not started.
+    MokManager. Then the program starts. It shows a job a screen at a time, and any key but Y keeps
+    it from being done. A shell that is not signed is not started.
     """
-    stick = make_stick("shim", job=job("create made.raw 1M"), shell=program)
+    stick = make_stick("shim", job=job(*["version"] * 16, "create made.raw 1M"), shell=program)
     microsoft = secure(FILES / "OVMF_VARS_4M.ms.fd")
     with Machine(place / "machine", [usb(stick)], board=microsoft, reboots=True) as machine:
         for seen, keys_pressed in (
@@ -196,6 +206,10 @@ def test_shim(place, keys, make_stick, program):
             machine.see(seen)
             (machine.send_at_once if keys_pressed == "x" else machine.send)(keys_pressed)
         machine.expect("job.txt is not signed")
+        machine.expect("Press any key to see the rest")
+        assert "create made.raw" not in machine.screen()
+        machine.send("x")
+        machine.expect("\n  create made.raw 1M\n")
         machine.expect(Y_OR_NOT)
         machine.send("n")
         assert "Secure Boot: on" in machine.see("Choose an action")
