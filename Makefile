@@ -217,7 +217,8 @@ $(SETUPS): setup-%:
 program: $(B)/efi-img.efi build/efi-img.man
 
 # Outside of these folders no time is spent, and the limit of the program is 1 MiB.
-FAST := $(addsuffix /%,core/base core/arch core/blk core/codec core/format core/engine core/copy)
+FAST := $(patsubst %,%/%,$(filter-out $(SLOW_$(ARCH)),\
+	core/base core/arch core/blk core/codec core/format core/engine core/copy))
 PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(LIBRARIES) $(FIRMWARE)
 $(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
 
@@ -453,9 +454,13 @@ ON_BOARDS := $(PYTEST) -n 2 --dist loadgroup --durations=10 --durations-min=20 \
 .PHONY: test-arch test-firmware
 test-arch: all-arch | setup-test
 	$(ON_BOARDS)
-test-firmware: all-arch $(addprefix build/firmware/,bookworm trixie sid) | setup-test
+test-firmware: all-arch build/machines \
+		$(addprefix build/firmware/,bookworm trixie sid) | setup-test
 	$(ON_BOARDS) --boards=all
 	$(PYTHON) -B tests/firmware/matrix $(B)/efi-img.efi
+build/machines: scripts/fetch-machines scripts/apt-lists | setup-test
+	$(call step,FETCH)
+	scripts/fetch-machines $@
 
 # ---- the files of a release ---------------------------------------------------------------------
 
@@ -467,10 +472,10 @@ test-dist: program host build/efi-img.1 | setup-test
 # ---- all tests ----------------------------------------------------------------------------------
 
 ##
-## make test         test-unit, test-planted, test-fuzz, test-differential, test-dist, test-boot
-##                   (half an hour)
+## make test         test-unit, test-planted, test-fuzz, test-differential, test-dist, test-boot,
+##                   test-arch (half an hour)
 # One after the other, each of them built on all processors.
-TESTS := test-unit test-planted test-fuzz test-differential test-dist test-boot
+TESTS := test-unit test-planted test-fuzz test-differential test-dist test-boot test-arch
 .PHONY: test
 test:
 	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
@@ -533,13 +538,13 @@ each = printf '%s\n' $(1) | xargs -P 2 -I {} $(2)
 
 ## make lint         floors, layout and sizes of the code, two compilers, analysers, shellcheck
 .PHONY: lint
-lint: layers $(B)/efi-img.efi boot-drivers build/efi-img.1 | setup-lint
+lint: layers all-arch boot-drivers build/efi-img.1 | setup-lint
 	@echo "  LINT layout"
 	clang-format --dry-run -Werror $(C_FILES)
 	black -q --check $(PYTHON_FILES)
 	scripts/check-sizes
 	@echo "  LINT PE images"
-	scripts/check-pe $(B)/efi-img.efi $(BOOT_DRIVERS)
+	scripts/check-pe $(ARCHES:%=build/%/efi-img.efi) $(BOOT_DRIVERS)
 	@echo "  LINT clang"
 	$(call each,$(CORE_SOURCES),clang $(CLANG_CORE) -fsyntax-only {})
 	$(call each,$(FIRMWARE_SOURCES),clang $(FIRMWARE_ALL) -fsyntax-only {})

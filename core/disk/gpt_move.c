@@ -195,7 +195,8 @@ static enum status write_header(const struct move *move, uint64_t my_lba, uint64
 /* Zeroes the old backup header, unless the new entries cover it. */
 static enum status wipe_old(const struct move *move)
 {
-	uint64_t at = move->old_backup_lba, lba_bytes = move->disk.lba_bytes;
+	uint64_t at = move->old_backup_lba;
+	size_t lba_bytes = move->disk.lba_bytes;
 	uint8_t *block;
 	enum status st;
 

@@ -202,7 +202,7 @@ static void add(struct run *run, struct piece *piece, uint64_t n)
 						      (size_t)n);
 		advance(range, n);
 	}
-	piece->n += n;
+	piece->n += (size_t)n;
 }
 
 /*

@@ -27,7 +27,7 @@ static const char title[] = "# Mapfile. Created by efi-img";
 /* Makes room for one more. */
 static enum status reserve(struct rescue_ranges *ranges)
 {
-	size_t capacity = max_u64(2 * ranges->capacity, 64);
+	size_t capacity = (size_t)max_u64(2 * ranges->capacity, 64);
 	struct rescue_range *more;
 
 	if (ranges->n < ranges->capacity)

@@ -92,8 +92,10 @@ static const uint8_t *smbios_table(size_t *ret_n)
 	const uint8_t *entry = configuration_table(&of_3);
 
 	if (entry != NULL && memcmp(entry, "_SM3_", 5) == 0) {
+		uint64_t address = bytes_from_le(entry + 16, 8);
+
 		*ret_n = (size_t)bytes_from_le(entry + 12, 4);
-		return (const uint8_t *)(uintptr_t)bytes_from_le(entry + 16, 8);
+		return address <= UINTPTR_MAX ? (const uint8_t *)(uintptr_t)address : NULL;
 	}
 	entry = configuration_table(&of_2);
 	if (entry == NULL || memcmp(entry, "_SM_", 4) != 0)

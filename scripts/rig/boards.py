@@ -7,7 +7,12 @@ of it matters to tests.
 from dataclasses import dataclass
 from pathlib import Path
 
-AAVMF, OVMF, U_BOOT = (Path("/usr/share/AAVMF"), Path("/usr/share/OVMF"), Path("/usr/lib/u-boot"))
+QEMU = {
+    "x86_64": "qemu-system-x86_64",
+    "aarch64": "qemu-system-aarch64",
+    "ia32": "qemu-system-i386",
+    "riscv64": "qemu-system-riscv64",
+}
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Board:
 
     name: str
     processor: str
-    qemu: str
+    qemu: object  # the name or the path of the program
     options: tuple  # the machine, and where the firmware is not in flash memory, the firmware
     code: Path = None  # of firmware in flash memory: the program, and the first state of variables
     variables: Path = None
@@ -31,78 +36,96 @@ class Board:
 
     def files(self):
         """What must be there to start it."""
-        return [Path(word) for word in self.options if str(word).startswith("/")] + (
-            [self.code, self.variables] if self.code else []
-        )
+        words = [self.qemu, *self.options, self.code, self.variables]
+        return [Path(word) for word in words if str(word).startswith("/")]
 
 
 SECURE_FLASH = (
     *("-global", "driver=cfi.pflash01,property=secure,value=on"),
     *("-global", "ICH9-LPC.disable_s3=1"),
 )
-PC = Board(
-    "x86_64-edk2",
-    "x86_64",
-    "qemu-system-x86_64",
-    ("-machine", "q35"),
-    OVMF / "OVMF_CODE_4M.fd",
-    OVMF / "OVMF_VARS_4M.fd",
-)
-# Built with Secure Boot, which is off as long as no keys are enrolled.
-SECURE_PC = Board(
-    "x86_64-edk2-secure",
-    "x86_64",
-    "qemu-system-x86_64",
-    ("-machine", "q35,smm=on", *SECURE_FLASH),
-    OVMF / "OVMF_CODE_4M.secboot.fd",
-    OVMF / "OVMF_VARS_4M.fd",
-)
+ARM = ("-machine", "virt", "-cpu", "cortex-a57")
+
+
+def edk2(name, processor, code, variables, options, qemu=None):
+    """A machine with EDK2 in its flash memory."""
+    return Board(name, processor, qemu or QEMU[processor], options, code, variables)
+
+
+def u_boot(name, processor, root, folder):
+    """A machine with U-Boot of /usr below `root`."""
+    options, file, bus = {
+        "x86_64": (("-machine", "q35", "-bios"), "u-boot.rom", "ahci"),
+        "aarch64": ((*ARM, "-bios"), "u-boot.bin", "virtio-blk"),
+        "riscv64": (("-machine", "virt", "-kernel"), "u-boot.bin", "virtio-blk"),
+    }[processor]
+    return Board(
+        name,
+        processor,
+        QEMU[processor],
+        (*options, root / "lib" / "u-boot" / folder / file),
+        bus=bus,
+        powers_off=processor != "x86_64",
+        is_u_boot=True,
+    )
+
+
+def boards_of(suffix, root):
+    """Those of the packages of a release, whose /usr is `root`."""
+    aavmf, ovmf = root / "share" / "AAVMF", root / "share" / "OVMF"
+    return (
+        edk2(
+            f"aarch64-edk2{suffix}",
+            "aarch64",
+            aavmf / "AAVMF_CODE.fd",
+            aavmf / "AAVMF_VARS.fd",
+            ARM,
+        ),
+        edk2(
+            f"ia32-edk2{suffix}",
+            "ia32",
+            ovmf / "OVMF32_CODE_4M.secboot.fd",
+            ovmf / "OVMF32_VARS_4M.fd",
+            ("-machine", "q35,smm=on", *SECURE_FLASH),
+        ),
+        u_boot(f"x86_64-u-boot{suffix}", "x86_64", root, "qemu-x86_64"),
+        u_boot(f"aarch64-u-boot{suffix}", "aarch64", root, "qemu_arm64"),
+        u_boot(f"riscv64-u-boot{suffix}", "riscv64", root, "qemu-riscv64_smode"),
+    )
+
+
+# This machine's own, and those of Debian 13, which scripts/fetch-machines fetches. OVMF of several
+# releases is in tests/firmware/.
+NEWER = Path(__file__).resolve().parent.parent.parent / "build" / "machines"
+RISCV = NEWER / "usr" / "share" / "qemu-efi-riscv64"
 BOARDS = {
     board.name: board
     for board in (
-        Board(
-            "aarch64-edk2",
-            "aarch64",
-            "qemu-system-aarch64",
-            ("-machine", "virt", "-cpu", "cortex-a57"),
-            AAVMF / "AAVMF_CODE.fd",
-            AAVMF / "AAVMF_VARS.fd",
-        ),
-        Board(
-            "ia32-edk2",
-            "ia32",
-            "qemu-system-i386",
-            ("-machine", "q35,smm=on", *SECURE_FLASH),
-            OVMF / "OVMF32_CODE_4M.secboot.fd",
-            OVMF / "OVMF32_VARS_4M.fd",
-        ),
-        Board(
-            "riscv64-u-boot",
+        *boards_of("", Path("/usr")),
+        *boards_of("-13", NEWER / "usr"),
+        edk2(
+            "riscv64-edk2-13",
             "riscv64",
-            "qemu-system-riscv64",
-            ("-machine", "virt", "-kernel", U_BOOT / "qemu-riscv64_smode" / "u-boot.bin"),
-            bus="virtio-blk",
-            is_u_boot=True,
-        ),
-        Board(
-            "aarch64-u-boot",
-            "aarch64",
-            "qemu-system-aarch64",
-            (
-                *("-machine", "virt", "-cpu", "cortex-a57"),
-                *("-bios", U_BOOT / "qemu_arm64" / "u-boot.bin"),
-            ),
-            bus="virtio-blk",
-            is_u_boot=True,
-        ),
-        Board(
-            "x86_64-u-boot",
-            "x86_64",
-            "qemu-system-x86_64",
-            ("-machine", "q35", "-bios", U_BOOT / "qemu-x86_64" / "u-boot.rom"),
-            bus="ahci",
-            powers_off=False,
-            is_u_boot=True,
+            RISCV / "RISCV_VIRT_CODE.fd",
+            RISCV / "RISCV_VIRT_VARS.fd",
+            ("-machine", "virt"),
+            NEWER / "qemu-system-riscv64",
         ),
     )
 }
+OVMF = Path("/usr/share/OVMF")
+PC = edk2(
+    "x86_64-edk2",
+    "x86_64",
+    OVMF / "OVMF_CODE_4M.fd",
+    OVMF / "OVMF_VARS_4M.fd",
+    ("-machine", "q35"),
+)
+# Built with Secure Boot, which is off as long as no keys are enrolled.
+SECURE_PC = edk2(
+    "x86_64-edk2-secure",
+    "x86_64",
+    OVMF / "OVMF_CODE_4M.secboot.fd",
+    OVMF / "OVMF_VARS_4M.fd",
+    ("-machine", "q35,smm=on", *SECURE_FLASH),
+)

@@ -280,7 +280,7 @@ class Machine:
                     drive.read_only,
                     CRAWL_SECONDS[self.skips_idle],
                 )
-        self.console = Console(self.board.qemu, self._arguments(), self.directory, self.live)
+        self.console = Console(str(self.board.qemu), self._arguments(), self.directory, self.live)
         return self
 
     def __exit__(self, *_):

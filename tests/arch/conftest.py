@@ -60,3 +60,39 @@ def place(board, request):
     yield path
     if request.session.testsfailed == failed:
         shutil.rmtree(path)
+
+
+# The columns of the table in docs/FIRMWARE.md, and the test that decides each.
+COLUMNS = {
+    "starts, lists": "test_it_lists_the_disks",
+    "script": "test_all_of_it_is_run",
+    "hash": "test_hash_is_that_of_the_disk",
+    "restore": "test_a_restored_disk_is_the_image",
+    "create": "test_images_are_sound",
+    "capture": "test_a_capture_is_the_disk",
+    "menu": "test_the_menu",
+}
+REFUSED = ("create", "capture")  # on the FAT of U-Boot
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Prints the table, if all boards were tested."""
+    if config.getoption("--boards") != "all":
+        return
+    outcome = {
+        report.location[2]: kind
+        for kind in ("passed", "failed", "error")
+        for report in terminalreporter.getreports(kind)
+    }
+    terminalreporter.write_line("| machine | " + " | ".join(COLUMNS) + " |")
+    terminalreporter.write_line("|---" * (len(COLUMNS) + 1) + "|")
+    for board in BOARDS.values():
+        cells = [
+            "no"
+            if outcome.get(f"{test}[{board.name}]") != "passed"
+            else "refused"
+            if board.is_u_boot and column in REFUSED
+            else "yes"
+            for column, test in COLUMNS.items()
+        ]
+        terminalreporter.write_line(f"| {board.name} | " + " | ".join(cells) + " |")

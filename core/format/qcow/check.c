@@ -181,12 +181,12 @@ enum status qcow_check(struct image *image, struct out *problems, struct check_r
 {
 	struct qcow_image *q = (struct qcow_image *)image;
 	struct walk w = { .q = q, .h = &q->header, .err = err, .problems = problems };
-	uint64_t n = div_up(q->file->size, qcow_cluster_bytes(w.h));
+	uint64_t n = div_up(q->file->size, qcow_cluster_bytes(w.h)), used_bytes = div_up(n, 8);
 	enum status st;
 
 	w.result.total_clusters = div_up(image->size, qcow_cluster_bytes(w.h));
-	w.used[USE_WHOLE] = mem_alloc((size_t)div_up(n, 8));
-	w.used[USE_BYTES] = mem_alloc((size_t)div_up(n, 8));
+	for (size_t i = 0; i < N_USES && used_bytes <= SIZE_MAX; i++)
+		w.used[i] = mem_alloc((size_t)used_bytes);
 	w.l1 = mem_alloc(PIECE_ENTRIES * sizeof *w.l1);
 	w.l2 = mem_alloc(PIECE_ENTRIES * sizeof *w.l2);
 	if (w.used[USE_WHOLE] == NULL || w.used[USE_BYTES] == NULL)

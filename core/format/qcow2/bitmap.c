@@ -30,7 +30,7 @@ static enum status read_entry(struct blk *file, uint64_t *at, uint64_t end, stru
 		return read_failed(err, st);
 	inner->flags_at = *at + offsetof(struct qcow2_disk_bitmap, flags);
 	*at += sizeof disk;
-	name_bytes = bytes_from_be(disk.name_bytes, 2);
+	name_bytes = (size_t)bytes_from_be(disk.name_bytes, 2);
 	inner->extra_bytes = be32_get(disk.extra_bytes);
 	rest = (uint64_t)inner->extra_bytes + name_bytes;
 	if (name_bytes == 0 || name_bytes > QCOW2_BITMAP_NAME_MAX || !range_ok(*at, rest, end))
@@ -144,8 +144,8 @@ enum status qcow2_bitmap_check(const struct image *image, size_t index, struct e
 
 enum status qcow2_bitmap_entry(struct qcow2_image *q, size_t bitmap, uint64_t index, uint64_t *ret)
 {
-	uint64_t cluster_bytes = q->image.cluster_bytes,
-		 at = q->bitmaps[bitmap].table_offset + index * 8, entry;
+	size_t cluster_bytes = q->image.cluster_bytes;
+	uint64_t at = q->bitmaps[bitmap].table_offset + index * 8, entry;
 	/* New clusters may be in memory only. */
 	uint64_t end = max_u64(q->file->size, q->next_cluster << q->header.cluster_bits);
 	uint8_t *table;

@@ -19,8 +19,10 @@ enum status qcow2_counts_init(struct qcow2_check *c)
 	/* one more, see struct qcow2_check */
 	counts_bytes = div_up((n + 1) << c->q->header.refcount_order, 8);
 	uses_bytes = n / 2 + 1;
-	c->counts = mem_alloc((size_t)counts_bytes);
-	c->uses = mem_alloc((size_t)uses_bytes);
+	if (counts_bytes <= SIZE_MAX) {
+		c->counts = mem_alloc((size_t)counts_bytes);
+		c->uses = mem_alloc((size_t)uses_bytes);
+	}
 	if (c->counts == NULL || c->uses == NULL)
 		return fail(c->err, ST_NO_MEMORY,
 			    "counting the references to its %ju clusters takes %ju bytes: %s", n,

@@ -233,7 +233,8 @@ enum status qcow2_commit(struct qcow2_image *q)
  */
 enum status qcow2_grow_l1(struct qcow2_image *q, uint32_t n)
 {
-	uint64_t old_bytes = (uint64_t)q->header.l1_entries * 8, offset = 0;
+	size_t old_bytes = (size_t)q->header.l1_entries * 8;
+	uint64_t offset = 0;
 	struct qcow2_header header;
 	uint64_t *l1 = mem_alloc(n * sizeof *l1);
 	enum status st = l1 != NULL ? ST_OK : ST_NO_MEMORY;

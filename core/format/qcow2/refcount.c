@@ -116,7 +116,7 @@ static enum status grow_reftable(struct qcow2_image *q, uint64_t n)
 	table = mem_alloc((size_t)bytes);
 	if (table == NULL)
 		return ST_NO_MEMORY;
-	memcpy(table, q->reftable, q->n_reftable * sizeof *table);
+	memcpy(table, q->reftable, (size_t)q->n_reftable * sizeof *table);
 	mem_free(q->reftable);
 	q->reftable = table;
 	q->n_reftable = bytes / 8;

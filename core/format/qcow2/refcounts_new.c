@@ -51,7 +51,8 @@ static enum status write_block(const struct qcow2_new_refcounts *n, uint64_t ind
 /* A piece of the table, as long as a cluster. */
 static enum status write_piece(const struct qcow2_new_refcounts *n, uint64_t piece, uint8_t *buf)
 {
-	uint64_t bytes = (uint64_t)1 << n->cluster_bits, first = piece * bytes / 8;
+	size_t bytes = (size_t)1 << n->cluster_bits;
+	uint64_t first = piece * bytes / 8;
 
 	memset(buf, 0, bytes);
 	for (uint64_t i = first; i < min_u64(first + bytes / 8, n->n_blocks); i++)

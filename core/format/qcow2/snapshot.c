@@ -23,8 +23,8 @@ static enum status read_entry(struct blk *file, uint64_t *at, struct snapshot *s
 	if (st != ST_OK)
 		return fail(err, st, "reading the snapshot table: %s", status_text(st));
 	extra_bytes = be32_get(disk.extra_bytes);
-	id_bytes = bytes_from_be(disk.id_bytes, 2);
-	name_bytes = bytes_from_be(disk.name_bytes, 2);
+	id_bytes = (size_t)bytes_from_be(disk.id_bytes, 2);
+	name_bytes = (size_t)bytes_from_be(disk.name_bytes, 2);
 	if (extra_bytes > QCOW2_SNAPSHOT_EXTRA_MAX)
 		return fail(err, ST_CORRUPT,
 			    "the snapshot table has an entry with %u bytes of extra data; %d are "
@@ -98,17 +98,18 @@ static enum status complete_entry(struct qcow2_image *q, size_t index, uint8_t *
 	struct qcow2_disk_snapshot_extra extra;
 	struct qcow2_disk_snapshot disk;
 	enum status st = blk_read_padded(q->file, old, &disk, sizeof disk);
-	uint64_t extra_bytes = be32_get(disk.extra_bytes),
-		 kept = min_u64(extra_bytes, sizeof extra);
-	uint64_t rest = extra_bytes - kept + bytes_from_be(disk.id_bytes, 2) +
-			bytes_from_be(disk.name_bytes, 2);
+	size_t extra_bytes = be32_get(disk.extra_bytes),
+	       kept = (size_t)min_u64(extra_bytes, sizeof extra);
+	/* read_entry() has found that it is no more than QCOW2_SNAPSHOT_EXTRA_MAX and two texts */
+	size_t rest = extra_bytes - kept + (size_t)bytes_from_be(disk.id_bytes, 2) +
+		      (size_t)bytes_from_be(disk.name_bytes, 2);
 
 	if (!inner->has_disk_bytes)
 		inner->disk_bytes = q->image.size;
 	inner->has_disk_bytes = true;
 	inner->table_at = *bytes;
 	inner->table_bytes = round_up(sizeof disk + sizeof extra + rest, 8);
-	*bytes += inner->table_bytes;
+	*bytes += (size_t)inner->table_bytes;
 	extra.vm_state_bytes = be64_of(q->image.snapshots[index].vm_state_bytes);
 	extra.disk_bytes = be64_of(inner->disk_bytes);
 	extra.icount = be64_of(q->image.snapshots[index].icount);
@@ -126,7 +127,7 @@ enum status qcow2_snapshots_full(struct qcow2_image *q, uint8_t **ret, size_t *r
 	enum status st = ST_OK;
 
 	/* An entry becomes longer by the extra data at most. */
-	*ret = mem_alloc(q->snapshots_bytes +
+	*ret = mem_alloc((size_t)q->snapshots_bytes +
 			 q->image.n_snapshots * (sizeof(struct qcow2_disk_snapshot_extra) + 8));
 	*ret_bytes = 0;
 	if (*ret == NULL)

@@ -33,7 +33,7 @@
 enum status qcow2_switch_begin(struct qcow2_image *q, struct qcow2_switch *s)
 {
 	size_t l1_bytes = q->header.l1_entries * sizeof *s->l1;
-	size_t reftable_bytes = q->n_reftable * sizeof *s->old_reftable;
+	size_t reftable_bytes = (size_t)q->n_reftable * sizeof *s->old_reftable;
 	enum status st = qcow2_flush(q);
 
 	*s = (struct qcow2_switch){ 0 };

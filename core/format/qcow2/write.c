@@ -72,8 +72,8 @@ static uint64_t stored(const struct qcow2_image *q, uint64_t entry, uint64_t bit
 static enum status write_part(struct qcow2_image *q, uint64_t guest, uint64_t skip,
 			      const uint8_t *buf, size_t len)
 {
-	uint64_t cluster_bytes = q->image.cluster_bytes, entry, bitmap, host, old_stored,
-		 mask = touched(q, skip, len);
+	uint64_t entry, bitmap, host, old_stored, mask = touched(q, skip, len);
+	size_t cluster_bytes = q->image.cluster_bytes;
 	size_t present = (size_t)min_u64(cluster_bytes, q->image.blk.size - guest);
 	struct qcow2_slot slot;
 	bool is_writable;

@@ -216,7 +216,7 @@ static enum status walk(struct walk *w, struct qed_image *q, struct error *err)
 	w->used_end = w->h->bytes;
 	w->result.total_clusters = div_up(w->h->size, w->h->cluster_bytes);
 	n = w->file_end / w->h->cluster_bytes;
-	w->used = mem_alloc((size_t)div_up(n, 8));
+	w->used = div_up(n, 8) <= SIZE_MAX ? mem_alloc((size_t)div_up(n, 8)) : NULL;
 	w->l1 = mem_alloc(PIECE_ENTRIES * sizeof *w->l1);
 	w->l2 = mem_alloc(PIECE_ENTRIES * sizeof *w->l2);
 	if (w->used == NULL)

@@ -186,7 +186,7 @@ static enum status sparse_unpack(struct block_map *map, uint64_t offset,
 				 const struct block_run *run, void *ret)
 {
 	struct vmdk_image *v = extent_of(map)->vmdk;
-	uint64_t rest = min_u64(map->block_bytes, map->size - offset);
+	size_t rest = (size_t)min_u64(map->block_bytes, map->size - offset);
 	uint8_t *to = ret;
 	enum status st = blk_read_padded(map->file, run->offset, v->packed, run->packed_bytes);
 
@@ -196,7 +196,7 @@ static enum status sparse_unpack(struct block_map *map, uint64_t offset,
 	if (st == ST_OK || rest == map->block_bytes)
 		return st;
 	memset(to + rest, 0, map->block_bytes - rest);
-	return codec_decompress(v->codec, v->packed, run->packed_bytes, to, (size_t)rest);
+	return codec_decompress(v->codec, v->packed, run->packed_bytes, to, rest);
 }
 
 /* ---- writing ---- */

@@ -18,7 +18,9 @@ typedef int32_t INT32;
 typedef uint32_t UINT32;
 typedef int64_t INT64, INTN;
 typedef uint64_t UINT64, UINTN;
-typedef __WCHAR_TYPE__ WCHAR;
+typedef __WCHAR_TYPE__ WCHAR, CHAR16;
+/* A macro, since older versions of the headers define the type once more, newer ones do not. */
+#define CHAR8 UINT8
 
 #define EFI_ERROR_MASK   0x8000000000000000
 #define EFIERR(code)     (EFI_ERROR_MASK | (code))
