@@ -28,10 +28,16 @@ def chosen(config):
     return {"short": SHORT, "all": tuple(BOARDS)}.get(option) or tuple(option.split(","))
 
 
+def marks_of(board):
+    """One process tests all of a board; where the firmware is wrong, tests may fail."""
+    fault = [pytest.mark.xfail(reason=board.fault)] if board.fault else []
+    return [pytest.mark.xdist_group(board.name), *fault]
+
+
 def pytest_generate_tests(metafunc):
     if "board" in metafunc.fixturenames:
         boards = [
-            pytest.param(BOARDS[name], id=name, marks=pytest.mark.xdist_group(name))
+            pytest.param(BOARDS[name], id=name, marks=marks_of(BOARDS[name]))
             for name in chosen(metafunc.config)
         ]
         metafunc.parametrize("board", boards, scope="module")
@@ -81,7 +87,7 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     outcome = {
         report.location[2]: kind
-        for kind in ("passed", "failed", "error")
+        for kind in ("passed", "xpassed", "xfailed", "failed", "error")
         for report in terminalreporter.getreports(kind)
     }
     terminalreporter.write_line("| machine | " + " | ".join(COLUMNS) + " |")
@@ -89,7 +95,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for board in BOARDS.values():
         cells = [
             "no"
-            if outcome.get(f"{test}[{board.name}]") != "passed"
+            if outcome.get(f"{test}[{board.name}]") not in ("passed", "xpassed")
             else "refused"
             if board.is_u_boot and column in REFUSED
             else "yes"
