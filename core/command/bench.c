@@ -3,7 +3,7 @@
  *
  * bench: the speed of requests of one size, with the options and output of qemu-img, and a table of
  * several sizes for disks. -w on a disk or partition goes through the same decisions as a restore
- * (copy/target.h).
+ * (copy/target_plan.h).
  */
 #include "base/range.h"
 #include "base/size.h"
@@ -13,7 +13,7 @@
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
 #include "cli/copy_options.h"
-#include "copy/target.h"
+#include "copy/target_run.h"
 #include "engine/speed.h"
 #include "platform/clock.h"
 #include "record/finished.h"
@@ -219,25 +219,28 @@ static enum status
 write_disk(const struct console *console, const struct arguments *arguments,
 	   const struct image_format *format, bool json, struct speed_job *job, struct error *err)
 {
-	struct target_job target = { .storage = console->storage,
-				     .name = arguments->operands[0],
-				     .format = format != NULL ? format : image_format_find("raw") };
+	struct target_request request = { .storage = console->storage,
+					  .name = arguments->operands[0],
+					  .format = format != NULL ? format
+								   : image_format_find("raw") };
+	struct target_plan plan = { .request = &request };
+	struct target_run target = { .plan = &plan };
 	enum status st;
 
 	if (!arguments_has(arguments, "erase"))
 		return fail(err, ST_REFUSED,
 			    "option -w: the contents of %s would be lost; to allow that, add "
 			    "--erase= with its name in list after serial=, guid= or path=",
-			    target.name);
-	if (!target.format->flat)
+			    request.name);
+	if (!request.format->flat)
 		return fail(err, ST_UNSUPPORTED,
 			    "option -f: -w writes the bytes of the disk, not a %s image on it",
-			    target.format->name);
-	target.erase = arguments_value(arguments, "erase");
-	st = target_decide(&target, err);
-	if (st == ST_OK && job->bytes > target.size_bytes)
+			    request.format->name);
+	request.erase = arguments_value(arguments, "erase");
+	st = target_plan_decide(&plan, err);
+	if (st == ST_OK && job->bytes > plan.size_bytes)
 		st = fail(err, ST_INVALID, "%s: its %ju bytes are less than one request of %zu",
-			  target.name, target.size_bytes, job->bytes);
+			  request.name, plan.size_bytes, job->bytes);
 	if (st == ST_OK) {
 		st = target_open(&target, &job->image, err);
 		if (st == ST_OK)

@@ -297,17 +297,18 @@ static enum status decide_disk(struct copy_plan *plan, struct error *err)
 	const struct copy_request *r = plan->request;
 	enum status st;
 
-	plan->disk = (struct target_job){ .storage = r->storage,
-					  .name = r->target,
-					  .erase = r->erase,
-					  .source = r->source,
-					  .n_sources = r->n_sources,
-					  .first_byte = plan->first_byte,
-					  .n_bytes = plan->n_bytes,
-					  .format = r->format,
-					  .gpt = r->gpt,
-					  .no_table = r->no_table };
-	st = target_decide(&plan->disk, err);
+	plan->disk_request = (struct target_request){ .storage = r->storage,
+						      .name = r->target,
+						      .erase = r->erase,
+						      .source = r->source,
+						      .n_sources = r->n_sources,
+						      .first_byte = plan->first_byte,
+						      .n_bytes = plan->n_bytes,
+						      .format = r->format,
+						      .gpt = r->gpt,
+						      .no_table = r->no_table };
+	plan->disk = (struct target_plan){ .request = &plan->disk_request };
+	st = target_plan_decide(&plan->disk, err);
 	if (st != ST_OK || !copy_makes_image(r))
 		return st;
 	plan->create.device_bytes = plan->disk.size_bytes;
@@ -329,8 +330,6 @@ enum status copy_plan_decide(struct copy_plan *plan, struct error *err)
 		st = decide_disk(plan, err);
 	decide_mode(plan);
 	plan->copy_bytes = copy_kind(r) == COPY_TO_DISK ? plan->disk.copy_bytes : plan->n_bytes;
-	plan->disk.holds = plan->mode.holds_head;
-	plan->disk.resumes = plan->mode.resumed;
 	return st == ST_OK ? refuse_marked_disk(plan, err) : st;
 }
 
@@ -343,5 +342,5 @@ void copy_plan_print(const struct copy_plan *plan, enum status st, const struct 
 		(json ? create_print_json : create_print_text)(&plan->create, r->source,
 							       r->n_sources, st, err, out);
 	else
-		(json ? target_print_json : target_print_text)(&plan->disk, st, err, out);
+		(json ? target_plan_print_json : target_plan_print_text)(&plan->disk, st, err, out);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "copy/request.h"
+#include "copy/target_plan.h"
 #include "edit/create.h"
 #include "engine/progress.h"
 #include "record/manifest.h"
@@ -31,7 +32,9 @@ struct copy_plan {
 	uint64_t copy_bytes;
 	struct copy_mode mode;
 	struct create_job create; /* of kinds that make an image */
-	struct target_job disk;   /* of kinds that write to a disk */
+	/* Of kinds that write to a disk. */
+	struct target_request disk_request;
+	struct target_plan disk;
 
 	/* The records, which observe the copy; open from copy_plan_open() to copy_plan_close(). */
 	struct rescue_map map;
@@ -50,7 +53,7 @@ enum status copy_plan_open(struct copy_plan *, const struct copy_request *, stru
 
 /*
  * Decides everything else: the mode, and whether the target can be made or written over. Writes
- * nothing. Errors: those of target_decide(), create_prepare() and journal_replaces().
+ * nothing. Errors: those of target_plan_decide(), create_prepare() and journal_replaces().
  */
 enum status copy_plan_decide(struct copy_plan *, struct error *);
 

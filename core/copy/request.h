@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/warnings.h"
-#include "copy/target.h"
+#include "copy/target_request.h"
 #include "format/create_options.h"
 #include "record/journal.h"
 #include "record/losses.h"
@@ -45,7 +45,7 @@ struct copy_request {
 	uint64_t sparse_bytes; /* runs of zeros of this length are not stored; 0: everything is */
 	bool bitmaps, skip_broken_bitmaps;
 
-	/* for a disk or partition as target: see struct target_job */
+	/* for a disk or partition as target: see struct target_request */
 	const char *erase;
 	bool no_table, has_gpt;
 	enum gpt_wish gpt;

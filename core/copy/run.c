@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "blk/hold.h"
 #include "blk/window.h"
+#include "copy/target_run.h"
 #include "copy/verify.h"
 #include "edit/bitmaps.h"
 #include "engine/copy.h"
@@ -26,7 +27,8 @@
 struct run {
 	struct copy_plan *plan;
 	const struct copy_request *request;
-	struct image *target; /* loaded for writing */
+	struct image *target;   /* loaded for writing */
+	struct target_run disk; /* of kinds that write to a disk */
 	struct observers observers;
 	struct progress *progress;
 	struct copy_result *result;
@@ -386,7 +388,7 @@ static enum status run_existing(struct run *run, struct error *err)
 /* The bytes of the sources go to the disk one by one. */
 static enum status run_flat(struct run *run, struct error *err)
 {
-	enum status st = target_open_flat(&run->plan->disk, &run->target, err);
+	enum status st = target_open_flat(&run->disk, &run->target, err);
 
 	if (st == ST_OK)
 		st = copy(run, err);
@@ -396,25 +398,29 @@ static enum status run_flat(struct run *run, struct error *err)
 
 static void note_disk(const struct run *run)
 {
-	const struct target_job *disk = &run->plan->disk;
+	const struct target_gpt *gpt = &run->disk.gpt;
+	const char *name = run->request->target;
 
-	run->result->gpt_moved = disk->gpt_fate == GPT_FATE_MOVED;
-	if (disk->gpt_fate == GPT_FATE_ODD)
+	run->result->gpt_moved = gpt->fate == GPT_FATE_MOVED;
+	if (gpt->fate == GPT_FATE_ODD)
 		warn(run->request->warnings,
-		     "%s: the GPT was copied unchanged, and does not fit this disk: %s", disk->name,
-		     disk->gpt_why);
-	if (!disk->device->flushes)
+		     "%s: the GPT was copied unchanged, and does not fit this disk: %s", name,
+		     gpt->why);
+	if (!run->plan->disk.device->flushes)
 		warn(run->request->warnings,
 		     "%s: all data is written, but the firmware cannot make this drive flush its "
 		     "own cache: keep it connected and powered for a minute",
-		     disk->name);
+		     name);
 }
 
 static enum status run_on_disk(struct run *run, struct error *err)
 {
-	struct target_job *disk = &run->plan->disk;
+	struct target_run *disk = &run->disk;
 	enum status st;
 
+	*disk = (struct target_run){ .plan = &run->plan->disk,
+				     .holds = run->plan->mode.holds_head,
+				     .resumes = run->plan->mode.resumed };
 	observers_begin(&run->observers);
 	st = target_begin(disk, err);
 	if (st != ST_OK)

@@ -22,7 +22,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "blk/window.h"
-#include "copy/target.h"
+#include "copy/target_plan.h"
 #include "disk/part.h"
 #include "disk/volume.h"
 
@@ -116,34 +116,37 @@ bool disk_contents_doubtful(const struct disk_contents *contents)
 	return contents->assumed && !contents->table && !contents->volume;
 }
 
-enum status target_contents_look(struct target_job *job, struct error *err)
+enum status target_contents_look(struct target_plan *plan, struct error *err)
 {
-	struct image *image = job->n_sources > 0 ? job->source[0].link[0].image : NULL;
+	const struct target_request *request = plan->request;
+	struct image *image = request->n_sources > 0 ? request->source[0].link[0].image : NULL;
 	struct disk_contents contents;
 	struct out_buffer out;
 	uint64_t size;
 	enum status st;
 
-	if (image == NULL || !job->format->flat || job->selection.part != NULL ||
-	    job->first_byte >= image->size)
+	if (image == NULL || !request->format->flat || plan->selection.part != NULL ||
+	    request->first_byte >= image->size)
 		return ST_OK;
-	size = min_u64(job->n_bytes, image->size - job->first_byte);
-	st = disk_contents_look(image, job->first_byte, size, &contents, err);
+	size = min_u64(request->n_bytes, image->size - request->first_byte);
+	st = disk_contents_look(image, request->first_byte, size, &contents, err);
 	if (st != ST_OK)
-		return job->no_table && st == ST_IO ? ST_OK : st; /* the copy finds it again */
-	out_buffer_init(&out, job->source_odd, sizeof job->source_odd);
+		return request->no_table && st == ST_IO ? ST_OK : st; /* the copy finds it again */
+	out_buffer_init(&out, plan->source_odd, sizeof plan->source_odd);
 	out_text(&out.out, contents.odd);
-	job->doubtful = disk_contents_doubtful(&contents);
+	plan->doubtful = disk_contents_doubtful(&contents);
 	return ST_OK;
 }
 
-enum status target_contents_check(const struct target_job *job, struct error *err)
+enum status target_contents_check(const struct target_plan *plan, struct error *err)
 {
-	if (!job->doubtful || job->no_table)
+	const struct target_request *request = plan->request;
+
+	if (!plan->doubtful || request->no_table)
 		return ST_OK;
 	return fail(err, ST_REFUSED,
 		    "%s: %s has neither a partition table (GPT, MBR, Apple's; a hybrid ISO has "
 		    "one) nor a known file system: it is probably not an image of a disk; to write "
 		    "it to the whole disk nevertheless, add --no-table",
-		    job->name, job->source[0].link[0].image->name);
+		    request->name, request->source[0].link[0].image->name);
 }

@@ -26,10 +26,10 @@ enum status disk_contents_look(struct image *, uint64_t start, uint64_t size,
 /* Whether --no-table has to be given for it to go onto a whole disk. */
 bool disk_contents_doubtful(const struct disk_contents *);
 
-struct target_job;
+struct target_plan;
 
-/* Fills job->source_odd and job->doubtful. Errors: those of disk_contents_look(). */
-enum status target_contents_look(struct target_job *, struct error *err);
+/* Fills plan->source_odd and plan->doubtful. Errors: those of disk_contents_look(). */
+enum status target_contents_look(struct target_plan *, struct error *err);
 
 /* Refuses a doubtful source without --no-table. Errors: ST_REFUSED. */
-enum status target_contents_check(const struct target_job *, struct error *err);
+enum status target_contents_check(const struct target_plan *, struct error *err);

@@ -6,7 +6,7 @@
 
 /*
  * What the plans of --dry-run have in common, whatever is written to: create_print_*(),
- * target_print_*().
+ * target_plan_print_*().
  */
 
 void plan_sources_text(const struct chain *source, size_t n, struct out *);

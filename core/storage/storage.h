@@ -37,10 +37,10 @@ enum status storage_inventory(struct storage *, const struct inventory **ret, st
 /*
  * Opens a name, and adds it to the access set: a file, with all parts of a split set (split.h); a
  * file in an archive, with the archive (archive.h), for reading only; a device by its name in the
- * map; a disk or partition by a selector (disk/selector.h). Devices are
- * opened for reading only; copy/target.h writes to them. The caller closes *ret. Errors: those of
- * platform_open(), split_open(), selector_find() and access_add(); ST_UNSUPPORTED, a device for
- * writing; ST_REFUSED, an unfinished image (unfinished.h).
+ * map; a disk or partition by a selector (disk/selector.h). Devices are opened for reading only;
+ * copy/target_run.h writes to them. The caller closes *ret. Errors: those of platform_open(),
+ * split_open(), selector_find() and access_add(); ST_UNSUPPORTED, a device for writing; ST_REFUSED,
+ * an unfinished image (unfinished.h).
  */
 enum status storage_open(struct storage *, enum access_role, const char *name, enum open_mode,
 			 struct blk **ret, struct error *);
