@@ -292,10 +292,9 @@ static enum status decide_new_file(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
-static enum status decide_disk(struct copy_plan *plan, struct error *err)
+static void request_disk(struct copy_plan *plan)
 {
 	const struct copy_request *r = plan->request;
-	enum status st;
 
 	plan->disk_request = (struct target_request){ .storage = r->storage,
 						      .name = r->target,
@@ -308,8 +307,13 @@ static enum status decide_disk(struct copy_plan *plan, struct error *err)
 						      .gpt = r->gpt,
 						      .no_table = r->no_table };
 	plan->disk = (struct target_plan){ .request = &plan->disk_request };
-	st = target_plan_decide(&plan->disk, err);
-	if (st != ST_OK || !copy_makes_image(r))
+}
+
+static enum status decide_disk(struct copy_plan *plan, struct error *err)
+{
+	enum status st = target_plan_decide(&plan->disk, err);
+
+	if (st != ST_OK || !copy_makes_image(plan->request))
 		return st;
 	plan->create.device_bytes = plan->disk.size_bytes;
 	return create_prepare(&plan->create, err); /* needs the size of the disk */
@@ -320,6 +324,8 @@ enum status copy_plan_decide(struct copy_plan *plan, struct error *err)
 	const struct copy_request *r = plan->request;
 	enum status st = ST_OK;
 
+	if (storage_is_device(r->target))
+		request_disk(plan); /* the plan is printed even if the size cannot be set */
 	if (copy_makes_image(r)) {
 		request_image(plan);
 		st = set_size(plan, err);
