@@ -428,8 +428,13 @@ build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
 BOOT_DRIVERS := $(patsubst tests/boot/%.c,$(B)/%.efi,$(sort $(wildcard tests/boot/*.c)))
 $(BOOT_DRIVERS:.efi=.elf): $(B)/%.elf: $(B)/tests/boot/%.o
 $(BOOT_DRIVERS): KIND := --driver
+
+# The core and the adapters, for programs with another entry point: tests, and benchmarks.
+ADAPTED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
+$(B)/contract.elf: $(ADAPTED) $(call objects,$(B),tests/contract/contract.c \
+	tests/contract/firmware.c)
 .PHONY: boot-drivers
-boot-drivers: $(BOOT_DRIVERS)
+boot-drivers: $(BOOT_DRIVERS) $(B)/contract.efi
 
 ## make test-boot    the program in OVMF: every command, bus and screen
 .PHONY: test-boot

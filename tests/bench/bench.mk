@@ -19,11 +19,9 @@ bench-host: build/host/efi-img build/host/measure | setup-run
 bench-growth: build/host/efi-img build/host/measure | setup-run
 	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
 
-# The adapters and the core with another entry point.
 $(B)/tests/bench/%: INCLUDES := -Iefi
-BENCHED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
-$(B)/bench.elf: $(BENCHED) $(B)/tests/bench/volume.o
-$(B)/timed.elf: $(BENCHED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
+$(B)/bench.elf: $(ADAPTED) $(B)/tests/bench/volume.o
+$(B)/timed.elf: $(ADAPTED) $(B)/efi/arguments.o $(B)/tests/bench/timed.o
 
 build/linux: scripts/make-linux scripts/apt-lists | setup-test
 	$(call step,LINUX)
