@@ -26,7 +26,7 @@ static void print_overview(struct out *out)
 	};
 
 	out_printf(out,
-		   "efi-img %s: disks and disk images, before any operating system\n\n"
+		   "efi-img %s: disks and disk images\n\n"
 		   "Usage: efi-img COMMAND [OPTIONS] ...\n",
 		   program_version);
 	for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
