@@ -147,6 +147,8 @@ static void assert_brought_back(const struct contents *before, const struct cont
 		return;
 	if (a == NULL || a->disk[0].bytes == NULL || a->disk[0].size != old->size)
 		wrong("the disk has lost something");
+	if (memcmp(a->disk[0].bytes, old->bytes, old->size) == 0)
+		return; /* nearly always, and much sooner than byte by byte */
 	for (uint64_t i = 0; i < old->size; i++)
 		if (a->disk[0].bytes[i] != old->bytes[i] &&
 		    (i >= sound->size || a->disk[0].bytes[i] != sound->bytes[i]))
@@ -193,13 +195,15 @@ static int assert_repairs(const struct kind *kind, uint32_t seed)
 
 static void random_bytes(void **state)
 {
-	unsigned seen[4] = { 0 }, seed = setting("SEED", 0), n = 60 * setting("SEEDS", 2);
+	unsigned seen[4] = { 0 }, seed = setting("SEED", 0), seeds = setting("SEEDS", 2);
 
 	(void)state;
 	for (size_t kind = 0; kind < N_OF(kinds); kind++) {
 		struct bytes image;
 		struct sim_files files = prepare(&kinds[kind], &image);
 		uint8_t *sound = test_malloc(image.size);
+		/* their disks take longer to compare */
+		unsigned n = seeds * (kinds[kind].spots ? 30 : 60);
 
 		memcpy(sound, image.at, image.size);
 		for (unsigned i = seed; i < seed + n; i++) {
