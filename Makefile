@@ -315,7 +315,8 @@ screenshots: $(B)/efi-img.efi build/firmware/trixie | setup-screenshots
 # The slowest: most of them enumerate power cuts or failures, or have long data compressed.
 LONG := $(addprefix build/test/,test_powercuts test_failures test_format_cuts \
 	test_format_failures test_poke test_format_poke test_journal test_target test_workers \
-	test_rescue_map test_bzip2 test_split test_vpc test_codec test_sequential)
+	test_rescue_map test_bzip2 test_split test_vpc test_codec test_sequential \
+	test_blk_contract test_vhdx_log test_deflate)
 QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%)) build/test/test_posix
 
 # Each tests/unit/test_*.c is a program, linked with the core and, as its platform, tests/sim/.
