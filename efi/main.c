@@ -151,7 +151,7 @@ static int start(const struct console *console)
 	return code;
 }
 
-/* gnu-efi's start-up code calls this by the compiler's convention, not EFIAPI. */
+/* The firmware, or drivers/arch/x86/entry.asm on its behalf, calls this. */
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
