@@ -398,8 +398,8 @@ static enum status check_tables(const struct vmdk_image *v, size_t i, struct err
 		       ? ST_OK
 		       : fail(err, ST_CORRUPT,
 			      "its extent %zu has a grain table at sector %ju, where something "
-			      "else "
-			      "lies, so that it cannot be written; convert the image to a new one",
+			      "else lies, so that it cannot be written; convert the image to a new "
+			      "one",
 			      i, (uintmax_t)misplaced);
 }
 
