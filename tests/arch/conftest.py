@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests on machines of other processors and other firmware need."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("scripts", "tests/boot", "tests/sc
 sys.dont_write_bytecode = True
 
 from rig.boards import BOARDS  # noqa: E402  (found through the line above)
+from rig.place import fresh_place  # noqa: E402
 
 # Those of make test; the others are for make test-firmware.
 SHORT = ("aarch64-edk2", "ia32-edk2", "riscv64-u-boot", "x86_64-u-boot")
@@ -55,17 +55,9 @@ def program(board):
 
 @pytest.fixture(scope="module")
 def place(board, request):
-    """
-    An empty directory for the images of one board. If one of its tests fails, it stays for a look
-    at them until the next run.
-    """
-    path = ROOT / "build" / "arch" / board.name
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    failed = request.session.testsfailed
-    yield path
-    if request.session.testsfailed == failed:
-        shutil.rmtree(path)
+    """A directory for the images of one board."""
+    with fresh_place(ROOT / "build" / "arch" / board.name, request.session) as path:
+        yield path
 
 
 # The columns of the table in docs/FIRMWARE.md, and the test that decides each.

@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 STICK = (ROOT / "build" / "efi-img.man", ROOT / "scripts" / "capture.nsh")
 
 from rig import disks  # noqa: E402  (found through the line above)
+from rig.place import fresh_place  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +35,10 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(request):
-    """
-    An empty directory for the images of one test file. If one of its tests fails, it stays for
-    a look at them until the next run.
-    """
-    path = ROOT / "build" / "boot" / request.module.__name__.removeprefix("test_")
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    failed = request.session.testsfailed
-    yield path
-    if request.session.testsfailed == failed:
-        shutil.rmtree(path)
+    """A directory for the images of one test file."""
+    name = request.module.__name__.removeprefix("test_")
+    with fresh_place(ROOT / "build" / "boot" / name, request.session) as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

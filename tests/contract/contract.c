@@ -19,6 +19,22 @@ uint32_t random_next(uint32_t *state)
 	return *state >> 8;
 }
 
+static bool allows_file(const struct permit *permit, const struct file_identity *file)
+{
+	(void)permit;
+	(void)file;
+	return true;
+}
+
+static bool allows_device(const struct permit *permit, uintptr_t id)
+{
+	(void)permit;
+	(void)id;
+	return true;
+}
+
+const struct permit contract_permit = { allows_file, allows_device };
+
 /* ---- what must hold ---- */
 
 void check(bool holds, const struct subject *s, const char *what, uint64_t offset, uint64_t len)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "blk/blk.h"
+#include "platform/permit.h"
 #include "storage/split.h"
 
 /*
@@ -73,6 +74,9 @@ extern const struct contract_test {
 	const char *name;
 	void (*run)(struct subject *);
 } contract_tests[N_CONTRACT_TESTS];
+
+/* Allows everything: what the tests write to is theirs. */
+extern const struct permit contract_permit;
 
 /* ---- supplied by the program ---- */
 

@@ -16,7 +16,6 @@
 #include "firmware.h"
 #include "platform/devices.h"
 #include "platform/files.h"
-#include "platform/permit.h"
 
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
@@ -129,26 +128,10 @@ static const struct kind kinds[] = {
 	{ "partition, read-only", open_disk, .is_device = true, .of = &partition },
 };
 
-static bool allows_file(const struct permit *permit, const struct file_identity *file)
-{
-	(void)permit;
-	(void)file;
-	return true;
-}
-
-static bool allows_device(const struct permit *permit, uintptr_t id)
-{
-	(void)permit;
-	(void)id;
-	return true;
-}
-
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
-	static const struct permit all = { allows_file, allows_device };
-
 	firmware_start(image, system);
-	(void)platform_permit(&all);
+	(void)platform_permit(&contract_permit);
 	for (size_t i = 0; i < N_OF(kinds); i++)
 		for (size_t test = 0; test < N_CONTRACT_TESTS; test++) {
 			tested = kinds[i];
