@@ -4,7 +4,9 @@ Differences from qemu-img that docs/QEMU-IMG.md lists, and that the test of no c
 efi-img does, and that qemu-img still does otherwise.
 """
 
+import json
 import os
+import subprocess
 
 import pytest
 
@@ -20,6 +22,25 @@ def pair(tmp_path):
 
 def size_of(folder, name):
     return os.path.getsize(folder / name)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """A block device of a MiB, which only root can have."""
+    (tmp_path / "disk").write_bytes(bytes(MIB))
+    made = subprocess.run(
+        ["losetup", "--find", "--show", tmp_path / "disk"], capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        pytest.skip(f"no loop device: {made.stderr.strip()}")
+    yield made.stdout.strip()
+    subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
+
+
+def test_block_device_takes_its_size(pair, loop):
+    ours, theirs = pair.run("info", "--output=json", "-f", "raw", loop)
+    assert json.loads(ours.out)["actual-size"] == MIB
+    assert json.loads(theirs.out)["actual-size"] == 0
 
 
 @pytest.mark.parametrize("size, theirs", [(" 1M", MIB), ("+1M", MIB), ("0x10k", 16384)])
