@@ -157,8 +157,8 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		{ r->resume && !copy_can_resume(r),
 		  ST_INVALID,
 		  { "option --resume: only a copy of a disk into a new image file, or of an image "
-		    "onto a disk, can be resumed, without --map, -B and --bitmaps, and not one "
-		    "into an image of several files, or one that is written in one pass "
+		    "onto a disk, can be resumed; not with --map, -B or --bitmaps, and not into an "
+		    "image of several files, or one that is written in one pass "
 		    "(streamOptimized)" } },
 		{ r->resume && r->force,
 		  ST_INVALID,
