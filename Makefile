@@ -326,7 +326,8 @@ $(UNIT:%=$(1)/%): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
 	$$(call step,LD )
 	$$(CC) $(2) $$(filter %.o,$$^) -Wl,--start-group $(1)/core.a $(1)/sim.a -Wl,--end-group \
 		-lcmocka -lm $$(ORACLE) -o $$@
-$(1)/test_blk_contract: $(call objects,$(1),$(DOUBLES))
+$(1)/test_blk_contract $(1)/test_format_cuts $(1)/test_format_failures: \
+		$(call objects,$(1),$(DOUBLES))
 $(1)/test_deflate $(1)/test_zlib: ORACLE := -lz
 $(1)/test_workers: ORACLE := -Wl,--wrap=codec_compress
 $(1)/test_failures $(1)/test_format_failures: ORACLE := -Wl,--wrap=image_close

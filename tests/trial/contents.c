@@ -51,7 +51,8 @@ bool is_image(const char *name)
 
 bool is_part(const char *name)
 {
-	static const char *const marks[] = { "-s0", "-f0", "-flat" }; /* as VMware names extents */
+	/* as VMware names extents, and tests/doubles/pieces its pieces */
+	static const char *const marks[] = { "-s0", "-f0", "-flat", ".0", ".1", ".2" };
 
 	for (size_t i = 0; i < N_OF(marks); i++)
 		if (strstr(name, marks[i]) != NULL)

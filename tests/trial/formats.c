@@ -2,7 +2,7 @@
 /*
  * The operations that are tried for every format that can create images: made of templates, for
  * each format of the program, as soon as it is there, and for each kind of its images that has a
- * row in variants[].
+ * row in variants[]. Programs that are linked with tests/doubles/ have those formats, too.
  *
  * In a template, words are divided by blanks; "@f" is the name of the format, "@o" are the words
  * "-o OPTIONS", or nothing, "@s" is the size of the disk, and "@0" an empty word. "@b" is a backing
@@ -24,6 +24,7 @@ static const struct variant {
 	bool keeps_size;     /* its disk cannot grow, although that of other kinds can */
 	bool unpacked;       /* its images are not compressed, though others of the format are */
 	bool own_backing;    /* a backing file must be of the same format */
+	bool needs_options;  /* without them, an image is larger than the volume */
 } variants[] = {
 	/* of formats with large blocks, a disk of two of them */
 	{ .format = "vpc", .options = "force_size=on", .disk_kib = 2100 },
@@ -65,10 +66,18 @@ static const struct variant {
 	{ .format = "parallels", .options = "cluster_size=4k" },
 	/* with a backing file, clusters of 512 bytes */
 	{ .format = "qcow", .disk_kib = 24 },
+	/* of tests/doubles */
+	{ .format = "blocks",
+	  .options = "block_size=64k",
+	  .disk_kib = 72,
+	  .keeps_size = true,
+	  .needs_options = true },
+	{ .format = "pieces", .options = "piece=32k", .in_place = true },
 };
 
 enum need {
 	CREATES,    /* images of the format can be created */
+	DEFAULTS,   /* ... without options */
 	CHANGES,    /* ... and changed thereafter */
 	PACKS,      /* ... with compressed data */
 	REWRITES,   /* ... and changed thereafter */
@@ -93,7 +102,7 @@ static const struct row {
 } rows[] = {
 	{ "create", CREATES, .words = "create -q -f @f @o new @s" },
 	{ "convert", CREATES, .words = "convert -f raw -O @f @o random new" },
-	{ "dd", CREATES, .words = "dd -f raw -O @f bs=3k if=random of=new count=20" },
+	{ "dd", DEFAULTS, .words = "dd -f raw -O @f bs=3k if=random of=new count=20" },
 	{ "packed", PACKS, .words = "convert -c -f raw -O @f @o other new" },
 	{ "write", CHANGES, .setup = { NEW }, .words = "convert -n -f raw -O @f other a",
 	  .mixed = "a" },
@@ -149,6 +158,8 @@ static bool can(const struct image_format *format, const struct variant *variant
 	switch (need) {
 	case CREATES:
 		return true;
+	case DEFAULTS:
+		return !variant->needs_options;
 	case CHANGES:
 		return changes;
 	case PACKS:

@@ -168,8 +168,8 @@ static bool untouched(const struct trial *t, const char *name)
 	const char *part;
 
 	for (size_t i = 0; (part = sim_file_name(i)) != NULL; i++)
-		if (is_part(part) && strncmp(part, name, n) == 0 && part[n] == '-' &&
-		    !is_as_before(t, part))
+		if (is_part(part) && strncmp(part, name, n) == 0 &&
+		    (part[n] == '-' || part[n] == '.') && !is_as_before(t, part))
 			return false;
 	return is_as_before(t, name);
 }

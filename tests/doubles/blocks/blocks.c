@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * blocks: a format that exists only for the tests, to prove that blocks can be larger than what is
- * copied at once. It is to core/format/ what a VHDX will be.
+ * copied at once, as those of a VHDX can be.
  *
- *   0     the magic, then the size of the disk (u64 LE) and the names of the backing file and of
- *         its format
- *   4096  a table with an entry of 16 bytes for each block of 32 MiB: where in the file it is (u64
- *         LE, 0: nowhere), and which of its 32 units of 1 MiB are the image's own (u32 LE, a bit
- *         each)
- *   1 MiB the blocks, in the order in which they were first written to
+ *   0     the magic, then the size of the disk and that of a block, as u64 LE, and the names of the
+ *         backing file and of its format
+ *   4096  a table with an entry of 16 bytes for each block: where in the file it is (u64 LE, 0:
+ *         nowhere), and which of its 32 units are the image's own (u32 LE, a bit each)
+ *   then, at a whole unit, the blocks, in the order in which they were first written to
+ *
+ * A block has 32 MiB, and a unit 1 MiB, unless power cuts are enumerated: then they are small.
  *
  * A unit that is not the image's own is what the backing file has there, or zeros.
  *
@@ -24,13 +25,14 @@
 #include "format/image.h"
 
 enum {
-	BLOCK_BYTES = 32 << 20,
-	UNIT_BYTES = 1 << 20,
-	UNITS = BLOCK_BYTES / UNIT_BYTES,
+	UNITS = 32, /* of a block */
+	UNIT_BYTES_MIN = 512,
+	UNIT_BYTES_MAX = 1 << 20,
+	SIZE_AT = 64,
+	BLOCK_AT = 72,
 	TABLE_AT = 4096,
 	ENTRY_BYTES = 16,
-	FIRST_BLOCK = 1 << 20,
-	BLOCKS_MAX = (FIRST_BLOCK - TABLE_AT) / ENTRY_BYTES,
+	BLOCKS_MAX = ((1 << 20) - TABLE_AT) / ENTRY_BYTES,
 	NAME_AT = 256,
 	FORMAT_AT = 1024,
 	NAME_BYTES = 512,
@@ -42,6 +44,10 @@ static const struct create_option options[] = {
 	{ .name = "size", .type = OPTION_SIZE, .help = "size of the virtual disk" },
 	{ .name = "backing_file", .type = OPTION_TEXT, .help = "the image that shows through" },
 	{ .name = "backing_fmt", .type = OPTION_TEXT, .help = "format of the backing file" },
+	{ .name = "block_size",
+	  .type = OPTION_SIZE,
+	  .default_text = "33554432",
+	  .help = "size of a block, a power of two from 16k to 32M" },
 	{ 0 },
 };
 
@@ -52,7 +58,8 @@ struct blocks_image {
 		uint64_t offset; /* 0: the block is nowhere */
 		uint32_t own;    /* a bit for each unit */
 	} * table;
-	uint64_t n_blocks, end; /* where the next block goes */
+	uint64_t block_bytes, n_blocks, end; /* where the next block goes */
+	uint32_t unit_bytes;
 	uint8_t *unit;
 	bool changed;
 };
@@ -70,6 +77,17 @@ static struct blk *file_of(const struct blocks_image *b)
 static int blocks_probe(const struct image_probe *probe)
 {
 	return memcmp(probe->head, magic, sizeof magic) == 0 ? PROBE_CERTAIN : 0;
+}
+
+static uint64_t first_block(uint64_t n_blocks, uint64_t block_bytes)
+{
+	return round_up(TABLE_AT + n_blocks * ENTRY_BYTES, block_bytes / UNITS);
+}
+
+static bool is_possible(uint64_t size, uint64_t block_bytes)
+{
+	return is_power_of_two(block_bytes) && block_bytes >= UNITS * UNIT_BYTES_MIN &&
+	       block_bytes <= UNITS * UNIT_BYTES_MAX && div_up(size, block_bytes) <= BLOCKS_MAX;
 }
 
 /* ---- opening ---- */
@@ -96,16 +114,16 @@ static enum status read_table(struct blocks_image *b, struct error *err)
 		return fail_no_memory(err);
 	}
 	st = blk_read_padded(file_of(b), TABLE_AT, raw, bytes);
-	b->end = FIRST_BLOCK;
+	b->end = first_block(b->n_blocks, b->block_bytes);
 	for (uint64_t i = 0; st == ST_OK && i < b->n_blocks; i++) {
 		struct entry *entry = &b->table[i];
 
 		entry->offset = bytes_from_le(raw + i * ENTRY_BYTES, 8);
 		entry->own = (uint32_t)bytes_from_le(raw + i * ENTRY_BYTES + 8, 4);
-		if (entry->offset % UNIT_BYTES != 0 || entry->offset > SIZE_LIMIT / 2)
+		if (entry->offset % b->unit_bytes != 0 || entry->offset > SIZE_LIMIT / 2)
 			entry->offset = entry->own = 0;
 		if (entry->offset != 0)
-			b->end = max_u64(b->end, entry->offset + BLOCK_BYTES);
+			b->end = max_u64(b->end, entry->offset + b->block_bytes);
 	}
 	mem_free(raw);
 	return st == ST_OK ? ST_OK : fail(err, st, "reading its table: %s", status_text(st));
@@ -120,13 +138,15 @@ static enum status blocks_open(struct image *image, struct error *err)
 		return fail(err, st, "reading its header: %s", status_text(st));
 	if (memcmp(b->head, magic, sizeof magic) != 0)
 		return fail(err, ST_CORRUPT, "it is no image of the format blocks");
-	image->size = bytes_from_le(b->head + 64, 8);
-	b->n_blocks = div_up(image->size, BLOCK_BYTES);
-	if (image->size % 512 != 0 || b->n_blocks > BLOCKS_MAX)
+	image->size = bytes_from_le(b->head + SIZE_AT, 8);
+	b->block_bytes = bytes_from_le(b->head + BLOCK_AT, 8);
+	if (image->size % 512 != 0 || !is_possible(image->size, b->block_bytes))
 		return fail(err, ST_CORRUPT, "its disk of %ju bytes is more than there can be",
 			    image->size);
-	image->cluster_bytes = BLOCK_BYTES;
-	image->unit_bytes = UNIT_BYTES;
+	b->n_blocks = div_up(image->size, b->block_bytes);
+	b->unit_bytes = (uint32_t)(b->block_bytes / UNITS);
+	image->cluster_bytes = (uint32_t)b->block_bytes;
+	image->unit_bytes = b->unit_bytes;
 	st = read_name(b, NAME_AT, &image->backing_name, err);
 	if (st == ST_OK)
 		st = read_name(b, FORMAT_AT, &image->backing_format, err);
@@ -145,19 +165,20 @@ static void blocks_close(struct image *image)
 
 static bool is_own(const struct blocks_image *b, uint64_t offset)
 {
-	const struct entry *entry = &b->table[offset / BLOCK_BYTES];
+	const struct entry *entry = &b->table[offset / b->block_bytes];
 
-	return entry->offset != 0 && (entry->own >> offset % BLOCK_BYTES / UNIT_BYTES & 1) != 0;
+	return entry->offset != 0 &&
+	       (entry->own >> offset % b->block_bytes / b->unit_bytes & 1) != 0;
 }
 
 static uint64_t place_of(const struct blocks_image *b, uint64_t offset)
 {
-	return b->table[offset / BLOCK_BYTES].offset + offset % BLOCK_BYTES;
+	return b->table[offset / b->block_bytes].offset + offset % b->block_bytes;
 }
 
-static uint64_t left_in_unit(uint64_t offset, uint64_t len)
+static uint64_t left_in_unit(const struct blocks_image *b, uint64_t offset, uint64_t len)
 {
-	return min_u64(len, UNIT_BYTES - offset % UNIT_BYTES);
+	return min_u64(len, b->unit_bytes - offset % b->unit_bytes);
 }
 
 static enum status blocks_read(struct blk *blk, uint64_t offset, void *buf, size_t len)
@@ -167,7 +188,7 @@ static enum status blocks_read(struct blk *blk, uint64_t offset, void *buf, size
 	enum status st = ST_OK;
 
 	for (size_t n; st == ST_OK && len > 0; offset += n, to += n, len -= n) {
-		n = (size_t)left_in_unit(offset, len);
+		n = (size_t)left_in_unit(b, offset, len);
 		st = is_own(b, offset) ? blk_read_padded(file_of(b), place_of(b, offset), to, n)
 				       : image_read_backing(&b->image, offset, to, n);
 	}
@@ -178,10 +199,10 @@ static enum status blocks_extent(struct blk *blk, uint64_t offset, uint64_t len,
 {
 	const struct blocks_image *b = blocks_of(blk);
 	bool own = is_own(b, offset);
-	uint64_t n = left_in_unit(offset, len);
+	uint64_t n = left_in_unit(b, offset, len);
 
-	while (n < len && (offset + n) % BLOCK_BYTES != 0 && is_own(b, offset + n) == own)
-		n += left_in_unit(offset + n, len - n);
+	while (n < len && (offset + n) % b->block_bytes != 0 && is_own(b, offset + n) == own)
+		n += left_in_unit(b, offset + n, len - n);
 	*ret = (struct extent){ .length = n,
 				.allocated = own,
 				.data = own,
@@ -195,25 +216,26 @@ static enum status blocks_extent(struct blk *blk, uint64_t offset, uint64_t len,
 /* Gives the block at `offset` a place. */
 static enum status allocate(struct blocks_image *b, uint64_t offset)
 {
-	struct entry *entry = &b->table[offset / BLOCK_BYTES];
+	struct entry *entry = &b->table[offset / b->block_bytes];
 	enum status st;
 
 	if (entry->offset != 0)
 		return ST_OK;
-	st = file_of(b)->size < b->end + BLOCK_BYTES
-		     ? blk_resize(file_of(b), b->end + BLOCK_BYTES, PREALLOC_OFF)
+	st = file_of(b)->size < b->end + b->block_bytes
+		     ? blk_resize(file_of(b), b->end + b->block_bytes, PREALLOC_OFF)
 		     : ST_OK;
 	if (st != ST_OK)
 		return st;
 	*entry = (struct entry){ .offset = b->end };
-	b->end += BLOCK_BYTES;
+	b->end += b->block_bytes;
 	b->changed = true;
 	return ST_OK;
 }
 
 static void take_unit(struct blocks_image *b, uint64_t offset)
 {
-	b->table[offset / BLOCK_BYTES].own |= UINT32_C(1) << offset % BLOCK_BYTES / UNIT_BYTES;
+	b->table[offset / b->block_bytes].own |= UINT32_C(1)
+						 << offset % b->block_bytes / b->unit_bytes;
 	b->changed = true;
 }
 
@@ -221,20 +243,20 @@ static void take_unit(struct blocks_image *b, uint64_t offset)
 static enum status write_unit(struct blocks_image *b, uint64_t offset, const uint8_t *from,
 			      size_t n)
 {
-	uint64_t unit = round_down(offset, UNIT_BYTES);
-	size_t has = (size_t)min_u64(UNIT_BYTES, b->image.blk.size - unit);
+	uint64_t unit = round_down(offset, b->unit_bytes);
+	size_t has = (size_t)min_u64(b->unit_bytes, b->image.blk.size - unit);
 	enum status st;
 
 	if (is_own(b, offset))
 		return blk_write(file_of(b), place_of(b, offset), from, n);
-	memset(b->unit, 0, UNIT_BYTES);
+	memset(b->unit, 0, b->unit_bytes);
 	st = image_read_backing(&b->image, unit, b->unit, has);
 	if (st == ST_OK)
 		st = allocate(b, unit);
 	if (st != ST_OK)
 		return st;
-	memcpy(b->unit + offset % UNIT_BYTES, from, n);
-	st = blk_write(file_of(b), place_of(b, unit), b->unit, UNIT_BYTES);
+	memcpy(b->unit + offset % b->unit_bytes, from, n);
+	st = blk_write(file_of(b), place_of(b, unit), b->unit, b->unit_bytes);
 	if (st == ST_OK)
 		take_unit(b, unit);
 	return st;
@@ -242,12 +264,13 @@ static enum status write_unit(struct blocks_image *b, uint64_t offset, const uin
 
 static enum status blocks_write(struct blk *blk, uint64_t offset, const void *buf, size_t len)
 {
+	struct blocks_image *b = blocks_of(blk);
 	const uint8_t *from = buf;
 	enum status st = ST_OK;
 
 	for (size_t n; st == ST_OK && len > 0; offset += n, from += n, len -= n) {
-		n = (size_t)left_in_unit(offset, len);
-		st = write_unit(blocks_of(blk), offset, from, n);
+		n = (size_t)left_in_unit(b, offset, len);
+		st = write_unit(b, offset, from, n);
 	}
 	return st;
 }
@@ -255,11 +278,11 @@ static enum status blocks_write(struct blk *blk, uint64_t offset, const void *bu
 static enum status blocks_store_zeros(struct image *image, uint64_t offset, uint64_t len)
 {
 	struct blocks_image *b = (struct blocks_image *)image;
-	uint8_t *zeros = mem_alloc(UNIT_BYTES);
+	uint8_t *zeros = mem_alloc(b->unit_bytes);
 	enum status st = zeros != NULL ? ST_OK : ST_NO_MEMORY;
 
 	for (uint64_t n; st == ST_OK && len > 0; offset += n, len -= n) {
-		n = left_in_unit(offset, len);
+		n = left_in_unit(b, offset, len);
 		st = write_unit(b, offset, zeros, (size_t)n);
 	}
 	mem_free(zeros);
@@ -273,7 +296,7 @@ static enum status blocks_zero(struct blk *blk, uint64_t offset, uint64_t len)
 	enum status st = ST_OK;
 
 	for (uint64_t n; st == ST_OK && len > 0; offset += n, len -= n) {
-		n = left_in_unit(offset, len);
+		n = left_in_unit(b, offset, len);
 		if (b->image.backing != NULL || is_own(b, offset))
 			st = blocks_store_zeros(&b->image, offset, n);
 	}
@@ -327,7 +350,7 @@ static enum status blocks_load(struct image *image, struct error *err)
 	struct blocks_image *b = (struct blocks_image *)image;
 
 	image->blk.ops = image->mode == OPEN_WRITE ? &write_ops : &read_ops;
-	b->unit = mem_alloc(UNIT_BYTES);
+	b->unit = mem_alloc(b->unit_bytes);
 	return b->unit != NULL ? ST_OK : fail_no_memory(err);
 }
 
@@ -390,7 +413,7 @@ static enum status count_wrong(struct image *image, bool repair, struct check_re
 		struct entry *entry = &b->table[i];
 
 		ret->allocated_clusters += entry->offset != 0;
-		if (entry->offset == 0 || range_ok(entry->offset, BLOCK_BYTES, file_of(b)->size))
+		if (entry->offset == 0 || range_ok(entry->offset, b->block_bytes, file_of(b)->size))
 			continue;
 		if (repair)
 			*entry = (struct entry){ 0 };
@@ -421,10 +444,21 @@ static enum status blocks_repair(struct image *image, enum repair what, struct o
 
 static enum status check_request(const struct create_request *request, struct error *err)
 {
-	return div_up(request->size, BLOCK_BYTES) <= BLOCKS_MAX
+	uint64_t block_bytes = create_value(request->options, "block_size")->number;
+
+	return is_possible(request->size, block_bytes)
 		       ? ST_OK
-		       : fail(err, ST_TOO_LARGE, "a disk of %ju bytes is more than there can be",
-			      request->size);
+		       : fail(err, ST_TOO_LARGE,
+			      "a disk of %ju bytes in blocks of %ju is more than there can be",
+			      request->size, block_bytes);
+}
+
+/* Of a request that check_request() has accepted. */
+static uint64_t first_block_of(const struct create_request *request)
+{
+	uint64_t block_bytes = create_value(request->options, "block_size")->number;
+
+	return first_block(div_up(request->size, block_bytes), block_bytes);
 }
 
 static enum status blocks_plan(const struct create_request *request, struct create_plan *ret,
@@ -432,21 +466,25 @@ static enum status blocks_plan(const struct create_request *request, struct crea
 {
 	enum status st = check_request(request, err);
 
-	return st == ST_OK
-		       ? create_plan_add(ret, request->file_name, FIRST_BLOCK, PREALLOC_OFF, err)
-		       : st;
+	return st == ST_OK ? create_plan_add(ret, request->file_name, first_block_of(request),
+					     PREALLOC_OFF, err)
+			   : st;
 }
 
 static enum status blocks_measure(const struct create_request *request, const struct image *source,
 				  struct image_measure *ret, struct error *err)
 {
-	uint64_t data = round_up(request->size, BLOCK_BYTES);
+	uint64_t block_bytes = create_value(request->options, "block_size")->number, data;
+	enum status st = check_request(request, err);
 
 	(void)source;
-	*ret = (struct image_measure){ .full_bytes = FIRST_BLOCK + data,
+	if (st != ST_OK)
+		return st;
+	data = round_up(request->size, block_bytes);
+	*ret = (struct image_measure){ .full_bytes = first_block_of(request) + data,
 				       .data_bytes = data,
-				       .block_bytes = BLOCK_BYTES };
-	return check_request(request, err);
+				       .block_bytes = (uint32_t)block_bytes };
+	return ST_OK;
 }
 
 static enum status blocks_write_files(const struct create_request *request,
@@ -458,8 +496,9 @@ static enum status blocks_write_files(const struct create_request *request,
 	if (st != ST_OK)
 		return st;
 	memcpy(head, magic, sizeof magic);
-	bytes_to_le(head + 64, 8, request->size);
-	st = blk_resize(file[0], FIRST_BLOCK, PREALLOC_OFF);
+	bytes_to_le(head + SIZE_AT, 8, request->size);
+	bytes_to_le(head + BLOCK_AT, 8, create_value(request->options, "block_size")->number);
+	st = blk_resize(file[0], first_block_of(request), PREALLOC_OFF);
 	if (st == ST_OK)
 		st = blk_write(file[0], 0, head, sizeof head);
 	return st == ST_OK ? ST_OK : fail(err, st, "writing the image: %s", status_text(st));
@@ -467,7 +506,7 @@ static enum status blocks_write_files(const struct create_request *request,
 
 const struct image_format format_blocks = {
 	.name = "blocks",
-	.summary = "of the tests: blocks of 32 MiB",
+	.summary = "of the tests: large blocks",
 	.instance_bytes = sizeof(struct blocks_image),
 	.probe = blocks_probe,
 	.open = blocks_open,
