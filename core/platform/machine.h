@@ -11,7 +11,7 @@ const char *platform_firmware(void);
  * (UEFI 2.10, 32.3).
  */
 enum secure_boot {
-	SECURE_BOOT_NONE,  /* the firmware does not have it (Linux: is not asked) */
+	SECURE_BOOT_NONE, /* the firmware does not have it (Linux: is not asked) */
 	SECURE_BOOT_OFF,
 	SECURE_BOOT_SETUP, /* off, because no platform key is enrolled */
 	SECURE_BOOT_ON,    /* or the firmware does not tell */
