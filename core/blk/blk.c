@@ -185,7 +185,8 @@ enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t 
 	return write_bounced(blk, offset, buf, len);
 }
 
-static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
+/* `to_the_end`: also when the work is cancelled. */
+static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len, bool to_the_end)
 {
 	size_t piece = (size_t)min_u64(len, ZEROS_BYTES);
 	uint8_t *zeros = io_alloc(piece);
@@ -197,7 +198,8 @@ static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 	while (st == ST_OK && len > 0) {
 		size_t n = (size_t)min_u64(len, piece);
 
-		st = platform_cancelled() ? ST_CANCELLED : blk_write(blk, offset, zeros, n);
+		st = !to_the_end && platform_cancelled() ? ST_CANCELLED
+							 : blk_write(blk, offset, zeros, n);
 		offset += n;
 		len -= n;
 	}
@@ -214,7 +216,12 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 	st = prepare_write(blk, offset, len);
 	if (st == ST_OK)
 		st = blk->ops->zero != NULL ? blk->ops->zero(blk, offset, len) : ST_UNSUPPORTED;
-	return st == ST_UNSUPPORTED ? write_zeros(blk, offset, len) : st;
+	return st == ST_UNSUPPORTED ? write_zeros(blk, offset, len, false) : st;
+}
+
+enum status blk_fill_zeros(struct blk *blk, uint64_t offset, uint64_t len)
+{
+	return len > 0 ? write_zeros(blk, offset, len, true) : ST_OK;
 }
 
 enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)

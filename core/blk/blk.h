@@ -154,6 +154,13 @@ enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len
 enum status blk_write_zeros(struct blk *, uint64_t offset, uint64_t len);
 
 /*
+ * Writes `len` zeros at `offset`, all of them even if the work is cancelled: for tables, and for
+ * what a table is about to refer to, so that a copy that was stopped can still be flushed. Fails as
+ * blk_write() does.
+ */
+enum status blk_fill_zeros(struct blk *, uint64_t offset, uint64_t len);
+
+/*
  * Says what is at `offset`, for at most `len` > 0 bytes, which must lie in the blk: ST_INVALID.
  * Reads tables at most, never the contents. Other errors: those of reading.
  */

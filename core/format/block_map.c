@@ -197,28 +197,12 @@ enum status block_map_extent(struct block_map *map, uint64_t offset, uint64_t le
 /*
  * Zeros in a block that is new. What a file gets longer by reads as zeros, and the file system
  * knows best how to make them: a hole, where it has holes.
- *
- * Not by blk_write_zeros(): that ends early when somebody has stopped the copy, and a block that
- * is not filled gets into no table, so that the copy could not be resumed.
  */
-static enum status put_zeros(struct blk *file, uint64_t offset, uint64_t len)
+static enum status put_zeros(struct blk *file, uint64_t offset, uint64_t n)
 {
-	size_t piece = (size_t)min_u64(len, FILL_BYTES);
-	uint8_t *zeros;
-	enum status st = ST_OK;
-
 	if (offset >= file->size && file->ops->resize != NULL)
-		return blk_resize(file, offset + len, PREALLOC_OFF);
-	zeros = io_alloc(piece);
-	if (zeros == NULL)
-		return ST_NO_MEMORY;
-	memset(zeros, 0, piece);
-	for (size_t n; st == ST_OK && len > 0; offset += n, len -= n) {
-		n = (size_t)min_u64(len, piece);
-		st = blk_write(file, offset, zeros, n);
-	}
-	io_free(zeros, piece);
-	return st;
+		return blk_resize(file, offset + n, PREALLOC_OFF);
+	return blk_fill_zeros(file, offset, n);
 }
 
 /* Writes what is read there now into the fresh block, from its mark up to `end`. */

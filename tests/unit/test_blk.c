@@ -329,6 +329,10 @@ static void test_zeros_cancelled(void **state)
 	assert_int_equal(blk_write_zeros(&m->blk, 0, 8 << 20), ST_CANCELLED);
 	sim_cancel(0);
 	assert_int_equal(m->blk.size, 2 << 20);
+	sim_cancel(1);
+	assert_ok(blk_fill_zeros(&m->blk, 1 << 20, 3 << 20));
+	sim_cancel(0);
+	assert_int_equal(m->blk.size, 4 << 20);
 	sim_fail_allocation(1);
 	assert_int_equal(blk_write_zeros(&m->blk, 0, 10), ST_NO_MEMORY);
 	sim_fail_allocation(0);
