@@ -14,13 +14,14 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "cli/dispatch.h"
+#include "cli/options_help.h"
 
 static const char about[] = "disks and disk images, before any operating system";
 
 static const char *const examples[] = {
 	"list",
-	"convert -p -c -O qcow2 serial=S4X9NG0R12 fs0:\\pc.qcow2",
-	"convert -p -n fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12",
+	"capture serial=S4X9NG0R12 fs0:\\pc.qcow2",
+	"restore fs0:\\pc.qcow2 serial=S4X9NG0R12 --erase=S4X9NG0R12",
 	"create -f qcow2 fs0:\\mydisk.qcow2 50G",
 	"check fs0:\\mydisk.qcow2",
 };
@@ -138,6 +139,9 @@ static void print_shell_manual(void)
 	}
 	section16("exit-codes", true);
 	print_help("exit-codes", line16);
+	line16("");
+	section16("all", true);
+	print_help("all", line16);
 }
 
 /* ---- efi-img.1 ---- */
@@ -213,8 +217,19 @@ static void put_block(const char *text, const char *before_each_line)
 	fputs(".fi\n", stdout);
 }
 
+/* A line of names of options; the blank lines between are paragraphs. */
+static void line_of_others(const char *line)
+{
+	if (*line == '\0')
+		fputs(".PP\n", stdout);
+	else
+		line_plain(line);
+}
+
 static void put_command(const struct command *command)
 {
+	struct lines others = { .out = { .write = lines_write }, .line = line_of_others };
+
 	fputs(".SS ", stdout);
 	line_plain(command->name);
 	fputs(".B efi\\-img ", stdout);
@@ -226,9 +241,15 @@ static void put_command(const struct command *command)
 	fputs(": ", stdout);
 	put_plain(command->summary);
 	fputs(".\n", stdout);
-	for (const struct option *o = command->options;
-	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
-		put_option(o);
+	for (const struct option *o = command->options; o != NULL && !option_is_end(o); o++)
+		if (option_is_section(o)) {
+			fputs(".PP\n", stdout);
+			put_plain(o->help);
+			puts(":");
+		} else if (option_is_explained(command->options, o)) {
+			put_option(o);
+		}
+	options_print_others(command->options, &others.out);
 	if (command->notes != NULL) {
 		fputs(".PP\n", stdout);
 		for (const char *p = command->notes, *end; *p != '\0'; p = end + 1) {

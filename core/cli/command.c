@@ -19,9 +19,20 @@ const struct command *command_find(const char *name)
 
 void command_unknown(const char *name, struct error *err)
 {
+	/* what other programs call it */
+	static const struct {
+		const char *word, *name;
+	} others[] = {
+		{ "ls", "list" },        { "dir", "list" },      { "disks", "list" },
+		{ "backup", "capture" }, { "image", "capture" }, { "flash", "write" },
+		{ "burn", "write" },
+	};
 	struct nearest nearest = { 0 };
 
-	for (size_t i = 0; commands[i] != NULL; i++)
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (text_equal(name, others[i].word))
+			nearest.found = others[i].name;
+	for (size_t i = 0; nearest.found == NULL && commands[i] != NULL; i++)
 		nearest_try(&nearest, name, text_length(name), commands[i]->name);
 	error_set(err, "there is no command \"%s\"", name);
 	nearest_say(&nearest, "", err);

@@ -6,7 +6,12 @@
 #include "storage/storage.h"
 
 /* What a command is for, by which `help` groups the commands. */
-enum purpose { PURPOSE_PROGRAM, PURPOSE_LOOK, PURPOSE_COPY, PURPOSE_CHANGE, PURPOSE_CHECK };
+enum purpose {
+	PURPOSE_PROGRAM,
+	PURPOSE_DISKS,
+	PURPOSE_IMAGES,
+	PURPOSE_EXPERT, /* named in the overview, without their summaries */
+};
 
 /*
  * One command, in core/command/NAME.c as `const struct command command_NAME`. The list of commands

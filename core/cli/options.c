@@ -15,14 +15,19 @@
 
 enum { NOT_FOUND = OPTIONS_MAX, HELP };
 
-static bool is_end(const struct option *option)
+bool option_is_end(const struct option *option)
 {
-	return option->letter == 0 && option->name == NULL;
+	return option->letter == 0 && option->name == NULL && option->help == NULL;
+}
+
+bool option_is_section(const struct option *option)
+{
+	return option->letter == 0 && option->name == NULL && option->help != NULL;
 }
 
 static size_t find_letter(const struct option *options, char letter)
 {
-	for (size_t i = 0; !is_end(&options[i]); i++)
+	for (size_t i = 0; !option_is_end(&options[i]); i++)
 		if (options[i].letter == letter)
 			return i;
 	return letter == 'h' ? HELP : NOT_FOUND;
@@ -45,11 +50,11 @@ static enum status unknown(const struct option *options, const struct option *re
 {
 	struct nearest nearest = { 0 };
 
-	for (; n > 0 && refused != NULL && !is_end(refused); refused++)
+	for (; n > 0 && refused != NULL && !option_is_end(refused); refused++)
 		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
 			return fail(err, ST_INVALID, "efi-img has no option --%s: %s",
 				    refused->name, refused->help);
-	for (; !is_end(options); options++)
+	for (; !option_is_end(options); options++)
 		if (options->name != NULL)
 			nearest_try(&nearest, text, n, options->name);
 	error_set(err, "unknown option --%.*s", (int)n, text);
@@ -67,7 +72,7 @@ static enum status find_name(const struct option *options, const struct option *
 	static const char help[] = "help";
 	size_t found = NOT_FOUND;
 
-	for (size_t i = 0; !is_end(&options[i]); i++) {
+	for (size_t i = 0; !option_is_end(&options[i]); i++) {
 		const char *name = options[i].name;
 
 		if (name == NULL || text_length(name) < n || memcmp(name, text, n) != 0)
@@ -168,7 +173,7 @@ enum status arguments_parse(const struct option *options, const struct option *r
 	size_t letters = 1;
 	enum status st = ST_OK;
 
-	for (size_t i = 0; !is_end(&a.options[i]); i++)
+	for (size_t i = 0; !option_is_end(&a.options[i]); i++)
 		CHECK(i < OPTIONS_MAX);
 	for (int i = 0; i < argc; i++) /* each letter of "-qf" may be an option */
 		letters += text_length(argv[i]) + 1;
@@ -207,7 +212,7 @@ static size_t find_either(const struct arguments *a, const char *letter_or_name)
 {
 	size_t i = 0;
 
-	for (; !is_end(&a->options[i]); i++) {
+	for (; !option_is_end(&a->options[i]); i++) {
 		const struct option *option = &a->options[i];
 
 		if (letter_or_name[1] == '\0'
@@ -215,7 +220,7 @@ static size_t find_either(const struct arguments *a, const char *letter_or_name)
 			    : option->name != NULL && text_equal(option->name, letter_or_name))
 			break;
 	}
-	CHECK(!is_end(&a->options[i]) && i < OPTIONS_MAX);
+	CHECK(!option_is_end(&a->options[i]) && i < OPTIONS_MAX);
 	return i;
 }
 

@@ -21,7 +21,20 @@ struct option {
 	const char *help; /* lines separated by '\n' */
 };
 
-enum { OPTIONS_MAX = 40 };
+/*
+ * The help of options that have no effect, and of those that are another spelling of one before
+ * them: their names are listed on a line, after all others.
+ */
+#define OPTION_IGNORED "accepted for compatibility; has no effect"
+#define OPTION_SAME    "the same"
+
+/* A row between options, which begins a section of the help. */
+#define OPTION_SECTION(title) \
+	{ \
+		0, NULL, NULL, title \
+	}
+
+enum { OPTIONS_MAX = 48 };
 
 /* A parsed command line. Texts point into argv. */
 struct arguments {
@@ -41,6 +54,10 @@ struct arguments {
 	size_t n_operands;
 	bool help; /* -h or --help, which every command has without listing it */
 };
+
+/* Whether a row is the last one, { 0 }, and whether it begins a section. */
+bool option_is_end(const struct option *);
+bool option_is_section(const struct option *);
 
 /*
  * Parses argv. `options` ends with { 0 }; NULL: none. So does `refused`, the options that other

@@ -14,7 +14,7 @@ static const struct option options[] = {
 	{ 'o', "options", "LIST",
 	  "the new values: name=value,name=value;\n-o help lists the options that can be changed" },
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
-	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 't', "cache", "CACHE", OPTION_IGNORED },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 0, "force", NULL, "allow the disk to shrink: data past its new end is\nlost" },
@@ -129,7 +129,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_amend = {
 	.name = "amend",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "change options of an image, such as its version",
 	.usage = "-o LIST [OPTIONS] FILE",
 	.options = options,

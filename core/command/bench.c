@@ -29,16 +29,16 @@ static const struct option options[] = {
 	{ 0, "flush-interval", "N", "with -w: flush after every N requests (default: never)" },
 	{ 'i', "aio", "AIO", "accepted for compatibility: native, threads, io_uring" },
 	{ 'n', "native", NULL, "the same as -i native" },
-	{ 0, "no-drain", NULL, "accepted for compatibility; has no effect" },
+	{ 0, "no-drain", NULL, OPTION_IGNORED },
 	{ 'o', "offset", "OFFSET", "offset of the first request (default: 0)" },
 	{ 0, "output", "STYLE", "style of the table: human (default) or json" },
 	{ 0, "pattern", "BYTE", "with -w: the byte to write (default: 0)" },
-	{ 'q', "quiet", NULL, "accepted for compatibility; has no effect" },
+	{ 'q', "quiet", NULL, OPTION_IGNORED },
 	{ 's', "buffer-size", "SIZE", "size of a request (default: 4k)" },
 	{ 'S', "step-size", "SIZE", "distance between requests (default and 0: their size)" },
-	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 't', "cache", "CACHE", OPTION_IGNORED },
 	{ 'w', "write", NULL, "write instead of reading" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -304,7 +304,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_bench = {
 	.name = "bench",
-	.purpose = PURPOSE_CHECK,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "measure the speed of a disk or an image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

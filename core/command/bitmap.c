@@ -166,7 +166,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_bitmap = {
 	.name = "bitmap",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "change dirty bitmaps, which record writes to a disk",
 	.usage = "ACTION... [OPTIONS] FILE NAME",
 	.options = options,

@@ -19,8 +19,8 @@ static const struct option options[] = {
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 'q', "quiet", NULL, "print problems and errors only" },
 	{ 'r', "repair", "WHAT", "repair leaks, or all errors (default: nothing)" },
-	{ 'T', "cache", "CACHE", "accepted for compatibility; has no effect" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'T', "cache", "CACHE", OPTION_IGNORED },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -219,7 +219,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_check = {
 	.name = "check",
-	.purpose = PURPOSE_CHECK,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "check an image for errors, and repair them",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

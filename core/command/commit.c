@@ -15,11 +15,11 @@
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
-	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 't', "cache", "CACHE", OPTION_IGNORED },
 	{ 'b', "base", "BASE",
 	  "merge into this file of the backing chain (default: the\nbacking file of FILE); implies "
 	  "-d" },
-	{ 'r', "rate-limit", "RATE", "accepted for compatibility; has no effect" },
+	{ 'r', "rate-limit", "RATE", OPTION_IGNORED },
 	{ 'd', "drop", NULL, "do not empty FILE" },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
@@ -114,7 +114,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_commit = {
 	.name = "commit",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "merge an image into its backing file",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

@@ -13,11 +13,11 @@
 static const struct option options[] = {
 	{ 'f', "a-format", "FMT", "format of the first image (default: detected)" },
 	{ 'F', "b-format", "FMT", "format of the second image (default: the same)" },
-	{ 'T', "cache", "CACHE", "accepted for compatibility; has no effect" },
+	{ 'T', "cache", "CACHE", OPTION_IGNORED },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
 	{ 's', "strict", NULL, "sizes and allocation must be the same, too" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -119,7 +119,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_compare = {
 	.name = "compare",
-	.purpose = PURPOSE_CHECK,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "compare the contents of two disks",
 	.usage = "[OPTIONS] FILE1 FILE2",
 	.options = options,

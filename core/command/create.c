@@ -118,7 +118,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_create = {
 	.name = "create",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "create a new, empty disk image",
 	.usage = "[OPTIONS] FILE [SIZE]",
 	.options = options,

@@ -21,7 +21,7 @@
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (default: detected)" },
 	{ 'O', "output-format", "FMT", "format of the output: raw (default) or qcow2" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0, "force", NULL, "replace the output file if it exists" },
 	{ 0, "erase", "WHAT",
 	  "confirm that the data on the output disk or partition\nis overwritten: see help "
@@ -198,7 +198,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_dd = {
 	.name = "dd",
-	.purpose = PURPOSE_COPY,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "copy a part of a disk into a new image",
 	.usage = "[OPTIONS] [bs=N] [count=N] [skip=N] if=FILE of=FILE",
 	.options = options,

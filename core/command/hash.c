@@ -19,7 +19,7 @@ static const struct option options[] = {
 	  "compare with the hashes in a manifest: of the image\nthat it names, or of the one that "
 	  "is given" },
 	{ 'p', "progress", NULL, "show progress" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -217,7 +217,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_hash = {
 	.name = "hash",
-	.purpose = PURPOSE_CHECK,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "print the SHA-256 of the disk in an image",
 	.usage = "[OPTIONS] FILE...",
 	.options = options,

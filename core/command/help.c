@@ -8,39 +8,47 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/options_help.h"
 #include "cli/output_options.h"
 #include "format/image.h"
 #include "record/outcome.h"
 
+static void print_group(struct out *out, enum purpose purpose, const char *title)
+{
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (commands[i]->purpose == purpose) {
+			out_printf(out, "%-8s %-9s %s\n", title, commands[i]->name,
+				   commands[i]->summary);
+			title = "";
+		}
+}
+
+/* Fits a screen of 25 lines, with the command line before it and the prompt after it. */
 static void print_overview(struct out *out)
 {
-	static const struct {
-		enum purpose purpose;
-		const char *title;
-	} groups[] = {
-		{ PURPOSE_LOOK, "Show" },
-		{ PURPOSE_COPY, "Capture, restore, clone and convert" },
-		{ PURPOSE_CHANGE, "Create and change images" },
-		{ PURPOSE_CHECK, "Check" },
-		{ PURPOSE_PROGRAM, "This program" },
-	};
-
 	out_printf(out,
-		   "efi-img %s: disks and disk images\n\n"
-		   "Usage: efi-img COMMAND [OPTIONS] ...\n",
+		   "efi-img %s: disks and disk images\n"
+		   "Usage: efi-img COMMAND [OPTIONS] ...\n\n",
 		   program_version);
-	for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
-		out_printf(out, "\n%s:\n", groups[g].title);
-		for (size_t i = 0; commands[i] != NULL; i++)
-			if (commands[i]->purpose == groups[g].purpose)
-				out_printf(out, "  %-10s %s\n", commands[i]->name,
-					   commands[i]->summary);
-	}
+	print_group(out, PURPOSE_DISKS, "Disks");
+	print_group(out, PURPOSE_IMAGES, "Images");
+	print_group(out, PURPOSE_PROGRAM, "Program");
+	out_text(out, "\nAs in qemu-img:");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (commands[i]->purpose == PURPOSE_EXPERT)
+			out_printf(out, " %s", commands[i]->name);
+	out_text(out, "\nhelp COMMAND explains a command, help exit-codes the exit codes; help all "
+		      "lists\nall commands and image formats.\n");
+}
+
+static void print_all(struct out *out)
+{
+	out_text(out, "Commands:\n");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		out_printf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	out_text(out, "\nImage formats:\n");
 	for (size_t i = 0; image_formats[i] != NULL; i++)
 		out_printf(out, "  %-10s %s\n", image_formats[i]->name, image_formats[i]->summary);
-	out_text(out, "\n'efi-img help COMMAND' explains a command and its options, 'help "
-		      "exit-codes'\nthe exit codes.\n");
 }
 
 /* Prints "  -f, --format=FMT     text", with further lines of the text aligned to its first. */
@@ -94,10 +102,13 @@ static void print_command(struct out *out, const struct command *command)
 	out_printf(out, "Usage: efi-img %s%s%s\n\n%s: %s.\n\nOptions:\n", command->name,
 		   *command->usage != '\0' ? " " : "", command->usage, command->name,
 		   command->summary);
-	for (const struct option *o = command->options;
-	     o != NULL && (o->letter != 0 || o->name != NULL); o++)
-		print_option(out, o);
+	for (const struct option *o = command->options; o != NULL && !option_is_end(o); o++)
+		if (option_is_section(o))
+			out_printf(out, "\n%s:\n", o->help);
+		else if (option_is_explained(command->options, o))
+			print_option(out, o);
 	print_option(out, &help);
+	options_print_others(command->options, out);
 	if (command->notes != NULL)
 		out_printf(out, "\n%s", command->notes);
 	print_example(out, command->example);
@@ -105,8 +116,8 @@ static void print_command(struct out *out, const struct command *command)
 
 static void print_exit_codes(struct out *out)
 {
-	out_text(out, "Exit codes of convert and dd with a disk or a partition as source or "
-		      "target,\nand of bench -w:\n\n");
+	out_text(out, "Exit codes of capture, restore, clone and write; of convert and dd with a "
+		      "disk\nor a partition as source or target; and of bench -w:\n\n");
 	outcome_print_all(out);
 	out_text(out, "\nBetween files, and for all other commands, they are those of qemu-img: 0 "
 		      "and 1,\n"
@@ -134,6 +145,10 @@ static int run(const struct console *console, struct arguments *arguments)
 			print_exit_codes(console->out);
 			continue;
 		}
+		if (text_equal(arguments->operands[i], "all")) {
+			print_all(console->out);
+			continue;
+		}
 		if (command == NULL) {
 			command_unknown(arguments->operands[i], &err);
 			return command_misused(console, "", &err);
@@ -148,7 +163,7 @@ static int run(const struct console *console, struct arguments *arguments)
 const struct command command_help = {
 	.name = "help",
 	.summary = "list the commands, or explain one",
-	.usage = "[-b] [COMMAND | exit-codes]...",
+	.usage = "[-b] [COMMAND | all | exit-codes]...",
 	.options = options,
 	.example = "help create\nhelp -b convert\n",
 	.run = run,

@@ -24,8 +24,8 @@ static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 0, "backing-chain", NULL, "the image and all its backing files" },
-	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 't', "cache", "CACHE", OPTION_IGNORED },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -401,7 +401,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_info = {
 	.name = "info",
-	.purpose = PURPOSE_LOOK,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "describe an image file",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

@@ -38,7 +38,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_list = {
 	.name = "list",
-	.purpose = PURPOSE_LOOK,
+	.purpose = PURPOSE_DISKS,
 	.summary = "show the disks of this machine and what is on them",
 	.usage = "[OPTIONS]",
 	.options = options,

@@ -21,7 +21,7 @@ static const struct option options[] = {
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 's', "start-offset", "N", "start at this offset of the disk (default: 0)" },
 	{ 'l', "max-length", "N", "stop after this many bytes (default: at the end)" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -195,7 +195,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_map = {
 	.name = "map",
-	.purpose = PURPOSE_LOOK,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "show how a disk is stored in its image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

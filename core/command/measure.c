@@ -14,15 +14,15 @@
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of FILE (default: detected)" },
-	{ 'f', "source-format", "FMT", "the same" },
+	{ 'f', "source-format", "FMT", OPTION_SAME },
 	{ 'O', "target-format", "FMT", "format of the new image: raw (default) or qcow2" },
-	{ 'O', "output-format", "FMT", "the same" },
+	{ 'O', "output-format", "FMT", OPTION_SAME },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
-	{ 'o', "target-format-options", "LIST", "the same" },
+	{ 'o', "target-format-options", "LIST", OPTION_SAME },
 	{ 'l', "snapshot", "WHICH", "a snapshot, as for convert (default: none)" },
 	{ 's', "size", "N", "measure a new, empty disk of this size, not FILE" },
 	{ 0, "output", "STYLE", "human (default) or json" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -135,7 +135,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_measure = {
 	.name = "measure",
-	.purpose = PURPOSE_LOOK,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "calculate the file size of a new image",
 	.usage = "[OPTIONS] FILE | --size N",
 	.options = options,

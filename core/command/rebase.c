@@ -22,11 +22,11 @@ static const struct option options[] = {
 	{ 'c', "compress", NULL, "compress the clusters that are copied" },
 	{ 'u', "backing-unsafe", NULL, "only change the name: what shows through may change" },
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
-	{ 't', "cache", "CACHE", "accepted for compatibility; has no effect" },
-	{ 'T', "backing-cache", "CACHE", "the same" },
+	{ 't', "cache", "CACHE", OPTION_IGNORED },
+	{ 'T', "backing-cache", "CACHE", OPTION_IGNORED },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'q', "quiet", NULL, "print errors only" },
-	{ 'U', "force-share", NULL, "accepted for compatibility; has no effect" },
+	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
 };
 
@@ -145,7 +145,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_rebase = {
 	.name = "rebase",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_EXPERT,
 	.summary = "give an image another backing file, or none",
 	.usage = "-b FILE [OPTIONS] FILE",
 	.options = options,

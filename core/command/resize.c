@@ -123,7 +123,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_resize = {
 	.name = "resize",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "grow or shrink the disk in an image",
 	.usage = "[OPTIONS] FILE [+|-]SIZE",
 	.options = options,

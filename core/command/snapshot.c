@@ -109,7 +109,7 @@ static int run(const struct console *console, struct arguments *arguments)
 
 const struct command command_snapshot = {
 	.name = "snapshot",
-	.purpose = PURPOSE_CHANGE,
+	.purpose = PURPOSE_IMAGES,
 	.summary = "list, take, apply or delete snapshots in an image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,

@@ -105,7 +105,7 @@ static enum status look_at_place(const struct create_job *job, size_t i, struct 
 		if (path_is_selector(job->plan.file[i].name))
 			return fail(err, ST_INVALID,
 				    "%s is a disk or a partition, and a file name is needed "
-				    "(convert and dd write to disks)",
+				    "(restore, clone, write, convert and dd write to disks)",
 				    job->plan.file[i].name);
 		return platform_look(job->plan.file[i].name, ret, err);
 	}

@@ -28,6 +28,19 @@ bool path_is_selector(const char *name)
 	       text_starts_with(name, "path=");
 }
 
+bool path_is_foreign_disk(const char *name)
+{
+	static const char *const beginnings[] = {
+		"/dev/sd",   "/dev/hd",     "/dev/vd", "/dev/nvme", "/dev/mmcblk",
+		"/dev/disk", "/dev/mapper", "\\\\.\\", "//./",
+	};
+
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+		if (text_starts_with(name, beginnings[i]))
+			return true;
+	return false;
+}
+
 const char *path_leaf(const char *path)
 {
 	const char *leaf = path + path_volume_length(path);

@@ -20,6 +20,12 @@ size_t path_volume_length(const char *path);
  */
 bool path_is_selector(const char *name);
 
+/*
+ * Returns whether an operating system would take a name for a disk: "/dev/sda",
+ * "\\.\PhysicalDrive0". No firmware does.
+ */
+bool path_is_foreign_disk(const char *name);
+
 /* Returns the name without volume and directories, as a pointer into `path`. */
 const char *path_leaf(const char *path);
 

@@ -139,6 +139,14 @@ static enum status open_selected(struct storage *storage, const char *name, stru
 	return st == ST_OK ? open_selection(&selection, name, ret, err) : st;
 }
 
+enum status storage_refuse_foreign_disk(const char *name, struct error *err)
+{
+	return fail(err, ST_NOT_FOUND,
+		    "%s: disks are named serial=..., guid=... or path=... here; efi-img list shows "
+		    "their names",
+		    name);
+}
+
 /* Opens a file, with its parts, or a device by its name in the map. */
 static enum status open_file(const char *name, enum open_mode mode, struct blk **ret,
 			     struct error *err)
@@ -230,7 +238,9 @@ static enum status open_name(const char *name, enum open_mode mode, struct blk *
 	st = open_in_archive(name, mode, ret, ret_archive, err);
 	if (st != ST_OK)
 		*ret_archive = NULL;
-	return st;
+	return st == ST_NOT_FOUND && path_is_foreign_disk(name)
+		       ? storage_refuse_foreign_disk(name, err)
+		       : st;
 }
 
 enum status storage_reopen(struct storage *storage, const char *name, enum open_mode mode,
@@ -241,8 +251,9 @@ enum status storage_reopen(struct storage *storage, const char *name, enum open_
 
 	if (path_is_selector(name) && mode == OPEN_WRITE)
 		return fail(err, ST_UNSUPPORTED,
-			    "%s is a disk or a partition, which only convert and dd write to, as "
-			    "their target",
+			    "%s is a disk or a partition, which only restore, clone, write, "
+			    "convert "
+			    "and dd write to",
 			    name);
 	if (path_is_selector(name))
 		return open_selected(storage, name, ret, err);
@@ -257,7 +268,9 @@ static enum status use_file(struct storage *storage, enum access_role role, enum
 {
 	struct access_entry entry = { .role = role, .use = use, .has_parts = has_parts };
 	const struct inventory *inventory = NULL;
-	enum status st = platform_identify(name, &entry.file, err);
+	enum status st = use != ACCESS_READ && path_is_foreign_disk(name)
+				 ? storage_refuse_foreign_disk(name, err)
+				 : platform_identify(name, &entry.file, err);
 
 	if (st == ST_OK && access_has_device(&storage->access))
 		st = storage_inventory(storage, &inventory, err);

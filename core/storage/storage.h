@@ -87,6 +87,13 @@ void storage_forget_reads(struct storage *);
 bool storage_same(struct storage *, const char *a, const char *b);
 
 /*
+ * Tells what disks are called here to somebody who has named one as an operating system does
+ * (path_is_foreign_disk()): no file of such a name is there to be read, and none is created or
+ * changed. Returns ST_NOT_FOUND.
+ */
+enum status storage_refuse_foreign_disk(const char *name, struct error *);
+
+/*
  * Whether a name, by its form, is that of a disk, partition or volume, not of a file on one:
  * "serial=S4X9NG0R12", "blk2:".
  */

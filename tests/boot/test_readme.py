@@ -55,6 +55,10 @@ def write_stick(place):
     volume = Volume(stick, MIB, 126 * MIB)
     volume.remove("/EFI/BOOT/BOOTX64.EFI")  # or the shell would not come
     volume.put(place / "options.txt", "/options.txt")
+    disks.write_gpt(
+        disks.make_disk(place / "debian.iso", 3 * MIB), [Partition(MIB, MIB, disks.LINUX)]
+    )
+    volume.put(place / "debian.iso", "/debian.iso")
     return volume
 
 
@@ -77,6 +81,7 @@ def made(place):
         Drive("usb", stick.image, "STICK-0001"),
         Drive("nvme", nvme, "NVME-0002"),
         Drive("nvme", disks.make_disk(place / "nvme5.img", 8 * MIB), "NVME-0005"),
+        Drive("usb", disks.make_disk(place / "usb4.img", 4 * MIB), "USB-0004"),
     ]
     said = []
     with Machine(place / "machine", drives) as machine:
@@ -109,5 +114,7 @@ def test_the_images_are_what_was_captured(made):
     assert (place / "nvme5.img").read_bytes()[ROOT_AT : ROOT_AT + 2 * MIB] == made["before"][
         ROOT_AT : ROOT_AT + 2 * MIB
     ]
+    iso = (place / "debian.iso").read_bytes()
+    assert (place / "usb4.img").read_bytes()[: len(iso)] == iso
     assert "virtual size: 50 GiB" in stick.get("/info.txt").decode("utf-16")
     assert stick.fsck() == ""

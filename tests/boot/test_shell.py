@@ -269,7 +269,7 @@ def test_ctrl_c_stops_the_script(typed):
 def test_screenfuls(typed):
     assert (
         "Usage: efi-img convert" in typed["first screen"]
-        and "--resume" not in typed["first screen"]
+        and "--target-is-zero" not in typed["first screen"]
     )
     assert "Usage:" not in typed["second screen"] and len(typed["second screen"].splitlines()) <= 50
     assert "Exit codes:" not in typed["left"]

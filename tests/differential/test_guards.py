@@ -159,6 +159,17 @@ GUARDS = {  # name: (code, what the error says, the disks, the words after "conv
 }
 
 
+def writers(line):
+    """The commands that write to a disk, with those words: all but convert have fewer options."""
+    source, target = [word for word in line if not word.startswith("-")][-2:]
+    disk = source.startswith(("serial=", "path=", "blk"))
+    yield ["convert", "-n"]
+    if not set(line) & {"-O", "-o"}:
+        yield ["clone"] if disk else ["restore"]
+        if source.endswith((".raw", ".img")) and not disk:
+            yield ["write"]
+
+
 @pytest.mark.parametrize("name", GUARDS)
 @pytest.mark.parametrize("dry", [False, True])
 def test_guard(place, name, dry):
@@ -171,14 +182,15 @@ def test_guard(place, name, dry):
     (place / "damaged.qcow2").write_bytes((place / "image.qcow2").read_bytes()[:40] + b"\xff" * 80)
     (place / "q.img").write_bytes((place / "base.qcow2").read_bytes().ljust(8 * MIB, b"\0"))
     before = files(place)
-    ours = efi_img(
-        place, "convert", "-n", *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks
-    )
-    assert ours.code == code and words in ours.err, f"{ours.code}: {ours.err}"
-    assert files(place) == before
-    if dry and ours.out:
-        plan = ours.json()
-        assert plan["exit-code"] == code and words in plan["refused"]
+    for command in writers(line):
+        ours = efi_img(
+            place, *command, *line, *(["--dry-run", "--output=json"] if dry else []), disks=disks
+        )
+        assert ours.code == code and words in ours.err, f"{command}: {ours.code}: {ours.err}"
+        assert files(place) == before
+        if dry and ours.out:
+            plan = ours.json()
+            assert plan["exit-code"] == code and words in plan["refused"]
 
 
 @pytest.mark.parametrize(

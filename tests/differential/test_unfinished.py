@@ -497,3 +497,16 @@ def test_a_volume_that_only_the_image_fits_on(place, interrupter):
     done = interrupted(place, interrupter, "convert", "serial=S", "out", STOP="/out,10")
     assert done.code != 0 and "--resume" not in done.err, done.err
     assert not (place / "out").exists()
+
+
+def test_capture_and_convert_continue_each_other(place, interrupter):
+    """Their journals are the same; a manifest is written by the one that completes the image."""
+    convert = ["convert", "-c", "-O", "qcow2"]
+    for begun, continued in ((["capture"], convert), (convert, ["capture"])):
+        done = interrupted(place, interrupter, *begun, "serial=S", "half", STOP="/half,12")
+        assert done.code == STOPPED, done.err
+        done = efi_img(place, *continued, "--resume", "serial=S", "half")
+        assert done.code == 0 and "verified" in done.out, done.err
+        assert (place / "half.manifest").exists() == (continued == ["capture"])
+        (place / "half").unlink()
+    assert efi_img(place, "hash", "--check=half.manifest", "serial=S").code == 0

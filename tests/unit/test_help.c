@@ -24,7 +24,7 @@ static void each_command_is_explained(void **state)
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		char line[128];
 
-		assert_int_equal(RUN("help"), EXIT_OK);
+		assert_int_equal(RUN("help", "all"), EXIT_OK);
 		check_width();
 		snprintf(line, sizeof line, "\n  %-10s %s\n", commands[i]->name,
 			 commands[i]->summary);
@@ -46,6 +46,64 @@ static void each_command_is_explained(void **state)
 	}
 	assert_int_equal(RUN("version"), EXIT_OK);
 	assert_non_null(strstr(out.text, "efi-img"));
+}
+
+/* With the command line before it and the prompt after it. */
+static void overview_fits_a_screen(void **state)
+{
+	size_t lines = 0;
+	char word[32];
+
+	(void)state;
+	assert_int_equal(RUN("help"), EXIT_OK);
+	check_width();
+	for (const char *p = out.text; *p != '\0'; p++)
+		lines += *p == '\n';
+	assert_true(lines <= 25 - 2);
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		bool expert = commands[i]->purpose == PURPOSE_EXPERT;
+
+		snprintf(word, sizeof word, " %s%s", commands[i]->name, expert ? "" : " ");
+		assert_non_null(strstr(out.text, word));
+		if (strstr(out.text, commands[i]->summary) == NULL)
+			assert_true(expert);
+	}
+}
+
+/* Common options first; those that do nothing, and other spellings, on a line after all others. */
+static void long_lists_have_sections(void **state)
+{
+	static const char *const order[] = {
+		"\nOptions:\n",
+		"\n  -O, --target-format=FMT\n",
+		"\nDisks and partitions:\n",
+		"\n      --erase=NAME ",
+		"\nImages:\n",
+		"\n  -S, --sparse-size=SIZE\n",
+		"\n  -h, --help ",
+		"\nOther spellings: -b, --output-format, "
+		"--target-options, --source-snapshot\n",
+		"\nAccepted for compatibility, without effect: -t, -T, "
+		"-r, -m, -W, -C, -U\n"
+	};
+	const char *at;
+
+	(void)state;
+	assert_int_equal(RUN("help", "convert"), EXIT_OK);
+	at = out.text;
+	for (size_t i = 0; i < N_OF(order); i++) {
+		at = strstr(at, order[i]);
+		if (at == NULL)
+			fail_msg("%s", order[i]);
+	}
+	assert_null(strstr(out.text, "\n  -t"));
+	assert_null(strstr(out.text, "--output-format="));
+	assert_int_equal(RUN("help", "capture"), EXIT_OK);
+	assert_non_null(strstr(out.text, "\n\nMore options:\n      --split=SIZE"));
+	assert_null(strstr(out.text, "Other spellings"));
+	/* More names than a line has room for. */
+	assert_int_equal(RUN("help", "measure"), EXIT_OK);
+	check_width();
 }
 
 static void each_way_to_ask(void **state)
@@ -114,7 +172,7 @@ static bool needs_no_default(const struct option *option)
 					     "image" };
 
 	if (strstr(option->help, "accepted for compatibility") != NULL ||
-	    strcmp(option->help, "the same") == 0)
+	    strcmp(option->help, OPTION_SAME) == 0)
 		return true;
 	for (size_t i = 0; i < N_OF(names); i++)
 		if (option->name != NULL && strcmp(option->name, names[i]) == 0)
@@ -126,8 +184,8 @@ static void each_option_says_its_default(void **state)
 {
 	(void)state;
 	for (size_t i = 0; commands[i] != NULL; i++)
-		for (const struct option *o = commands[i]->options;
-		     o != NULL && (o->letter != 0 || o->name != NULL); o++)
+		for (const struct option *o = commands[i]->options; o != NULL && !option_is_end(o);
+		     o++)
 			if (o->value != NULL && !needs_no_default(o) &&
 			    strstr(o->help, "default") == NULL)
 				fail_msg("%s: --%s: what without it? \"%s\"", commands[i]->name,
@@ -142,6 +200,8 @@ static void what_is_mistyped(void **state)
 		{ { "conver" }, "there is no command \"conver\"; did you mean convert?\n" },
 		{ { "help", "chekc" }, "there is no command \"chekc\"; did you mean check?\n" },
 		{ { "nothing" }, "there is no command \"nothing\"\n" },
+		{ { "ls" }, "there is no command \"ls\"; did you mean list?\n" },
+		{ { "backup", "a", "b" }, "did you mean capture?\n" },
 		{ { "convert", "--target-formt=raw" },
 		  "unknown option --target-formt; did you mean --target-format?\n" },
 		{ { "check", "--ouptut", "json", "a" },
@@ -186,6 +246,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_command_is_explained),
+		cmocka_unit_test(overview_fits_a_screen),
+		cmocka_unit_test(long_lists_have_sections),
 		cmocka_unit_test(each_way_to_ask),
 		cmocka_unit_test(version_names_the_build),
 		cmocka_unit_test(output_that_fails),

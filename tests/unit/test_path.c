@@ -28,6 +28,20 @@ static void test_selector(void **state)
 		     path_is_selector("blk0:") || path_is_selector("Serial=S1"));
 }
 
+static void test_foreign_disk(void **state)
+{
+	static const char *const disks[] = { "/dev/sda", "/dev/nvme0n1p2", "/dev/disk/by-id/usb-x",
+					     "\\\\.\\PhysicalDrive0", "//./PhysicalDrive1" };
+	static const char *const files[] = { "/dev/shm/a.img", "/dev/null", "\\dev\\sda", "dev/sda",
+					     "fs0:/dev/sda" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(disks); i++)
+		assert_row(path_is_foreign_disk(disks[i]), i);
+	for (size_t i = 0; i < N_OF(files); i++)
+		assert_row(!path_is_foreign_disk(files[i]), i);
+}
+
 static void test_relative(void **state)
 {
 	static const struct {
@@ -67,6 +81,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_volume),
 		cmocka_unit_test(test_selector),
+		cmocka_unit_test(test_foreign_disk),
 		cmocka_unit_test(test_relative),
 	};
 
