@@ -72,7 +72,7 @@ static const struct variant {
 	  .disk_kib = 72,
 	  .keeps_size = true,
 	  .needs_options = true },
-	{ .format = "pieces", .options = "piece=32k", .in_place = true },
+	{ .format = "pieces", .options = "piece=64k", .in_place = true },
 };
 
 enum need {
