@@ -185,8 +185,7 @@ enum status blk_write(struct blk *blk, uint64_t offset, const void *buf, size_t 
 	return write_bounced(blk, offset, buf, len);
 }
 
-/* `to_the_end`: also when the work is cancelled. */
-static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len, bool to_the_end)
+static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 {
 	size_t piece = (size_t)min_u64(len, ZEROS_BYTES);
 	uint8_t *zeros = io_alloc(piece);
@@ -198,8 +197,7 @@ static enum status write_zeros(struct blk *blk, uint64_t offset, uint64_t len, b
 	while (st == ST_OK && len > 0) {
 		size_t n = (size_t)min_u64(len, piece);
 
-		st = !to_the_end && platform_cancelled() ? ST_CANCELLED
-							 : blk_write(blk, offset, zeros, n);
+		st = platform_cancelled() ? ST_CANCELLED : blk_write(blk, offset, zeros, n);
 		offset += n;
 		len -= n;
 	}
@@ -216,12 +214,7 @@ enum status blk_write_zeros(struct blk *blk, uint64_t offset, uint64_t len)
 	st = prepare_write(blk, offset, len);
 	if (st == ST_OK)
 		st = blk->ops->zero != NULL ? blk->ops->zero(blk, offset, len) : ST_UNSUPPORTED;
-	return st == ST_UNSUPPORTED ? write_zeros(blk, offset, len, false) : st;
-}
-
-enum status blk_fill_zeros(struct blk *blk, uint64_t offset, uint64_t len)
-{
-	return len > 0 ? write_zeros(blk, offset, len, true) : ST_OK;
+	return st == ST_UNSUPPORTED ? write_zeros(blk, offset, len) : st;
 }
 
 enum status blk_extent(struct blk *blk, uint64_t offset, uint64_t len, struct extent *ret)
@@ -263,7 +256,13 @@ enum status blk_extent_below(struct blk *below, uint64_t below_offset, uint64_t 
 
 enum status blk_flush(struct blk *blk)
 {
-	return blk->ops->flush != NULL ? blk->ops->flush(blk) : ST_OK;
+	enum status st;
+
+	/* A flush may make tables and files longer by zeros, and is never stopped by halves. */
+	platform_cancel_defer();
+	st = blk->ops->flush != NULL ? blk->ops->flush(blk) : ST_OK;
+	platform_cancel_allow();
+	return st;
 }
 
 enum status blk_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)

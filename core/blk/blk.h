@@ -154,13 +154,6 @@ enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len
 enum status blk_write_zeros(struct blk *, uint64_t offset, uint64_t len);
 
 /*
- * Writes `len` zeros at `offset`, all of them even if the work is cancelled: for tables, and for
- * what a table is about to refer to, so that a copy that was stopped can still be flushed. Fails as
- * blk_write() does.
- */
-enum status blk_fill_zeros(struct blk *, uint64_t offset, uint64_t len);
-
-/*
  * Says what is at `offset`, for at most `len` > 0 bytes, which must lie in the blk: ST_INVALID.
  * Reads tables at most, never the contents. Other errors: those of reading.
  */
@@ -177,7 +170,7 @@ enum status blk_extent_below(struct blk *below, uint64_t below_offset, uint64_t 
 /*
  * Returns when all that was written is on the medium, as far as the driver can tell; of a device
  * that is open for reading, what the firmware holds back of the volumes on it, too. Otherwise a
- * failed write may first be reported here.
+ * failed write may first be reported here. Not cancelled: platform_cancelled() is false meanwhile.
  */
 enum status blk_flush(struct blk *);
 

@@ -202,7 +202,7 @@ static enum status put_zeros(struct blk *file, uint64_t offset, uint64_t n)
 {
 	if (offset >= file->size && file->ops->resize != NULL)
 		return blk_resize(file, offset + n, PREALLOC_OFF);
-	return blk_fill_zeros(file, offset, n);
+	return blk_write_zeros(file, offset, n);
 }
 
 /* Writes what is read there now into the fresh block, from its mark up to `end`. */

@@ -127,7 +127,7 @@ static enum status make_table(struct two_level *t, uint64_t index, uint64_t *ret
 	*ret_place = place_of(&t->l2, *ret_table, index % t->l2_entries);
 	if (l2_bytes(t) == t->l2.table_bytes)
 		return table_cache_make(&t->l2, *ret_table, ret_piece);
-	st = blk_fill_zeros(t->file, *ret_table, l2_bytes(t));
+	st = blk_write_zeros(t->file, *ret_table, l2_bytes(t));
 	return st == ST_OK ? table_cache_get(&t->l2, ret_place->piece, ret_piece) : st;
 }
 

@@ -6,7 +6,8 @@
 /* The user at the machine: cancelling what runs. */
 
 /*
- * Returns whether the user has cancelled the work; stays true until platform_cancelled_forget().
+ * Returns whether the user has cancelled the work; stays true until platform_cancelled_forget(),
+ * but for what platform_cancel_defer() says.
  * Cheap enough for one call per transfer. Boot processor only.
  *
  * In the UEFI shell and on Linux, Ctrl-C cancels at once, as it does every other command there.
@@ -14,6 +15,14 @@
  * the answer is yes.
  */
 bool platform_cancelled(void);
+
+/*
+ * From the first call until platform_cancel_allow() was called as often, platform_cancelled() is
+ * false, and what the user types waits: for work that must not be left half done, of a second or
+ * two. Boot processor only.
+ */
+void platform_cancel_defer(void);
+void platform_cancel_allow(void);
 
 /* Forgets that the user has cancelled, or was asked about it. */
 void platform_cancelled_forget(void);

@@ -16,6 +16,7 @@
 #include "platform/person.h"
 
 static volatile sig_atomic_t interrupted; /* set by the signal handler */
+static unsigned deferred;                 /* calls of platform_cancel_defer() that are open */
 
 static void on_interrupt(int number)
 {
@@ -32,7 +33,18 @@ void interruption_catch(void)
 
 bool platform_cancelled(void)
 {
-	return interrupted != 0;
+	return deferred == 0 && interrupted != 0;
+}
+
+void platform_cancel_defer(void)
+{
+	deferred++;
+}
+
+void platform_cancel_allow(void)
+{
+	CHECK(deferred > 0);
+	deferred--;
 }
 
 void platform_cancelled_forget(void)

@@ -10,6 +10,7 @@
 
 #include "cancel.h"
 
+#include "base/check.h"
 #include "base/out.h"
 #include "console.h"
 #include "firmware.h"
@@ -18,7 +19,8 @@
 
 enum { NO_CHARACTER = 0xffff };
 
-static bool broken; /* ExecutionBreak was signalled */
+static bool broken;       /* ExecutionBreak was signalled */
+static unsigned deferred; /* calls of platform_cancel_defer() that are open */
 /* The caller's way to show the question (platform_cancel_ask()); NULL: a line on the console. */
 static void (*shower)(void *user, bool asked);
 static void *shower_user;
@@ -53,6 +55,8 @@ static struct stop stop = { .show = show, .next = next };
 
 bool platform_cancelled(void)
 {
+	if (deferred > 0)
+		return false;
 	if (firmware.shell == NULL)
 		return stop_look(&stop);
 	/* CheckEvent() resets the event, so the result is kept. */
@@ -60,6 +64,17 @@ bool platform_cancelled(void)
 		broken = firmware.services->CheckEvent(firmware.shell->ExecutionBreak) ==
 			 EFI_SUCCESS;
 	return broken;
+}
+
+void platform_cancel_defer(void)
+{
+	deferred++;
+}
+
+void platform_cancel_allow(void)
+{
+	CHECK(deferred > 0);
+	deferred--;
 }
 
 void platform_cancelled_forget(void)

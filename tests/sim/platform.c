@@ -29,6 +29,7 @@ const char program_version[] = "0.1.0", program_processor[] = "x86_64",
 	   libdeflate_version[] = "1.14", zstd_version[] = "1.5.4", bzip2_version[] = "1.0.8";
 
 static unsigned calls_to_failure, calls_to_cancel;
+static unsigned deferred; /* calls of platform_cancel_defer() that are open */
 static bool failed, cancelled;
 static size_t n_live, live_bytes, peak_bytes;
 static int64_t now_seconds;
@@ -185,6 +186,8 @@ static struct stop stop = { .show = show_question, .next = next_pressed };
 /* A person who was asked, or one whose Ctrl-C stops at once. */
 bool platform_cancelled(void)
 {
+	if (deferred > 0)
+		return false;
 	if (calls_to_cancel > 0 && --calls_to_cancel == 0)
 		cancelled = true;
 	if (calls_to_press > 0)
@@ -192,6 +195,17 @@ bool platform_cancelled(void)
 	else if (*pressed == ' ')
 		pressed++;
 	return stop_look(&stop) || cancelled;
+}
+
+void platform_cancel_defer(void)
+{
+	deferred++;
+}
+
+void platform_cancel_allow(void)
+{
+	CHECK(deferred > 0);
+	deferred--;
 }
 
 void platform_cancelled_forget(void)

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "pages.h"
+#include "platform/person.h"
 #include "processors.h"
 #include "volume_files.h"
 
@@ -109,6 +110,7 @@ static enum status sim_flush(struct blk *blk)
 	return st;
 }
 
+/* Without holes, a file gets longer by zeros that are written, which a person may stop. */
 static enum status sim_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 {
 	struct sim_file *file = file_of(blk);
@@ -116,6 +118,8 @@ static enum status sim_resize(struct blk *blk, uint64_t size, enum prealloc prea
 	enum status st = volume_call(), changed;
 
 	(void)prealloc;
+	if (st == ST_OK && size > before && !volume_kind()->has_holes && platform_cancelled())
+		st = ST_CANCELLED;
 	if (volume_is_gone())
 		return st;
 	if (st != ST_OK)

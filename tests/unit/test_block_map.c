@@ -4,7 +4,7 @@
  * Disks in blocks (core/format/block_map.c), on a file whose calls fail, and whose unflushed bytes
  * are lost when a flush fails: what is read is what was written; what the medium has after every
  * call is, byte by byte, what was flushed or was written since; after a failed flush the table is
- * not written any more. That a copy is stopped is no reason not to flush.
+ * not written any more.
  */
 #include "unit.h"
 
@@ -371,32 +371,12 @@ static void test_lost_flush(void **state)
 	assert_int_equal(on_medium(0), 0);
 }
 
-/* Somebody stops the copy: what was copied until then gets into the table all the same. */
-static void test_stopped(void **state)
-{
-	uint8_t bytes[BLOCK / 2];
-
-	(void)state;
-	begin();
-	f.blk.size = FILE_MAX; /* so that the rest of the block is overwritten, not new */
-	memset(f.bytes, 0xa5, sizeof f.bytes);
-	memset(bytes, 1, sizeof bytes);
-	assert_ok(block_map_write(&map, 0, bytes, sizeof bytes));
-	sim_cancel(1);
-	assert_ok(block_map_flush(&map));
-	sim_cancel(0);
-	assert_int_equal(on_medium(BLOCK / 2 - 1), 1);
-	assert_int_equal(on_medium(BLOCK / 2), 0);
-	assert_int_equal(on_medium(BLOCK - 1), 0);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_well),
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_lost_flush),
-		cmocka_unit_test(test_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
