@@ -22,6 +22,7 @@ struct command {
 	enum purpose purpose;
 	const char *summary;          /* one line for `help` */
 	const char *usage;            /* the operands: "[OPTIONS] FILE [SIZE]" */
+	bool wildcards;               /* in operands, which are files of any number */
 	const struct option *options; /* ends with { 0 }; NULL: none */
 	/*
 	 * what `help NAME` prints after the options: lines of at most 79 columns, each with its

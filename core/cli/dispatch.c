@@ -7,6 +7,7 @@
 #include "cli/dispatch.h"
 
 #include "base/text.h"
+#include "cli/wildcards.h"
 #include "platform/person.h"
 
 static int run_help_of(const struct console *console, const struct command *command)
@@ -39,7 +40,8 @@ static int run(const struct console *console, const struct command *command, int
 	if (arguments_parse(command->options, refused, argc, argv, &arguments, &err) != ST_OK)
 		return command_misused(console, command->name, &err);
 	own.storage = &storage;
-	if (storage_begin(&storage, console->storage, &err) != ST_OK)
+	if (storage_begin(&storage, console->storage, &err) != ST_OK ||
+	    (command->wildcards && wildcards_expand(&arguments, &err) != ST_OK))
 		code = command_failed(console, &err);
 	else
 		code = arguments.help ? run_help_of(console, command)

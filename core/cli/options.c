@@ -203,6 +203,8 @@ enum status arguments_parse(const struct option *options, const struct option *r
 
 void arguments_free(struct arguments *a)
 {
+	for (size_t i = 0; a->owns_operands && i < a->n_operands; i++)
+		mem_free(a->operands[i]);
 	mem_free(a->values);
 	mem_free(a->operands);
 	*a = (struct arguments){ 0 };

@@ -52,6 +52,7 @@ struct arguments {
 	size_t n_values;
 	char **operands;
 	size_t n_operands;
+	bool owns_operands; /* their texts are freed with the arguments (cli/wildcards.h) */
 	bool help; /* -h or --help, which every command has without listing it */
 };
 

@@ -33,7 +33,9 @@ static const char notes[] =
 	"while there are any, leaked clusters are not freed. A power cut during a repair\n"
 	"does no harm.\n\n"
 	"Exit codes, after repairs: 0 no errors, 1 the check failed, 2 corrupt, 3 leaked\n"
-	"clusters only, 63 images of this format cannot be checked.\n";
+	"clusters only, 63 images of this format cannot be checked; of several images,\n"
+	"the first of these that one of them has. FILE can have the wildcards * and ? in\n"
+	"its last part.\n";
 
 enum { CODE_CORRUPT = 2, CODE_LEAKS = 3, CODE_NO_CHECKS = 63 };
 
@@ -109,38 +111,37 @@ static void write_unless_zero(struct tree *tree, const char *key, uint64_t value
 }
 
 /* The order of the members, and which are left out, are qemu-img's. */
-static void print_json(struct out *out, const char *name, const struct image *image,
+static void print_json(struct tree *tree, const char *name, const struct image *image,
 		       const struct check_result *result)
 {
-	struct tree tree;
-
-	tree_init(&tree, out, TREE_JSON);
-	tree_object(&tree, NULL);
-	write_unless_zero(&tree, "image-end-offset", result->image_end_offset);
-	write_unless_zero(&tree, "compressed-clusters", result->compressed_clusters);
-	write_unless_zero(&tree, "total-clusters", result->total_clusters);
-	write_unless_zero(&tree, "corruptions", result->corruptions);
-	write_unless_zero(&tree, "corruptions-fixed", result->corruptions_fixed);
-	tree_number(&tree, "check-errors", result->check_errors);
-	write_unless_zero(&tree, "leaks", result->leaks);
-	write_unless_zero(&tree, "leaks-fixed", result->leaks_fixed);
-	write_unless_zero(&tree, "allocated-clusters", result->allocated_clusters);
-	tree_text(&tree, "filename", name);
-	tree_text(&tree, "format", image->format->name);
-	write_unless_zero(&tree, "fragmented-clusters", result->fragmented_clusters);
-	tree_end(&tree);
+	tree_object(tree, NULL);
+	write_unless_zero(tree, "image-end-offset", result->image_end_offset);
+	write_unless_zero(tree, "compressed-clusters", result->compressed_clusters);
+	write_unless_zero(tree, "total-clusters", result->total_clusters);
+	write_unless_zero(tree, "corruptions", result->corruptions);
+	write_unless_zero(tree, "corruptions-fixed", result->corruptions_fixed);
+	tree_number(tree, "check-errors", result->check_errors);
+	write_unless_zero(tree, "leaks", result->leaks);
+	write_unless_zero(tree, "leaks-fixed", result->leaks_fixed);
+	write_unless_zero(tree, "allocated-clusters", result->allocated_clusters);
+	tree_text(tree, "filename", name);
+	tree_text(tree, "format", image->format->name);
+	write_unless_zero(tree, "fragmented-clusters", result->fragmented_clusters);
+	tree_end(tree);
 }
 
 /* The parsed command line. */
 struct request {
-	const char *name;
+	const char *name;                  /* of the image that is checked */
+	bool several;                      /* there are others */
+	struct tree tree;                  /* with `json` */
 	const struct image_format *format; /* NULL: detected */
 	bool repairs;
 	enum repair repair; /* with `repairs` */
 	bool json, quiet;
 };
 
-static int check(const struct console *console, const struct request *r, struct image *image)
+static int check(const struct console *console, struct request *r, struct image *image)
 {
 	struct check_result result;
 	struct error err;
@@ -162,7 +163,7 @@ static int check(const struct console *console, const struct request *r, struct 
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	if (!r->quiet && r->json)
-		print_json(console->out, r->name, image, &result);
+		print_json(&r->tree, r->name, image, &result);
 	else if (!r->quiet)
 		print_human(console->out, &result);
 	if (result.check_errors > 0) {
@@ -178,12 +179,15 @@ static enum status parse(const struct arguments *arguments, struct request *r, s
 	const char *repair = arguments_has(arguments, "r") ? arguments_value(arguments, "r") : NULL;
 	enum status st;
 
-	if (arguments->n_operands != 1)
-		return fail(err, ST_INVALID, "one image file is expected, but %zu are given",
-			    arguments->n_operands);
+	if (arguments->n_operands == 0)
+		return fail(err, ST_INVALID, "no image file given");
 	if (repair != NULL && !text_equal(repair, "leaks") && !text_equal(repair, "all"))
 		return fail(err, ST_INVALID, "option -r: \"%s\" is neither leaks nor all", repair);
-	r->name = arguments->operands[0];
+	r->several = arguments->n_operands > 1;
+	if (repair != NULL && r->several)
+		return fail(err, ST_INVALID,
+			    "option -r: one image is repaired at a time, but %zu are given",
+			    arguments->n_operands);
 	r->repairs = repair != NULL;
 	r->repair = r->repairs && text_equal(repair, "all") ? REPAIR_ALL : REPAIR_LEAKS;
 	r->quiet = arguments_has(arguments, "q");
@@ -193,22 +197,18 @@ static enum status parse(const struct arguments *arguments, struct request *r, s
 	return st == ST_OK ? format_option(arguments, "-f", &r->format, err) : st;
 }
 
-static int run(const struct console *console, struct arguments *arguments)
+static int check_file(const struct console *console, struct request *r)
 {
-	struct request request = { 0 };
 	struct image *image;
 	struct error err;
-	enum status st = parse(arguments, &request, &err);
 	int code;
 
-	if (st == ST_INVALID)
-		return command_misused(console, "check", &err);
-	if (st == ST_OK)
-		st = image_open_file(console->storage, ROLE_IMAGE, request.name, request.format,
-				     request.repairs ? OPEN_WRITE : OPEN_READ, &image, &err);
-	if (st != ST_OK)
+	if (r->several && !r->quiet && !r->json)
+		out_printf(console->out, "%s:\n", r->name);
+	if (image_open_file(console->storage, ROLE_IMAGE, r->name, r->format,
+			    r->repairs ? OPEN_WRITE : OPEN_READ, &image, &err) != ST_OK)
 		return command_failed(console, &err);
-	code = check(console, &request, image);
+	code = check(console, r, image);
 	if (code == EXIT_ERROR) {
 		image_close(image);
 		return code;
@@ -217,11 +217,40 @@ static int run(const struct console *console, struct arguments *arguments)
 								 : command_failed(console, &err);
 }
 
+static int run(const struct console *console, struct arguments *arguments)
+{
+	struct request request = { 0 };
+	struct error err;
+	enum status st = parse(arguments, &request, &err);
+	bool array = request.several && request.json && !request.quiet;
+	int code = EXIT_OK;
+
+	if (st == ST_INVALID)
+		return command_misused(console, "check", &err);
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	tree_init(&request.tree, console->out, TREE_JSON);
+	if (array)
+		tree_array(&request.tree, NULL);
+	for (size_t i = 0; i < arguments->n_operands; i++) {
+		int one;
+
+		request.name = arguments->operands[i];
+		one = check_file(console, &request);
+		/* the smallest is the worst */
+		code = code == EXIT_OK || (one != EXIT_OK && one < code) ? one : code;
+	}
+	if (array)
+		tree_end(&request.tree);
+	return code;
+}
+
 const struct command command_check = {
 	.name = "check",
 	.purpose = PURPOSE_IMAGES,
 	.summary = "check an image for errors, and repair them",
-	.usage = "[OPTIONS] FILE",
+	.usage = "[OPTIONS] FILE...",
+	.wildcards = true,
 	.options = options,
 	.notes = notes,
 	.example = "check fs0:\\mydisk.qcow2\ncheck --output=json fs0:\\mydisk.qcow2\ncheck -r all "

@@ -26,7 +26,8 @@ static const struct option options[] = {
 static const char notes[] =
 	"Prints the SHA-256 of the disk in an image, which is the same for each format:\n"
 	"that of a raw image of whole sectors. The output is that of sha256sum, with\n"
-	"--check, too. convert --manifest makes manifests.\n";
+	"--check, too. capture and convert --manifest make manifests. FILE can have the\n"
+	"wildcards * and ? in its last part.\n";
 
 static void take_whole(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		       const uint64_t result[static SCAN_RESULTS])
@@ -220,6 +221,7 @@ const struct command command_hash = {
 	.purpose = PURPOSE_IMAGES,
 	.summary = "print the SHA-256 of the disk in an image",
 	.usage = "[OPTIONS] FILE...",
+	.wildcards = true,
 	.options = options,
 	.notes = notes,
 	.example = "hash fs0:\\vm.qcow2\n"

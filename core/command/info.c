@@ -36,6 +36,24 @@ struct facts {
 	uint64_t allocated_bytes;
 };
 
+/* What is printed of one image after the other. */
+struct report {
+	struct out *out;
+	struct tree tree; /* with `json` */
+	bool json, array; /* of several images: one array */
+	bool begun;
+};
+
+/* Begins with the next image. */
+static void next(struct report *report)
+{
+	if (report->json && report->array && !report->begun)
+		tree_array(&report->tree, NULL);
+	else if (!report->json && report->begun)
+		out_text(report->out, "\n");
+	report->begun = true;
+}
+
 /* The length of the image's file, as QEMU counts it: in sectors. */
 static uint64_t file_length(const struct image *image)
 {
@@ -234,23 +252,17 @@ static void write_unfinished(struct tree *tree, const char *name,
  */
 __attribute__((noinline)) /* keeps its large variables out of the frame of its callers */
 static bool
-print_unfinished(struct out *out, const char *name, bool json, bool whole)
+print_unfinished(struct report *report, const char *name)
 {
 	struct unfinished unfinished;
-	struct tree tree;
 
 	if (!unfinished_look(name, &unfinished))
 		return false;
-	if (!json) {
-		print_unfinished_human(out, name, &unfinished);
-		return true;
-	}
-	tree_init(&tree, out, TREE_JSON);
-	if (whole)
-		tree_array(&tree, NULL);
-	write_unfinished(&tree, name, &unfinished);
-	if (whole)
-		tree_end(&tree);
+	next(report);
+	if (report->json)
+		write_unfinished(&report->tree, name, &unfinished);
+	else
+		print_unfinished_human(report->out, name, &unfinished);
 	return true;
 }
 
@@ -299,31 +311,21 @@ static enum status gather(const char *name, const struct image *image, struct fa
 	return ST_OK;
 }
 
-static enum status print_chain(struct out *out, const struct chain *chain, bool json, bool whole,
-			       struct error *err)
+static enum status print_chain(struct report *report, const struct chain *chain, struct error *err)
 {
-	struct tree tree;
-
-	tree_init(&tree, out, TREE_JSON);
-	if (json && whole)
-		tree_array(&tree, NULL);
 	for (size_t i = 0; i < chain->n; i++) {
 		struct facts facts;
 		enum status st = gather(chain->link[i].name, chain->link[i].image, &facts, err);
 
 		if (st != ST_OK)
 			return st;
-		if (json) {
-			write_json(&tree, chain->link[i].image, &facts);
-		} else {
-			if (i > 0)
-				out_text(out, "\n");
-			print_human(out, chain->link[i].image, &facts);
-		}
+		next(report);
+		if (report->json)
+			write_json(&report->tree, chain->link[i].image, &facts);
+		else
+			print_human(report->out, chain->link[i].image, &facts);
 		mem_free(facts.backing_path);
 	}
-	if (json && whole)
-		tree_end(&tree);
 	return ST_OK;
 }
 
@@ -332,81 +334,89 @@ static enum status print_chain(struct out *out, const struct chain *chain, bool 
  * exit code is 0, as in qemu-img: `info` has answered the question. The virtual size is not known,
  * and left out rather than guessed; all commands that need it refuse the file.
  */
-static bool print_foreign(const struct console *console, const char *name, bool json, bool whole,
+static bool print_foreign(const struct console *console, struct report *report, const char *name,
 			  const struct error *why)
 {
 	const struct foreign *foreign;
 	struct error ignored; /* the error of opening the file says more */
-	struct tree tree;
 	uint64_t bytes;
 
 	if (image_foreign(console->storage, name, &foreign, &bytes, &ignored) != ST_OK ||
 	    foreign == NULL)
 		return false;
-	if (json) {
-		tree_init(&tree, console->out, TREE_JSON);
-		if (whole)
-			tree_array(&tree, NULL);
-		tree_object(&tree, NULL);
-		tree_text(&tree, "filename", name);
-		tree_text(&tree, "format", foreign->name);
-		tree_number(&tree, "actual-size", bytes);
-		tree_end(&tree);
-		if (whole)
-			tree_end(&tree);
+	next(report);
+	if (report->json) {
+		tree_object(&report->tree, NULL);
+		tree_text(&report->tree, "filename", name);
+		tree_text(&report->tree, "format", foreign->name);
+		tree_number(&report->tree, "actual-size", bytes);
+		tree_end(&report->tree);
 	} else {
-		out_printf(console->out, "image: %s\nfile format: %s\ndisk size: ", name,
+		out_printf(report->out, "image: %s\nfile format: %s\ndisk size: ", name,
 			   foreign->name);
-		size_print(console->out, bytes);
-		out_text(console->out, "\n");
+		size_print(report->out, bytes);
+		out_text(report->out, "\n");
 	}
 	command_warn(console, "%s", why->text);
 	return true;
 }
 
+static int describe(const struct console *console, struct report *report, const char *operand,
+		    const struct image_format *format, bool whole)
+{
+	struct chain chain;
+	struct error err;
+	enum status st = chain_open(console->storage, ROLE_IMAGE, operand, format, whole, &chain,
+				    &err);
+
+	if (st == ST_REFUSED && print_unfinished(report, image_name_plain(operand)))
+		return EXIT_ERROR;
+	if ((st == ST_UNSUPPORTED || st == ST_CORRUPT) && format == NULL &&
+	    print_foreign(console, report, image_name_plain(operand), &err))
+		return EXIT_OK;
+	if (st != ST_OK)
+		return command_failed(console, &err);
+	st = print_chain(report, &chain, &err);
+	chain_close(&chain);
+	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	const struct image_format *format;
-	const char *name;
-	bool whole = arguments_has(arguments, "backing-chain"), json = false;
-	struct chain chain;
+	bool whole = arguments_has(arguments, "backing-chain");
+	struct report report = { .out = console->out, .array = whole || arguments->n_operands > 1 };
 	struct error err;
-	enum status st;
+	int code = EXIT_OK;
 
-	if (arguments->n_operands != 1) {
-		error_set(&err, "one image file is expected, but %zu are given",
-			  arguments->n_operands);
+	if (arguments->n_operands == 0) {
+		error_set(&err, "no image file given");
 		return command_misused(console, "info", &err);
 	}
-	name = image_name_plain(arguments->operands[0]);
 	page_option(console, arguments);
-	if (output_style(arguments, &json, &err) != ST_OK ||
+	if (output_style(arguments, &report.json, &err) != ST_OK ||
 	    cache_option(arguments, "-t", &err) != ST_OK)
 		return command_misused(console, "info", &err);
 	if (format_option(arguments, "-f", &format, &err) != ST_OK)
 		return command_failed(console, &err);
-	st = chain_open(console->storage, ROLE_IMAGE, arguments->operands[0], format, whole, &chain,
-			&err);
-	if (st == ST_REFUSED && print_unfinished(console->out, name, json, whole))
-		return EXIT_ERROR;
-	if ((st == ST_UNSUPPORTED || st == ST_CORRUPT) && format == NULL &&
-	    print_foreign(console, name, json, whole, &err))
-		return EXIT_OK;
-	if (st != ST_OK)
-		return command_failed(console, &err);
-	st = print_chain(console->out, &chain, json, whole, &err);
-	chain_close(&chain);
-	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
+	tree_init(&report.tree, console->out, TREE_JSON);
+	for (size_t i = 0; i < arguments->n_operands; i++)
+		if (describe(console, &report, arguments->operands[i], format, whole) != EXIT_OK)
+			code = EXIT_ERROR;
+	if (report.json && report.array && report.begun)
+		tree_end(&report.tree);
+	return code;
 }
 
 const struct command command_info = {
 	.name = "info",
 	.purpose = PURPOSE_IMAGES,
-	.summary = "describe an image file",
-	.usage = "[OPTIONS] FILE",
+	.summary = "describe images",
+	.usage = "[OPTIONS] FILE...",
+	.wildcards = true,
 	.options = options,
 	.notes = "For an unfinished image, prints its progress and the command that completes it;\n"
-		 "the exit code is 1.\n",
+		 "the exit code is 1. FILE can have the wildcards * and ? in its last part.\n",
 	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json "
 		   "fs0:\\vm\\overlay.qcow2\n",
 	.run = run,

@@ -79,6 +79,7 @@ def done(place, stick):
         "missing": "efi-img info missing.raw",
         "progress": "efi-img convert -p small.raw copy.raw",
         "compare": "efi-img compare -p small.raw copy.raw",
+        "wildcard": r"efi-img hash %stick%\SMALL.* c*.raw",
         "codes": "codes.nsh",
         "mistyped": "efi-img conver",
         "help": "help efi-img",
@@ -130,6 +131,13 @@ def test_errors_and_progress_do_not(done):
         and "(100.00/100%) comparing" in done["compare"].err
     )
     assert done["mistyped"].out == "" and "did you mean convert?" in done["mistyped"].err
+
+
+def test_wildcards(done):
+    """The shell does not expand them for a program."""
+    names = [line.split("  ")[1].lower() for line in done["wildcard"].out.splitlines()]
+    assert [name.split("\\")[-1] for name in names] == ["small.raw", "copy.raw"], names
+    assert done["wildcard"].status == 0
 
 
 def test_results_go_through_a_pipe(done):

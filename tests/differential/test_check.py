@@ -560,7 +560,6 @@ def test_random_bytes(tmp_path, part):
     [
         (("none",), 1),
         ((), 1),
-        (("a.qcow2", "b"), 1),
         (("-f", "foo", "a.qcow2"), 1),
         (("--output=xml", "a.qcow2"), 1),
         (("a.raw",), 63),

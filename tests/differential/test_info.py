@@ -195,7 +195,6 @@ def test_backing_format_not_said(folder):
         ("-f", "qcow2", "r.raw"),
         ("-f", "foo", "a.qcow2"),
         ("--output=xml", "a.qcow2"),
-        ("a.qcow2", "a.qcow2"),
         (),
         ("--foo", "a.qcow2"),
     ],
