@@ -455,16 +455,19 @@ test-boot-busy: program boot-drivers | setup-test
 
 ## make test-arch    the program for each processor, on that processor and its firmware (3 minutes)
 ## make test-firmware  the same on each firmware that there is a machine for, and on that of each
-##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md)
+##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md), and all
+##                   restored disks of tests/boot/test_debian.py are started
 ON_BOARDS := $(PYTEST) -n 2 --dist loadgroup --durations=10 --durations-min=20 \
 	--basetemp=build/arch-programs tests/arch
 .PHONY: test-arch test-firmware
 test-arch: all-arch | setup-test
 	$(ON_BOARDS)
 test-firmware: all-arch build/machines \
-		$(addprefix build/firmware/,bookworm trixie sid) | setup-test
+		$(addprefix build/firmware/,bookworm trixie sid) \
+		build/debian.img | setup-test
 	$(ON_BOARDS) --boards=all
 	$(PYTHON) -B tests/firmware/matrix $(B)/efi-img.efi
+	$(PYTEST) --starts=all --basetemp=build/boot-programs tests/boot/test_debian.py
 build/machines: scripts/fetch-machines scripts/apt-lists | setup-test
 	$(call step,FETCH)
 	scripts/fetch-machines $@

@@ -21,6 +21,10 @@ from rig import disks  # noqa: E402  (found through the line above)
 from rig.place import fresh_place  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--starts", help="which restored disks are started: few, all", default="few")
+
+
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     """
