@@ -57,7 +57,7 @@ SOURCES := build/sources
 RELEASE := $(shell scripts/fetch-sources --release)
 FETCHED := $(SOURCES)/fetched-$(RELEASE)
 LIBDEFLATE := utils.c deflate_compress.c deflate_decompress.c zlib_compress.c zlib_decompress.c \
-	adler32.c $(CPU_FEATURES)
+	adler32.c x86/cpu_features.c
 ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c \
 		zstd_common.c) \
 	$(addprefix compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c \
@@ -70,6 +70,9 @@ ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xx
 BZIP2 := blocksort.c bzlib.c compress.c crctable.c decompress.c huffman.c randtable.c
 LIBRARIES := $(addprefix $(SOURCES)/libdeflate/lib/,$(LIBDEFLATE)) \
 	$(addprefix $(SOURCES)/libzstd/lib/,$(ZSTD)) $(addprefix $(SOURCES)/bzip2/,$(BZIP2))
+# Those for a processor: others than x86 need not be asked for their instructions.
+libraries = $(filter-out %/cpu_features.c,$(LIBRARIES)) \
+	$(filter %/$(CPU_FEATURES_$(1)),$(LIBRARIES))
 # Compression levels that are used only on request are built for size: 34 KiB instead of 274.
 RARE := $(filter %/zstd_fast.c %/zstd_lazy.c %/zstd_opt.c,$(LIBRARIES))
 # What includes headers of the libraries.
@@ -154,7 +157,8 @@ $(2)/%.o: %.asm | setup-$(3)
 	$$(call step,NASM,$$<)
 	$$(NASM) $$< -o $$@
 
-$(2)/core.a: $(call objects,$(2),$(CORE) $(call kernels,$(HOST_ARCH)) $(LIBRARIES))
+$(2)/core.a: $(call objects,$(2),$(CORE) $(call kernels,$(HOST_ARCH)) \
+		$(call libraries,$(HOST_ARCH)))
 $(2)/sim.a: $(call objects,$(2),$(SIM) $($(1)_SIM))
 $(2)/%.a:
 	$$(call step,AR )
@@ -219,7 +223,8 @@ program: $(B)/efi-img.efi build/efi-img.man
 # Outside of these folders no time is spent, and the limit of the program is 1 MiB.
 FAST := $(patsubst %,%/%,$(filter-out $(SLOW_$(ARCH)),\
 	core/base core/arch core/blk core/codec core/format core/engine core/copy))
-PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(LIBRARIES) $(FIRMWARE)
+PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(call libraries,$(ARCH)) \
+	$(FIRMWARE)
 $(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
 
 $(B)/drivers/arch/generic/memory.o: OPTIMIZE := -O2 -fno-tree-loop-distribute-patterns
@@ -243,7 +248,7 @@ all-arch:
 host: build/host/efi-img
 
 HOST_OBJECTS := $(call objects,build/host,$(CORE) $(call kernels,$(HOST_ARCH)) \
-	build/gen/version.c $(LIBRARIES))
+	build/gen/version.c $(call libraries,$(HOST_ARCH)))
 build/host/efi-img: $(HOST_OBJECTS) $(call objects,build/host,$(HOST))
 	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@

@@ -36,7 +36,6 @@ LIBGCC_riscv64 := yes
 # ---- of the chosen one --------------------------------------------------------------------------
 
 ARCH_FLAGS := $(ARCH_FLAGS_$(ARCH))
-CPU_FEATURES := $(CPU_FEATURES_$(ARCH))
 ARCH_FOLDERS := $(addprefix drivers/arch/,$(ARCH) $(SHARED_$(ARCH)))
 # Of this machine's own processor the compiler needs no prefix, and no other package.
 CROSS := $(if $(filter-out $(HOST_ARCH),$(ARCH)),$(TRIPLET_$(ARCH))-)
