@@ -6,7 +6,8 @@
  * Write order of a new image: the files are created, with a placeholder for the first sector
  * (blk/hold.h); the journal begins; the data is copied and flushed; the image is read back;
  * what the format keeps for the end is written and flushed, then the first sector; the file is
- * closed, and looked at once more. Of a disk: its
+ * closed, and looked at once more. On a volume that truncates files there is neither placeholder
+ * nor journal, and the end of the image comes last (blk/forward.h). Of a disk: its
  * first MiB is made zeros; the data is copied, flushed and read back; the GPT is moved; the first
  * MiB is written. So nothing that is not complete can be taken for an image, or started from.
  */
@@ -295,22 +296,22 @@ static enum status close_whole(struct run *run, struct error *err)
 	return st;
 }
 
-/* Writes what the format keeps for the end, and the first sector, which makes the file an image. */
+/* Writes what the format keeps for the end, and what was kept back, which makes it an image. */
 static enum status complete_image(struct run *run, struct blk *file, struct error *err)
 {
+	bool exposed;
 	enum status st;
 
 	progress_phase(run->progress, "finishing", 0);
 	st = create_finish(&run->plan->create, file, err);
 	if (st != ST_OK)
 		return st;
-	st = hold_release(file);
+	st = create_release(&run->plan->create, file, &exposed, err);
 	if (st == ST_OK)
 		return close_whole(run, err);
-	if (st == ST_MISMATCH || hold_first_sector_uncertain(file))
+	if (exposed)
 		observers_exposed(&run->observers);
-	return fail(err, st, "%s: writing it: %s", run->plan->create.plan.file[0].name,
-		    status_text(st));
+	return st;
 }
 
 static enum status run_new_image(struct run *run, struct error *err)

@@ -5,7 +5,9 @@
  * sizes of all files, the space and limits of their volumes, and files in the way. Only then does
  * create_open() write, and in this order: the files with a placeholder for the first sector
  * (blk/hold.h), what the format writes into them, a flush, what the format keeps for the end, a
- * flush, and last the first sector. On failure, only files that it has made itself are removed.
+ * flush, and last the first sector. On a volume that truncates files, an image that can be is
+ * written from front to back instead (blk/forward.h), and last its end. On failure, only files that
+ * it has made itself are removed.
  */
 #include "edit/create.h"
 
@@ -14,6 +16,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "blk/forward.h"
 #include "blk/window.h"
 #include "edit/place.h"
 #include "format/chain.h"
@@ -335,40 +338,67 @@ void create_remove(const struct create_job *job, struct error *err)
 	remove_files(job, job->plan.n_files, err);
 }
 
-enum status create_check_rewrite(const struct create_job *job, struct error *err)
+/* Bytes at the end of the image's file that are changed while it is written; 0: others are, too. */
+static uint64_t changed_end_bytes(const struct create_job *job)
 {
+	return job->format->create.changed_end_bytes != NULL && job->split_bytes == 0
+		       ? job->format->create.changed_end_bytes(&job->request)
+		       : 0;
+}
+
+enum status create_check_rewrite(struct create_job *job, struct error *err)
+{
+	struct error why;
 	enum status st = ST_OK;
 
 	for (size_t i = job->device_bytes > 0 ? 1 : 0; st == ST_OK && i < job->plan.n_files; i++)
 		st = platform_check_rewrite(job->plan.file[i].name, err);
-	return st;
+	job->forward = st == ST_UNSUPPORTED && changed_end_bytes(job) > 0;
+	if (st != ST_UNSUPPORTED || job->forward)
+		return job->forward ? ST_OK : st;
+	why = *err;
+	return fail(err, st,
+		    "%s; of new images, only VMDK with subformat=streamOptimized, in one file, are "
+		    "written from front to back, and can be created there",
+		    why.text);
+}
+
+/* Keeps back what makes the file an image. */
+static enum status keep_back(const struct create_job *job, struct blk **file, struct error *err)
+{
+	struct hold_kind first = { .bytes = HOLD_IMAGE_BYTES };
+	struct forward_kind end = { .kept_bytes = changed_end_bytes(job),
+				    .limit = job->place.file_limit_bytes };
+	uint8_t mark[MARK_BYTES];
+	struct blk *kept;
+	enum status st;
+
+	if (job->forward) {
+		st = forward_open(*file, &end, &kept);
+	} else {
+		mark_make(MARK_IMAGE, job->id, mark);
+		first.mark = mark;
+		st = hold_open(*file, &first, &kept);
+	}
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", job->file_name, status_text(st));
+	*file = kept;
+	return ST_OK;
 }
 
 /* Creates all files; *ret_n of them are there, on failure too. */
-static enum status make_files(const struct create_job *job, struct blk *file[], size_t *ret_n,
+static enum status make_files(struct create_job *job, struct blk *file[], size_t *ret_n,
 			      struct error *err)
 {
 	enum status st = create_check_rewrite(job, err);
 
 	for (*ret_n = 0; st == ST_OK && *ret_n < job->plan.n_files; *ret_n += st == ST_OK)
 		st = make_file(job, *ret_n, &file[*ret_n], err);
-	if (st == ST_OK) {
-		uint8_t mark[MARK_BYTES];
-		struct blk *held;
-
-		mark_make(MARK_IMAGE, job->id, mark);
-		st = hold_open(file[0],
-			       &(struct hold_kind){ .bytes = HOLD_IMAGE_BYTES, .mark = mark },
-			       &held);
-		if (st != ST_OK)
-			return fail(err, st, "%s: %s", job->file_name, status_text(st));
-		file[0] = held;
-	}
-	return st;
+	return st == ST_OK ? keep_back(job, &file[0], err) : st;
 }
 
 /* create_open() with an array for the files; file[0] stays open. */
-static enum status create_in(const struct create_job *job, struct blk *file[], struct error *err)
+static enum status create_in(struct create_job *job, struct blk *file[], struct error *err)
 {
 	struct error why;
 	size_t n_made;
@@ -396,7 +426,7 @@ static enum status create_in(const struct create_job *job, struct blk *file[], s
 	return st;
 }
 
-enum status create_open(const struct create_job *job, struct blk **ret, struct error *err)
+enum status create_open(struct create_job *job, struct blk **ret, struct error *err)
 {
 	struct blk **file = mem_alloc(job->plan.n_files * sizeof(struct blk *));
 	enum status st;
@@ -510,20 +540,30 @@ enum status create_finish(const struct create_job *job, struct blk *file, struct
 			   : fail(err, st, "%s: writing it: %s", job->file_name, status_text(st));
 }
 
-enum status create_run(const struct create_job *job, struct error *err)
+enum status create_release(const struct create_job *job, struct blk *file, bool *ret_exposed,
+			   struct error *err)
+{
+	enum status st = job->forward ? forward_release(file) : hold_release(file);
+
+	*ret_exposed = st != ST_OK &&
+		       (st == ST_MISMATCH || job->forward || hold_first_sector_uncertain(file));
+	return st == ST_OK ? ST_OK
+			   : fail(err, st, "%s: writing it: %s", job->plan.file[0].name,
+				  status_text(st));
+}
+
+enum status create_run(struct create_job *job, struct error *err)
 {
 	struct finished finished = { 0 };
 	struct blk *file;
+	bool exposed; /* is removed in any case */
 	enum status st = create_open(job, &file, err);
 
 	if (st != ST_OK)
 		return st;
 	st = create_finish(job, file, err);
-	if (st == ST_OK) {
-		st = hold_release(file);
-		if (st != ST_OK)
-			error_set(err, "%s: writing it: %s", job->file_name, status_text(st));
-	}
+	if (st == ST_OK)
+		st = create_release(job, file, &exposed, err);
 	for (size_t i = 0; st == ST_OK && i < job->plan.n_files; i++)
 		if (i > 0)
 			st = finished_add_size(&finished, job->plan.file[i].name,

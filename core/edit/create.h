@@ -39,6 +39,8 @@ struct create_job {
 	const uint8_t *id;
 	/* that disk, from create_open() or create_run() on; the caller's */
 	struct blk *device;
+	/* its volume truncates files, so that the image is written from front to back */
+	bool forward;
 
 	struct create_request request;
 	struct create_plan plan; /* its names are those that platform_create() takes */
@@ -64,22 +66,24 @@ void create_print_json(const struct create_job *, const struct chain *source, si
 
 /*
  * The one check of what create_prepare() has left that may write: whether the volumes can keep the
- * files (platform_check_rewrite()). create_run() and create_open() begin with it.
+ * files (platform_check_rewrite()), or the image can be written from front to back (job->forward).
+ * create_run() and create_open() begin with it.
  */
-enum status create_check_rewrite(const struct create_job *, struct error *);
+enum status create_check_rewrite(struct create_job *, struct error *);
 
 /*
  * Creates the files, and finishes them. On failure, ST_CANCELLED included, those that it made are
  * removed; if that fails too, the message names the one that remains. What is on a disk stays.
  */
-enum status create_run(const struct create_job *, struct error *);
+enum status create_run(struct create_job *, struct error *);
 
 /*
  * The same for an image that is to be written to at once: *ret is its file, whose first sector is
- * kept back (blk/hold.h). Nothing is an image until create_finish() and then hold_release() of it;
- * where something fails before, the caller closes it and calls create_remove().
+ * kept back (blk/hold.h), or its end (blk/forward.h). Nothing is an image until create_finish() and
+ * then create_release() of it; where something fails before, the caller closes it and calls
+ * create_remove().
  */
-enum status create_open(const struct create_job *, struct blk **ret, struct error *);
+enum status create_open(struct create_job *, struct blk **ret, struct error *);
 
 /*
  * The same for one file that an earlier job has made so and not finished: job->id is that of its
@@ -91,10 +95,18 @@ enum status create_reopen(const struct create_job *, const uint8_t first[static 
 			  struct blk **ret, struct error *);
 
 /*
- * Flushes everything, then writes what the format keeps for the end, and flushes it. Only the first
- * sector is missing then.
+ * Flushes everything, then writes what the format keeps for the end, and flushes it. Only what is
+ * kept back is missing then.
  */
 enum status create_finish(const struct create_job *, struct blk *file, struct error *);
+
+/*
+ * Writes what is kept back, which makes the file an image, flushes it, and reads it back. After a
+ * failure, *ret_exposed is whether the file may look complete all the same. Errors: those of
+ * hold_release() and forward_release().
+ */
+enum status create_release(const struct create_job *, struct blk *file, bool *ret_exposed,
+			   struct error *);
 
 /*
  * Whether the file of that name is the unfinished image with that id. Errors: those of

@@ -66,6 +66,14 @@ struct create_ops {
 	 * which can be opened and written again from any point on. NULL: always.
 	 */
 	bool (*resumable)(const struct create_values *);
+
+	/*
+	 * How many bytes at the end of its file are written more than once, or out of order, while
+	 * such an image is created and its disk is written from the beginning to the end. All
+	 * before them is written once, in order. 0: it needs more than that, has several files, or
+	 * could be taken for complete without its last sector. NULL: 0.
+	 */
+	uint64_t (*changed_end_bytes)(const struct create_request *);
 };
 
 /* What a check has found, counted as qemu-img counts it: scripts rely on the numbers. */

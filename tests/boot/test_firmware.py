@@ -3,7 +3,8 @@
 What firmware gets wrong, and is seen through, by drivers that make it so.
 
 A volume of a file system that cuts a file off after what is written in its middle, as U-Boot's
-FAT does (truncating.c makes it): nothing that goes back is begun there, and what is there stays.
+FAT does (truncating.c makes it): nothing that goes back is begun there, and what is there stays;
+what is written from front to back is done.
 And one on which that is not found before: no job reports success.
 
 Devices with blocks of lengths that no disk has (odd_blocks.c).
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import oracle
 from rig import disks
 from rig.disks import MIB, Volume
 from rig.machine import Drive, Machine
@@ -39,6 +41,7 @@ MAKES = {
     "snapshot": "snapshot -c new {volume}older.qcow2",
 }
 CUTS = "truncates a file after each write"
+STREAM = "subformat=streamOptimized"
 BLK_MAX = 16
 OPENED_AGAIN = "but the file has 512 bytes when it is opened again"
 
@@ -76,6 +79,7 @@ def made(place, make_stick):
         "read": r"compare -f raw -F raw data.raw %truncates%\data.raw",
         "map": r"%onto% --map=%truncates%\g.map data.raw serial=MAP --erase=MAP",
         "restore": r"%onto% %truncates%\data.raw serial=NEW --erase=NEW",
+        "stream": rf"convert -f raw -O vmdk -o {STREAM} serial=SOURCE %truncates%\s.vmdk",
     }.items():
         line = line.replace("%onto%", "convert -n -f raw --no-table")
         steps[name] = batch.run("efi-img " + line)
@@ -101,9 +105,12 @@ def test_refused_before_the_first_byte(made, job):
 
 
 def test_nothing_has_changed_there(made):
-    """No file was made, nor left by the trial, whose first name somebody else has."""
+    """
+    No other file than the stream was made, nor left by the trial, whose first name somebody else
+    has.
+    """
     volume = made.volumes["truncates"]
-    expected = {"is-truncates", "data.raw", "efiimg00.tmp", "old.qcow2", "older.qcow2"}
+    expected = {"is-truncates", "data.raw", "efiimg00.tmp", "old.qcow2", "older.qcow2", "s.vmdk"}
     assert {name.lower() for name in volume.names()} == expected
     assert volume.get("/efiimg00.tmp") == FOREIGN and volume.get("/data.raw") == DATA
     before = made.stick.get("/truncates.before")
@@ -113,6 +120,14 @@ def test_nothing_has_changed_there(made):
 def test_reading_is_as_before(made):
     for name in ("plan", "read"):
         assert made.steps[name].status == 0, made.steps[name].err
+
+
+def test_a_stream_is_captured_there(made, place):
+    step = made.steps["stream"]
+    assert step.status == 0 and "verified, identical to" in step.out, step.out
+    image = made.volumes["truncates"].copy_out("/s.vmdk", place / "s.vmdk")
+    oracle.check_image(image, "vmdk")
+    oracle.qemu_img("compare", "-f", "raw", "-F", "vmdk", made.images["SOURCE"], image)
 
 
 def test_a_map_is_refused_before_the_copy(made):

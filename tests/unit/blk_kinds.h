@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "blk/concat.h"
+#include "blk/forward.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
 #include "blk/window.h"
@@ -140,6 +141,19 @@ static struct blk *open_released_hold(const struct kind *kind)
 	return blk;
 }
 
+static struct blk *open_forward_of_file(const struct kind *kind)
+{
+	struct blk *file, *blk;
+	struct error why;
+
+	(void)kind;
+	assert_ok(platform_create("f", true, &file, &why));
+	assert_ok(forward_open(file,
+			       &(struct forward_kind){ .kept_bytes = LIMIT, .limit = UINT64_MAX },
+			       &blk));
+	return filled(blk);
+}
+
 static struct blk *open_split(const struct kind *kind)
 {
 	struct blk *blk;
@@ -268,6 +282,7 @@ static const struct kind kinds[] = {
 	{ "hold of a file", open_hold_of_file, .writable = true, .grows = true, .has_holes = true },
 	{ "hold, released", open_released_hold, .writable = true, .grows = true,
 	  .has_holes = true },
+	{ "forward, all of it in memory", open_forward_of_file, .writable = true, .grows = true },
 	{ "split set", open_split, .writable = true, .grows = true, .has_holes = true },
 	{ "split set, read-only", open_split, .has_holes = true },
 	{ "concat", open_concat, .writable = true },

@@ -2,15 +2,18 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A volume that cuts a file off after what is written in its middle, as U-Boot's FAT does: nothing
- * that goes back is begun there. And one that does so without being found out: no job reports
- * success.
+ * that goes back is begun there, and what is written from front to back is done. And one that does
+ * so without being found out: no job reports success.
  */
 #include "blk/blk.h"
 #include "record/finished.h"
+#include "powercut.h"
 #include "run.h"
 #include "storage/storage.h"
 
 enum { SOURCE_BYTES = 70000 };
+
+#define STREAM "subformat=streamOptimized"
 
 static const struct sim_volume_kind roomy = { .free_bytes = 16 << 20 };
 
@@ -24,6 +27,8 @@ static const struct line {
 	{ { "create", "-f", "qcow2", "a", "1M" }, "a", false },
 	{ { "create", "-f", "qcow2", "-o", "data_file=d", "a", "100k" }, "a", false },
 	{ { "create", "--split=1M", "a", "3M" }, "a", false },
+	{ { "create", "-f", "vmdk", "a", "3M" }, "a", false },
+	{ { "convert", "-O", "vmdk", "-o", STREAM, "--split=1M", "long.raw", "a" }, "a", false },
 	{ { "convert", "r.raw", "a" }, "a", false },
 	{ { "convert", "-O", "qcow2", "r.raw", "a" }, "a", false },
 	{ { "convert", "-c", "-O", "qcow2", "r.raw", "a" }, "a", false },
@@ -111,6 +116,91 @@ static void nothing_is_begun(void **state)
 		(void)sim_journal(&n);
 		assert_row(n == 0 && unchanged(), i);
 		assert_row(strstr(err.text, status_text(ST_UNSUPPORTED)) != NULL, i);
+	}
+}
+
+/* What can be written from front to back. */
+static const char *const streams[][WORDS] = {
+	{ "create", "-f", "vmdk", "-o", STREAM, "a", "3G" },
+	{ "convert", "-O", "vmdk", "-o", STREAM, "long.raw", "a" },
+	{ "convert", "-c", "-O", "vmdk", "-o", STREAM, "-S", "0", "r.raw", "a" },
+	{ "convert", "-O", "vmdk", "-o", STREAM, "-S", "0", "long.raw", "r.raw", "a" },
+};
+
+/* What is taken for an image has all of it; the last sector is nothing but a marker. */
+static void refuse_beginning(const struct powercut *cut, void *arg)
+{
+	const struct kept *all = arg;
+	uint64_t n;
+	const uint8_t *bytes = sim_file("a", &n);
+
+	if (bytes == NULL || (n == all->n && memcmp(bytes, all->bytes, n - 512) == 0))
+		return;
+	if (RUN("check", "-f", "vmdk", "a") == EXIT_OK)
+		fail_msg("%s: %ju bytes of %ju are taken for the image", cut->name, n, all->n);
+}
+
+static bool each_cut(const struct powercut *cut, void *arg)
+{
+	(void)cut;
+	(void)arg;
+	return true;
+}
+
+static void streams_are_made(void **state)
+{
+	struct sim_volume_kind kind = roomy;
+	struct sim_files before;
+	struct kept all;
+	size_t n;
+
+	(void)state;
+	kind.truncates = true;
+	for (size_t i = 0; i < N_OF(streams); i++) {
+		uint64_t end = 0;
+
+		prepare(&kind);
+		before = sim_files_keep();
+		assert_row(run(streams[i]) == EXIT_OK, i);
+		for (const struct sim_change *change = sim_journal(&n); n > 0; n--, change++) {
+			assert_row(change->kind != SIM_RESIZE, i);
+			if (change->kind != SIM_WRITE)
+				continue;
+			assert_row(change->offset == end, i);
+			end += change->n;
+		}
+		MUST("check", "a");
+		if (i > 0 && i < 3)
+			MUST("compare", "-f", "raw", streams[i][i == 1 ? 5 : 8], "a");
+		all.bytes = test_malloc(end);
+		memcpy(all.bytes, sim_file("a", &all.n), end);
+		(void)powercut_each(&kind, &before, &(struct powercut_plan){ .sample = 1 },
+				    each_cut, refuse_beginning, &all);
+		test_free(all.bytes);
+		sim_files_drop(&before);
+	}
+}
+
+/* Nothing that has failed is left. */
+static void a_failure_removes_a_stream(void **state)
+{
+	struct sim_volume_kind kind = roomy;
+	bool failed = true;
+	uint64_t n;
+	int code;
+
+	(void)state;
+	kind.truncates = true;
+	for (unsigned i = 1; failed; i++) {
+		prepare(&kind);
+		sim_volume_fail(i, ST_IO);
+		code = run(streams[1]);
+		failed = sim_volume_failed();
+		sim_volume_fail(0, ST_OK);
+		if (code == EXIT_OK)
+			MUST("compare", "-f", "raw", "long.raw", "a");
+		else if (sim_file("a", &n) != NULL)
+			assert_row(strstr(err.text, "could not be removed") != NULL, i);
 	}
 }
 
@@ -234,6 +324,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_begun),
+		cmocka_unit_test(streams_are_made),
+		cmocka_unit_test(a_failure_removes_a_stream),
 		cmocka_unit_test(reading_goes_on),
 		cmocka_unit_test(what_is_cut_off_is_found),
 		cmocka_unit_test(each_difference_is_told),

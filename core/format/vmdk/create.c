@@ -321,6 +321,19 @@ static uint64_t first_bytes(const struct create_request *request, uint64_t index
 	return sparse.overhead + (sparse.directory_at_end ? end : 0);
 }
 
+/*
+ * Of a stream: the empty image, whose first bytes are written last; later, after the grains, what
+ * each flush writes anew: a grain, its table, the directory and the footer.
+ */
+uint64_t vmdk_changed_end_bytes(const struct create_request *request)
+{
+	uint64_t grain = UINT64_C(2) * VMDK_GRAIN_SECTORS * VMDK_SECTOR;
+
+	return subformat_of(request) == STREAM
+		       ? first_bytes(request, 0) + grain + VMDK_TABLE_BYTES + VMDK_SECTOR
+		       : 0;
+}
+
 enum status vmdk_plan(const struct create_request *request, struct create_plan *ret,
 		      struct error *err)
 {

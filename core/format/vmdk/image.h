@@ -140,6 +140,7 @@ enum status vmdk_stream_write_empty(struct blk *file, const struct vmdk_sparse *
 
 extern const struct create_option vmdk_create_options[];
 bool vmdk_resumable(const struct create_values *);
+uint64_t vmdk_changed_end_bytes(const struct create_request *);
 enum status vmdk_plan(const struct create_request *, struct create_plan *ret, struct error *);
 enum status vmdk_measure(const struct create_request *, const struct image *source,
 			 struct image_measure *ret, struct error *);

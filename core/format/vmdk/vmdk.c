@@ -90,6 +90,7 @@ const struct image_format format_vmdk = {
 		.measure = vmdk_measure,
 		.write_files = vmdk_write_files,
 		.resumable = vmdk_resumable,
+		.changed_end_bytes = vmdk_changed_end_bytes,
 	},
 	.check = { .check = vmdk_check, .repair = vmdk_repair },
 	.change.write_compressed = vmdk_stream_write_compressed,
