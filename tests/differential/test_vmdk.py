@@ -399,7 +399,7 @@ def test_capture_is_resumed(tmp_path, monkeypatch, interrupter, kind):
     resumed = Result([EFI_IMG, *words, "--resume"], tmp_path)
     assert (resumed.code == 0) == (kind == SPARSE), resumed.err
     if kind != SPARSE:
-        assert "not one into an image of several files, or one that is written in" in resumed.err
+        assert "not into an image of several files, or one that is written in" in resumed.err
         assert [path.name for path in files_of(tmp_path)] == []
         resumed = efi_img(tmp_path, *words)
     assert "verified, identical to serial=DISK" in resumed.out + resumed.err
