@@ -113,7 +113,9 @@ def of_formats(formats):
 
 def formats_of(program):
     """Those of them that efi-img has."""
-    said = subprocess.run([program, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    said = subprocess.run(
+        [program, "help", "all"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     lines = said.partition("Image formats:\n")[2].partition("\n\n")[0].splitlines()
     return [name for name in FORMATS if name in (line.split()[0] for line in lines)]
 

@@ -60,7 +60,7 @@ def run(*args):
 @functools.cache
 def readable():
     """The names of all formats."""
-    lines = run("help").out.partition("Image formats:\n")[2].partition("\n\n")[0]
+    lines = run("help", "all").out.partition("Image formats:\n")[2].partition("\n\n")[0]
     return [line.split()[0] for line in lines.splitlines()]
 
 

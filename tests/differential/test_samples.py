@@ -7,21 +7,12 @@ has their format; until then it says what they are.
 import pytest
 
 import samples
+from format_kinds import readable
 from oracle import EFI_IMG, Result, assert_info_as_qemu
 
 
-def efi_img(*args):
-    return Result([EFI_IMG, *args], None)
-
-
-def formats():
-    """Those that efi-img has, by its help."""
-    lines = efi_img("help").out.partition("Image formats:\n")[2].partition("\n\n")[0]
-    return [line.split()[0] for line in lines.splitlines()]
-
-
 CONTENTS_MAX = 2 << 30  # bytes of a disk that is compared byte by byte
-READABLE = formats()
+READABLE = readable()
 
 
 def test_every_sample_is_listed():
