@@ -53,7 +53,7 @@ struct arguments {
 	char **operands;
 	size_t n_operands;
 	bool owns_operands; /* their texts are freed with the arguments (cli/wildcards.h) */
-	bool help; /* -h or --help, which every command has without listing it */
+	bool help;          /* -h or --help, which every command has without listing it */
 };
 
 /* Whether a row is the last one, { 0 }, and whether it begins a section. */
