@@ -25,9 +25,9 @@ struct forward_kind {
 enum status forward_open(struct blk *file, const struct forward_kind *, struct blk **ret);
 
 /*
- * Writes what is in memory to the file, its last 512 bytes after a flush of everything else, flushes
- * it, and reads back what it wrote. From then on all of the file is final. Errors: ST_MISMATCH, what
- * was read back differs; ST_NO_MEMORY; those of writing, flushing and reading. After an error the
- * end may be on the medium all the same.
+ * Writes what is in memory to the file, its last 512 bytes after a flush of everything else,
+ * flushes it, and reads back what it wrote. From then on all of the file is final. Errors:
+ * ST_MISMATCH, what was read back differs; ST_NO_MEMORY; those of writing, flushing and reading.
+ * After an error the end may be on the medium all the same.
  */
 enum status forward_release(struct blk *);

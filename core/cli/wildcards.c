@@ -38,7 +38,7 @@ static enum status names_grow(struct names *names, size_t more)
 	return ST_OK;
 }
 
-/* Whether a name matches a pattern. The last '*' takes one more each time that the rest does not. */
+/* Whether a name matches a pattern. The last '*' takes one more when the rest does not match. */
 static bool matches(const char *pattern, const char *name)
 {
 	const char *star = NULL, *after = NULL;

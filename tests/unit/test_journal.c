@@ -48,7 +48,7 @@ static void assert_no_image(const struct row *row, const char *where)
 		wrong("%s: it was opened: %s%s", where, out.text, err.text);
 }
 
-/* The copy of the row is stopped by the `n`-th look, and continued. Returns whether it was stopped. */
+/* The copy is stopped by the `n`-th look, and continued. Returns whether it was stopped. */
 static bool stop_at(const struct row *row, unsigned n, bool *has_journal)
 {
 	uint64_t size;
