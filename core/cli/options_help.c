@@ -75,7 +75,7 @@ void options_print_others(const struct option *options, struct out *out)
 
 			if (option_is_section(o) || is_ignored(o) != ignored || spelling == ignored)
 				continue; /* of an option without effect, one spelling is enough */
-			add(out, titles[ignored], &column, letter ? '\0' : o->letter, o->name);
+			add(out, titles[ignored], &column, (char)(letter ? 0 : o->letter), o->name);
 		}
 		if (column > 0)
 			out_text(out, "\n");

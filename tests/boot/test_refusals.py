@@ -89,7 +89,7 @@ REFUSED = {
     "too-large": (r"efi-img create -f raw x.img 9E", []),
     "no-name": (r"efi-img create", []),
     "command": (r"efi-img frobnicate", ["frobnicate"]),
-    "too-many": (r"efi-img info keep.bin keep.bin", []),
+    "too-many": (r"efi-img map keep.bin keep.bin", []),
 }
 
 # The volumes where everything is refused before the first write.

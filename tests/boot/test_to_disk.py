@@ -213,7 +213,7 @@ GUARDS = {  # name: (exit code, words, the line)
     "bench": (REFUSED, "add --erase=", "bench -w serial=SCRATCH"),
     "bench-used": (REFUSED, "current volume", "bench -w --erase=WORK serial=WORK"),
     "bench-wrong": (REFUSED, "use --erase=SCRATCH", "bench -w --erase=SMALL serial=SCRATCH"),
-    "snapshot": (1, "only convert and dd", "snapshot -c s serial=IMAGE"),
+    "snapshot": (1, "which only restore, clone, write", "snapshot -c s serial=IMAGE"),
 }
 
 
