@@ -16,7 +16,8 @@ enum way {
 
 struct ui {
 	struct screen screen;
-	bool gone; /* the keyboard is gone */
+	bool gone;        /* the keyboard is gone */
+	uint32_t pending; /* a key that came right after Esc; 0: none */
 };
 
 /* ---- lists ---- */
@@ -31,21 +32,23 @@ enum { LIST_NONE = -1 };
 
 struct list {
 	const char *title, *step;
-	const char *head;    /* lines above the list, about earlier choices; "": none */
+	const char *head;    /* lines above the list; "": none */
 	const char *columns; /* the names of the columns; "": none */
-	const char *ask;     /* the question */
+	const char *ask;     /* the question, as the heading */
 	const char *empty;   /* shown instead of an empty list */
 	const char *help;
 	const char *letters;      /* keys of its own; "": none */
 	const char *letters_help; /* their text in the line with the keys */
 	struct item *item;
 	size_t n;
-	/* in: the item that the arrows start at, 0 or LIST_NONE; out: the chosen one */
-	int chosen;
+	/*
+	 * the item that Enter chooses, moved by the arrows; in: LIST_NONE is the first that can be
+	 * chosen
+	 */
+	int mark;
+	int chosen; /* out, with WAY_NEXT */
 	bool first; /* there is no screen to go back to */
-	/* Enter without a chosen item is an answer, too: WAY_NEXT with LIST_NONE */
-	bool enter;
-	char key; /* out, with WAY_KEY: the letter */
+	char key;   /* out, with WAY_KEY: the letter */
 };
 
 /* Shows a list until an item is chosen or the user goes elsewhere. */
@@ -56,22 +59,24 @@ enum way list_ask(struct ui *, struct list *);
 #define PAGE_LOUD "\1" /* begins a line that stands out */
 
 struct page {
-	const char *title, *step;
+	const char *title, *step, *heading;
+	enum style style; /* of the heading */
 	const char *text; /* wrapped as needed */
 	/* the text before what is typed; with nothing to type, what to press */
 	const char *ask;
 	const char *help;
-	/* the answer: ASCII, `capacity` bytes with the NUL, in and out; NULL: any key continues */
+	/* the answer: ASCII, `capacity` bytes with the NUL, in and out; NULL: a key continues */
 	char *typed;
 	size_t capacity;
-	bool last;  /* shows the end of the text first */
-	bool plain; /* b, q and ? are keys like all others */
-	bool bare;  /* for text of up to 79 columns */
-	bool loud;  /* `ask` stands out */
-	bool enter; /* with nothing to type: only Enter continues */
+	const char *suggested; /* the answer if nothing is typed; NULL: there is none */
+	bool last;             /* shows the end of the text first */
+	bool plain;            /* any key continues, b, q and ? as well */
+	bool bare;             /* for text of up to 79 columns */
+	bool loud;             /* `ask` stands out */
+	bool enter;            /* with nothing to type: only Enter continues */
 };
 
-/* Shows a page until Enter, or a key. An answer of b, q or ? alone is that key. */
+/* Shows a page until Enter, or a key. Esc leads back, except from a page that wants Enter. */
 enum way page_ask(struct ui *, struct page *);
 
 /* Shows a page without waiting. */

@@ -19,8 +19,9 @@ enum way doubt_ask(struct menu *m)
 	static const char word[] = "no table";
 	char typed[16];
 	struct page page = {
-		.title = m->flow->title,
+		.title = m->trail,
 		.step = m->step,
+		.heading = "Check this once more",
 		.help = m->flow->help,
 		.text = m->plan,
 		.ask = "This is probably not a disk image. To write it anyway, type no table:",

@@ -19,9 +19,8 @@
 /* Sets what a pick shows of the flow. */
 static void prepare(struct menu *m, struct pick *pick, const char *ask)
 {
-	pick->title = m->flow->title;
+	pick->title = m->trail;
 	pick->step = m->step;
-	pick->head = m->head;
 	pick->ask = ask;
 	pick->help = m->flow->help;
 	pick->possible = NULL;
@@ -29,15 +28,30 @@ static void prepare(struct menu *m, struct pick *pick, const char *ask)
 	pick->top = NULL;
 }
 
-/* Sets the line about earlier choices; `label` "": none. */
-static void set_head(struct menu *m, const char *label, const char *name, const char *words)
+/* What was chosen in a step, for the title; "": nothing that helps there. */
+static const char *chosen_in(const struct menu *m, enum way (*step)(struct menu *))
+{
+	if (step == step_source_disk || step == step_image || step == step_any_image)
+		return m->source.brief;
+	if (step == step_target || step == step_other_disk || step == step_other_image)
+		return m->other.brief;
+	if (step == step_size)
+		return m->size;
+	return step == step_name ? m->name : "";
+}
+
+static void set_trail(struct menu *m)
 {
 	struct out_buffer out;
 
-	out_buffer_init(&out, m->head, sizeof m->head);
-	if (label[0] != '\0')
-		out_printf(&out.out, "%s %s%s%s", label, name,
-			   name[0] != '\0' && words[0] != '\0' ? ", " : "", words);
+	out_buffer_init(&out, m->trail, sizeof m->trail);
+	out_text(&out.out, m->flow->title);
+	for (size_t i = 0; i < m->at; i++) {
+		const char *chosen = chosen_in(m, m->flow->step[i]);
+
+		if (chosen[0] != '\0')
+			out_printf(&out.out, " > %s", chosen);
+	}
 }
 
 void line_choices(const struct menu *m, struct line *line)
@@ -50,8 +64,7 @@ void line_choices(const struct menu *m, struct line *line)
 
 enum way step_source_disk(struct menu *m)
 {
-	set_head(m, "", "", "");
-	prepare(m, &m->source, "Choose the disk to read:");
+	prepare(m, &m->source, "Choose the disk to read");
 	m->source.file[0] = '\0';
 	return pick_disk(&m->ui, &m->source);
 }
@@ -67,26 +80,22 @@ static enum way image(struct menu *m, struct pick *pick, bool opens, const char 
 
 enum way step_image(struct menu *m)
 {
-	set_head(m, "", "", "");
-	return image(m, &m->source, true, "Choose an image:");
+	return image(m, &m->source, true, "Choose an image");
 }
 
 enum way step_any_image(struct menu *m)
 {
-	set_head(m, "", "", "");
-	return image(m, &m->source, false, "Choose an image:");
+	return image(m, &m->source, false, "Choose an image");
 }
 
 enum way step_other_image(struct menu *m)
 {
-	set_head(m, "image", m->source.file, m->source.words);
-	return image(m, &m->other, true, "Choose the image to compare with:");
+	return image(m, &m->other, true, "Choose the image to compare with");
 }
 
 enum way step_other_disk(struct menu *m)
 {
-	set_head(m, "image", m->source.file, m->source.words);
-	prepare(m, &m->other, "Choose the disk to compare with:");
+	prepare(m, &m->other, "Choose the disk to compare with");
 	return pick_disk(&m->ui, &m->other);
 }
 
@@ -117,17 +126,14 @@ static bool target_possible(void *user, const char *candidate, char *why, size_t
 
 enum way step_target(struct menu *m)
 {
-	bool disk = m->source.file[0] == '\0';
-
-	set_head(m, disk ? "from" : "image", disk ? "" : m->source.file, m->source.words);
-	prepare(m, &m->other, "Choose the disk to OVERWRITE:");
+	prepare(m, &m->other, "Choose the disk to overwrite");
 	m->other.possible = target_possible;
 	return pick_disk(&m->ui, &m->other);
 }
 
 /* ---- options ---- */
 
-static void write_choices(const struct menu *m, struct item item[CHOICES_MAX], size_t n)
+static void write_choices(const struct menu *m, struct item item[CHOICES_MAX + 1], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct choice *choice = &m->flow->choice[i];
@@ -137,45 +143,45 @@ static void write_choices(const struct menu *m, struct item item[CHOICES_MAX], s
 		out_buffer_init(&out, item[i].text, sizeof item[i].text);
 		out_printf(&out.out, "%-24s %s", choice->label, choice->value[m->value[i]].words);
 	}
+	item[n] = (struct item){ .text = "Continue" };
 }
 
 enum way step_choices(struct menu *m)
 {
-	struct item *item = mem_alloc(CHOICES_MAX * sizeof *item);
+	struct item *item = mem_alloc((CHOICES_MAX + 1) * sizeof *item);
 	struct list list = {
-		.title = m->flow->title,
+		.title = m->trail,
 		.step = m->step,
-		.head = m->head,
+		.head = "",
 		.columns = "",
-		.ask = "Press a number to change a setting, Enter to continue.",
+		.ask = "Change a setting, or continue",
 		.empty = "",
 		.help = m->flow->help,
 		.letters = "",
 		.letters_help = "",
 		.item = item,
-		.enter = true,
-		.chosen = LIST_NONE,
 	};
-	enum way way = WAY_BACK;
+	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
+	int n = 0;
 
-	while (m->flow->choice[list.n].label != NULL)
-		list.n++;
-	while (item != NULL) {
+	while (m->flow->choice[n].label != NULL)
+		n++;
+	list.n = (size_t)n + 1;
+	list.mark = n;
+	while (way == WAY_AGAIN) {
 		const struct choice *choice;
 		unsigned *value;
 
-		write_choices(m, item, list.n);
+		write_choices(m, item, (size_t)n);
 		way = list_ask(&m->ui, &list);
-		if (way == WAY_AGAIN)
+		if (way != WAY_NEXT || list.chosen == n)
 			continue;
-		if (way != WAY_NEXT || list.chosen == LIST_NONE)
-			break;
 		choice = &m->flow->choice[list.chosen];
 		value = &m->value[list.chosen];
 		*value = *value + 1 < VALUES_MAX && choice->value[*value + 1].words != NULL
 				 ? *value + 1
 				 : 0;
-		list.chosen = LIST_NONE;
+		way = WAY_AGAIN;
 	}
 	mem_free(item);
 	return way;
@@ -184,8 +190,9 @@ enum way step_choices(struct menu *m)
 enum way step_size(struct menu *m)
 {
 	struct page page = {
-		.title = m->flow->title,
+		.title = m->trail,
 		.step = m->step,
+		.heading = "How large should the disk in the image be?",
 		.help = m->flow->help,
 		.ask = "Size of the disk:",
 		.typed = m->size,
@@ -193,6 +200,7 @@ enum way step_size(struct menu *m)
 	};
 	struct error err;
 
+	m->why[0] = '\0';
 	for (;;) {
 		struct out_buffer out;
 		uint64_t bytes;
@@ -200,9 +208,8 @@ enum way step_size(struct menu *m)
 
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
-		out_text(&out.out, "How large should the disk in the image be?\n\nEnter a number "
-				   "with k, M, G or T after it (powers of 1024), such as 50G. A "
-				   "number alone is in bytes.\n");
+		out_text(&out.out, "Enter a number with k, M, G or T after it (powers of 1024), "
+				   "such as 50G. A number alone is in bytes.\n");
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
 		m->why[0] = '\0';
@@ -229,8 +236,7 @@ static bool place_possible(void *user, const char *candidate, char *why, size_t 
 
 enum way step_place(struct menu *m)
 {
-	set_head(m, m->source.words[0] != '\0' ? "from" : "", "", m->source.words);
-	prepare(m, &m->place, "Choose a directory for the new image:");
+	prepare(m, &m->place, "Choose a directory for the new image");
 	m->place.possible = place_possible;
 	m->place.place = true;
 	return pick_file(&m->ui, &m->place);
@@ -245,10 +251,10 @@ static bool exists(const char *name)
 }
 
 /*
- * Proposes a free name: the name of the disk, or "disk", the extension of the format, and a number
+ * Suggests a free name: the name of the disk, or "disk", the extension of the format, and a number
  * if there is such a file.
  */
-static void propose_name(struct menu *m)
+static void suggest_name(struct menu *m)
 {
 	const char *base = text_find(m->source.name, '=') != NULL
 				   ? text_find(m->source.name, '=') + 1
@@ -268,12 +274,12 @@ static void propose_name(struct menu *m)
 	for (unsigned i = 1; i < 100; i++) {
 		struct out_buffer out;
 
-		out_buffer_init(&out, m->name, sizeof m->name);
+		out_buffer_init(&out, m->suggested, sizeof m->suggested);
 		out_text(&out.out, plain);
 		if (i > 1)
 			out_printf(&out.out, "-%u", i);
 		out_text(&out.out, extension);
-		if (!path_join(m->place.file, m->place.directory, m->name) ||
+		if (!path_join(m->place.file, m->place.directory, m->suggested) ||
 		    !exists(m->place.file))
 			return;
 	}
@@ -282,15 +288,17 @@ static void propose_name(struct menu *m)
 enum way step_name(struct menu *m)
 {
 	struct page page = {
-		.title = m->flow->title,
+		.title = m->trail,
 		.step = m->step,
+		.heading = "What should the new file be called?",
 		.help = m->flow->help,
-		.ask = "Name of the file:",
+		.ask = "Name of the file",
+		.suggested = m->suggested,
 		.typed = m->name,
 		.capacity = sizeof m->name,
 	};
 
-	propose_name(m);
+	suggest_name(m);
 	m->why[0] = '\0';
 	for (;;) {
 		struct out_buffer out;
@@ -299,18 +307,18 @@ enum way step_name(struct menu *m)
 		page.text = m->plan;
 		out_buffer_init(&out, m->plan, sizeof m->plan);
 		out_printf(&out.out,
-			   "Name of the new image file in %s\n\nAn existing file is never "
-			   "replaced.\n",
+			   "The file is created in %s\n\nEnter alone takes the name in "
+			   "brackets. An existing file is never replaced.\n",
 			   m->place.directory);
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
+		m->name[0] = '\0';
 		way = page_ask(&m->ui, &page);
 		if (way != WAY_NEXT)
 			return way;
 		out_buffer_init(&out, m->why, sizeof m->why);
-		if (m->name[0] == '\0' || text_find(m->name, '\\') != NULL ||
-		    text_find(m->name, '/') != NULL) {
-			out_text(&out.out, "The name must not be empty, nor contain \\ or /.");
+		if (text_find(m->name, '\\') != NULL || text_find(m->name, '/') != NULL) {
+			out_text(&out.out, "The name must not contain \\ or /.");
 			continue;
 		}
 		if (!path_join(m->place.file, m->place.directory, m->name)) {
@@ -359,8 +367,10 @@ static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capa
 			 const char *ask)
 {
 	struct page page = {
-		.title = m->flow->title,
+		.title = m->trail,
 		.step = m->step,
+		.heading = possible ? "Check this once more" : "This is not possible",
+		.style = possible ? STYLE_PLAIN : STYLE_BAD,
 		.help = m->flow->help,
 		.text = m->plan,
 		.ask = possible ? ask : "Press any key to go back.",
@@ -449,6 +459,7 @@ static void run(struct menu *m)
 	struct ui *ui = &m->ui;
 	struct page page = { .text = m->transcript.text,
 			     .step = "",
+			     .style = STYLE_TITLE,
 			     .help = "",
 			     .last = !m->flow->answers,
 			     .plain = true,
@@ -458,18 +469,19 @@ static void run(struct menu *m)
 	struct out_buffer out;
 	int code;
 
+	set_trail(m);
 	compose(m);
-	code = line_run(ui, &m->transcript, m->flow->title, &m->line, log, sizeof log);
+	code = line_run(ui, &m->transcript, m->trail, &m->line, log, sizeof log);
 	out_buffer_init(&out, title, sizeof title);
 	if (code == 0)
-		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "DONE");
+		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "Done");
 	else if (code == OUTCOME_LOST && !m->flow->answers)
-		out_text(&out.out, "DONE, EXCEPT FOR UNREADABLE SECTORS");
+		out_text(&out.out, "Done, except for unreadable sectors");
 	else
-		out_printf(&out.out, "%s: EXIT CODE %d", m->flow->answers ? "RESULT" : "NOT DONE",
+		out_printf(&out.out, "%s: exit code %d", m->flow->answers ? "Result" : "Not done",
 			   code);
-	page.title = title;
-	page.step = m->flow->title;
+	page.title = m->trail;
+	page.heading = title;
 	out_buffer_init(&out, ask, sizeof ask);
 	out_printf(&out.out, "Press Enter to continue.%s%s", log[0] != '\0' ? "   Log: " : "", log);
 	page.ask = ask;
@@ -492,6 +504,7 @@ enum way flow_run(struct menu *m, const struct flow *flow)
 		struct out_buffer out;
 		enum way way;
 
+		set_trail(m);
 		out_buffer_init(&out, m->step, sizeof m->step);
 		if (n > 1)
 			out_printf(&out.out, "step %zu of %zu", m->at + 1, n);

@@ -32,7 +32,7 @@ struct flow {
 	/* Makes the line of what was chosen, as far as it was. */
 	void (*compose)(const struct menu *, struct line *);
 	bool answers; /* its exit code is an answer, not a failure */
-	/* the title of a good result; NULL: "DONE", the last line says the rest */
+	/* the title of a good result; NULL: "Done", the last line says the rest */
 	const char *done;
 };
 
@@ -47,7 +47,8 @@ struct menu {
 	struct pick place;     /* where a new image comes to be */
 	char name[NAME_BYTES]; /* of it */
 	char size[SIZE_BYTES];
-	char head[PATH_BYTES + WORDS_BYTES];
+	char suggested[NAME_BYTES]; /* for the name */
+	char trail[256];            /* the title, and what is chosen so far */
 	char step[32];
 	char plan[PLAN_BYTES + LINE_BYTES + 1024];
 	char why[1024];

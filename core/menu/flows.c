@@ -23,7 +23,7 @@ static void compose_create(const struct menu *m, struct line *line)
 }
 
 const struct flow flow_create = {
-	.title = "CREATE AN IMAGE",
+	.title = "Create an image",
 	.help = "Creates a new, empty disk image in a file, for example for a virtual machine.",
 	.step = { step_choices, step_size, step_place, step_name, step_plan },
 	.choice = {
@@ -39,7 +39,7 @@ const struct flow flow_create = {
 		} },
 	},
 	.compose = compose_create,
-	.done = "DONE: THE NEW, EMPTY IMAGE IS COMPLETE",
+	.done = "Done: the new, empty image is complete",
 };
 
 #define CHOICE_FORMAT \
@@ -91,7 +91,7 @@ static void compose_capture(const struct menu *m, struct line *line)
 }
 
 const struct flow flow_capture = {
-	.title = "CAPTURE A DISK",
+	.title = "Capture a disk",
 	.help = "Copies a whole disk, or a partition, into a new image file. Nothing is written to "
 		"the disk. The image cannot be stored on the disk that is captured. Press p in the "
 		"list of disks to show their partitions.",
@@ -117,7 +117,7 @@ static void compose_onto(const struct menu *m, struct line *line)
 }
 
 const struct flow flow_restore = {
-	.title = "RESTORE AN IMAGE",
+	.title = "Restore an image",
 	.help = "Writes the disk in an image onto a disk or a partition. ALL DATA on it is lost. "
 		"Disks that cannot be used are listed with the reason. Press p there to show their "
 		"partitions.",
@@ -127,7 +127,7 @@ const struct flow flow_restore = {
 };
 
 const struct flow flow_clone = {
-	.title = "CLONE A DISK",
+	.title = "Clone a disk",
 	.help = "Copies a whole disk, or a partition, onto another one. ALL DATA on the other one "
 		"is lost. Afterwards both have the same identifiers: start the machine with only "
 		"one of them connected.",
@@ -177,7 +177,7 @@ static void compose_list(const struct menu *m, struct line *line)
 }
 
 const struct flow flow_check = {
-	.title = "CHECK AN IMAGE",
+	.title = "Check an image",
 	.help = "Checks an image for errors. Nothing is changed.",
 	.step = { step_any_image },
 	.compose = compose_check,
@@ -185,7 +185,7 @@ const struct flow flow_check = {
 };
 
 const struct flow flow_info = {
-	.title = "DESCRIBE AN IMAGE",
+	.title = "Describe an image",
 	.help = "Shows the format of an image, its size, and the files that it needs. Nothing is "
 		"changed.",
 	.step = { step_any_image },
@@ -194,7 +194,7 @@ const struct flow flow_info = {
 };
 
 const struct flow flow_compare = {
-	.title = "COMPARE TWO IMAGES",
+	.title = "Compare two images",
 	.help = "Compares the disks in two images, whatever their formats. Nothing is changed.",
 	.step = { step_image, step_other_image },
 	.compose = compose_compare,
@@ -202,7 +202,7 @@ const struct flow flow_compare = {
 };
 
 const struct flow flow_compare_disk = {
-	.title = "COMPARE AN IMAGE WITH A DISK",
+	.title = "Compare an image with a disk",
 	.help = "Compares a disk with the disk in an image. Nothing is changed.",
 	.step = { step_image, step_other_disk },
 	.compose = compose_compare,
@@ -210,14 +210,14 @@ const struct flow flow_compare_disk = {
 };
 
 const struct flow flow_list = {
-	.title = "DISKS OF THIS MACHINE",
+	.title = "Disks of this machine",
 	.help = "",
 	.compose = compose_list,
 	.answers = true,
 };
 
 const struct flow flow_bench = {
-	.title = "SPEED OF A DISK",
+	.title = "Speed of a disk",
 	.help = "Measures how fast a disk can be read, in requests of several sizes. Nothing is "
 		"changed.",
 	.step = { step_source_disk },
@@ -226,7 +226,7 @@ const struct flow flow_bench = {
 };
 
 const struct flow flow_hash = {
-	.title = "SHA-256 OF AN IMAGE",
+	.title = "SHA-256 of an image",
 	.help = "Calculates the SHA-256 of the disk in an image, which is the same for each "
 		"format. Nothing is changed.",
 	.step = { step_image },
@@ -235,7 +235,7 @@ const struct flow flow_hash = {
 };
 
 const struct flow flow_hash_disk = {
-	.title = "SHA-256 OF A DISK",
+	.title = "SHA-256 of a disk",
 	.help = "Calculates the SHA-256 of all bytes of a disk. Nothing is changed.",
 	.step = { step_source_disk },
 	.compose = compose_hash,

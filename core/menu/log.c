@@ -11,7 +11,7 @@
 #include "menu/flow.h"
 #include "platform/files.h"
 
-static const char title[] = "LOGS",
+static const char title[] = "Logs",
 		  help[] = "Logs of the commands that were run from this menu or by a script.";
 
 /* Finds the directory of the logs, without a separator at the end; unchanged if it is not known. */
@@ -56,8 +56,7 @@ enum way show_log(struct menu *m)
 	begin(logs);
 	*pick = (struct pick){ .title = title,
 			       .step = "",
-			       .head = "",
-			       .ask = "Choose a log:",
+			       .ask = "Choose a log",
 			       .help = help,
 			       .backwards = true,
 			       .top = logs };
@@ -65,8 +64,9 @@ enum way show_log(struct menu *m)
 	while ((way = pick_file(&m->ui, pick)) == WAY_NEXT) {
 		struct page page = { .title = title,
 				     .step = "",
+				     .heading = pick->file,
 				     .text = m->transcript.text,
-				     .ask = pick->file,
+				     .ask = "",
 				     .help = help,
 				     .bare = true };
 

@@ -66,8 +66,8 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 	char program[64], machine[192];
 	struct out_buffer name, head;
 	struct list list = {
-		.title = board->title,
-		.step = top ? program : "",
+		.title = top ? program : board->title,
+		.step = "",
 		.head = top ? machine : "",
 		.columns = "",
 		.ask = board->ask,
@@ -76,7 +76,7 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 		.letters = "",
 		.letters_help = "",
 		.item = item,
-		.chosen = LIST_NONE,
+		.mark = LIST_NONE,
 		.first = top,
 	};
 	enum way way = item != NULL ? WAY_AGAIN : WAY_BACK;
@@ -89,12 +89,10 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 		struct out_buffer out;
 
 		out_buffer_init(&out, item[list.n].text, sizeof item[list.n].text);
-		out_text(&out.out, board->entry[list.n].text);
-		out_buffer_init(&out, item[list.n].detail, sizeof item[list.n].detail);
-		out_text(&out.out, board->entry[list.n].detail);
+		out_printf(&out.out, "%-29s %s", board->entry[list.n].text,
+			   board->entry[list.n].detail);
 	}
 	while (way != WAY_QUIT && (top ? item != NULL : way != WAY_BACK)) {
-		list.chosen = LIST_NONE;
 		way = list_ask(&m->ui, &list);
 		if (way == WAY_NEXT && follow(m, &board->entry[list.chosen]) == WAY_QUIT)
 			way = WAY_QUIT;
@@ -106,15 +104,15 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 static enum way look(struct menu *m)
 {
 	static const struct board board = {
-		.title = "CHECK, INSPECT, COMPARE",
-		.ask = "Choose a task:",
+		.title = "Check, inspect, compare",
+		.ask = "Choose a task",
 		.help = "None of these tasks changes anything.",
 		.entry = {
 			{ .text = "Check an image",
 			  .detail = "for errors",
 			  .flow = &flow_check },
 			{ .text = "Describe an image",
-			  .detail = "its format, its size, the files that it needs",
+			  .detail = "its format, size and files",
 			  .flow = &flow_info },
 			{ .text = "Compare two images",
 			  .detail = "do they have the same contents?",
@@ -134,8 +132,8 @@ static enum way look(struct menu *m)
 static enum way tools(struct menu *m)
 {
 	static const struct board board = {
-		.title = "TOOLS",
-		.ask = "Choose a task:",
+		.title = "Tools",
+		.ask = "Choose a task",
 		.help = "",
 		.entry = {
 			{ .text = "Speed of a disk",
@@ -148,7 +146,7 @@ static enum way tools(struct menu *m)
 			  .detail = "of all its bytes",
 			  .flow = &flow_hash_disk },
 			{ .text = "Logs",
-			  .detail = "of commands that were run from this menu or by a script",
+			  .detail = "of earlier commands",
 			  .screen = show_log },
 			{ .text = "UEFI shell",
 			  .detail = "for all other commands: efi-img help",
@@ -166,8 +164,8 @@ static enum way tools(struct menu *m)
 }
 
 static const struct board start = {
-	.title = "DISKS AND DISK IMAGES",
-	.ask = "Choose an action:",
+	.title = "",
+	.ask = "Choose an action",
 	.help = "efi-img copies disks into images and back, before any operating system. Each "
 		"screen asks one question; the last one shows what will happen, and the command "
 		"line that does the same in the UEFI shell or in a script.",
@@ -176,19 +174,19 @@ static const struct board start = {
 		  .detail = "a new, empty disk in a file",
 		  .flow = &flow_create },
 		{ .text = "Capture a disk",
-		  .detail = "copy a disk or a partition into an image",
+		  .detail = "a disk or a partition into a file",
 		  .flow = &flow_capture },
 		{ .text = "Restore an image",
-		  .detail = "write an image onto a disk, which is OVERWRITTEN",
+		  .detail = "onto a disk, whose data is lost",
 		  .flow = &flow_restore },
 		{ .text = "Clone a disk",
-		  .detail = "copy a disk onto another one, which is OVERWRITTEN",
+		  .detail = "onto another one, whose data is lost",
 		  .flow = &flow_clone },
 		{ .text = "Check, inspect, compare",
-		  .detail = "check an image, show what is in it, compare two",
+		  .detail = "errors, contents, differences",
 		  .screen = look },
 		{ .text = "Tools",
-		  .detail = "speed, SHA-256, logs, shell, restart, power",
+		  .detail = "speed, checksums, logs, shell, power",
 		  .screen = tools },
 	},
 };

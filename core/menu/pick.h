@@ -6,11 +6,11 @@
 
 /* Choosing a disk, a file, or a directory for a new file. */
 
-enum { PATH_BYTES = 1024, WORDS_BYTES = 192 };
+enum { PATH_BYTES = 1024, WORDS_BYTES = 192, BRIEF_BYTES = 96 };
 
 struct pick {
 	/* what the screen shows; the caller's */
-	const char *title, *step, *head, *ask, *help;
+	const char *title, *step, *ask, *help;
 	/*
 	 * Returns whether the candidate (the name of a disk, or of a file in a directory) can be
 	 * chosen; if not, `why` is the reason, never empty. NULL: every disk with a medium can.
@@ -30,6 +30,7 @@ struct pick {
 	char name[SELECTOR_BYTES];  /* of a disk: for a command line */
 	struct confirm_word word;   /* to be typed before the disk is overwritten */
 	char words[WORDS_BYTES];    /* a description of one line */
+	char brief[BRIEF_BYTES];    /* the same for the title: "Samsung SSD 980 (S4X9R12)" */
 	char contents[256];         /* of a disk; "": nothing that is known */
 	bool whole;                 /* of a disk: the whole disk, not a partition */
 	bool doubtful;              /* of an image: its bytes do not look like a disk */

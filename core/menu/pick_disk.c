@@ -44,6 +44,7 @@ void pick_failed(struct ui *ui, const char *title, const struct error *err)
 	/* Whatever is pressed leads back. */
 	(void)page_ask(ui, &(struct page){ .title = title,
 					   .step = "",
+					   .heading = "",
 					   .text = err->text,
 					   .ask = "Press any key to continue.",
 					   .plain = true });
@@ -181,6 +182,18 @@ static void look_at(struct ui *ui, struct pick *pick, const struct inventory *in
 
 /* ---- choosing ---- */
 
+static void set_brief(struct pick *pick, const struct selection *s)
+{
+	const struct device *disk = s->disk->device;
+	struct out_buffer out;
+
+	out_buffer_init(&out, pick->brief, sizeof pick->brief);
+	if (s->part != NULL && s->part->entry != NULL)
+		out_printf(&out.out, "partition %u of ", s->part->entry->number);
+	out_text(&out.out, disk->model[0] != '\0' ? disk->model : disk->bus);
+	out_printf(&out.out, " (%s)", disk->serial[0] != '\0' ? disk->serial : pick->word.text);
+}
+
 static void take(struct pick *pick, const struct inventory *inventory, const struct selection *s)
 {
 	const struct device *disk = s->disk->device;
@@ -198,6 +211,7 @@ static void take(struct pick *pick, const struct inventory *inventory, const str
 		   disk->model[0] != '\0' || disk->bus[0] != '\0' ? ", " : "");
 	out_printf(&out.out, "%s, ", pick->name);
 	size_print(&out.out, s->part != NULL ? s->part->size_bytes : disk->size_bytes);
+	set_brief(pick, s);
 	pick->whole = s->part == NULL;
 	out_buffer_init(&out, pick->contents, sizeof pick->contents);
 	contents_say(s->disk, s->part, &out.out);
@@ -209,17 +223,17 @@ static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *in
 	struct list list = {
 		.title = pick->title,
 		.step = pick->step,
-		.head = pick->head,
+		.head = "",
 		.columns = columns,
 		.ask = pick->ask,
 		.help = pick->help,
 		.empty = "The firmware has found no disk. Check that a disk is connected, and that "
 			 "its controller is enabled in the firmware's setup and not in RAID mode.",
 		.letters = "p",
-		.letters_help = pick->parts ? "p disks only   " : "p partitions   ",
+		.letters_help = pick->parts ? "p disks only  " : "p partitions  ",
 		.item = item,
 		.n = n,
-		.chosen = LIST_NONE,
+		.mark = LIST_NONE,
 	};
 	struct selection s;
 	enum way way;

@@ -87,16 +87,16 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 	struct list list = {
 		.title = pick->title,
 		.step = pick->step,
-		.head = pick->head,
-		.ask = "Choose a volume:",
+		.head = "",
+		.ask = pick->place ? "Where should the new image be?" : "Choose a volume",
 		.columns = "Volume   Label                     Size      Free",
 		.help = pick->help,
 		.empty = "The firmware has found no volume with files. It reads FAT: plug in a "
 			 "stick that is formatted with FAT, then press r.",
 		.letters = "",
-		.letters_help = "r look again   ",
+		.letters_help = "r look again  ",
 		.item = item,
-		.chosen = LIST_NONE,
+		.mark = LIST_NONE,
 	};
 	enum way way;
 
@@ -326,6 +326,8 @@ static bool opens(struct pick *pick, struct error *err)
 	struct chain chain;
 	struct error ignored;
 
+	out_buffer_init(&out, pick->brief, sizeof pick->brief);
+	out_text(&out.out, path_leaf(pick->file));
 	out_buffer_init(&out, pick->words, sizeof pick->words);
 	if (!pick->opens)
 		return true;
@@ -340,6 +342,10 @@ static bool opens(struct pick *pick, struct error *err)
 			 disk_contents_doubtful(&contents);
 	out_printf(&out.out, "%s, a disk of ", chain.link[0].image->format->name);
 	size_print(&out.out, chain.link[0].image->size);
+	out_buffer_init(&out, pick->brief, sizeof pick->brief);
+	out_printf(&out.out, "%s (%s, ", path_leaf(pick->file), chain.link[0].image->format->name);
+	size_print(&out.out, chain.link[0].image->size);
+	out_text(&out.out, ")");
 	chain_close(&chain);
 	storage_end(&storage);
 	return true;
@@ -375,22 +381,22 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 	struct list list = {
 		.title = pick->title,
 		.step = pick->step,
-		.head = pick->text,
-		.ask = pick->ask,
+		.head = "",
+		.ask = pick->text,
 		.help = pick->help,
 		.columns = "Name                                          Size  Changed",
 		.empty = "This directory is empty.",
 		.letters = "",
-		.letters_help = "r look again   ",
+		.letters_help = "r look again  ",
 		.item = item,
 		.n = shown + here,
-		.chosen = pick->place ? 0 : LIST_NONE,
+		.mark = LIST_NONE,
 	};
 	enum way way;
 
 	out_buffer_init(&out, pick->text, sizeof pick->text);
-	out_printf(&out.out, "%s%sIn %s%s", pick->head, pick->head[0] != '\0' ? "\n" : "",
-		   pick->directory, files->more ? "  (incomplete: too many entries)" : "");
+	out_printf(&out.out, "%s in %s%s", pick->ask, pick->directory,
+		   files->more ? "  (incomplete: too many entries)" : "");
 	if (pick->place) {
 		list.columns = "";
 		out_buffer_init(&out, item[0].text, sizeof item[0].text);

@@ -153,6 +153,7 @@ int line_run(struct ui *ui, struct transcript *t, const char *title, const struc
 	struct console console = { .out = &t->out, .err = &t->out };
 	struct page page = { .title = title,
 			     .step = "",
+			     .heading = "",
 			     .text = t->text,
 			     .ask = running,
 			     .last = true,

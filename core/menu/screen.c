@@ -13,7 +13,13 @@
 #include "base/text.h"
 #include "base/utf.h"
 
-enum { LINE_BYTES = 4 * SCREEN_COLUMNS + 1, UNKNOWN = 0xffff };
+enum {
+	LINE_BYTES = 4 * SCREEN_COLUMNS + 1,
+	UNKNOWN = 0xffff,
+	HEADING_ROW = 1,
+	/* to move the cursor takes a serial terminal about as long as so many characters */
+	GAP_COLUMNS = 8,
+};
 
 void screen_init(struct screen *screen, struct terminal *terminal)
 {
@@ -61,60 +67,84 @@ static unsigned put(struct screen *screen, unsigned row, unsigned column, unsign
 	return column;
 }
 
-static void fill(struct screen *screen, unsigned row, unsigned column, unsigned end, char c,
+static void fill(struct screen *screen, unsigned row, unsigned column, unsigned end, uint16_t c,
 		 enum style style)
 {
 	while (column < end)
-		screen->want[row][column++] = (struct cell){ (uint16_t)c, (uint8_t)style };
+		screen->want[row][column++] = (struct cell){ c, (uint8_t)style };
 }
 
-static void border(struct screen *screen, unsigned row)
+/* The row of a line within the frame. */
+static unsigned row_of(unsigned line)
 {
-	fill(screen, row, 0, SCREEN_COLUMNS, '-', STYLE_PLAIN);
-	screen->want[row][0].c = screen->want[row][SCREEN_COLUMNS - 1].c = '+';
+	return line + 2;
 }
 
-void screen_begin(struct screen *screen, const char *title, const char *right, const char *keys,
-		  bool bare)
+static void border(struct screen *screen, unsigned row, uint16_t left, uint16_t right)
 {
-	unsigned n = (unsigned)utf8_columns(right);
+	fill(screen, row, 0, SCREEN_COLUMNS, DRAW_HORIZONTAL, STYLE_PLAIN);
+	screen->want[row][0].c = left;
+	screen->want[row][SCREEN_COLUMNS - 1].c = right;
+}
 
-	screen->bare = bare;
-	for (unsigned row = 0; row < screen->rows; row++) {
-		fill(screen, row, 0, SCREEN_COLUMNS, ' ', STYLE_PLAIN);
-		if (!bare && row > 0 && row < screen->rows - 3)
-			screen->want[row][0].c = screen->want[row][SCREEN_COLUMNS - 1].c = '|';
-	}
-	border(screen, 0);
-	border(screen, screen->rows - 3);
-	screen->want[0][2].c = ' ';
-	screen->want[0][put(screen, 0, 3, SCREEN_COLUMNS - 4, STYLE_TITLE, title)].c = ' ';
+static void draw_frame(struct screen *screen)
+{
+	unsigned last = screen->rows - 3;
+
+	border(screen, 1, DRAW_DOWN_RIGHT, DRAW_DOWN_LEFT);
+	border(screen, last, DRAW_UP_RIGHT, DRAW_UP_LEFT);
+	for (unsigned row = 2; row < last && !screen->bare; row++)
+		screen->want[row][0].c = screen->want[row][SCREEN_COLUMNS - 1].c = DRAW_VERTICAL;
+}
+
+void screen_begin(struct screen *screen, const struct surround *s)
+{
+	unsigned n = (unsigned)utf8_columns(s->right), end = SCREEN_COLUMNS - 1;
+
+	screen->bare = s->bare;
+	for (unsigned row = 0; row < screen->rows; row++)
+		fill(screen, row, 0, SCREEN_COLUMNS, ' ', row == 0 ? STYLE_TITLE : STYLE_PLAIN);
+	draw_frame(screen);
 	if (n > 0 && n < SCREEN_COLUMNS / 2) {
-		screen->want[0][SCREEN_COLUMNS - 4 - n].c = screen->want[0][SCREEN_COLUMNS - 3].c =
-			' ';
-		(void)put(screen, 0, SCREEN_COLUMNS - 3 - n, SCREEN_COLUMNS - 3, STYLE_PLAIN,
-			  right);
+		(void)put(screen, 0, end - n, end, STYLE_TITLE, s->right);
+		end -= n + 1;
 	}
-	(void)put(screen, screen->rows - 1, 2, SCREEN_COLUMNS - 2, STYLE_PLAIN, keys);
+	(void)put(screen, 0, 1, end, STYLE_TITLE, s->title);
+	if (s->heading[0] != '\0') {
+		screen->want[1][2].c = ' ';
+		n = put(screen, 1, 3, SCREEN_COLUMNS - 3, s->style, s->heading);
+		screen->want[1][n].c = ' ';
+	}
+	(void)put(screen, screen->rows - 1, 1, SCREEN_COLUMNS - 1, STYLE_PLAIN, s->keys);
+}
+
+unsigned screen_put(struct screen *screen, unsigned line, unsigned column, enum style style,
+		    const char *text)
+{
+	unsigned begin = screen->bare ? 0 : 2;
+
+	return put(screen, row_of(line), begin + column, begin + screen_columns(screen), style,
+		   text) -
+	       begin;
 }
 
 void screen_line(struct screen *screen, unsigned line, enum style style, const char *text)
 {
-	unsigned begin = screen->bare ? 0 : 2, end = begin + screen_columns(screen),
-		 column = put(screen, line + 1, begin, end, style, text);
+	unsigned begin = screen->bare ? 0 : 2, column = screen_put(screen, line, 0, style, text);
 
 	if (style == STYLE_CHOSEN)
-		fill(screen, line + 1, column, end, ' ', style);
+		fill(screen, row_of(line), begin + column, begin + screen_columns(screen), ' ',
+		     style);
 }
 
 void screen_ask(struct screen *screen, enum style style, const char *text)
 {
 	size_t n = text_length(text);
 
-	for (size_t columns = utf8_columns(text); columns > SCREEN_COLUMNS - 4; columns--)
+	for (size_t columns = utf8_columns(text); columns > SCREEN_COLUMNS - 2; columns--)
 		(void)utf8_next(&text, &n);
 	fill(screen, screen->rows - 2, 0, SCREEN_COLUMNS, ' ', STYLE_PLAIN);
-	(void)put(screen, screen->rows - 2, 2, SCREEN_COLUMNS - 2, style, text);
+	(void)put(screen, screen->rows - 2, 1, SCREEN_COLUMNS - 1, style, text);
 }
 
 /* ---- printing ---- */
@@ -141,19 +171,38 @@ static void print(struct screen *screen, unsigned row, unsigned begin, unsigned 
 	}
 }
 
+/* Returns the end of the cells from `column` on that differ, but for gaps not worth moving for. */
+static unsigned changed_end(const struct cell *want, const struct cell *shown, unsigned column)
+{
+	unsigned end = column;
+
+	for (; column < SCREEN_COLUMNS && column < end + GAP_COLUMNS; column++)
+		if (!same(&want[column], &shown[column]))
+			end = column + 1;
+	return end;
+}
+
+static void show_row(struct screen *screen, unsigned row)
+{
+	struct cell *want = screen->want[row], *shown = screen->shown[row];
+
+	for (unsigned begin = 0, end; begin < SCREEN_COLUMNS; begin = end) {
+		end = begin + 1;
+		if (same(&want[begin], &shown[begin]))
+			continue;
+		end = changed_end(want, shown, begin);
+		print(screen, row, begin, end);
+	}
+	memcpy(shown, want, sizeof screen->shown[row]);
+}
+
+/* The row with the heading comes last: a question appears when its answers are on the screen. */
 void screen_show(struct screen *screen)
 {
-	for (unsigned row = 0; row < screen->rows; row++) {
-		struct cell *want = screen->want[row], *shown = screen->shown[row];
-		unsigned begin = 0, end = SCREEN_COLUMNS;
-
-		while (begin < end && same(&want[begin], &shown[begin]))
-			begin++;
-		while (end > begin && same(&want[end - 1], &shown[end - 1]))
-			end--;
-		print(screen, row, begin, end);
-		memcpy(shown, want, sizeof screen->shown[row]);
-	}
+	for (unsigned row = 0; row < screen->rows; row++)
+		if (row != HEADING_ROW)
+			show_row(screen, row);
+	show_row(screen, HEADING_ROW);
 }
 
 size_t screen_break(const char *text, size_t columns, const char **ret_next)

@@ -7,14 +7,15 @@
 #include "platform/terminal.h"
 
 /*
- * The screen: a frame with a title and lines of text in it, below it a line with a question, and a
- * line with the keys. It is composed anew each time, and only what has changed is printed.
+ * The screen, from the top: a line with where the user is, a frame with lines of text in it and a
+ * heading in its border, a line with a question or a note, and a line with the keys. It is composed
+ * anew each time, and only what has changed is printed.
  */
 enum {
 	SCREEN_COLUMNS = 79,
 	SCREEN_ROWS_MAX = 60,
 	SCREEN_TEXT_COLUMNS = SCREEN_COLUMNS - 4, /* within the frame; a bare one has all columns */
-	SCREEN_OTHER_ROWS = 4,                    /* the frame, and the two lines below it */
+	SCREEN_OTHER_ROWS = 5,                    /* the title, the frame, and two lines below it */
 };
 
 struct cell {
@@ -36,12 +37,18 @@ void screen_init(struct screen *, struct terminal *);
 unsigned screen_lines(const struct screen *);
 unsigned screen_columns(const struct screen *);
 
-/*
- * Begins an empty frame. `right` is printed at the end of the title's line; `bare`: without sides,
- * for text of up to 79 columns.
- */
-void screen_begin(struct screen *, const char *title, const char *right, const char *keys,
-		  bool bare);
+/* What is around the text. */
+struct surround {
+	const char *title;   /* where the user is, and what is chosen so far */
+	const char *right;   /* at the end of the title's line; "": nothing */
+	const char *heading; /* in the upper border of the frame; "": nothing */
+	enum style style;    /* of the heading */
+	const char *keys;
+	bool bare; /* the frame has no sides, for text of up to 79 columns */
+};
+
+/* Begins an empty frame. */
+void screen_begin(struct screen *, const struct surround *);
 
 /*
  * Sets a line within the frame, 0 the first; one that is longer than the frame ends in "...".
@@ -49,7 +56,13 @@ void screen_begin(struct screen *, const char *title, const char *right, const c
  */
 void screen_line(struct screen *, unsigned line, enum style, const char *text);
 
-/* Sets the line with the question. Of a longer text, the end is shown. */
+/*
+ * Sets text within the frame from a column on; returns the column after it. What does not fit is
+ * cut.
+ */
+unsigned screen_put(struct screen *, unsigned line, unsigned column, enum style, const char *text);
+
+/* Sets the line below the frame. Of a longer text, the end is shown. */
 void screen_ask(struct screen *, enum style, const char *text);
 
 /* Prints what has changed since the last call. */

@@ -14,8 +14,33 @@ enum style {
 	STYLE_CHOSEN,
 	STYLE_DIM,
 	STYLE_LOUD,
+	STYLE_GOOD,
+	STYLE_BAD,
 	N_STYLES,
 };
+
+/*
+ * The characters beyond ASCII that every UEFI console has to show, as far as they are used here
+ * (UEFI 2.10, 12.4.3, "related definitions").
+ */
+enum drawing {
+	DRAW_HORIZONTAL = 0x2500,
+	DRAW_VERTICAL = 0x2502,
+	DRAW_DOWN_RIGHT = 0x250c,
+	DRAW_DOWN_LEFT = 0x2510,
+	DRAW_UP_RIGHT = 0x2514,
+	DRAW_UP_LEFT = 0x2518,
+	DRAW_GRID = 0x256c,
+	DRAW_FULL = 0x2588,
+	DRAW_LIGHT = 0x2591,
+	DRAW_POINTER = 0x25ba,
+};
+
+/*
+ * Returns the ASCII character that stands for a drawing character on a terminal that may not have
+ * it; other characters are returned unchanged.
+ */
+uint16_t drawing_in_ascii(uint16_t c);
 
 /* Keys: Unicode characters, and above those, keys that are no characters. */
 enum {

@@ -2,8 +2,11 @@
 /*
  * The menu's screen on the firmware's console (EFI_SIMPLE_TEXT_OUTPUT_PROTOCOL, UEFI 2.10, 12.4).
  *
- * The console may be several at once, graphics and serial line, of which each shows what is
- * printed. So the mode is one that all have, 80 by 25, and only a few attributes are used.
+ * The console may be several at once, graphics and serial line. The mode is one that all have, 80
+ * by 25, and only a few attributes are used. Text is printed to each of them by itself, because not
+ * all of them have the characters for frames: a screen has them, and so has a serial line of the
+ * type VT-UTF8. The others get ASCII: VT100 has no more, and for PC-ANSI the firmware sends code
+ * page 437, which the terminal programs of today do not show.
  */
 #include <efi.h>
 
@@ -12,9 +15,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "base/utf.h"
 #include "console.h"
+#include "device_path.h"
 #include "firmware.h"
 #include "platform/clock.h"
 
@@ -24,6 +29,8 @@ enum {
 	MIN_ROWS = 24,   /* of the usual terminal window on a serial line */
 	LINE_UNITS = 512,
 	KEYS_MAX = 256, /* dropped at once, in case a keyboard repeats without end */
+	CONSOLES_MAX = 8,
+	VENDOR_GUID_AT = 4, /* in a node of a device path (UEFI 2.10, 10.3.4.18) */
 };
 
 #define MILLISECOND    UINT64_C(10000) /* in units of 100 ns, as timers have them */
@@ -36,7 +43,32 @@ static const UINTN attributes[N_STYLES] = {
 	[STYLE_CHOSEN] = EFI_BLACK | EFI_BACKGROUND_LIGHTGRAY,
 	[STYLE_DIM] = EFI_LIGHTGRAY | EFI_BACKGROUND_BLACK,
 	[STYLE_LOUD] = EFI_YELLOW | EFI_BACKGROUND_BLACK,
+	[STYLE_GOOD] = EFI_LIGHTGREEN | EFI_BACKGROUND_BLACK,
+	[STYLE_BAD] = EFI_LIGHTRED | EFI_BACKGROUND_BLACK,
 };
+
+/* What EDK2 marks the consoles with that its ConOut is made of (MdeModulePkg). */
+#define CONSOLE_OUT_DEVICE_GUID \
+	{ \
+		0xd3b36f2c, 0xd551, 0x11d4, \
+		{ \
+			0x9a, 0x46, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d \
+		} \
+	}
+/* The terminal type VT-UTF8 in a device path (UEFI 2.10, 10.3.4.18.1). */
+#define TERMINAL_UTF8_GUID \
+	{ \
+		0xad15a0d6, 0x8bec, 0x4acf, \
+		{ \
+			0xa0, 0x73, 0xd0, 0x1d, 0xe7, 0x7e, 0x2d, 0x88 \
+		} \
+	}
+
+static struct console {
+	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen;
+	bool draws; /* has the drawing characters */
+} consoles[CONSOLES_MAX];
+static size_t n_consoles;
 
 static int32_t mode_before = -1; /* the mode to restore; -1: unchanged */
 
@@ -51,22 +83,67 @@ static void clear(struct terminal *terminal)
 	(void)screen->EnableCursor(screen, FALSE);
 }
 
+/* ---- printing ---- */
+
+static void add_console(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, EFI_HANDLE handle)
+{
+	static const EFI_GUID utf8 = TERMINAL_UTF8_GUID;
+	struct console *console = &consoles[n_consoles++];
+
+	console->screen = screen;
+	console->draws = PROTOCOL(handle, EFI_GRAPHICS_OUTPUT_PROTOCOL) != NULL;
+	FOR_EACH_NODE(node, device_path_of(handle))
+	if (DevicePathType(node) == MESSAGING_DEVICE_PATH &&
+	    DevicePathSubType(node) == MSG_VENDOR_DP &&
+	    (size_t)DevicePathNodeLength(node) >= VENDOR_GUID_AT + sizeof utf8 &&
+	    memcmp((const uint8_t *)node + VENDOR_GUID_AT, &utf8, sizeof utf8) == 0)
+		console->draws = true;
+}
+
+/* Finds the consoles that ConOut is made of; it stands for itself if the firmware shows none. */
+static void find_consoles(void)
+{
+	EFI_HANDLE *handles = NULL;
+	size_t n = 0;
+
+	n_consoles = 0;
+	if (firmware_handles(&(EFI_GUID)CONSOLE_OUT_DEVICE_GUID, &handles, &n) != ST_OK)
+		n = 0;
+	for (size_t i = 0; i < n && n_consoles < CONSOLES_MAX; i++) {
+		EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen =
+			firmware_protocol(handles[i],
+					  &(EFI_GUID)EFI_SIMPLE_TEXT_OUTPUT_PROTOCOL_GUID);
+
+		if (screen != NULL && screen != firmware.system->ConOut)
+			add_console(screen, handles[i]);
+	}
+	firmware_free(handles);
+	if (n_consoles == 0)
+		add_console(firmware.system->ConOut, firmware.system->ConsoleOutHandle);
+}
+
 static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style,
 		  const char *text)
 {
-	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
 	size_t n = text_length(text), length = utf16_length_of_utf8(text, n);
-	CHAR16 units[LINE_UNITS];
+	CHAR16 units[LINE_UNITS], plain[LINE_UNITS];
 
 	(void)terminal;
 	if (length >= LINE_UNITS)
 		return;
 	utf16_from_utf8(units, text, n);
-	units[length] = 0;
-	(void)screen->SetAttribute(screen, attributes[style]);
-	(void)screen->SetCursorPosition(screen, column, row);
-	(void)screen->OutputString(screen, units);
+	for (size_t i = 0; i <= length; i++)
+		plain[i] = drawing_in_ascii(units[i]);
+	for (size_t i = 0; i < n_consoles; i++) {
+		EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = consoles[i].screen;
+
+		(void)screen->SetAttribute(screen, attributes[style]);
+		(void)screen->SetCursorPosition(screen, column, row);
+		(void)screen->OutputString(screen, consoles[i].draws ? units : plain);
+	}
 }
+
+/* ---- the keyboard ---- */
 
 /* Waits for a key. False: the time is over, or waiting is impossible. */
 static bool wait(SIMPLE_INPUT_INTERFACE *keyboard, unsigned milliseconds)
@@ -151,6 +228,8 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
 	}
 }
 
+/* ---- the mode ---- */
+
 /*
  * Sets a mode of 80 columns; false: there is none. If the current mode has another width, that is
  * mode 0, 80 by 25, which every console has (UEFI 2.10, 12.4): of several consoles not all reach
@@ -184,6 +263,7 @@ struct terminal *terminal_open(void)
 	if (screen == NULL || firmware.system->ConIn == NULL || screen->Mode == NULL ||
 	    !take_mode(screen, &terminal))
 		return NULL;
+	find_consoles();
 	return &terminal;
 }
 

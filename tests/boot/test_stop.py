@@ -56,13 +56,13 @@ def further(machine):
 
 
 def number_of(screen, what):
-    return re.search(rf"^\| +(\d+)  .*{what}", screen, re.MULTILINE)[1]
+    return re.search(rf"^\|[ >]+(\d+)  .*{what}", screen, re.MULTILINE)[1]
 
 
 def begin_capture(machine):
     for keys, until in (
         ("2", "Choose the disk to read"),
-        ("{FULL-1234}", "Press a number to change"),
+        ("{FULL-1234}", "Change a setting"),
         (ENTER, "Choose a volume"),
         ("{EFI-IMG}", "Choose a directory"),
         ("1", "FULL-1234"),
@@ -127,7 +127,7 @@ def test_without_a_yes_it_goes_on(menu, name):
 def test_yes_stops_it(menu):
     words = " ".join(menu["result"].split())  # in lines of the screen
     assert (
-        "NOT DONE: EXIT CODE 15" in words and "stopped before all of it was copied" in words
+        "Not done: exit code 15" in words and "stopped before all of it was copied" in words
     ), menu["result"]
 
 

@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "sim.h"
 
 enum { EARLY = '\16', EARLY_END = '\17' };
 
 static struct {
 	struct terminal terminal;
-	char cell[SIM_ROWS_MAX][SIM_COLUMNS];
+	uint32_t cell[SIM_ROWS_MAX][SIM_COLUMNS];
 	const char *keys;
 	void (*look)(void *);
 	void *user;
@@ -25,18 +26,21 @@ static struct {
 static void clear(struct terminal *terminal)
 {
 	(void)terminal;
-	memset(sim.cell, ' ', sizeof sim.cell);
+	for (unsigned row = 0; row < SIM_ROWS_MAX; row++)
+		for (unsigned column = 0; column < SIM_COLUMNS; column++)
+			sim.cell[row][column] = ' ';
 }
 
 static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style,
 		  const char *text)
 {
-	size_t n = strlen(text);
+	size_t n = strlen(text), columns = utf8_columns(text);
 
-	if (row >= terminal->rows || column + n >= terminal->columns || style >= N_STYLES)
+	if (row >= terminal->rows || column + columns >= terminal->columns || style >= N_STYLES)
 		abort();
-	memcpy(&sim.cell[row][column], text, n);
-	sim.printed += n;
+	while (n > 0)
+		sim.cell[row][column++] = utf8_next(&text, &n);
+	sim.printed += columns;
 }
 
 static uint32_t next_key(struct terminal *terminal, unsigned milliseconds)
@@ -87,7 +91,7 @@ struct terminal *sim_terminal(unsigned rows, const char *keys, void (*look)(void
 
 const char *sim_terminal_text(void)
 {
-	static char text[SIM_ROWS_MAX * (SIM_COLUMNS + 1) + 1];
+	static char text[SIM_ROWS_MAX * (4 * SIM_COLUMNS + 1) + 1];
 	char *to = text;
 
 	for (unsigned row = 0; row < sim.terminal.rows; row++) {
@@ -95,8 +99,8 @@ const char *sim_terminal_text(void)
 
 		while (n > 0 && sim.cell[row][n - 1] == ' ')
 			n--;
-		memcpy(to, sim.cell[row], n);
-		to += n;
+		for (size_t i = 0; i < n; i++)
+			to += utf8_put(sim.cell[row][i], to);
 		*to++ = '\n';
 	}
 	*to = '\0';

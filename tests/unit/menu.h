@@ -16,8 +16,9 @@
 
 enum { MIB = 1 << 20, DISK = MIB + (MIB >> 1), SOURCE = MIB };
 
-#define L  "\7" /* look */
-#define CR "\r"
+#define L   "\7" /* look */
+#define CR  "\r"
+#define ESC "\33\6" /* alone: nothing follows in time */
 
 static const struct sim_volume_kind kind = { .free_bytes = 64 * MIB };
 

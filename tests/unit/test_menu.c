@@ -69,15 +69,14 @@ static void test_create(void **state)
 	set_up();
 	assert_int_equal(drive("create", 24,
 			       "1" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L
-			       "y" CR L "xy\3\33\6" L CR L "qy",
+			       "y" CR L "xy\3" L CR L "qy",
 			       NULL),
 			 MENU_LEAVE);
 	MUST("check", "fs0:\\disk.qcow2", NULL);
 	/* Once more: the name is taken; and by hand, one that is there. */
 	assert_int_equal(drive("create-again", 24,
-			       "1111111" L CR "1M" CR "12" L "1" L "b" L "\b\b\b\b\b\b\b\b\b"
-			       "small.raw" CR L "\b\b\b\b\b\b\b\b\b"
-			       "b" CR L "bbb" L "\b\bb" CR L "bqy",
+			       "1111111" L CR "1M" CR "12" L "1" L "b" L "\b"
+			       "small.raw" CR L ESC L ESC ESC L ESC L ESC ESC L ESC L "qy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -158,8 +157,7 @@ static void test_restore(void **state)
 	set_up();
 	assert_int_equal(drive("restore", 24,
 			       "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L
-			       "r12" CR L "?" CR L "x"
-			       "b" CR L "qy",
+			       "r12" CR L "?" L "x" ESC L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_true(is_blank("sata"));

@@ -44,7 +44,9 @@ static void test_trial_a2_doubt(void **state)
 	(void)state;
 	put();
 	assert_int_equal(drive("doubt", 24,
-			       "313" L "3" CR L "3F77" CR L "no table" CR L "b" CR L "qy", NULL),
+			       "313" L "3" CR L "3F77" CR L "no table" CR L ESC ESC ESC ESC ESC L
+			       "qy",
+			       NULL),
 			 MENU_LEAVE);
 	assert_true(disk_is_blank());
 	assert_int_equal(drive(NULL, 24, "3133" CR "No Table" CR "3F77" CR CR "qy", NULL),

@@ -71,7 +71,7 @@ static bool restore(const char *name, const char *keys, void (*look_by)(void *))
 			 MENU_LEAVE);
 	assert_int_equal(sim_terminal_keys(), 0);
 	whole = is_restored();
-	if (strstr(seen.text.text, whole ? "- DONE -" : "NOT DONE: EXIT CODE 15") == NULL ||
+	if (strstr(seen.text.text, whole ? " Done " : "Not done: exit code 15") == NULL ||
 	    *sim_pressed_left() != '\0')
 		fail_msg("\"%s\" is left, %s", sim_pressed_left(), seen.text.text);
 	if (name != NULL)
@@ -170,8 +170,8 @@ static void test_screens_that_took_long(void **state)
 	set_up();
 	assert_int_equal(drive("typed-early", 24,
 			       EARLY("x") "31"
-					  "2" EARLY("3" CR CR) L "3" CR EARLY("3f77" CR) L "b" CR
-											   "qy",
+					  "2" EARLY("3" CR CR) L "3" CR EARLY("3f77" CR)
+						  L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_false(is_restored());
@@ -235,7 +235,8 @@ static void test_twins(void **state)
 	(void)state;
 	set_up();
 	plug_in_twins();
-	assert_int_equal(drive("twins", 24, "312" L "3" CR L "disk2" CR L "b" CR "qy", NULL),
+	assert_int_equal(drive("twins", 24, "312" L "3" CR L "disk2" CR L ESC ESC ESC ESC ESC "qy",
+			       NULL),
 			 MENU_LEAVE);
 	tear_down();
 	for (size_t i = 0; i < N_OF(rows); i++) {

@@ -10,7 +10,7 @@
 
 enum { LONG = 1010 };
 
-#define BACKSPACES "\b\b\b\b\b\b\b\b\b\b" /* as many as "disk.qcow2" has characters */
+#define BACKSPACES "\b\b\b\b\b\b\b\b\b\b"
 #define TEN        "0123456789"
 
 /* ---- screens and keys ---- */
@@ -22,6 +22,23 @@ static void test_many_rows(void **state)
 	set_up();
 	assert_int_equal(drive("start-62-rows", 62, L "qy", NULL), MENU_LEAVE);
 	tear_down();
+}
+
+/* Terminals without drawing characters get ASCII, with which marks and bars stay what they are. */
+static void test_ascii(void **state)
+{
+	static const enum drawing all[] = {
+		DRAW_HORIZONTAL, DRAW_VERTICAL, DRAW_DOWN_RIGHT, DRAW_DOWN_LEFT, DRAW_UP_RIGHT,
+		DRAW_UP_LEFT,    DRAW_GRID,     DRAW_FULL,       DRAW_LIGHT,     DRAW_POINTER,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(all); i++)
+		assert_in_range(drawing_in_ascii(all[i]), '!', '~');
+	assert_int_not_equal(drawing_in_ascii(DRAW_FULL), drawing_in_ascii(DRAW_LIGHT));
+	assert_int_not_equal(drawing_in_ascii(DRAW_FULL), drawing_in_ascii(DRAW_GRID));
+	assert_int_equal(drawing_in_ascii('x'), 'x');
+	assert_int_equal(drawing_in_ascii(0xe9), 0xe9);
 }
 
 /* Other terminals send a line feed for Enter, and DEL for Backspace. */
@@ -100,9 +117,8 @@ static void test_long_name(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("long-name", 24,
-			       "1" CR "1M" CR "11" BACKSPACES TEN TEN TEN TEN TEN "n" L TEN L "\b" L
-			       "?" L BACKSPACES L BACKSPACES BACKSPACES BACKSPACES BACKSPACES
-				       BACKSPACES BACKSPACES "q" CR "y",
+			       "1" CR "1M" CR "11" TEN TEN TEN TEN TEN "n" L TEN L "\b" L "?" L
+			       "x" BACKSPACES L BACKSPACES "q" L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -146,8 +162,8 @@ static void test_names(void **state)
 	set_up();
 	sim_file_put("fs0:\\disk.qcow2", "x", 1);
 	assert_int_equal(drive("names", 24,
-			       "1" CR "1M" CR "11" L "\b\b\b\b\b\b"
-			       "\\" CR L BACKSPACES "a/b" CR L "\b\b\b" CR L "new" CR L "q" CR "y",
+			       "1" CR "1M" CR "11" L "a\\" CR L "a/b" CR L CR L ESC
+			       "new" CR L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_int_equal(sim_files(), 7);
@@ -175,7 +191,7 @@ static void test_long_paths(void **state)
 			 MENU_LEAVE);
 	assert_int_equal(drive("long-new-path", 24,
 			       "1" CR "1M" CR "12"
-			       "1" L TEN TEN CR L BACKSPACES BACKSPACES BACKSPACES "q" CR "y",
+			       "1" L TEN TEN CR L ESC ESC ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -331,6 +347,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_rows),
+		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_other_terminals),
 		cmocka_unit_test(test_mark_moves_the_page),
 		cmocka_unit_test(test_options_once_more),
