@@ -11,6 +11,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/copy_options.h"
+#include "cli/copy_watch.h"
 #include "cli/output_options.h"
 #include "cli/progress_option.h"
 #include "cli/split_option.h"
@@ -202,6 +203,7 @@ static enum status copy(struct copy_command *command, struct chain *source, stru
 	uint64_t begin_ns = platform_nanoseconds();
 	struct console_warnings warnings;
 	struct copy_plan_option plan;
+	struct copy_watch watch;
 	struct copy_result result;
 	enum status st;
 
@@ -211,6 +213,7 @@ static enum status copy(struct copy_command *command, struct chain *source, stru
 	r->source = source;
 	r->warnings = &warnings.warnings;
 	r->sink = &plan.sink;
+	r->watcher = copy_watch_begin(&watch, command->console);
 	st = copy_do(r, &progress, &result, err);
 	if (r->losses != NULL)
 		losses_warn(r->losses, &warnings.warnings, r->target);

@@ -17,6 +17,15 @@ struct plan {
  * that nothing has to be read out of printed text. What is passed is valid during the call. A
  * member that is NULL is not wanted.
  */
+/* What has become of a part of the disk that is copied. */
+enum part_state {
+	PART_TO_DO, /* of each part at the beginning */
+	PART_ZERO,  /* read, and all zeros */
+	PART_DATA,  /* read, to be written next */
+	PART_READ_BACK,
+	PART_UNREADABLE,
+};
+
 struct events {
 	/* A command that has --dry-run has made its plan, and runs it next unless it refuses to. */
 	void (*plan)(struct events *, const struct plan *);
@@ -25,6 +34,8 @@ struct events {
 	 * line belongs to console->out, not to console->err.
 	 */
 	void (*progress)(struct events *, bool in_out, const struct progress_event *);
+	/* Of a copy: part by part, after the first progress of the phase "copying". */
+	void (*part)(struct events *, enum part_state, uint64_t offset, uint64_t n);
 	/* An error or a warning, as it is printed to console->err, without the program's name. */
 	void (*message)(struct events *, const char *text);
 };

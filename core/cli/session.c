@@ -179,6 +179,15 @@ static void take_message(struct events *events, const char *text)
 
 	out_buffer_init(&last, session->last.text, sizeof session->last.text);
 	last.out.write(&last.out, text, end != NULL ? (size_t)(end - text) : text_length(text));
+	events = session->console->events;
+	if (events != NULL && events->message != NULL)
+		events->message(events, text);
+}
+
+static void take_part(struct events *events, enum part_state state, uint64_t offset, uint64_t n)
+{
+	events = ((struct session *)events)->console->events;
+	events->part(events, state, offset, n);
 }
 
 /* ---- What is printed ---- */
@@ -283,6 +292,8 @@ int session_run(struct session *session, const struct console *console, int argc
 	both.err = &session->err.out;
 	both.storage = &session->storage;
 	both.events = &session->events;
+	session->events.part = console->events != NULL && console->events->part != NULL ? take_part
+											: NULL;
 	session->number++;
 	session->console = console;
 	tree = session_event(session, "start");

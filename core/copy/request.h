@@ -8,6 +8,7 @@
 #include "record/losses.h"
 
 struct copy_plan;
+struct observer;
 
 /* Takes a plan as copy_plan_decide() has left it, which ended in `st` with `err`. */
 struct copy_plan_sink {
@@ -64,6 +65,7 @@ struct copy_request {
 
 	bool dry_run;                /* ends with the plan */
 	struct copy_plan_sink *sink; /* gets the plan, once it is decided; NULL: none */
+	struct observer *watcher;    /* follows the copy besides the records; NULL: none */
 	struct warnings *warnings;
 };
 

@@ -441,6 +441,8 @@ static void add_observers(struct run *run)
 {
 	struct copy_plan *plan = run->plan;
 
+	if (run->request->watcher != NULL)
+		observers_add(&run->observers, run->request->watcher);
 	if (run->request->losses != NULL) {
 		losses_begin(run->request->losses, run->progress);
 		observers_add(&run->observers, &run->request->losses->observer);

@@ -14,19 +14,27 @@ _Static_assert((int)SCAN_RESULTS == (int)FINGERPRINT_PARTS &&
 		       (int)SCAN_PIECE_BYTES <= (int)FINGERPRINT_PIECE_BYTES,
 	       "pieces fit");
 
+/* What is being read back. */
+struct reading {
+	struct fingerprint print;
+	const struct observers *observers;
+};
+
 static void work(const void *user, uint64_t offset, const uint8_t *bytes, size_t n,
 		 uint64_t ret[static SCAN_RESULTS])
 {
 	memset(ret, 0, FINGERPRINT_PARTS * sizeof *ret);
-	fingerprint_part(user, offset, offset, bytes, n, ret);
+	fingerprint_part(&((const struct reading *)user)->print, offset, offset, bytes, n, ret);
 }
 
 static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		 const uint64_t result[static SCAN_RESULTS])
 {
-	(void)n;
+	struct reading *reading = user;
+
 	if (bytes != NULL)
-		fingerprint_add(user, offset, result);
+		fingerprint_add(&reading->print, offset, result);
+	observers_read_back(reading->observers, offset + n);
 }
 
 enum status verify_disk(struct image *image, const struct fingerprint *expected,
@@ -34,16 +42,16 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 			struct error *err)
 {
 	const struct observer *chooser = observers_with_next(observers);
-	struct fingerprint print;
+	struct reading reading = { .observers = observers };
 	struct scan_job job = { .image = image,
 				.n_bytes = expected->size,
 				.own = true,
 				.work = work,
 				.take = take,
-				.user = &print,
+				.user = &reading,
 				.progress = progress };
 	uint64_t at = 0, seen = 0, n, end = expected->size;
-	enum status st = fingerprint_open(&print, expected->size, err);
+	enum status st = fingerprint_open(&reading.print, expected->size, err);
 
 	if (st != ST_OK)
 		return st;
@@ -59,11 +67,11 @@ enum status verify_disk(struct image *image, const struct fingerprint *expected,
 	}
 	if (st == ST_OK)
 		progress_skip(progress, expected->size - seen);
-	if (st == ST_OK && !fingerprint_same(&print, expected, &at, &n))
+	if (st == ST_OK && !fingerprint_same(&reading.print, expected, &at, &n))
 		st = fail(err, ST_MISMATCH,
 			  "%s: verification failed: the first difference from the source is in the "
 			  "%ju bytes at offset %ju of the disk",
 			  image->name, n, at);
-	fingerprint_close(&print);
+	fingerprint_close(&reading.print);
 	return st;
 }

@@ -28,6 +28,7 @@ static enum status work_unit(struct piece *piece, size_t worker, size_t i)
 	bool zero = (copy->seeks_zeros || copy->worker != NULL) && is_zero(bytes, unit);
 
 	piece->zero[i] = zero && copy->seeks_zeros;
+	piece->has_data = piece->has_data || !zero;
 	if (copy->worker != NULL && !zero)
 		copy->worker->ops->work(copy->worker, piece->offset, piece->offset + at, bytes,
 					(size_t)min_u64(unit, piece->length - at), piece->result);
@@ -48,6 +49,7 @@ static void work(struct work *its_work, size_t worker)
 	/* What a compressor gets past the end of the disk is zeros. */
 	memset(piece->fetch.bytes + length, 0, n_units * unit - length);
 	memset(piece->result, 0, sizeof piece->result);
+	piece->has_data = false;
 	for (size_t i = 0; st == ST_OK && i < n_units; i++)
 		st = work_unit(piece, worker, i);
 	piece->st = st;
@@ -137,8 +139,8 @@ static enum status finish(void *user, struct slot *slot, struct error *err)
 	if (st != ST_OK)
 		return st;
 	observers_piece(copy->job->observers, piece->offset,
-			piece->kind == SOURCE_DATA ? piece->fetch.bytes : NULL, piece->length,
-			piece->result);
+			piece->kind == SOURCE_DATA && piece->has_data ? piece->fetch.bytes : NULL,
+			piece->length, piece->result);
 	progress_skip(copy->job->progress, piece->offset - copy->at);
 	copy->at = piece->offset;
 	if (copy_is_old(piece))

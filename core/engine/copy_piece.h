@@ -18,6 +18,7 @@ struct piece {
 	uint64_t offset, length;
 	struct fetch fetch;
 	enum status st; /* of the work */
+	bool has_data;  /* not all of it is known to be zeros */
 	uint64_t result[OBSERVER_RESULTS];
 	bool *zero; /* of each unit: it is all zeros */
 	/* of each unit, one after the other, its compressed form; NULL: nothing is compressed */

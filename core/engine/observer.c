@@ -82,6 +82,16 @@ void observers_lost(const struct observers *observers, const struct lost_range *
 	}
 }
 
+void observers_read_back(const struct observers *observers, uint64_t end)
+{
+	for (size_t i = 0; i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->read_back != NULL)
+			o->ops->read_back(o, end);
+	}
+}
+
 enum status observers_written(const struct observers *observers, uint64_t end, struct image *target)
 {
 	enum status st = ST_OK;

@@ -43,12 +43,15 @@ struct observer_ops {
 	void (*work)(const struct observer *, uint64_t piece, uint64_t offset, const uint8_t *bytes,
 		     size_t n, uint64_t ret[static OBSERVER_RESULTS]);
 	/*
-	 * Every piece, in the order of the disk, before it is written; `bytes` NULL: zeros.
+	 * Every piece, in the order of the disk, before it is written; `bytes` NULL: zeros, also
+	 * such as were read.
 	 * `result` is what work() has made of it.
 	 */
 	void (*piece)(struct observer *, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		      const uint64_t result[static OBSERVER_RESULTS]);
 	void (*lost)(struct observer *, const struct lost_range *);
+	/* The target was read back as far as `end`; whether all of it is right comes at the end. */
+	void (*read_back)(struct observer *, uint64_t end);
 	/*
 	 * Everything below `end` was written to the target, which is on its medium only after a
 	 * flush. An error ends the copy: those of flushing and reading the target.
@@ -89,6 +92,7 @@ void observers_begin(const struct observers *);
 void observers_piece(const struct observers *, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		     const uint64_t result[static OBSERVER_RESULTS]);
 void observers_lost(const struct observers *, const struct lost_range *);
+void observers_read_back(const struct observers *, uint64_t end);
 enum status observers_written(const struct observers *, uint64_t end, struct image *target);
 void observers_doubted(const struct observers *, enum status st);
 void observers_failed(const struct observers *, enum status st, struct image *target);

@@ -70,6 +70,7 @@ static void report(struct progress *progress, uint32_t at, bool is_end)
 		.phase = progress->phase,
 		.bytes_done = progress->phase_done,
 		.bytes = progress->phase_total,
+		.total = progress->total,
 		.bytes_per_second = PROGRESS_UNKNOWN,
 		.seconds_left = PROGRESS_UNKNOWN,
 		.lost = progress->lost,

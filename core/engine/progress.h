@@ -25,6 +25,7 @@ struct progress_event {
 	uint32_t position;          /* of all phases, 0 to PROGRESS_ALL */
 	const char *phase;          /* "copying", at most 9 columns, static; NULL: unnamed */
 	uint64_t bytes_done, bytes; /* of this phase; bytes == 0: it is not counted */
+	uint64_t total;             /* of all phases, in the unit that the job counts */
 	uint64_t bytes_per_second;  /* over the last seconds, or PROGRESS_UNKNOWN */
 	uint64_t seconds_left;      /* of all phases, or PROGRESS_UNKNOWN */
 	uint64_t lost;              /* unreadable ranges that were skipped */

@@ -14,6 +14,8 @@
 #include "platform/files.h"
 #include "record/outcome.h"
 
+enum { SWITCH_OFF_SECONDS = 10 };
+
 /* ---- what steps have in common ---- */
 
 /* Sets what a pick shows of the flow. */
@@ -454,7 +456,39 @@ enum way step_erase(struct menu *m)
 
 /* ---- the flow ---- */
 
-static void run(struct menu *m)
+/* What a choice is called in a sentence. */
+static const char *words_of(const struct pick *pick)
+{
+	return pick->file[0] != '\0' ? pick->brief : pick->words;
+}
+
+/* Switches off unless a key is pressed in time; then the result stays. */
+static enum way switch_off(struct menu *m, struct page *page)
+{
+	struct terminal *terminal = m->ui.screen.terminal;
+	const char *ask = page->ask;
+	char text[80];
+	struct out_buffer out;
+
+	page->loud = true;
+	page->ask = text;
+	forget_typed(&m->ui);
+	for (unsigned left = SWITCH_OFF_SECONDS; left > 0; left--) {
+		out_buffer_init(&out, text, sizeof text);
+		out_printf(&out.out, "The machine is switched off in %u s. Any key keeps it on.",
+			   left);
+		page_show(&m->ui, page);
+		if (terminal->key(terminal, 1000) != KEY_NONE) {
+			page->loud = false;
+			page->ask = ask;
+			return page_ask_settled(&m->ui, page) == WAY_QUIT ? WAY_QUIT : WAY_BACK;
+		}
+	}
+	m->end = MENU_POWER_OFF;
+	return WAY_QUIT;
+}
+
+static enum way run(struct menu *m)
 {
 	struct ui *ui = &m->ui;
 	struct page page = { .text = m->transcript.text,
@@ -471,7 +505,10 @@ static void run(struct menu *m)
 
 	set_trail(m);
 	compose(m);
-	code = line_run(ui, &m->transcript, m->trail, &m->line, log, sizeof log);
+	running_begin(&m->running, ui, m->trail, words_of(&m->source),
+		      m->other.name[0] != '\0' || m->other.file[0] != '\0' ? words_of(&m->other)
+									   : m->place.file);
+	code = line_run(ui, &m->transcript, &m->running, &m->line, log, sizeof log);
 	out_buffer_init(&out, title, sizeof title);
 	if (code == 0)
 		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "Done");
@@ -485,7 +522,10 @@ static void run(struct menu *m)
 	out_buffer_init(&out, ask, sizeof ask);
 	out_printf(&out.out, "Press Enter to continue.%s%s", log[0] != '\0' ? "   Log: " : "", log);
 	page.ask = ask;
+	if (m->running.switch_off && code == 0)
+		return switch_off(m, &page);
 	(void)page_ask_settled(ui, &page); /* every answer continues */
+	return ui->gone ? WAY_QUIT : WAY_BACK;
 }
 
 enum way flow_run(struct menu *m, const struct flow *flow)
@@ -516,6 +556,5 @@ enum way flow_run(struct menu *m, const struct flow *flow)
 		else if (m->at-- == 0)
 			return WAY_BACK;
 	}
-	run(m);
-	return m->ui.gone ? WAY_QUIT : WAY_BACK;
+	return run(m);
 }

@@ -54,6 +54,7 @@ struct menu {
 	char why[1024];
 	struct line line;
 	struct transcript transcript;
+	struct running running;
 	enum menu_end end;
 };
 

@@ -118,7 +118,10 @@ static void add(struct transcript *t, char c)
 static void show(struct transcript *t)
 {
 	t->text[t->n] = '\0';
-	page_show(t->ui, t->page);
+	if (t->running->n > 0)
+		running_draw(t->running);
+	else
+		page_show(t->ui, t->page);
 	t->shown_ns = platform_nanoseconds();
 }
 
@@ -131,44 +134,46 @@ static void transcript_write(struct out *out, const char *bytes, size_t n)
 		line = line || bytes[i] == '\n' || bytes[i] == '\r';
 		add(t, bytes[i]);
 	}
-	if (line && platform_nanoseconds() - t->shown_ns >= REDRAW_NS)
+	if (line && t->running->n == 0 && platform_nanoseconds() - t->shown_ns >= REDRAW_NS)
 		show(t);
 }
-
-static const char running[] = "Running. Ctrl-C stops it.";
 
 /* For platform_cancel_ask(): Ctrl-C was pressed, or the question is answered. */
 static void show_question(void *user, bool asked)
 {
 	struct transcript *t = user;
 
-	t->page->ask = asked ? STOP_QUESTION : running;
-	t->page->loud = asked;
+	t->page->ask = asked ? STOP_QUESTION : RUNNING_TEXT;
+	t->page->loud = t->running->asked = asked;
 	show(t);
 }
 
-int line_run(struct ui *ui, struct transcript *t, const char *title, const struct line *line,
+int line_run(struct ui *ui, struct transcript *t, struct running *running, const struct line *line,
 	     char *log, size_t log_bytes)
 {
-	struct console console = { .out = &t->out, .err = &t->out };
-	struct page page = { .title = title,
+	struct console console = { .out = &t->out, .err = &t->out, .events = &running->events };
+	struct page page = { .title = running->title,
 			     .step = "",
 			     .heading = "",
 			     .text = t->text,
-			     .ask = running,
+			     .ask = RUNNING_TEXT,
 			     .last = true,
 			     .plain = true,
 			     .bare = true };
 	int code;
 
-	*t = (struct transcript){ .out.write = transcript_write, .ui = ui, .page = &page };
+	*t = (struct transcript){
+		.out.write = transcript_write, .ui = ui, .page = &page, .running = running
+	};
 	out_printf(&t->out, "> efi-img %s\n\n", line->text);
 	t->head = t->line = t->n;
 	show(t);
 	log[0] = '\0';
 	platform_cancel_ask(show_question, t);
+	platform_other_keys(running_key, running);
 	code = run(&console, line, log, log_bytes);
 	platform_cancelled_forget();
+	platform_other_keys(NULL, NULL);
 	platform_cancel_ask(show_stop_question, ui);
 	t->text[t->n] = '\0';
 	return code;

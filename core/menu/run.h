@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/out.h"
-#include "menu/ask.h"
+#include "menu/running.h"
 
 /* Command lines: composed, tried, and run with their output on the screen. */
 
@@ -25,6 +25,7 @@ struct transcript {
 	struct out out; /* first: a struct out * that comes in is a struct transcript * */
 	struct ui *ui;
 	struct page *page;
+	struct running *running; /* the page that is shown instead once there is progress */
 	uint64_t shown_ns;
 	size_t head; /* bytes that always stay: the command line */
 	size_t line; /* where the last line begins */
@@ -35,10 +36,11 @@ struct transcript {
 };
 
 /*
- * Runs a line with its output on the screen, and with a log. Returns its exit code; the transcript
- * has the command line and the output. `log` gets the name of the log, "": there is none.
+ * Runs a line with its output or its progress on the screen, and with a log. `running` has begun,
+ * and knows how it went afterwards. Returns the exit code; the transcript has the command line and
+ * the output. `log` gets the name of the log, "": there is none.
  */
-int line_run(struct ui *, struct transcript *, const char *title, const struct line *, char *log,
+int line_run(struct ui *, struct transcript *, struct running *, const struct line *, char *log,
 	     size_t log_bytes);
 
 /*

@@ -128,6 +128,15 @@ unsigned screen_put(struct screen *screen, unsigned line, unsigned column, enum 
 	       begin;
 }
 
+void screen_cell(struct screen *screen, unsigned line, unsigned column, enum style style,
+		 uint16_t c)
+{
+	if (line < screen_lines(screen) && column < screen_columns(screen))
+		screen->want[row_of(line)][column + (screen->bare ? 0 : 2)] = (struct cell){
+			c, (uint8_t)style
+		};
+}
+
 void screen_line(struct screen *screen, unsigned line, enum style style, const char *text)
 {
 	unsigned begin = screen->bare ? 0 : 2, column = screen_put(screen, line, 0, style, text);

@@ -62,6 +62,9 @@ void screen_line(struct screen *, unsigned line, enum style, const char *text);
  */
 unsigned screen_put(struct screen *, unsigned line, unsigned column, enum style, const char *text);
 
+/* Sets one character within the frame; outside of it, nothing. */
+void screen_cell(struct screen *, unsigned line, unsigned column, enum style, uint16_t c);
+
 /* Sets the line below the frame. Of a longer text, the end is shown. */
 void screen_ask(struct screen *, enum style, const char *text);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The user at the machine: cancelling what runs. */
 
@@ -33,3 +34,10 @@ void platform_cancelled_forget(void);
  * NULL, as at the start: in a line on the console.
  */
 void platform_cancel_ask(void (*show)(void *user, bool asked), void *user);
+
+/*
+ * Sets who gets the keys, as characters, that are pressed while the work runs and neither ask nor
+ * answer that question. NULL, as at the start: nobody. Where Ctrl-C does not ask, no keys are
+ * read.
+ */
+void platform_other_keys(void (*take)(void *user, uint32_t key), void *user);

@@ -11,13 +11,15 @@
  *                  ^            |
  *                  +------------+  any other key, or no answer in 10 s
  *
- * Each call reads all keys that are waiting. Keys without a meaning are dropped, so that they
+ * Each call reads all keys that are waiting. Keys without a meaning go to `other`, so that they
  * cannot answer a later question. Keys that arrive together with the first Ctrl-C were typed before
  * the question was shown, and do not answer it either. Esc has no meaning: terminals and firmware
  * report unknown keys (F1, Delete, Alt) as Esc.
  */
 
 #include "platform/stop.h"
+
+#include <stddef.h>
 
 #include "platform/clock.h"
 
@@ -53,6 +55,8 @@ bool stop_look(struct stop *stop)
 			stop->asked_ns = platform_nanoseconds();
 			just_asked = true;
 			set(stop, STOP_ASKED);
+		} else if (stop->other != NULL) {
+			stop->other(stop->other_user, key);
 		}
 	}
 	if (stop->state == STOP_ASKED &&

@@ -25,6 +25,9 @@ struct stop {
 	 */
 	uint32_t (*next)(void *user);
 	void *user;
+	/* Gets the keys that neither ask nor answer; NULL: they are dropped. */
+	void (*other)(void *user, uint32_t key);
+	void *other_user;
 };
 
 /* Reads all keys pressed since the last call; returns whether the work is to stop. */

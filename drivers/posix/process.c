@@ -59,6 +59,13 @@ void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
 	(void)user;
 }
 
+/* No keys are read: the terminal is the shell's. */
+void platform_other_keys(void (*take)(void *user, uint32_t key), void *user)
+{
+	(void)take;
+	(void)user;
+}
+
 void platform_panic(const char *what, const char *file, int line)
 {
 	fflush(stdout);

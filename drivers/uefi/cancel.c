@@ -89,6 +89,12 @@ void platform_cancel_ask(void (*ask)(void *user, bool asked), void *user)
 	shower_user = user;
 }
 
+void platform_other_keys(void (*taker)(void *user, uint32_t key), void *user)
+{
+	stop.other = taker;
+	stop.other_user = user;
+}
+
 void cancel_finish(void)
 {
 	if (broken && firmware.shell != NULL)

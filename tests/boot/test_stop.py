@@ -17,9 +17,8 @@ from rig.disks import MIB, Volume
 from rig.machine import CTRL_C, ENTER, ESCAPE, Drive, Machine
 
 START, ASKED, RUNNING = "Choose an action", r"Stop\? y = yes", "Running. Ctrl-C"
-# The line of progress from its beginning to its end. It is drawn anew each second, and what has
-# arrived of it may be half of the new line and half of the old one.
-LINE = r"\((\d+\.\d+)/100%\) copying .* left *$"
+# The bar of the copy. What has arrived of it may be half of the new number and half of the old one.
+LINE = r"^\| Copying +[#-]+ +(\d+\.\d) %"
 SIZE = 96 * MIB
 RATE = MIB  # bytes per second
 KEYS = {
@@ -51,7 +50,7 @@ def further(machine):
     """
     before = percent(machine.see(LINE))
     while percent(screen := machine.see(LINE)) < before + 1:
-        machine.expect(r"/100%\)")
+        machine.expect(r"\d")
     return screen
 
 
@@ -63,7 +62,7 @@ def begin_capture(machine):
     for keys, until in (
         ("2", "Choose the disk to read"),
         ("{FULL-1234}", "Change a setting"),
-        (ENTER, "Choose a volume"),
+        (ENTER, "Where should the new image be"),
         ("{EFI-IMG}", "Choose a directory"),
         ("1", "FULL-1234"),
         (ENTER, "to start"),
@@ -73,7 +72,7 @@ def begin_capture(machine):
         machine.see(until)
         machine.see(r"^\+-{70,}\+$")  # the page's lower border, which is drawn last
     machine.send("y" + ENTER)
-    machine.see(r"\(\d+\.\d+/100%\) copying")
+    machine.see(LINE)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +109,7 @@ def menu(place, drives):
 
 @pytest.mark.parametrize("name", [*KEYS, "Esc of a keyboard"])
 def test_no_other_key_stops_or_asks(menu, name):
-    assert "copying" in menu[name] and re.search(RUNNING, menu[name]), menu[name]
+    assert "Copying" in menu[name] and re.search(RUNNING, menu[name]), menu[name]
 
 
 def test_ctrl_c_asks_and_the_copy_goes_on(menu):
@@ -121,7 +120,7 @@ def test_ctrl_c_asks_and_the_copy_goes_on(menu):
 
 @pytest.mark.parametrize("name", ["no", "no answer"])
 def test_without_a_yes_it_goes_on(menu, name):
-    assert "copying" in menu[name] and re.search(RUNNING, menu[name]), menu[name]
+    assert "Copying" in menu[name] and re.search(RUNNING, menu[name]), menu[name]
 
 
 def test_yes_stops_it(menu):

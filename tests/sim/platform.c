@@ -220,6 +220,12 @@ void platform_cancel_ask(void (*show)(void *user, bool asked), void *user)
 	shower_user = user;
 }
 
+void platform_other_keys(void (*taker)(void *user, uint32_t key), void *user)
+{
+	stop.other = taker;
+	stop.other_user = user;
+}
+
 void sim_time(int64_t unix_seconds, uint32_t nanoseconds)
 {
 	now_seconds = unix_seconds;

@@ -124,6 +124,41 @@ static void test_no_answer(void **state)
 	assert_false(restore(NULL, CTRL_C " \7 y", look_and_wait));
 }
 
+/* It is switched off when it is done if that is wanted, unless a key is pressed within 10 s. */
+static void test_switch_off(void **state)
+{
+	static const struct {
+		const char *name, *running, *then;
+		enum menu_end end;
+	} rows[] = {
+		{ "switch-off", "  o \7", "\6\6\6" L "\6\6\6\6\6\6\6", MENU_POWER_OFF },
+		{ "switch-off-no", "  o", "\6x" L CR L "qy", MENU_LEAVE },
+		{ NULL, "  oo", CR "qy", MENU_LEAVE },
+		{ NULL, "  O", CR "qy", MENU_LEAVE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct watch seen = { .act = press_from_now_on };
+		char keys[64];
+
+		set_up();
+		watch = &seen;
+		capture_init(&seen.text);
+		snprintf(keys, sizeof keys, "3123" CR "3f77" L CR "%s", rows[i].then);
+		pressed = rows[i].running;
+		look_in = look_now;
+		assert_int_equal(menu_run(sim_terminal(24, keys, look, &seen)), rows[i].end);
+		assert_int_equal(sim_terminal_keys(), 0);
+		assert_true(is_restored());
+		if (rows[i].name != NULL)
+			compare(rows[i].name, seen.text.text);
+		capture_free(&seen.text);
+		sim_press(0, "", NULL, NULL);
+		tear_down();
+	}
+}
+
 /* While the end of an image is searched for data, which shows on no page, it is asked as well. */
 static void test_stop_looking(void **state)
 {
@@ -284,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_do_not_stop),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_switch_off),
 		cmocka_unit_test(test_stop_looking),
 		cmocka_unit_test(test_result_stays),
 		cmocka_unit_test(test_screens_that_took_long),

@@ -131,6 +131,7 @@ static void test_long_line(void **state)
 	static char name[LONG + 1];
 	static struct ui ui;
 	static struct transcript transcript;
+	static struct running running;
 	static struct line line;
 	struct watch watch = { .looks = 0 };
 	char why[128], log[64] = "x";
@@ -144,7 +145,8 @@ static void test_long_line(void **state)
 	assert_false(line.out.out.failed);
 	line_word(&line, name);
 	screen_init(&ui.screen, sim_terminal(24, "", look, &watch));
-	assert_int_equal(line_run(&ui, &transcript, "TITLE", &line, log, sizeof log), EXIT_ERROR);
+	running_begin(&running, &ui, "TITLE", "", "");
+	assert_int_equal(line_run(&ui, &transcript, &running, &line, log, sizeof log), EXIT_ERROR);
 	assert_non_null(strstr(transcript.text, words));
 	assert_string_equal(log, "");
 	line_begin(&line, "create");
