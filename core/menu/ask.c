@@ -169,6 +169,8 @@ static void page_keys(const struct page *page, size_t skip, size_t lines, size_t
 		out_printf(out, "%s lines %zu-%zu of %zu   ",
 			   page->typed == NULL ? "n, Up/Down" : "Up/Down", skip + 1, skip + lines,
 			   n);
+	if (page->letters != NULL)
+		out_text(out, page->letters_help);
 	if (page->typed != NULL)
 		out_text(out, "Enter continue   Esc back   ? help");
 	else if (!page->plain)
@@ -274,8 +276,13 @@ static enum way take_typed(struct ui *ui, struct page *page, uint32_t key)
 }
 
 /* Takes a key of a page without one. */
-static enum way take_key(struct ui *ui, const struct page *page, uint32_t key)
+static enum way take_key(struct ui *ui, struct page *page, uint32_t key)
 {
+	if (page->enter && page->letters != NULL && key > ' ' && key < 0x7f &&
+	    text_find(page->letters, (char)key) != NULL) {
+		page->key = (char)key;
+		return WAY_KEY;
+	}
 	if (page->enter)
 		return key == KEY_ENTER ? WAY_NEXT : WAY_AGAIN;
 	if (key == KEY_ESCAPE)

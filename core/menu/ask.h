@@ -74,6 +74,9 @@ struct page {
 	bool bare;             /* for text of up to 79 columns */
 	bool loud;             /* `ask` stands out */
 	bool enter;            /* with nothing to type: only Enter continues */
+	const char *letters;   /* with `enter`: keys of its own; NULL: none */
+	const char *letters_help;
+	char key; /* out, with WAY_KEY: the letter */
 };
 
 /* Shows a page until Enter, or a key. Esc leads back, except from a page that wants Enter. */

@@ -11,8 +11,8 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "menu/result.h"
 #include "platform/files.h"
-#include "record/outcome.h"
 
 enum { SWITCH_OFF_SECONDS = 10 };
 
@@ -462,6 +462,21 @@ static const char *words_of(const struct pick *pick)
 	return pick->file[0] != '\0' ? pick->brief : pick->words;
 }
 
+/* Shows the result until the person goes on. WAY_AGAIN: the same task once more. */
+static enum way show_result(struct menu *m, struct page *page)
+{
+	for (;;) {
+		enum way way = page_ask_settled(&m->ui, page);
+
+		if (way != WAY_KEY || page->key == 'a')
+			return way == WAY_KEY ? WAY_AGAIN : way == WAY_QUIT ? WAY_QUIT : WAY_BACK;
+		if (sure(&m->ui, "Switch the machine off? y = yes, any other key = no")) {
+			m->end = MENU_POWER_OFF;
+			return WAY_QUIT;
+		}
+	}
+}
+
 /* Switches off unless a key is pressed in time; then the result stays. */
 static enum way switch_off(struct menu *m, struct page *page)
 {
@@ -481,7 +496,7 @@ static enum way switch_off(struct menu *m, struct page *page)
 		if (terminal->key(terminal, 1000) != KEY_NONE) {
 			page->loud = false;
 			page->ask = ask;
-			return page_ask_settled(&m->ui, page) == WAY_QUIT ? WAY_QUIT : WAY_BACK;
+			return show_result(m, page);
 		}
 	}
 	m->end = MENU_POWER_OFF;
@@ -490,49 +505,42 @@ static enum way switch_off(struct menu *m, struct page *page)
 
 static enum way run(struct menu *m)
 {
-	struct ui *ui = &m->ui;
-	struct page page = { .text = m->transcript.text,
+	struct page page = { .title = m->trail,
 			     .step = "",
-			     .style = STYLE_TITLE,
+			     .text = m->result,
+			     .ask = "Press Enter to continue.",
 			     .help = "",
-			     .last = !m->flow->answers,
 			     .plain = true,
-			     .bare = true,
+			     .bare = m->flow->answers,
 			     .enter = true };
-	char title[48], log[128], ask[192];
+	char heading[64], log[128];
 	struct out_buffer out;
 	int code;
 
 	set_trail(m);
 	compose(m);
-	running_begin(&m->running, ui, m->trail, words_of(&m->source),
+	running_begin(&m->running, &m->ui, m->trail, words_of(&m->source),
 		      m->other.name[0] != '\0' || m->other.file[0] != '\0' ? words_of(&m->other)
 									   : m->place.file);
-	code = line_run(ui, &m->transcript, &m->running, &m->line, log, sizeof log);
-	out_buffer_init(&out, title, sizeof title);
-	if (code == 0)
-		out_text(&out.out, m->flow->done != NULL ? m->flow->done : "Done");
-	else if (code == OUTCOME_LOST && !m->flow->answers)
-		out_text(&out.out, "Done, except for unreadable sectors");
-	else
-		out_printf(&out.out, "%s: exit code %d", m->flow->answers ? "Result" : "Not done",
-			   code);
-	page.title = m->trail;
-	page.heading = title;
-	out_buffer_init(&out, ask, sizeof ask);
-	out_printf(&out.out, "Press Enter to continue.%s%s", log[0] != '\0' ? "   Log: " : "", log);
-	page.ask = ask;
-	if (m->running.switch_off && code == 0)
-		return switch_off(m, &page);
-	(void)page_ask_settled(ui, &page); /* every answer continues */
-	return ui->gone ? WAY_QUIT : WAY_BACK;
+	code = line_run(&m->ui, &m->transcript, &m->running, &m->line, log, sizeof log);
+	out_buffer_init(&out, heading, sizeof heading);
+	page.style = result_heading(m, code, &out.out);
+	page.heading = heading;
+	out_buffer_init(&out, m->result, sizeof m->result);
+	result_text(m, code, log, &out.out);
+	if (!m->flow->answers) {
+		page.letters = "ao";
+		page.letters_help = "Enter back to the start   a another one   o switch off";
+	}
+	return m->running.switch_off && code == 0 ? switch_off(m, &page) : show_result(m, &page);
 }
 
-enum way flow_run(struct menu *m, const struct flow *flow)
+/* Goes through the steps once, and runs what they have made. WAY_AGAIN: all of it once more. */
+static enum way once(struct menu *m)
 {
+	const struct flow *flow = m->flow;
 	size_t n = 0;
 
-	m->flow = flow;
 	m->source.words[0] = m->source.name[0] = m->source.file[0] = m->size[0] = m->why[0] = '\0';
 	m->other.name[0] = m->other.file[0] = m->place.file[0] = '\0';
 	m->source.doubtful = false;
@@ -557,4 +565,15 @@ enum way flow_run(struct menu *m, const struct flow *flow)
 			return WAY_BACK;
 	}
 	return run(m);
+}
+
+enum way flow_run(struct menu *m, const struct flow *flow)
+{
+	enum way way;
+
+	m->flow = flow;
+	do
+		way = once(m);
+	while (way == WAY_AGAIN);
+	return way;
 }

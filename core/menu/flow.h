@@ -10,7 +10,14 @@
  * run. The person can go back from each step to the one before.
  */
 
-enum { CHOICES_MAX = 4, VALUES_MAX = 8, NAME_BYTES = 128, SIZE_BYTES = 32, PLAN_BYTES = 4096 };
+enum {
+	VERDICTS_MAX = 3,
+	CHOICES_MAX = 4,
+	VALUES_MAX = 8,
+	NAME_BYTES = 128,
+	SIZE_BYTES = 32,
+	PLAN_BYTES = 4096
+};
 
 /* Something to choose among the options, safe things first. */
 struct choice {
@@ -22,6 +29,13 @@ struct choice {
 	} value[VALUES_MAX];           /* ends with a NULL */
 };
 
+/* What an exit code of a task means, where it is not the usual. */
+struct verdict {
+	int code;
+	const char *words;
+	enum style style;
+};
+
 struct menu;
 
 struct flow {
@@ -31,9 +45,8 @@ struct flow {
 	struct choice choice[CHOICES_MAX];  /* ends with a NULL label */
 	/* Makes the line of what was chosen, as far as it was. */
 	void (*compose)(const struct menu *, struct line *);
-	bool answers; /* its exit code is an answer, not a failure */
-	/* the title of a good result; NULL: "Done", the last line says the rest */
-	const char *done;
+	bool answers;                         /* what the command prints is what was asked for */
+	struct verdict verdict[VERDICTS_MAX]; /* ends with NULL words */
 };
 
 struct menu {
@@ -55,6 +68,7 @@ struct menu {
 	struct line line;
 	struct transcript transcript;
 	struct running running;
+	char result[TRANSCRIPT_BYTES + LINE_BYTES + 2048];
 	enum menu_end end;
 };
 

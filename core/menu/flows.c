@@ -39,7 +39,7 @@ const struct flow flow_create = {
 		} },
 	},
 	.compose = compose_create,
-	.done = "Done: the new, empty image is complete",
+	.verdict = { { 0, "Done: the new, empty image is complete", STYLE_GOOD } },
 };
 
 #define CHOICE_FORMAT \
@@ -182,6 +182,9 @@ const struct flow flow_check = {
 	.step = { step_any_image },
 	.compose = compose_check,
 	.answers = true,
+	.verdict = { { 0, "The image has no errors", STYLE_GOOD },
+		     { 2, "The image is damaged", STYLE_BAD },
+		     { 3, "The data is whole; some space is lost", STYLE_LOUD } },
 };
 
 const struct flow flow_info = {
@@ -191,6 +194,7 @@ const struct flow flow_info = {
 	.step = { step_any_image },
 	.compose = compose_info,
 	.answers = true,
+	.verdict = { { 0, "Result", STYLE_PLAIN } },
 };
 
 const struct flow flow_compare = {
@@ -199,6 +203,8 @@ const struct flow flow_compare = {
 	.step = { step_image, step_other_image },
 	.compose = compose_compare,
 	.answers = true,
+	.verdict = { { 0, "The contents are the same", STYLE_GOOD },
+		     { 1, "The contents differ", STYLE_LOUD } },
 };
 
 const struct flow flow_compare_disk = {
@@ -207,6 +213,8 @@ const struct flow flow_compare_disk = {
 	.step = { step_image, step_other_disk },
 	.compose = compose_compare,
 	.answers = true,
+	.verdict = { { 0, "The contents are the same", STYLE_GOOD },
+		     { 1, "The contents differ", STYLE_LOUD } },
 };
 
 const struct flow flow_list = {
@@ -214,6 +222,7 @@ const struct flow flow_list = {
 	.help = "",
 	.compose = compose_list,
 	.answers = true,
+	.verdict = { { 0, "Result", STYLE_PLAIN } },
 };
 
 const struct flow flow_bench = {
@@ -223,6 +232,7 @@ const struct flow flow_bench = {
 	.step = { step_source_disk },
 	.compose = compose_bench,
 	.answers = true,
+	.verdict = { { 0, "Result", STYLE_PLAIN } },
 };
 
 const struct flow flow_hash = {
@@ -232,6 +242,7 @@ const struct flow flow_hash = {
 	.step = { step_image },
 	.compose = compose_hash,
 	.answers = true,
+	.verdict = { { 0, "Result", STYLE_PLAIN } },
 };
 
 const struct flow flow_hash_disk = {
@@ -240,4 +251,5 @@ const struct flow flow_hash_disk = {
 	.step = { step_source_disk },
 	.compose = compose_hash,
 	.answers = true,
+	.verdict = { { 0, "Result", STYLE_PLAIN } },
 };

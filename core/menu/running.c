@@ -43,7 +43,7 @@ void print_rate(struct out *out, uint64_t bytes, uint64_t ns)
 {
 	uint64_t ms = ns / MEGABYTE;
 
-	if (bytes > 0 && ms > 0)
+	if (bytes > 0 && ns >= second)
 		print_speed(out, bytes / ms * 1000);
 }
 

@@ -49,5 +49,5 @@ void running_key(void *running, uint32_t key);
 /* Prints seconds as "3:52" or "1:03:52". */
 void print_duration(struct out *, uint64_t seconds);
 
-/* Prints ", 148 MB/s" of bytes in nanoseconds; nothing if that is not known. */
+/* Prints ", 148 MB/s" of bytes in nanoseconds; nothing within the first second. */
 void print_rate(struct out *, uint64_t bytes, uint64_t ns);

@@ -224,7 +224,7 @@ def test_restore(done):
 
 def test_results_stay_with_the_path_of_the_log(done):
     for name in ("create", "capture", "restore", "check"):
-        path = re.search(r"Log: fs\d+:\\(efi-img\\logs\\\S+)", done.seen[name])[1]
+        path = re.search(r"log fs\d+:\\(efi-img\\logs\\\S+)", done.seen[name])[1]
         text = done.stick.get("/" + path.replace("\\", "/")).decode()
         assert (
             f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert")

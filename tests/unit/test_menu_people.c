@@ -71,7 +71,7 @@ static bool restore(const char *name, const char *keys, void (*look_by)(void *))
 			 MENU_LEAVE);
 	assert_int_equal(sim_terminal_keys(), 0);
 	whole = is_restored();
-	if (strstr(seen.text.text, whole ? " Done " : "Not done: exit code 15") == NULL ||
+	if (strstr(seen.text.text, whole ? " Done and verified " : " Stopped ") == NULL ||
 	    *sim_pressed_left() != '\0')
 		fail_msg("\"%s\" is left, %s", sim_pressed_left(), seen.text.text);
 	if (name != NULL)
@@ -157,6 +157,20 @@ static void test_switch_off(void **state)
 		sim_press(0, "", NULL, NULL);
 		tear_down();
 	}
+}
+
+/* What can be done next: the same once more, or switch off, after a question. */
+static void test_after_the_result(void **state)
+{
+	(void)state;
+	set_up();
+	assert_int_equal(drive("after-result", 24, RESTORE L "xoxa" L ESC "qn" L "qy", NULL),
+			 MENU_LEAVE);
+	assert_true(is_restored());
+	tear_down();
+	set_up();
+	assert_int_equal(drive(NULL, 24, RESTORE "oy", NULL), MENU_POWER_OFF);
+	tear_down();
 }
 
 /* While the end of an image is searched for data, which shows on no page, it is asked as well. */
@@ -320,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_do_not_stop),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_switch_off),
+		cmocka_unit_test(test_after_the_result),
 		cmocka_unit_test(test_stop_looking),
 		cmocka_unit_test(test_result_stays),
 		cmocka_unit_test(test_screens_that_took_long),

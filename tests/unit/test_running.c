@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
-#include "menu/running.h"
+#include "menu/result.h"
 #include "sim.h"
 #include "terminal.h"
 
@@ -117,6 +117,73 @@ static void test_drawing_is_rare(void **state)
 	assert_true(prints > 100);
 }
 
+/* ---- the result ---- */
+
+static struct menu menu;
+
+static void test_headings(void **state)
+{
+	static const struct {
+		const struct flow *flow;
+		int code;
+		const char *words;
+		enum style style;
+	} rows[] = {
+		{ &flow_capture, 0, "Done", STYLE_GOOD },
+		{ &flow_capture, 10, "Done, but not all of it could be read", STYLE_LOUD },
+		{ &flow_capture, 15, "Stopped", STYLE_LOUD },
+		{ &flow_restore, 12, "Not done", STYLE_BAD },
+		{ &flow_restore, 1, "Not done", STYLE_BAD },
+		{ &flow_check, 0, "The image has no errors", STYLE_GOOD },
+		{ &flow_check, 2, "The image is damaged", STYLE_BAD },
+		{ &flow_check, 3, "The data is whole; some space is lost", STYLE_LOUD },
+		{ &flow_check, 1, "Not done", STYLE_BAD },
+		{ &flow_compare, 1, "The contents differ", STYLE_LOUD },
+		{ &flow_list, 0, "Result", STYLE_PLAIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char text[64];
+		struct out_buffer heading;
+
+		menu.flow = rows[i].flow;
+		out_buffer_init(&heading, text, sizeof text);
+		assert_int_equal(result_heading(&menu, rows[i].code, &heading.out), rows[i].style);
+		assert_string_equal(text, rows[i].words);
+	}
+}
+
+/* What was lost is said with its size, and what the command said follows. */
+static void test_lost(void **state)
+{
+	char text[1024];
+	struct out_buffer out;
+
+	(void)state;
+	menu = (struct menu){ .flow = &flow_clone,
+			      .source.brief = "SSD 980 (S4)",
+			      .other.brief = "WDC (3F77)",
+			      .line.text = "convert x",
+			      .transcript.text = "> head\n\nsaid",
+			      .transcript.head = 8,
+			      .running = { .n = 1,
+					   .unreadable_bytes = 1536,
+					   .phase[0] = { .name = "copying",
+							 .end_ns = UINT64_C(100000000000),
+							 .event.bytes = (uint64_t)1000 * MIB } } };
+	out_buffer_init(&out, text, sizeof text);
+	result_text(&menu, 10, "a.log", &out.out);
+	assert_string_equal(text, "SSD 980 (S4) is on WDC (3F77).\n"
+				  "0.977 GiB copied in 1:40, 10 MB/s.\n"
+				  "\1"
+				  "1.5 KiB could not be read; zeros are in their place:\n\n"
+				  "said\nSame as:  efi-img convert x\nExit code 10, log a.log\n");
+	out_buffer_init(&out, text, sizeof text);
+	result_text(&menu, 12, "", &out.out);
+	assert_string_equal(text, "said\nSame as:  efi-img convert x\nExit code 12\n");
+}
+
 static void test_times(void **state)
 {
 	static const struct {
@@ -140,6 +207,8 @@ int main(void)
 		cmocka_unit_test(test_cells),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_drawing_is_rare),
+		cmocka_unit_test(test_headings),
+		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_times),
 	};
 
