@@ -121,6 +121,8 @@ bool jobs_run(const struct console *console, int *ret)
 		console_let_read();
 	}
 	if (runs) {
+		if (console_has_screen()) /* the firmware's logo */
+			console_clear();
 		*ret = script_run(console, from, text, n, &ending);
 		platform_end(ending == ENDING_UNSAID ? ENDING_WAIT : ending);
 	}

@@ -14,7 +14,7 @@ struct storage;
 struct console {
 	struct out *out;  /* results */
 	struct out *err;  /* errors, warnings, and progress */
-	struct out *json; /* lines of JSON (session.h): a serial port; NULL: nowhere */
+	struct out *json; /* lines of JSON (session.h); never a console; NULL: nowhere */
 	struct events
 		*events; /* what the code that runs the command wants to know; NULL: nothing */
 	/*

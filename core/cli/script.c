@@ -13,6 +13,7 @@
 #include "blk/blk.h"
 #include "cli/session.h"
 #include "cli/dispatch.h"
+#include "disk/selector.h"
 #include "platform/person.h"
 
 static const char head[] = "#efi-img job ", version[] = "1";
@@ -212,6 +213,45 @@ enum status script_parse(const char *name, const char *text, size_t n, struct sc
 	return first;
 }
 
+/* ---- The disks ---- */
+
+/* Looks up the disk of "serial=X" or "serial=X:3", also after the "if=" and "of=" of dd. */
+static enum status find_disk(const char *word, const struct inventory *inventory, struct error *err)
+{
+	struct selection selection;
+	const char *partition;
+	enum status st;
+	char *name;
+
+	if (text_starts_with(word, "if=") || text_starts_with(word, "of="))
+		word += 3;
+	if (!text_starts_with(word, "serial="))
+		return ST_OK;
+	partition = text_find(word, ':');
+	name = text_copy_n(word,
+			   partition != NULL ? (size_t)(partition - word) : text_length(word));
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = selector_find(inventory, name, &selection, err);
+	mem_free(name);
+	return st;
+}
+
+enum status script_find_disks(const struct script *script, const struct inventory *inventory,
+			      struct error *err)
+{
+	for (size_t i = 0; inventory->n > 0 && i < script->n; i++)
+		for (size_t k = 1; k < script->line[i].words.n; k++) {
+			struct error why;
+			enum status st = find_disk(script->line[i].words.word[k], inventory, &why);
+
+			if (st != ST_OK)
+				return fail(err, st, "%s, line %u: %s", script->name,
+					    script->line[i].number, why.text);
+		}
+	return ST_OK;
+}
+
 /* ---- Running ---- */
 
 static void print_begin(struct session *session, const struct console *console,
@@ -287,6 +327,8 @@ int script_run(const struct console *console, const char *name, const char *text
 		(void)command_failed(console, &why);
 		goto done;
 	}
+	if (st == ST_OK)
+		st = script_find_disks(&script, session_inventory(session), &err);
 	if (st == ST_OK) {
 		print_begin(session, console, &script);
 		code = run_lines(session, console, &script, &line);

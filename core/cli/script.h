@@ -3,6 +3,7 @@
 
 #include "base/words.h"
 #include "cli/command.h"
+#include "disk/inventory.h"
 #include "platform/machine.h"
 
 /*
@@ -42,6 +43,14 @@ struct script {
 enum status script_parse(const char *name, const char *text, size_t n, struct script *ret,
 			 struct error *);
 void script_free(struct script *);
+
+/*
+ * Looks up the disks that the commands name by serial number, so that a script does not stop in the
+ * middle because one is not connected. Disks only: partitions, GUIDs, and paths of partitions may
+ * be made by the script itself. Where the inventory is empty, as on Linux, nothing is looked up.
+ * Errors: those of selector_find(), with the number of the line.
+ */
+enum status script_find_disks(const struct script *, const struct inventory *, struct error *);
 
 /*
  * Reads the text of a script, at most SCRIPT_BYTES_MAX; the caller frees it with mem_free(). *ret

@@ -72,6 +72,11 @@ const char *session_log(const struct session *session)
 	return session->log.text_name;
 }
 
+const struct inventory *session_inventory(const struct session *session)
+{
+	return session->inventory;
+}
+
 void session_print(struct session *session, const struct console *console, const char *format, ...)
 {
 	va_list args;

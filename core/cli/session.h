@@ -25,6 +25,9 @@ void session_close(struct session *); /* NULL is allowed */
  */
 int session_run(struct session *, const struct console *, int argc, char **argv);
 
+/* Returns the disks of the machine, as they were when the session was opened; never NULL. */
+const struct inventory *session_inventory(const struct session *);
+
 /* Returns the name of the text of the log, valid until the next call; NULL: there is no log. */
 const char *session_log(const struct session *);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,13 @@ enum hypervisor hardware_hypervisor(void);
  */
 void hardware_fw_cfg_select(uint16_t key);
 void hardware_fw_cfg_read(void *to, size_t n);
+
+/*
+ * Whether QEMU has its isa-debugcon device at port 0xe9, and writes `n` bytes to it, which are none
+ * where there is no such device. Not where there is HYPERVISOR_NONE.
+ */
+bool hardware_has_debug_console(void);
+void hardware_debug_write(const char *bytes, size_t n);
 
 /*
  * Ends a QEMU that has its isa-debug-exit device at port 0xf4, with exit code 2 * value + 1.

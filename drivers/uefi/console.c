@@ -252,8 +252,8 @@ bool console_countdown(const char *what, unsigned seconds)
 
 	drop_earlier_keys();
 	for (unsigned left = seconds; left > 0 && !key; left -= step) {
-		out_printf(out, "%s begins in %u seconds. Any key stops it.%c", what, left,
-			   step == 1 ? '\r' : '\n');
+		out_printf(out, "%s begins in %u second%s. Any key stops it. %c", what, left,
+			   left == 1 ? "" : "s", step == 1 ? '\r' : '\n');
 		console_flush();
 		key = key_comes(step, &ignored);
 		if (firmware.system->ConIn == NULL) /* no key can stop it, but it can be read */

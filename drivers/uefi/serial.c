@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An output to all serial ports, for events as JSON lines.
+ * An output for events as JSON lines: to the serial ports that are not a console, since nobody
+ * wants to read JSON between the lines for a person, and to the debug console of QEMU.
  *
- * The console may be on the same ports, through the firmware's terminal driver. That driver wraps
- * lines and adds control sequences, so that the ports are written directly. Both share one line:
- * text of the console is flushed first.
+ * The firmware's consoles are the handles with the GUIDs of EDK2's ConPlatformDxe; a terminal's
+ * path leads through the serial port that it is on. Firmware that has no such handles does not tell
+ * where its console is, and no port is written to.
  */
 #include <efi.h>
 
@@ -14,14 +15,16 @@
 
 #include "base/range.h"
 #include "connect.h"
-#include "console.h"
+#include "device_path.h"
 #include "firmware.h"
+#include "hardware.h"
 
 enum { PORTS_MAX = 8, PIECE_BYTES = 64 };
 
 /* The ports found at the first write; NULL: a write to it has failed. */
 static EFI_SERIAL_IO_PROTOCOL *ports[PORTS_MAX];
 static size_t n_ports;
+static bool debug_console;
 
 /* False: the port has timed out, or failed. */
 static bool send(EFI_SERIAL_IO_PROTOCOL *port, const char *bytes, size_t n)
@@ -38,17 +41,33 @@ static bool send(EFI_SERIAL_IO_PROTOCOL *port, const char *bytes, size_t n)
 	return true;
 }
 
+/* Whether the path of one of the handles leads through the port. */
+static bool has_console(EFI_HANDLE port, const EFI_HANDLE *console, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (device_path_is_below(device_path_of(console[i]), device_path_of(port)))
+			return true;
+	return false;
+}
+
 static void find_ports(void)
 {
-	EFI_HANDLE *handles;
-	size_t n;
+	/* EDK2, MdeModulePkg/Include/Guid/ConsoleOutDevice.h */
+	static EFI_GUID console_out = {
+		0xd3b36f2c, 0xd551, 0x11d4, { 0x9a, 0x46, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d }
+	};
+	EFI_HANDLE *handles = NULL, *consoles = NULL;
+	size_t n = 0, n_consoles = 0;
 
 	connect_all();
-	if (firmware_handles(&(EFI_GUID)EFI_SERIAL_IO_PROTOCOL_GUID, &handles, &n) != ST_OK)
-		return;
-	for (size_t i = 0; i < n && n_ports < PORTS_MAX; i++)
-		ports[n_ports++] = PROTOCOL(handles[i], EFI_SERIAL_IO_PROTOCOL);
+	if (firmware_handles(&console_out, &consoles, &n_consoles) == ST_OK && n_consoles > 0 &&
+	    firmware_handles(&(EFI_GUID)EFI_SERIAL_IO_PROTOCOL_GUID, &handles, &n) == ST_OK)
+		for (size_t i = 0; i < n && n_ports < PORTS_MAX; i++)
+			if (!has_console(handles[i], consoles, n_consoles))
+				ports[n_ports++] = PROTOCOL(handles[i], EFI_SERIAL_IO_PROTOCOL);
 	firmware_free(handles);
+	firmware_free(consoles);
+	debug_console = hardware_hypervisor() != HYPERVISOR_NONE && hardware_has_debug_console();
 }
 
 /* Sends to one port, with \r before each newline. */
@@ -80,10 +99,11 @@ static void serial_write(struct out *out, const char *bytes, size_t n)
 	if (!looked)
 		find_ports();
 	looked = true;
-	console_flush(); /* keeps the order of both outputs */
 	for (size_t i = 0; i < n_ports; i++)
 		if (ports[i] != NULL && !send_lines(ports[i], bytes, n))
 			ports[i] = NULL;
+	if (debug_console)
+		hardware_debug_write(bytes, n);
 }
 
 struct out *serial_out(void)

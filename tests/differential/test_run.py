@@ -181,3 +181,35 @@ def test_without_a_log(place):
     result = run(place, "run", "job.txt")
     assert result.code == 0 and (place / "made").exists()
     assert result.err.startswith("efi-img: there is no log: ")
+
+
+def test_disks_are_looked_up_before_the_first_command(place):
+    """A disk that is missing in line 3 keeps line 2 from overwriting another one."""
+    before = (place / "target.img").read_bytes()
+    for line in (
+        "hash serial=GONE",
+        "capture serial=GONE:2 a.qcow2",
+        "dd if=serial=GONE of=a.raw",
+        "convert -n a.raw serial=GONE --erase=GONE",
+    ):
+        (place / "job.txt").write_text(
+            f"#efi-img job 1\nclone serial=S1 serial=T1\n{line}\n", encoding="utf-8"
+        )
+        for words in (("--check", "job.txt"), ("job.txt",)):
+            result = run(place, "run", *words)
+            said = result.out + result.err
+            assert result.code == 1, said
+            assert "job.txt, line 3: serial=GONE: there is no such disk" in said, said
+            assert "no mistakes" not in said and (place / "target.img").read_bytes() == before
+    # What the script may make itself is not looked up.
+    (place / "job.txt").write_text(
+        "#efi-img job 1\nclone serial=S1 serial=T1\n"
+        "hash guid=11111111-2222-3333-4444-555555555555\ncapture serial=T1:1 a.qcow2\n"
+    )
+    assert "3 commands, no mistakes" in run(place, "run", "--check", "job.txt").out
+
+
+def test_where_there_are_no_disks_none_is_looked_up(place):
+    """Scripts are written, and checked, on another machine."""
+    (place / "job.txt").write_text("#efi-img job 1\nhash serial=ELSEWHERE\n")
+    assert Result([EFI_IMG, "run", "--check", "job.txt"], place).code == 0

@@ -21,6 +21,17 @@ void hardware_fw_cfg_read(void *to, size_t n)
 	memset(to, 0, n);
 }
 
+bool hardware_has_debug_console(void)
+{
+	return false;
+}
+
+void hardware_debug_write(const char *bytes, size_t n)
+{
+	(void)bytes;
+	(void)n;
+}
+
 void hardware_debug_exit(uint8_t value)
 {
 	(void)value;

@@ -11,9 +11,15 @@
 enum { LEAF_FEATURES = 1, LEAF_COUNTER = 0x15, HYPERVISOR_BIT = 31 };
 
 /*
- * QEMU, docs/specs/fw_cfg.rst, and the port that -device isa-debug-exit,iobase= has by convention
+ * QEMU, docs/specs/fw_cfg.rst, and the ports that -device isa-debug-exit,iobase= and isa-debugcon
+ * have by convention
  */
-enum { FW_CFG_SELECT_PORT = 0x510, FW_CFG_DATA_PORT = 0x511, DEBUG_EXIT_PORT = 0xf4 };
+enum {
+	FW_CFG_SELECT_PORT = 0x510,
+	FW_CFG_DATA_PORT = 0x511,
+	DEBUG_EXIT_PORT = 0xf4,
+	DEBUG_CONSOLE_PORT = 0xe9
+};
 
 uint64_t hardware_ticks(void)
 {
@@ -52,6 +58,20 @@ void hardware_fw_cfg_select(uint16_t key)
 void hardware_fw_cfg_read(void *to, size_t n)
 {
 	port_in_bytes(FW_CFG_DATA_PORT, to, n);
+}
+
+bool hardware_has_debug_console(void)
+{
+	uint8_t value;
+
+	port_in_bytes(DEBUG_CONSOLE_PORT, &value, sizeof value);
+	return value == DEBUG_CONSOLE_PORT; /* what the device reads as, its option "readback" */
+}
+
+void hardware_debug_write(const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		port_out_byte(DEBUG_CONSOLE_PORT, (uint8_t)bytes[i]);
 }
 
 void hardware_debug_exit(uint8_t value)
