@@ -283,12 +283,14 @@ install: build/host/efi-img build/efi-img.1
 	install -D -m 755 build/host/efi-img $(DESTDIR)$(PREFIX)/bin/efi-img
 	install -D -m 644 build/efi-img.1 $(DESTDIR)$(PREFIX)/share/man/man1/efi-img.1
 
-## make usb          build/efi-img-usb.img, a bootable stick to be written with dd
+## make usb          build/efi-img-usb.img, for dd onto a stick; SIZE=8G: with room for images
 STICK := build/efi-img.man scripts/capture.nsh
 .PHONY: usb
 usb: build/efi-img-usb.img
-build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb | setup-run
-	scripts/make-usb $< $@ $(STICK)
+build/gen/usb-size: always
+	@$(call keep,echo $(SIZE))
+build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb build/gen/usb-size | setup-run
+	scripts/make-usb $(if $(SIZE),-d $(SIZE)) $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
 
 ## make dist         the files of a release, in build/dist/ (a minute)

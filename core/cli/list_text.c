@@ -209,6 +209,8 @@ static void list_facts(struct item_list *items, const struct inventory *inventor
 		list_item(items, "read-only");
 	if (disk->started_from)
 		list_item(items, "started from here");
+	if (disk->unused_end)
+		list_item(items, "partly unused (see help stick)");
 }
 
 /* Prints the note in lines of its own, wrapped between words. */

@@ -33,7 +33,7 @@ static void print_overview(struct out *out)
 	print_group(out, PURPOSE_DISKS, "Disks");
 	print_group(out, PURPOSE_IMAGES, "Images");
 	print_group(out, PURPOSE_PROGRAM, "Program");
-	out_text(out, "\nAs in qemu-img:");
+	out_text(out, "More    ");
 	for (size_t i = 0; commands[i] != NULL; i++)
 		if (commands[i]->purpose == PURPOSE_EXPERT)
 			out_printf(out, " %s", commands[i]->name);

@@ -13,6 +13,7 @@
 #include "base/crc32.h"
 #include "base/memory.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "base/utf.h"
 #include "disk/gpt.h"
 
@@ -253,12 +254,15 @@ static void note_disk_size(const struct part_disk *disk, uint64_t backup_lba,
 			   struct part_table *table)
 {
 	uint64_t last_lba = disk->n_lbas - 1;
+	bool first = table->note[0] == '\0';
 
-	if (backup_lba < last_lba)
+	if (backup_lba < last_lba) {
 		part_note(table,
 			  "the GPT was made for a smaller disk: its backup is at LBA %ju, the disk "
 			  "ends at LBA %ju",
 			  backup_lba, last_lba);
+		table->n_note_smaller = first ? text_length(table->note) : 0;
+	}
 	if (backup_lba > last_lba)
 		part_note(table,
 			  "the GPT was made for a larger disk: its backup should be at LBA %ju, "

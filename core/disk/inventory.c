@@ -9,6 +9,7 @@
 #include "disk/inventory.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/range.h"
 
 static size_t count_children(const struct device_list *devices, int parent)
@@ -123,6 +124,16 @@ static enum status recognise_all(struct inventory_disk *disk)
 	return st;
 }
 
+/* The image of a stick is smaller than the stick: nothing is wrong with it. */
+static void drop_note_of_stick(struct inventory_disk *disk)
+{
+	struct part_table *table = &disk->table;
+
+	disk->unused_end = disk->started_from && table->n_note_smaller > 0;
+	if (disk->unused_end && text_length(table->note) == table->n_note_smaller)
+		table->note[0] = '\0';
+}
+
 static enum status read_disk(const struct device_list *devices, size_t index,
 			     struct inventory_disk *disk, struct error *err)
 {
@@ -141,6 +152,7 @@ static enum status read_disk(const struct device_list *devices, size_t index,
 			part_note(&disk->table, "%s", err->text);
 	}
 	st = join_partitions(devices, index, disk);
+	drop_note_of_stick(disk);
 	if (st == ST_OK && blk != NULL)
 		st = recognise_all(disk);
 	return st == ST_OK ? ST_OK : fail_no_memory(err);

@@ -34,6 +34,8 @@ struct inventory_disk {
 	size_t n;
 	/* efi-img was started from the disk, or from a partition of it */
 	bool started_from;
+	/* it is larger than its GPT was made for as well; that is no note of the table then */
+	bool unused_end;
 };
 
 /* Pointers within lead to `devices` and to the tables. */

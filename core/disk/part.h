@@ -43,6 +43,8 @@ struct part_table {
 	uint32_t n_left_out;     /* partitions of the table that do not lie on the disk */
 	uint32_t first_left_out; /* the number of the first of them */
 	char note[PART_NOTE];    /* what is wrong with the table; "": nothing */
+	/* the length of the note if all that it says is that a GPT was made for a smaller disk */
+	size_t n_note_smaller;
 };
 
 /*

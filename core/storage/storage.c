@@ -409,6 +409,27 @@ enum status storage_use_target(struct storage *storage, const char *name,
 	return add_device(storage, name, &entry, err);
 }
 
+enum status storage_use_room(struct storage *storage, const struct inventory_disk *disk,
+			     const struct gpt_room *room, struct error *err)
+{
+	const struct inventory_part part = { .start_bytes = room->start_bytes,
+					     .size_bytes = room->size_bytes };
+	struct access_entry entry = { .role = ROLE_TARGET,
+				      .use = ACCESS_WRITE,
+				      .is_device = true,
+				      .is_placed = true,
+				      .place = { .disk = disk, .part = &part },
+				      .device_id = disk->device->id };
+	struct access_entry *added;
+	enum status st = add_device(storage, disk->device->path, &entry, err);
+
+	if (st != ST_OK)
+		return st;
+	added = &storage->access.entry[storage->access.n - 1];
+	added->place.part = NULL; /* what is added from now on may not be on the disk at all */
+	return ST_OK;
+}
+
 enum status storage_open(struct storage *storage, enum access_role role, const char *name,
 			 enum open_mode mode, struct blk **ret, struct error *err)
 {

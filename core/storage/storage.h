@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "disk/gpt_add.h"
 #include "storage/access.h"
 
 /*
@@ -72,6 +73,13 @@ enum status storage_use_split(struct storage *, enum access_role, const char *na
  */
 enum status storage_use_target(struct storage *, const char *name, const struct selection *,
 			       const struct device *opened, struct error *);
+
+/*
+ * The same for unused space of the boot disk, after its last partition, and the GPT of the disk
+ * (disk/gpt_add.h): volumes on its partitions may be in use. `disk` is of the storage's inventory.
+ */
+enum status storage_use_room(struct storage *, const struct inventory_disk *disk,
+			     const struct gpt_room *, struct error *);
 
 /* Opens a name that is in the access set already; otherwise as storage_open(). */
 enum status storage_reopen(struct storage *, const char *name, enum open_mode, struct blk **ret,
