@@ -327,6 +327,11 @@ enum way step_name(struct menu *m)
 			out_text(&out.out, "The name is too long.");
 			continue;
 		}
+		if (exists(m->place.file)) {
+			out_text(&out.out, "There is a file of this name already. Choose another "
+					   "name.");
+			continue;
+		}
 		compose(m);
 		if (line_possible(&m->line, NULL, 0, m->place.file, m->why, sizeof m->why))
 			return WAY_NEXT;
