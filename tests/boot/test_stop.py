@@ -125,9 +125,7 @@ def test_without_a_yes_it_goes_on(menu, name):
 
 def test_yes_stops_it(menu):
     words = " ".join(menu["result"].split())  # in lines of the screen
-    assert (
-        "Stopped" in words and "stopped before all of it was copied" in words
-    ), menu["result"]
+    assert "Stopped" in words and "stopped before all of it was copied" in words, menu["result"]
 
 
 def test_the_result_stays_until_enter(menu):
