@@ -283,7 +283,7 @@ install: build/host/efi-img build/efi-img.1
 	install -D -m 755 build/host/efi-img $(DESTDIR)$(PREFIX)/bin/efi-img
 	install -D -m 644 build/efi-img.1 $(DESTDIR)$(PREFIX)/share/man/man1/efi-img.1
 
-## make usb          build/efi-img-usb.img, for dd onto a stick; SIZE=8G: with room for images
+## make usb          build/efi-img-usb.img, for dd onto a stick; SIZE=7G: with room for images
 STICK := build/efi-img.man scripts/capture.nsh
 .PHONY: usb
 usb: build/efi-img-usb.img
