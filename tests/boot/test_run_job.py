@@ -4,6 +4,7 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -83,7 +84,9 @@ def test_the_workflow_in_the_document(folder, tmp_path):
     assert job["container"].startswith("debian:") and set(workflow["env"]) == {"EFI_IMG"}
     bin = tmp_path / "bin"
     bin.mkdir()
-    for name, text in (("git", f'ln -s {ROOT} "$3"'), ("apt-get", ":")):
+    # the build asks git for the version
+    git = f'[ "$1" = clone ] && exec ln -s {ROOT} "$3"; exec {shutil.which("git")} "$@"'
+    for name, text in (("git", git), ("apt-get", ":")):
         (bin / name).write_text(f"#!/bin/sh\n{text}\n")
         (bin / name).chmod(0o755)
     steps = [step["run"] for step in job["steps"] if "run" in step]
