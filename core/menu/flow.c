@@ -548,7 +548,7 @@ static enum way once(struct menu *m)
 
 	m->source.words[0] = m->source.name[0] = m->source.file[0] = m->size[0] = m->why[0] = '\0';
 	m->other.name[0] = m->other.file[0] = m->place.file[0] = '\0';
-	m->source.doubtful = false;
+	m->source.doubtful = m->source.all = m->other.all = false;
 	m->source.directory[0] = m->other.directory[0] = m->place.directory[0] = '\0';
 	memset(m->value, 0, sizeof m->value);
 	while (flow->step[n] != NULL)

@@ -22,6 +22,7 @@ struct pick {
 	bool place;     /* of files: choose a directory */
 	bool backwards; /* of files: sort by name, the last one first */
 	bool images; /* of files: choose an image; files that by their names are none are hidden */
+	bool all;    /* of images: they are not */
 	bool opens;  /* of files: only an image that can be opened */
 	const char
 		*top; /* of files: the topmost directory; NULL: the list of volumes is above all */

@@ -166,18 +166,24 @@ static bool ends_in(const char *name, const char *ending)
 	return n > n_ending && text_equal_nocase(name + n - n_ending, ending);
 }
 
-/* Files that lie beside images: journals, logs, and programs. */
+/* Files that lie beside images: journals, logs, programs and texts. */
 static bool is_beside_images(const char *name)
 {
-	return journal_is_name(name) || ends_in(name, ".log") || ends_in(name, ".jsonl") ||
-	       ends_in(name, ".efi");
+	static const char *const endings[] = { ".log", ".jsonl", ".json", ".efi", ".txt",
+					       ".nsh", ".man",   ".md",   ".cer", ".crt",
+					       ".cfg", ".ini",   ".inf",  ".pdf", ".sha256" };
+	bool ret = journal_is_name(name);
+
+	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+		ret = ret || ends_in(name, endings[i]);
+	return ret;
 }
 
 static bool is_wanted(const struct pick *pick, const struct file_entry *entry)
 {
 	if (entry->directory)
 		return true;
-	return !pick->place && !(pick->images && is_beside_images(entry->name));
+	return !pick->place && (!pick->images || pick->all || !is_beside_images(entry->name));
 }
 
 static bool is_before(const struct pick *pick, const struct file_entry *a,
@@ -226,9 +232,9 @@ static bool is_extended(const char *other, const char *name, const char *more)
  * Only files with a journal are opened to see whether they are finished: that takes time on a slow
  * stick.
  */
-static bool has_journal(const struct file_list *files, size_t shown, const char *name)
+static bool has_journal(const struct file_list *files, const char *name)
 {
-	for (size_t i = shown; i < files->n; i++)
+	for (size_t i = 0; i < files->n; i++)
 		if (is_extended(files->entry[i].name, name, ".resume") ||
 		    is_extended(files->entry[i].name, name, ".resume.new"))
 			return true;
@@ -394,6 +400,10 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 	};
 	enum way way;
 
+	if (pick->images) {
+		list.letters = "a";
+		list.letters_help = pick->all ? "a images only  " : "a all files  ";
+	}
 	out_buffer_init(&out, pick->text, sizeof pick->text);
 	out_printf(&out.out, "%s in %s%s", pick->ask, pick->directory,
 		   files->more ? "  (incomplete: too many entries)" : "");
@@ -405,12 +415,16 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 	}
 	for (size_t i = 0; i < shown; i++) {
 		describe_entry(&files->entry[i], &item[here + i]);
-		if (pick->images && has_journal(files, shown, files->entry[i].name))
+		if (pick->images && has_journal(files, files->entry[i].name))
 			describe_unfinished(pick, files->entry[i].name, &item[here + i]);
 		else if (pick->images && pick->opens && !files->entry[i].directory)
 			refuse_foreign(ui, pick, files->entry[i].name, &item[here + i]);
 	}
 	way = list_ask(ui, &list);
+	if (way == WAY_KEY) {
+		pick->all = !pick->all;
+		return WAY_AGAIN;
+	}
 	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
 		go_up(pick->directory);
 		return WAY_AGAIN;

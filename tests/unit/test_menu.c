@@ -197,6 +197,9 @@ static void test_unfinished(void **state)
 		"a.log",
 		"a.jsonl",
 		"efi-img.efi",
+		"README.TXT",
+		"capture.nsh",
+		"pc.raw.sha256",
 		"pc.raw.restore-x",
 	};
 	struct error why;
@@ -211,7 +214,7 @@ static void test_unfinished(void **state)
 		sim_file_put(name, "", 0);
 	}
 	assert_int_equal(drive("unfinished", 24,
-			       "31" L "2" L "b"
+			       "31" L "a" L "a" L "2" L "b"
 			       "b"
 			       "521" L "2" L CR "bqy",
 			       NULL),
