@@ -12,11 +12,6 @@ struct plan {
 	void (*print)(const struct plan *, bool json, struct out *);
 };
 
-/*
- * What a command tells the code that runs it (a session, the menu) while it runs, as values, so
- * that nothing has to be read out of printed text. What is passed is valid during the call. A
- * member that is NULL is not wanted.
- */
 /* What has become of a part of the disk that is copied. */
 enum part_state {
 	PART_TO_DO, /* of each part at the beginning */
@@ -26,6 +21,11 @@ enum part_state {
 	PART_UNREADABLE,
 };
 
+/*
+ * What a command tells the code that runs it (a session, the menu) while it runs, as values, so
+ * that nothing has to be read out of printed text. What is passed is valid during the call. A
+ * member that is NULL is not wanted.
+ */
 struct events {
 	/* A command that has --dry-run has made its plan, and runs it next unless it refuses to. */
 	void (*plan)(struct events *, const struct plan *);
