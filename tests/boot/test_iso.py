@@ -50,5 +50,5 @@ def test_as_a_stick(place, iso):
     """Where it can also keep a log."""
     stick = shutil.copyfile(iso, place / "stick.img")
     screen = list_from(place, Drive("usb", stick, "stick"))
-    for words in ("serial=stick, GPT", 'FAT16 "EFI-IMG"', "started from here", "Log: fs0:"):
+    for words in ("serial=stick, GPT", 'FAT16 "EFI-IMG"', "started from here", "log fs0:"):
         assert words in screen, screen
