@@ -50,6 +50,11 @@ static struct layout lay_out(uint64_t n_bytes, uint32_t sector_bytes)
 	return l;
 }
 
+static void put_text(uint8_t *to, const char *text)
+{
+	memcpy(to, text, text_length(text));
+}
+
 static void put_label(uint8_t *to, const char *label)
 {
 	size_t n = text_length(label);
@@ -63,7 +68,7 @@ static void make_boot_sector(const struct layout *l, const struct fat_format *fo
 	static const uint8_t jump[] = { 0xeb, 0x58, 0x90 }, loop[] = { 0xeb, 0xfe };
 
 	memcpy(s, jump, sizeof jump);
-	memcpy(s + 3, "EFI-IMG ", 8);
+	put_text(s + 3, "EFI-IMG ");
 	bytes_to_le(s + 11, 2, l->sector_bytes);
 	s[13] = (uint8_t)l->per_cluster;
 	bytes_to_le(s + 14, 2, l->reserved);
@@ -81,15 +86,15 @@ static void make_boot_sector(const struct layout *l, const struct fat_format *fo
 	s[66] = 0x29; /* serial number, label and type follow */
 	bytes_to_le(s + 67, 4, format->serial);
 	put_label(s + 71, format->label);
-	memcpy(s + 82, "FAT32   ", 8);
+	put_text(s + 82, "FAT32   ");
 	memcpy(s + 90, loop, sizeof loop); /* nothing is started from it */
 	bytes_to_le(s + 510, 2, 0xaa55);
 }
 
 static void make_fsinfo(const struct layout *l, uint8_t *s)
 {
-	memcpy(s, "RRaA", 4);
-	memcpy(s + 484, "rrAa", 4);
+	put_text(s, "RRaA");
+	put_text(s + 484, "rrAa");
 	bytes_to_le(s + 488, 4, l->n_clusters - 1); /* free: all but the root directory */
 	bytes_to_le(s + 492, 4, ROOT_CLUSTER + 1);
 	bytes_to_le(s + 508, 4, 0xaa550000);
