@@ -467,7 +467,7 @@ static const char *words_of(const struct pick *pick)
 	return pick->file[0] != '\0' ? pick->brief : pick->words;
 }
 
-/* Shows the result until the person goes on. WAY_AGAIN: the same task once more. */
+/* Shows the result until the person leaves it. WAY_AGAIN: the same task once more. */
 static enum way show_result(struct menu *m, struct page *page)
 {
 	for (;;) {
