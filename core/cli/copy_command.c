@@ -56,8 +56,9 @@ enum status copy_split_option(const struct arguments *arguments, struct copy_req
 	return size != NULL ? size_parse(size, "option --split", &r->split_bytes, err) : ST_OK;
 }
 
-bool copy_command_begin(struct copy_command *command, const struct console *console,
-			const struct arguments *arguments, const char *name)
+/* False: there are too few operands, which has been reported. */
+static bool begin(struct copy_command *command, const struct console *console,
+		  const struct arguments *arguments, const char *name)
 {
 	size_t n = arguments->n_operands;
 	struct error err;
@@ -70,7 +71,7 @@ bool copy_command_begin(struct copy_command *command, const struct console *cons
 	command->console = console;
 	command->arguments = arguments;
 	command->source_format = NULL;
-	command->snapshot = NULL;
+	command->snapshot = command->manifest = NULL;
 	command->progress = true;
 	command->salvage = command->as_it_is = false;
 	command->request = (struct copy_request){
@@ -218,10 +219,17 @@ static enum status copy(struct copy_command *command, struct chain *source, stru
 	if (r->losses != NULL)
 		losses_warn(r->losses, &warnings.warnings, r->target);
 	print_result(command, &result, st, begin_ns);
+	r->warnings = NULL; /* they end here */
+	r->sink = NULL;
+	r->watcher = NULL;
 	return st;
 }
 
-int copy_command_run(struct copy_command *command, enum status st, struct error *err)
+/*
+ * Opens the sources and copies, unless taking the options has failed: then `st` and the error are
+ * reported. Frees the options of the request.
+ */
+static int finish(struct copy_command *command, enum status st, struct error *err)
 {
 	struct copy_request *r = &command->request;
 	struct chain *source;
@@ -250,5 +258,19 @@ int copy_command_run(struct copy_command *command, enum status st, struct error 
 	if (st == ST_OK && r->losses != NULL && r->losses->bytes > 0)
 		code = OUTCOME_LOST;
 	mem_free(r->losses);
+	return code;
+}
+
+int copy_command(const struct console *console, const struct arguments *arguments, const char *name,
+		 enum status (*take_options)(struct copy_command *, struct error *))
+{
+	struct copy_command command;
+	struct error err;
+	int code;
+
+	if (!begin(&command, console, arguments, name))
+		return EXIT_ERROR;
+	code = finish(&command, take_options(&command, &err), &err);
+	mem_free(command.manifest);
 	return code;
 }

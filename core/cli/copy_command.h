@@ -92,15 +92,8 @@ struct copy_command {
 	 */
 	struct out_buffer text;
 	char deciding[JOURNAL_OPTIONS_BYTES];
+	char *manifest; /* the request's, if it is to be freed at the end */
 };
-
-/*
- * Begins a command of that name: fills the request with what is the same for all, the operands, of
- * which the last is the target, zeros that are not stored, and a target that may be split. False:
- * there are too few operands, which has been reported.
- */
-bool copy_command_begin(struct copy_command *, const struct console *, const struct arguments *,
-			const char *name);
 
 /*
  * Checks that there is one source, and which of source and target are disks, for commands that are
@@ -117,7 +110,9 @@ enum status copy_gpt_option(const struct arguments *, struct copy_request *, str
 enum status copy_split_option(const struct arguments *, struct copy_request *, struct error *);
 
 /*
- * Opens the sources and copies, unless taking the options has failed: then `st` and the error are
- * reported. Frees the options of the request. Returns the exit code.
+ * Runs a command of that name, and returns its exit code. The request has what is the same for all:
+ * the operands, of which the last is the target, zeros that are not stored, and a target that may
+ * be split. `take_options` adds the rest; its error ends the command.
  */
-int copy_command_run(struct copy_command *, enum status st, struct error *);
+int copy_command(const struct console *, const struct arguments *, const char *name,
+		 enum status (*take_options)(struct copy_command *, struct error *));

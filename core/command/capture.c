@@ -84,8 +84,7 @@ static enum status take_format(struct copy_command *command, struct error *err)
 		       : ST_OK;
 }
 
-static enum status take_options(struct copy_command *command, char **ret_manifest,
-				struct error *err)
+static enum status take_options(struct copy_command *command, struct error *err)
 {
 	static const char ending[] = ".manifest";
 	const struct arguments *arguments = command->arguments;
@@ -104,29 +103,18 @@ static enum status take_options(struct copy_command *command, char **ret_manifes
 	command->salvage = arguments_has(arguments, "salvage");
 	if (st != ST_OK || arguments_has(arguments, "no-manifest"))
 		return st;
-	*ret_manifest = mem_alloc(n + sizeof ending);
-	if (*ret_manifest == NULL)
+	command->manifest = mem_alloc(n + sizeof ending);
+	if (command->manifest == NULL)
 		return fail_no_memory(err);
-	memcpy(*ret_manifest, r->target, n);
-	memcpy(*ret_manifest + n, ending, sizeof ending);
-	r->manifest = *ret_manifest;
+	memcpy(command->manifest, r->target, n);
+	memcpy(command->manifest + n, ending, sizeof ending);
+	r->manifest = command->manifest;
 	return ST_OK;
 }
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct copy_command command;
-	char *manifest = NULL;
-	struct error err;
-	enum status st;
-	int code;
-
-	if (!copy_command_begin(&command, console, arguments, "capture"))
-		return EXIT_ERROR;
-	st = take_options(&command, &manifest, &err);
-	code = copy_command_run(&command, st, &err);
-	mem_free(manifest);
-	return code;
+	return copy_command(console, arguments, "capture", take_options);
 }
 
 const struct command command_capture = {

@@ -218,16 +218,9 @@ static int explain_options(const struct console *console, const struct arguments
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct copy_command command;
-	struct error err;
-	enum status st;
-
 	if (format_options_want_help(arguments))
 		return explain_options(console, arguments);
-	if (!copy_command_begin(&command, console, arguments, "convert"))
-		return EXIT_ERROR;
-	st = take_options(&command, &err);
-	return copy_command_run(&command, st, &err);
+	return copy_command(console, arguments, "convert", take_options);
 }
 
 const struct command command_convert = {

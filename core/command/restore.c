@@ -49,14 +49,7 @@ static enum status take_options(struct copy_command *command, struct error *err)
 
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct copy_command command;
-	struct error err;
-	enum status st;
-
-	if (!copy_command_begin(&command, console, arguments, "restore"))
-		return EXIT_ERROR;
-	st = take_options(&command, &err);
-	return copy_command_run(&command, st, &err);
+	return copy_command(console, arguments, "restore", take_options);
 }
 
 const struct command command_restore = {

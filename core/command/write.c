@@ -18,20 +18,18 @@ static const char notes[] =
 	"repeat its name. A compressed file, or an image of another format than raw, is\n"
 	"refused; restore writes the disk in an image, and adapts its GPT to DISK.\n";
 
+static enum status take_options(struct copy_command *command, struct error *err)
+{
+	command->as_it_is = true;
+	command->request.no_table = arguments_has(command->arguments, "no-table");
+	command->request.has_gpt = true;
+	command->request.gpt = GPT_KEEP;
+	return copy_command_operands(command, false, true, err);
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
-	struct copy_command command;
-	struct error err;
-	enum status st;
-
-	if (!copy_command_begin(&command, console, arguments, "write"))
-		return EXIT_ERROR;
-	command.as_it_is = true;
-	command.request.no_table = arguments_has(arguments, "no-table");
-	command.request.has_gpt = true;
-	command.request.gpt = GPT_KEEP;
-	st = copy_command_operands(&command, false, true, &err);
-	return copy_command_run(&command, st, &err);
+	return copy_command(console, arguments, "write", take_options);
 }
 
 const struct command command_write = {
