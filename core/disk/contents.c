@@ -5,7 +5,7 @@
  */
 #include "disk/contents.h"
 
-static void say_volume(const struct volume *volume, const struct device *device, struct out *out)
+static void say_volume(const struct fs *volume, const struct device *device, struct out *out)
 {
 	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present
 				    ? device->volume.label

@@ -138,6 +138,7 @@ static void add(const struct part_disk *disk, const struct gpt_header *h,
 		return;
 	if (first > last || last >= disk->n_lbas) {
 		part_leave_out(table, number);
+		table->past_end |= first <= last;
 		return;
 	}
 	if (first < le64_get(h->first_usable_lba) || last > le64_get(h->last_usable_lba))

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/range.h"
 #include "disk/table.h"
-#include "disk/volume.h"
+#include "fs/fs.h"
 
 struct mbr_entry {
 	uint8_t boot;
@@ -71,7 +71,7 @@ enum mbr_kind mbr_classify(const uint8_t sector[static SECTOR_BYTES])
 	 * Boot sectors of FAT and NTFS have the same signature, and code or messages in place of
 	 * the table.
 	 */
-	if (volume_is_boot_sector(sector))
+	if (fs_is_boot_sector(sector))
 		return MBR_VOLUME;
 	for (size_t i = 0; i < N_ENTRIES; i++) {
 		if ((mbr->entry[i].boot & ~BOOT_ACTIVE) != 0)
@@ -95,6 +95,7 @@ static void add(const struct part_disk *disk, struct part_table *table,
 
 	if (!range_ok(first_lba, n_lbas, disk->n_lbas)) {
 		part_leave_out(table, number);
+		table->past_end = true;
 		return;
 	}
 	table->part[table->n++] = (struct part){
@@ -128,6 +129,7 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 		 n_extended = le32_get(extended->n_lbas);
 	uint64_t at = extended_lba, visited[LOGICAL_MAX];
 
+	table->past_end |= !range_ok(extended_lba, n_extended, disk->n_lbas);
 	for (uint32_t i = 0; at != 0; i++) {
 		enum status st;
 

@@ -16,7 +16,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "disk/table.h"
-#include "disk/volume.h"
+#include "fs/fs.h"
 
 /*
  * The block size of optical disks. Their images often have an MBR for use on a USB stick, in
@@ -118,13 +118,13 @@ static enum status mbr_sector_bytes(struct blk *blk, const uint8_t *sector, uint
 
 	*ret = SECTOR_BYTES;
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		struct volume volume;
+		struct fs volume;
 		uint64_t start = first_lba * sizes[i];
 		enum status st;
 
 		if (start >= blk->size)
 			continue;
-		st = volume_recognise(blk, start, blk->size - start, &volume);
+		st = fs_look_at(blk, start, blk->size - start, &volume);
 		if (st != ST_OK)
 			return st;
 		if (volume.type[0] != '\0') {

@@ -42,6 +42,7 @@ struct part_table {
 	size_t n;
 	uint32_t n_left_out;     /* partitions of the table that do not lie on the disk */
 	uint32_t first_left_out; /* the number of the first of them */
+	bool past_end;           /* one of its partitions, or a part of one, is past the end */
 	char note[PART_NOTE];    /* what is wrong with the table; "": nothing */
 	/* the length of the note if all that it says is that a GPT was made for a smaller disk */
 	size_t n_note_smaller;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -13,8 +14,10 @@
 #include "cli/command.h"
 #include "cli/script.h"
 #include "cli/dispatch.h"
+#include "fs/lvm.h"
 #include "platform/path.h"
 #include "platform/smbios.h"
+#include "record/bmap.h"
 #include "record/journal.h"
 #include "record/manifest.h"
 #include "record/rescue_map.h"
@@ -98,17 +101,103 @@ static void parse_map(const char *text, size_t n)
 	rescue_map_close(&map);
 }
 
+static void take_range(void *disk_bytes, uint64_t offset, uint64_t length)
+{
+	MUST(length <= *(uint64_t *)disk_bytes && offset <= *(uint64_t *)disk_bytes - length);
+}
+
 /* JSON with all that a manifest has, or less. */
 static void parse_manifest(const uint8_t *text, size_t n)
 {
 	struct manifest_claim claim;
+	uint64_t size = 0, unnamed;
 	struct error err;
 
 	fuzz_volume("m", text, n);
-	if (manifest_read("m", &claim, &err) == ST_OK)
+	if (manifest_read("m", &claim, &err) == ST_OK) {
+		size = claim.size;
 		manifest_claim_free(&claim);
-	else
+	} else {
 		MUST(err.text[0] != '\0');
+	}
+	for (enum manifest_kind kind = MANIFEST_LOST; kind <= MANIFEST_UNUSED; kind++)
+		(void)manifest_ranges("m", kind, size, take_range, &size, &unnamed, &err);
+}
+
+/* Makes the checksum of a block map right, so that what comes after it is read as well. */
+static void sum_map(uint8_t *text, size_t n)
+{
+	static const char field[] = "<BmapFileChecksum>";
+	uint8_t hash[SHA256_BYTES];
+	char digits[SHA256_TEXT_BYTES];
+	struct sha256 sha;
+	uint8_t *at = memmem(text, n, field, sizeof field - 1);
+
+	if (at == NULL)
+		return;
+	at += sizeof field - 1;
+	while (at < text + n && *at == ' ')
+		at++;
+	if ((size_t)(text + n - at) < SHA256_TEXT_BYTES - 1)
+		return;
+	memset(at, '0', SHA256_TEXT_BYTES - 1);
+	sha256_begin(&sha);
+	sha256_add(&sha, text, n);
+	sha256_end(&sha, hash);
+	hex_text(hash, SHA256_BYTES, digits);
+	memcpy(at, digits, SHA256_TEXT_BYTES - 1);
+}
+
+/* The block map of a disk of 4 MiB. Its ranges, and what is between them, are all of that. */
+static void parse_bmap(uint8_t *text, size_t n)
+{
+	enum { SIZE = 4 << 20 };
+	uint64_t length, mapped = 0;
+	struct bmap bmap;
+	struct error err;
+
+	sum_map(text, n);
+	fuzz_volume("m", text, n);
+	if (bmap_read(&bmap, "m", "image", SIZE, &err) != ST_OK) {
+		MUST(err.text[0] != '\0' && bmap.range == NULL);
+		return;
+	}
+	for (uint64_t at = 0; at < SIZE; at += length) {
+		bool unmapped = bmap_unmapped(&bmap, at, &length);
+
+		MUST(length > 0 && at + length <= SIZE);
+		mapped += unmapped ? 0 : length;
+	}
+	for (size_t i = 0; i < bmap.n; i++)
+		mapped -= bmap.range[i].length;
+	MUST(mapped == 0);
+	bmap_close(&bmap);
+}
+
+/* Segments that are accepted are in order, and make up the volumes. */
+static void parse_lvm(const char *text, size_t n)
+{
+	struct lvm_group *group = malloc(sizeof *group);
+	uint64_t end = 0, sum = 0;
+	struct error err;
+
+	if (lvm_parse(text, n, group, &err) == ST_OK) {
+		for (size_t i = 0; i < group->n_segments; i++) {
+			const struct lvm_segment *segment = &group->segment[i];
+
+			MUST(segment->n > 0 && segment->at >= end);
+			MUST(segment->volume < group->n_volumes);
+			end = segment->at + segment->n;
+			sum += segment->n;
+		}
+		MUST(end <= group->n_extents);
+		for (size_t i = 0; i < group->n_volumes; i++)
+			sum -= group->volume[i].n_extents;
+		MUST(sum == 0);
+	} else {
+		MUST(err.text[0] != '\0');
+	}
+	free(group);
 }
 
 /* The journal of a copy of that disk, or of another one. */
@@ -184,10 +273,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		parse_create_options(text, "qcow2");
 		break;
 	case 2:
-		parse_create_options(text, "raw");
+		if (data[0] % 16 < 8)
+			parse_create_options(text, "raw");
+		else
+			parse_bmap((uint8_t *)text, n - 1);
 		break;
 	case 3:
-		parse_path(text);
+		if (data[0] % 16 < 8)
+			parse_path(text);
+		else
+			parse_lvm(text, n - 1);
 		break;
 	case 4:
 		if (data[0] % 16 < 8)

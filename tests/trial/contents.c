@@ -3,6 +3,7 @@
 
 #include "blk/mark.h"
 #include "format/chain.h"
+#include "pages.h"
 #include "run.h"
 
 enum { DISK_BYTES_MAX = 64 << 20 };
@@ -96,10 +97,10 @@ static void read_disk(const char *name, const size_t *snapshot, struct disk *dis
 	/* a size that damage has made up is not read */
 	if (image->size <= DISK_BYTES_MAX && chain_load(&chain, snapshot, &why) == ST_OK) {
 		disk->size = image->size;
-		disk->bytes = test_malloc(disk->size + 1);
+		disk->bytes = pages_new(disk->size + 1);
 		if (disk->size > 0 &&
 		    blk_read(&image->blk, 0, disk->bytes, (size_t)disk->size) != ST_OK) {
-			test_free(disk->bytes);
+			pages_free(disk->bytes, disk->size + 1);
 			disk->bytes = NULL;
 		}
 	}
@@ -173,7 +174,7 @@ struct contents contents_read(void)
 			struct disk *disk = &picture->disk[picture->n_disks++];
 			const uint8_t *bytes = sim_file(name, &disk->size);
 
-			disk->bytes = test_malloc(disk->size + 1);
+			disk->bytes = pages_new(disk->size + 1);
 			memcpy(disk->bytes, bytes, disk->size);
 		}
 	}
@@ -184,7 +185,8 @@ void contents_free(struct contents *contents)
 {
 	for (size_t i = 0; i < contents->n; i++) {
 		for (size_t k = 0; k < contents->file[i].n_disks; k++)
-			test_free(contents->file[i].disk[k].bytes);
+			pages_free(contents->file[i].disk[k].bytes,
+				   contents->file[i].disk[k].size + 1);
 		for (size_t k = 0; k < contents->file[i].n_bitmaps; k++)
 			test_free(contents->file[i].bitmap[k].bit);
 	}

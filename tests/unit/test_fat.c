@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
-#include "disk/fat.h"
+#include "fs/fat_boot.h"
 
 /* Fields of a boot sector by their offsets in the specification. */
 struct bpb {

@@ -64,6 +64,7 @@ static void space_is_counted(void **state)
 	for (size_t line = 0; line < N_OF(lines); line++) {
 		struct sim_volume_kind kind = roomy;
 		uint64_t used = 0, n;
+		size_t n_changes;
 
 		if (strcmp(lines[line].words[0], "create") != 0)
 			continue; /* how large a converted image becomes is not known before */
@@ -85,9 +86,9 @@ static void space_is_counted(void **state)
 		kind.free_bytes = used - 512;
 		prepare(&kind);
 		assert_int_equal(run(lines[line].words), EXIT_ERROR);
-		sim_journal(&n);
+		sim_journal(&n_changes);
 		/* refused before the first change */
-		assert_row(n == 0 && sim_files() == PREPARED_FILES, line);
+		assert_row(n_changes == 0 && sim_files() == PREPARED_FILES, line);
 		assert_non_null(strstr(err.text, "are free on fs0:"));
 	}
 }

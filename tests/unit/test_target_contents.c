@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A raw file that goes onto a whole disk and does not look like one (finding trial A2): the plan
- * says so, and --no-table has to be given. What is bootable, a file system, a hybrid ISO or an
- * image of another format goes as before, and so does any file onto a partition.
+ * A raw file that goes onto a whole disk and does not look like one (finding trial A2), or whose
+ * end is missing: the plan says so, and --no-table or --truncated has to be given. What is
+ * bootable, a file system, a hybrid ISO or an image of another format goes as before, and so does
+ * any file onto a partition but one with half a file system.
  */
 #include "machine.h"
 #include "record/outcome.h"
@@ -151,6 +152,9 @@ struct look {
 /* Whatever a disk can begin with. */
 static void test_what_is_a_disk(void **state)
 {
+	/* block size, inodes in a group, magic, revision */
+	static const char ext2[] = "\0\0\0\0xxxxxxxxxxxxxxxxxxxxxxxxxxxx\x53\xef"
+				   "xxxxxxxxxxxxxxxxxx\0\0\0\0";
 	static const struct look looks[] = {
 		{ "", 0, 0, true },                                          /* a boot sector */
 		{ "\x80\1\1\0\x83\1\1\1\1\0\0\0\x40\0\0\0", 446, 16, true }, /* an MBR */
@@ -158,8 +162,8 @@ static void test_what_is_a_disk(void **state)
 		{ "CD001", 0x8001, 5, true },                                /* a hybrid ISO */
 		{ "NTFS    ", 3, 8, false },
 		{ "XFSB", 0, 4, false },
-		{ "\x53\xef", 1080, 2, false }, /* ext */
-		{ "LABELONE", 512, 8, false },  /* LVM */
+		{ ext2, 1048, sizeof ext2 - 1, false },
+		{ "LABELONE", 512, 8, false }, /* LVM */
 	};
 
 	(void)state;
@@ -187,6 +191,96 @@ static void test_what_is_a_disk(void **state)
 	memcpy(bytes + 512, "PN\0", 4);
 	put();
 	assert_refused(RUN("convert", "-n", "s", "serial=D", "--erase=D"));
+}
+
+/* What is at the beginning of a file of SOURCE bytes. */
+struct cut {
+	const char *bytes;
+	size_t at, n;
+	const char *words; /* of the doubt; NULL: all of it is there */
+};
+
+/* Writes a file that begins with that: an MBR, an ISO or a FAT12 of 512 bytes to a sector. */
+static void put_cut(const struct cut *cut)
+{
+	memset(bytes, 0, sizeof bytes);
+	memcpy(bytes + 510, "\x55\xaa", 2);
+	if (cut->at > 0x8000) {
+		memcpy(bytes + 0x8000, "\1CD001\1", 7);
+		memcpy(bytes + 0x8080, "\0\x08\x08\0", 4);
+	}
+	if (cut->at < 446)
+		memcpy(bytes, "\xeb\x3c\x90mkfs.fat\0\2\1\1\0\1\x10\0", 19);
+	memcpy(bytes + cut->at, cut->bytes, cut->n);
+	put();
+}
+
+/* `words`: those of the refusal, and of the plan; NULL: there is none. */
+static void assert_restore(const char *target, const char *erase, const char *words, size_t row)
+{
+	assert_row(RUN("restore", "--dry-run", "s", target, erase) ==
+			   (words != NULL ? OUTCOME_REFUSED : 0),
+		   row);
+	if (words != NULL) {
+		assert_row(strstr(err.text, words) != NULL, row);
+		assert_row(strstr(err.text, "add --truncated") != NULL, row);
+		assert_row(strstr(out.text, words) != NULL, row);
+	}
+	assert_row(RUN("restore", "--dry-run", "--truncated", "s", target, erase) == 0, row);
+	assert_row((words != NULL) == (strstr(out.text, "truncated") != NULL), row);
+}
+
+/*
+ * A table or a file system that reaches past the end of the file: partitions from LBA 1 on, an
+ * extended one, the sizes of an ISO and of a FAT.
+ */
+static void test_truncated(void **state)
+{
+	static const struct cut cuts[] = {
+		{ "\0\1\1\0\x83\1\1\1\1\0\0\0\xff\0\0\0", 446, 16, NULL },
+		{ "\0\1\1\0\x83\1\1\1\1\0\0\0\0\1\0\0", 446, 16,
+		  "partitions that end after 128 KiB, where the file ends: probably truncated" },
+		{ "\0\1\1\0\x05\1\1\1\1\0\0\0\0\1\0\0", 446, 16, "partitions that end" },
+		{ "\x40\0\0\0\0\0\0\x40", 0x8050, 8, NULL },
+		{ "\x41\0\0\0\0\0\0\x41", 0x8050, 8,
+		  "ISO 9660 of 130 KiB, of which only 128 KiB are there: probably truncated" },
+		{ "\0\1\xf8\1", 19, 4, NULL },
+		{ "\2\1\xf8\1", 19, 4, "FAT12 of 129 KiB, of which only 128 KiB are there" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cuts); i++) {
+		put_cut(&cuts[i]);
+		assert_restore("serial=D", "--erase=D", cuts[i].words, i);
+		assert_restore("serial=D:1", "--erase=D:1",
+			       cuts[i].at == 446 ? NULL : cuts[i].words, i);
+		assert_row(RUN("dd", "if=s", "of=serial=D", "--erase=D", "--dry-run") ==
+				   (cuts[i].words != NULL ? OUTCOME_REFUSED : 0),
+			   i);
+		/* the first sectors, which a person asks for, and the first of two files */
+		assert_row(RUN("dd", "count=1", "if=s", "of=serial=D", "--erase=D", "--dry-run") ==
+				   0,
+			   i);
+		assert_row(RUN("convert", "-n", "s", "s", "serial=D", "--erase=D", "--dry-run") ==
+				   0,
+			   i);
+	}
+	assert_disk_untouched();
+}
+
+/* Of another format it is told, and --truncated is for disks and partitions. */
+static void test_truncated_elsewhere(void **state)
+{
+	static const struct cut cut = { "\2\1\xf8\1", 19, 4, NULL };
+
+	(void)state;
+	put_cut(&cut);
+	MUST("convert", "-O", "qcow2", "s", "q", NULL);
+	assert_int_equal(RUN("restore", "--dry-run", "q", "serial=D", "--erase=D"), 0);
+	assert_non_null(strstr(out.text, "in it:   FAT12 of 129 KiB"));
+	assert_int_equal(RUN("convert", "--truncated", "s", "t"), EXIT_ERROR);
+	assert_non_null(strstr(err.text, "--truncated are for a disk"));
+	assert_int_equal(RUN("restore", "--truncated", "s", "serial=D", "--erase=D"), 0);
 }
 
 /* An ISO without a partition table is no disk, and is said to be none. */
@@ -219,7 +313,7 @@ static void test_where_it_does_not_matter(void **state)
 			 0);
 	assert_null(strstr(out.text, "in it: "));
 	assert_int_equal(RUN("convert", "--no-table", "s", "t"), EXIT_ERROR);
-	assert_non_null(strstr(err.text, "--no-table are for a disk"));
+	assert_non_null(strstr(err.text, "--no-table and --truncated are for a disk"));
 	assert_int_equal(RUN("dd", "--no-table", "if=s", "of=t"), EXIT_ERROR);
 	assert_disk_untouched();
 }
@@ -280,6 +374,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_trial_a2_no_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_no_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_a_disk, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_truncated_elsewhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_plain_iso, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_where_it_does_not_matter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parts_and_several, set_up, tear_down),

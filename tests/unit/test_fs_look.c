@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
-#include "disk/volume.h"
+#include "fs/fs.h"
 #include "memory_blk.h"
 
 enum { START = 8192, SIZE = 1 << 17 };
@@ -16,7 +16,7 @@ static void test_types(void **state)
 		{ 3, "NTFS    ", "NTFS", 0 },
 		{ 3, "EXFAT   ", "exFAT", 0 },
 		{ 3, "-FVE-FS-", "BitLocker", 0 },
-		{ 1080, "\x53\xef", "ext", 1144 },
+		{ 1064, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\x53\xef", "ext2", 1144 },
 		{ 0, "XFSB", "XFS", 108 },
 		{ 0, "LUKS\xba\xbe", "LUKS", 0 },
 		{ 512, "LABELONE", "LVM", 0 },
@@ -25,6 +25,11 @@ static void test_types(void **state)
 		{ 1024, "H+", "HFS+", 0 },
 		{ 32, "NXSB", "APFS", 0 },
 		{ 0x8001, "CD001", "ISO 9660", 0x8028 },
+		{ 1536, "LABELONE", "LVM", 0 },
+		{ 4096, "\xfc\x4e\x2b\xa9", "Linux RAID", 0 },
+		{ 4120, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca", "bcache", 0 },
+		{ 4120, "\xc6\x85\x73\xf6\x66\xce\x90\xa9", "bcachefs", 0 },
+		{ 0x4018, "version", "ZFS", 0 },
 		{ 100, "nothing", "", 0 },
 	};
 
@@ -32,17 +37,17 @@ static void test_types(void **state)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct memory_blk *m = memory_blk_new(
 			&(struct memory_blk_kind){ .size = START + SIZE, .block_bytes = 4096 });
-		struct volume volume;
+		struct fs volume;
 
 		memcpy(m->bytes + START + rows[i].offset, rows[i].magic, strlen(rows[i].magic));
 		if (rows[i].label_offset > 0)
 			memcpy(m->bytes + START + rows[i].label_offset, "my disk   ", 10);
-		assert_ok(volume_recognise(&m->blk, START, SIZE, &volume));
+		assert_ok(fs_look_at(&m->blk, START, SIZE, &volume));
 		assert_string_equal(volume.type, rows[i].type);
-		assert_row(volume_is_boot_sector(m->bytes + START) == (rows[i].offset == 3), i);
+		assert_row(fs_is_boot_sector(m->bytes + START) == (rows[i].offset == 3), i);
 		assert_string_equal(volume.label, rows[i].label_offset > 0 ? "my disk" : "");
 		/* what lies beyond the volume does not count */
-		assert_ok(volume_recognise(&m->blk, START, rows[i].offset, &volume));
+		assert_ok(fs_look_at(&m->blk, START, rows[i].offset, &volume));
 		assert_string_equal(volume.type, "");
 		blk_close(&m->blk);
 	}
@@ -53,22 +58,22 @@ static void test_types(void **state)
 static void test_label(void **state)
 {
 	struct memory_blk *m = memory_blk_new(&(struct memory_blk_kind){ .size = SIZE });
-	struct volume volume;
+	struct fs volume;
 
 	(void)state;
 	memcpy(m->bytes + 0x10040, "_BHRfS_M", 8);
 	memset(m->bytes + 0x1012b, 0xff, 256);
-	assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
+	assert_ok(fs_look(&m->blk, &volume));
 	assert_int_equal(strlen(volume.label), 256 * 3);
 	memcpy(m->bytes + 0x1012b, "W\xc3\xb6rk\0", 6);
-	assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
+	assert_ok(fs_look(&m->blk, &volume));
 	assert_string_equal(volume.label, "W\xc3\xb6rk");
 	m->calls_to_failure = 1;
 	m->status = ST_IO;
-	assert_int_equal(volume_recognise(&m->blk, 0, SIZE, &volume), ST_IO);
+	assert_int_equal(fs_look(&m->blk, &volume), ST_IO);
 	m->calls_to_failure = 0;
 	sim_fail_allocation(1);
-	assert_int_equal(volume_recognise(&m->blk, 0, SIZE, &volume), ST_NO_MEMORY);
+	assert_int_equal(fs_look(&m->blk, &volume), ST_NO_MEMORY);
 	sim_fail_allocation(0);
 	blk_close(&m->blk);
 }
@@ -80,7 +85,7 @@ static void test_random(void **state)
 
 	(void)state;
 	for (int i = 0; i < 500; i++) {
-		struct volume volume;
+		struct fs volume;
 
 		for (size_t k = 0; k < 512; k++) {
 			random = random * 1664525 + 1013904223;
@@ -88,8 +93,8 @@ static void test_random(void **state)
 		}
 		memcpy(m->bytes + 510, "\x55\xaa", 2);
 		memcpy(m->bytes, "\xeb\x3c\x90", 3);
-		assert_ok(volume_recognise(&m->blk, 0, SIZE, &volume));
-		(void)volume_is_boot_sector(m->bytes);
+		assert_ok(fs_look(&m->blk, &volume));
+		(void)fs_is_boot_sector(m->bytes);
 	}
 	blk_close(&m->blk);
 }

@@ -6,7 +6,7 @@
  * Determination"). A boot sector and an MBR have the same signature, so that the fields of the BIOS
  * parameter block are checked as well; code in their place does not pass.
  */
-#include "disk/fat.h"
+#include "fs/fat_boot.h"
 
 #include <stddef.h>
 
