@@ -2,13 +2,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is
- * there every time, save those of one kind of table and "note"; text that is not known is "",
- * anything else null.
+ * there every time, save those of one kind of table, "note" and "drive-note"; text that is not
+ * known is "", anything else null.
  */
 
-#include "base/tree.h"
 #include "cli/list.h"
-#include "disk/selector.h"
 #include "platform/path.h"
 
 static void names_of(struct tree *tree, const struct inventory *inventory,
@@ -39,8 +37,7 @@ static void guid_of(struct tree *tree, const char *key, const struct guid *guid)
 	tree_text(tree, key, text);
 }
 
-static void file_system_of(struct tree *tree, const struct volume *volume,
-			   const struct device *device)
+static void file_system_of(struct tree *tree, const struct fs *volume, const struct device *device)
 {
 	const struct volume_info *mounted = device != NULL && device->volume.present
 						    ? &device->volume
@@ -63,6 +60,12 @@ static void file_system_of(struct tree *tree, const struct volume *volume,
 		tree_null(tree, "free");
 		tree_null(tree, "read-only");
 	}
+	tree_text(tree, "uuid", volume->uuid);
+	if (volume->has_used)
+		tree_number(tree, "used", volume->used);
+	else
+		tree_null(tree, "used");
+	tree_text(tree, "note", volume->note);
 	tree_end(tree);
 }
 
@@ -85,12 +88,12 @@ static void entry_of(struct tree *tree, enum part_kind kind, const struct part *
 		tree_null(tree, "bootable");
 }
 
-static void partition(struct tree *tree, const struct inventory *inventory,
+static void partition(struct tree *tree, const char *key, const struct inventory *inventory,
 		      const struct selection *selection)
 {
 	const struct inventory_part *part = selection->part;
 
-	tree_object(tree, NULL);
+	tree_object(tree, key);
 	if (part->entry != NULL)
 		tree_number(tree, "number", part->entry->number);
 	else
@@ -123,12 +126,12 @@ static void table_of(struct tree *tree, const struct part_table *table)
 		tree_text(tree, "note", table->note);
 }
 
-static void disk_of(struct tree *tree, const struct inventory *inventory,
+static void disk_of(struct tree *tree, const char *key, const struct inventory *inventory,
 		    const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
 
-	tree_object(tree, NULL);
+	tree_object(tree, key);
 	names_of(tree, inventory, &(struct selection){ .disk = disk });
 	tree_text(tree, "bus", device->bus);
 	tree_text(tree, "model", device->model);
@@ -145,13 +148,26 @@ static void disk_of(struct tree *tree, const struct inventory *inventory,
 	tree_bool(tree, "medium", device->medium);
 	tree_bool(tree, "started-from", disk->started_from);
 	table_of(tree, &disk->table);
+	if (disk->drive_note[0] != '\0')
+		tree_text(tree, "drive-note", disk->drive_note);
+	if (disk->twin_note[0] != '\0')
+		tree_text(tree, "twin-note", disk->twin_note);
 	file_system_of(tree, &disk->volume, device);
 	tree_array(tree, "partitions");
 	for (size_t i = 0; i < disk->n; i++)
-		partition(tree, inventory,
+		partition(tree, NULL, inventory,
 			  &(struct selection){ .disk = disk, .part = &disk->part[i] });
 	tree_end(tree);
 	tree_end(tree);
+}
+
+void selection_write_json(const struct inventory *inventory, const struct selection *selection,
+			  struct tree *tree)
+{
+	if (selection->part != NULL)
+		partition(tree, "partition", inventory, selection);
+	else
+		disk_of(tree, "disk", inventory, selection->disk);
 }
 
 void inventory_print_json(const struct inventory *inventory, struct out *out)
@@ -161,6 +177,6 @@ void inventory_print_json(const struct inventory *inventory, struct out *out)
 	tree_init(&tree, out, TREE_JSON);
 	tree_array(&tree, NULL);
 	for (size_t i = 0; i < inventory->n; i++)
-		disk_of(&tree, inventory, &inventory->disk[i]);
+		disk_of(&tree, NULL, inventory, &inventory->disk[i]);
 	tree_end(&tree);
 }

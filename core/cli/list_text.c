@@ -16,7 +16,6 @@
 #include "base/utf.h"
 #include "cli/list.h"
 #include "disk/port.h"
-#include "disk/selector.h"
 #include "platform/path.h"
 
 enum {
@@ -114,7 +113,7 @@ static void print_quoted(struct out *out, const char *label, size_t max_columns)
 }
 
 /* Prints the contents of a partition or of a whole disk; `device` may be NULL. */
-static void list_volume(struct item_list *items, const struct volume *volume,
+static void list_volume(struct item_list *items, const struct fs *volume,
 			const struct device *device)
 {
 	bool mounted = device != NULL && device->volume.present;
@@ -132,13 +131,13 @@ static void list_volume(struct item_list *items, const struct volume *volume,
 		print_quoted(&item.out, label, LABEL_COLUMNS);
 	}
 	list_item(items, text);
-	if (!mounted)
+	if (!mounted && !volume->has_used)
 		return;
 	out_buffer_init(&item, text, sizeof text);
-	size_print(&item.out, device->volume.free_bytes);
-	out_text(&item.out, " free");
+	size_print(&item.out, mounted ? device->volume.free_bytes : volume->used);
+	out_text(&item.out, mounted ? " free" : " used");
 	list_item(items, text);
-	if (device->volume.read_only && !device->read_only)
+	if (mounted && device->volume.read_only && !device->read_only)
 		list_item(items, "read-only");
 }
 
@@ -213,14 +212,18 @@ static void list_facts(struct item_list *items, const struct inventory *inventor
 		list_item(items, "partly unused (see help stick)");
 }
 
-/* Prints the note in lines of its own, wrapped between words. */
-static void print_note(struct out *out, const char *note)
+/* Prints the note in lines of its own, wrapped between words. `about`: its subject, or "". */
+static void print_note(struct out *out, const char *about, const char *note)
 {
 	size_t at = 3;
 
 	if (note[0] == '\0')
 		return;
 	out_text(out, "  !");
+	if (about[0] != '\0') {
+		out_printf(out, " %s:", about);
+		at += utf8_columns(about) + 2;
+	}
 	while (*note != '\0') {
 		const char *blank = text_find(note, ' ');
 		size_t n = blank != NULL ? (size_t)(blank - note) : text_length(note);
@@ -237,8 +240,8 @@ static void print_note(struct out *out, const char *note)
 	out_text(out, "\n");
 }
 
-static void print_disk(struct out *out, const struct inventory *inventory,
-		       const struct inventory_disk *disk)
+static void print_facts(struct out *out, const struct inventory *inventory,
+			const struct inventory_disk *disk)
 {
 	const struct device *device = disk->device;
 	char name[SELECTOR_BYTES + 2];
@@ -265,7 +268,10 @@ static void print_disk(struct out *out, const struct inventory *inventory,
 	list_volume(&volume, &disk->volume, device);
 	if (volume.begun)
 		out_text(out, "\n");
-	print_note(out, disk->table.note);
+	print_note(out, "", disk->drive_note);
+	print_note(out, "", disk->twin_note);
+	print_note(out, "", disk->table.note);
+	print_note(out, disk->volume.type, disk->volume.note);
 }
 
 static void type_text(const struct inventory_disk *disk, const struct part *entry, struct out *out)
@@ -338,6 +344,38 @@ static void print_part(struct out *out, const struct inventory_disk *disk,
 		out_spaces(out, TEXT_COLUMN);
 		out_printf(out, "%s\n", label);
 	}
+	print_note(out, part->volume.type, part->volume.note);
+}
+
+static void print_disk(struct out *out, const struct inventory *inventory,
+		       const struct inventory_disk *disk)
+{
+	print_facts(out, inventory, disk);
+	for (size_t i = 0; i < disk->n; i++)
+		print_part(out, disk, &disk->part[i]);
+}
+
+void selection_print_text(const struct inventory *inventory, const struct selection *selection,
+			  struct out *out)
+{
+	if (selection->part != NULL)
+		print_part(out, selection->disk, selection->part);
+	else
+		print_disk(out, inventory, selection->disk);
+}
+
+/* Disks that are missing from the list have no other place to be told. */
+static void print_idle(struct out *out, const struct device_list *devices)
+{
+	char text[ITEM_BYTES];
+	struct out_buffer words;
+
+	for (size_t i = 0; i < devices->n_idle; i++) {
+		out_buffer_init(&words, text, sizeof text);
+		idle_controller_print(&devices->idle[i], &words.out);
+		out_text(out, "\n");
+		print_note(out, "", text);
+	}
 }
 
 void inventory_print_text(const struct inventory *inventory, struct out *out)
@@ -350,14 +388,11 @@ void inventory_print_text(const struct inventory *inventory, struct out *out)
 			 "controller is switched on in the firmware's settings and not in a RAID "
 			 "mode.\n");
 	for (size_t i = 0; i < inventory->n; i++) {
-		const struct inventory_disk *disk = &inventory->disk[i];
-
 		if (i > 0)
 			out_text(out, "\n");
-		print_disk(out, inventory, disk);
-		for (size_t k = 0; k < disk->n; k++)
-			print_part(out, disk, &disk->part[k]);
+		print_disk(out, inventory, &inventory->disk[i]);
 	}
+	print_idle(out, &inventory->devices);
 	for (size_t i = 0; i < inventory->devices.n; i++)
 		nameless = nameless || inventory->devices.device[i].n_names == 0;
 	if (nameless)

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/range.h"
+#include "disk/selector.h"
 
 static size_t count_children(const struct device_list *devices, int parent)
 {
@@ -97,17 +98,17 @@ static enum status join_partitions(const struct device_list *devices, size_t ind
 }
 
 /* A volume that cannot be read has an unknown type. */
-static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct volume *ret)
+static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct fs *ret)
 {
 	enum status st;
 
 	if (!range_ok(start, size, blk->size))
 		return ST_OK;
-	st = volume_recognise(blk, start, size, ret);
+	st = fs_look_at(blk, start, size, ret);
 	if (st == ST_NO_MEMORY)
 		return st;
 	if (st != ST_OK)
-		*ret = (struct volume){ .type = "" };
+		*ret = (struct fs){ .type = "" };
 	return ST_OK;
 }
 
@@ -137,10 +138,13 @@ static void drop_note_of_stick(struct inventory_disk *disk)
 static enum status read_disk(const struct device_list *devices, size_t index,
 			     struct inventory_disk *disk, struct error *err)
 {
+	struct out_buffer note;
 	struct blk *blk;
 	enum status st = ST_OK;
 
 	disk->device = &devices->device[index];
+	out_buffer_init(&note, disk->drive_note, sizeof disk->drive_note);
+	drive_note_print(&disk->device->drive, &note.out);
 	disk->started_from = disk->device->started_from;
 	disk->volume.type = "";
 	blk = disk->device->blk;
@@ -158,6 +162,36 @@ static enum status read_disk(const struct device_list *devices, size_t index,
 	return st == ST_OK ? ST_OK : fail_no_memory(err);
 }
 
+/* Whether a system that finds disks by what is in their tables takes one for the other. */
+static bool are_twins(const struct part_table *a, const struct part_table *b)
+{
+	if (a->kind == PART_GPT && b->kind == PART_GPT)
+		return !guid_is_zero(&a->disk_guid) && guid_equal(&a->disk_guid, &b->disk_guid);
+	return a->kind == PART_MBR && b->kind == PART_MBR && a->mbr_signature != 0 &&
+	       a->mbr_signature == b->mbr_signature;
+}
+
+/* Notes the first twin of a disk. All disks have been read. */
+static void note_twin(const struct inventory *inventory, struct inventory_disk *disk)
+{
+	const struct inventory_disk *end = inventory->disk + inventory->n, *twin = inventory->disk;
+	struct out_buffer note;
+
+	while (twin < end && (twin == disk || !are_twins(&twin->table, &disk->table)))
+		twin++;
+	if (twin == end)
+		return;
+	out_buffer_init(&note, disk->twin_note, sizeof disk->twin_note);
+	selector_print(inventory, &(struct selection){ .disk = twin }, &note.out);
+	if (note.length == 0)
+		out_printf(&note.out, "disk %zu of %zu", (size_t)(twin - inventory->disk) + 1,
+			   inventory->n);
+	out_printf(&note.out,
+		   " has the same %s, as a copy has: start an operating system with only one of "
+		   "them connected",
+		   disk->table.kind == PART_GPT ? "disk GUID" : "MBR signature");
+}
+
 enum status inventory_read(struct inventory *ret, struct error *err)
 {
 	enum status st;
@@ -173,6 +207,8 @@ enum status inventory_read(struct inventory *ret, struct error *err)
 	for (size_t i = 0; st == ST_OK && i < ret->devices.n; i++)
 		if (ret->devices.device[i].parent == DEVICE_NO_PARENT)
 			st = read_disk(&ret->devices, i, &ret->disk[ret->n++], err);
+	for (size_t i = 0; st == ST_OK && i < ret->n; i++)
+		note_twin(ret, &ret->disk[i]);
 	if (st != ST_OK)
 		inventory_free(ret);
 	return st;

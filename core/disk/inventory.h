@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "disk/drive_note.h"
 #include "disk/part.h"
-#include "disk/volume.h"
+#include "fs/fs.h"
 #include "platform/devices.h"
 
 /*
@@ -23,19 +24,23 @@ struct inventory_part {
 	const struct device *device;
 	uint64_t start_bytes;
 	uint64_t size_bytes;
-	struct volume volume; /* recognised by its first blocks */
+	struct fs volume; /* recognised by its first blocks */
 };
 
 struct inventory_disk {
 	const struct device *device;
 	struct part_table table;
-	struct volume volume;        /* of a disk without a table, which may be one volume */
+	struct fs volume;            /* of a disk without a table, which may be one volume */
 	struct inventory_part *part; /* sorted by start */
 	size_t n;
 	/* efi-img was started from the disk, or from a partition of it */
 	bool started_from;
 	/* it is larger than its GPT was made for as well; that is no note of the table then */
 	bool unused_end;
+	/* what the drive says that makes an image worthless or incomplete (drive_note.h); "" */
+	char drive_note[DRIVE_NOTE];
+	/* another disk that a system takes for this one, and what to do; "": there is none */
+	char twin_note[DRIVE_NOTE];
 };
 
 /* Pointers within lead to `devices` and to the tables. */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/status.h"
+#include "platform/drive.h"
 
 /* The block devices of the machine: disks, and partitions that the firmware shows as devices. */
 
@@ -39,10 +40,11 @@ struct device {
 	uint32_t block_bytes; /* the unit that the device reads and writes */
 	bool removable;
 	bool read_only;
-	bool medium;       /* there is a medium in the drive */
-	bool started_from; /* efi-img was started from it: the boot disk, or its partition */
-	bool current;      /* the current directory is on this device */
-	bool flushes;      /* a flush reaches the drive, as far as that can be found out */
+	bool medium;              /* there is a medium in the drive */
+	bool started_from;        /* efi-img was started from it: the boot disk, or its partition */
+	bool current;             /* the current directory is on this device */
+	bool flushes;             /* a flush reaches the drive, as far as that can be found out */
+	struct drive_facts drive; /* of a disk */
 	struct volume_info volume;
 	struct blk *blk; /* for reading; NULL without a medium */
 };
@@ -50,6 +52,8 @@ struct device {
 struct device_list {
 	struct device *device; /* disks before their partitions, in the order of the map names */
 	size_t n;
+	struct idle_controller idle[IDLE_CONTROLLERS_MAX]; /* whose disks are not in the list */
+	size_t n_idle;
 };
 
 /*

@@ -21,6 +21,7 @@
 #include "connect.h"
 #include "device_path.h"
 #include "disk.h"
+#include "drive.h"
 #include "file_system.h"
 #include "firmware.h"
 #include "flush.h"
@@ -31,11 +32,14 @@
 #include "platform/path.h"
 #include "text16.h"
 
-/* A handle with Block I/O, before it becomes a struct device. */
+/*
+ * A handle with Block I/O, before it becomes a struct device. Copies, since the device may be
+ * unplugged while others are asked for their names and volumes.
+ */
 struct found {
 	EFI_HANDLE handle;
-	EFI_BLOCK_IO_PROTOCOL *io;
-	const EFI_DEVICE_PATH_PROTOCOL *path;
+	EFI_BLOCK_IO_MEDIA media;
+	EFI_DEVICE_PATH_PROTOCOL *path;   /* NULL: it has none */
 	const struct named_device *names; /* NULL: nameless */
 	struct found *disk;               /* of a partition; NULL for disks */
 	uint64_t start_bytes;
@@ -136,17 +140,17 @@ static uint64_t start_of(const struct found *partition)
 	    (node->SubType == MEDIA_HARDDRIVE_DP || node->SubType == MEDIA_CDROM_DP) &&
 	    !add_ok(start, device_path_field(node, 8, 8), &start))
 		return 0;
-	return mul_ok(start, disk->io->Media->BlockSize, &start) ? start : 0;
+	return mul_ok(start, disk->media.BlockSize, &start) ? start : 0;
 }
 
 /* Finds the disk of each partition. A partition without one is listed as a disk. */
 static void find_disks(struct found *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!found[i].io->Media->LogicalPartition)
+		if (!found[i].media.LogicalPartition)
 			continue;
 		for (size_t k = 0; k < n; k++)
-			if (!found[k].io->Media->LogicalPartition &&
+			if (!found[k].media.LogicalPartition &&
 			    device_path_is_below(found[i].path, found[k].path))
 				found[i].disk = &found[k];
 		found[i].start_bytes = start_of(&found[i]);
@@ -282,14 +286,14 @@ static bool is_on(EFI_HANDLE handle, const struct found *found)
 		return false;
 	if (handle == found->handle)
 		return true;
-	return !found->io->Media->LogicalPartition &&
+	return !found->media.LogicalPartition &&
 	       device_path_is_below(device_path_of(handle), found->path);
 }
 
 static enum status describe(const struct found *found, const struct in_use *in_use,
 			    struct device *ret)
 {
-	const EFI_BLOCK_IO_MEDIA *media = found->io->Media;
+	const EFI_BLOCK_IO_MEDIA *media = &found->media;
 	enum status st;
 
 	*ret = (struct device){
@@ -299,7 +303,7 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 		.parent = found->disk != NULL ? (int)found->disk->index : DEVICE_NO_PARENT,
 		.start_bytes = found->start_bytes,
 		.bus = bus_of(found->path),
-		.size_bytes = disk_size(found->io),
+		.size_bytes = disk_size(media),
 		.block_bytes = media->BlockSize,
 		.removable = media->RemovableMedia,
 		.read_only = media->ReadOnly,
@@ -315,6 +319,7 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 		return st;
 	if (found->disk == NULL) {
 		st = identity_of(found->handle, &ret->model, &ret->serial);
+		drive_ask(found->handle, &ret->drive);
 	} else {
 		ret->model = text_copy("");
 		ret->serial = text_copy("");
@@ -331,28 +336,34 @@ static enum status describe(const struct found *found, const struct in_use *in_u
 
 /* ---- All of them ---- */
 
-static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names,
-			struct device_list *ret)
+/* Whether the handle is that of a device that efi-img can use: then *ret is it. */
+static enum status find(EFI_HANDLE handle, const struct names *names, struct found *ret,
+			bool *ret_found)
 {
-	struct found *found = mem_alloc((n_handles + 1) * sizeof *found), **order = NULL;
-	struct in_use in_use = find_in_use();
-	enum status st = ST_NO_MEMORY;
-	size_t n = 0;
+	UINTN level = firmware_hold();
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(handle);
+	enum status st = ST_OK;
 
-	if (found == NULL)
-		return ST_NO_MEMORY;
-	for (size_t i = 0; i < n_handles; i++) {
-		EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handles[i], EFI_BLOCK_IO_PROTOCOL);
-
-		if (io == NULL || io->Media == NULL || !disk_is_usable(io->Media))
-			continue;
-		found[n++] = (struct found){
-			.handle = handles[i],
-			.io = io,
-			.path = device_path_of(handles[i]),
-			.names = names_of(names, handles[i]),
-		};
+	*ret_found = io != NULL && io->Media != NULL && disk_is_usable(io->Media);
+	if (*ret_found) {
+		*ret = (struct found){ .handle = handle, .media = *io->Media };
+		if (path != NULL)
+			ret->path = device_path_copy(path, device_path_length(path));
+		st = path == NULL || ret->path != NULL ? ST_OK : ST_NO_MEMORY;
 	}
+	firmware_release(level);
+	if (*ret_found)
+		ret->names = names_of(names, handle);
+	return st;
+}
+
+static enum status describe_all(struct found *found, size_t n, struct device_list *ret)
+{
+	struct in_use in_use = find_in_use();
+	struct found **order;
+	enum status st = ST_NO_MEMORY;
+
 	find_disks(found, n);
 	order = sorted(found, n);
 	ret->device = mem_alloc((n + 1) * sizeof *ret->device);
@@ -364,6 +375,25 @@ static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struc
 		ret->n++;
 	}
 	mem_free(order);
+	return st;
+}
+
+static enum status list(const EFI_HANDLE *handles, size_t n_handles, const struct names *names,
+			struct device_list *ret)
+{
+	struct found *found = mem_alloc((n_handles + 1) * sizeof *found);
+	enum status st = found != NULL ? ST_OK : ST_NO_MEMORY;
+	size_t n = 0;
+	bool is_device;
+
+	for (size_t i = 0; st == ST_OK && i < n_handles; i++) {
+		st = find(handles[i], names, &found[n], &is_device);
+		n += is_device;
+	}
+	if (st == ST_OK)
+		st = describe_all(found, n, ret);
+	for (size_t i = 0; i < n; i++)
+		mem_free(found[i].path);
 	mem_free(found);
 	return st;
 }
@@ -382,6 +412,8 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		st = names_load(&names);
 	if (st == ST_OK)
 		st = list(handles, n, &names, ret);
+	if (st == ST_OK)
+		ret->n_idle = drive_idle_controllers(ret->idle);
 	names_free(&names);
 	firmware_free(handles);
 	if (st == ST_NO_MEMORY)

@@ -12,10 +12,10 @@
 #include "flush.h"
 
 #include "ahci.h"
+#include "ata.h"
 #include "base/memory.h"
 #include "device_path.h"
 #include "firmware.h"
-#include "protocol/ata_pass_thru.h"
 #include "protocol/disk_info.h"
 #include "protocol/nvme_pass_thru.h"
 #include "protocol/scsi_io.h"
@@ -70,10 +70,7 @@ static enum status flush_scsi(EFI_SCSI_IO_PROTOCOL *scsi)
 	return st;
 }
 
-/*
- * DEVICE_HEAD: addressing by LBA (bit 6), and two bits that are obsolete and set (ATA8-ACS, 6.1).
- */
-enum { NO_COMMAND = 0, FLUSH_CACHE = 0xe7, FLUSH_CACHE_EXT = 0xea, DEVICE_HEAD = 0xe0 };
+enum { NO_COMMAND = 0, FLUSH_CACHE = 0xe7, FLUSH_CACHE_EXT = 0xea };
 
 /*
  * The command of this drive: FLUSH CACHE EXT or FLUSH CACHE (ATA8-ACS, 7.15 and 7.14), as word 83
@@ -104,11 +101,10 @@ static UINT8 flush_command_of(EFI_HANDLE disk)
  * Drivers may report success although the drive has not. So the bits "error" and "device fault" of
  * the drive's status count as well, and so does a command that was sent more than once (ahci.c).
  */
-static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, EFI_HANDLE controller, UINT16 port,
-			     UINT16 multiplier_port, UINT8 flush_command)
+static enum status flush_ata(const struct ata_port *port, UINT8 flush_command)
 {
 	EFI_ATA_COMMAND_BLOCK command = { .AtaCommand = flush_command,
-					  .AtaDeviceHead = DEVICE_HEAD };
+					  .AtaDeviceHead = ATA_DEVICE_HEAD };
 	EFI_ATA_PASS_THRU_COMMAND_PACKET packet = {
 		.Asb = io_alloc(sizeof *packet.Asb),
 		.Acb = &command,
@@ -120,37 +116,25 @@ static enum status flush_ata(EFI_ATA_PASS_THRU_PROTOCOL *ata, EFI_HANDLE control
 	if (packet.Asb == NULL)
 		return ST_NO_MEMORY;
 	memset(packet.Asb, 0, sizeof *packet.Asb);
-	ahci_count_begin(controller, port);
-	st = status_from_efi(ata->PassThru(ata, port, multiplier_port, &packet, NULL));
+	ahci_count_begin(port->controller, port->port);
+	st = status_from_efi(
+		port->ata->PassThru(port->ata, port->port, port->multiplier_port, &packet, NULL));
 	if (ahci_count_end() > 1 || (packet.Asb->AtaStatus & ATA_STATUS_FAILED) != 0)
 		st = st == ST_OK ? ST_IO : st;
 	io_free(packet.Asb, sizeof *packet.Asb);
 	return st;
 }
 
-/* The controller that sends ATA commands to the disk with this path; NULL: it is no ATA disk. */
-static EFI_HANDLE ata_controller_of(const EFI_DEVICE_PATH_PROTOCOL *path)
-{
-	return device_path_locate(path, &(EFI_GUID)EFI_ATA_PASS_THRU_PROTOCOL_GUID);
-}
-
 static enum status flush_on_controller(EFI_HANDLE controller, EFI_HANDLE disk,
 				       const EFI_DEVICE_PATH_PROTOCOL *path)
 {
-	EFI_ATA_PASS_THRU_PROTOCOL *ata = PROTOCOL(controller, EFI_ATA_PASS_THRU_PROTOCOL);
-	EFI_DEVICE_PATH_PROTOCOL *node = device_path_last(path);
 	UINT8 command = flush_command_of(disk);
-	UINT16 port, multiplier_port;
-	enum status st;
+	struct ata_port port;
+	enum status st = ata_find(controller, path, &port);
 
-	if (node == NULL)
-		return ST_NO_MEMORY;
-	st = ata != NULL ? status_from_efi(ata->GetDevice(ata, node, &port, &multiplier_port))
-			 : ST_MEDIUM_CHANGED;
-	mem_free(node);
 	if (st != ST_OK || command == NO_COMMAND)
 		return st;
-	return flush_ata(ata, controller, port, multiplier_port, command);
+	return flush_ata(&port, command);
 }
 
 enum status flush_drive(EFI_HANDLE disk)

@@ -4,7 +4,9 @@
  * The identity of files (platform/files.h), and the permit that compares it (platform/permit.h).
  *
  * FAT, UDF and ISO 9660 have no links: a file has one name in one directory, so that volume and
- * path are its identity, once the path has a canonical spelling. EFI_FILE_INFO.FileName of an
+ * path are its identity, once the path has a canonical spelling. A volume is known by its device
+ * path, which stays the same where its handle does not: when a disk is opened for writing, the
+ * firmware closes its partitions, and finds them anew afterwards. EFI_FILE_INFO.FileName of an
  * opened file (UEFI 2.10, 13.5) is its long name, whether it was opened by a short name or in
  * another case. A file that does not exist is spelled as FAT would store its name, without dots and
  * blanks at its end (FAT specification 1.03, section 7). All is put in lower case, because U-Boot
@@ -25,7 +27,7 @@
 #include "status.h"
 #include "text16.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 8192 };
 
 static void put_lower(struct out *out, const char *text)
 {
@@ -93,6 +95,19 @@ static enum status print_path(const struct file_path *path, struct out *out, str
 	}
 }
 
+/* Prints what tells a volume from others. Without a device path that is its handle. */
+static void put_volume(struct out *out, EFI_HANDLE volume)
+{
+	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(volume);
+	size_t n = device_path_length(path);
+
+	for (size_t i = 0; i < n; i++)
+		out_printf(out, "%02x", ((const uint8_t *)path)[i]);
+	if (n == 0)
+		out_printf(out, "%jx", (uintmax_t)(uintptr_t)volume);
+	out_text(out, ":");
+}
+
 static enum status identify(const struct file_path *path, struct file_identity *ret,
 			    struct error *err)
 {
@@ -104,7 +119,7 @@ static enum status identify(const struct file_path *path, struct file_identity *
 	if (text == NULL)
 		return fail_no_memory(err);
 	out_buffer_init(&out, text, PATH_BYTES);
-	out_printf(&out.out, "%jx:", (uintmax_t)(uintptr_t)path->location.device);
+	put_volume(&out.out, path->location.device);
 	st = print_path(path, &out.out, err);
 	if (st == ST_OK && out.out.failed)
 		st = fail(err, ST_INVALID, "%s: the path is longer than %d bytes",
@@ -212,15 +227,18 @@ static bool may_be_on(const EFI_FILE_SYSTEM_INFO *of_file, EFI_HANDLE volume)
 /* The identity of "\log.txt" on a volume. */
 static char *entry_of(EFI_HANDLE volume, const char *name)
 {
-	size_t capacity = text_length(name) + 32;
-	char *ret = mem_alloc(capacity);
+	char *text = mem_alloc(PATH_BYTES), *ret = NULL;
 	struct out_buffer out;
 
-	if (ret == NULL)
+	if (text == NULL)
 		return NULL;
-	out_buffer_init(&out, ret, capacity);
-	out_printf(&out.out, "%jx:\\", (uintmax_t)(uintptr_t)volume);
+	out_buffer_init(&out, text, PATH_BYTES);
+	put_volume(&out.out, volume);
+	out_text(&out.out, "\\");
 	put_lower(&out.out, name);
+	if (!out.out.failed)
+		ret = text_copy(text);
+	mem_free(text);
 	return ret;
 }
 

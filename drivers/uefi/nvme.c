@@ -93,30 +93,71 @@ static bool has_handle(uint32_t namespace_id, const EFI_DEVICE_PATH_PROTOCOL *co
 	return false;
 }
 
-bool nvme_is_complete(EFI_HANDLE controller)
+/*
+ * Counts the active namespaces of a controller without a handle. False: it cannot be known, since
+ * the list is full, or did not come.
+ */
+static bool count_missing(EFI_HANDLE controller, size_t *ret)
 {
 	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = PROTOCOL(controller,
 							    EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL);
 	uint8_t *answer = nvme != NULL ? io_alloc(NVME_IDENTIFY_BYTES) : NULL;
 	EFI_HANDLE *handle = NULL;
-	bool complete = false;
+	bool known = false;
 	size_t n;
 
+	*ret = 0;
 	if (answer != NULL && identify(nvme, ACTIVE_NAMESPACES, 0, answer) &&
 	    firmware_handles(&(EFI_GUID)EFI_BLOCK_IO_PROTOCOL_GUID, &handle, &n) == ST_OK) {
-		uint32_t id;
-		size_t at = 0;
+		for (size_t at = 0; !known && at < NVME_IDENTIFY_BYTES; at += 4) {
+			uint32_t id = (uint32_t)bytes_from_le(answer + at, 4);
 
-		/* a full list, without a 0 at its end, counts as incomplete */
-		while ((id = at < NVME_IDENTIFY_BYTES ? (uint32_t)bytes_from_le(answer + at, 4)
-						      : UINT32_MAX) != 0 &&
-		       has_handle(id, device_path_of(controller), handle, n))
-			at += 4;
-		complete = id == 0;
+			known = id == 0; /* ends the list */
+			*ret += !known && !has_handle(id, device_path_of(controller), handle, n);
+		}
 		firmware_free(handle);
 	}
 	io_free(answer, NVME_IDENTIFY_BYTES);
-	return complete;
+	return known;
+}
+
+bool nvme_is_complete(EFI_HANDLE controller)
+{
+	size_t n;
+
+	return count_missing(controller, &n) && n == 0;
+}
+
+size_t nvme_hidden(const EFI_DEVICE_PATH_PROTOCOL *path)
+{
+	size_t n;
+
+	return count_missing(device_path_locate(path,
+						&(EFI_GUID)EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL_GUID),
+			     &n)
+		       ? n
+		       : 0;
+}
+
+bool nvme_health(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
+{
+	/* number of words less one, and the page */
+	enum { GET_LOG_PAGE = 2, HEALTH = (NVME_HEALTH_BYTES / 4 - 1) << 16 | 2 };
+	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = controller_of(path);
+	EFI_NVM_EXPRESS_COMMAND command = {
+		.Cdw0 = GET_LOG_PAGE, .Flags = NVME_CDW10_VALID, .Nsid = UINT32_MAX, .Cdw10 = HEALTH
+	};
+	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
+	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
+		.CommandTimeout = TIMEOUT_5_S,
+		.TransferBuffer = answer,
+		.TransferLength = NVME_HEALTH_BYTES,
+		.QueueType = NVME_ADMIN_QUEUE,
+		.NvmeCmd = &command,
+		.NvmeCompletion = &completion,
+	};
+
+	return nvme != NULL && execute(nvme, UINT32_MAX, &packet) == ST_OK;
 }
 
 /* The id of the namespace with this path; 0: the path is not that of a namespace. */

@@ -24,6 +24,20 @@ bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer);
  */
 bool nvme_is_complete(EFI_HANDLE controller);
 
+/*
+ * Returns how many active namespaces the controller of the disk with this path has that no handle
+ * stands for. 0 also if that is unknown.
+ */
+size_t nvme_hidden(const EFI_DEVICE_PATH_PROTOCOL *path);
+
+enum { NVME_HEALTH_BYTES = 512 };
+
+/*
+ * Get Log Page, SMART / Health Information (5.14.1.2), of the whole drive. `answer` has
+ * NVME_HEALTH_BYTES from io_alloc(). False: there is no NVMe controller, or the command failed.
+ */
+bool nvme_health(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer);
+
 /* How to zero blocks of a disk without transferring zeros: Write Zeroes (6.15). */
 struct nvme_zeroing {
 	void *protocol; /* of the controller; NULL: the disk does not have the command */

@@ -2,20 +2,13 @@
 /*
  * A driver for the shell's `load`: devices with Block I/O and blocks of lengths that no disk has,
  * such as iPXE's virtual volume, and one with blocks as they should be, to tell them from. All are
- * of the vendor's device path VENDOR, with the length of the blocks in the node. None can be read.
- * SPDX-License-Identifier: BSD-2-Clause
+ * of the device path of DEAD_DISK_VENDOR, with the length of the blocks in the node.
  */
 #include <efi.h>
 
-EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+#include "dead_disk.h"
 
-#define VENDOR \
-	{ \
-		0x6d2e1c35, 0x9b0e, 0x4d1c, \
-		{ \
-			0xa3, 0x5c, 0x1f, 0x0f, 0x0d, 0x0d, 0xb1, 0x0c \
-		} \
-	}
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 
 static const UINT32 lengths[] = { 0, 1, 256, 768, 2352, 4 << 20, 512 };
 
@@ -29,30 +22,6 @@ static struct path {
 
 static EFI_BLOCK_IO_MEDIA media[N];
 static EFI_BLOCK_IO_PROTOCOL block_io[N];
-
-static EFI_STATUS EFIAPI reset(EFI_BLOCK_IO_PROTOCOL *io, BOOLEAN all)
-{
-	(void)io;
-	(void)all;
-	return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI transfer(EFI_BLOCK_IO_PROTOCOL *io, UINT32 id, EFI_LBA lba, UINTN n,
-				  VOID *buf)
-{
-	(void)io;
-	(void)id;
-	(void)lba;
-	(void)n;
-	(void)buf;
-	return EFI_DEVICE_ERROR;
-}
-
-static EFI_STATUS EFIAPI flush(EFI_BLOCK_IO_PROTOCOL *io)
-{
-	(void)io;
-	return EFI_DEVICE_ERROR;
-}
 
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
@@ -68,7 +37,7 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 			.vendor = { { HARDWARE_DEVICE_PATH,
 				      HW_VENDOR_DP,
 				      { sizeof path[i] - 4, 0 } },
-				    VENDOR },
+				    DEAD_DISK_VENDOR },
 			.length = { (UINT8)lengths[i], (UINT8)(lengths[i] >> 8),
 				    (UINT8)(lengths[i] >> 16), 0 },
 			.end = { END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, { 4, 0 } },
@@ -76,14 +45,7 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 		media[i] = (EFI_BLOCK_IO_MEDIA){ .MediaPresent = TRUE,
 						 .BlockSize = lengths[i],
 						 .LastBlock = 9999 };
-		block_io[i] = (EFI_BLOCK_IO_PROTOCOL){
-			.Revision = EFI_BLOCK_IO_INTERFACE_REVISION,
-			.Media = &media[i],
-			.Reset = reset,
-			.ReadBlocks = transfer,
-			.WriteBlocks = transfer,
-			.FlushBlocks = flush,
-		};
+		block_io[i] = dead_disk(&media[i]);
 		efi = system->BootServices->InstallMultipleProtocolInterfaces(&handle,
 									      &block_io_guid,
 									      &block_io[i],

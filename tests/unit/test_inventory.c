@@ -28,6 +28,7 @@ static void make_nvme(struct machine *m)
 		.size = 8 * MIB, .block_bytes = 4096, .buffer_align = 4 });
 	sim_gpt(m->nvme, parts, N_OF(parts));
 	memcpy(m->nvme->bytes + 1280 * 4096 + 3, "NTFS    ", 8);
+	m->nvme->bytes[1536 * 4096 + 1064] = 1;
 	memcpy(m->nvme->bytes + 1536 * 4096 + 1080, "\x53\xef", 2);
 	memcpy(m->nvme->bytes + 1536 * 4096 + 1144, "rootfs", 6);
 }
@@ -42,6 +43,7 @@ static void make_stick(struct machine *m)
 	m->stick = memory_blk_new(&(struct memory_blk_kind){ .size = 4 * MIB, .block_bytes = 512 });
 	memcpy(m->stick->bytes, boot_sector, sizeof boot_sector);
 	sim_put(m->stick, 510, 0xaa55, 2);
+	m->stick->bytes[512] = 0xf8; /* the media byte of its FAT */
 }
 
 /* A disk whose second block and all after it cannot be read. */
@@ -182,9 +184,12 @@ static const char text[] =
 	"                                                 started from here\n"
 	"  2 blk2:           1 MiB  Microsoft basic data  NTFS\n"
 	"                           \"Data ?[1m\"\n"
-	"  3 -               1 MiB  Linux file system     ext \"rootfs\"\n"
+	"  ! NTFS: its tables are damaged: run chkdsk /f in Windows\n"
+	"  3 -               1 MiB  Linux file system     ext2 \"rootfs\"\n"
 	"                           \"root\"\n"
-	"    blk3:       0.996 MiB  not in the table      ext \"rootfs\"\n"
+	"  ! ext2: its superblock is damaged: run e2fsck -f\n"
+	"    blk3:       0.996 MiB  not in the table      ext2 \"rootfs\"\n"
+	"  ! ext2: its superblock is damaged: run e2fsck -f\n"
 	"  4 -              36 KiB  type 37affc90...\n"
 	"\n"
 	"fs1: blk4:          4 MiB  USB    Ultra?[2J\n"

@@ -70,7 +70,10 @@ static const char json[] =
 	"                    \"label\": \"ESP\",\n"
 	"                    \"size\": 10000,\n"
 	"                    \"free\": 9000,\n"
-	"                    \"read-only\": false\n"
+	"                    \"read-only\": false,\n"
+	"                    \"uuid\": \"\",\n"
+	"                    \"used\": null,\n"
+	"                    \"note\": \"\"\n"
 	"                },\n"
 	"                \"started-from\": true\n"
 	"            }\n"
@@ -115,7 +118,10 @@ static const char json[] =
 	"                    \"label\": \"data\",\n"
 	"                    \"size\": null,\n"
 	"                    \"free\": null,\n"
-	"                    \"read-only\": null\n"
+	"                    \"read-only\": null,\n"
+	"                    \"uuid\": \"\",\n"
+	"                    \"used\": null,\n"
+	"                    \"note\": \"its superblock is damaged: run xfs_repair\"\n"
 	"                },\n"
 	"                \"started-from\": false\n"
 	"            },\n"
@@ -299,6 +305,71 @@ static void test_serials_and_labels(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+/* Two disks of which one is a copy of the other: each names the other, in text and in JSON. */
+static void twins(bool is_gpt)
+{
+	static const struct sim_part parts[] = { { sim_linux, 40, 49, "b" } };
+	const char *const rows[] = {
+		"serial=B has the same",
+		is_gpt ? "disk GUID" : "MBR signature",
+		"serial=A has the same",
+		"only one of them",
+	};
+	struct memory_blk *disk[3];
+	struct sim_device devices[3];
+	char *argv[] = { "list", "--output=json" };
+
+	for (size_t i = 0; i < 3; i++) {
+		disk[i] = memory_blk_new(
+			&(struct memory_blk_kind){ .size = 102400, .block_bytes = 512 });
+		devices[i] = (struct sim_device){ "",
+						  { .parent = DEVICE_NO_PARENT,
+						    .serial = (char *[]){ "A", "B", "C" }[i],
+						    .size_bytes = 102400,
+						    .block_bytes = 512,
+						    .medium = true,
+						    .blk = &disk[i]->blk } };
+		if (is_gpt)
+			sim_gpt(disk[i], parts, N_OF(parts));
+		else
+			memcpy(disk[i]->bytes + 440, "\1\2\3\4\0\0\0\0\1\1\x83\1\1\1\50\0\0\0\10",
+			       19);
+		memcpy(disk[i]->bytes + 510, "\x55\xaa", 2);
+	}
+	memset(disk[2]->bytes, 0, 2048); /* no table */
+	sim_machine(devices, 3);
+	for (int n = 1; n <= 2; n++) {
+		struct run r;
+
+		run(&r, n, argv);
+		for (size_t i = 0; i < N_OF(rows); i++)
+			assert_non_null(strstr(r.out.text, rows[i]));
+		assert_null(strstr(r.out.text, "serial=C has"));
+		assert_true((n == 2) == (strstr(r.out.text, "\"twin-note\": ") != NULL));
+		run_free(&r);
+	}
+	memset(disk[1]->bytes, 0, 2048);
+	sim_machine(devices, 2);
+	{
+		struct run r;
+
+		run(&r, 1, argv);
+		assert_null(strstr(r.out.text, "has the same"));
+		run_free(&r);
+	}
+	sim_machine(NULL, 0);
+	for (size_t i = 0; i < 3; i++)
+		blk_close(&disk[i]->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+static void test_twins(void **state)
+{
+	(void)state;
+	twins(true);
+	twins(false);
+}
+
 static void test_misused(void **state)
 {
 	static const struct {
@@ -356,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_human),
 		cmocka_unit_test(test_serials_and_labels),
+		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_misused),
 		cmocka_unit_test(test_no_memory),
 	};
