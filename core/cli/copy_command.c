@@ -71,7 +71,7 @@ static bool begin(struct copy_command *command, const struct console *console,
 	command->console = console;
 	command->arguments = arguments;
 	command->source_format = NULL;
-	command->snapshot = command->manifest = NULL;
+	command->snapshot = command->manifest = command->bmap = NULL;
 	command->progress = true;
 	command->salvage = command->as_it_is = false;
 	command->request = (struct copy_request){
@@ -92,7 +92,7 @@ enum status copy_command_operands(struct copy_command *command, bool from_disk, 
 {
 	/* by whether source and target are disks */
 	static const char *const others[2][2] = {
-		{ "convert copies an image into another",
+		{ "convert copies an image into another; list prints the names of disks",
 		  "restore and write copy a file onto a disk" },
 		{ "capture copies a disk into an image", "clone copies a disk onto another one" },
 	};
@@ -272,5 +272,6 @@ int copy_command(const struct console *console, const struct arguments *argument
 		return EXIT_ERROR;
 	code = finish(&command, take_options(&command, &err), &err);
 	mem_free(command.manifest);
+	mem_free(command.bmap);
 	return code;
 }

@@ -11,6 +11,10 @@
 			"confirm that the data on the target disk or partition\nis overwritten: " \
 			"its name as list shows it, without\nserial= (guid=, path=)" \
 	}
+#define OPTION_ALL \
+	{ \
+		0, "all", NULL, "copy everything, and not only what file systems use" \
+	}
 #define OPTION_RESUME \
 	{ \
 		0, "resume", NULL, \
@@ -41,6 +45,12 @@
 		0, "no-table", NULL, \
 			"write a raw file to a whole disk although it has\nneither a partition " \
 			"table nor a file system" \
+	}
+#define OPTION_TRUNCATED \
+	{ \
+		0, "truncated", NULL, \
+			"write a raw file to a disk although its partitions or\nits file system " \
+			"reach past its end" \
 	}
 #define OPTION_NO_VERIFY \
 	{ \
@@ -92,7 +102,7 @@ struct copy_command {
 	 */
 	struct out_buffer text;
 	char deciding[JOURNAL_OPTIONS_BYTES];
-	char *manifest; /* the request's, if it is to be freed at the end */
+	char *manifest, *bmap; /* the request's, if they are to be freed at the end */
 };
 
 /*

@@ -10,17 +10,23 @@
 #include "cli/copy_command.h"
 #include "cli/image_options.h"
 #include "platform/path.h"
+#include "record/bmap.h"
+#include "record/manifest.h"
 #include "storage/storage.h"
 
 static const struct option options[] = {
 	{ 0, "format", "FMT", "format of the image (default: by the ending of FILE,\nelse qcow2)" },
 	{ 0, "no-compress", NULL, "do not compress a qcow2 image: faster, but larger" },
+	OPTION_ALL,
 	OPTION_SALVAGE,
 	OPTION_RESUME,
 	OPTION_DRY_RUN,
 	OPTION_SECTION("More options"),
 	OPTION_SPLIT,
 	{ 0, "no-manifest", NULL, "do not write FILE.manifest" },
+	{ 0, "bmap", NULL,
+	  "of a raw image: write FILE.bmap, with which bmaptool\nand restore copy and check only "
+	  "what is in use" },
 	OPTION_NO_VERIFY,
 	OPTION_FORCE,
 	OPTION_QUIET,
@@ -33,6 +39,9 @@ static const char notes[] =
 	"back and compared with what was read. FILE.manifest has the hashes of the\n"
 	"captured data: hash --check=FILE.manifest compares the image with them later.\n"
 	"DISK is a disk or a partition, as list names it.\n\n"
+	"Blocks that no file system uses become zeros, which take no room in the image.\n"
+	"That is for file systems that were unmounted cleanly and whose tables are right\n"
+	"in every detail; all of any other is copied, and a warning has the reason.\n\n"
 	"convert is the same copy with all options of qemu-img.\n";
 
 /* The format that the ending of a name is for; NULL: for none. */
@@ -78,18 +87,33 @@ static enum status take_format(struct copy_command *command, struct error *err)
 		out_text(deciding, " -c");
 	if (arguments_has(command->arguments, "split"))
 		out_printf(deciding, " --split %s", arguments_value(command->arguments, "split"));
+	if (!text_equal(format, "vmdk"))
+		return ST_OK;
 	/* The files of 2 GiB fit any FAT volume, and other programs find them by their names. */
-	return text_equal(format, "vmdk")
-		       ? create_values_set(&r->options, "subformat", "twoGbMaxExtentSparse", err)
-		       : ST_OK;
+	out_text(deciding, " -o subformat=twoGbMaxExtentSparse");
+	return create_values_set(&r->options, "subformat", "twoGbMaxExtentSparse", err);
+}
+
+static enum status take_records(struct copy_command *command, struct error *err)
+{
+	struct copy_request *r = &command->request;
+	bool manifest = !arguments_has(command->arguments, "no-manifest");
+	bool bmap = arguments_has(command->arguments, "bmap");
+
+	if (manifest)
+		command->manifest = out_new("%s" MANIFEST_ENDING, r->target);
+	if (bmap)
+		command->bmap = out_new("%s" BMAP_ENDING, r->target);
+	r->manifest = command->manifest;
+	r->bmap = command->bmap;
+	return (manifest && r->manifest == NULL) || (bmap && r->bmap == NULL) ? fail_no_memory(err)
+									      : ST_OK;
 }
 
 static enum status take_options(struct copy_command *command, struct error *err)
 {
-	static const char ending[] = ".manifest";
 	const struct arguments *arguments = command->arguments;
 	struct copy_request *r = &command->request;
-	size_t n = text_length(r->target);
 	enum status st = copy_command_operands(command, true, false, err);
 
 	if (st == ST_OK)
@@ -98,18 +122,13 @@ static enum status take_options(struct copy_command *command, struct error *err)
 		st = copy_split_option(arguments, r, err);
 	r->force = arguments_has(arguments, "force");
 	r->no_verify = arguments_has(arguments, "no-verify");
+	r->used_only = !arguments_has(arguments, "all");
 	r->keeps_journal = true;
 	r->resume = arguments_has(arguments, "resume");
 	command->salvage = arguments_has(arguments, "salvage");
-	if (st != ST_OK || arguments_has(arguments, "no-manifest"))
+	if (st != ST_OK)
 		return st;
-	command->manifest = mem_alloc(n + sizeof ending);
-	if (command->manifest == NULL)
-		return fail_no_memory(err);
-	memcpy(command->manifest, r->target, n);
-	memcpy(command->manifest + n, ending, sizeof ending);
-	r->manifest = command->manifest;
-	return ST_OK;
+	return take_records(command, err);
 }
 
 static int run(const struct console *console, struct arguments *arguments)

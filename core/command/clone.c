@@ -7,19 +7,26 @@
 #include "cli/copy_command.h"
 
 static const struct option options[] = {
-	OPTION_ERASE,      OPTION_SALVAGE,
-	OPTION_GPT,        OPTION_NO_VERIFY,
-	OPTION_DRY_RUN,    OPTION_SECTION("More options"),
-	OPTION_MAP,        OPTION_QUIET,
-	OPTION_PLAN_STYLE, { 0 },
+	OPTION_ERASE,
+	OPTION_ALL,
+	OPTION_SALVAGE,
+	OPTION_GPT,
+	OPTION_NO_VERIFY,
+	OPTION_DRY_RUN,
+	OPTION_SECTION("More options"),
+	OPTION_MAP,
+	OPTION_QUIET,
+	OPTION_PLAN_STYLE,
+	{ 0 },
 };
 
 static const char notes[] =
 	"TO is overwritten from its beginning, and compared with FROM. If there is\n"
 	"anything on it, --erase must repeat its name. If it is larger than FROM, the\n"
 	"backup of a GPT is moved to its end (--gpt). FROM and TO are disks or\n"
-	"partitions, as list names them. Afterwards both have the same identifiers:\n"
-	"start the machine with only one of them connected.\n";
+	"partitions, as list names them. TO keeps what it had where no file system of\n"
+	"FROM uses the blocks. Afterwards both have the same identifiers: start the\n"
+	"machine with only one of them connected.\n";
 
 static enum status take_options(struct copy_command *command, struct error *err)
 {
@@ -28,6 +35,7 @@ static enum status take_options(struct copy_command *command, struct error *err)
 	enum status st = copy_command_operands(command, true, true, err);
 
 	command->salvage = arguments_has(arguments, "salvage");
+	r->used_only = !arguments_has(arguments, "all");
 	r->map = arguments_value(arguments, "map");
 	return st == ST_OK ? copy_gpt_option(arguments, r, err) : st;
 }

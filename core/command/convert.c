@@ -23,13 +23,21 @@ static const struct option options[] = {
 	OPTION_PLAN_STYLE,
 	OPTION_SECTION("Disks and partitions"),
 	OPTION_ERASE,
+	{ 0, "used", NULL,
+	  "of a disk, copy only what its file systems use, as\ncapture and clone do; of an image "
+	  "onto "
+	  "a disk, only\nwhat its bitmap has as used, as restore does" },
 	OPTION_RESUME,
 	OPTION_SALVAGE,
 	OPTION_MAP,
 	{ 0, "manifest", "FILE",
 	  "write the hashes of the copied data, and its sources,\nto this file, for hash --check" },
+	{ 0, "bmap", "FILE",
+	  "onto a disk: read and check only what the block map\nFILE of the raw image has; of a "
+	  "disk into a raw\nimage: write one, for bmaptool" },
 	OPTION_GPT,
 	OPTION_NO_TABLE,
+	OPTION_TRUNCATED,
 	OPTION_NO_VERIFY,
 	OPTION_SECTION("Images"),
 	OPTION_SPLIT,
@@ -165,9 +173,12 @@ static void take_plain(const struct arguments *arguments, struct copy_request *r
 	r->skip_broken_bitmaps = arguments_has(arguments, "skip-broken-bitmaps");
 	r->erase = arguments_value(arguments, "erase");
 	r->no_table = arguments_has(arguments, "no-table");
+	r->truncated = arguments_has(arguments, "truncated");
 	r->no_verify = arguments_has(arguments, "no-verify");
 	r->map = arguments_value(arguments, "map");
 	r->manifest = arguments_value(arguments, "manifest");
+	r->bmap = arguments_value(arguments, "bmap");
+	r->used_only = arguments_has(arguments, "used");
 	r->keeps_journal = true;
 	r->resume = arguments_has(arguments, "resume");
 }

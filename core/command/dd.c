@@ -11,6 +11,7 @@
 #include "cli/copy_options.h"
 #include "cli/image_options.h"
 #include "cli/output_options.h"
+#include "cli/progress_option.h"
 #include "copy/run.h"
 #include "copy/result_print.h"
 #include "copy/source.h"
@@ -27,6 +28,7 @@ static const struct option options[] = {
 	  "confirm that the data on the output disk or partition\nis overwritten: see help "
 	  "convert" },
 	{ 0, "no-table", NULL, "with a disk as output: see help convert" },
+	{ 0, "truncated", NULL, "with a disk as output: see help convert" },
 	{ 0, "dry-run", NULL, "print the plan and write nothing: see help convert" },
 	{ 0, "output", "STYLE", "format of --dry-run: human (default) or json" },
 	{ 0, "no-verify", NULL, "with a disk on either side: do not verify the output" },
@@ -38,27 +40,49 @@ static const char notes[] =
 	"blocks of `bs` bytes (default: 512), or all blocks, after skipping the first\n"
 	"`skip` blocks. The new disk has the size of the copied part, rounded up to 512\n"
 	"bytes. Input and output can be disks or partitions, under the rules of convert;\n"
-	"the output is verified then.\n";
+	"the output is verified then. status=progress shows progress; of dd's other\n"
+	"words for it, none and noxfer change nothing.\n";
 
-enum { OPERAND_IF, OPERAND_OF, OPERAND_BS, OPERAND_COUNT, OPERAND_SKIP, N_OPERANDS };
+enum {
+	OPERAND_IF,
+	OPERAND_OF,
+	OPERAND_BS,
+	OPERAND_COUNT,
+	OPERAND_SKIP,
+	OPERAND_STATUS,
+	N_OPERANDS
+};
 
 struct dd {
 	const char *text[N_OPERANDS]; /* NULL: not given */
 	uint64_t number[N_OPERANDS];
 };
 
+/* dd(1) has statistics to leave out; here, nothing but progress is printed for files. */
+static enum status check_status(const char *word, struct error *err)
+{
+	if (text_equal(word, "none") || text_equal(word, "noxfer") || text_equal(word, "progress"))
+		return ST_OK;
+	return fail(err, ST_INVALID, "status=%s: use none, noxfer or progress", word);
+}
+
 static enum status parse_operand(const char *word, struct dd *dd, struct error *err)
 {
-	static const char *const names[N_OPERANDS] = { "if=", "of=", "bs=", "count=", "skip=" };
+	static const char *const names[N_OPERANDS] = { "if=",    "of=",   "bs=",
+						       "count=", "skip=", "status=" };
 
 	for (size_t i = 0; i < N_OPERANDS; i++) {
 		if (!text_starts_with(word, names[i]))
 			continue;
 		dd->text[i] = word + text_length(names[i]);
+		if (i == OPERAND_STATUS)
+			return check_status(dd->text[i], err);
 		return i < OPERAND_BS ? ST_OK
 				      : size_parse(dd->text[i], names[i], &dd->number[i], err);
 	}
-	return fail(err, ST_INVALID, "\"%s\" is none of if=FILE, of=FILE, bs=N, count=N, skip=N",
+	return fail(err, ST_INVALID,
+		    "\"%s\" is none of if=FILE, of=FILE, bs=N, count=N, skip=N, status=progress; "
+		    "the output is flushed without an operand for it",
 		    word);
 }
 
@@ -123,6 +147,7 @@ static enum status take_options(const struct console *console, const struct argu
 		.sparse_bytes = 4096,
 		.erase = erase ? arguments_value(arguments, "erase") : NULL,
 		.no_table = arguments_has(arguments, "no-table"),
+		.truncated = arguments_has(arguments, "truncated"),
 		.no_verify = arguments_has(arguments, "no-verify"),
 		.dry_run = arguments_has(arguments, "dry-run"),
 	};
@@ -154,6 +179,11 @@ static void print_result(const struct console *console, const struct copy_reques
 		result_print_copy(&facts, console->out);
 }
 
+static bool shows_progress(const struct dd *dd)
+{
+	return dd->text[OPERAND_STATUS] != NULL && text_equal(dd->text[OPERAND_STATUS], "progress");
+}
+
 static enum status copy(const struct console *console, const struct arguments *arguments,
 			const struct dd *dd, struct error *err)
 {
@@ -162,6 +192,8 @@ static enum status copy(const struct console *console, const struct arguments *a
 	struct console_warnings warnings;
 	struct copy_plan_option plan;
 	struct copy_result result;
+	struct console_progress shown;
+	struct progress progress = { .sink = shows_progress(dd) ? &shown.sink : NULL };
 	struct chain source;
 	char *name[1];
 	enum status st = take_options(console, arguments, dd, name, &request, err);
@@ -176,9 +208,10 @@ static enum status copy(const struct console *console, const struct arguments *a
 	request.warnings = &warnings.warnings;
 	request.sink = &plan.sink;
 	console_warnings_init(&warnings, console);
+	console_progress_init(&shown, console, console->progress_in_out);
 	copy_plan_option_init(&plan, console, arguments);
 	take_part(console, dd, &request);
-	st = copy_do(&request, NULL, &result, err);
+	st = copy_do(&request, &progress, &result, err);
 	print_result(console, &request, &result, st, begin_ns);
 	chain_close(&source);
 	return st;

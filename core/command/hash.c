@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/memory.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/progress_option.h"
 #include "cli/image_options.h"
@@ -18,6 +19,7 @@ static const struct option options[] = {
 	{ 0, "check", "FILE",
 	  "compare with the hashes in a manifest: of the image\nthat it names, or of the one that "
 	  "is given" },
+	{ 'a', "algorithm", "NAME", "sha256 (default); no other one is supported" },
 	{ 'p', "progress", NULL, "show progress" },
 	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
@@ -204,6 +206,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	struct error err;
 	int code = EXIT_OK;
 
+	if (arguments_has(arguments, "a") &&
+	    !text_equal_nocase(arguments_value(arguments, "a"), "sha256")) {
+		error_set(&err, "-a %s: only sha256 is supported, also without -a",
+			  arguments_value(arguments, "a"));
+		return command_misused(console, "hash", &err);
+	}
 	if (arguments_has(arguments, "check"))
 		return run_check(console, arguments);
 	if (arguments->n_operands == 0) {

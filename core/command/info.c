@@ -1,8 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * info: what an image file is, in the words of qemu-img, byte by byte, as text and as JSON. Also
- * names what efi-img does not open: unfinished images, and foreign formats.
+ * info: what an image file is, in the words of qemu-img, byte by byte, as text and as JSON; of a
+ * disk or partition, what the list says of it after that. Also names what efi-img does not open:
+ * unfinished images, and foreign formats.
  */
 #include "base/memory.h"
 #include "base/printable.h"
@@ -11,6 +12,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/list.h"
 #include "cli/output_options.h"
 #include "cli/ignored_options.h"
 #include "cli/image_options.h"
@@ -34,6 +36,8 @@ struct facts {
 	const char *name;
 	char *backing_path; /* the backing file's name as it can be opened; NULL without one */
 	uint64_t allocated_bytes;
+	const struct inventory *inventory; /* of a disk or partition; NULL: it is in a file */
+	struct selection selection;        /* which one */
 };
 
 /* What is printed of one image after the other. */
@@ -115,6 +119,11 @@ static void print_human(struct out *out, const struct image *image, const struct
 	}
 	if (QEMU_IMG_HAS_CHILDREN)
 		print_child(out, image, facts);
+	if (facts->inventory != NULL) {
+		out_printf(out, "%s, as list shows it:\n",
+			   facts->selection.part != NULL ? "Partition" : "Disk");
+		selection_print_text(facts->inventory, &facts->selection, out);
+	}
 }
 
 /* ---- JSON ---- */
@@ -197,6 +206,8 @@ static void write_json(struct tree *tree, const struct image *image, const struc
 		tree_text(tree, "backing-filename", image->backing_name);
 	if (!image->format->no_dirty_flag)
 		tree_bool(tree, "dirty-flag", image->dirty);
+	if (facts->inventory != NULL)
+		selection_write_json(facts->inventory, &facts->selection, tree);
 	tree_end(tree);
 }
 
@@ -300,6 +311,11 @@ static enum status gather(const char *name, const struct image *image, struct fa
 	struct facts facts = { .name = name };
 	enum status st = gather_allocated(name, image, &facts.allocated_bytes, err);
 
+	if (st == ST_OK && storage_is_device(name)) {
+		st = storage_inventory(image->storage, &facts.inventory, err);
+		if (st == ST_OK)
+			st = selector_find(facts.inventory, name, &facts.selection, err);
+	}
 	if (st != ST_OK)
 		return st;
 	if (image->backing_name != NULL) {
@@ -415,9 +431,10 @@ const struct command command_info = {
 	.usage = "[OPTIONS] FILE...",
 	.wildcards = true,
 	.options = options,
-	.notes = "For an unfinished image, prints its progress and the command that completes it;\n"
+	.notes = "Of a disk or partition, prints what list says of it as well.\n"
+		 "For an unfinished image, prints its progress and the command that completes it;\n"
 		 "the exit code is 1. FILE can have the wildcards * and ? in its last part.\n",
 	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json "
-		   "fs0:\\vm\\overlay.qcow2\n",
+		   "fs0:\\vm\\overlay.qcow2\ninfo serial=NVME-0002\n",
 	.run = run,
 };

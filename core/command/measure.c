@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * measure: the file size of a new image, calculated by the format that would create it. Text and
- * JSON are qemu-img's.
+ * JSON are qemu-img's, but for a line about what of a disk is unused.
  */
 #include "base/size.h"
 #include "base/tree.h"
@@ -21,6 +21,7 @@ static const struct option options[] = {
 	{ 'o', "target-format-options", "LIST", OPTION_SAME },
 	{ 'l', "snapshot", "WHICH", "a snapshot, as for convert (default: none)" },
 	{ 's', "size", "N", "measure a new, empty disk of this size, not FILE" },
+	{ 0, "all", NULL, "of a disk: all of it, not only what is used" },
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
@@ -29,7 +30,10 @@ static const struct option options[] = {
 static const char notes[] =
 	"Prints the size that the file of a new image would have: the required size,\n"
 	"after FILE has been converted to it, and the fully allocated size, after its\n"
-	"whole disk has been written. Copies of the bitmaps of FILE would add to both.\n";
+	"whole disk has been written. Copies of the bitmaps of FILE would add to both.\n"
+	"Of a disk or partition, the required size is that of capture --no-compress:\n"
+	"without what no file system uses. The bitmap of that is added, and zeros count\n"
+	"as data.\n";
 
 static void print_human(struct out *out, const struct measure_result *result)
 {
@@ -37,6 +41,11 @@ static void print_human(struct out *out, const struct measure_result *result)
 		   result->full_bytes);
 	if (result->has_bitmaps)
 		out_printf(out, "bitmaps size: %ju\n", result->bitmaps_bytes);
+	if (result->unused_bytes > 0)
+		out_printf(out,
+			   "unused: %ju, which is not in the required size, as capture leaves it "
+			   "out\n",
+			   result->unused_bytes);
 }
 
 static void print_json(struct out *out, const struct measure_result *result)
@@ -81,13 +90,17 @@ static enum status open_source(struct storage *storage, const struct arguments *
 }
 
 /* Measures a new, empty disk, or one with the contents of a file. */
-static enum status measure_either(struct storage *storage, const struct arguments *arguments,
+static enum status measure_either(const struct console *console, const struct arguments *arguments,
 				  struct measure_result *ret, struct error *err)
 {
-	struct measure_job job = { .format = image_format_find("raw") };
+	struct console_warnings warnings;
+	struct measure_job job = { .format = image_format_find("raw"),
+				   .used_only = !arguments_has(arguments, "all"),
+				   .warnings = &warnings.warnings };
 	struct chain chain;
 	enum status st = ST_OK;
 
+	console_warnings_init(&warnings, console);
 	if (arguments_has(arguments, "O"))
 		st = format_option(arguments, "-O", &job.format, err);
 	if (st == ST_OK && arguments->n_operands == 0) {
@@ -95,7 +108,7 @@ static enum status measure_either(struct storage *storage, const struct argument
 		return st == ST_OK ? measure(arguments, job, ret, err) : st;
 	}
 	if (st == ST_OK)
-		st = open_source(storage, arguments, &chain, err);
+		st = open_source(console->storage, arguments, &chain, err);
 	if (st != ST_OK)
 		return st;
 	job.source = chain.link[0].image;
@@ -124,7 +137,7 @@ static int run(const struct console *console, struct arguments *arguments)
 	}
 	if (output_style(arguments, &json, &err) != ST_OK)
 		return command_misused(console, "measure", &err);
-	if (measure_either(console->storage, arguments, &result, &err) != ST_OK)
+	if (measure_either(console, arguments, &result, &err) != ST_OK)
 		return command_failed(console, &err);
 	if (json)
 		print_json(console->out, &result);

@@ -8,8 +8,9 @@
 #include "cli/copy_command.h"
 
 static const struct option options[] = {
-	OPTION_ERASE,    OPTION_NO_VERIFY, OPTION_DRY_RUN,    OPTION_SECTION("More options"),
-	OPTION_NO_TABLE, OPTION_QUIET,     OPTION_PLAN_STYLE, { 0 },
+	OPTION_ERASE,    OPTION_NO_VERIFY, OPTION_DRY_RUN, OPTION_SECTION("More options"),
+	OPTION_NO_TABLE, OPTION_TRUNCATED, OPTION_QUIET,   OPTION_PLAN_STYLE,
+	{ 0 },
 };
 
 static const char notes[] =
@@ -22,6 +23,7 @@ static enum status take_options(struct copy_command *command, struct error *err)
 {
 	command->as_it_is = true;
 	command->request.no_table = arguments_has(command->arguments, "no-table");
+	command->request.truncated = arguments_has(command->arguments, "truncated");
 	command->request.has_gpt = true;
 	command->request.gpt = GPT_KEEP;
 	return copy_command_operands(command, false, true, err);

@@ -21,6 +21,7 @@
 #include "base/range.h"
 #include "blk/mark.h"
 #include "copy/source.h"
+#include "edit/used.h"
 #include "engine/source_disk.h"
 #include "engine/salvage.h"
 
@@ -79,6 +80,96 @@ static enum status refuse_marked_disk(const struct copy_plan *plan, struct error
 		    source->name);
 }
 
+/* ---- what is in use of it ---- */
+
+/* Reads the block map of a raw image, if there is one, and has the image read by it. */
+static enum status open_bmap_of_image(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	struct image *image = r->source[0].link[0].image;
+	bool is_raw = image->format->flat && image->file[0].blk->device == NULL;
+	char *found = NULL;
+	const char *file = r->bmap;
+	enum status st = ST_OK;
+
+	if (r->finds_bmap && r->map == NULL && is_raw)
+		st = bmap_find(r->source_name[0], &found, err);
+	if (file == NULL)
+		file = found;
+	if (st == ST_OK && file != NULL && (!is_raw || image->size != image->file[0].blk->size))
+		st = fail(err, ST_INVALID,
+			  "%s: %s is no raw image of whole sectors, and has no block map", file,
+			  image->name);
+	if (st == ST_OK && file != NULL)
+		st = storage_use(r->storage, ROLE_BMAP, ACCESS_READ, file, err);
+	if (st == ST_OK && file != NULL) {
+		st = bmap_read(&plan->bmap, file, image->name, image->size, err);
+		plan->has_bmap = st == ST_OK;
+	}
+	mem_free(found);
+	if (!plan->has_bmap)
+		return st;
+	return used_blocks_of_ranges(&plan->used, image, bmap_unmapped, &plan->bmap,
+				     plan->bmap.unused && r->used_only, err);
+}
+
+enum { NOTES_OF_DISK = 2 };
+
+/* A note of the disk that a source is, or is on: of its drive, or of a twin; "": none. */
+static const char *note_of_source(const struct copy_request *r, size_t i, size_t which)
+{
+	const struct inventory *inventory;
+	struct selection found;
+	struct error ignored; /* it is open, and was found by then */
+
+	if (!storage_is_device(r->source_name[i]) ||
+	    storage_inventory(r->storage, &inventory, &ignored) != ST_OK ||
+	    selector_find(inventory, r->source_name[i], &found, &ignored) != ST_OK)
+		return "";
+	return which == 0 ? found.disk->drive_note : found.disk->twin_note;
+}
+
+static void warn_of_disks(const struct copy_request *r)
+{
+	for (size_t i = 0; i < r->n_sources * NOTES_OF_DISK; i++) {
+		const char *name = r->source_name[i / NOTES_OF_DISK];
+		const char *note = note_of_source(r, i / NOTES_OF_DISK, i % NOTES_OF_DISK);
+
+		if (note[0] != '\0')
+			warn(r->warnings, "%s: %s", name, note);
+	}
+}
+
+static enum status look_for_used(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	struct image *image = r->source[0].link[0].image;
+	enum status st;
+
+	if (copy_kind(r) == COPY_TO_DISK && (r->bmap != NULL || r->finds_bmap)) {
+		st = open_bmap_of_image(plan, err);
+		if (st != ST_OK || plan->has_bmap)
+			return st;
+	}
+	if (!r->used_only)
+		return ST_OK;
+	if (!image->format->flat || image->file[0].blk->device == NULL)
+		return copy_kind(r) == COPY_TO_DISK ? used_blocks_of_image(&plan->used, image, err)
+						    : ST_OK;
+	return used_of_device(&plan->used, r->storage, r->source_name[0], image, err);
+}
+
+static enum status open_used(struct copy_plan *plan, struct error *err)
+{
+	enum status st = look_for_used(plan, err);
+
+	if (st == ST_OK && !plan->request->dry_run) {
+		warn_of_disks(plan->request);
+		used_warn(&plan->used, plan->request->source_name[0], plan->request->warnings);
+	}
+	return st;
+}
+
 /* ---- the records ---- */
 
 /* What the target has already, if the map says that it continues an earlier copy. */
@@ -115,22 +206,49 @@ static enum status open_map(struct copy_plan *plan, struct error *err)
 	return st == ST_OK ? check_map(plan, err) : st;
 }
 
+/*
+ * What is left out decides what is written. Where it has changed since an interrupted run, the
+ * source is another one, and that run cannot be continued. The options are those of `convert`.
+ */
+static void print_deciding(const struct copy_plan *plan, struct journal_facts *facts,
+			   bool *ret_fits)
+{
+	const char *deciding = plan->request->deciding;
+	struct out_buffer text, digest;
+
+	out_buffer_init(&text, facts->options, sizeof facts->options);
+	out_text(&text.out, deciding != NULL ? deciding : "");
+	if (used_blocks_any(&plan->used) && plan->request->used_only)
+		out_text(&text.out, facts->options[0] != '\0' ? " --used" : "--used");
+	if (plan->has_bmap) /* only that of an image is open so far */
+		out_printf(&text.out, "%s--bmap %s", facts->options[0] != '\0' ? " " : "",
+			   plan->bmap.file);
+	if (used_blocks_any(&plan->used)) {
+		out_buffer_init(&digest, facts->unused, sizeof facts->unused);
+		used_blocks_print_digest(&plan->used, &digest.out);
+	}
+	*ret_fits = deciding != NULL && !text.out.failed;
+}
+
 static enum status open_journal(struct copy_plan *plan, struct error *err)
 {
 	const struct copy_request *r = plan->request;
 	bool to_disk = copy_kind(r) == COPY_TO_DISK;
 	struct journal_facts facts = { .to_disk = to_disk, .size = plan->n_bytes };
-	struct out_buffer text;
+	bool fits;
 	enum status st;
 
 	if (!copy_can_resume(r))
 		return ST_OK;
-	out_buffer_init(&text, facts.options, sizeof facts.options);
-	out_text(&text.out, r->deciding != NULL ? r->deciding : "");
+	print_deciding(plan, &facts, &fits);
+	if (!fits && r->resume)
+		return fail(err, ST_INVALID,
+			    "option --resume: the options that decide what is written are too long "
+			    "for a journal");
 	st = journal_open(r->storage, &facts, to_disk ? r->target : r->source_name[0],
 			  to_disk ? r->source_name[0] : r->target, r->resume, r->warnings,
 			  &plan->journal, err);
-	if (st == ST_OK && r->deciding == NULL)
+	if (st == ST_OK && !fits)
 		journal_disable(plan->journal, ST_TOO_LARGE,
 				"the options that decide what is written are too long for a "
 				"journal");
@@ -151,6 +269,22 @@ static enum status open_manifest(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
+/* The map of a new image; that of an image that is copied onto a disk is open already. */
+static enum status open_new_bmap(struct copy_plan *plan, struct error *err)
+{
+	const struct copy_request *r = plan->request;
+	enum status st;
+
+	if (r->bmap == NULL || copy_kind(r) != COPY_TO_NEW_FILE)
+		return ST_OK;
+	st = bmap_plan(r->storage, r->bmap, r->force, err);
+	if (st == ST_OK)
+		st = bmap_open(&plan->bmap, round_up(plan->n_bytes, 512),
+			       used_blocks_any(&plan->used) ? &plan->used.map : NULL, err);
+	plan->has_bmap = st == ST_OK;
+	return st;
+}
+
 enum status copy_plan_open(struct copy_plan *plan, const struct copy_request *r, struct error *err)
 {
 	enum status st;
@@ -168,10 +302,14 @@ enum status copy_plan_open(struct copy_plan *plan, const struct copy_request *r,
 	if (st == ST_OK && r->bitmaps)
 		st = check_bitmaps(r, err);
 	if (st == ST_OK)
+		st = open_used(plan, err);
+	if (st == ST_OK)
 		st = open_map(plan, err);
 	if (st == ST_OK)
 		st = open_journal(plan, err);
-	return st == ST_OK ? open_manifest(plan, err) : st;
+	if (st == ST_OK)
+		st = open_manifest(plan, err);
+	return st == ST_OK ? open_new_bmap(plan, err) : st;
 }
 
 static enum status end_manifest(struct copy_plan *plan, struct error *err)
@@ -184,6 +322,8 @@ static enum status end_manifest(struct copy_plan *plan, struct error *err)
 		.source = r->source_name,
 		.n_sources = r->n_sources,
 		.losses = r->losses,
+		.used = used_blocks_any(&plan->used) ? &plan->used.map : NULL,
+		.unused_bytes = plan->used.unused_bytes,
 	};
 
 	return plan->has_manifest && !r->dry_run
@@ -199,11 +339,16 @@ enum status copy_plan_close(struct copy_plan *plan, enum status st, struct error
 	if (st == ST_OK)
 		st = end_manifest(plan, err);
 	manifest_close(&plan->manifest);
+	if (st == ST_OK && plan->has_bmap && plan->mode.kind == COPY_TO_NEW_FILE &&
+	    !plan->request->dry_run)
+		st = bmap_write(&plan->bmap, plan->request->bmap, plan->request->force, err);
 	if (plan->has_map) {
 		st = rescue_map_end(&plan->map, target, st, err);
 		rescue_map_close(&plan->map);
 	}
 	create_job_free(&plan->create);
+	used_blocks_close(&plan->used);
+	bmap_close(&plan->bmap); /* what was not used is asked of it */
 	return st;
 }
 
@@ -219,6 +364,8 @@ static void decide_mode(struct copy_plan *plan)
 	mode->makes_image = copy_makes_image(r);
 	mode->grows = mode->kind == COPY_TO_NEW_FILE && r->format->flat;
 	mode->keep_depth = copy_has_backing(r) ? 1 : 0;
+	mode->keeps_unused = mode->kind == COPY_TO_DISK && used_blocks_any(&plan->used) &&
+			     plan->used.keeps;
 	mode->verify = copy_has_disk(r) && !r->no_verify;
 	mode->resumed = plan->journal != NULL && plan->journal->old > 0;
 	mode->reads_zero = mode->makes_image ? mode->keep_depth == 0 : r->target_is_zero;
@@ -249,6 +396,7 @@ static void request_image(struct copy_plan *plan)
 	create->dense = r->sparse_bytes == 0 && !r->compress;
 	create->may_split = r->may_split;
 	create->split_bytes = r->split_bytes;
+	create->used = r->used_only ? &plan->used : NULL;
 }
 
 /* The new image gets a disk of the size of what is copied. */
@@ -278,6 +426,7 @@ static enum status check_resumed_file(struct copy_plan *plan, struct error *err)
 		return ST_OK;
 	st = create_check_unfinished(plan->request->target, journal->text.id, err);
 	plan->create.replace = st == ST_OK;
+	plan->create.continued = st == ST_OK && journal->old > 0;
 	return st == ST_NOT_FOUND && journal->old == 0 ? ST_OK : st;
 }
 
@@ -304,8 +453,10 @@ static void request_disk(struct copy_plan *plan)
 						      .first_byte = plan->first_byte,
 						      .n_bytes = plan->n_bytes,
 						      .format = r->format,
+						      .used = r->used_only ? &plan->used : NULL,
 						      .gpt = r->gpt,
-						      .no_table = r->no_table };
+						      .no_table = r->no_table,
+						      .truncated = r->truncated };
 	plan->disk = (struct target_plan){ .request = &plan->disk_request };
 }
 
@@ -344,6 +495,13 @@ void copy_plan_print(const struct copy_plan *plan, enum status st, const struct 
 {
 	const struct copy_request *r = plan->request;
 
+	for (size_t i = 0; !json && i < r->n_sources * NOTES_OF_DISK; i++) {
+		const char *name = r->source_name[i / NOTES_OF_DISK];
+		const char *note = note_of_source(r, i / NOTES_OF_DISK, i % NOTES_OF_DISK);
+
+		if (note[0] != '\0')
+			out_printf(out, "drive:   %s: %s\n", name, note);
+	}
 	if (plan->mode.kind == COPY_TO_NEW_FILE)
 		(json ? create_print_json : create_print_text)(&plan->create, r->source,
 							       r->n_sources, st, err, out);

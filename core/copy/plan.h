@@ -5,6 +5,8 @@
 #include "copy/target_plan.h"
 #include "edit/create.h"
 #include "engine/progress.h"
+#include "engine/used_blocks.h"
+#include "record/bmap.h"
 #include "record/manifest.h"
 #include "record/rescue_map.h"
 
@@ -23,6 +25,7 @@ struct copy_mode {
 	bool resumed;      /* what an earlier run has written is compared, not written */
 	bool verify;       /* the target is read back */
 	size_t keep_depth; /* as in struct copy_job */
+	bool keeps_unused; /* the target keeps what it has where the source is unused */
 };
 
 struct copy_plan {
@@ -31,6 +34,7 @@ struct copy_plan {
 	/* of them, what is written: without zeros that a smaller disk has no place for */
 	uint64_t copy_bytes;
 	struct copy_mode mode;
+	struct used_blocks used;  /* of the source; empty: all is in use, or copied */
 	struct create_job create; /* of kinds that make an image */
 	/* Of kinds that write to a disk. */
 	struct target_request disk_request;
@@ -39,15 +43,17 @@ struct copy_plan {
 	/* The records, which observe the copy; open from copy_plan_open() to copy_plan_close(). */
 	struct rescue_map map;
 	struct manifest manifest;
-	bool has_map, has_manifest;
+	struct bmap bmap;
+	bool has_map, has_manifest, has_bmap;
 	struct journal *journal; /* NULL: the request cannot be resumed */
 };
 
 /*
  * Checks the sources, which are open, and opens the records. Writes nothing, except that unless the
  * request is a dry run the firmware writes out what it holds of source disks. The caller closes the
- * plan, on failure too. Errors: those of copy_request_check(), source_disk_size(), source_settle(),
- * rescue_map_open(), journal_open(), manifest_plan(); ST_INVALID, ST_UNSUPPORTED, ST_CORRUPT.
+ * plan, on failure too, and before the sources. Errors: those of copy_request_check(),
+ * source_disk_size(), source_settle(), used_blocks_of_disk(), rescue_map_open(), journal_open(),
+ * manifest_plan(); ST_INVALID, ST_UNSUPPORTED, ST_CORRUPT.
  */
 enum status copy_plan_open(struct copy_plan *, const struct copy_request *, struct error *);
 

@@ -76,10 +76,10 @@ static enum status check_target(const struct copy_request *r, struct error *err)
 {
 	bool disk = storage_is_device(r->target);
 	const struct rule rules[] = {
-		{ !disk && (r->erase != NULL || r->has_gpt || r->no_table),
+		{ !disk && (r->erase != NULL || r->has_gpt || r->no_table || r->truncated),
 		  ST_INVALID,
-		  { "options --erase, --gpt and --no-table are for a disk or a partition as "
-		    "target" } },
+		  { "options --erase, --gpt, --no-table and --truncated are for a disk or a "
+		    "partition as target" } },
 		{ !disk && r->no_create && r->dry_run,
 		  ST_INVALID,
 		  { "option --dry-run is for a disk, a partition or a new image as target" } },
@@ -150,6 +150,18 @@ static enum status check_records(const struct copy_request *r, struct error *err
 		  ST_INVALID,
 		  { "option -l: a snapshot can only be copied from one source, not from "
 		    "several" } },
+		{ r->used_only && (r->n_sources != 1 || !copy_has_disk(r)),
+		  ST_INVALID,
+		  { "option --used: it needs one source, and a disk or partition on either "
+		    "side" } },
+		{ r->used_only && r->snapshot,
+		  ST_INVALID,
+		  { "options --used and -l: what is in use is known of the disk as it is, and not "
+		    "of its snapshots" } },
+		{ r->used_only && r->manifest != NULL && copy_kind(r) == COPY_TO_DISK,
+		  ST_INVALID,
+		  { "options --used and --manifest: the disk keeps what it has where nothing is in "
+		    "use, so its hash is not known" } },
 		{ r->manifest != NULL && copy_has_backing(r),
 		  ST_INVALID,
 		  { "options --manifest and -B: the data in the backing file is not read, so it "
@@ -173,11 +185,34 @@ static enum status check_records(const struct copy_request *r, struct error *err
 	return check_rules(rules, sizeof rules / sizeof rules[0], err);
 }
 
+/* What the block map of a raw image allows. */
+static enum status check_bmap(const struct copy_request *r, struct error *err)
+{
+	const struct rule rules[] = {
+		{ copy_kind(r) != COPY_TO_DISK &&
+			  (copy_kind(r) != COPY_TO_NEW_FILE || !r->format->flat),
+		  ST_INVALID,
+		  { "option --bmap: only raw images have a block map: one that is made, or one "
+		    "that is copied onto a disk" } },
+		{ copy_kind(r) == COPY_TO_DISK &&
+			  (r->n_sources != 1 || storage_is_device(r->source_name[0])),
+		  ST_INVALID,
+		  { "option --bmap: onto a disk, it takes the block map of one raw image" } },
+		{ r->map != NULL,
+		  ST_INVALID,
+		  { "options --bmap and --map: a part of a disk has no block map" } },
+	};
+
+	return r->bmap != NULL ? check_rules(rules, sizeof rules / sizeof rules[0], err) : ST_OK;
+}
+
 enum status copy_request_check(const struct copy_request *r, struct error *err)
 {
 	enum status st = check_target(r, err);
 
 	if (st == ST_OK)
 		st = check_format(r, err);
-	return st == ST_OK ? check_records(r, err) : st;
+	if (st == ST_OK)
+		st = check_records(r, err);
+	return st == ST_OK ? check_bmap(r, err) : st;
 }

@@ -48,15 +48,29 @@ struct copy_request {
 
 	/* for a disk or partition as target: see struct target_request */
 	const char *erase;
-	bool no_table, has_gpt;
+	bool no_table, truncated, has_gpt;
 	enum gpt_wish gpt;
 	bool no_verify; /* do not read the target back where a disk is on either side */
+
+	/*
+	 * Leave out what a source that is a disk does not use (engine/used_blocks.h): it is zeros
+	 * in an image, and a disk keeps what it had there. Of an image that is copied onto a disk:
+	 * what its bitmap has as unused.
+	 */
+	bool used_only;
 
 	struct losses
 		*losses; /* what cannot be read becomes zeros, and is added; NULL: it is an error */
 	const char *map; /* the file of a rescue map; NULL: none */
 	const char *manifest; /* the file of a manifest; NULL: none */
-	bool keeps_journal;   /* the command can continue an interrupted copy */
+	/*
+	 * The file of a block map (record/bmap.h): of the new raw image that is made, or of the one
+	 * that is copied onto a disk. NULL: none, unless `finds_bmap`: then one that is beside that
+	 * image.
+	 */
+	const char *bmap;
+	bool finds_bmap;
+	bool keeps_journal; /* the command can continue an interrupted copy */
 	bool resume;
 	/*
 	 * the options that decide what is written, for the journal; NULL: longer than it can hold

@@ -53,6 +53,16 @@ static void print_left_off(const struct result *result, struct out *out)
 	out_text(out, " of zeros at its end, for which there is no room");
 }
 
+static void print_unused(const struct result *result, struct out *out)
+{
+	if (result->unused_bytes == 0)
+		return;
+	out_text(out, result->verified ? " except for the " : ", without the ");
+	size_print(out, result->unused_bytes);
+	out_printf(out, " that nothing on it uses, which %s",
+		   result->keeps_unused ? "the target keeps as they were" : "are zeros");
+}
+
 static void print_lost(const struct result *result, struct out *out)
 {
 	if (result->n_lost == 0)
@@ -86,6 +96,7 @@ void result_print(const struct result *result, struct out *out)
 		out_printf(out, "not verified%s%s%s", result->why_not[0] != '\0' ? " (" : "",
 			   result->why_not, result->why_not[0] != '\0' ? ")" : "");
 	}
+	print_unused(result, out);
 	print_left_off(result, out);
 	print_lost(result, out);
 	print_gpt(result, out);
@@ -151,6 +162,8 @@ void result_print_copy(const struct result_facts *facts, struct out *out)
 		.why_not = "--no-verify",
 		.disk_bytes = facts->result->disk_bytes,
 		.left_off_bytes = facts->result->left_off_bytes,
+		.unused_bytes = facts->result->unused_bytes,
+		.keeps_unused = facts->result->keeps_unused,
 		.file_bytes = target_size(request),
 	};
 

@@ -24,12 +24,14 @@ struct result {
 	enum result_scope scope;
 	bool verified;  /* the target was read back, and has what was read of the sources */
 	bool gpt_moved; /* except for its GPT, whose backup is at the end of the larger target */
-	const char *why_not;  /* the option that has left that out; "": there was none */
-	uint64_t disk_bytes;  /* of the disk that was copied, holes included */
-	uint64_t file_bytes;  /* of the target's files; 0: it is a disk */
-	uint64_t lost_bytes;  /* that could not be read, and are zeros in the target */
-	uint64_t n_lost;      /* in how many places */
-	uint64_t nanoseconds; /* that it took; 0: not to be printed */
+	const char *why_not;   /* the option that has left that out; "": there was none */
+	uint64_t disk_bytes;   /* of the disk that was copied, holes included */
+	uint64_t file_bytes;   /* of the target's files; 0: it is a disk */
+	uint64_t unused_bytes; /* that were left out, because nothing uses them */
+	bool keeps_unused;     /* what the target has there is as it was; false: zeros */
+	uint64_t lost_bytes;   /* that could not be read, and are zeros in the target */
+	uint64_t n_lost;       /* in how many places */
+	uint64_t nanoseconds;  /* that it took; 0: not to be printed */
 	/* of zeros at the end of the source, for which there is no room; not in disk_bytes */
 	uint64_t left_off_bytes;
 };

@@ -128,6 +128,12 @@ static enum status check_tables(const struct run *run, struct image *image, stru
 		    image->name, found.corruptions + found.check_errors, found.leaks);
 }
 
+/* What the target keeps: NULL: nothing. */
+static const struct used_map *kept_map(const struct run *run)
+{
+	return run->plan->mode.keeps_unused ? &run->plan->used.map : NULL;
+}
+
 /* Reads the target back as another reader would, who has nothing of it in memory. */
 static enum status read_back(const struct run *run, const struct fingerprint *print,
 			     struct error *err)
@@ -142,7 +148,7 @@ static enum status read_back(const struct run *run, const struct fingerprint *pr
 	if (st == ST_OK)
 		st = image_load(image, err);
 	if (st == ST_OK)
-		st = verify_disk(image, print, &run->observers, run->progress, err);
+		st = verify_disk(image, print, kept_map(run), &run->observers, run->progress, err);
 	if (st == ST_OK && run->plan->mode.makes_image && image->format->check.check != NULL)
 		st = check_tables(run, image, err);
 	image_close(image);
@@ -182,6 +188,7 @@ static void make_job(const struct run *run, struct copy_job *ret)
 		.n_bytes = run->plan->copy_bytes,
 		.target = run->target,
 		.keep_depth = mode->keep_depth,
+		.used = kept_map(run),
 		.sparse_bytes = run->request->sparse_bytes,
 		.reads_zero = mode->reads_zero,
 		.grows = mode->grows,
@@ -211,8 +218,12 @@ static enum status copy_all(const struct run *run, const struct observers *obser
 	job.observers = observers;
 	if (st == ST_OK)
 		st = copy_run(&job, err);
+	if (st == ST_OK && run->plan->has_bmap)
+		st = bmap_end(&run->plan->bmap, err);
 	if (st == ST_OK && bitmaps)
 		st = bitmaps_copy(run->target, source, err);
+	if (st == ST_OK && run->plan->mode.makes_image)
+		st = used_blocks_store(&run->plan->used, run->target, err);
 	return st == ST_OK && run->plan->mode.resumed && !run->target->format->flat
 		       ? repair_after_growth(run, err)
 		       : st;
@@ -451,6 +462,8 @@ static void add_observers(struct run *run)
 		observers_add(&run->observers, &plan->map.observer);
 	if (plan->has_manifest)
 		observers_add(&run->observers, &plan->manifest.observer);
+	if (plan->has_bmap)
+		observers_add(&run->observers, &plan->bmap.observer);
 	if (plan->journal != NULL)
 		observers_add(&run->observers, &plan->journal->observer);
 }
@@ -465,6 +478,10 @@ enum status copy_plan_run(struct copy_plan *plan, struct progress *progress,
 
 	*ret = (struct copy_result){ .disk_bytes = plan->copy_bytes,
 				     .left_off_bytes = plan->n_bytes - plan->copy_bytes,
+				     .unused_bytes = plan->mode.keeps_unused
+							     ? plan->used.map.unused_bytes
+							     : plan->used.unused_bytes,
+				     .keeps_unused = plan->mode.keeps_unused,
 				     .n_files = 1 };
 	add_observers(&run);
 	st = observers_check(&run.observers, err);

@@ -7,6 +7,8 @@
 struct copy_result {
 	uint64_t disk_bytes; /* of the disk that was to be copied, as far as the target has room */
 	uint64_t left_off_bytes; /* of zeros after them, for which there is no room */
+	uint64_t unused_bytes;   /* that were left out because nothing uses them */
+	bool keeps_unused;       /* the target keeps what it had there; false: they are zeros */
 	unsigned n_files;        /* of the new image; 1 without one */
 	bool verified;      /* the target was read back, and has what was read of the sources */
 	bool rest_only;     /* only ranges that were not finished in the rescue map were copied */

@@ -148,6 +148,36 @@ static enum status find_data(struct image *image, uint64_t at, uint64_t *ret, st
 				  status_text(st));
 }
 
+/*
+ * What is not in use reads as zeros, and yet the target must have room for it: a file system that
+ * is cut off is lost. The same holds for the partitions of an image that was made so.
+ */
+static enum status check_partitions(const struct target_plan *plan, struct error *err)
+{
+	const struct target_request *request = plan->request;
+	struct image *image = request->source[0].link[0].image;
+	const struct used_blocks *used = request->used;
+	struct part_table table = { 0 };
+	uint64_t end = 0;
+	enum status st = ST_OK;
+
+	if (request->first_byte > 0 || plan->copy_bytes == request->n_bytes)
+		return ST_OK;
+	for (size_t i = 0; used != NULL && i < used->n; i++)
+		if (used->part[i].map != NULL)
+			end = max_u64(end, used->part[i].start + used->part[i].fs.size);
+	st = part_table_read(&image->blk, &table, err);
+	for (size_t i = 0; st == ST_OK && i < table.n; i++)
+		end = max_u64(end, table.part[i].start_bytes + table.part[i].size_bytes);
+	part_table_free(&table);
+	if (st != ST_OK || end <= plan->copy_bytes)
+		return st;
+	return fail(err, ST_TOO_LARGE,
+		    "%s: %ju bytes are too small: partitions or file systems of the source end at "
+		    "offset %ju",
+		    request->name, plan->size_bytes, end);
+}
+
 /* What the target has no place for must be zeros. */
 static enum status check_size(struct target_plan *plan, struct error *err)
 {
@@ -174,7 +204,7 @@ static enum status check_size(struct target_plan *plan, struct error *err)
 		}
 		before += image->size;
 	}
-	return ST_OK;
+	return request->n_sources == 1 ? check_partitions(plan, err) : ST_OK;
 }
 
 /* The value that --erase must have: "S4X9NG0R12", "S4X9NG0R12:3". */

@@ -15,7 +15,8 @@
  * overlaps it; one that is write-protected, too small, or has sectors of another size than the
  * partition table of the source. A target that contains anything is overwritten only if `erase` is
  * its best name (selector.h) without the part before "=". A raw file that does not look like a disk
- * is written to a whole disk only with `no_table` (target_contents.h).
+ * is written to a whole disk only with `no_table`, and one whose end is missing to a disk or a
+ * partition only with `truncated` (target_contents.h).
  */
 struct target_plan {
 	const struct target_request *request; /* set by the caller, who sets nothing else */
@@ -35,7 +36,7 @@ struct target_plan {
 	char selector[SELECTOR_BYTES];  /* its best name */
 	char contents[256];             /* what is on it, in words; "": nothing */
 	char source_odd[CONTENTS_TEXT]; /* what disk_contents_look() finds odd; "": nothing */
-	bool doubtful;         /* the source is a file of bytes that do not look like a disk */
+	enum doubt doubt;      /* the source is a file of bytes that do not look like a disk */
 	struct target_gpt gpt; /* what will become of the GPT of the source */
 };
 

@@ -44,6 +44,7 @@ void target_plan_print_text(const struct target_plan *plan, enum status st, cons
 	const struct target_request *request = plan->request;
 
 	plan_sources_text(request->source, request->n_sources, out);
+	plan_used_text(request->used, out);
 	if (plan->source_odd[0] != '\0')
 		out_printf(out, "in it:   %s\n", plan->source_odd);
 	if (plan->device != NULL) {
@@ -101,6 +102,7 @@ void target_plan_print_json(const struct target_plan *plan, enum status st, cons
 	tree_init(&tree, out, TREE_JSON);
 	tree_object(&tree, NULL);
 	plan_sources_json(request->source, request->n_sources, &tree);
+	plan_used_json(request->used, request->n_bytes, &tree);
 	tree_text(&tree, "contents-note", plan->source_odd);
 	if (plan->device != NULL)
 		write_target(&tree, plan);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "engine/used_blocks.h"
 #include "format/chain.h"
 #include "storage/storage.h"
 
@@ -23,6 +24,8 @@ struct target_request {
 	uint64_t first_byte, n_bytes; /* what of the disk that they make is copied */
 	/* of the image that is made on it; a flat one: the bytes of the disk themselves */
 	const struct image_format *format;
+	const struct used_blocks *used; /* of the source; NULL: all of it is copied */
 	enum gpt_wish gpt;
-	bool no_table; /* a raw file goes onto a whole disk even if it does not look like one */
+	bool no_table;  /* a raw file goes onto a whole disk even if it does not look like one */
+	bool truncated; /* a raw file goes onto a disk even if what it has reaches past its end */
 };

@@ -38,14 +38,15 @@ static void take(void *user, uint64_t offset, const uint8_t *bytes, uint64_t n,
 }
 
 enum status verify_disk(struct image *image, const struct fingerprint *expected,
-			const struct observers *observers, struct progress *progress,
-			struct error *err)
+			const struct used_map *used, const struct observers *observers,
+			struct progress *progress, struct error *err)
 {
 	const struct observer *chooser = observers_with_next(observers);
 	struct reading reading = { .observers = observers };
 	struct scan_job job = { .image = image,
 				.n_bytes = expected->size,
 				.own = true,
+				.used = used,
 				.work = work,
 				.take = take,
 				.user = &reading,

@@ -5,6 +5,7 @@
 
 #include "blk/hold.h"
 #include "blk/mark.h"
+#include "engine/used_blocks.h"
 #include "format/chain.h"
 #include "platform/files.h"
 
@@ -21,6 +22,7 @@ struct create_job {
 	struct create_values options;
 	bool trust_backing; /* do not open the backing file: it may not be there (yet) */
 	bool replace;       /* an existing file may be overwritten */
+	bool continued;     /* it is unfinished, and will be completed */
 	bool fill;          /* the disk will be written at once */
 	bool bitmaps;       /* the image will get some */
 	bool compressed;    /* what is written to the disk will be compressed */
@@ -41,6 +43,8 @@ struct create_job {
 	struct blk *device;
 	/* its volume truncates files, so that the image is written from front to back */
 	bool forward;
+
+	const struct used_blocks *used; /* of the source, for the plan; NULL: all of it is copied */
 
 	struct create_request request;
 	struct create_plan plan; /* its names are those that platform_create() takes */

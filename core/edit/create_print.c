@@ -17,10 +17,13 @@ void create_print_text(const struct create_job *job, const struct chain *source,
 		       enum status st, const struct error *err, struct out *out)
 {
 	plan_sources_text(source, n, out);
+	plan_used_text(job->used, out);
 	out_printf(out, "target:  %s", job->file_name);
 	if (looked(job)) {
 		out_printf(out, " (%s; ",
-			   job->place.exists ? "a file that is replaced" : "a new file");
+			   job->continued      ? "unfinished, and continued"
+			   : job->place.exists ? "a file that is replaced"
+					       : "a new file");
 		size_print(out, job->place.free_bytes);
 		out_printf(out, " free on %s)", job->place.volume_name);
 	}
@@ -44,6 +47,7 @@ void create_print_json(const struct create_job *job, const struct chain *source,
 	tree_init(&tree, out, TREE_JSON);
 	tree_object(&tree, NULL);
 	plan_sources_json(source, n, &tree);
+	plan_used_json(job->used, job->request.size, &tree);
 	tree_object(&tree, "target");
 	tree_text(&tree, "filename", job->file_name);
 	tree_text(&tree, "volume", job->place.volume_name);

@@ -34,6 +34,98 @@ void plan_sources_json(const struct chain *source, size_t n, struct tree *tree)
 	tree_end(tree);
 }
 
+static bool is_unknown(const struct used_part *part)
+{
+	return part->number > 0 && part->map == NULL && part->fs.type[0] == '\0' &&
+	       part->why.text[0] == '\0';
+}
+
+/* A disk of another system can have dozens of partitions that are not known here. */
+static void unknown_text(const struct used_blocks *used, struct out *out)
+{
+	size_t n = 0, printed = 0;
+
+	for (size_t i = 0; i < used->n; i++)
+		n += is_unknown(&used->part[i]);
+	if (n > 0)
+		out_printf(out, "used:    partition%s", n > 1 ? "s" : "");
+	for (size_t i = 0; i < used->n; i++)
+		if (is_unknown(&used->part[i]))
+			out_printf(out, "%s %u", printed++ > 0 ? "," : "", used->part[i].number);
+	if (n > 0)
+		out_text(out, ": unknown contents: all of it is copied\n");
+}
+
+static void part_text(const struct used_part *part, struct out *out)
+{
+	out_text(out, "used:    ");
+	if (part->number > 0)
+		out_printf(out, "partition %u: ", part->number);
+	out_printf(out, "%s: ", part->fs.type[0] != '\0' ? part->fs.type : "unknown contents");
+	if (part->map != NULL) {
+		size_print(out, part->size - fs_map_unused(part->map));
+		out_text(out, " of ");
+		size_print(out, part->size);
+		out_printf(out, "%s%s", part->why.text[0] != '\0' ? "; " : "", part->why.text);
+	} else {
+		out_printf(out, "all of it is copied%s%s", part->why.text[0] != '\0' ? ": " : "",
+			   part->why.text);
+	}
+	out_text(out, "\n");
+}
+
+void plan_used_text(const struct used_blocks *used, struct out *out)
+{
+	if (used == NULL)
+		return;
+	if (used->why[0] != '\0')
+		out_printf(out, "used:    all of it is copied: %s\n", used->why);
+	for (size_t i = 0; used->why[0] == '\0' && i < used->n; i++)
+		if (!is_unknown(&used->part[i]))
+			part_text(&used->part[i], out);
+	if (used->why[0] == '\0')
+		unknown_text(used, out);
+	if (!used_blocks_any(used))
+		return;
+	out_text(out, "unused:  ");
+	size_print(out, used->unused_bytes);
+	if (used->of_image && !used->keeps)
+		out_text(out, " are not in the image's block map: zeros are written there\n");
+	else
+		out_text(out, used->of_image ? " were not in use when the image was made, and are "
+					       "not written\n"
+					     : " are not copied: no file system uses them\n");
+}
+
+static void part_json(const struct used_part *part, struct tree *tree)
+{
+	bool known = part->map != NULL;
+
+	tree_object(tree, NULL);
+	if (part->number > 0)
+		tree_number(tree, "partition", part->number);
+	else
+		tree_null(tree, "partition");
+	tree_text(tree, "type", part->fs.type);
+	tree_number(tree, "size", part->size);
+	tree_number(tree, "unused", known ? fs_map_unused(part->map) : 0);
+	tree_text(tree, "reason", part->why.text);
+	tree_end(tree);
+}
+
+void plan_used_json(const struct used_blocks *used, uint64_t disk_bytes, struct tree *tree)
+{
+	uint64_t unused = used != NULL ? used->unused_bytes : 0;
+
+	tree_number(tree, "copied", disk_bytes - unused);
+	tree_number(tree, "unused", unused);
+	tree_text(tree, "unused-note", used != NULL ? used->why : "");
+	tree_array(tree, "parts");
+	for (size_t i = 0; used != NULL && used->why[0] == '\0' && i < used->n; i++)
+		part_json(&used->part[i], tree);
+	tree_end(tree);
+}
+
 void plan_access_text(const struct storage *storage, struct out *out)
 {
 	access_print_text(&storage->access, "touches: ", out);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/tree.h"
+#include "engine/used_blocks.h"
 #include "format/chain.h"
 
 /*
@@ -11,6 +12,13 @@
 
 void plan_sources_text(const struct chain *source, size_t n, struct out *);
 void plan_sources_json(const struct chain *source, size_t n, struct tree *);
+
+/*
+ * What of the source is in use, and why some of it is copied whatever is in use; `disk_bytes` are
+ * copied if nothing is left out. NULL: it was not looked for.
+ */
+void plan_used_text(const struct used_blocks *, struct out *);
+void plan_used_json(const struct used_blocks *, uint64_t disk_bytes, struct tree *);
 
 /* What the command touches: its access set. */
 void plan_access_text(const struct storage *, struct out *);

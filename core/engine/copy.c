@@ -141,6 +141,9 @@ static enum status finish(void *user, struct slot *slot, struct error *err)
 	observers_piece(copy->job->observers, piece->offset,
 			piece->kind == SOURCE_DATA && piece->has_data ? piece->fetch.bytes : NULL,
 			piece->length, piece->result);
+	st = observers_approve(copy->job->observers, err);
+	if (st != ST_OK)
+		return st;
 	progress_skip(copy->job->progress, piece->offset - copy->at);
 	copy->at = piece->offset;
 	if (copy_is_old(piece))
@@ -234,6 +237,7 @@ static void init(struct copy *copy, const struct copy_job *job)
 					   .n_sources = job->n_sources,
 					   .first_byte = job->first_byte,
 					   .keep_depth = job->keep_depth,
+					   .used = job->used,
 					   .seeks_zeros = job->sparse_bytes > 0,
 					   .salvages = job->salvage,
 					   .progress = job->progress };

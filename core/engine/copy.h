@@ -17,6 +17,11 @@ struct copy_job {
 	 * the target, or its backing file, has that already. 0: leave out nothing.
 	 */
 	size_t keep_depth;
+	/*
+	 * Leave out what is unused in this map, which is of the disk of the sources: the target
+	 * keeps what it has there. NULL: leave out nothing.
+	 */
+	const struct used_map *used;
 	/* runs of zeros of this length are not stored; 0: everything is */
 	uint64_t sparse_bytes;
 	bool reads_zero; /* the target reads as zeros where nothing was written */

@@ -25,6 +25,8 @@ static enum status compare_old(const struct piece *piece, bool *ret_same, struct
 	enum status st = ST_OK;
 
 	*ret_same = true;
+	if (piece->kind == SOURCE_SKIP && copy->job->used != NULL) /* left out then, too */
+		return ST_OK;
 	for (uint64_t at = piece->offset; *ret_same && at < end; at += n) {
 		struct disk_range range = { .length = end - at };
 

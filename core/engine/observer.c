@@ -72,6 +72,19 @@ void observers_piece(const struct observers *observers, uint64_t offset, const u
 	}
 }
 
+enum status observers_approve(const struct observers *observers, struct error *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < observers->n; i++) {
+		struct observer *o = observers->observer[i];
+
+		if (o->ops->approve != NULL)
+			st = o->ops->approve(o, err);
+	}
+	return st;
+}
+
 void observers_lost(const struct observers *observers, const struct lost_range *range)
 {
 	for (size_t i = 0; i < observers->n; i++) {

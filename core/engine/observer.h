@@ -49,6 +49,8 @@ struct observer_ops {
 	 */
 	void (*piece)(struct observer *, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		      const uint64_t result[static OBSERVER_RESULTS]);
+	/* After each piece, before it is written: an error, with its words, ends the copy. */
+	enum status (*approve)(const struct observer *, struct error *);
 	void (*lost)(struct observer *, const struct lost_range *);
 	/* The target was read back as far as `end`; whether all of it is right comes at the end. */
 	void (*read_back)(struct observer *, uint64_t end);
@@ -91,6 +93,7 @@ enum status observers_check(const struct observers *, struct error *);
 void observers_begin(const struct observers *);
 void observers_piece(const struct observers *, uint64_t offset, const uint8_t *bytes, uint64_t n,
 		     const uint64_t result[static OBSERVER_RESULTS]);
+enum status observers_approve(const struct observers *, struct error *);
 void observers_lost(const struct observers *, const struct lost_range *);
 void observers_read_back(const struct observers *, uint64_t end);
 enum status observers_written(const struct observers *, uint64_t end, struct image *target);

@@ -47,6 +47,18 @@ static enum status not_read(const struct piece *piece, enum status st, struct er
 		    piece->scan->job->image->name, piece->length, piece->offset, status_text(st));
 }
 
+/* Makes zeros of what is not to be read. */
+static void leave_out(const struct scan_job *job, uint64_t offset, struct disk_range *range)
+{
+	uint64_t n;
+
+	range->zero |= job->own && range->depth > 0;
+	if (job->used == NULL)
+		return;
+	range->zero |= used_map_unused(job->used, offset, &n);
+	range->length = min_u64(range->length, n);
+}
+
 /*
  * Gets what lies from `at` on: zeros as far as they go, or data up to the next zeros, the end of a
  * piece or `end`.
@@ -68,7 +80,7 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 		if (st != ST_OK)
 			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
 				    here, status_text(st));
-		range.zero |= piece->scan->job->own && range.depth > 0;
+		leave_out(piece->scan->job, here, &range);
 		if (range.zero && piece->length > 0)
 			break;
 		piece->slot.has_work = !range.zero;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "blk/used_map.h"
 #include "engine/progress.h"
 #include "format/image.h"
 
@@ -11,9 +12,10 @@ enum { SCAN_RESULTS = 2, SCAN_PIECE_BYTES = 2 << 20 /* at most */ };
  * processors. What reads as zeros without being stored costs nothing.
  */
 struct scan_job {
-	struct image *image;      /* loaded, with its backing images */
-	uint64_t offset, n_bytes; /* inside the disk */
-	bool own;                 /* data of backing files counts as zeros */
+	struct image *image;         /* loaded, with its backing images */
+	uint64_t offset, n_bytes;    /* inside the disk */
+	bool own;                    /* data of backing files counts as zeros */
+	const struct used_map *used; /* what is unused counts as zeros; NULL: nothing does */
 	/*
 	 * Gets each piece that is not known to be zeros, on any processor, several at the same
 	 * time. NULL: there is none.

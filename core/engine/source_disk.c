@@ -58,6 +58,7 @@ enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t
 {
 	uint64_t at = disk->first_byte + offset;
 	struct image *image = source_disk_image(disk, &at);
+	uint64_t n;
 	enum status st;
 
 	if (!is_cached(disk, offset, len, ret)) {
@@ -72,6 +73,15 @@ enum status source_disk_look(struct source_disk *disk, uint64_t offset, uint64_t
 		disk->range = *ret;
 	}
 	*ret_at = at;
+	if (disk->used != NULL && used_map_unused(disk->used, disk->first_byte + offset, &n)) {
+		ret->zero = true; /* whatever the source has there */
+		ret->compressed = ret->data = false;
+		ret->length = min_u64(ret->length, n);
+		*ret_kind = SOURCE_SKIP;
+		return ST_OK;
+	}
+	if (disk->used != NULL)
+		ret->length = min_u64(ret->length, n);
 	/*
 	 * What the first `keep_depth` images have not allocated is left out only if the image below
 	 * them decides what it is. Where there is none, or it is shorter, the disk is zeros, and

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "engine/progress.h"
+#include "blk/used_map.h"
 #include "engine/disk_map.h"
+#include "engine/progress.h"
 #include "format/chain.h"
 
 /* The sources of a copy as one disk: concatenated, from `first_byte` of that disk on. */
@@ -15,6 +16,8 @@ struct source_disk {
 	 * SOURCE_SKIP. 0: nothing is.
 	 */
 	size_t keep_depth;
+	/* what is unused in this map is SOURCE_SKIP, and zeros; NULL: nothing is */
+	const struct used_map *used;
 	bool seeks_zeros; /* false: zeros are SOURCE_DATA */
 	bool salvages;    /* where a map cannot be read is SOURCE_DATA; false: an error */
 	struct progress *progress;

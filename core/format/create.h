@@ -20,7 +20,9 @@ struct create_request {
 	const char *backing_format;          /* NULL: none */
 	struct guid backing_id; /* the backing file's content_id; zeros: it was not opened */
 	bool bitmaps;           /* the image will get some */
-	bool compressed;        /* what is written to the disk will be compressed */
+	/* for create.measure: one that it will get besides those of its source; NULL: none */
+	const struct bitmap *bitmap;
+	bool compressed; /* what is written to the disk will be compressed */
 	/* the disk will be written at once, so that a flat image need not have its zeros yet */
 	bool filled;
 };
@@ -53,6 +55,6 @@ struct image_measure {
 	uint64_t data_bytes;
 	/* of the disk, only what holds data is stored, in blocks of this size; 0: all of it */
 	uint32_t block_bytes;
-	bool has_bitmaps;       /* the bitmaps of the source could be copied as well, */
-	uint64_t bitmaps_bytes; /* and would take this */
+	bool has_bitmaps; /* those of the source could be copied as well, or it will get one, */
+	uint64_t bitmaps_bytes; /* and they would take this */
 };

@@ -56,6 +56,11 @@ static enum status check_facts(const struct journal *journal, const char *name,
 		return differs(name, "the options",
 			       before->options[0] != '\0' ? before->options : "of none",
 			       now->options[0] != '\0' ? now->options : "none of them", err);
+	if (!text_equal(before->unused, now->unused))
+		return fail(err, ST_REFUSED,
+			    "%s: --resume: what is in use of the source has changed since the copy "
+			    "was started: start again without --resume",
+			    name);
 	return ST_OK;
 }
 

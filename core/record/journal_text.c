@@ -30,22 +30,15 @@ char *journal_name(const struct journal_facts *facts, const char *image)
 {
 	uint8_t hash[SHA256_BYTES];
 	char digits[2 * DISK_HASH_BYTES + 1] = "";
-	size_t n = text_length(image) + sizeof ".restore-" + sizeof digits;
-	char *ret = mem_alloc(n);
 	struct sha256 sha;
-	struct out_buffer out;
 
-	if (ret == NULL)
-		return NULL;
 	if (facts->to_disk) {
 		sha256_begin(&sha);
 		sha256_add(&sha, facts->disk, text_length(facts->disk));
 		sha256_end(&sha, hash);
 		hex_text(hash, DISK_HASH_BYTES, digits);
 	}
-	out_buffer_init(&out, ret, n);
-	out_printf(&out.out, "%s.%s%s", image, facts->to_disk ? "restore-" : "resume", digits);
-	return ret;
+	return out_new("%s.%s%s", image, facts->to_disk ? "restore-" : "resume", digits);
 }
 
 /* Whether `name` ends so, in any case; each '#' stands for a hexadecimal digit. */
@@ -147,6 +140,8 @@ enum status journal_text_parse(const char *name, const char *text, size_t n,
 		return wrong_field(name, "virtual-size", err);
 	if (!text_member(object, "options", facts->options, sizeof facts->options))
 		return wrong_field(name, "options", err);
+	if (!text_member(object, "unused", facts->unused, sizeof facts->unused))
+		return wrong_field(name, "unused", err);
 	if (!number_member(object, "done", &ret->done) || ret->done > facts->size)
 		return wrong_field(name, "done", err);
 	if (!bytes_member(object, "first", ret->first, sizeof ret->first))
@@ -169,6 +164,7 @@ void journal_text_print(const struct journal_text *journal, struct out *out)
 	tree_text(&tree, "disk", journal->facts.disk);
 	tree_number(&tree, "virtual-size", journal->facts.size);
 	tree_text(&tree, "options", journal->facts.options);
+	tree_text(&tree, "unused", journal->facts.unused);
 	tree_number(&tree, "done", journal->done);
 	tree_text(&tree, "first", first);
 	tree_end(&tree);

@@ -20,7 +20,7 @@
  * the journal of its capture nor that of its restore onto another disk.
  */
 
-enum { JOURNAL_OPTIONS_BYTES = 512, JOURNAL_TEXT_BYTES_MAX = 1 << 16 };
+enum { JOURNAL_OPTIONS_BYTES = 512, JOURNAL_UNUSED_BYTES = 32, JOURNAL_TEXT_BYTES_MAX = 1 << 16 };
 
 /* Which copy it is. A journal continues only the very same one. */
 struct journal_facts {
@@ -28,6 +28,8 @@ struct journal_facts {
 	bool to_disk;                        /* a restore; otherwise a capture */
 	uint64_t size;                       /* bytes that are copied */
 	char options[JOURNAL_OPTIONS_BYTES]; /* that decide what the target becomes */
+	/* a digest of what is left out because nothing uses it; "": nothing is */
+	char unused[JOURNAL_UNUSED_BYTES];
 };
 
 struct journal_text {

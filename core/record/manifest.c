@@ -11,6 +11,8 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/out_memory.h"
+#include "base/printable.h"
 #include "base/range.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -29,6 +31,7 @@ enum {
 	FORMAT_VERSION = 1,
 	RANGE_BYTES = 64 << 20,
 	RANGES_MAX = 4096,
+	UNUSED_MAX = 4096,
 	FILE_BYTES_MAX = 1 << 20,
 	NAME_BYTES = 1024
 };
@@ -152,6 +155,25 @@ static void describe_losses(struct tree *tree, const struct losses *losses)
 	tree_end(tree);
 }
 
+/* The largest ranges alone where there are many: the file stays small. */
+static void describe_unused(struct tree *tree, const struct manifest_facts *facts)
+{
+	const struct used_map *map = facts->used;
+	uint64_t least = map != NULL ? used_map_least(map, UNUSED_MAX) : 1, length;
+
+	tree_number(tree, "unused-bytes", facts->unused_bytes);
+	tree_array(tree, "unused");
+	for (uint64_t at = 0; map != NULL && at < map->disk_bytes; at += length) {
+		if (!used_map_unused(map, at, &length) || length < least)
+			continue;
+		tree_object(tree, NULL);
+		tree_number(tree, "offset", at);
+		tree_number(tree, "length", length);
+		tree_end(tree);
+	}
+	tree_end(tree);
+}
+
 static void hash_text(struct tree *tree, const char *key, const uint8_t hash[static SHA256_BYTES])
 {
 	char text[SHA256_TEXT_BYTES];
@@ -184,6 +206,7 @@ static void describe(struct manifest *manifest, const struct manifest_facts *fac
 	tree_end(&tree);
 	tree_number(&tree, "virtual-size", manifest->n_bytes);
 	describe_losses(&tree, facts->losses);
+	describe_unused(&tree, facts);
 	hash_text(&tree, "sha256", whole);
 	tree_number(&tree, "range-size", manifest->range_bytes);
 	tree_array(&tree, "ranges");
@@ -295,6 +318,7 @@ static enum status read_claim(const char *file, struct json object, struct manif
 	struct json value;
 	uint64_t version;
 
+	*claim = (struct manifest_claim){ 0 };
 	if (!json_member(object, "manifest-version", &value) || !json_number(value, &version))
 		return wrong_field(file, "manifest-version", err);
 	if (version != FORMAT_VERSION)
@@ -324,32 +348,160 @@ static enum status read_claim(const char *file, struct json object, struct manif
 	return read_ranges(object, claim) ? ST_OK : wrong_field(file, "ranges", err);
 }
 
-enum status manifest_read(const char *file, struct manifest_claim *claim, struct error *err)
+/* Reads the file; the caller frees *ret_text, on failure too, to which *ret refers. */
+static enum status read_object(const char *file, char **ret_text, struct json *ret,
+			       struct error *err)
 {
-	char *text = NULL;
-	struct json object;
 	struct blk *blk;
 	enum status st = platform_open(file, OPEN_READ, &blk, err);
 
-	*claim = (struct manifest_claim){ 0 };
+	*ret_text = NULL;
 	if (st != ST_OK)
 		return st;
 	if (blk->size > FILE_BYTES_MAX) {
 		st = fail(err, ST_CORRUPT, "%s: %ju bytes are too many for a manifest", file,
 			  blk->size);
 	} else {
-		text = mem_alloc((size_t)blk->size);
-		st = text != NULL ? blk_read(blk, 0, text, (size_t)blk->size) : ST_NO_MEMORY;
+		*ret_text = mem_alloc((size_t)blk->size);
+		st = *ret_text != NULL ? blk_read(blk, 0, *ret_text, (size_t)blk->size)
+				       : ST_NO_MEMORY;
 		if (st != ST_OK)
 			st = fail(err, st, "%s: reading it: %s", file, status_text(st));
 	}
-	if (st == ST_OK && !json_read(text, (size_t)blk->size, &object))
+	if (st == ST_OK && !json_read(*ret_text, (size_t)blk->size, ret))
 		st = fail(err, ST_CORRUPT, "%s: not a manifest: it is not JSON", file);
+	blk_close(blk);
+	return st;
+}
+
+enum status manifest_read(const char *file, struct manifest_claim *claim, struct error *err)
+{
+	struct json object;
+	char *text;
+	enum status st = read_object(file, &text, &object, err);
+
+	*claim = (struct manifest_claim){ 0 };
 	if (st == ST_OK)
 		st = read_claim(file, object, claim, err);
-	blk_close(blk);
 	mem_free(text);
 	if (st != ST_OK)
 		manifest_claim_free(claim);
 	return st;
+}
+
+static bool read_number(struct json object, const char *field, uint64_t *ret)
+{
+	struct json value;
+
+	return json_member(object, field, &value) && json_number(value, ret);
+}
+
+enum status manifest_ranges(const char *file, enum manifest_kind kind, uint64_t disk_bytes,
+			    void (*each)(void *user, uint64_t offset, uint64_t n), void *user,
+			    uint64_t *ret_unnamed, struct error *err)
+{
+	static const char *const fields[][2] = {
+		[MANIFEST_LOST] = { "lost", "lost-bytes" },
+		[MANIFEST_UNUSED] = { "unused", "unused-bytes" },
+	};
+	const char *field = fields[kind][0];
+	struct json object, ranges, range;
+	uint64_t offset, n, bytes, named = 0;
+	struct manifest_claim claim = { 0 };
+	size_t at = 0;
+	char *text;
+	enum status st = read_object(file, &text, &object, err);
+
+	if (st == ST_OK)
+		st = read_claim(file, object, &claim, err);
+	if (st == ST_OK && claim.size != disk_bytes)
+		st = fail(err, ST_INVALID,
+			  "%s is the manifest of a disk of %ju bytes, but this one has %ju", file,
+			  claim.size, disk_bytes);
+	if (st == ST_OK && json_member(object, field, &ranges))
+		while (st == ST_OK && json_next(ranges, &at, &range)) {
+			if (!read_number(range, "offset", &offset) ||
+			    !read_number(range, "length", &n) || !range_ok(offset, n, disk_bytes)) {
+				st = wrong_field(file, field, err);
+				break;
+			}
+			each(user, offset, n);
+			named += n;
+		}
+	*ret_unnamed = 0;
+	if (st == ST_OK && read_number(object, fields[kind][1], &bytes) && bytes > named)
+		*ret_unnamed = bytes - named;
+	manifest_claim_free(&claim);
+	mem_free(text);
+	return st;
+}
+
+/* Puts `name` into the place of a value of the text. */
+static enum status replace_value(const char *text, size_t n, struct json value, const char *name,
+				 char **ret, size_t *ret_n, struct error *err)
+{
+	size_t before = (size_t)(value.text - text);
+	struct out_memory out;
+
+	out_memory_init(&out, FILE_BYTES_MAX);
+	out.out.write(&out.out, text, before);
+	tree_json_string(&out.out, name);
+	out.out.write(&out.out, value.text + value.n, n - before - value.n);
+	*ret = out.text;
+	*ret_n = out.n;
+	if (out.left_out == 0)
+		return ST_OK;
+	out_memory_free(&out);
+	*ret = NULL;
+	return fail_no_memory(err);
+}
+
+enum status manifest_text_renamed(const char *file, const char *image, const char *name, char **ret,
+				  size_t *ret_n, struct error *err)
+{
+	struct manifest_claim claim;
+	char *text, named[NAME_BYTES];
+	struct json object, value;
+	enum status st = read_object(file, &text, &object, err);
+
+	*ret = NULL;
+	if (st == ST_OK) {
+		st = read_claim(file, object, &claim, err);
+		manifest_claim_free(&claim);
+	}
+	if (st != ST_OK)
+		goto done;
+	/* read_claim() has found both */
+	(void)json_member(object, "image", &value);
+	(void)json_text(value, named, sizeof named);
+	if (!text_equal_nocase(named, path_leaf(image)))
+		st = fail(err, ST_REFUSED,
+			  "%s is the manifest of %s, not of %s; give it another name first", file,
+			  named, image);
+	else
+		st = replace_value(text, (size_t)(object.text - text) + object.n, value, name, ret,
+				   ret_n, err);
+done:
+	mem_free(text);
+	return st;
+}
+
+void manifest_print_source(const char *file, struct out *out)
+{
+	char model[NAME_BYTES] = "", serial[NAME_BYTES] = "";
+	struct json object, sources, source, value;
+	struct error ignored;
+	size_t at = 0;
+	char *text;
+
+	if (read_object(file, &text, &object, &ignored) == ST_OK &&
+	    json_member(object, "sources", &sources) && json_next(sources, &at, &source) &&
+	    json_member(source, "model", &value) && json_text(value, model, sizeof model) &&
+	    json_member(source, "serial", &value) && json_text(value, serial, sizeof serial)) {
+		out_printable(out, model, SIZE_MAX);
+		out_text(out, " (");
+		out_printable(out, serial, SIZE_MAX);
+		out_text(out, ")");
+	}
+	mem_free(text);
 }

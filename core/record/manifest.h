@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "blk/used_map.h"
 #include "codec/sha256.h"
 #include "engine/observer.h"
 #include "record/losses.h"
 #include "storage/storage.h"
+
+/* The usual name is that of the image with this after it. */
+#define MANIFEST_ENDING ".manifest"
 
 /*
  * What was copied, in words that can be checked later: a JSON file beside an image with the SHA-256
@@ -37,6 +41,8 @@ struct manifest_facts {
 	char *const *source; /* the names that were read */
 	size_t n_sources;
 	const struct losses *losses; /* NULL: everything could be read */
+	const struct used_map *used; /* what was left out, and is zeros; NULL: nothing was */
+	uint64_t unused_bytes;
 };
 
 /* Whether the file can be written: refused if it is there, unless `replace`. Changes nothing. */
@@ -63,3 +69,29 @@ struct manifest_claim {
 /* Errors: ST_CORRUPT, with the field; those of opening; ST_NO_MEMORY. Freed on failure too. */
 enum status manifest_read(const char *file, struct manifest_claim *, struct error *);
 void manifest_claim_free(struct manifest_claim *);
+
+/* Ranges of the disk that a manifest names, but not all where there are many. */
+enum manifest_kind {
+	MANIFEST_LOST,   /* could not be read */
+	MANIFEST_UNUSED, /* no file system used them */
+};
+
+/*
+ * Passes the ranges of a kind in the manifest of a disk of `disk_bytes` to each(), which are on the
+ * disk. *ret_unnamed: so many bytes more are of that kind. A manifest of an earlier version may
+ * have none. Errors: ST_INVALID, it is of a disk of another size; those of manifest_read().
+ */
+enum status manifest_ranges(const char *file, enum manifest_kind, uint64_t disk_bytes,
+			    void (*each)(void *user, uint64_t offset, uint64_t n), void *user,
+			    uint64_t *ret_unnamed, struct error *);
+
+/*
+ * Makes the text that the manifest beside the image `image` has once that image is called `name`,
+ * in the same directory: its field "image" alone differs. The caller frees *ret. Errors:
+ * ST_REFUSED, it is the manifest of another file; those of manifest_read().
+ */
+enum status manifest_text_renamed(const char *file, const char *image, const char *name, char **ret,
+				  size_t *ret_n, struct error *);
+
+/* Prints the disk that was read, "Samsung SSD 980 (S4X9R12)"; nothing if the file has none. */
+void manifest_print_source(const char *file, struct out *);

@@ -91,6 +91,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.enumeration(4)
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each(pair, layout, step):
@@ -119,6 +120,7 @@ def test_large_clusters(pair, bits):
     assert_sound(pair.ours, "a", "qcow2")
 
 
+@pytest.mark.enumeration(4)
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
     "layout", ["", "compat=0.10", "cluster_size=512,refcount_bits=8", "refcount_bits=2"]

@@ -344,6 +344,7 @@ def test_damaged(tmp_path):
     assert_same(tmp_path, "packed.qcow2", "short.raw", code=4)
 
 
+@pytest.mark.enumeration(3)
 @pytest.mark.parametrize(
     "size,layout",
     [

@@ -103,6 +103,14 @@ def test_existing_output_needs_force(pair):
     )
 
 
+@pytest.mark.parametrize("word", ["none", "noxfer", "progress"])
+def test_status(pair, word):
+    """As dd(1) has it; qemu-img does not."""
+    done = Result([EFI_IMG, "dd", f"status={word}", "if=s", "of=t"], pair.ours)
+    assert done.code == 0 and (pair.ours / "t").exists(), done.err
+    assert ("(100.00/100%)" in done.out + done.err) == (word == "progress"), done.out + done.err
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -115,6 +123,8 @@ def test_existing_output_needs_force(pair):
         ("if=s", "of=t", "bs=x"),
         ("if=s", "of=t", "seek=1"),
         ("if=s", "of=t", "count=x"),
+        ("if=s", "of=t", "status=all"),
+        ("if=s", "of=t", "conv=fsync"),
         ("if=none", "of=t"),
         ("-O", "foo", "if=s", "of=t"),
         ("-f", "foo", "if=s", "of=t"),

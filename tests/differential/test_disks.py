@@ -155,6 +155,7 @@ def test_image_directly_on_a_disk_or_partition(place, name):
         if isinstance(ours, dict) and "filename" in ours:
             assert ours.pop("filename") == name and theirs.pop("filename")
             ours.pop("actual-size", None), theirs.pop("actual-size", None)
+            ours.pop("disk", None), ours.pop("partition", None)  # of the list
         assert ours == theirs
 
 
@@ -177,6 +178,46 @@ def test_dd(place, tmp_path):
         ours.code == 0
         and (tmp_path / "t").read_bytes() == (place / "one.raw").read_bytes()[3 << 16 : 23 << 16]
     ), ours.err
+
+
+def test_info_of_a_disk_has_what_list_says(place):
+    """After qemu-img's lines, the lines of the list, and in JSON its object."""
+    disks = listed(place)
+    blocks = efi_img(place, "list").out.split("\n\n")
+    for disk, block in zip(disks, blocks):
+        text = efi_img(place, "info", "-f", "raw", disk["selector"]).out
+        lines, _, ours = text.partition("Disk, as list shows it:\n")
+        size = disk["size"]
+        human = f"{size // MIB} MiB"
+        assert lines == (
+            f"image: {disk['selector']}\nfile format: raw\n"
+            f"virtual size: {human} ({size} bytes)\ndisk size: {human}\n"
+        )
+        assert ours.rstrip() == block.rstrip() and ours.endswith("\n")
+        info = json.loads(
+            efi_img(place, "info", "-f", "raw", "--output=json", disk["selector"]).out
+        )
+        assert info.pop("disk") == disk
+        assert info == {
+            "virtual-size": size,
+            "filename": disk["selector"],
+            "format": "raw",
+            "actual-size": size,
+            "dirty-flag": False,
+        }
+
+
+def test_info_of_a_partition_has_its_line(place):
+    for number, part in enumerate(listed(place)[0]["partitions"], 1):
+        name = f"serial=S4X9:{number}"
+        text = efi_img(place, "info", name).out
+        ours = text.partition("Partition, as list shows it:\n")[2]
+        assert ours.startswith(f"  {number} ") and ours in efi_img(place, "list").out
+        info = json.loads(efi_img(place, "info", "--output=json", name).out)
+        assert info["partition"] == part and "disk" not in info
+        assert info["format"] == ("raw" if number == 1 else "qcow2")
+    both = efi_img(place, "info", "image.qcow2", "serial=C1").out.split("\n\n")
+    assert "as list shows it" not in both[0] and "Disk, as list shows it:" in both[1]
 
 
 def test_raw_disk_is_data(place):

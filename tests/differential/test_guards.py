@@ -4,9 +4,12 @@ Everything that is to be refused before the first write to a disk, and what is n
 --dry-run prints of both.
 """
 
+import os
+import subprocess
+
 import pytest
 
-from images import MIB, qemu_img
+from images import MIB, make_outside, qemu_img
 from oracle import Result
 from target_disks import done, efi_img, files, make_disks
 
@@ -61,6 +64,14 @@ GUARDS = {  # name: (code, what the error says, the disks, the words after "conv
         "the file data is on it",
         "large.img,serial=L,holds=data",
         ("split.qcow2", "serial=L", "--erase=L"),
+    ),
+    "half-a-table": (REFUSED, "add --truncated", GPT, ("half.img", "serial=EMPTY")),
+    "half-a-file-system": (REFUSED, "FAT12 of 5 MiB", GPT, ("fat.img", "serial=EMPTY")),
+    "half-on-a-partition": (
+        REFUSED,
+        "add --truncated",
+        GPT,
+        ("fat2.img", "serial=FULL:2", "--erase=FULL:2"),
     ),
     "write-protected": (
         REFUSED,
@@ -159,6 +170,19 @@ GUARDS = {  # name: (code, what the error says, the disks, the words after "conv
 }
 
 
+def make_halves(place):
+    """The first part of a disk with a GPT, and of file systems."""
+    (place / "half.img").write_bytes((place / "full.img").read_bytes()[: 4 * MIB])
+    for name, n_bytes in (("fat.img", 5 * MIB), ("fat2.img", 2 * MIB)):
+        with open(place / name, "wb") as volume:
+            volume.truncate(n_bytes)
+        path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+        subprocess.run(
+            ["mkfs.fat", name], cwd=place, check=True, capture_output=True, env={"PATH": path}
+        )
+        os.truncate(place / name, MIB)
+
+
 def writers(line):
     """The commands that write to a disk, with those words: all but convert have fewer options."""
     source, target = [word for word in line if not word.startswith("-")][-2:]
@@ -176,9 +200,10 @@ def test_guard(place, name, dry):
     code, words, disks, line = GUARDS[name]
     qemu_img(place, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
     qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "over.qcow2")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=data", "split.qcow2", "1M")
+    make_outside(place, "split.qcow2", "data", "1M")
     (place / "part.raw").write_bytes(b"part" * 128)
     (place / "gpt4k.raw").write_bytes(bytes(4096) + b"EFI PART" + bytes(8184))
+    make_halves(place)
     (place / "damaged.qcow2").write_bytes((place / "image.qcow2").read_bytes()[:40] + b"\xff" * 80)
     (place / "q.img").write_bytes((place / "base.qcow2").read_bytes().ljust(8 * MIB, b"\0"))
     before = files(place)

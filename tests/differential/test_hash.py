@@ -126,6 +126,8 @@ def test_manifest(copy):
         "virtual-size",
         "lost-bytes",
         "lost",
+        "unused-bytes",
+        "unused",
         "sha256",
         "range-size",
         "ranges",

@@ -282,6 +282,7 @@ class Program:
         return (folder / "flat").read_bytes()
 
 
+@pytest.mark.enumeration(3)
 @pytest.mark.parametrize("number", range(SEED, SEED + PROGRAMS))
 def test_program(tmp_path, number):
     program = Program(Pair(tmp_path), number)

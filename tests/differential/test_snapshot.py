@@ -116,6 +116,7 @@ def step(pair, dice, resizable):
         both(pair, "-d", dice.choice(names + ["none", "1"]), "a")
 
 
+@pytest.mark.enumeration(3)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_programs(tmp_path, layout, seed):

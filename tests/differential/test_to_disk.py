@@ -343,9 +343,9 @@ def test_capture_and_restore(place):
     """There and back again, by way of every format."""
     full = (place / "full.img").read_bytes()
     for words in (("-c", "-O", "qcow2"), ("-O", "qcow2"), ("-O", "raw")):
-        done(efi_img(place, "convert", *words, "serial=FULL", "captured", "--force"))
         with open(place / "empty.img", "wb") as disk:
             disk.truncate(8 * MIB)
+        done(efi_img(place, "convert", *words, "serial=FULL", "captured", "--force"))
         done(efi_img(place, "convert", "-n", "captured", "serial=EMPTY"))
         assert (place / "empty.img").read_bytes() == full and (
             place / "full.img"

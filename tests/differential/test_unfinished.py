@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from images import MIB, qemu_img
+from images import MIB, make_outside, qemu_img
 from oracle import EFI_IMG, Result
 
 SIZE = 16 * MIB
@@ -137,7 +137,7 @@ COMMANDS = [
 def test_every_command_refuses_it(place, half):
     qemu_img(place, "create", "-q", "-f", "qcow2", "over", "24M")
     qemu_img(place, "create", "-q", "-f", "qcow2", "-u", "-b", "half", "-F", "raw", "backed", "24M")
-    qemu_img(place, "create", "-q", "-f", "qcow2", "-o", "data_file=d", "with-data", "24M")
+    make_outside(place, "with-data", "d", "24M")
     (place / "with-data").write_bytes(
         (place / "with-data")
         .read_bytes()

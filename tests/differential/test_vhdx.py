@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import samples
+from checksums import crc32c
 from images import qemu_img, qemu_io, random_writes
 from libyal import read_vhd
 from oracle import (
@@ -557,12 +558,3 @@ def test_qemu_crash_is_replayed(tmp_path):
     for name in ("a.vhdx", "theirs"):
         same = Result(["qemu-img", "compare", "-F", "raw", name, "flat"], tmp_path)
         assert same.code == 0, same.out + same.err
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF

@@ -7,6 +7,7 @@
 #include "blk/forward.h"
 #include "blk/hold.h"
 #include "blk/mark.h"
+#include "blk/mask.h"
 #include "blk/window.h"
 #include "contract.h"
 #include "format/format.h"
@@ -106,6 +107,38 @@ static struct blk *open_window_of_file(const struct kind *kind)
 static struct blk *open_window_of_disk(const struct kind *kind)
 {
 	return window_on(open_sim_disk(kind), 0, 0);
+}
+
+/* The blocks that are zeros in contents() are not in use, and have something else below. */
+static bool is_unused_block(void *user, uint64_t offset, uint64_t *ret_length)
+{
+	(void)user;
+	*ret_length = BLOCK - offset % BLOCK;
+	return offset / BLOCK % 2 == 1;
+}
+
+static struct blk *open_mask(const struct kind *kind)
+{
+	static uint8_t none[SIZE / USED_GRANULE / 8 + 1];
+	static const struct used_map map = { .disk_bytes = SIZE, .unused = none };
+	const struct mask_kind mask = { &map, is_unused_block, NULL, .owns = true };
+	struct memory_blk *m = memory_blk_new(kind->of);
+	struct blk *blk = mask_open(&m->blk, &mask);
+
+	memcpy(m->bytes, contents(), SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		m->bytes[i] = m->bytes[i] == 0 ? 0xaa : m->bytes[i];
+	assert_non_null(blk);
+	return blk;
+}
+
+static struct blk *open_mask_of_disk(const struct kind *kind)
+{
+	static uint8_t none[SIZE / USED_GRANULE / 8 + 1];
+	static const struct used_map map = { .disk_bytes = SIZE, .unused = none };
+	const struct mask_kind mask = { &map, is_unused_block, NULL, .owns = true };
+
+	return mask_open(open_sim_disk(kind), &mask);
 }
 
 static struct blk *hold_on(struct blk *below, size_t n, const uint8_t *mark)
@@ -277,6 +310,11 @@ static const struct kind kinds[] = {
 	  .device_id = DEVICE },
 	{ "window of a disk, read-only", open_window_of_disk, .is_device = true,
 	  .device_id = DEVICE },
+	{ "mask", open_mask,
+	  .of = &(const struct memory_blk_kind){ .size = SIZE,
+						 .block_bytes = 4096,
+						 .buffer_align = 4096 } },
+	{ "mask of a disk", open_mask_of_disk, .is_device = true, .device_id = DEVICE },
 	{ "hold of a disk", open_hold_of_disk, .writable = true, .is_device = true,
 	  .device_id = DEVICE },
 	{ "hold of a file", open_hold_of_file, .writable = true, .grows = true, .has_holes = true },

@@ -55,12 +55,21 @@ static const struct {
 	const char *says;
 	const char *words[WORDS];
 } rules[] = {
-	{ "options --erase, --gpt and --no-table are for a disk or a partition as target",
+	{ "options --erase, --gpt, --no-table and --truncated are for a disk or a partition as "
+	  "target",
 	  { "convert", "--erase=D", "absent", "t" } },
-	{ "options --erase, --gpt and --no-table are for",
+	{ "options --erase, --gpt, --no-table and --truncated are for",
 	  { "convert", "--gpt=keep", "absent", "t" } },
-	{ "options --erase, --gpt and --no-table are for",
+	{ "options --erase, --gpt, --no-table and --truncated are for",
 	  { "dd", "--no-table", "if=absent", "of=t" } },
+	{ "options --erase, --gpt, --no-table and --truncated are for",
+	  { "dd", "--truncated", "if=absent", "of=t" } },
+	{ "option --bmap: only raw images have a block map",
+	  { "convert", "-O", "qcow2", "--bmap=b", "absent", "t" } },
+	{ "option --bmap: onto a disk, it takes the block map of one raw image",
+	  { "convert", "-n", "--bmap=b", "absent", "absent", "serial=D" } },
+	{ "options --bmap and --map: a part of a disk has no block map",
+	  { "convert", "-n", "--bmap=b", "--map=m", "--salvage", "absent", "serial=D" } },
 	{ "option --dry-run is for a disk, a partition or a new image",
 	  { "convert", "-n", "--dry-run", "absent", "t" } },
 	{ "option --split is for a new image in a file",

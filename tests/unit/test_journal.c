@@ -79,14 +79,17 @@ static bool stop_at(const struct row *row, unsigned n, bool *has_journal)
 	return true;
 }
 
-/* `checkpoints`: one after each piece, or none before it is stopped. */
+/*
+ * At each third moment, with SAMPLE=1 in the environment at each. `checkpoints`: one after each
+ * piece, or none before it is stopped.
+ */
 static void stop_each(const struct row *row, bool checkpoints)
 {
 	bool has_journal = false;
-	unsigned continued = 0;
+	unsigned continued = 0, step = setting("SAMPLE", 3);
 
 	sim_clock_step(checkpoints ? always : never);
-	for (unsigned n = 1; n < CALLS_MAX; n++) {
+	for (unsigned n = 1; n < CALLS_MAX; n += step) {
 		if (!trying("journal/stop/%s/%d/%u", row->name, checkpoints, n))
 			continue;
 		if (!stop_at(row, n, &has_journal))
@@ -127,7 +130,7 @@ static void every_stop(void **state)
 static void every_failure(void **state)
 {
 	static const enum status failures[] = { ST_IO, ST_NO_SPACE, ST_MEDIUM_CHANGED };
-	unsigned tried = 0, step = setting("SAMPLE", 23);
+	unsigned tried = 0, step = setting("SAMPLE", 47);
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++)
@@ -231,7 +234,7 @@ static void check_cut(const struct powercut *cut, void *arg)
 
 static void every_cut(void **state)
 {
-	struct powercut_plan plan = { .sample = setting("SAMPLE", 25) };
+	struct powercut_plan plan = { .sample = setting("SAMPLE", 51) };
 	unsigned continued = 0;
 
 	(void)state;

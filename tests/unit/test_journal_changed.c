@@ -161,6 +161,9 @@ static void damaged(void **state)
 		{ "\"virtual-size\": ", "3145728", 12,
 		  "the source had 3145728 bytes when the copy was started, and has 3149824 now" },
 		{ "\"options\": ", "true", 17, "its field \"options\" is invalid" },
+		{ "\"unused\": ", "0", 17, "its field \"unused\" is invalid" },
+		{ "\"unused\": ", "\"00000000-1\"", 12,
+		  "what is in use of the source has changed" },
 		{ "\"done\": ", "3149825", 17, "its field \"done\" is invalid" },
 		{ "\"done\": ", "-1", 17, "its field \"done\" is invalid" },
 		{ "\"first\": ", "\"51\"", 17, "its field \"first\" is invalid" },
@@ -307,9 +310,9 @@ static void no_name_that_lasts(void **state)
 			    sim_file("other", &(uint64_t){ 0 })[DISK - 1] == 0);
 	}
 	sim_cancel(0);
-	assert_non_null(strstr(err.text, "blk1:: this disk has no lasting name (serial=, guid=, "
+	assert_non_null(strstr(err.text, "blk1: this disk has no lasting name (serial=, guid=, "
 					 "path=); without a journal"));
-	REFUSED(1, "option --resume: blk1:: this disk has no lasting name", "convert", "-n",
+	REFUSED(1, "option --resume: blk1: this disk has no lasting name", "convert", "-n",
 		"--no-table", "-f", "raw", "--resume", "source", "blk1:");
 }
 

@@ -87,13 +87,14 @@ enum status qcow2_bitmaps_read(struct qcow2_image *q, struct error *err)
 	return ST_OK;
 }
 
-uint64_t qcow2_bitmaps_bytes(const struct image *image, uint64_t cluster_bytes)
+uint64_t qcow2_bitmaps_bytes(const struct bitmap *bitmaps, size_t n, uint64_t disk_bytes,
+			     uint64_t cluster_bytes)
 {
 	uint64_t bytes = 0, directory_bytes = 0;
 
-	for (size_t i = 0; i < image->n_bitmaps; i++) {
-		const struct bitmap *bitmap = &image->bitmaps[i];
-		uint64_t n_clusters = div_up(div_up(qcow2_bitmap_bits(bitmap, image->size), 8),
+	for (size_t i = 0; i < n; i++) {
+		const struct bitmap *bitmap = &bitmaps[i];
+		uint64_t n_clusters = div_up(div_up(qcow2_bitmap_bits(bitmap, disk_bytes), 8),
 					     cluster_bytes);
 
 		if (bitmap->in_use) /* it may not be complete: it is not copied */

@@ -372,8 +372,14 @@ enum status qcow2_measure(const struct create_request *request, const struct ima
 		const struct qcow2_image *q = (const struct qcow2_image *)source;
 
 		ret->has_bitmaps = q->header.version >= 3;
-		ret->bitmaps_bytes = qcow2_bitmaps_bytes(source,
+		ret->bitmaps_bytes = qcow2_bitmaps_bytes(source->bitmaps, source->n_bitmaps,
+							 source->size,
 							 qcow2_cluster_bytes(&layout.header));
+	}
+	if (request->bitmap != NULL && layout.header.version >= 3) {
+		ret->has_bitmaps = true;
+		ret->bitmaps_bytes += qcow2_bitmaps_bytes(request->bitmap, 1, request->size,
+							  qcow2_cluster_bytes(&layout.header));
 	}
 	return ST_OK;
 }

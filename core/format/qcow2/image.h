@@ -301,10 +301,11 @@ uint64_t qcow2_bitmap_entries(const struct qcow2_image *, const struct bitmap *,
 enum status qcow2_bitmap_entry(struct qcow2_image *, size_t bitmap, uint64_t index, uint64_t *ret);
 
 /*
- * What copies of the bitmaps of an image would take in one with such clusters, if no part of them
- * were empty.
+ * What copies of `n` bitmaps of a disk would take in an image with such clusters, if no part of
+ * them were empty.
  */
-uint64_t qcow2_bitmaps_bytes(const struct image *, uint64_t cluster_bytes);
+uint64_t qcow2_bitmaps_bytes(const struct bitmap *, size_t n, uint64_t disk_bytes,
+			     uint64_t cluster_bytes);
 
 /* ---- bitmap_write.c ---- */
 

@@ -145,25 +145,17 @@ static char *extent_name(const struct create_request *request, uint64_t index)
 {
 	const char *leaf = path_leaf(request->file_name), *dot = NULL;
 	enum subformat subformat = subformat_of(request);
-	size_t n = text_length(leaf) + 32;
-	char *name = mem_alloc(n);
-	struct out_buffer out;
 
-	if (name == NULL)
-		return NULL;
 	for (const char *s = leaf; *s != '\0'; s++)
 		dot = *s == '.' ? s : dot;
 	if (dot == NULL)
 		dot = leaf + text_length(leaf);
-	out_buffer_init(&out, name, n);
 	if (!has_descriptor_file(subformat))
-		out_text(&out.out, leaf);
-	else if (subformat == MONOLITHIC_FLAT)
-		out_printf(&out.out, "%.*s-flat%s", (int)(dot - leaf), leaf, dot);
-	else
-		out_printf(&out.out, "%.*s-%c%03ju%s", (int)(dot - leaf), leaf,
-			   subformat == SPLIT_FLAT ? 'f' : 's', index + 1, dot);
-	return name;
+		return out_new("%s", leaf);
+	if (subformat == MONOLITHIC_FLAT)
+		return out_new("%.*s-flat%s", (int)(dot - leaf), leaf, dot);
+	return out_new("%.*s-%c%03ju%s", (int)(dot - leaf), leaf,
+		       subformat == SPLIT_FLAT ? 'f' : 's', index + 1, dot);
 }
 
 /* ---- the descriptor ---- */
