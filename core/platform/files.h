@@ -69,6 +69,14 @@ enum status platform_check_rewrite(const char *name, struct error *);
 enum status platform_remove(const char *name, struct error *);
 
 /*
+ * Gives a file that no blk has open another name in its directory. `to` is the whole new name, with
+ * the same directory; no file has it, and none is ever replaced. On failure the file has its old
+ * name, as far as the firmware can tell. Statuses: ST_EXISTS; ST_UNSUPPORTED, the firmware's file
+ * system does not rename; those of platform_create() and platform_remove().
+ */
+enum status platform_rename(const char *name, const char *to, struct error *);
+
+/*
  * Which file a name refers to, however it is written: in upper or lower case, as a short name, with
  * ".", over hard and symbolic links. Two names refer to the same file if their entries are equal,
  * or if both have a node and the nodes are equal.

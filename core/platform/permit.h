@@ -7,10 +7,10 @@
 /*
  * The last guard of the access set (storage/access.h): what may be changed, by identity.
  *
- * platform_create(), platform_open() for writing, platform_check_rewrite(), platform_remove() and
- * platform_open_target() end the program (platform_panic()) if they are asked for anything else.
- * That is a mistake in efi-img: something is about to be changed that no check has compared with
- * the user's data.
+ * platform_create(), platform_open() for writing, platform_check_rewrite(), platform_remove(),
+ * platform_rename() and platform_open_target() end the program (platform_panic()) if they are asked
+ * for anything else. That is a mistake in efi-img: something is about to be changed that no check
+ * has compared with the user's data.
  */
 
 struct file_identity;

@@ -78,6 +78,7 @@ const char *access_role_text(enum access_role role)
 		[ROLE_JOURNAL] = "journal",
 		[ROLE_MAP] = "map",
 		[ROLE_MANIFEST] = "manifest",
+		[ROLE_BMAP] = "block map",
 		[ROLE_LOG] = "log",
 		[ROLE_OUTPUT] = "output",
 		[ROLE_BOOT] = "boot disk",

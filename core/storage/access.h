@@ -31,6 +31,7 @@ enum access_role {
 	ROLE_JOURNAL,
 	ROLE_MAP,
 	ROLE_MANIFEST,
+	ROLE_BMAP,
 	ROLE_LOG,
 	ROLE_OUTPUT,  /* the file that the shell has redirected the output to */
 	ROLE_BOOT,    /* the disk that efi-img was started from */

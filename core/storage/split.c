@@ -38,15 +38,7 @@ uint64_t split_part_bytes(uint64_t limit)
 
 char *split_name(const char *name, unsigned part)
 {
-	size_t n = text_length(name) + sizeof ".4294967295";
-	char *ret = mem_alloc(n);
-	struct out_buffer out;
-
-	if (ret == NULL)
-		return NULL;
-	out_buffer_init(&out, ret, n);
-	out_printf(&out.out, "%s.%03u", name, part);
-	return ret;
+	return out_new("%s.%03u", name, part);
 }
 
 /* ---- reading and writing ---- */

@@ -465,8 +465,6 @@ enum status storage_find_disk(const char *name, char **ret, struct error *err)
 		ignored; /* the file was opened before, and is no archive if it cannot be now */
 	struct blk *archive;
 	char *member;
-	struct out_buffer out;
-	size_t n;
 	enum status st;
 
 	if (storage_is_device(name) || open_file(name, OPEN_READ, &archive, &ignored) != ST_OK)
@@ -475,12 +473,7 @@ enum status storage_find_disk(const char *name, char **ret, struct error *err)
 	blk_close(archive);
 	if (st != ST_OK)
 		return st;
-	n = text_length(name) + 1 + text_length(member) + 1;
-	*ret = mem_alloc(n);
-	if (*ret != NULL) {
-		out_buffer_init(&out, *ret, n);
-		out_printf(&out.out, "%s/%s", name, member);
-	}
+	*ret = out_new("%s/%s", name, member);
 	mem_free(member);
 	return *ret != NULL ? ST_OK : fail_no_memory(err);
 }

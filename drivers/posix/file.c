@@ -319,7 +319,7 @@ enum status platform_look(const char *name, struct place *ret, struct error *err
 			    "%s is on a write-protected volume; choose another place", directory);
 	place.free_bytes = (uint64_t)volume.f_bavail * volume.f_frsize;
 	place.cluster_bytes = (uint32_t)max_u64(volume.f_frsize, 1);
-	place.volume = about.st_dev;
+	place.volume = (uintptr_t)about.st_dev; /* 32 bits at least: all that Linux uses */
 	snprintf(place.volume_name, sizeof place.volume_name, "%.63s", directory);
 	*ret = place;
 	return look_at_file(name, ret, err);
@@ -351,6 +351,22 @@ enum status platform_remove(const char *name, struct error *err)
 	if (st != ST_OK)
 		return st;
 	return unlink(name) == 0 ? ST_OK : fail_errno(err, name, "remove");
+}
+
+enum status platform_rename(const char *name, const char *to, struct error *err)
+{
+	enum status st = check_permitted(name, err);
+
+	if (st == ST_OK)
+		st = check_permitted(to, err);
+	if (st != ST_OK)
+		return st;
+	if (renameat2(AT_FDCWD, name, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return ST_OK;
+	/* a file system without that flag: link() replaces nothing, either */
+	if (errno == EINVAL && link(name, to) == 0)
+		return unlink(name) == 0 ? ST_OK : fail_errno(err, name, "rename");
+	return fail_errno(err, errno == EEXIST ? to : name, "rename");
 }
 
 enum status platform_logs(char **ret, struct error *err)

@@ -18,6 +18,8 @@
 #include "host.h"
 #include "platform/person.h"
 
+_Static_assert(sizeof(off_t) == 8, "compile with -D_FILE_OFFSET_BITS=64");
+
 enum { TRANSFER_BYTES = 4 << 20, ZEROS_BYTES = 1 << 20 };
 
 struct file_blk {

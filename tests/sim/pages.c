@@ -14,10 +14,9 @@
 
 enum {
 	PAGE_BYTES = 4096,
-	LEAST_BYTES = 64 << 10, /* of less, malloc() keeps the pages itself */
 	N_CLASSES = 40,         /* powers of two, from that on */
-	N_KEPT = 32,            /* of a class at most */
-	KEPT_BYTES = 128 << 20, /* of all together */
+	N_KEPT = 256,           /* of a class at most */
+	KEPT_BYTES = 256 << 20, /* of all together */
 	/* free blocks of a class that are not used again yet: whoever still uses them is caught */
 	N_RESTING = 4,
 };
@@ -33,7 +32,7 @@ static unsigned class_of(size_t n)
 {
 	unsigned class = 0;
 
-	while ((size_t)LEAST_BYTES << class < n)
+	while ((size_t)PAGES_LEAST << class < n)
 		class ++;
 	return class;
 }
@@ -49,10 +48,10 @@ static void *lend(void *block, size_t n, size_t capacity)
 void *pages_new(size_t n)
 {
 	unsigned class = class_of(n);
-	size_t capacity = n < LEAST_BYTES ? n + (n == 0) : (size_t)LEAST_BYTES << class;
+	size_t capacity = n < PAGES_LEAST ? n + (n == 0) : (size_t)PAGES_LEAST << class;
 	void *block;
 
-	if (n >= LEAST_BYTES && kept[class].n > N_RESTING) {
+	if (n >= PAGES_LEAST && kept[class].n > N_RESTING) {
 		block = kept[class].block[kept[class].first];
 		kept[class].first = (kept[class].first + 1) % N_KEPT;
 		kept[class].n--;
@@ -67,7 +66,7 @@ void *pages_resize(void *p, size_t n, size_t to)
 {
 	void *new;
 
-	if (p != NULL && n >= LEAST_BYTES && to >= LEAST_BYTES && class_of(n) == class_of(to)) {
+	if (p != NULL && n >= PAGES_LEAST && to >= PAGES_LEAST && class_of(n) == class_of(to)) {
 		if (to < n)
 			ASAN_POISON_MEMORY_REGION((char *)p + to, n - to);
 		else
@@ -84,9 +83,9 @@ void *pages_resize(void *p, size_t n, size_t to)
 void pages_free(void *p, size_t n)
 {
 	unsigned class = class_of(n);
-	size_t capacity = (size_t)LEAST_BYTES << class;
+	size_t capacity = (size_t)PAGES_LEAST << class;
 
-	if (p == NULL || n < LEAST_BYTES || kept[class].n == N_KEPT ||
+	if (p == NULL || n < PAGES_LEAST || kept[class].n == N_KEPT ||
 	    kept_bytes + capacity > KEPT_BYTES) {
 		free(p);
 		return;

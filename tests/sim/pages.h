@@ -10,6 +10,8 @@
  * touched: those past the end, and those that are free. For one thread.
  */
 
+enum { PAGES_LEAST = 64 << 10 }; /* of less, malloc() keeps the pages itself */
+
 /* Returns `n` undefined bytes, aligned to pages. Never NULL. */
 void *pages_new(size_t n);
 

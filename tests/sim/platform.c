@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/range.h"
 #include "base/version.h"
 #include "pages.h"
 #include "platform/clock.h"
@@ -92,17 +93,40 @@ static bool is_to_fail(void)
 	return true;
 }
 
+/*
+ * Whether pages_new() makes an allocation. It has to be told the size when that is freed: only the
+ * sanitizer's malloc_usable_size() is what was asked for, that of a C library is more. And of the
+ * lengths that are kept, only powers of two are not rounded up.
+ */
+static bool is_in_pages(size_t n)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return n >= PAGES_LEAST && is_power_of_two(n);
+#else
+	(void)n;
+	return false;
+#endif
+}
+
 void *mem_alloc(size_t n)
 {
-	void *p = is_to_fail() ? NULL : calloc(n > 0 ? n : 1, 1);
+	void *p;
 
+	if (is_to_fail())
+		return NULL;
+	p = is_in_pages(n) ? memset(pages_new(n), 0, n) : calloc(n > 0 ? n : 1, 1);
 	return take(p, malloc_usable_size(p));
 }
 
 void mem_free(void *p)
 {
-	give_back(p, malloc_usable_size(p));
-	free(p);
+	size_t n = malloc_usable_size(p);
+
+	give_back(p, n);
+	if (is_in_pages(n))
+		pages_free(p, n);
+	else
+		free(p);
 }
 
 /* A page before the buffer keeps its size, to be compared when it is freed. */

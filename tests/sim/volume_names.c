@@ -153,6 +153,26 @@ enum status platform_remove(const char *name, struct error *err)
 	return ST_OK;
 }
 
+enum status platform_rename(const char *name, const char *to, struct error *err)
+{
+	struct sim_file *file = volume_find(name);
+	enum status st = call_for(name);
+
+	if (st == ST_OK && strlen(to) >= SIM_NAME_BYTES)
+		st = ST_INVALID;
+	if (st == ST_OK && volume_find(to) != NULL)
+		st = ST_EXISTS;
+	if (st == ST_OK && file == NULL)
+		st = ST_NOT_FOUND;
+	if (st != ST_OK)
+		return fail(err, st, "%s: %s", name, status_text(st));
+	check_permitted(name);
+	check_permitted(to);
+	memset(file->name, 0, sizeof file->name);
+	strcpy(file->name, to);
+	return ST_OK;
+}
+
 enum status platform_logs(char **ret, struct error *err)
 {
 	enum status st = volume_call();

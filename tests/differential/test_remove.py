@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`remove`: all files of an image, and no other one."""
+
+import pytest
+
+from images import make_outside, qemu_img
+from oracle import EFI_IMG, Result
+
+OTHERS = {"a.txt", "base.qcow2", "a.qcow20", "b.qcow2.manifest", "sub"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in OTHERS - {"base.qcow2", "sub"}:
+        (tmp_path / name).write_bytes(b"somebody's")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    return tmp_path
+
+
+def efi_img(place, *words):
+    return Result([EFI_IMG, *words], place)
+
+
+def names(place):
+    return {path.name for path in place.iterdir()}
+
+
+def make_plain(place):
+    qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "a.qcow2")
+    (place / "a.qcow2.manifest").write_bytes(b"{}")
+    (place / "a.qcow2.resume").write_bytes(b"")
+    return "a.qcow2", {"a.qcow2", "a.qcow2.manifest", "a.qcow2.resume"}
+
+
+def make_split(place):
+    (place / "long").write_bytes(bytes(range(256)) * 4096 * 3)
+    assert efi_img(place, "convert", "-f", "raw", "--split=1M", "long", "a").code == 0
+    (place / "long").unlink()
+    return "a", {"a", "a.001", "a.002", "a.003"}
+
+
+def make_extents(place):
+    options = ("-o", "subformat=twoGbMaxExtentSparse")
+    qemu_img(place, "create", "-q", "-f", "vmdk", *options, "a.vmdk", "5G")
+    return "a.vmdk", {"a.vmdk", "a-s001.vmdk", "a-s002.vmdk", "a-s003.vmdk"}
+
+
+def make_data_file(place):
+    make_outside(place, "a.qcow2", "a.raw", "1M")
+    return "a.qcow2", {"a.qcow2", "a.raw"}
+
+
+def make_damaged(place):
+    (place / "a.qcow2").write_bytes(b"QFI\xfb" + bytes(60))
+    return "a.qcow2", {"a.qcow2"}
+
+
+@pytest.mark.parametrize(
+    "make", [make_plain, make_split, make_extents, make_data_file, make_damaged]
+)
+def test_all_files_of_an_image(place, make):
+    name, files = make(place)
+    assert names(place) == OTHERS | files
+    plan = efi_img(place, "remove", "--dry-run", name)
+    assert plan.code == 0 and names(place) == OTHERS | files, plan.err
+    assert all(f"remove {file} " in plan.out for file in files), plan.out
+    done = efi_img(place, "remove", name)
+    assert (done.code, done.err) == (0, "") and names(place) == OTHERS
+    number = "1 file" if len(files) == 1 else f"{len(files)} files"
+    assert done.out == f"{name} was removed: {number}\n"
+
+
+def test_a_file_in_another_directory(place):
+    make_outside(place, "a.qcow2", "sub/a.raw", "1M")
+    done = efi_img(place, "remove", "a.qcow2")
+    assert done.code == 1 and "sub/a.raw is in another directory" in done.err, done.err
+    assert names(place) == OTHERS | {"a.qcow2"} and (place / "sub" / "a.raw").exists()
+
+
+def test_from_another_directory(place):
+    make_data_file(place)
+    done = efi_img(place / "sub", "remove", "../a.qcow2")
+    assert done.code == 0 and names(place) == OTHERS, done.err
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (["none.qcow2"], "none.qcow2: there is no such file"),
+        (["serial=S"], "is a disk or a volume"),
+        ([], "the name of one image is expected"),
+        (["a.txt", "base.qcow2"], "the name of one image is expected"),
+    ],
+)
+def test_what_is_refused(place, words, said):
+    done = efi_img(place, "remove", *words)
+    assert done.code != 0 and said in done.err, done.err
+    assert names(place) == OTHERS
