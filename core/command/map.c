@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * map: where the disk of an image is stored, one line for each range, with neighbours that continue
- * each other joined, as text or JSON in the form of qemu-img.
+ * each other joined, as text or JSON in the form of qemu-img; or what is where on the disk as a
+ * picture, with what a manifest or a rescue map says of it.
  */
 #include "base/printable.h"
 #include "base/qemu_img.h"
@@ -12,13 +13,21 @@
 #include "cli/command.h"
 #include "cli/output_options.h"
 #include "cli/image_options.h"
+#include "cli/picture.h"
 #include "engine/disk_map.h"
+#include "engine/used_blocks.h"
 #include "platform/person.h"
+#include "record/manifest.h"
+#include "record/rescue_map.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,
 	{ 'f', "format", "FMT", "format of the image (default: detected)" },
 	{ 0, "output", "STYLE", "human (default) or json" },
+	{ 0, "picture", NULL, "draw the disk as a field of characters" },
+	{ 0, "svg", NULL, "draw it as an SVG document" },
+	{ 0, "map", "FILE", "draw what this rescue map says could not be read, too" },
+	{ 0, "manifest", "FILE", "the same by this manifest, and what was unused" },
 	{ 's', "start-offset", "N", "start at this offset of the disk (default: 0)" },
 	{ 'l', "max-length", "N", "stop after this many bytes (default: at the end)" },
 	{ 'U', "force-share", NULL, OPTION_IGNORED },
@@ -167,12 +176,167 @@ static enum status parse_range(const struct arguments *arguments, uint64_t size,
 	return ST_OK;
 }
 
+/* ---- the picture ---- */
+
+enum { TEXT_COLUMNS = 64, TEXT_LINES = 16, SVG_COLUMNS = 128, SVG_LINES = 64 };
+
+static void leave_out(void *used, uint64_t offset, uint64_t n)
+{
+	used_map_leave_out(used, offset, n);
+}
+
+/* What nothing used when the image was made, by its own bitmap and by the manifest. */
+static enum status find_unused(struct used_blocks *ret, struct image *image, const char *manifest,
+			       struct error *err)
+{
+	uint64_t unnamed; /* the shortest ranges: they are drawn as zeros or data */
+	enum status st = used_blocks_of_image(ret, image, err);
+
+	if (st != ST_OK || manifest == NULL || image->size == 0)
+		return st;
+	if (ret->map.unused == NULL) {
+		st = used_map_open(&ret->map, image->size);
+		if (st != ST_OK)
+			error_set(err, "%s: a map of what is unused: %s", image->name,
+				  status_text(st));
+	}
+	if (st == ST_OK)
+		st = manifest_ranges(manifest, MANIFEST_UNUSED, image->size, leave_out, &ret->map,
+				     &unnamed, err);
+	if (st != ST_OK)
+		used_blocks_close(ret);
+	return st;
+}
+
+/*
+ * What the image has: data, or zeros, of which some were unused. A raw file need not know its
+ * zeros; in other images, data has been written where nothing was used.
+ */
+static enum status draw_image(struct picture *picture, struct image *image,
+			      const struct used_map *used, struct error *err)
+{
+	struct disk_range range;
+
+	for (uint64_t at = picture->start, end = at + picture->n_bytes, n; at < end; at += n) {
+		enum status st = platform_cancelled() ? ST_CANCELLED
+						      : disk_map_at(image, at, end - at, &range);
+		bool unused = false;
+
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
+				    at, status_text(st));
+		n = range.length;
+		if (used->unused != NULL) {
+			unused = used_map_unused(used, at, &n) &&
+				 (range.zero || image->format->flat);
+			n = min_u64(n, range.length);
+		}
+		picture_set(picture,
+			    unused       ? PICTURE_UNUSED
+			    : range.zero ? PICTURE_ZERO
+					 : PICTURE_DATA,
+			    at, n);
+	}
+	return ST_OK;
+}
+
+static void draw_lost(void *picture, uint64_t offset, uint64_t n)
+{
+	picture_set(picture, PICTURE_UNREADABLE, offset, n);
+}
+
+/* What the copy could not read, of which a manifest names a part if there was much of it. */
+static enum status draw_manifest(const struct console *console, struct picture *picture,
+				 const char *file, uint64_t disk_bytes, struct error *err)
+{
+	uint64_t unnamed;
+	enum status st = manifest_ranges(file, MANIFEST_LOST, disk_bytes, draw_lost, picture,
+					 &unnamed, err);
+
+	if (st == ST_OK && unnamed > 0)
+		command_warn(console,
+			     "%s does not name all unreadable ranges: %ju bytes more are not drawn",
+			     file, unnamed);
+	return st;
+}
+
+/* What an interrupted or incomplete copy has left of it. */
+static enum status draw_losses(struct picture *picture, struct storage *storage, const char *name,
+			       uint64_t disk_bytes, struct error *err)
+{
+	struct rescue_map map;
+	enum status st = rescue_map_open(&map, storage, name, disk_bytes, err);
+
+	if (st == ST_OK && map.file.state == RECORD_ABSENT)
+		st = fail(err, ST_NOT_FOUND, "%s: there is no such rescue map", name);
+	for (size_t i = 0; st == ST_OK && i < map.all.n; i++) {
+		const struct rescue_range *range = &map.all.range[i];
+
+		if (range->status != RESCUE_FINISHED)
+			picture_set(picture,
+				    range->status == RESCUE_BAD ? PICTURE_UNREADABLE
+								: PICTURE_UNTRIED,
+				    range->offset, range->end - range->offset);
+	}
+	rescue_map_close(&map);
+	return st;
+}
+
+static enum status print_picture(const struct console *console, const struct arguments *arguments,
+				 struct image *image, uint64_t start, uint64_t end,
+				 struct error *err)
+{
+	bool svg = arguments_has(arguments, "svg");
+	size_t columns = svg ? SVG_COLUMNS : TEXT_COLUMNS;
+	const char *manifest = arguments_value(arguments, "manifest");
+	struct used_blocks used;
+	struct picture picture;
+	enum status st = picture_open(&picture, image->name, start, end - start, columns,
+				      columns * (svg ? SVG_LINES : TEXT_LINES), err);
+
+	if (st == ST_OK) {
+		st = find_unused(&used, image, manifest, err);
+		if (st == ST_OK)
+			st = draw_image(&picture, image, &used.map, err);
+		used_blocks_close(&used);
+	}
+	if (st == ST_OK && manifest != NULL)
+		st = draw_manifest(console, &picture, manifest, image->size, err);
+	if (st == ST_OK && arguments_has(arguments, "map"))
+		st = draw_losses(&picture, console->storage, arguments_value(arguments, "map"),
+				 image->size, err);
+	if (st == ST_OK)
+		(svg ? picture_print_svg : picture_print_text)(&picture, console->out);
+	picture_close(&picture);
+	return st;
+}
+
+/* ---- the command ---- */
+
+/* Whether a picture is asked for, and nothing that does not go with one. */
+static enum status picture_option(const struct arguments *arguments, bool *ret_picture,
+				  struct error *err)
+{
+	bool text = arguments_has(arguments, "picture"), svg = arguments_has(arguments, "svg");
+
+	*ret_picture = text || svg;
+	if (text && svg)
+		return fail(err, ST_INVALID, "options --picture and --svg: only one of them");
+	if (*ret_picture && arguments_has(arguments, "output"))
+		return fail(err, ST_INVALID, "option --output: a picture has no other form");
+	if (!*ret_picture &&
+	    (arguments_has(arguments, "map") || arguments_has(arguments, "manifest")))
+		return fail(err, ST_INVALID, "option --%s: only with --picture or --svg",
+			    arguments_has(arguments, "map") ? "map" : "manifest");
+	return ST_OK;
+}
+
 static int run(const struct console *console, struct arguments *arguments)
 {
 	uint64_t start, end;
 	struct chain chain;
 	struct error err;
-	bool json;
+	bool json, picture;
 	enum status st;
 
 	if (arguments->n_operands != 1) {
@@ -181,13 +345,16 @@ static int run(const struct console *console, struct arguments *arguments)
 		return command_misused(console, "map", &err);
 	}
 	page_option(console, arguments);
-	if (output_style(arguments, &json, &err) != ST_OK)
+	if (output_style(arguments, &json, &err) != ST_OK ||
+	    picture_option(arguments, &picture, &err) != ST_OK)
 		return command_misused(console, "map", &err);
 	st = open_disk(console, arguments, "-f", arguments->operands[0], &chain, &err);
 	if (st != ST_OK)
 		return command_failed(console, &err);
 	st = parse_range(arguments, chain.link[0].image->size, &start, &end, &err);
-	if (st == ST_OK)
+	if (st == ST_OK && picture)
+		st = print_picture(console, arguments, chain.link[0].image, start, end, &err);
+	else if (st == ST_OK)
 		st = print_map(console->out, chain.link[0].image, start, end, json, &err);
 	chain_close(&chain);
 	return st == ST_OK ? EXIT_OK : command_failed(console, &err);
@@ -199,6 +366,7 @@ const struct command command_map = {
 	.summary = "show how a disk is stored in its image",
 	.usage = "[OPTIONS] FILE",
 	.options = options,
-	.example = "map fs0:\\mydisk.qcow2\nmap --output=json fs0:\\mydisk.qcow2\n",
+	.example = "map fs0:\\mydisk.qcow2\nmap --output=json fs0:\\mydisk.qcow2\n"
+		   "map --picture --manifest=fs0:\\old.qcow2.manifest fs0:\\old.qcow2\n",
 	.run = run,
 };
