@@ -18,7 +18,9 @@
 #include "confirm.h"
 #include "console.h"
 #include "location.h"
+#include "menu/job_page.h"
 #include "platform/machine.h"
+#include "terminal.h"
 #include "virtual_machine.h"
 
 enum { COUNTDOWN_SECONDS = 5 };
@@ -100,6 +102,34 @@ static bool may_run(const struct console *console, const char *name, const char 
 	return !console_countdown(name, COUNTDOWN_SECONDS);
 }
 
+/*
+ * Runs it on the page of the screen, if there is one; a serial line shows the same lines as without
+ * a screen. What was printed stays on the screen.
+ */
+static int run(const struct console *console, const char *name, const char *text, size_t n,
+	       enum ending *ret_ending)
+{
+	struct terminal *terminal = terminal_open_screen();
+	struct job_page *page = terminal != NULL ? job_page_open(terminal, console, name) : NULL;
+	int code;
+
+	if (page == NULL) {
+		if (terminal != NULL)
+			terminal_close();
+		return script_run(console, name, text, n, ret_ending);
+	}
+	console_show_on(CONSOLE_OTHERS);
+	code = script_run(job_page_console(page), name, text, n, ret_ending);
+	console_show_on(CONSOLE_SCREEN);
+	terminal_close();
+	out_text(console->out, job_page_text(page));
+	console_show_on(CONSOLE_WHOLE);
+	if (code == EXIT_OK && job_page_switches_off(page))
+		*ret_ending = ENDING_POWER_OFF;
+	job_page_close(page);
+	return code;
+}
+
 bool jobs_run(const struct console *console, int *ret)
 {
 	enum ending ending;
@@ -123,7 +153,7 @@ bool jobs_run(const struct console *console, int *ret)
 	if (runs) {
 		if (console_has_screen()) /* the firmware's logo */
 			console_clear();
-		*ret = script_run(console, from, text, n, &ending);
+		*ret = run(console, from, text, n, &ending);
 		platform_end(ending == ENDING_UNSAID ? ENDING_WAIT : ending);
 	}
 	mem_free(text);

@@ -27,6 +27,8 @@ enum part_state {
  * member that is NULL is not wanted.
  */
 struct events {
+	/* A session begins to run a command: its words, of which the first is its name. */
+	void (*begin)(struct events *, int argc, char *const *argv);
 	/* A command that has --dry-run has made its plan, and runs it next unless it refuses to. */
 	void (*plan)(struct events *, const struct plan *);
 	/*

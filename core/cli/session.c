@@ -318,6 +318,8 @@ int session_run(struct session *session, const struct console *console, int argc
 	session->last.text[0] = '\0';
 	session->steps = (struct progress_steps){ 0 };
 	console_progress_init(&session->screen, console, false);
+	if (console->events != NULL && console->events->begin != NULL)
+		console->events->begin(console->events, argc, argv);
 	code = cli_run(&both, argc, argv);
 	begin = platform_nanoseconds() - begin;
 	report_result(session, console, code, begin, name);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "menu/screen.h"
+#include "platform/stop.h"
 
 /* Screens that ask: a list to choose from, and a page of text with an answer to type, or a key. */
 
@@ -24,7 +25,7 @@ struct ui {
 
 struct item {
 	char text[4 * SCREEN_TEXT_COLUMNS]; /* one line */
-	char detail[320];                   /* lines below it; "": none */
+	char detail[640];                   /* lines below it; "": none */
 	char why[320];                      /* why it cannot be chosen; "": it can */
 };
 
@@ -96,8 +97,6 @@ void forget_typed(struct ui *);
 
 /* Asks a question that only `y` answers with yes. */
 bool sure(struct ui *, const char *question);
-
-#define STOP_QUESTION "Stop? y = yes, any other key = no. The work continues meanwhile."
 
 /* For platform_cancel_ask(), during operations without a page; `ui` is a struct ui. */
 void show_stop_question(void *ui, bool asked);

@@ -6,20 +6,19 @@
  * for its plan, and then run. Whether a disk or a directory is possible is decided by that command,
  * not here.
  */
-#include "menu/flow.h"
+#include "menu/flow_parts.h"
 
 #include "base/memory.h"
 #include "base/size.h"
 #include "base/text.h"
+#include "cli/console.h"
 #include "menu/result.h"
-#include "platform/files.h"
 
-enum { SWITCH_OFF_SECONDS = 10 };
+enum { SWITCH_OFF_SECONDS = 10, CHECK_CORRUPT = 2 /* exit code of check */ };
 
 /* ---- what steps have in common ---- */
 
-/* Sets what a pick shows of the flow. */
-static void prepare(struct menu *m, struct pick *pick, const char *ask)
+void flow_prepare(struct menu *m, struct pick *pick, const char *ask)
 {
 	pick->title = m->trail;
 	pick->step = m->step;
@@ -27,13 +26,12 @@ static void prepare(struct menu *m, struct pick *pick, const char *ask)
 	pick->help = m->flow->help;
 	pick->possible = NULL;
 	pick->user = m;
-	pick->top = NULL;
 }
 
 /* What was chosen in a step, for the title; "": nothing that helps there. */
 static const char *chosen_in(const struct menu *m, enum way (*step)(struct menu *))
 {
-	if (step == step_source_disk || step == step_image || step == step_any_image)
+	if (step == step_source_disk || step == step_image)
 		return m->source.brief;
 	if (step == step_target || step == step_other_disk || step == step_other_image)
 		return m->other.brief;
@@ -48,6 +46,8 @@ static void set_trail(struct menu *m)
 
 	out_buffer_init(&out, m->trail, sizeof m->trail);
 	out_text(&out.out, m->flow->title);
+	if (m->flow->has_source)
+		out_printf(&out.out, " > %s", m->source.brief);
 	for (size_t i = 0; i < m->at; i++) {
 		const char *chosen = chosen_in(m, m->flow->step[i]);
 
@@ -66,55 +66,49 @@ void line_choices(const struct menu *m, struct line *line)
 
 enum way step_source_disk(struct menu *m)
 {
-	prepare(m, &m->source, "Choose the disk to read");
+	flow_prepare(m, &m->source, "Choose the disk to read");
 	m->source.file[0] = '\0';
 	return pick_disk(&m->ui, &m->source);
 }
 
-static enum way image(struct menu *m, struct pick *pick, bool opens, const char *ask)
+static enum way image(struct menu *m, struct pick *pick, const char *ask)
 {
-	prepare(m, pick, ask);
+	flow_prepare(m, pick, ask);
 	pick->place = false;
 	pick->images = true;
-	pick->opens = opens;
+	pick->opens = true;
 	return pick_file(&m->ui, pick);
 }
 
 enum way step_image(struct menu *m)
 {
-	return image(m, &m->source, true, "Choose an image");
-}
-
-enum way step_any_image(struct menu *m)
-{
-	return image(m, &m->source, false, "Choose an image");
+	return image(m, &m->source, "Choose an image");
 }
 
 enum way step_other_image(struct menu *m)
 {
-	return image(m, &m->other, true, "Choose the image to compare with");
+	return image(m, &m->other, "Choose the image to compare with");
 }
 
 enum way step_other_disk(struct menu *m)
 {
-	prepare(m, &m->other, "Choose the disk to compare with");
+	flow_prepare(m, &m->other, "Choose the disk to compare with");
 	return pick_disk(&m->ui, &m->other);
 }
 
-static void compose(struct menu *m)
+void flow_compose(struct menu *m)
 {
 	m->flow->compose(m, &m->line);
 }
 
-/* Asks the command about a candidate, which is put to where the chosen name will be. */
-static bool possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate,
-			char *why, size_t why_bytes)
+bool flow_possible_as(struct menu *m, char *name, size_t name_bytes, const char *candidate,
+		      char *why, size_t why_bytes)
 {
 	struct out_buffer out;
 
 	out_buffer_init(&out, name, name_bytes);
 	out_text(&out.out, candidate);
-	compose(m);
+	flow_compose(m);
 	return line_possible(&m->line, NULL, 0, candidate, why, why_bytes);
 }
 
@@ -123,12 +117,12 @@ static bool target_possible(void *user, const char *candidate, char *why, size_t
 {
 	struct menu *m = user;
 
-	return possible_as(m, m->other.name, sizeof m->other.name, candidate, why, why_bytes);
+	return flow_possible_as(m, m->other.name, sizeof m->other.name, candidate, why, why_bytes);
 }
 
 enum way step_target(struct menu *m)
 {
-	prepare(m, &m->other, "Choose the disk to overwrite");
+	flow_prepare(m, &m->other, "Choose the disk to overwrite");
 	m->other.possible = target_possible;
 	return pick_disk(&m->ui, &m->other);
 }
@@ -212,129 +206,23 @@ enum way step_size(struct menu *m)
 		out_buffer_init(&out, m->plan, sizeof m->plan);
 		out_text(&out.out, "Enter a number with k, M, G or T after it (powers of 1024), "
 				   "such as 50G. A number alone is in bytes.\n");
+		if (m->flow->has_source)
+			out_text(&out.out, "With + before it, the disk grows by that much.\n");
+		if (m->flow->has_source && m->source.disk_bytes > 0) {
+			out_text(&out.out, "\nThe disk has now: ");
+			size_print(&out.out, m->source.disk_bytes);
+			out_text(&out.out, "\n");
+		}
 		if (m->why[0] != '\0')
 			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
 		m->why[0] = '\0';
 		way = page_ask(&m->ui, &page);
-		if (way != WAY_NEXT || size_parse(m->size, "size", &bytes, &err) == ST_OK)
+		if (way != WAY_NEXT ||
+		    size_parse(m->size + (m->flow->has_source && m->size[0] == '+'), "size", &bytes,
+			       &err) == ST_OK)
 			return way;
 		out_buffer_init(&out, m->why, sizeof m->why);
 		out_text(&out.out, err.text);
-	}
-}
-
-/* ---- a new file ---- */
-
-/*
- * Returns whether a new file could be created there, by the command that will run, but for the
- * name.
- */
-static bool place_possible(void *user, const char *candidate, char *why, size_t why_bytes)
-{
-	struct menu *m = user;
-
-	return possible_as(m, m->place.file, sizeof m->place.file, candidate, why, why_bytes);
-}
-
-enum way step_place(struct menu *m)
-{
-	prepare(m, &m->place, "Choose a directory for the new image");
-	m->place.possible = place_possible;
-	m->place.place = true;
-	return pick_file(&m->ui, &m->place);
-}
-
-static bool exists(const char *name)
-{
-	struct place place;
-	struct error err;
-
-	return platform_look(name, &place, &err) == ST_OK && place.exists;
-}
-
-/*
- * Suggests a free name: the name of the disk, or "disk", the extension of the format, and a number
- * if there is such a file.
- */
-static void suggest_name(struct menu *m)
-{
-	const char *base = text_find(m->source.name, '=') != NULL
-				   ? text_find(m->source.name, '=') + 1
-				   : "disk";
-	const char *extension = m->flow->choice[0].value[m->value[0]].extension;
-	char plain[48];
-	size_t n = 0;
-
-	for (; base[n] != '\0' && n + 1 < sizeof plain; n++) {
-		char c = text_lower(base[n]);
-
-		plain[n] = '-';
-		if (text_is_digit(c) || (c >= 'a' && c <= 'z') || c == '_')
-			plain[n] = base[n];
-	}
-	plain[n] = '\0';
-	for (unsigned i = 1; i < 100; i++) {
-		struct out_buffer out;
-
-		out_buffer_init(&out, m->suggested, sizeof m->suggested);
-		out_text(&out.out, plain);
-		if (i > 1)
-			out_printf(&out.out, "-%u", i);
-		out_text(&out.out, extension);
-		if (!path_join(m->place.file, m->place.directory, m->suggested) ||
-		    !exists(m->place.file))
-			return;
-	}
-}
-
-enum way step_name(struct menu *m)
-{
-	struct page page = {
-		.title = m->trail,
-		.step = m->step,
-		.heading = "What should the new file be called?",
-		.help = m->flow->help,
-		.ask = "Name of the file",
-		.suggested = m->suggested,
-		.typed = m->name,
-		.capacity = sizeof m->name,
-	};
-
-	suggest_name(m);
-	m->why[0] = '\0';
-	for (;;) {
-		struct out_buffer out;
-		enum way way;
-
-		page.text = m->plan;
-		out_buffer_init(&out, m->plan, sizeof m->plan);
-		out_printf(&out.out,
-			   "The file is created in %s\n\nEnter alone takes the name in "
-			   "brackets. An existing file is never replaced.\n",
-			   m->place.directory);
-		if (m->why[0] != '\0')
-			out_printf(&out.out, "\n" PAGE_LOUD "%s\n", m->why);
-		m->name[0] = '\0';
-		way = page_ask(&m->ui, &page);
-		if (way != WAY_NEXT)
-			return way;
-		out_buffer_init(&out, m->why, sizeof m->why);
-		if (text_find(m->name, '\\') != NULL || text_find(m->name, '/') != NULL) {
-			out_text(&out.out, "The name must not contain \\ or /.");
-			continue;
-		}
-		if (!path_join(m->place.file, m->place.directory, m->name)) {
-			out_text(&out.out, "The name is too long.");
-			continue;
-		}
-		if (exists(m->place.file)) {
-			out_text(&out.out, "There is a file of this name already. Choose another "
-					   "name.");
-			continue;
-		}
-		compose(m);
-		if (line_possible(&m->line, NULL, 0, m->place.file, m->why, sizeof m->why))
-			return WAY_NEXT;
 	}
 }
 
@@ -350,7 +238,7 @@ static bool write_plan(struct menu *m)
 	struct out_buffer out;
 	size_t n;
 
-	compose(m);
+	flow_compose(m);
 	possible = line_possible(&m->line, m->plan, PLAN_BYTES, "", m->why, sizeof m->why);
 	n = text_length(m->plan);
 	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
@@ -361,13 +249,18 @@ static bool write_plan(struct menu *m)
 	return possible;
 }
 
-static void add_line(struct menu *m)
+static void add_text(struct menu *m, const char *before, const char *text)
 {
 	size_t n = text_length(m->plan);
 	struct out_buffer out;
 
 	out_buffer_init(&out, m->plan + n, sizeof m->plan - n);
-	out_printf(&out.out, "\nSame as:\n  efi-img %s\n", m->line.text);
+	out_printf(&out.out, "\n%s%s\n", before, text);
+}
+
+static void add_line(struct menu *m)
+{
+	add_text(m, "Same as:\n  efi-img ", m->line.text);
 }
 
 static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capacity,
@@ -376,7 +269,9 @@ static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capa
 	struct page page = {
 		.title = m->trail,
 		.step = m->step,
-		.heading = possible ? "Check this once more" : "This is not possible",
+		.heading = !possible                  ? "This is not possible"
+			   : m->flow->heading != NULL ? m->flow->heading
+						      : "Check this once more",
 		.style = possible ? STYLE_PLAIN : STYLE_BAD,
 		.help = m->flow->help,
 		.text = m->plan,
@@ -387,21 +282,6 @@ static enum way ask_plan(struct menu *m, bool possible, char *typed, size_t capa
 	enum way way = page_ask(&m->ui, &page);
 
 	return way == WAY_NEXT && !possible ? WAY_BACK : way;
-}
-
-enum way step_plan(struct menu *m)
-{
-	static const char ask[] = "Type y and Enter to start:";
-	char typed[8] = "";
-	bool possible = write_plan(m);
-	enum way way;
-
-	add_line(m);
-	do {
-		typed[0] = '\0';
-		way = ask_plan(m, possible, typed, sizeof typed, ask);
-	} while (way == WAY_NEXT && !text_equal_nocase(typed, "y"));
-	return way;
 }
 
 /* Asks for a word until it is typed. `ask` describes the word, before "to start:". */
@@ -421,6 +301,34 @@ static enum way ask_word(struct menu *m, bool possible, const char *word, const 
 			return way;
 		wrong = "Wrong. ";
 	}
+}
+
+enum way step_plan(struct menu *m)
+{
+	static const char ask[] = "Type y and Enter to start:";
+	const char *word = m->flow->word;
+	char typed[8] = "";
+	bool possible = true;
+	struct out_buffer out;
+	enum way way;
+
+	if (m->flow->explain == NULL) {
+		possible = write_plan(m);
+	} else {
+		flow_compose(m);
+		out_buffer_init(&out, m->plan, sizeof m->plan);
+		word = m->flow->explain(m, &out.out);
+	}
+	if (m->flow->note != NULL && possible)
+		add_text(m, word != NULL ? PAGE_LOUD : "", m->flow->note);
+	add_line(m);
+	if (word != NULL)
+		return ask_word(m, possible, word, word);
+	do {
+		typed[0] = '\0';
+		way = ask_plan(m, possible, typed, sizeof typed, ask);
+	} while (way == WAY_NEXT && !text_equal_nocase(typed, "y"));
+	return way;
 }
 
 /* Describes the word: the part that is printed on the disk itself is not shown. */
@@ -473,7 +381,9 @@ static enum way show_result(struct menu *m, struct page *page)
 	for (;;) {
 		enum way way = page_ask_settled(&m->ui, page);
 
-		if (way != WAY_KEY || page->key == 'a')
+		if (way == WAY_KEY && page->key == 'r')
+			m->flow = m->flow->repair;
+		if (way != WAY_KEY || page->key != 'o')
 			return way == WAY_KEY ? WAY_AGAIN : way == WAY_QUIT ? WAY_QUIT : WAY_BACK;
 		if (sure(&m->ui, "Switch the machine off? y = yes, any other key = no")) {
 			m->end = MENU_POWER_OFF;
@@ -523,21 +433,49 @@ static enum way run(struct menu *m)
 	int code;
 
 	set_trail(m);
-	compose(m);
+	flow_compose(m);
 	running_begin(&m->running, &m->ui, m->trail, words_of(&m->source),
 		      m->other.name[0] != '\0' || m->other.file[0] != '\0' ? words_of(&m->other)
 									   : m->place.file);
 	code = line_run(&m->ui, &m->transcript, &m->running, &m->line, log, sizeof log);
+	m->code = code;
 	out_buffer_init(&out, heading, sizeof heading);
 	page.style = result_heading(m, code, &out.out);
 	page.heading = heading;
 	out_buffer_init(&out, m->result, sizeof m->result);
 	result_text(m, code, log, &out.out);
 	if (!m->flow->answers) {
-		page.letters = "ao";
-		page.letters_help = "Enter back to the start   a another one   o switch off";
+		page.letters = m->flow->has_source ? "o" : "ao";
+		page.letters_help = m->flow->has_source
+					    ? "Enter back   o switch off"
+					    : "Enter back to the start   a another one   "
+					      "o switch off";
+	} else if (m->flow->repair != NULL && code > EXIT_ERROR && m->source.repairable) {
+		page.letters = "r";
+		page.letters_help = "Enter back   r repair it";
 	}
 	return m->running.switch_off && code == 0 ? switch_off(m, &page) : show_result(m, &page);
+}
+
+static void forget_choices(struct menu *m)
+{
+	m->size[0] = m->why[0] = m->other.name[0] = m->other.file[0] = '\0';
+	m->other.directory[0] = m->place.directory[0] = '\0';
+	m->other.all = m->replaces = false;
+	memset(m->value, 0, sizeof m->value);
+	/* To free space alone would be refused where there are other errors. */
+	m->value[0] = m->flow == &flow_repair && m->code == CHECK_CORRUPT;
+	if (m->flow != &flow_continue)
+		m->place.file[0] = '\0';
+	if (m->flow->has_source) {
+		if (m->source.file[0] != '\0')
+			pick_look_again(&m->source);
+		return;
+	}
+	m->source.words[0] = m->source.name[0] = m->source.file[0] = '\0';
+	m->source.directory[0] = '\0';
+	m->source.doubt = DOUBT_NONE;
+	m->source.all = false;
 }
 
 /* Goes through the steps once, and runs what they have made. WAY_AGAIN: all of it once more. */
@@ -546,11 +484,7 @@ static enum way once(struct menu *m)
 	const struct flow *flow = m->flow;
 	size_t n = 0;
 
-	m->source.words[0] = m->source.name[0] = m->source.file[0] = m->size[0] = m->why[0] = '\0';
-	m->other.name[0] = m->other.file[0] = m->place.file[0] = '\0';
-	m->source.doubtful = m->source.all = m->other.all = false;
-	m->source.directory[0] = m->other.directory[0] = m->place.directory[0] = '\0';
-	memset(m->value, 0, sizeof m->value);
+	forget_choices(m);
 	while (flow->step[n] != NULL)
 		n++;
 	for (m->at = 0; m->at < n;) {
@@ -577,6 +511,7 @@ enum way flow_run(struct menu *m, const struct flow *flow)
 	enum way way;
 
 	m->flow = flow;
+	m->code = NOT_RUN;
 	do
 		way = once(m);
 	while (way == WAY_AGAIN);

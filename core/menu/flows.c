@@ -6,6 +6,7 @@
  */
 #include "base/text.h"
 #include "menu/flow.h"
+#include "record/manifest.h"
 
 static const char *source_of(const struct menu *m)
 {
@@ -14,11 +15,21 @@ static const char *source_of(const struct menu *m)
 
 /* ---- new images ---- */
 
+/* Adds what is read, unless that is NULL, and the new file, which may replace one. */
+static void line_new_file(const struct menu *m, struct line *line, const char *source)
+{
+	if (m->replaces)
+		line_option(line, "--force");
+	if (source != NULL)
+		line_word(line, source);
+	line_word(line, m->place.file);
+}
+
 static void compose_create(const struct menu *m, struct line *line)
 {
 	line_begin(line, "create");
 	line_choices(m, line);
-	line_word(line, m->place.file);
+	line_new_file(m, line, NULL);
 	line_word(line, m->size);
 }
 
@@ -46,14 +57,22 @@ const struct flow flow_create = {
 	{ \
 		"The image is for", \
 		{ \
-			{ "QEMU, KVM (qcow2), compressed", "-c -O qcow2", ".qcow2" }, \
-				{ "QEMU, KVM (qcow2)", "-O qcow2", ".qcow2" }, \
-				{ "VMware (vmdk)", "-O vmdk -o subformat=twoGbMaxExtentSparse", \
-				  ".vmdk" }, \
-				{ "Hyper-V (vhdx)", "-O vhdx", ".vhdx" }, \
-				{ "Hyper-V before 2012 (vhd)", "-O vpc", ".vhd" }, \
-				{ "VirtualBox (vdi)", "-O vdi", ".vdi" }, \
-				{ "any program (raw), as large as the disk", "-O raw", ".raw" }, \
+			{ "QEMU, KVM (qcow2), compressed", "", ".qcow2" }, \
+				{ "QEMU, KVM (qcow2)", "--no-compress", ".qcow2" }, \
+				{ "VMware (vmdk)", "--format=vmdk", ".vmdk" }, \
+				{ "Hyper-V (vhdx)", "--format=vhdx", ".vhdx" }, \
+				{ "Hyper-V before 2012 (vhd)", "--format=vpc", ".vhd" }, \
+				{ "VirtualBox (vdi)", "--format=vdi", ".vdi" }, \
+				{ "any program (raw), as large as the disk", "--format=raw", \
+				  ".raw" }, \
+		} \
+	}
+#define CHOICE_MANIFEST \
+	{ \
+		"Manifest", \
+		{ \
+			{ "write the checksums beside the image", "", NULL }, \
+				{ "none", "--no-manifest", NULL }, \
 		} \
 	}
 #define CHOICE_BAD \
@@ -84,10 +103,9 @@ const struct flow flow_create = {
 
 static void compose_capture(const struct menu *m, struct line *line)
 {
-	line_begin(line, "convert -p");
+	line_begin(line, "capture");
 	line_choices(m, line);
-	line_word(line, m->source.name);
-	line_word(line, m->place.file);
+	line_new_file(m, line, m->source.name);
 }
 
 const struct flow flow_capture = {
@@ -96,24 +114,63 @@ const struct flow flow_capture = {
 		"the disk. The image cannot be stored on the disk that is captured. Press p in the "
 		"list of disks to show their partitions.",
 	.step = { step_source_disk, step_choices, step_place, step_name, step_plan },
-	.choice = { CHOICE_FORMAT, CHOICE_BAD, CHOICE_VERIFY },
+	.choice = { CHOICE_FORMAT, CHOICE_BAD, CHOICE_VERIFY, CHOICE_MANIFEST },
 	.compose = compose_capture,
+	.writes_manifest = true,
+};
+
+static void compose_continue(const struct menu *m, struct line *line)
+{
+	struct place place;
+	struct error ignored; /* then it can be written, as far as is known */
+	char manifest[PATH_BYTES + sizeof MANIFEST_ENDING];
+	struct out_buffer out;
+
+	out_buffer_init(&out, manifest, sizeof manifest);
+	out_printf(&out.out, "%s" MANIFEST_ENDING, m->place.file);
+	line_begin(line, "convert -p --resume");
+	line_option(line, m->continues->options);
+	line_choices(m, line);
+	if (platform_look(manifest, &place, &ignored) != ST_OK || !place.exists)
+		line_part(line, "--manifest=", manifest);
+	line_word(line, m->source.name);
+	line_word(line, m->place.file);
+}
+
+const struct flow flow_continue = {
+	.title = "Continue a capture",
+	.help = "Continues a capture that was interrupted. What was copied before is compared with "
+		"the disk first: if the disk has changed since, nothing is mixed.",
+	.step = { step_choices, step_plan },
+	.choice = { CHOICE_BAD, CHOICE_VERIFY },
+	.compose = compose_continue,
+	.has_source = true,
+	.writes_manifest = true,
 };
 
 /* ---- onto a disk ---- */
 
 /* Repeats the name of the target, which the command wants before it overwrites data. */
-static void compose_onto(const struct menu *m, struct line *line)
+static void compose_onto(const struct menu *m, struct line *line, const char *command)
 {
 	const char *value = text_find(m->other.name, '=');
 
-	line_begin(line, "convert -p -n");
+	line_begin(line, command);
 	line_choices(m, line);
-	if (m->source.doubtful)
-		line_option(line, "--no-table");
+	line_option(line, doubt_option(m));
 	line_word(line, source_of(m));
 	line_word(line, m->other.name);
 	line_part(line, "--erase=", value != NULL ? value + 1 : m->other.name);
+}
+
+static void compose_restore(const struct menu *m, struct line *line)
+{
+	compose_onto(m, line, "restore");
+}
+
+static void compose_clone(const struct menu *m, struct line *line)
+{
+	compose_onto(m, line, "clone");
 }
 
 const struct flow flow_restore = {
@@ -123,7 +180,7 @@ const struct flow flow_restore = {
 		"partitions.",
 	.step = { step_image, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_GPT },
-	.compose = compose_onto,
+	.compose = compose_restore,
 };
 
 const struct flow flow_clone = {
@@ -133,7 +190,7 @@ const struct flow flow_clone = {
 		"one of them connected.",
 	.step = { step_source_disk, step_target, step_choices, step_erase },
 	.choice = { CHOICE_VERIFY, CHOICE_BAD, CHOICE_GPT },
-	.compose = compose_onto,
+	.compose = compose_clone,
 };
 
 /* ---- looking ---- */
@@ -142,16 +199,6 @@ static void compose_source(const struct menu *m, struct line *line, const char *
 {
 	line_begin(line, command);
 	line_word(line, source_of(m));
-}
-
-static void compose_check(const struct menu *m, struct line *line)
-{
-	compose_source(m, line, "check");
-}
-
-static void compose_info(const struct menu *m, struct line *line)
-{
-	compose_source(m, line, "info");
 }
 
 static void compose_hash(const struct menu *m, struct line *line)
@@ -164,58 +211,34 @@ static void compose_bench(const struct menu *m, struct line *line)
 	compose_source(m, line, "bench");
 }
 
-static void compose_compare(const struct menu *m, struct line *line)
+/* ---- the stick ---- */
+
+static void compose_stick(const struct menu *m, struct line *line)
 {
-	compose_source(m, line, "compare -p");
-	line_word(line, m->other.file[0] != '\0' ? m->other.file : m->other.name);
+	(void)m;
+	line_begin(line, "stick");
 }
+
+const struct flow flow_stick = {
+	.title = "This stick",
+	.help = "Makes a FAT32 volume for images in the space after the last partition of the "
+		"stick.",
+	.step = { step_plan },
+	.compose = compose_stick,
+	.heading = "Use the rest of this stick for images?",
+	.note = "The volume is called IMAGES. Nothing else on the stick is changed. Start from the "
+		"stick again afterwards: then the volume is in the lists. Esc: no; the "
+		"tools of the menu have it later.",
+	.verdict = { { 0, "Done: start from the stick again to use the volume", STYLE_GOOD } },
+};
+
+/* ---- lists and measurements ---- */
 
 static void compose_list(const struct menu *m, struct line *line)
 {
 	(void)m;
 	line_begin(line, "list");
 }
-
-const struct flow flow_check = {
-	.title = "Check an image",
-	.help = "Checks an image for errors. Nothing is changed.",
-	.step = { step_any_image },
-	.compose = compose_check,
-	.answers = true,
-	.verdict = { { 0, "The image has no errors", STYLE_GOOD },
-		     { 2, "The image is damaged", STYLE_BAD },
-		     { 3, "The data is whole; some space is lost", STYLE_LOUD } },
-};
-
-const struct flow flow_info = {
-	.title = "Describe an image",
-	.help = "Shows the format of an image, its size, and the files that it needs. Nothing is "
-		"changed.",
-	.step = { step_any_image },
-	.compose = compose_info,
-	.answers = true,
-	.verdict = { { 0, "Result", STYLE_PLAIN } },
-};
-
-const struct flow flow_compare = {
-	.title = "Compare two images",
-	.help = "Compares the disks in two images, whatever their formats. Nothing is changed.",
-	.step = { step_image, step_other_image },
-	.compose = compose_compare,
-	.answers = true,
-	.verdict = { { 0, "The contents are the same", STYLE_GOOD },
-		     { 1, "The contents differ", STYLE_LOUD } },
-};
-
-const struct flow flow_compare_disk = {
-	.title = "Compare an image with a disk",
-	.help = "Compares a disk with the disk in an image. Nothing is changed.",
-	.step = { step_image, step_other_disk },
-	.compose = compose_compare,
-	.answers = true,
-	.verdict = { { 0, "The contents are the same", STYLE_GOOD },
-		     { 1, "The contents differ", STYLE_LOUD } },
-};
 
 const struct flow flow_list = {
 	.title = "Disks of this machine",

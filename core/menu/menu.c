@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/console.h"
 #include "cli/start.h"
 #include "menu/flow.h"
 #include "platform/machine.h"
@@ -22,7 +23,7 @@ struct entry {
 	enum menu_end end;
 };
 
-enum { ENTRIES_MAX = 8 };
+enum { ENTRIES_MAX = 10 }; /* and the NULL at the end */
 
 struct board {
 	const char *title, *ask, *help;
@@ -59,10 +60,53 @@ static void print_machine(struct out *out)
 		out_printf(out, ", Secure Boot: %s", secure_boot);
 }
 
+/* Writes the items of a board; of the first one, captures that can be continued are below them. */
+static size_t write_items(struct menu *m, const struct board *board, bool top, struct item *item)
+{
+	size_t n = 0;
+
+	for (; board->entry[n].text != NULL; n++) {
+		struct out_buffer out;
+
+		out_buffer_init(&out, item[n].text, sizeof item[n].text);
+		out_printf(&out.out, "%-29s %s", board->entry[n].text, board->entry[n].detail);
+		item[n].detail[0] = item[n].why[0] = '\0';
+	}
+	if (!top)
+		return n;
+	continued_find(m);
+	for (size_t i = 0; i < m->n_continued; i++)
+		continued_describe(m, i, &item[n + i]);
+	return n + m->n_continued;
+}
+
+/* Shows a board once, and follows what is chosen. `list` keeps the mark. */
+static enum way board_ask(struct menu *m, const struct board *board, bool top, struct list *list)
+{
+	size_t n;
+	enum way way;
+
+	list->n = write_items(m, board, top, list->item);
+	n = list->n - (top ? m->n_continued : 0);
+	if (n < list->n && list->item[n].why[0] == '\0')
+		list->mark = (int)n;
+	else if (list->mark >= (int)list->n)
+		list->mark = LIST_NONE;
+	way = list_ask(&m->ui, list);
+	if (way != WAY_NEXT)
+		return way;
+	way = (size_t)list->chosen < n ? follow(m, &board->entry[list->chosen])
+				       : continued_run(m, (size_t)list->chosen - n);
+	if (way != WAY_QUIT && m->code == EXIT_OK &&
+	    (m->flow == &flow_remove || m->flow == &flow_rename))
+		return WAY_BACK; /* there is no image of that name any more */
+	return way == WAY_QUIT ? WAY_QUIT : WAY_AGAIN;
+}
+
 /* Shows a board until the user goes back. `top`: there is no way back. */
 static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
-	struct item *item = mem_alloc(ENTRIES_MAX * sizeof *item);
+	struct item *item = mem_alloc((ENTRIES_MAX + CONTINUED_MAX) * sizeof *item);
 	char program[64], machine[192];
 	struct out_buffer name, head;
 	struct list list = {
@@ -85,48 +129,68 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 	print_machine(&head.out);
 	out_buffer_init(&name, program, sizeof program);
 	out_printf(&name.out, "efi-img %s", program_version);
-	for (; item != NULL && board->entry[list.n].text != NULL; list.n++) {
-		struct out_buffer out;
-
-		out_buffer_init(&out, item[list.n].text, sizeof item[list.n].text);
-		out_printf(&out.out, "%-29s %s", board->entry[list.n].text,
-			   board->entry[list.n].detail);
-	}
-	while (way != WAY_QUIT && (top ? item != NULL : way != WAY_BACK)) {
-		way = list_ask(&m->ui, &list);
-		if (way == WAY_NEXT && follow(m, &board->entry[list.chosen]) == WAY_QUIT)
-			way = WAY_QUIT;
-	}
+	while (way != WAY_QUIT && (top ? item != NULL : way != WAY_BACK))
+		way = board_ask(m, board, top, &list);
 	mem_free(item);
 	return way;
 }
 
-static enum way look(struct menu *m)
+/* Lets the person choose an image, damaged or not, and then what to do with it. */
+static enum way work(struct menu *m)
 {
-	static const struct board board = {
-		.title = "Check, inspect, compare",
+	static const char title[] = "Work on an image";
+	struct board board = {
+		.title = m->source.brief,
 		.ask = "Choose a task",
-		.help = "None of these tasks changes anything.",
+		.help = "A screen shows what will happen before anything is changed.",
 		.entry = {
-			{ .text = "Check an image",
-			  .detail = "for errors",
+			{ .text = "Check",
+			  .detail = "for errors, and repair them",
 			  .flow = &flow_check },
-			{ .text = "Describe an image",
+			{ .text = "Describe",
 			  .detail = "its format, size and files",
 			  .flow = &flow_info },
-			{ .text = "Compare two images",
+			{ .text = "Compare with an image",
 			  .detail = "do they have the same contents?",
 			  .flow = &flow_compare },
-			{ .text = "Compare an image with a disk",
+			{ .text = "Compare with a disk",
 			  .detail = "does the disk have the same contents?",
 			  .flow = &flow_compare_disk },
-			{ .text = "List the disks",
-			  .detail = "with their partitions and contents",
-			  .flow = &flow_list },
+			{ .text = "Convert",
+			  .detail = "into a new image of another format",
+			  .flow = &flow_convert },
+			{ .text = "Resize",
+			  .detail = "make the disk in it larger or smaller",
+			  .flow = &flow_resize },
+			{ .text = "Snapshots",
+			  .detail = "list, take, revert to, delete",
+			  .screen = show_snapshots },
+			{ .text = "Rename",
+			  .detail = "with all files that have its name",
+			  .flow = &flow_rename },
+			{ .text = "Delete",
+			  .detail = "the image and all its files",
+			  .flow = &flow_remove },
 		},
 	};
+	enum way way;
 
-	return board_run(m, &board, false);
+	m->source.directory[0] = '\0';
+	m->source.all = false;
+	do {
+		m->source.title = title;
+		m->source.step = "";
+		m->source.name[0] = '\0';
+		m->source.ask = "Choose an image";
+		m->source.help = board.help;
+		m->source.possible = NULL;
+		m->source.place = m->source.opens = false;
+		m->source.images = true;
+		way = pick_file(&m->ui, &m->source);
+		if (way == WAY_NEXT)
+			way = board_run(m, &board, false) == WAY_QUIT ? WAY_QUIT : WAY_AGAIN;
+	} while (way == WAY_AGAIN);
+	return way;
 }
 
 static enum way tools(struct menu *m)
@@ -136,6 +200,9 @@ static enum way tools(struct menu *m)
 		.ask = "Choose a task",
 		.help = "",
 		.entry = {
+			{ .text = "List the disks",
+			  .detail = "with their partitions and contents",
+			  .flow = &flow_list },
 			{ .text = "Speed of a disk",
 			  .detail = "how fast it can be read",
 			  .flow = &flow_bench },
@@ -145,6 +212,9 @@ static enum way tools(struct menu *m)
 			{ .text = "SHA-256 of a disk",
 			  .detail = "of all its bytes",
 			  .flow = &flow_hash_disk },
+			{ .text = "The rest of this stick",
+			  .detail = "a volume for images in it",
+			  .flow = &flow_stick },
 			{ .text = "Logs",
 			  .detail = "of earlier commands",
 			  .screen = show_log },
@@ -170,11 +240,8 @@ static const struct board start = {
 		"screen asks one question; the last one shows what will happen, and the command "
 		"line that does the same in the UEFI shell or in a script.",
 	.entry = {
-		{ .text = "Create an image",
-		  .detail = "a new, empty disk in a file",
-		  .flow = &flow_create },
 		{ .text = "Capture a disk",
-		  .detail = "a disk or a partition into a file",
+		  .detail = "a disk or a partition into an image",
 		  .flow = &flow_capture },
 		{ .text = "Restore an image",
 		  .detail = "onto a disk, whose data is lost",
@@ -182,9 +249,12 @@ static const struct board start = {
 		{ .text = "Clone a disk",
 		  .detail = "onto another one, whose data is lost",
 		  .flow = &flow_clone },
-		{ .text = "Check, inspect, compare",
-		  .detail = "errors, contents, differences",
-		  .screen = look },
+		{ .text = "Create an empty image",
+		  .detail = "for a virtual machine",
+		  .flow = &flow_create },
+		{ .text = "Work on an image",
+		  .detail = "check, compare, convert, snapshots",
+		  .screen = work },
 		{ .text = "Tools",
 		  .detail = "speed, checksums, logs, shell, power",
 		  .screen = tools },
@@ -193,6 +263,7 @@ static const struct board start = {
 
 enum menu_end menu_run(struct terminal *terminal)
 {
+	enum way way;
 	struct menu *m = mem_alloc(sizeof *m);
 	enum menu_end end = MENU_IMPOSSIBLE;
 
@@ -202,7 +273,10 @@ enum menu_end menu_run(struct terminal *terminal)
 	terminal->forget_keys(terminal, 0); /* keys of the boot menu */
 	platform_cancel_ask(show_stop_question, &m->ui);
 	m->end = MENU_LEAVE;
-	if (board_run(m, &start, true) == WAY_QUIT && !m->ui.gone)
+	way = stick_ask(m);
+	if (way != WAY_QUIT)
+		way = board_run(m, &start, true);
+	if (way == WAY_QUIT && !m->ui.gone)
 		end = m->end;
 	platform_cancel_ask(NULL, NULL);
 	mem_free(m);

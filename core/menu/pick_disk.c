@@ -127,6 +127,10 @@ static void describe_contents(const struct inventory *inventory, const struct se
 		out_text(&out.out, "; write-protected");
 	if (s->part == NULL ? s->disk->started_from : device != NULL && device->started_from)
 		out_text(&out.out, "; efi-img was started from here");
+	if (s->part == NULL && s->disk->drive_note[0] != '\0')
+		out_printf(&out.out, "; %s", s->disk->drive_note);
+	if (s->part == NULL && s->disk->twin_note[0] != '\0')
+		out_printf(&out.out, "; %s", s->disk->twin_note);
 }
 
 /* Returns entry `index` of the list: disks, with `parts` each followed by its partitions. */
@@ -215,6 +219,28 @@ static void take(struct pick *pick, const struct inventory *inventory, const str
 	pick->whole = s->part == NULL;
 	out_buffer_init(&out, pick->contents, sizeof pick->contents);
 	contents_say(s->disk, s->part, &out.out);
+}
+
+bool pick_named_disk(struct pick *pick, const char *name)
+{
+	struct inventory inventory;
+	struct selection s;
+	struct error ignored;
+	struct out_buffer out;
+	bool found;
+
+	out_buffer_init(&out, pick->name, sizeof pick->name);
+	out_text(&out.out, name);
+	out_buffer_init(&out, pick->brief, sizeof pick->brief);
+	out_text(&out.out, name);
+	out_buffer_init(&out, pick->words, sizeof pick->words);
+	out_text(&out.out, name);
+	found = inventory_read(&inventory, &ignored) == ST_OK &&
+		selector_find(&inventory, name, &s, &ignored) == ST_OK;
+	if (found)
+		take(pick, &inventory, &s);
+	inventory_free(&inventory);
+	return found;
 }
 
 static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *inventory,

@@ -12,6 +12,7 @@
 #include "menu/columns.h"
 #include "menu/pick.h"
 #include "platform/path.h"
+#include "record/manifest.h"
 #include "record/unfinished.h"
 
 enum { VOLUME = 8, LABEL = 20, NAME = 40, DATE = 16 };
@@ -42,9 +43,9 @@ static bool is_volume(const struct device *device)
 	return device->volume.present && device->n_names > 0;
 }
 
-static bool root_of(const struct device *device, char to[static PATH_BYTES])
+bool volume_root(const struct device *device, char to[static PATH_BYTES])
 {
-	return path_join(to, device->names[0], "");
+	return is_volume(device) && path_join(to, device->names[0], "");
 }
 
 static void describe_volume(const struct device_list *devices, const struct device *device,
@@ -75,7 +76,7 @@ static void look_at_volume(struct ui *ui, const struct pick *pick, const struct 
 	char root[PATH_BYTES], file[PATH_BYTES];
 
 	item->why[0] = '\0';
-	if (pick->possible == NULL || !root_of(device, root) || !path_join(file, root, probe))
+	if (pick->possible == NULL || !volume_root(device, root) || !path_join(file, root, probe))
 		return;
 	tell(ui, "Looking at the volumes ...");
 	(void)pick->possible(pick->user, file, item->why, sizeof item->why);
@@ -110,7 +111,7 @@ static enum way ask_volume(struct ui *ui, struct pick *pick, const struct device
 	for (size_t i = 0, left = (size_t)list.chosen; way == WAY_NEXT && i < devices->n; i++)
 		if (is_volume(&devices->device[i]) && left-- == 0)
 			/* cannot fail: names of volumes are short */
-			(void)root_of(&devices->device[i], pick->directory);
+			(void)volume_root(&devices->device[i], pick->directory);
 	return way == WAY_NEXT ? WAY_AGAIN : way;
 }
 
@@ -143,14 +144,14 @@ static enum way pick_volume(struct ui *ui, struct pick *pick)
 
 /* ---- directories ---- */
 
-static void list_free(struct file_list *list)
+void file_list_free(struct file_list *list)
 {
 	for (size_t i = 0; list->entry != NULL && i < list->n; i++)
 		mem_free(list->entry[i].name);
 	mem_free(list->entry);
 }
 
-static int compare_names(const char *a, const char *b)
+int file_compare(const char *a, const char *b)
 {
 	while (*a != '\0' && text_lower(*a) == text_lower(*b)) {
 		a++;
@@ -159,23 +160,36 @@ static int compare_names(const char *a, const char *b)
 	return (unsigned char)text_lower(*a) - (unsigned char)text_lower(*b);
 }
 
-static bool ends_in(const char *name, const char *ending)
+bool file_ends_in(const char *name, const char *ending)
 {
 	size_t n = text_length(name), n_ending = text_length(ending);
 
 	return n > n_ending && text_equal_nocase(name + n - n_ending, ending);
 }
 
+/* A file with a part of a disk, as a VMDK image in several files names it: "pc-s001.vmdk". */
+static bool is_extent(const char *name)
+{
+	size_t n = text_length(name);
+
+	if (!file_ends_in(name, ".vmdk") || n < sizeof "x-s001.vmdk" - 1)
+		return false;
+	name += n - (sizeof "-s001.vmdk" - 1);
+	return name[0] == '-' && (text_lower(name[1]) == 's' || text_lower(name[1]) == 'f') &&
+	       text_is_digit(name[2]) && text_is_digit(name[3]) && text_is_digit(name[4]);
+}
+
 /* Files that lie beside images: journals, logs, programs and texts. */
 static bool is_beside_images(const char *name)
 {
-	static const char *const endings[] = { ".log", ".jsonl", ".json", ".efi", ".txt",
-					       ".nsh", ".man",   ".md",   ".cer", ".crt",
-					       ".cfg", ".ini",   ".inf",  ".pdf", ".sha256" };
-	bool ret = journal_is_name(name);
+	static const char *const endings[] = { ".log", ".jsonl", ".json",   ".efi",
+					       ".txt", ".nsh",   ".man",    ".md",
+					       ".cer", ".crt",   ".cfg",    ".ini",
+					       ".inf", ".pdf",   ".sha256", MANIFEST_ENDING };
+	bool ret = journal_is_name(name) || is_extent(name);
 
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
-		ret = ret || ends_in(name, endings[i]);
+		ret = ret || file_ends_in(name, endings[i]);
 	return ret;
 }
 
@@ -189,13 +203,13 @@ static bool is_wanted(const struct pick *pick, const struct file_entry *entry)
 static bool is_before(const struct pick *pick, const struct file_entry *a,
 		      const struct file_entry *b)
 {
-	int names = compare_names(a->name, b->name);
+	int names = file_compare(a->name, b->name);
 
 	if (is_wanted(pick, a) != is_wanted(pick, b))
 		return is_wanted(pick, a);
 	if (a->directory != b->directory)
 		return a->directory;
-	return pick->backwards ? names > 0 : names < 0;
+	return names < 0;
 }
 
 /*
@@ -228,17 +242,18 @@ static bool is_extended(const char *other, const char *name, const char *more)
 	return *name == '\0' && text_equal_nocase(other, more);
 }
 
-/*
- * Only files with a journal are opened to see whether they are finished: that takes time on a slow
- * stick.
- */
-static bool has_journal(const struct file_list *files, const char *name)
+/* Returns whether there is a file of this name with `ending` after it. */
+static bool has_file(const struct file_list *files, const char *name, const char *ending)
 {
 	for (size_t i = 0; i < files->n; i++)
-		if (is_extended(files->entry[i].name, name, ".resume") ||
-		    is_extended(files->entry[i].name, name, ".resume.new"))
+		if (is_extended(files->entry[i].name, name, ending))
 			return true;
 	return false;
+}
+
+static bool has_journal(const struct file_list *files, const char *name)
+{
+	return has_file(files, name, ".resume") || has_file(files, name, ".resume.new");
 }
 
 /*
@@ -257,22 +272,51 @@ static void describe_unfinished(const struct pick *pick, const char *name, struc
 		out_text(&out.out, "unfinished: ");
 		unfinished_print(unfinished, &out.out);
 		if (unfinished->resumes)
-			out_text(&out.out, "; 'efi-img info', in the UEFI shell, prints the "
-					   "command that completes it");
+			out_text(&out.out, "; the start page offers to continue it");
 	}
 	mem_free(unfinished);
 	mem_free(path);
 }
 
 /*
- * Sets the reason why a file in a foreign format cannot be chosen. Errors are shown when it is
- * chosen.
+ * Prints what an image is, and where it comes from, as far as its manifest knows. `path` has room
+ * for the name of the manifest, which it becomes.
  */
-static void refuse_foreign(struct ui *ui, const struct pick *pick, const char *name,
-			   struct item *item)
+static void print_image(struct storage *storage, char *path, bool has_manifest, struct item *item)
 {
-	char *path = mem_alloc(PATH_BYTES);
-	const struct foreign *foreign;
+	struct image *image;
+	struct out_buffer out, ending;
+	struct error ignored; /* shown when it is chosen */
+	size_t n;
+
+	out_buffer_init(&out, item->detail, sizeof item->detail);
+	if (image_open(storage, path, NULL, &image, &ignored) == ST_OK) {
+		if (!image->format->flat) {
+			out_printf(&out.out, "%s, a disk of ", image->format->name);
+			size_print(&out.out, image->size);
+		}
+		image_close(image);
+	}
+	if (!has_manifest)
+		return;
+	out_buffer_init(&ending, path + text_length(path), sizeof MANIFEST_ENDING);
+	out_text(&ending.out, MANIFEST_ENDING);
+	n = out.length;
+	out_text(&out.out, n > 0 ? ", of " : "of ");
+	manifest_print_source(path, &out.out);
+	if (out.length <= n + sizeof ", of " - 1)
+		item->detail[n] = '\0';
+}
+
+/*
+ * Describes a file that may be an image; one in a foreign format cannot be chosen where it would
+ * have to be opened. Errors are shown when it is chosen.
+ */
+static void describe_image(struct ui *ui, const struct pick *pick, const struct file_list *files,
+			   const char *name, struct item *item)
+{
+	char *path = mem_alloc(PATH_BYTES + sizeof MANIFEST_ENDING);
+	const struct foreign *foreign = NULL;
 	struct storage storage;
 	struct out_buffer out;
 	struct error ignored;
@@ -281,12 +325,31 @@ static void refuse_foreign(struct ui *ui, const struct pick *pick, const char *n
 	tell(ui, "Looking at the files ...");
 	if (storage_begin(&storage, NULL, &ignored) == ST_OK && path != NULL &&
 	    path_join(path, pick->directory, name) &&
-	    image_foreign(&storage, path, &foreign, &bytes, &ignored) == ST_OK && foreign != NULL) {
-		out_buffer_init(&out, item->why, sizeof item->why);
-		foreign_print(foreign, &out.out);
+	    image_foreign(&storage, path, &foreign, &bytes, &ignored) == ST_OK) {
+		out_buffer_init(&out, pick->opens ? item->why : item->detail, sizeof item->why);
+		if (foreign != NULL)
+			foreign_print(foreign, &out.out);
+		else
+			print_image(&storage, path, has_file(files, name, MANIFEST_ENDING), item);
 	}
 	storage_end(&storage);
 	mem_free(path);
+}
+
+void file_print_date(const struct file_entry *entry, struct out *out)
+{
+	if (entry->changed.year > 0)
+		out_printf(out, "%04u-%02u-%02u %02u:%02u", entry->changed.year,
+			   entry->changed.month, entry->changed.day, entry->changed.hour,
+			   entry->changed.minute);
+}
+
+void file_print(const struct file_entry *entry, struct out *out)
+{
+	size_print(out, entry->size_bytes);
+	if (entry->changed.year > 0)
+		out_text(out, ", last written ");
+	file_print_date(entry, out);
 }
 
 static void describe_entry(const struct file_entry *entry, struct item *item)
@@ -301,10 +364,8 @@ static void describe_entry(const struct file_entry *entry, struct item *item)
 		return;
 	}
 	column_size(&out.out, entry->size_bytes);
-	if (entry->changed.year > 0)
-		out_printf(&out.out, "  %04u-%02u-%02u %02u:%02u", entry->changed.year,
-			   entry->changed.month, entry->changed.day, entry->changed.hour,
-			   entry->changed.minute);
+	out_text(&out.out, "  ");
+	file_print_date(entry, &out.out);
 }
 
 /* Goes one directory up; from the root of a volume to the list of volumes. */
@@ -323,7 +384,7 @@ static void go_up(char directory[static PATH_BYTES])
 	directory[n > root + 1 ? n - 1 : n] = '\0';
 }
 
-/* Returns whether an image can be opened, and describes it. */
+/* Describes an image. Returns false if it cannot be opened, and has to be. */
 static bool opens(struct pick *pick, struct error *err)
 {
 	struct out_buffer out;
@@ -335,17 +396,19 @@ static bool opens(struct pick *pick, struct error *err)
 	out_buffer_init(&out, pick->brief, sizeof pick->brief);
 	out_text(&out.out, path_leaf(pick->file));
 	out_buffer_init(&out, pick->words, sizeof pick->words);
-	if (!pick->opens)
-		return true;
+	pick->disk_bytes = 0;
+	pick->repairable = true;
 	if (storage_begin(&storage, NULL, err) != ST_OK ||
 	    chain_open_disk(&storage, pick->file, NULL, &chain, err) != ST_OK) {
 		storage_end(&storage);
-		return false;
+		return !pick->opens;
 	}
+	pick->disk_bytes = chain.link[0].image->size;
+	pick->repairable = chain.link[0].image->format->check.repair != NULL;
 	/* The command will report what cannot be read. */
-	pick->doubtful = disk_contents_look(chain.link[0].image, 0, chain.link[0].image->size,
-					    &contents, &ignored) == ST_OK &&
-			 disk_contents_doubtful(&contents);
+	pick->doubt = DOUBT_NONE;
+	if (disk_contents_look(chain.link[0].image, 0, true, &contents, &ignored) == ST_OK)
+		pick->doubt = disk_contents_doubt(&contents);
 	out_printf(&out.out, "%s, a disk of ", chain.link[0].image->format->name);
 	size_print(&out.out, chain.link[0].image->size);
 	out_buffer_init(&out, pick->brief, sizeof pick->brief);
@@ -355,6 +418,13 @@ static bool opens(struct pick *pick, struct error *err)
 	chain_close(&chain);
 	storage_end(&storage);
 	return true;
+}
+
+void pick_look_again(struct pick *pick)
+{
+	struct error ignored;
+
+	(void)opens(pick, &ignored);
 }
 
 /* Enters a directory, or takes a file. */
@@ -417,15 +487,15 @@ static enum way ask_entry(struct ui *ui, struct pick *pick, const struct file_li
 		describe_entry(&files->entry[i], &item[here + i]);
 		if (pick->images && has_journal(files, files->entry[i].name))
 			describe_unfinished(pick, files->entry[i].name, &item[here + i]);
-		else if (pick->images && pick->opens && !files->entry[i].directory)
-			refuse_foreign(ui, pick, files->entry[i].name, &item[here + i]);
+		else if (pick->images && !files->entry[i].directory)
+			describe_image(ui, pick, files, files->entry[i].name, &item[here + i]);
 	}
 	way = list_ask(ui, &list);
 	if (way == WAY_KEY) {
 		pick->all = !pick->all;
 		return WAY_AGAIN;
 	}
-	if (way == WAY_BACK && (pick->top == NULL || !text_equal(pick->directory, pick->top))) {
+	if (way == WAY_BACK) {
 		go_up(pick->directory);
 		return WAY_AGAIN;
 	}
@@ -457,7 +527,7 @@ static enum way pick_entry(struct ui *ui, struct pick *pick)
 		way = st == ST_NO_MEMORY ? WAY_BACK : WAY_AGAIN;
 	}
 	mem_free(item);
-	list_free(&files);
+	file_list_free(&files);
 	return way;
 }
 

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "platform/files.h"
+#include "record/manifest.h"
 #include "record/outcome.h"
 
 static const uint64_t second = 1000000000;
@@ -91,6 +92,20 @@ static bool is_one_file(const struct menu *m, const struct place *place)
 	       !(extension != NULL && text_equal(extension, ".vmdk"));
 }
 
+static void print_manifest(const struct menu *m, struct out *out)
+{
+	char name[PATH_BYTES + sizeof MANIFEST_ENDING];
+	struct out_buffer manifest;
+	struct place place;
+	struct error ignored;
+
+	out_buffer_init(&manifest, name, sizeof name);
+	out_printf(&manifest.out, "%s" MANIFEST_ENDING, m->place.file);
+	if (m->flow->writes_manifest && platform_look(name, &place, &ignored) == ST_OK &&
+	    place.exists)
+		out_printf(out, "Its checksums are in %s\n", name);
+}
+
 static void print_file(const struct menu *m, struct out *out)
 {
 	struct place place;
@@ -106,6 +121,7 @@ static void print_file(const struct menu *m, struct out *out)
 	}
 	size_print(out, place.free_bytes);
 	out_printf(out, " are free on %s\n", place.volume_name);
+	print_manifest(m, out);
 }
 
 void result_text(const struct menu *m, int code, const char *log, struct out *out)

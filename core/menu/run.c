@@ -115,7 +115,7 @@ static void add(struct transcript *t, char c)
 		t->line = t->n;
 }
 
-static void show(struct transcript *t)
+void transcript_show(struct transcript *t)
 {
 	t->text[t->n] = '\0';
 	if (t->running->n > 0)
@@ -135,42 +135,48 @@ static void transcript_write(struct out *out, const char *bytes, size_t n)
 		add(t, bytes[i]);
 	}
 	if (line && t->running->n == 0 && platform_nanoseconds() - t->shown_ns >= REDRAW_NS)
-		show(t);
+		transcript_show(t);
 }
 
-/* For platform_cancel_ask(): Ctrl-C was pressed, or the question is answered. */
-static void show_question(void *user, bool asked)
+void transcript_show_question(void *user, bool asked)
 {
 	struct transcript *t = user;
 
 	t->page->ask = asked ? STOP_QUESTION : RUNNING_TEXT;
 	t->page->loud = t->running->asked = asked;
-	show(t);
+	transcript_show(t);
+}
+
+void transcript_begin(struct transcript *t, struct ui *ui, struct page *page,
+		      struct running *running)
+{
+	*page = (struct page){ .title = running->title,
+			       .step = "",
+			       .heading = "",
+			       .text = t->text,
+			       .ask = RUNNING_TEXT,
+			       .last = true,
+			       .plain = true,
+			       .bare = true };
+	*t = (struct transcript){
+		.out.write = transcript_write, .ui = ui, .page = page, .running = running
+	};
+	platform_cancel_ask(transcript_show_question, t);
+	platform_other_keys(running_key, running);
 }
 
 int line_run(struct ui *ui, struct transcript *t, struct running *running, const struct line *line,
 	     char *log, size_t log_bytes)
 {
 	struct console console = { .out = &t->out, .err = &t->out, .events = &running->events };
-	struct page page = { .title = running->title,
-			     .step = "",
-			     .heading = "",
-			     .text = t->text,
-			     .ask = RUNNING_TEXT,
-			     .last = true,
-			     .plain = true,
-			     .bare = true };
+	struct page page;
 	int code;
 
-	*t = (struct transcript){
-		.out.write = transcript_write, .ui = ui, .page = &page, .running = running
-	};
+	transcript_begin(t, ui, &page, running);
 	out_printf(&t->out, "> efi-img %s\n\n", line->text);
 	t->head = t->line = t->n;
-	show(t);
+	transcript_show(t);
 	log[0] = '\0';
-	platform_cancel_ask(show_question, t);
-	platform_other_keys(running_key, running);
 	code = run(&console, line, log, log_bytes);
 	platform_cancelled_forget();
 	platform_other_keys(NULL, NULL);

@@ -36,6 +36,18 @@ struct transcript {
 };
 
 /*
+ * Begins a transcript, which is shown on `page`, or as `running` once there is progress. All are
+ * the caller's. Ctrl-C asks on it from here on.
+ */
+void transcript_begin(struct transcript *, struct ui *, struct page *, struct running *);
+
+/* Shows it as it is now. */
+void transcript_show(struct transcript *);
+
+/* Shows the question of Ctrl-C, or removes it; as platform_cancel_ask() wants it. */
+void transcript_show_question(void *transcript, bool asked);
+
+/*
  * Runs a line with its output or its progress on the screen, and with a log. `running` has begun,
  * and knows how it went afterwards. Returns the exit code; the transcript has the command line and
  * the output. `log` gets the name of the log, "": there is none.

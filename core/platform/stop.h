@@ -8,6 +8,10 @@
 
 enum { STOP_CTRL_C = 3, STOP_WAIT_SECONDS = 10 };
 
+/* The question, and as a line on a console. */
+#define STOP_QUESTION "Stop? y = yes, any other key = no. The work continues meanwhile."
+#define STOP_LINE     "\n" STOP_QUESTION "\n"
+
 enum stop_state {
 	STOP_NOT_ASKED,
 	STOP_ASKED,     /* "Stop? y/n" is shown and not answered yet */

@@ -43,11 +43,7 @@ static void show(void *user, bool asked)
 		shower(shower_user, asked);
 		return;
 	}
-	if (asked)
-		out_printf(console_err(),
-			   "\nStop? y = yes, any other key = no. The work continues meanwhile.\n");
-	else
-		out_text(console_err(), "\n");
+	out_text(console_err(), asked ? STOP_LINE : "\n");
 	console_flush();
 }
 

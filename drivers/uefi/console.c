@@ -18,6 +18,7 @@
 
 #include "base/memory.h"
 #include "base/utf.h"
+#include "console_devices.h"
 #include "firmware.h"
 
 enum { LINE_BYTES = 256, READ_SECONDS = 10 };
@@ -33,6 +34,24 @@ struct sink {
 
 /* One of each per program, as file descriptors 1 and 2 elsewhere. */
 static struct sink standard_output, standard_error;
+
+/* The parts of the console that text goes to, if that is not all of it. */
+static enum console_part shown_on;
+static struct console_device shown[CONSOLE_DEVICES_MAX];
+static size_t n_shown;
+
+void console_show_on(enum console_part part)
+{
+	struct console_device device[CONSOLE_DEVICES_MAX], screen;
+	size_t n = part != CONSOLE_WHOLE && console_screen(&screen) ? console_devices(device) : 0;
+
+	console_flush();
+	shown_on = part;
+	n_shown = 0;
+	for (size_t i = 0; i < n; i++)
+		if ((device[i].handle == screen.handle) == (part == CONSOLE_SCREEN))
+			shown[n_shown++] = device[i];
+}
 
 /*
  * Writes `n` units, followed by a NUL: EDK2's shell ignores the size when the file is its console,
@@ -51,7 +70,9 @@ static void write_units(struct sink *sink, CHAR16 *units, size_t n)
 		return;
 	}
 	/* A missing console, or a missing glyph, does not make a command fail. */
-	if (screen != NULL)
+	for (size_t i = 0; i < n_shown; i++)
+		(void)shown[i].text->OutputString(shown[i].text, units);
+	if (shown_on == CONSOLE_WHOLE && screen != NULL)
 		(void)screen->OutputString(screen, units);
 }
 

@@ -47,6 +47,14 @@ void console_let_read(void);
 /* Prints a question and waits for a key, without limit. True: it was Y. Drops earlier keys. */
 bool console_confirm(const char *question);
 
+/* Where text appears from here on, where no shell has redirected it. */
+enum console_part {
+	CONSOLE_WHOLE,  /* as at the start */
+	CONSOLE_SCREEN, /* the graphics screen alone, as terminal_open_screen() finds it */
+	CONSOLE_OTHERS, /* everywhere but there */
+};
+void console_show_on(enum console_part);
+
 /* Returns whether there is a graphics screen; otherwise the console is a serial line. */
 bool console_has_screen(void);
 

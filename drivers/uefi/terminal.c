@@ -19,8 +19,10 @@
 #include "base/text.h"
 #include "base/utf.h"
 #include "console.h"
+#include "console_devices.h"
 #include "device_path.h"
 #include "firmware.h"
+#include "large_text.h"
 #include "platform/clock.h"
 
 enum {
@@ -28,8 +30,7 @@ enum {
 	USUAL_ROWS = 25, /* of the firmware's mode 0 */
 	MIN_ROWS = 24,   /* of the usual terminal window on a serial line */
 	LINE_UNITS = 512,
-	KEYS_MAX = 256, /* dropped at once, in case a keyboard repeats without end */
-	CONSOLES_MAX = 8,
+	KEYS_MAX = 256,     /* dropped at once, in case a keyboard repeats without end */
 	VENDOR_GUID_AT = 4, /* in a node of a device path (UEFI 2.10, 10.3.4.18) */
 };
 
@@ -47,14 +48,6 @@ static const UINTN attributes[N_STYLES] = {
 	[STYLE_BAD] = EFI_LIGHTRED | EFI_BACKGROUND_BLACK,
 };
 
-/* What EDK2 marks the consoles with that its ConOut is made of (MdeModulePkg). */
-#define CONSOLE_OUT_DEVICE_GUID \
-	{ \
-		0xd3b36f2c, 0xd551, 0x11d4, \
-		{ \
-			0x9a, 0x46, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d \
-		} \
-	}
 /* The terminal type VT-UTF8 in a device path (UEFI 2.10, 10.3.4.18.1). */
 #define TERMINAL_UTF8_GUID \
 	{ \
@@ -67,32 +60,40 @@ static const UINTN attributes[N_STYLES] = {
 static struct console {
 	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen;
 	bool draws; /* has the drawing characters */
-} consoles[CONSOLES_MAX];
+	struct large_text large;
+} consoles[CONSOLE_DEVICES_MAX];
 static size_t n_consoles;
+
+/* What has the mode and the cursor of all of them: ConOut, or the only one that is used. */
+static struct console_device whole;
 
 static int32_t mode_before = -1; /* the mode to restore; -1: unchanged */
 
 /* Failures of the calls here and in print() only change how the screen looks. */
 static void clear(struct terminal *terminal)
 {
-	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
+	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = whole.text;
 
 	(void)terminal;
 	(void)screen->SetAttribute(screen, attributes[STYLE_PLAIN]);
 	(void)screen->ClearScreen(screen);
 	(void)screen->EnableCursor(screen, FALSE);
+	for (size_t i = 0; i < n_consoles; i++)
+		if (consoles[i].large.screen != NULL)
+			large_text_clear(&consoles[i].large);
 }
 
 /* ---- printing ---- */
 
-static void add_console(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, EFI_HANDLE handle)
+static void add_console(const struct console_device *device, unsigned rows)
 {
 	static const EFI_GUID utf8 = TERMINAL_UTF8_GUID;
 	struct console *console = &consoles[n_consoles++];
 
-	console->screen = screen;
-	console->draws = PROTOCOL(handle, EFI_GRAPHICS_OUTPUT_PROTOCOL) != NULL;
-	FOR_EACH_NODE(node, device_path_of(handle))
+	console->screen = device->text;
+	console->draws = device->graphics != NULL;
+	large_text_begin(device->graphics, COLUMNS, rows, &console->large);
+	FOR_EACH_NODE(node, device_path_of(device->handle))
 	if (DevicePathType(node) == MESSAGING_DEVICE_PATH &&
 	    DevicePathSubType(node) == MSG_VENDOR_DP &&
 	    (size_t)DevicePathNodeLength(node) >= VENDOR_GUID_AT + sizeof utf8 &&
@@ -101,25 +102,16 @@ static void add_console(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, EFI_HANDLE handle)
 }
 
 /* Finds the consoles that ConOut is made of; it stands for itself if the firmware shows none. */
-static void find_consoles(void)
+static void find_consoles(unsigned rows)
 {
-	EFI_HANDLE *handles = NULL;
-	size_t n = 0;
+	struct console_device device[CONSOLE_DEVICES_MAX];
+	size_t n = console_devices(device);
 
+	if (n == 0)
+		device[n++] = whole;
 	n_consoles = 0;
-	if (firmware_handles(&(EFI_GUID)CONSOLE_OUT_DEVICE_GUID, &handles, &n) != ST_OK)
-		n = 0;
-	for (size_t i = 0; i < n && n_consoles < CONSOLES_MAX; i++) {
-		EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen =
-			firmware_protocol(handles[i],
-					  &(EFI_GUID)EFI_SIMPLE_TEXT_OUTPUT_PROTOCOL_GUID);
-
-		if (screen != NULL && screen != firmware.system->ConOut)
-			add_console(screen, handles[i]);
-	}
-	firmware_free(handles);
-	if (n_consoles == 0)
-		add_console(firmware.system->ConOut, firmware.system->ConsoleOutHandle);
+	for (size_t i = 0; i < n; i++)
+		add_console(&device[i], rows);
 }
 
 static void print(struct terminal *terminal, unsigned column, unsigned row, enum style style,
@@ -137,6 +129,10 @@ static void print(struct terminal *terminal, unsigned column, unsigned row, enum
 	for (size_t i = 0; i < n_consoles; i++) {
 		EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = consoles[i].screen;
 
+		if (consoles[i].large.screen != NULL) {
+			large_text_print(&consoles[i].large, column, row, attributes[style], units);
+			continue;
+		}
 		(void)screen->SetAttribute(screen, attributes[style]);
 		(void)screen->SetCursorPosition(screen, column, row);
 		(void)screen->OutputString(screen, consoles[i].draws ? units : plain);
@@ -234,15 +230,20 @@ static void forget_keys(struct terminal *terminal, unsigned milliseconds)
  * Sets a mode of 80 columns; false: there is none. If the current mode has another width, that is
  * mode 0, 80 by 25, which every console has (UEFI 2.10, 12.4): of several consoles not all reach
  * the columns of a wider mode. Mode 0 also replaces one with more rows if there is only a serial
- * line, because the window of a terminal program usually has 24 or 25.
+ * line, because the window of a terminal program usually has 24 or 25, and if large characters
+ * then fit on the screen.
  */
-static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *terminal)
+static bool take_mode(struct terminal *terminal)
 {
+	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = whole.text;
 	UINTN columns = 0, rows = 0;
+	struct large_text large;
 
+	large_text_begin(whole.graphics, COLUMNS, MIN_ROWS, &large);
 	if (screen->QueryMode(screen, (UINTN)screen->Mode->Mode, &columns, &rows) != EFI_SUCCESS)
 		return false;
-	if (columns != COLUMNS || (rows > USUAL_ROWS && !console_has_screen())) {
+	if (columns != COLUMNS ||
+	    (rows > USUAL_ROWS && (!console_has_screen() || large.screen != NULL))) {
 		mode_before = screen->Mode->Mode;
 		if (screen->SetMode(screen, 0) != EFI_SUCCESS ||
 		    screen->QueryMode(screen, 0, &columns, &rows) != EFI_SUCCESS)
@@ -253,26 +254,53 @@ static bool take_mode(EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen, struct terminal *ter
 	return columns >= COLUMNS && rows >= MIN_ROWS;
 }
 
-struct terminal *terminal_open(void)
+static struct terminal *begin(const struct console_device *device)
 {
 	static struct terminal terminal = {
 		.clear = clear, .print = print, .key = next_key, .forget_keys = forget_keys
 	};
-	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
 
-	if (screen == NULL || firmware.system->ConIn == NULL || screen->Mode == NULL ||
-	    !take_mode(screen, &terminal))
+	whole = *device;
+	return firmware.system->ConIn != NULL && whole.text->Mode != NULL && take_mode(&terminal)
+		       ? &terminal
+		       : NULL;
+}
+
+struct terminal *terminal_open(void)
+{
+	EFI_HANDLE handle = firmware.system->ConsoleOutHandle;
+	struct console_device device = { .handle = handle, .text = firmware.system->ConOut };
+	struct terminal *terminal;
+
+	if (device.text == NULL)
 		return NULL;
-	find_consoles();
-	return &terminal;
+	device.graphics = PROTOCOL(handle, EFI_GRAPHICS_OUTPUT_PROTOCOL);
+	terminal = begin(&device);
+	if (terminal != NULL)
+		find_consoles(terminal->rows);
+	return terminal;
+}
+
+struct terminal *terminal_open_screen(void)
+{
+	struct console_device device;
+	struct terminal *terminal;
+
+	if (!console_screen(&device))
+		return NULL;
+	terminal = begin(&device);
+	if (terminal == NULL)
+		return NULL;
+	n_consoles = 0;
+	add_console(&device, terminal->rows);
+	return terminal;
 }
 
 void terminal_close(void)
 {
-	EFI_SIMPLE_TEXT_OUT_PROTOCOL *screen = firmware.system->ConOut;
-
 	if (mode_before >= 0)
-		(void)screen->SetMode(screen, (UINTN)mode_before);
+		(void)whole.text->SetMode(whole.text, (UINTN)mode_before);
+	mode_before = -1;
 	clear(NULL);
-	(void)screen->EnableCursor(screen, TRUE);
+	(void)whole.text->EnableCursor(whole.text, TRUE);
 }

@@ -9,5 +9,11 @@
  */
 struct terminal *terminal_open(void);
 
-/* Restores the text mode found by terminal_open(), and clears the screen. */
+/*
+ * The same of the graphics screen alone: other consoles show none of it. NULL also where the
+ * firmware does not tell what its console consists of.
+ */
+struct terminal *terminal_open_screen(void);
+
+/* Restores the text mode found when it was opened, and clears what it was on. */
 void terminal_close(void);

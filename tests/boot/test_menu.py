@@ -18,56 +18,11 @@ from conftest import ROOT
 from rig import disks
 from rig.disks import MIB, Partition, Volume
 from rig.machine import ENTER, ESCAPE, Drive, Machine
+from rig.person import RESULT, START, Person, number_of
 
 SIZE = 8 * MIB
 VERIFIED = "verified, identical to"
-START, DOWN, UP = "Choose an action", ESCAPE + "[B", ESCAPE + "[A"
-BORDER = r"^\+-{70,}\+$"
-
-
-def number_of(screen, serial):
-    """The number that a list has for a disk or an entry."""
-    return re.search(rf"^\|[ >]+(\d+)  .*{serial}", screen, re.MULTILINE)[1]
-
-
-class Person:
-    """Presses keys, and looks at what comes of it."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        self.seen = {}
-
-    def press(self, keys, until, name=None):
-        """
-        Presses keys and waits for the page with `until`: all of it, as far as its lower border.
-        """
-        before = self.machine.screen()
-        assert not re.search(until, before, re.MULTILINE), f"{until} is there already:\n{before}"
-        self.machine.send(keys)
-        screen = self.machine.see(until)
-        if "\n+- " in screen:
-            screen = self.machine.see(BORDER)
-        if name:
-            self.seen[name] = screen
-        return screen
-
-    def choose(self, what, until, name=None):
-        return self.press(number_of(self.machine.screen(), what), until, name)
-
-    def result(self, keys, name, until=START):
-        """Starts what runs, waits for its end, and goes on to what comes then."""
-        self.press(keys, "Press Enter to continue", name)
-        self.press(ENTER, until)
-
-    def choose_image(self, *path, until):
-        """
-        From the list of volumes on; a number of one digit needs no Enter, unless
-        there are more than nine.
-        """
-        for what, then in zip(path, [*path[1:], until]):
-            number = number_of(self.machine.screen(), what)
-            many = re.search(r"^\|[ >]+10  ", self.machine.screen(), re.MULTILINE)
-            self.press(number + (ENTER if many else ""), then)
+DOWN = ESCAPE + "[B"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +51,7 @@ def done(place, program):
         person.press("?", "Press any key to go back", "help")
         person.press("x", START)
 
-        person.press("1", "Change a setting")
+        person.press("4", "Change a setting")
         person.press(ENTER, "Size of the disk")
         person.press("a lot" + ENTER, "a lot")
         person.press("\b" * 5 + "1G" + ENTER, "Where should the new image be")
@@ -105,7 +60,7 @@ def done(place, program):
         person.press(ENTER, "to start")
         person.result("y" + ENTER, "create")
 
-        person.press("2", "Choose the disk to read")
+        person.press("1", "Choose the disk to read")
         person.choose("FULL-1234", "Change a setting")
         person.press(ENTER, "Where should the new image be")
         person.choose("EFI-IMG", "Choose a directory")
@@ -113,7 +68,7 @@ def done(place, program):
         person.press(ENTER, "to start", "capture plan")
         person.result("y" + ENTER, "capture")
 
-        person.press("3", "Choose a volume")
+        person.press("2", "Choose a volume")
         person.choose("EFI-IMG", "Choose an image")
         person.choose("FULL-1234.qcow2", "Choose the disk to overwrite", "targets")
         machine.unplug(drives[3])
@@ -129,14 +84,15 @@ def done(place, program):
         person.seen["untouched"] = blank.read_bytes()
         person.result("5678" + ENTER, "restore")
 
-        person.press("5", "Choose a task")
-        person.press("1", "Choose a volume")
+        person.press("5", "Choose a volume")
         person.choose("EFI-IMG", "Choose an image")
-        person.press(
-            number_of(machine.screen(), "FULL-1234.qcow2"), "Press Enter to continue", "check"
-        )
-        person.press(ENTER, "Choose a task")
-        person.press("5", "Press Enter to continue", "list")
+        person.choose("FULL-1234.qcow2", "Choose a task")
+        person.result("1", "check", "Choose a task")
+        person.press("b", "Choose an image")
+        person.press("b", "Choose a volume")
+        person.press("b", START)
+        person.press("6", "Choose a task")
+        person.press("1", RESULT, "list")
         person.press(ENTER, "Choose a task")
         person.press("b", START)
         person.press("q", "Leave efi-img")
@@ -148,11 +104,11 @@ def done(place, program):
 
 def test_the_start_says_what_there_is_to_do(done):
     for words in (
-        "Create an image",
+        "Create an empty image",
         "Capture a disk",
         "Restore an image",
         "Clone a disk",
-        "Check, inspect, compare",
+        "Work on an image",
         "Tools",
         "? help",
     ):
@@ -179,7 +135,7 @@ def test_create(done, place):
 
 
 def test_capture(done, place):
-    assert "efi-img convert -p -c -O qcow2 serial=FULL-1234 fs" in done.seen["capture plan"]
+    assert "efi-img capture serial=FULL-1234 fs" in done.seen["capture plan"]
     assert (
         "Done" in done.seen["capture"]
         and "0 writes to the source" in done.seen["capture"]
@@ -226,10 +182,7 @@ def test_results_stay_with_the_path_of_the_log(done):
     for name in ("create", "capture", "restore", "check"):
         path = re.search(r"log fs\d+:\\(efi-img\\logs\\\S+)", done.seen[name])[1]
         text = done.stick.get("/" + path.replace("\\", "/")).decode()
-        assert (
-            f"efi-img {name}".split()[1].replace("capture", "convert").replace("restore", "convert")
-            in text
-        )
+        assert f"---- 1: {name} " in text
     assert "No errors were found" in done.seen["check"] and "BLANK-5678" in done.seen["list"]
     assert done.stick.fsck() == ""
 
@@ -263,57 +216,63 @@ def toured(place, program):
         person = Person(machine)
         machine.see(START)
 
-        person.press("4", "Choose the disk to read")
+        person.press("3", "Choose the disk to read")
         person.choose("FULL-1234", "Choose the disk to overwrite", "clone targets")
         person.choose("BLANK-5678", "Change a setting")
         person.press("1", "not read back")
         person.press(ENTER, "last 4 characters", "clone plan")
         person.result("5678" + ENTER, "clone")
 
-        person.press("5", "Choose a task")
-        person.press("2", "Choose a volume")
+        person.press("5", "Choose a volume")
         person.choose_image("NOTHING", until="directory is empty")
         person.press(ESCAPE, "Choose a volume")
         person.choose_image("EFI-IMG", "many", until="image00")
-        person.press("n", "image30", "second page")
-        person.result(number_of(machine.screen(), "image33") + ENTER, "describe", "Choose a task")
+        person.press("n", "image10", "second page")
+        person.press("n", "image20")
+        person.press("n", "image33")
+        person.press(number_of(machine.screen(), "image33") + ENTER, "Choose a task")
+        person.result("2", "describe", "Choose a task")
+        person.press("9", "Type delete to start", "delete plan")
+        person.result("delete" + ENTER, "delete", "Choose an image")
+        person.press("b", "same.raw")
+        person.choose("same.raw", "Choose a task")
         person.press("3", "Choose a volume")
-        person.choose_image("EFI-IMG", "same.raw", until="Choose a volume")
         person.choose_image("EFI-IMG", "many", until="image00")
         person.result(number_of(machine.screen(), "image07") + ENTER, "compare", "Choose a task")
-        person.press("4", "Choose a volume")
-        person.choose_image("EFI-IMG", "same.raw", until="Choose the disk to compare")
+        person.press("4", "Choose the disk to compare")
         person.result(number_of(machine.screen(), "BLANK-5678"), "compare disk", "Choose a task")
+        person.press("b", "Choose an image")
+        person.press("b", "Choose a volume")
         person.press("b", START)
 
         person.press("6", "Choose a task")
-        person.press("1", "Choose the disk to read")
+        person.press("2", "Choose the disk to read")
         person.result(number_of(machine.screen(), "FULL-1234"), "speed", "Choose a task")
-        person.press("2", "Choose a volume")
+        person.press("3", "Choose a volume")
         person.choose_image("EFI-IMG", until="same.raw")
         person.result(number_of(machine.screen(), "same.raw"), "hash", "Choose a task")
-        person.press("3", "Choose the disk to read")
+        person.press("4", "Choose the disk to read")
         person.result(number_of(machine.screen(), "BLANK-5678"), "hash disk", "Choose a task")
-        person.press("4", "Choose a log")
+        person.press("6", "Choose a log")
         person.press(ENTER, r"logs\\\S+\.log", "log")
         person.press("b", "Choose a log")
         person.press("b", "Choose a task")
-        person.press("5", "UEFI shell\\? y = yes")
+        person.press("7", "UEFI shell\\? y = yes")
         person.press("n", "^$")
-        person.press("5", "UEFI shell\\? y = yes")
+        person.press("7", "UEFI shell\\? y = yes")
         person.press("y", "^Shell>$")
         person.press("exit" + ENTER, START)
         person.press("6", "Choose a task")
-        person.press("6", "Restart the machine\\? y = yes")
+        person.press("8", "Restart the machine\\? y = yes")
         machine.send("y")
         machine.expect("Restarting the machine")  # which is not on the screen for long
         machine.expect("BdsDxe: starting")
         machine.see(START)
         person.press("6", "Choose a task")
-        person.press("7", "Switch the machine off\\? y = yes")
+        person.press("9", "Switch the machine off\\? y = yes")
         machine.send("y")
         machine.wait_off()
-    return SimpleNamespace(seen=person.seen, full=full, blank=blank)
+    return SimpleNamespace(seen=person.seen, full=full, blank=blank, images=volume.names("/many"))
 
 
 def test_clone(toured):
@@ -322,8 +281,7 @@ def test_clone(toured):
     ]
     assert "ALL DATA on" in toured.seen["clone plan"]
     assert (
-        "efi-img convert -p -n --no-verify serial=FULL-1234 serial=BLANK-5678"
-        in toured.seen["clone plan"]
+        "efi-img clone --no-verify serial=FULL-1234 serial=BLANK-5678" in toured.seen["clone plan"]
     )
     assert "Done" in toured.seen["clone"] and VERIFIED not in toured.seen["clone"]
     assert toured.blank.read_bytes() == toured.full.read_bytes()
@@ -335,6 +293,11 @@ def test_a_list_that_is_longer_than_the_screen(toured):
         and "many\\image33.qcow2" in toured.seen["describe"]
     )
     assert "file format: qcow2" in toured.seen["describe"]
+
+
+def test_delete(toured):
+    assert "DELETED" in toured.seen["delete plan"] and "was deleted" in toured.seen["delete"]
+    assert "image33.qcow2" not in toured.images and "image32.qcow2" in toured.images
 
 
 def test_what_looks_and_measures(toured):

@@ -186,7 +186,8 @@ static void compare(const char *name, const char *text)
 }
 
 /* Runs the menu; all keys are taken, unless it is left before. */
-static enum menu_end drive(const char *name, unsigned rows, const char *keys, void (*act)(unsigned))
+static inline enum menu_end drive(const char *name, unsigned rows, const char *keys,
+				  void (*act)(unsigned))
 {
 	struct watch watch = { .act = act };
 	enum menu_end end;

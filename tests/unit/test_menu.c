@@ -57,9 +57,9 @@ static void test_power(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("tools", 24, "6" L "6" L "n" L "b" L "67y", NULL), MENU_POWER_OFF);
-	assert_int_equal(drive(NULL, 24, "66y", NULL), MENU_REBOOT);
-	assert_int_equal(drive(NULL, 24, "65y", NULL), MENU_SHELL);
+	assert_int_equal(drive("tools", 24, "6" L "8" L "n" L "b" L "69y", NULL), MENU_POWER_OFF);
+	assert_int_equal(drive(NULL, 24, "68y", NULL), MENU_REBOOT);
+	assert_int_equal(drive(NULL, 24, "67y", NULL), MENU_SHELL);
 	tear_down();
 }
 
@@ -68,17 +68,35 @@ static void test_create(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("create", 24,
-			       "1" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L
+			       "4" L CR L "12x" CR L "\b\b\b3M" CR L "1" L "1" L CR L "n" CR L
 			       "y" CR L "xy\3" L CR L "qy",
 			       NULL),
 			 MENU_LEAVE);
 	MUST("check", "fs0:\\disk.qcow2", NULL);
 	/* Once more: the name is taken; and by hand, one that is there. */
 	assert_int_equal(drive("create-again", 24,
-			       "1111111" L CR "1M" CR "12" L "1" L "b" L "\b"
-			       "small.raw" CR L ESC L ESC ESC L ESC L ESC ESC L ESC L "qy",
+			       "4111111" L CR "1M" CR "12" L "1" L "b" L "\b"
+			       "small.raw" CR L "n" CR L ESC L ESC L ESC ESC L ESC L ESC ESC L ESC L
+			       "qy",
 			       NULL),
 			 MENU_LEAVE);
+	tear_down();
+}
+
+/* An existing file is replaced after a question, and only then; so is its manifest. */
+static void test_replace(void **state)
+{
+	(void)state;
+	set_up();
+	sim_file_put("fs0:\\pc.qcow2", "", 0);
+	sim_file_put("fs0:\\pc.qcow2.manifest", "", 0);
+	assert_int_equal(drive("replace", 24,
+			       "12" CR "11pc.qcow2" CR L ESC L "pc.qcow2" CR "y" CR L "y" CR L CR
+			       "qy",
+			       NULL),
+			 MENU_LEAVE);
+	MUST("hash", "--check=fs0:\\pc.qcow2.manifest", NULL);
+	MUST("compare", "-f", "raw", "nvme", "fs0:\\pc.qcow2", NULL);
 	tear_down();
 }
 
@@ -102,7 +120,7 @@ static void test_create_for(void **state)
 
 		set_up();
 		assert_int_equal(drive(NULL, 24,
-				       keys_for(i, "1", CR "3M" CR "11" CR "y" CR CR "qy"), NULL),
+				       keys_for(i, "4", CR "3M" CR "11" CR "y" CR CR "qy"), NULL),
 				 MENU_LEAVE);
 		snprintf(name, sizeof name, "fs0:\\disk.%s", image_for[i]);
 		MUST("info", name, NULL);
@@ -118,7 +136,7 @@ static void test_capture_for(void **state)
 		char name[32];
 
 		set_up();
-		assert_int_equal(drive(NULL, 24, keys_for(i, "22", CR "11" CR "y" CR CR "qy"),
+		assert_int_equal(drive(NULL, 24, keys_for(i, "12", CR "11" CR "y" CR CR "qy"),
 				       NULL),
 				 MENU_LEAVE);
 		snprintf(name, sizeof name, "fs0:\\S4X9R12.%s", image_for[i]);
@@ -132,7 +150,8 @@ static void test_capture(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("capture", 24,
-			       "2" L "5" L "2" L "2" L CR L "1" L "1" L CR L "y" CR L CR L "qy",
+			       "1" L "5" L "2" L "2" L CR L "1" L "1" L CR L "y" CR L CR L "21" L
+			       "bbqy",
 			       NULL),
 			 MENU_LEAVE);
 	MUST("compare", "-f", "raw", "nvme", "fs0:\\S4X9R12.qcow2", NULL);
@@ -144,7 +163,7 @@ static void test_capture_partition(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("capture-partition", 24,
-			       "2p" L "4" L "111111" L CR "11" L CR L "y" CR L CR "qy", NULL),
+			       "1p" L "4" L "111111" L CR "11" L CR L "y" CR L CR "qy", NULL),
 			 MENU_LEAVE);
 	assert_memory_equal(file_of("fs0:\\S4X9R12-2.raw", 512 * 1500), source + 501 * 512,
 			    512 * 1500);
@@ -156,13 +175,13 @@ static void test_restore(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("restore", 24,
-			       "3" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L
+			       "2" L "1" L "1" L "b" L "2" L "1" L "4" L "3" L CR L "WRONG" CR L
 			       "r12" CR L "?" L "x" ESC L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_true(is_blank("sata"));
 	assert_int_equal(drive("restore-done", 24,
-			       "312"
+			       "212"
 			       "3" CR "cc3f77" L CR L "3F77" CR L CR "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -214,18 +233,65 @@ static void test_unfinished(void **state)
 		sim_file_put(name, "", 0);
 	}
 	assert_int_equal(drive("unfinished", 24,
-			       "31" L "a" L "a" L "2" L "b"
+			       "21" L "a" L "a" L "2" L "b"
 			       "b"
-			       "521" L "2" L CR "bqy",
+			       "51" L "2" L "2" L CR "bbbqy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_ok(platform_remove("fs0:\\half.raw.resume", &why));
 	assert_ok(platform_remove("fs0:\\half.raw.resume.new", &why));
 	assert_int_equal(drive("unfinished-alone", 24,
-			       "31" L "2" L "x"
+			       "21" L "2" L "x"
 			       "qy",
 			       NULL),
 			 MENU_LEAVE);
+	tear_down();
+}
+
+/* An unfinished capture is offered first, in whatever directory; not if its disk is gone. */
+static void test_continue(void **state)
+{
+	(void)state;
+	set_up();
+	capture_half();
+	assert_int_equal(drive("continue", 24, L CR L CR L "y" CR L CR L "qy", NULL), MENU_LEAVE);
+	MUST("compare", "-f", "raw", "-F", "raw", "nvme", "fs0:\\half.raw", NULL);
+	MUST("hash", "--check=fs0:\\half.raw.manifest", NULL);
+	tear_down();
+	set_up();
+	capture_half();
+	plug_in(1);
+	assert_int_equal(drive("continue-gone", 24, L "7" L "qy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
+/*
+ * A stick with space that nothing uses: the first page asks, before anything else, until it is
+ * answered. The answer is about this stick as it is.
+ */
+static void test_stick(void **state)
+{
+	static const struct sim_part part = { sim_esp, 40, 500, "EFI system" };
+	static const struct sim_volume_kind large = { .free_bytes = 128 * MIB };
+	static struct sim_device stick;
+	struct memory_blk *disk = memory_blk_new(
+		&(struct memory_blk_kind){ .size = 80 * MIB, .block_bytes = 512 });
+
+	(void)state;
+	set_up();
+	sim_gpt(disk, &part, 1);
+	sim_volume(&large);
+	sim_file_put("stick", disk->bytes, 80 * MIB);
+	blk_close(&disk->blk);
+	stick = machine[0];
+	stick.device.size_bytes = 80 * MIB;
+	sim_machine(&stick, 1);
+	sim_machine_files(0, "stick", "fs0:");
+	assert_int_equal(drive("stick-no", 24, L ESC "qy", NULL), MENU_LEAVE);
+	sim_file_put("logs\\no-volume.txt", "of another stick", 16);
+	assert_int_equal(drive("stick-other", 24, L ESC "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("stick", 24, L "65" L "y" CR L CR "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive(NULL, 24, "qy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
@@ -234,7 +300,7 @@ static void test_clone(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("clone", 24,
-			       "4" L "2" L "2"
+			       "3" L "2" L "2"
 			       "3" L CR L "3f77" CR L CR "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -248,16 +314,16 @@ static void test_look(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("look", 24,
-			       "5" L "112" L CR L "212" L CR "312" L "12" L CR "412" L "2" L CR
-			       "5" L CR "b" L "qy",
+			       "5" L "12" L "1" L CR L "2" L CR "3" L "12" L CR "4" L "2" L CR "b" L
+			       "bbqy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
 	set_up();
 	assert_int_equal(drive("look-tools", 24,
 			       "6"
-			       "212" L CR "32" L CR "12" L CR "4" L "1" L "b"
-			       "b" L "bqy",
+			       "312" L CR "42" L CR "22" L CR "6" L "1" L "b"
+			       "b" L "1" L CR "bqy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -271,8 +337,8 @@ static void test_no_disks(void **state)
 	set_up();
 	sim_machine(NULL, 0);
 	assert_int_equal(drive("empty", 24,
-			       "2" L "1" L "\r" L "\2" L "r" L "b"
-			       "3" L "1bqy",
+			       "1" L "1" L "\r" L "\2" L "r" L "b"
+			       "2" L "1bqy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -297,7 +363,7 @@ static void test_forty(void **state)
 	set_up();
 	plug_in_many();
 	assert_int_equal(drive("forty", 24,
-			       "2" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L
+			       "1" L "n" L "\4" L "\3" L "nnn" L "n" L "41" L CR L "0" CR L
 			       "999999" L "\b\b\b\b\b"
 			       "3x" L CR L "b"
 			       "4\b"
@@ -320,7 +386,7 @@ static void test_gone_between_steps(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("gone", 24, "312" L "3" CR L "x" L "bbbqy", pull_sata), MENU_LEAVE);
+	assert_int_equal(drive("gone", 24, "212" L "3" CR L "x" L "bbbqy", pull_sata), MENU_LEAVE);
 	assert_true(is_blank("sata"));
 	tear_down();
 }
@@ -329,7 +395,7 @@ static void test_gone_before_the_start(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("gone-late", 24, "3123" CR L "3f77" CR L CR "qy", pull_sata),
+	assert_int_equal(drive("gone-late", 24, "2123" CR L "3f77" CR L CR "qy", pull_sata),
 			 MENU_LEAVE);
 	assert_true(is_blank("sata"));
 	tear_down();
@@ -347,14 +413,14 @@ static void test_file_gone(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("file-gone", 24, "31" L "2" L "x" L "bbqy", remove_image),
+	assert_int_equal(drive("file-gone", 24, "21" L "2" L "x" L "bbqy", remove_image),
 			 MENU_LEAVE);
 	tear_down();
 }
 
 static void test_keyboard_gone(void **state)
 {
-	static const char keys[] = "3123" CR "3f77" CR CR;
+	static const char keys[] = "2123" CR "3f77" CR CR;
 
 	(void)state;
 	for (size_t n = 0; n < sizeof keys; n++) {
@@ -393,12 +459,12 @@ static void without_memory(const char *keys, unsigned first)
 static void test_no_memory(void **state)
 {
 	(void)state;
-	without_memory("3123" CR "3f77" CR CR "qy", 1);
-	without_memory("22" CR "11" CR "y" CR CR "qy", 2);
-	without_memory("4223" CR "3f77" CR CR "qy", 3);
-	without_memory("1" CR "1M" CR "11" CR "y" CR CR "qy", 4);
-	without_memory("511"
-		       "2" CR "5" CR "bqy",
+	without_memory("2123" CR "3f77" CR CR "qy", 1);
+	without_memory("12" CR "11" CR "y" CR CR "qy", 2);
+	without_memory("3223" CR "3f77" CR CR "qy", 3);
+	without_memory("4" CR "1M" CR "11" CR "y" CR CR "qy", 4);
+	without_memory("512"
+		       "1" CR "bbb61" CR "bqy",
 		       5);
 }
 
@@ -448,12 +514,15 @@ int main(void)
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_power),
 		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_capture),
 		cmocka_unit_test(test_capture_partition),
 		cmocka_unit_test(test_create_for),
 		cmocka_unit_test(test_capture_for),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_unfinished),
+		cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_stick),
 		cmocka_unit_test(test_clone),
 		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_no_disks),

@@ -33,7 +33,7 @@ static void test_trial_a2_foreign_is_not_offered(void **state)
 {
 	(void)state;
 	put();
-	assert_int_equal(drive("foreign", 24, "31" L "4" L "bbqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("foreign", 24, "21" L "4" L "bbqy", NULL), MENU_LEAVE);
 	assert_true(disk_is_blank());
 	tear_down();
 }
@@ -44,12 +44,12 @@ static void test_trial_a2_doubt(void **state)
 	(void)state;
 	put();
 	assert_int_equal(drive("doubt", 24,
-			       "313" L "3" CR L "3F77" CR L "no table" CR L ESC ESC ESC ESC ESC L
+			       "213" L "3" CR L "3F77" CR L "no table" CR L ESC ESC ESC ESC ESC L
 			       "qy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_true(disk_is_blank());
-	assert_int_equal(drive(NULL, 24, "3133" CR "No Table" CR "3F77" CR CR "qy", NULL),
+	assert_int_equal(drive(NULL, 24, "2133" CR "No Table" CR "3F77" CR CR "qy", NULL),
 			 MENU_LEAVE);
 	assert_false(disk_is_blank());
 	tear_down();
@@ -60,7 +60,27 @@ static void test_no_doubt(void **state)
 {
 	(void)state;
 	put();
-	assert_int_equal(drive(NULL, 24, "3123" CR "3F77" CR CR "qy", NULL), MENU_LEAVE);
+	assert_int_equal(drive(NULL, 24, "2123" CR "3F77" CR CR "qy", NULL), MENU_LEAVE);
+	assert_false(disk_is_blank());
+	tear_down();
+}
+
+/* Half a disk asks for other words. */
+static void test_truncated(void **state)
+{
+	static const uint8_t mbr[66] = { [4] = 0x83, [8] = 1, [13] = 1, [64] = 0x55, [65] = 0xaa };
+	static uint8_t half[64 << 10];
+
+	(void)state;
+	put();
+	memcpy(half + 446, mbr, sizeof mbr);
+	sim_file_put("fs0:\\text.raw", half, sizeof half);
+	assert_int_equal(drive("truncated", 24, "2133" CR "no table" CR L ESC ESC ESC ESC ESC "qy",
+			       NULL),
+			 MENU_LEAVE);
+	assert_true(disk_is_blank());
+	assert_int_equal(drive(NULL, 24, "2133" CR "Truncated" CR "3F77" CR CR "qy", NULL),
+			 MENU_LEAVE);
 	assert_false(disk_is_blank());
 	tear_down();
 }
@@ -71,6 +91,7 @@ int main(void)
 		cmocka_unit_test(test_trial_a2_foreign_is_not_offered),
 		cmocka_unit_test(test_trial_a2_doubt),
 		cmocka_unit_test(test_no_doubt),
+		cmocka_unit_test(test_truncated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
  */
 
 #define CTRL_C      "\3"
-#define RESTORE     "3123" CR "3f77" CR /* of fs0:\pc.raw onto the SATA disk */
+#define RESTORE     "2123" CR "3f77" CR /* of fs0:\pc.raw onto the SATA disk */
 #define EARLY(keys) "\16" keys "\17"
 
 static struct watch *watch;
@@ -67,7 +67,7 @@ static bool restore(const char *name, const char *keys, void (*look_by)(void *))
 	pressed = keys;
 	look_in = look_by;
 	capture_init(&seen.text);
-	assert_int_equal(menu_run(sim_terminal(24, "3123" CR "3f77" L CR L CR "qy", look, &seen)),
+	assert_int_equal(menu_run(sim_terminal(24, "2123" CR "3f77" L CR L CR "qy", look, &seen)),
 			 MENU_LEAVE);
 	assert_int_equal(sim_terminal_keys(), 0);
 	whole = is_restored();
@@ -145,7 +145,7 @@ static void test_switch_off(void **state)
 		set_up();
 		watch = &seen;
 		capture_init(&seen.text);
-		snprintf(keys, sizeof keys, "3123" CR "3f77" L CR "%s", rows[i].then);
+		snprintf(keys, sizeof keys, "2123" CR "3f77" L CR "%s", rows[i].then);
 		pressed = rows[i].running;
 		look_in = look_now;
 		assert_int_equal(menu_run(sim_terminal(24, keys, look, &seen)), rows[i].end);
@@ -186,7 +186,7 @@ static void test_stop_looking(void **state)
 	watch = &seen;
 	capture_init(&seen.text);
 	sim_press(1, CTRL_C "\7 y", look_now, NULL);
-	assert_int_equal(menu_run(sim_terminal(24, "312" L "bqy", look, &seen)), MENU_LEAVE);
+	assert_int_equal(menu_run(sim_terminal(24, "212" L "bqy", look, &seen)), MENU_LEAVE);
 	assert_string_equal(sim_pressed_left(), "");
 	compare("stop-looking", seen.text.text);
 	capture_free(&seen.text);
@@ -218,7 +218,7 @@ static void test_screens_that_took_long(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("typed-early", 24,
-			       EARLY("x") "31"
+			       EARLY("x") "21"
 					  "2" EARLY("3" CR CR) L "3" CR EARLY("3f77" CR)
 						  L ESC ESC ESC ESC ESC "qy",
 			       NULL),
@@ -284,7 +284,7 @@ static void test_twins(void **state)
 	(void)state;
 	set_up();
 	plug_in_twins();
-	assert_int_equal(drive("twins", 24, "312" L "3" CR L "disk2" CR L ESC ESC ESC ESC ESC "qy",
+	assert_int_equal(drive("twins", 24, "212" L "3" CR L "disk2" CR L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
 	tear_down();
@@ -293,7 +293,7 @@ static void test_twins(void **state)
 
 		set_up();
 		plug_in_twins();
-		end += sprintf(end, "312%s" CR, rows[i].number);
+		end += sprintf(end, "212%s" CR, rows[i].number);
 		for (size_t k = 0; k < N_OF(rows); k++)
 			if (k != i)
 				end += sprintf(end, "%s" CR, rows[k].word);
@@ -318,7 +318,7 @@ static void test_partition(void **state)
 	sim_machine_files(0, "stick", "fs0:");
 	sim_machine_files(1, "nvme", NULL);
 	assert_int_equal(drive("confirm-partition", 24,
-			       "31"
+			       "21"
 			       "2"
 			       "p" L "4" CR L "9r12" CR L "9R12P1" CR L "9r12p2" CR L CR "qy",
 			       NULL),

@@ -47,7 +47,7 @@ static void test_other_terminals(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("other-terminals", 24,
-			       "1\n"
+			       "4\n"
 			       "12" L "\177" L "\177\177" L "1M\n" L "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -60,7 +60,7 @@ static void test_mark_moves_the_page(void **state)
 	(void)state;
 	set_up();
 	plug_in_many();
-	assert_int_equal(drive("up", 24, "2n" L "\1\1\1\1\1\1\1\1\1" L "\1" L "\1\1" L "bqy", NULL),
+	assert_int_equal(drive("up", 24, "1n" L "\1\1\1\1\1\1\1\1\1" L "\1" L "\1\1" L "bqy", NULL),
 			 MENU_LEAVE);
 	tear_down();
 }
@@ -70,7 +70,7 @@ static void test_options_once_more(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("options", 24, "11" L "r" L "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("options", 24, "41" L "r" L "bqy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
@@ -101,7 +101,7 @@ static void test_long_text(void **state)
 	set_up();
 	put_miscounted("fs0:\\bad.qcow2");
 	assert_int_equal(drive("long-text", 24,
-			       "5112" L "n" L "\2" L "\1\1" L "\3" L "\3" L "\1\5" L
+			       "5121" L "n" L "\2" L "\1\1" L "\3" L "\3" L "\1\5" L
 			       " \4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4" L "n" L "n" L CR
 			       "bqy",
 			       NULL),
@@ -117,7 +117,7 @@ static void test_long_name(void **state)
 	(void)state;
 	set_up();
 	assert_int_equal(drive("long-name", 24,
-			       "1" CR "1M" CR "11" TEN TEN TEN TEN TEN "n" L TEN L "\b" L "?" L
+			       "4" CR "1M" CR "11" TEN TEN TEN TEN TEN "n" L TEN L "\b" L "?" L
 			       "x" BACKSPACES L BACKSPACES "q" L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -164,7 +164,7 @@ static void test_names(void **state)
 	set_up();
 	sim_file_put("fs0:\\disk.qcow2", "x", 1);
 	assert_int_equal(drive("names", 24,
-			       "1" CR "1M" CR "11" L "a\\" CR L "a/b" CR L CR L ESC
+			       "4" CR "1M" CR "11" L "a\\" CR L "a/b" CR L CR L ESC
 			       "new" CR L ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -187,12 +187,12 @@ static void test_long_paths(void **state)
 	strcpy(name + LONG, "\\image-with-a-name.raw");
 	sim_file_put(name, "x", 1);
 	assert_int_equal(drive("long-paths", 24,
-			       "5111" L "1" L "x" L "b"
+			       "511" L "1" L "x" L "b"
 			       "bbbqy",
 			       NULL),
 			 MENU_LEAVE);
 	assert_int_equal(drive("long-new-path", 24,
-			       "1" CR "1M" CR "12"
+			       "4" CR "1M" CR "12"
 			       "1" L TEN TEN CR L ESC ESC ESC ESC ESC ESC ESC "qy",
 			       NULL),
 			 MENU_LEAVE);
@@ -217,10 +217,32 @@ static void test_protected(void **state)
 	sim_machine_files(1, "nvme", NULL);
 	sim_machine_files(2, "sata", NULL);
 	assert_int_equal(drive("protected", 24,
-			       "2" L "3" L "b"
-			       "3" L "12" L "bbqy",
+			       "1" L "3" L "b"
+			       "2" L "12" L "bbqy",
 			       NULL),
 			 MENU_LEAVE);
+	tear_down();
+}
+
+/* What a drive says of itself, and a disk with the same table beside it, are known in the list. */
+static void test_notes(void **state)
+{
+	struct sim_device devices[] = { machine[0], machine[1], machine[2], machine[3] };
+	uint64_t n, n_other;
+	const uint8_t *disk;
+	uint8_t *other;
+
+	(void)state;
+	set_up();
+	devices[1].device.drive.nvme_warning = 4;
+	sim_machine(devices, N_OF(devices));
+	sim_machine_files(0, "stick", "fs0:");
+	sim_machine_files(1, "nvme", NULL);
+	sim_machine_files(2, "sata", NULL);
+	disk = sim_file("nvme", &n);
+	other = (uint8_t *)(uintptr_t)sim_file("sata", &n_other);
+	memcpy(other, disk, n < n_other ? n : n_other);
+	assert_int_equal(drive("notes", 40, "1" L "bqy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
@@ -234,9 +256,11 @@ static void test_contents(void **state)
 	set_up();
 	disk = (uint8_t *)(uintptr_t)sim_file("nvme", &n);
 	memcpy(disk + 40 * 512 + 3, "NTFS    ", 8);
+	memset(disk + 501 * 512 + 1024, 0, 256);
+	disk[501 * 512 + 1064] = 1;
 	memcpy(disk + 501 * 512 + 1080, "\x53\xef", 2);
 	memcpy(disk + 501 * 512 + 1144, "my disk", 8);
-	assert_int_equal(drive("contents", 24, "2" L "p" L "bqy", NULL), MENU_LEAVE);
+	assert_int_equal(drive("contents", 24, "1" L "p" L "bqy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
@@ -250,8 +274,7 @@ static void test_stick_gone(void **state)
 {
 	(void)state;
 	set_up();
-	assert_int_equal(drive("stick-gone", 24, "51" L "1" L "x" L "bbqy", pull_stick),
-			 MENU_LEAVE);
+	assert_int_equal(drive("stick-gone", 24, "5" L "1" L "x" L "bqy", pull_stick), MENU_LEAVE);
 	tear_down();
 }
 
@@ -268,19 +291,22 @@ static void remove_log(unsigned at)
 /* The last one comes first. */
 static void test_logs(void **state)
 {
+	static const char events[] = "{\n{\"event\": \"start\", \"line\": \"check a.qcow2\"}\n";
+
 	(void)state;
 	set_up();
 	sim_file_put("logs\\0000.log", "It ended well.\n", 15);
+	sim_file_put("logs\\0000.jsonl", events, sizeof events - 1);
 	assert_int_equal(drive("logs", 24,
-			       "55" CR "b"
-			       "64" L "1" L "x" L "1"
+			       "61" CR "b"
+			       "66" L "1" L "x" L "2"
 			       "qn" L "qy",
 			       remove_log),
 			 MENU_LEAVE);
 	tear_down();
 }
 
-/* Where there can be none, other places may have some. */
+/* Where there can be none, the reason is shown. */
 static void test_no_place_for_logs(void **state)
 {
 	static const struct sim_volume_kind read_only = { .free_bytes = 64 * MIB,
@@ -293,12 +319,7 @@ static void test_no_place_for_logs(void **state)
 	sim_machine_files(1, NULL, NULL);
 	sim_machine_files(2, NULL, NULL);
 	sim_machine_files(3, NULL, NULL);
-	sim_file_put("fs0:\\old.log", "It ended well.\n", 15);
-	assert_int_equal(drive("logs-elsewhere", 24,
-			       "64" L "1" L "1" L "b"
-			       "bbbqy",
-			       NULL),
-			 MENU_LEAVE);
+	assert_int_equal(drive("logs-elsewhere", 24, "66" L "xbqy", NULL), MENU_LEAVE);
 	tear_down();
 }
 
@@ -333,16 +354,16 @@ static void list_without_memory(const char *keys)
 			fail_msg("allocation %u: %s", fails, seen[1]);
 		tear_down();
 	}
-	/* the list itself comes last; the last round has not failed */
-	assert_int_equal(told, fails - 2);
+	/* after the list itself only its items are described; the last round has not failed */
+	assert_in_range(told, 1, fails - 2);
 }
 
 static void test_lists_without_memory(void **state)
 {
 	(void)state;
-	list_without_memory(L "2" L "xbqy");
+	list_without_memory(L "1" L "xbqy");
+	list_without_memory("6" L "4" L "xbbqy");
 	list_without_memory("5" L "1" L "xbbqy");
-	list_without_memory("51" L "1" L "xbbbqy");
 }
 
 int main(void)
@@ -359,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_protected),
+		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_contents),
 		cmocka_unit_test(test_stick_gone),
 		cmocka_unit_test(test_logs),

@@ -139,6 +139,43 @@ static void it_is_in_the_log(void **state)
 	tear_down();
 }
 
+/* Each command that a session begins, as the code that runs it hears of it. */
+struct begun {
+	struct events events;
+	struct capture text;
+};
+
+static void hear_of_it(struct events *events, int argc, char *const *argv)
+{
+	struct begun *begun = (struct begun *)events;
+
+	/* nothing of it is printed yet */
+	out_printf(&begun->text.out, "%d %s %s, %zu\n", argc, argv[0], argv[argc - 1], out.n);
+}
+
+static void a_command_begins(void **state)
+{
+	char *create[] = { (char *)"create", (char *)"a", (char *)"1M" };
+	char *info[] = { (char *)"info", (char *)"none" };
+	struct begun begun = { .events.begin = hear_of_it };
+	const struct console console = { .out = &out.out,
+					 .err = &err.out,
+					 .events = &begun.events };
+	struct session *session;
+	struct error why;
+
+	(void)state;
+	set_up(&roomy);
+	capture_init(&begun.text);
+	assert_ok(session_open(&console, &session, &why));
+	assert_int_equal(session_run(session, &console, 3, create), EXIT_OK);
+	assert_int_equal(session_run(session, &console, 2, info), EXIT_ERROR);
+	session_close(session);
+	assert_non_null(strstr(begun.text.text, "3 create 1M, 0\n2 info none, "));
+	capture_free(&begun.text);
+	tear_down();
+}
+
 static void what_is_plain_is_the_same_each_time(void **state)
 {
 	static const char *const lines[][WORDS] = {
@@ -456,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_in_the_log),
+		cmocka_unit_test(a_command_begins),
 		cmocka_unit_test(what_is_plain_is_the_same_each_time),
 		cmocka_unit_test(a_plan_that_is_refused),
 		cmocka_unit_test(names_do_not_collide),
