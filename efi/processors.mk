@@ -17,10 +17,14 @@ TRIPLET_aarch64 := aarch64-linux-gnu
 # can do.
 ARCH_FLAGS_aarch64 := -mno-outline-atomics -U__linux__
 SHARED_aarch64 := generic no_ports
+# What is called only where the processor has these instructions (core/arch/aarch64/arch.c).
+%/core/arch/aarch64/sha256.o: INCLUDES := -march=armv8-a+crypto
 
-# UEFI 2.10, 2.3.2: 64-bit numbers are aligned to 8 bytes, the stack is to 4.
+# UEFI 2.10, 2.3.2: 64-bit numbers are aligned to 8 bytes, the stack is to 4. Code that finds its
+# data by its own address is an eighth larger there, so that addresses in the code are relocated, too.
 TRIPLET_ia32 := i686-linux-gnu
-ARCH_FLAGS_ia32 := -malign-double -mincoming-stack-boundary=2 -msse2
+ARCH_FLAGS_ia32 := -malign-double -mpreferred-stack-boundary=2 -msse2 -fno-pie
+CODE_RELOCATIONS_ia32 := -z notext
 SHARED_ia32 := x86 generic
 LIBGCC_ia32 := yes
 NASM_FORMAT_ia32 := elf32
@@ -50,7 +54,8 @@ LIBGCC = $(if $(LIBGCC_$(ARCH)),$(shell $(FIRMWARE_CC) -print-libgcc-file-name))
 define link
 $(call step,LD )
 $(CROSS)ld -pie --no-dynamic-linker -T efi/program.lds --gc-sections \
-	-e $(if $(filter %/entry.o,$^),hardware_entry,efi_main) -z text -z norelro \
+	-e $(if $(filter %/entry.o,$^),hardware_entry,efi_main) \
+	$(or $(CODE_RELOCATIONS_$(ARCH)),-z text) -z norelro \
 	-z noexecstack --no-undefined --fatal-warnings --no-warn-rwx-segments --build-id=none \
 	$(filter %.o,$^) $(LIBGCC) -o $@
 endef

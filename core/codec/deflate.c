@@ -20,6 +20,7 @@
 
 #include "base/memory.h"
 #include "codec/inflate.h"
+#include "codec/include/deflate_parts.h"
 #include "codec/kinds.h"
 
 struct deflate {
@@ -99,7 +100,7 @@ static struct codec *open_codec(struct codec functions)
 	d->codec = functions;
 	d->decompressor = libdeflate_alloc_decompressor();
 	if (level != CODEC_ONLY_DECOMPRESS)
-		d->compressor = libdeflate_alloc_compressor(level);
+		d->compressor = deflate_alloc_compressor(level);
 	if (d->decompressor == NULL || (level != CODEC_ONLY_DECOMPRESS && d->compressor == NULL)) {
 		deflate_close(&d->codec);
 		return NULL;

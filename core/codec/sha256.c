@@ -45,7 +45,7 @@ void sha256_add(struct sha256 *sha, const void *bytes, size_t n)
 
 void sha256_add_zeros(struct sha256 *sha, uint64_t n)
 {
-	static const uint8_t zeros[4096];
+	static const uint8_t zeros[1024];
 
 	for (size_t piece; n > 0; n -= piece) {
 		piece = (size_t)min_u64(n, sizeof zeros);

@@ -27,6 +27,23 @@ uint64_t hardware_ticks_per_second(void);
 /* Calls function(arg) on a stack that ends at `end`, an address on a boundary of 16 bytes. */
 void hardware_call_on_stack(void *end, void (*function)(void *arg), void *arg);
 
+/* ---- Exceptions ---- */
+
+struct hardware_exception {
+	uint64_t code; /* the address of the instruction */
+	bool has_address;
+	uint64_t address; /* that it accessed */
+};
+
+/*
+ * The exceptions that a mistake of a program can cause, and that it is not continued after: a bit
+ * for each vector. 0 where firmware of such processors starts no others.
+ */
+uint32_t hardware_exceptions(void);
+
+/* What the EFI_SYSTEM_CONTEXT (UEFI 2.10, 18.2.4) of one of them tells. */
+struct hardware_exception hardware_exception_of(unsigned vector, const void *context);
+
 /* ---- Virtual machines ---- */
 
 enum hypervisor {

@@ -85,7 +85,8 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 	int64_t left = milliseconds * (NANOSECONDS / 1000), end = nanoseconds() + left;
 
 	while (atomic_load(word) == seen) {
-		struct timespec limit = { left / NANOSECONDS, left % NANOSECONDS };
+		struct timespec limit = { (time_t)(left / NANOSECONDS),
+					  (long)(left % NANOSECONDS) };
 
 		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, milliseconds > 0 ? &limit : NULL,
 			NULL, 0);

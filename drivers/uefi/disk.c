@@ -180,9 +180,8 @@ EFI_HANDLE disk_whole(EFI_HANDLE device)
 	return device;
 }
 
-uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
+uint64_t disk_size(const EFI_BLOCK_IO_MEDIA *media)
 {
-	const EFI_BLOCK_IO_MEDIA *media = io->Media;
 	uint64_t n_blocks, size;
 
 	if (!media->MediaPresent || !add_ok(media->LastBlock, 1, &n_blocks))
@@ -192,33 +191,44 @@ uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *io)
 	return size <= SIZE_LIMIT ? size : 0;
 }
 
+/* A copy of what the device says of its medium, and its protocol. NULL: it is gone. */
+static EFI_BLOCK_IO_PROTOCOL *look(EFI_HANDLE handle, EFI_BLOCK_IO_MEDIA *ret)
+{
+	UINTN level = firmware_hold();
+	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
+
+	if (io != NULL)
+		*ret = *io->Media;
+	firmware_release(level);
+	return io;
+}
+
 enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 {
-	EFI_BLOCK_IO_PROTOCOL *io = PROTOCOL(handle, EFI_BLOCK_IO_PROTOCOL);
-	const EFI_BLOCK_IO_MEDIA *media;
+	EFI_BLOCK_IO_MEDIA media;
+	EFI_BLOCK_IO_PROTOCOL *io = look(handle, &media);
 	struct disk *disk;
 	uint32_t align;
 
 	if (io == NULL)
 		return ST_MEDIUM_CHANGED;
-	media = io->Media;
 	/* 0 and 1 both mean any alignment (UEFI 2.10, 13.9) */
-	align = media->IoAlign > 1 ? media->IoAlign : 1;
-	if (!media->MediaPresent)
+	align = media.IoAlign > 1 ? media.IoAlign : 1;
+	if (!media.MediaPresent)
 		return ST_NO_MEDIUM;
-	if (!disk_is_usable(media))
+	if (!disk_is_usable(&media))
 		return ST_UNSUPPORTED;
 	if (!is_power_of_two(align) || align > PAGE_BYTES)
 		return ST_UNSUPPORTED;
-	if (disk_size(io) == 0)
+	if (disk_size(&media) == 0)
 		return ST_CORRUPT;
 	disk = mem_alloc(sizeof *disk);
 	if (disk == NULL)
 		return ST_NO_MEMORY;
 	disk->blk = (struct blk){
 		.ops = &disk_ops,
-		.size = disk_size(io),
-		.block_bytes = media->BlockSize,
+		.size = disk_size(&media),
+		.block_bytes = media.BlockSize,
 		.buffer_align = align,
 		.transfer_bytes = TRANSFER_BYTES,
 		.device = &disk->device,
@@ -227,7 +237,7 @@ enum status disk_open(EFI_HANDLE handle, struct blk **ret)
 	disk->handle = handle;
 	disk->last_good_offset = UINT64_MAX;
 	disk->io = io;
-	disk->media_id = media->MediaId;
+	disk->media_id = media.MediaId;
 	disk->next = opened;
 	opened = disk;
 	*ret = &disk->blk;

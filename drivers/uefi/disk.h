@@ -35,7 +35,7 @@ EFI_HANDLE disk_whole(EFI_HANDLE device);
 /*
  * Returns the size of the medium in bytes; 0: no medium, or the firmware's numbers are impossible.
  */
-uint64_t disk_size(const EFI_BLOCK_IO_PROTOCOL *);
+uint64_t disk_size(const EFI_BLOCK_IO_MEDIA *);
 
 /*
  * Returns whether a block that could be read before can still be read. If not, the device is gone

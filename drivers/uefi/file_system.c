@@ -15,7 +15,7 @@
 #include "base/size.h"
 #include "device_path.h"
 #include "disk.h"
-#include "disk/fat.h"
+#include "fs/fat_boot.h"
 #include "firmware.h"
 #include "sata.h"
 #include "status.h"

@@ -4,8 +4,7 @@
  *
  * A name is resolved once (location.h), then opened from the root of its volume. Every change is
  * preceded by file_path_permitted(). There is no atomic replacement: FAT's rename onto an existing
- * name fails, and a failed rename can lose the file, so that rename is not used at all. A file that
- * is replaced is emptied and written.
+ * name fails, so a file that is replaced is emptied and written. Renaming is in rename.c.
  *
  * EFI_FILE_PROTOCOL.Open() with CREATE does not truncate, and Delete() reports failure as a
  * warning: sizes are checked, and results compared with EFI_SUCCESS (UEFI 2.10, 13.5).

@@ -53,6 +53,16 @@ void *firmware_locate(EFI_GUID *guid)
 	return efi == EFI_SUCCESS ? interface : NULL;
 }
 
+UINTN firmware_hold(void)
+{
+	return firmware.services->RaiseTPL(TPL_CALLBACK);
+}
+
+void firmware_release(UINTN level)
+{
+	firmware.services->RestoreTPL(level);
+}
+
 enum status firmware_handles(EFI_GUID *guid, EFI_HANDLE **ret, size_t *ret_n)
 {
 	EFI_LOCATE_SEARCH_TYPE search = guid != NULL ? ByProtocol : AllHandles;
@@ -105,6 +115,12 @@ void platform_panic(const char *what, const char *file, int line)
 		;
 	out_printf(console_err(), "\nefi-img: internal error, please report it: %s:%d: %s\n", file,
 		   line, what);
+	firmware_abort();
+}
+
+void firmware_abort(void)
+{
+	processors_abandon(); /* they execute this program, which is about to be unloaded */
 	console_flush();
 	sata_finish();
 	(void)firmware.services->Exit(firmware.image, EFI_ABORTED, 0, NULL);

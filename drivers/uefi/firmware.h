@@ -48,5 +48,17 @@ void *firmware_locate(EFI_GUID *);
  */
 [[nodiscard]] enum status firmware_handles(EFI_GUID *, EFI_HANDLE **ret, size_t *ret_n);
 
+/*
+ * Between them no device goes: drivers notice that in timers of TPL_CALLBACK (UEFI 2.10, 7.1), and
+ * free what they had of it. So what is looked up after firmware_hold() is valid until
+ * firmware_release(), which takes what that has returned. Not around I/O: there are drivers that
+ * wait for a timer.
+ */
+UINTN firmware_hold(void);
+void firmware_release(UINTN level);
+
+/* Ends the program after an internal error, which has been printed. For the boot processor. */
+_Noreturn void firmware_abort(void);
+
 /* Frees memory that the firmware has allocated from its pool for this program. NULL is allowed. */
 void firmware_free(void *);

@@ -9,7 +9,8 @@
  *
  * It works on a stack of its own: the firmware's may be small (EDK2: 32 KiB), and an overflow of it
  * would change what lies below unnoticed. The lowest page of ours is a guard, filled at the start
- * and compared at the end.
+ * and compared at the end. It is not a page without access: the exception of that would need a
+ * stack, too. Other exceptions are reported (exceptions.h).
  *
  * Firmware without the protocol, or that refuses to start a processor after the boot devices were
  * connected, leaves all work to the boot processor.
@@ -20,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "exceptions.h"
 #include "firmware.h"
 #include "hardware.h"
 #include "platform/processors.h"
@@ -97,6 +99,7 @@ size_t platform_processors_start(size_t least, size_t most, void (*run)(void *ar
 	    services->GetNumberOfProcessors(services, &all, &enabled) != EFI_SUCCESS ||
 	    enabled <= least || services->WhoAmI(services, &boot_processor) != EFI_SUCCESS)
 		return 0;
+	exceptions_take();
 	for (UINTN number = 0; number < all && n_others < most && n_others < OTHERS_MAX; number++) {
 		struct other *other = &others[n_others];
 
@@ -106,6 +109,8 @@ size_t platform_processors_start(size_t least, size_t most, void (*run)(void *ar
 		if (is_usable(number) && start(other))
 			n_others++;
 	}
+	if (n_others == 0)
+		exceptions_leave();
 	return n_others;
 }
 
@@ -114,6 +119,7 @@ static bool has_returned(const struct other *other)
 	for (unsigned waited = 0; waited < RETURN_SECONDS * (SECOND_US / STEP_US); waited++) {
 		if (firmware.services->CheckEvent(other->returned) == EFI_SUCCESS)
 			return true;
+		exceptions_check();
 		(void)firmware.services->Stall(STEP_US); /* always succeeds */
 	}
 	return false;
@@ -138,8 +144,8 @@ static bool reset(const struct other *other)
 
 void platform_processors_stop(void)
 {
-	while (n_others > 0) {
-		struct other *other = &others[--n_others];
+	for (; n_others > 0; n_others--) {
+		struct other *other = &others[n_others - 1];
 		bool ended = has_returned(other) || reset(other);
 
 		CHECK(guard_is_whole(other->stack));
@@ -147,14 +153,28 @@ void platform_processors_stop(void)
 			io_free(other->stack, STACK_BYTES);
 		(void)firmware.services->CloseEvent(other->returned);
 	}
+	exceptions_leave();
+}
+
+void processors_abandon(void)
+{
+	for (; n_others > 0; n_others--)
+		(void)reset(&others[n_others - 1]);
+	exceptions_leave();
+}
+
+uint64_t processors_own_number(void)
+{
+	UINTN number;
+
+	return services != NULL && services->WhoAmI(services, &number) == EFI_SUCCESS
+		       ? number
+		       : boot_processor;
 }
 
 bool processors_is_boot(void)
 {
-	UINTN number;
-
-	return n_others == 0 ||
-	       (services->WhoAmI(services, &number) == EFI_SUCCESS && number == boot_processor);
+	return processors_own_number() == boot_processor;
 }
 
 /*
@@ -175,6 +195,7 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 			spin_pause();
 			continue;
 		}
+		exceptions_check();
 		if (waited_us >= (uint64_t)milliseconds * 1000)
 			return false;
 		(void)firmware.services->Stall(STEP_US);

@@ -83,7 +83,7 @@ static enum status check_same(struct target *target, bool serial)
 	media = target->io->Media;
 	if (!media->MediaPresent || media->MediaId != target->medium_id ||
 	    media->BlockSize != target->blk.block_bytes ||
-	    disk_size(target->io) != target->blk.size || !same_path(target))
+	    disk_size(target->io->Media) != target->blk.size || !same_path(target))
 		goto gone;
 	if (serial && !same_serial(target))
 		goto gone;

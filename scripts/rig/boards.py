@@ -28,6 +28,7 @@ class Board:
     bus: str = "nvme"  # a bus of disks that the firmware has a driver for
     powers_off: bool = True  # not only when told by QEMU
     is_u_boot: bool = False
+    shell: Path = None  # a UEFI shell for the stick, where that of the firmware may not do
     fault: str = ""  # of the firmware, because of which tests may fail
 
     def boot_name(self):
@@ -48,9 +49,17 @@ SECURE_FLASH = (
 ARM = ("-machine", "virt", "-cpu", "cortex-a57")
 
 
-def edk2(name, processor, code, variables, options, qemu=None):
-    """A machine with EDK2 in its flash memory."""
-    return Board(name, processor, qemu or QEMU[processor], options, code, variables)
+def edk2(name, processor, code, variables, options, qemu=None, shell=None):
+    """A machine with EDK2 in its flash memory. `shell` is used where it exists."""
+    return Board(
+        name,
+        processor,
+        qemu or QEMU[processor],
+        options,
+        code,
+        variables,
+        shell=shell if shell and shell.is_file() else None,
+    )
 
 
 FAULTS = {
@@ -94,6 +103,8 @@ def boards_of(suffix, root):
             ovmf / "OVMF32_CODE_4M.secboot.fd",
             ovmf / "OVMF32_VARS_4M.fd",
             ("-machine", "q35,smm=on", *SECURE_FLASH),
+            # Debian 12's has a shell built in, that of Debian 13 is a package of its own
+            shell=root / "share" / "efi-shell-ia32" / "shellia32.efi",
         ),
         u_boot(f"x86_64-u-boot{suffix}", "x86_64", root, "qemu-x86_64"),
         u_boot(f"aarch64-u-boot{suffix}", "aarch64", root, "qemu_arm64"),
@@ -117,6 +128,8 @@ BOARDS = {
             RISCV / "RISCV_VIRT_VARS.fd",
             ("-machine", "virt"),
             NEWER / "qemu-system-riscv64",
+            # It has one built in, which it cannot load a second time: it ends in an exception.
+            NEWER / "usr" / "share" / "efi-shell-riscv64" / "shellriscv64.efi",
         ),
     )
 }

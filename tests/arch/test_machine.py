@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 r"""
 The program for each processor, on that processor and its firmware: a script with all that matters,
-whose results qemu-img judges, and the menu. EDK2 gets the script from QEMU by SMBIOS strings,
+whose results qemu-img judges. EDK2 gets the script from QEMU by SMBIOS strings,
 U-Boot from the stick.
 
 U-Boot's FAT truncates a file after each write, so that no image can be made on it: there the
 program must refuse that, and read an image from it.
 """
 
-import hashlib
-import random
-import re
 import shutil
 from types import SimpleNamespace
 
@@ -19,12 +16,9 @@ import pytest
 import schemas
 from conftest import ROOT
 from rig import disks
-from rig.disks import KIB, LINUX, MIB, Partition, Volume
+from rig.disks import LINUX, MIB, Partition, Volume
 from rig.machine import Drive, Machine
-
-SIZE, CHUNK = 16 * MIB, 256 * KIB
-CUTS = "truncates a file after each write"
-MENU = "Choose an action"
+from shared import CUTS, SIZE, faults_of, from_smbios, make_source, sha256
 
 ON_EDK2 = """#efi-img job 1
 on-success poweroff
@@ -51,36 +45,12 @@ create -f qcow2 made.qcow2 64M
 """
 
 
-def make_source(path):
-    """A disk with a partition table, and something in every eighth piece; its GUID."""
-    content = random.Random(21)
-    disks.make_disk(path, SIZE)
-    with open(path, "r+b") as file:
-        for position in range(MIB, SIZE - MIB, 8 * CHUNK):
-            file.seek(position)
-            file.write(content.randbytes(CHUNK))
-    return disks.write_gpt(path, [Partition(MIB, SIZE - 2 * MIB, LINUX, "data")])
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.fixture(scope="module")
 def stick_image(place, program):
     """The image that make usb makes."""
     image = place / "usb.img"
     disks.run(ROOT / "scripts" / "make-usb", program, image)
     return image
-
-
-def from_smbios(job):
-    """QEMU's arguments that hand a script to the machine."""
-    return [
-        word
-        for line in job.splitlines()
-        for word in ("-smbios", f"type=11,value=efi-img.job={line.replace(',', ',,')}")
-    ]
 
 
 def logged(stick):
@@ -195,17 +165,4 @@ def test_a_restored_disk_is_the_image(done):
 
 
 def test_the_stick_is_sound(board, done):
-    """U-Boot leaves a wrong number of free clusters, which it does not believe itself."""
-    faults = done.stick.fsck()
-    if board.is_u_boot:
-        faults = re.sub(r"Free cluster summary wrong .*\n +Auto-correcting.\n", "", faults)
-        faults = re.sub(r"(fsck.fat|Leaving|/).*\n", "", faults).strip()
-    assert faults == ""
-
-
-def test_the_menu(board, place, stick_image):
-    """Without a script, the firmware starts the menu from the stick."""
-    image = shutil.copyfile(stick_image, place / "menu.img")
-    drives = [Drive(board.bus, image, "STICK", first=not board.is_u_boot)]
-    with Machine(place / "menu", drives, board=board) as machine:
-        assert "Capture" in machine.see(MENU)
+    assert faults_of(board, done.stick) == ""
