@@ -6,7 +6,6 @@
 
 .DEFAULT_GOAL := program
 .DELETE_ON_ERROR:
-.SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 export PATH := $(PATH):/usr/sbin:/sbin # sgdisk and fsck.fat are not on everyone's path
 
@@ -17,13 +16,15 @@ ifneq ($(V),1)
 endif
 
 PYTHON := /usr/bin/python3
-PYTEST := $(PYTHON) -B -m pytest -q -p no:cacheprovider --tb=short
+# What tests write is looked at at once and then removed: fsync() has nothing to do (eatmydata).
+PYTEST := eatmydata $(PYTHON) -B -m pytest -q -p no:cacheprovider --tb=short
 
 # ---- the processor ------------------------------------------------------------------------------
 
 # That of this machine, where programs for Linux run, and that of the firmware, ARCH.
 HOST_ARCH := $(shell uname -m)
 include efi/processors.mk
+FRAGMENTS := core/codec/libraries.mk efi/processors.mk tests/unit/processors.mk tests/bench/bench.mk
 B := build/$(ARCH)
 
 # ---- sources ------------------------------------------------------------------------------------
@@ -39,54 +40,24 @@ FIRMWARE := $(sort $(wildcard drivers/uefi/*.c efi/*.c $(ARCH_FOLDERS:%=%/*.c) \
 	$(ARCH_FOLDERS:%=%/*.asm)))
 HOST := $(sort $(wildcard drivers/posix/*.c))
 # What of the firmware's hardware.h is tested here, under names that are not those of the C library.
-MEMORY := $(wildcard drivers/arch/$(HOST_ARCH)/memory.asm drivers/arch/$(HOST_ARCH)/stack.asm) \
+memory = $(wildcard drivers/arch/$(1)/memory.asm drivers/arch/$(1)/stack.asm) \
 	drivers/arch/generic/memory.c
 # Formats that only tests have, to prove the interface of core/format/, and the list with them.
 DOUBLES := $(sort $(wildcard tests/doubles/*/*.c)) build/gen/formats_and_doubles.c
 SIM := $(sort $(wildcard tests/sim/*.c))
 TRIAL := $(sort $(wildcard tests/trial/*.c))
 CONTRACT := tests/contract/contract.c tests/contract/parallel.c
-UNIT := $(filter-out $(if $(filter %/stack.asm,$(MEMORY)),,test_stack),\
+units = $(filter-out $(if $(filter %/stack.asm,$(call memory,$(1))),,test_stack),\
 	$(sort $(notdir $(basename $(wildcard tests/unit/test_*.c)))))
+UNIT := $(call units,$(HOST_ARCH))
 
-# ---- libdeflate, zstd and bzip2 -----------------------------------------------------------------
-
-# Their unchanged sources, built as the core is, against the stand-ins of core/codec/include/ for
-# headers of a C library. Each release of Debian or Ubuntu has other versions.
-SOURCES := build/sources
-RELEASE := $(shell scripts/fetch-sources --release)
-FETCHED := $(SOURCES)/fetched-$(RELEASE)
-LIBDEFLATE := utils.c deflate_compress.c deflate_decompress.c zlib_compress.c zlib_decompress.c \
-	adler32.c x86/cpu_features.c
-ZSTD := $(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c \
-		zstd_common.c) \
-	$(addprefix compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c \
-		zstd_compress_literals.c zstd_compress_sequences.c zstd_compress_superblock.c \
-		zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c \
-		$(if $(filter trixie,$(RELEASE)),zstd_preSplit.c)) \
-	$(addprefix decompress/,huf_decompress.c zstd_ddict.c zstd_decompress.c \
-		zstd_decompress_block.c)
-# The linker leaves out what compresses.
-BZIP2 := blocksort.c bzlib.c compress.c crctable.c decompress.c huffman.c randtable.c
-LIBRARIES := $(addprefix $(SOURCES)/libdeflate/lib/,$(LIBDEFLATE)) \
-	$(addprefix $(SOURCES)/libzstd/lib/,$(ZSTD)) $(addprefix $(SOURCES)/bzip2/,$(BZIP2))
-# Those for a processor: others than x86 need not be asked for their instructions.
-libraries = $(filter-out %/cpu_features.c,$(LIBRARIES)) \
-	$(filter %/$(CPU_FEATURES_$(1)),$(LIBRARIES))
-# Compression levels that are used only on request are built for size: 34 KiB instead of 274.
-RARE := $(filter %/zstd_fast.c %/zstd_lazy.c %/zstd_opt.c,$(LIBRARIES))
-# What includes headers of the libraries.
-ADAPTERS := $(filter core/codec/%,$(CORE)) build/gen/version.c
-
-$(FETCHED): scripts/fetch-sources | setup-build
-	scripts/fetch-sources
-	@touch $@
-$(LIBRARIES): | $(FETCHED) ;
+include core/codec/libraries.mk
 
 # ---- generated sources --------------------------------------------------------------------------
 
-# $(call keep,COMMAND): makes $@ of what the command prints, anew only when that changes.
-keep = mkdir -p $(@D) && $(1) >$@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
+# $(call keep,COMMAND): makes $@ of what the command prints, anew only when that changes. Two makes
+# at once, as tests of the Makefile are, do not meet: each writes a file of its own.
+keep = mkdir -p $(@D) && $(1) >$@.$$$$ && { cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 # $(call list,TYPE,PREFIX,ARRAY,NAMES,HEADER): an array of pointers to the named objects.
 list = { echo '/* Made by the Makefile from the names in core/. */'; echo '\#include "$(5)"'; \
 	printf 'extern const struct $(1) $(2)_%s;\n' $(4); \
@@ -117,12 +88,6 @@ FREESTANDING = $(LANGUAGE) -ffreestanding -fno-strict-aliasing
 
 # The core sees the compiler's own headers and its own tree, nothing else.
 CORE_FLAGS = $(FREESTANDING) -nostdinc -isystem $(shell $(CC) -print-file-name=include) -Icore
-CODEC_INCLUDES := $(addprefix -isystem ,core/codec/include $(SOURCES)/libdeflate \
-	$(SOURCES)/libzstd/lib $(SOURCES)/bzip2) -DBZ_NO_STDIO
-LIBRARY_FLAGS = $(filter-out -W% -MMD -MP,$(CORE_FLAGS)) -w $(CODEC_INCLUDES) \
-	-ffunction-sections -DXXH_NAMESPACE=ZSTD_ -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 \
-	-DZSTD_TRACE=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DDEBUGLEVEL=0 \
-	-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT
 
 # ---- trees of objects ---------------------------------------------------------------------------
 
@@ -136,37 +101,45 @@ objects = $(addsuffix .o,$(addprefix $(1)/,$(basename $(2))))
 # nasm stores the folder that the tree is in.
 NASM = nasm -f $(or $(NASM_FORMAT),elf64) -w+all -w-unknown-warning -w-reloc-rel -Werror
 
-# $(call tree,NAME,FOLDER,SET-UP,COMPILER)
+# $(call flags,NAME): all that decides how the sources of a tree are compiled. Objects depend on a
+# file of it, so that other flags make them anew; where the tree lies is not in them. The lines of
+# variables for some targets alone are taken as they are written.
+here = $(subst $(CURDIR)=.,.,$(1))
+flags = { echo '$(CC) $(call here,$(FLAGS))'; \
+	echo '$(call here,$(CORE_FLAGS) $($(1)_FLAGS) $($(1)_CORE))'; \
+	echo '$(call here,$(LIBRARY_FLAGS))'; echo '$(NASM) $($(1)_SIZE)'; \
+	grep -hE '(OPTIMIZE|INCLUDES|NASM) [:+]?=' Makefile $(FRAGMENTS); }
+
+# $(call tree,NAME,FOLDER,SET-UP,COMPILER): NAME_ARCH is the processor, if it is not this machine's.
 define tree
 $(2)/%: CC := $(4)
 $(2)/%: FLAGS = $$($(1)_OUTSIDE) $$($(1)_FLAGS)
 $(2)/core/% $(2)/build/gen/% $(2)/tests/doubles/%: FLAGS = $$(CORE_FLAGS) $$($(1)_FLAGS) \
 	$$($(1)_CORE)
-$(2)/build/sources/%: FLAGS = $$(LIBRARY_FLAGS) $$($(1)_FLAGS)
-$(2)/build/sources/%: OPTIMIZE := -O2
-$(call objects,$(2),$(RARE)): OPTIMIZE := -Os -DZSTD_NO_INLINE=1
-$(call objects,$(2),$(ADAPTERS)): INCLUDES := $(CODEC_INCLUDES)
-$(call objects,$(2),$(ADAPTERS) $(LIBRARIES)): $(FETCHED)
-$(call objects,$(2),$(LIBRARIES)): $(wildcard core/codec/include/*.h)
-$(2)/%.o: %.c | setup-$(3)
+$(call library_tree,$(1),$(2))
+$(2)/%.o: %.c $(2)/flags | setup-$(3)
 	@mkdir -p $$(@D)
 	$$(call step,CC ,$$<)
 	$$(CC) $$(FLAGS) $$(INCLUDES) -c $$< -o $$@
-$(2)/%.o: %.asm | setup-$(3)
+$(2)/%.o: %.asm $(2)/flags | setup-$(3)
 	@mkdir -p $$(@D)
 	$$(call step,NASM,$$<)
 	$$(NASM) $$< -o $$@
+$(2)/flags: always
+	$$(call keep,$$(call flags,$(1)))
 
-$(2)/core.a: $(call objects,$(2),$(CORE) $(call kernels,$(HOST_ARCH)) \
-		$(call libraries,$(HOST_ARCH)))
+$(2)/core.a: $(call objects,$(2),$(CORE) $(call kernels,$(or $($(1)_ARCH),$(HOST_ARCH))) \
+		$(call libraries,$(or $($(1)_ARCH),$(HOST_ARCH))))
 $(2)/sim.a: $(call objects,$(2),$(SIM) $($(1)_SIM))
 $(2)/%.a:
 	$$(call step,AR )
 	rm -f $$@ && $$(AR) rcs $$@ $$^
 endef
 
-FIRMWARE_FLAGS := -fpie -fvisibility=hidden -fshort-wchar $(ARCH_FLAGS) -fno-stack-protector \
-	-fno-asynchronous-unwind-tables
+# Each function and constant is in a section of its own, of which the linker takes those that others
+# refer to.
+FIRMWARE_FLAGS := -ffunction-sections -fdata-sections -fpie -fvisibility=hidden -fshort-wchar \
+	$(ARCH_FLAGS) -fno-stack-protector -fno-asynchronous-unwind-tables
 FIRMWARE_OUTSIDE = $(FREESTANDING) -Icore -Idrivers/uefi -Idrivers/arch $(ARCH_FOLDERS:%=-I%) \
 	-isystem /usr/include/efi -DGNU_EFI_USE_MS_ABI
 $(B)/%: NASM_FORMAT := $(NASM_FORMAT_$(ARCH))
@@ -182,7 +155,7 @@ $(eval $(call tree,HOST_10,build/host-10,build,$(CC)))
 TEST_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-frame-larger-than
 TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/contract -Itests/sim -Itests/trial -Itests/unit
-TEST_SIM := $(TRIAL) $(CONTRACT) $(MEMORY)
+TEST_SIM := $(TRIAL) $(CONTRACT) $(call memory,$(HOST_ARCH))
 $(eval $(call tree,TEST,build/test,unit,$(CC)))
 build/test/%: OPTIMIZE := -O1
 
@@ -200,16 +173,20 @@ COVERAGE_OUTSIDE = $(TEST_OUTSIDE)
 COVERAGE_SIM := $(TEST_SIM)
 $(eval $(call tree,COVERAGE,build/coverage,coverage,$(CC)))
 build/coverage/core/%: OPTIMIZE := -O0
-RENAMED := $(foreach tree,test coverage,$(call objects,build/$(tree),$(MEMORY)))
-$(RENAMED): NASM += --gprefix firmware_
-$(RENAMED): INCLUDES := $(foreach name,cpy move set cmp,-Dmem$(name)=generic_mem$(name))
+# $(call renamed,FOLDER,ARCH): what of hardware.h is tested.
+define renamed
+$(call objects,$(1),$(call memory,$(2))): NASM += --gprefix firmware_
+$(call objects,$(1),$(call memory,$(2))): INCLUDES := \
+	$(foreach name,cpy move set cmp,-Dmem$(name)=generic_mem$(name))
+endef
+$(foreach tree,test coverage,$(eval $(call renamed,build/$(tree),$(HOST_ARCH))))
 
 # ---- set-up -------------------------------------------------------------------------------------
 
 # Order-only, and quick when nothing is missing: installs what a target needs, or tells which
 # packages to install.
-SETUPS := $(addprefix setup-,build arch run machines dist unit test screenshots fuzz coverage lint \
-	release sign)
+SETUPS := $(addprefix setup-,build arch run machines dist unit unit-arch test screenshots fuzz \
+	coverage lint release sign)
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@scripts/setup $*
@@ -220,12 +197,18 @@ $(SETUPS): setup-%:
 .PHONY: program
 program: $(B)/efi-img.efi build/efi-img.man
 
-# Outside of these folders no time is spent, and the limit of the program is 1 MiB.
+# The limit of the program is 1 MiB. Outside of the folders FAST no time is spent, and in them none
+# in files COLD, by whose names images are created, opened or described: that is once per image.
 FAST := $(patsubst %,%/%,$(filter-out $(SLOW_$(ARCH)),\
-	core/base core/arch core/blk core/codec core/format core/engine core/copy))
+	core/base core/arch core/blk core/codec core/format core/engine))
+COLD := $(patsubst %,%.c,%/amend %/chain %/create %/create_options %/describe %/description \
+	%/descriptor %/files %/footer %/foreign %/header %/header_change %/header_write \
+	%/image_name %/load %/luks %/metadata %/open %/parent %/probe %/regions)
 PROGRAM := $(CORE) $(call kernels,$(ARCH)) build/gen/version.c $(call libraries,$(ARCH)) \
 	$(FIRMWARE)
-$(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM))): OPTIMIZE := -Os
+FIRMWARE_SIZE := $(FAST) $(COLD)
+$(call objects,$(B),$(filter-out $(FAST) $(SOURCES)/%,$(PROGRAM)) $(filter $(COLD),$(PROGRAM))): \
+	OPTIMIZE := -Os
 
 $(B)/drivers/arch/generic/memory.o: OPTIMIZE := -O2 -fno-tree-loop-distribute-patterns
 $(B)/efi-img.elf: $(call objects,$(B),$(PROGRAM))
@@ -267,8 +250,10 @@ build/host-10/efi-img: $(filter-out $(call objects,build/host,$(BY_VERSION)),$(H
 	$(CC) -Wl,--gc-sections $^ -o $@
 
 # The manual for the UEFI shell (`help efi-img`) and the man page, from the tables of the commands.
-build/host/manual: $(HOST_OBJECTS) $(call objects,build/host,$(filter-out %/main.c,$(HOST)) \
-		scripts/manual.c)
+build/host/manual: build/host/scripts/manual.o
+build/host/fs_map: build/host/tests/differential/fs_map.o
+build/host/manual build/host/fs_map: $(HOST_OBJECTS) \
+		$(call objects,build/host,$(filter-out %/main.c,$(HOST)))
 	$(call step,LD )
 	$(CC) -Wl,--gc-sections $^ -o $@
 build/efi-img.man: build/host/manual
@@ -293,8 +278,9 @@ build/efi-img-usb.img: $(B)/efi-img.efi $(STICK) scripts/make-usb build/gen/usb-
 	scripts/make-usb $(if $(SIZE),-d $(SIZE)) $< $@ $(STICK)
 	@echo "Write it to a stick with: dd if=$@ of=/dev/THE-STICK bs=4M conv=fsync"
 
-## make dist         the files of a release, in build/dist/ (a minute)
-DIST_ARCHES ?= x86_64
+## make dist         the files of a release for all processors, in build/dist/;
+##                   DIST_ARCHES=x86_64: for that one
+DIST_ARCHES ?= $(ARCHES)
 .PHONY: dist
 dist: build/host/efi-img build/efi-img.1 build/efi-img.man | setup-dist
 	for arch in $(DIST_ARCHES); do \
@@ -320,19 +306,25 @@ screenshots: $(B)/efi-img.efi build/firmware/trixie | setup-screenshots
 # ---- unit tests ---------------------------------------------------------------------------------
 
 # The slowest: most of them enumerate power cuts or failures, or have long data compressed.
-LONG := $(addprefix build/test/,test_powercuts test_failures test_format_cuts \
-	test_format_failures test_poke test_format_poke test_journal test_target test_workers \
-	test_rescue_map test_bzip2 test_split test_vpc test_codec test_sequential \
-	test_blk_contract test_vhdx_log test_deflate)
-QUICK := $(filter-out $(LONG),$(UNIT:%=build/test/%)) build/test/test_posix
+LONG := test_powercuts test_failures test_format_cuts test_format_failures test_poke \
+	test_format_poke test_journal test_target test_workers test_rescue_map test_bzip2 \
+	test_split test_vpc test_codec test_sequential test_blk_contract test_vhdx_log \
+	test_deflate test_rename test_truncates test_damaged test_block_map test_used_cuts
+quick = $(filter-out $(LONG),$(call units,$(1))) test_posix
+QUICK := $(addprefix build/test/,$(call quick,$(HOST_ARCH)))
 
 # Each tests/unit/test_*.c is a program, linked with the core and, as its platform, tests/sim/.
-# $(call unit_programs,FOLDER,FLAGS)
+# $(call unit_programs,FOLDER,FLAGS,ARCH)
 define unit_programs
-$(UNIT:%=$(1)/%): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
+$(addprefix $(1)/,$(call units,$(3))): $(1)/%: $(1)/tests/unit/%.o $(1)/core.a $(1)/sim.a
 	$$(call step,LD )
 	$$(CC) $(2) $$(filter %.o,$$^) -Wl,--start-group $(1)/core.a $(1)/sim.a -Wl,--end-group \
 		-lcmocka -lm $$(ORACLE) -o $$@
+# With drivers/posix/ as the platform.
+$(1)/test_posix: $(call objects,$(1),$(filter-out %/main.c,$(HOST)) $(CONTRACT) \
+		tests/contract/posix.c build/gen/version.c) $(1)/core.a
+	$$(call step,LD )
+	$$(CC) $(2) $$^ -lcmocka -o $$@
 $(1)/test_blk_contract $(1)/test_format_cuts $(1)/test_format_failures: \
 		$(call objects,$(1),$(DOUBLES))
 $(1)/test_deflate $(1)/test_zlib: ORACLE := -lz
@@ -340,34 +332,34 @@ $(1)/test_workers: ORACLE := -Wl,--wrap=codec_compress
 $(1)/test_failures $(1)/test_format_failures: ORACLE := -Wl,--wrap=image_close
 endef
 # Each change of the core links all of them, which takes GNU ld twice as long.
-$(eval $(call unit_programs,build/test,$(TEST_FLAGS) -fuse-ld=lld))
+$(eval $(call unit_programs,build/test,$(TEST_FLAGS) -fuse-ld=lld,$(HOST_ARCH)))
 
-# With drivers/posix/ as the platform.
-build/test/test_posix: $(call objects,build/test,$(filter-out %/main.c,$(HOST)) $(CONTRACT) \
-		tests/contract/posix.c build/gen/version.c) build/test/core.a
-	$(call step,LD )
-	$(CC) $(TEST_FLAGS) -fuse-ld=lld $^ -lcmocka -o $@
-
-# $(call run_programs,PROGRAMS): two at a time, each with a log beside it.
-run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '{} >{}.log 2>&1 || \
+# $(call run_programs,PROGRAMS,EMULATOR): two at a time, each with a log beside it.
+run_programs = printf '%s\n' $(1) | xargs -P 2 -I {} sh -c '$(2) {} >{}.log 2>&1 || \
 	{ grep -v -e RUN -e "  OK " {}.log | head -60; echo "FAILED: {}"; exit 1; }'
 count_tests = $$(awk '/PASSED  \]/ { n += $$4 } END { print n }' $(1:%=%.log))
 
-## make check        for every save: the host program, floors of the code, quick unit tests (under
-##                   a minute after a change of one file of the core, 3 minutes from nothing)
+## make check        for every save: floors of the code, quick unit tests (under a minute after a
+##                   change of one .c file, 2 after one of a header of all, or from nothing)
 .PHONY: check layers
 check:
-	@$(MAKE) --no-print-directory -j$$(nproc) layers $(QUICK)
+	@scripts/check-layers
+	@$(MAKE) --no-print-directory -j$$(nproc) $(QUICK)
 	$(call run_programs,$(QUICK))
 	@echo "$(call count_tests,$(QUICK)) quick unit tests in $(words $(QUICK)) programs passed"
 layers: build/host/efi-img
 	scripts/check-layers $(HOST_OBJECTS)
 
-## make test-unit    all unit tests: also each power cut, each failure
+## make test-unit    all unit tests: also each power cut, each failure; floors in the objects
 .PHONY: test-unit
-test-unit: $(LONG) $(QUICK)
+test-unit: $(LONG:%=build/test/%) $(QUICK) | layers
 	$(call run_programs,$^)
 	@echo "$(call count_tests,$^) unit tests in $(words $^) programs passed"
+
+## make test-unit-arch  those of numbers, kernels and images on ia32, by QEMU's user mode;
+##                   ARCH=aarch64: on that processor
+## make test-unit-arch-whole  all quick unit tests on ia32 and aarch64
+include tests/unit/processors.mk
 
 ## make test-planted mistakes in the order of writes, which the unit tests must find
 .PHONY: test-planted
@@ -416,22 +408,27 @@ build/qemu-img-10: scripts/fetch-qemu-img scripts/apt-lists | setup-test
 
 ## make test-differential  the host program beside qemu-img (8 minutes)
 DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
-PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img
-.PHONY: test-differential
+PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img build/host/fs_map \
+	build/efi-img.1
+.PHONY: test-differential test-differential-10
 test-differential: $(PROGRAMS) build/qemu-img-10 | setup-test
 	$(DIFFERENTIAL) --durations=10 --durations-min=5
 
+## make test-whole   the same, with all cases of its enumerations (12 minutes)
+.PHONY: test-whole
+test-whole: $(PROGRAMS) build/qemu-img-10 | setup-test
+	$(DIFFERENTIAL) --whole
+
 ## make test-differential-10  all of that beside qemu-img 10, where that is not the machine's own
-.PHONY: test-differential-10
 test-differential-10: $(PROGRAMS) build/qemu-img-10 | setup-test
 	PATH="$(CURDIR)/build/qemu-img-10:$$PATH" $(DIFFERENTIAL)
 
 # ---- in firmware --------------------------------------------------------------------------------
 
 # Two minutes, and 100 MB of packages: made again only when how it is made changes.
-build/debian.img: scripts/make-debian scripts/apt-lists | setup-test
+build/debian.img build/debian-arm64.img: scripts/make-debian scripts/apt-lists | setup-test
 	$(call step,DISK)
-	scripts/make-debian $@
+	scripts/make-debian $@ $(if $(findstring arm64,$@),arm64,amd64)
 
 # Drivers that make disks and volumes worse than those of QEMU and OVMF.
 BOOT_DRIVERS := $(patsubst tests/boot/%.c,$(B)/%.efi,$(sort $(wildcard tests/boot/*.c)))
@@ -442,11 +439,11 @@ $(BOOT_DRIVERS): KIND := --driver
 ADAPTED := $(call objects,$(B),$(filter-out efi/%,$(PROGRAM)))
 $(B)/contract.elf: $(ADAPTED) $(call objects,$(B),tests/contract/contract.c \
 	tests/contract/firmware.c)
-.PHONY: boot-drivers
-boot-drivers: $(BOOT_DRIVERS) $(B)/contract.efi
+$(B)/processors.elf: $(ADAPTED) $(B)/tests/contract/processors.o
+.PHONY: boot-drivers test-boot
+boot-drivers: $(BOOT_DRIVERS) $(B)/contract.efi $(B)/processors.efi
 
 ## make test-boot    the program in OVMF: every command, bus and screen
-.PHONY: test-boot
 test-boot: program boot-drivers build/debian.img build/firmware/trixie | setup-test
 	$(PYTEST) -n 2 --dist loadfile --durations=10 --durations-min=20 --maxfail=30 \
 		--basetemp=build/boot-programs tests/boot
@@ -462,8 +459,8 @@ test-boot-busy: program boot-drivers | setup-test
 
 ## make test-arch    the program for each processor, on that processor and its firmware (3 minutes)
 ## make test-firmware  the same on each firmware that there is a machine for, and on that of each
-##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md), and all
-##                   restored disks of tests/boot/test_debian.py are started
+##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md), all
+##                   restored disks of tests/boot/test_debian.py are started, and one on aarch64
 ON_BOARDS := $(PYTEST) -n 2 --dist loadgroup --durations=10 --durations-min=20 \
 	--basetemp=build/arch-programs tests/arch
 .PHONY: test-arch test-firmware
@@ -471,10 +468,12 @@ test-arch: all-arch | setup-test
 	$(ON_BOARDS)
 test-firmware: all-arch build/machines \
 		$(addprefix build/firmware/,bookworm trixie sid) \
-		build/debian.img | setup-test
-	$(ON_BOARDS) --boards=all
+		build/debian.img build/debian-arm64.img | setup-test
+	$(ON_BOARDS) --boards=all --write-table
 	$(PYTHON) -B tests/firmware/matrix $(B)/efi-img.efi
 	$(PYTEST) --starts=all --basetemp=build/boot-programs tests/boot/test_debian.py
+	$(PYTEST) --boards=aarch64-edk2 --debian=build/debian-arm64.img \
+		--basetemp=build/arch-programs tests/arch/test_started.py
 build/machines: scripts/fetch-machines scripts/apt-lists | setup-test
 	$(call step,FETCH)
 	scripts/fetch-machines $@
@@ -483,16 +482,17 @@ build/machines: scripts/fetch-machines scripts/apt-lists | setup-test
 
 ## make test-dist    version, stick, CD and the files of a release (half a minute)
 .PHONY: test-dist
-test-dist: program host build/efi-img.1 | setup-test
+test-dist: all-arch host build/efi-img.1 | setup-test
 	$(PYTEST) --basetemp=build/dist-tests tests/dist
 
 # ---- all tests ----------------------------------------------------------------------------------
 
 ##
-## make test         test-unit, test-planted, test-fuzz, test-differential, test-dist, test-boot,
-##                   test-arch (half an hour)
+## make test         test-unit, test-unit-arch, test-planted, test-fuzz, test-differential,
+##                   test-dist, test-boot, test-arch (half an hour)
 # One after the other, each of them built on all processors.
-TESTS := test-unit test-planted test-fuzz test-differential test-dist test-boot test-arch
+TESTS := test-unit test-unit-arch test-planted test-fuzz test-differential test-dist test-boot \
+	test-arch
 .PHONY: test
 test:
 	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
@@ -510,7 +510,7 @@ test-reproducible: | setup-release
 	scripts/test-reproducible x86_64
 
 ## make coverage     lines of the core that unit and differential tests run, at least 95 %
-$(eval $(call unit_programs,build/coverage,--coverage))
+$(eval $(call unit_programs,build/coverage,--coverage,$(HOST_ARCH)))
 build/coverage/efi-img: $(call objects,build/coverage,$(HOST) build/gen/version.c) \
 		build/coverage/core.a
 	$(call step,LD )

@@ -170,16 +170,21 @@ static void write_number(struct out *out, const struct conversion *c, uint64_t v
 		out_spaces(out, c->width - length);
 }
 
-static void write_string(struct out *out, const struct conversion *c, const char *s)
+/* `next`: the format after the conversion. */
+static void write_string(struct out *out, const struct conversion *c, const char *s,
+			 const char *next)
 {
 	size_t n = 0;
 
 	while ((!c->has_precision || n < c->precision) && s[n] != '\0')
 		n++;
+	if (n > 0 && s[n - 1] == ':' && text_starts_with(next, ": "))
+		n--;
 	pad_and_write(out, c, s, n);
 }
 
-static void write_conversion(struct out *out, const struct conversion *c, struct arguments *args)
+static void write_conversion(struct out *out, const struct conversion *c, struct arguments *args,
+			     const char *next)
 {
 	switch (c->type) {
 	case '%':
@@ -192,7 +197,7 @@ static void write_conversion(struct out *out, const struct conversion *c, struct
 		break;
 	}
 	case 's':
-		write_string(out, c, va_arg(args->list, const char *));
+		write_string(out, c, va_arg(args->list, const char *), next);
 		break;
 	case 'd':
 	case 'i': {
@@ -228,7 +233,7 @@ void out_vprintf(struct out *out, const char *format, va_list list)
 
 			format++;
 			c = parse_conversion(&format, &args);
-			write_conversion(out, &c, &args);
+			write_conversion(out, &c, &args, format);
 		}
 	}
 	va_end(args.list);
@@ -270,4 +275,36 @@ void out_buffer_init(struct out_buffer *buffer, char *text, size_t capacity)
 				       .text = text,
 				       .capacity = capacity };
 	text[0] = '\0';
+}
+
+/* A sink that counts bytes. */
+struct out_counter {
+	struct out out;
+	size_t n;
+};
+
+static void counter_write(struct out *out, const char *bytes, size_t n)
+{
+	(void)bytes;
+	((struct out_counter *)out)->n += n;
+}
+
+char *out_new(const char *format, ...)
+{
+	struct out_counter counter = { .out.write = counter_write };
+	struct out_buffer buffer;
+	char *ret;
+	va_list args;
+
+	va_start(args, format);
+	out_vprintf(&counter.out, format, args);
+	va_end(args);
+	ret = mem_alloc(counter.n + 1);
+	if (ret == NULL)
+		return NULL;
+	out_buffer_init(&buffer, ret, counter.n + 1);
+	va_start(args, format);
+	out_vprintf(&buffer.out, format, args);
+	va_end(args);
+	return ret;
 }

@@ -16,7 +16,8 @@ struct out {
 /*
  * Prints as C's printf does: %% %c %s %d %i %u %x %X with the flags '-' and '0', width, precision
  * (for %s and numbers), '*' for both, and the lengths l, ll, z, j. uint64_t is %ju, size_t %zu.
- * Other conversions end the program.
+ * Other conversions end the program. Unlike there, "%s: " of a text that ends with a colon, as the
+ * names of devices do, has one colon: "blk3: no medium".
  */
 void out_printf(struct out *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void out_vprintf(struct out *, const char *format, va_list args)
@@ -38,3 +39,6 @@ struct out_buffer {
 };
 
 void out_buffer_init(struct out_buffer *, char *text, size_t capacity);
+
+/* Returns what out_printf() prints. The caller frees it with mem_free(). NULL: no memory. */
+char *out_new(const char *format, ...) __attribute__((format(printf, 1, 2)));

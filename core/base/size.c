@@ -102,7 +102,7 @@ static bool parse_decimal(const char *s, uint64_t *ret)
 enum status size_parse(const char *text, const char *what, uint64_t *ret_bytes, struct error *err)
 {
 	bool hex = text[0] == '0' && text_lower(text[1]) == 'x';
-	uint64_t bytes;
+	uint64_t bytes = 0;
 
 	if (!(hex ? parse_hex(text + 2, &bytes) : parse_decimal(text, &bytes)))
 		return fail(err, ST_INVALID,

@@ -28,7 +28,7 @@ static void json_escape(struct out *out, uint32_t character)
 }
 
 /* Escapes everything but ASCII, as qemu-img does: the output is the same on every console. */
-static void json_string(struct out *out, const char *s)
+void tree_json_string(struct out *out, const char *s)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", escaped[] = "\"\\bfnrt";
 	size_t n = text_length(s);
@@ -62,7 +62,7 @@ static void begin_json_member(struct tree *tree, const char *key)
 	out_text(tree->out, tree->level[tree->depth - 1].n > 0 ? ",\n" : "\n");
 	out_spaces(tree->out, tree->depth * INDENT);
 	if (key != NULL) {
-		json_string(tree->out, key);
+		tree_json_string(tree->out, key);
 		out_text(tree->out, ": ");
 	}
 }
@@ -133,7 +133,7 @@ void tree_text(struct tree *tree, const char *key, const char *value)
 {
 	begin_member(tree, key, false);
 	if (tree->style == TREE_JSON)
-		json_string(tree->out, value);
+		tree_json_string(tree->out, value);
 	else
 		/* untrusted: it comes from an image */
 		out_printable(tree->out, value, SIZE_MAX);

@@ -40,5 +40,8 @@ void tree_number(struct tree *, const char *key, uint64_t value);
 void tree_bool(struct tree *, const char *key, bool value);
 void tree_null(struct tree *, const char *key);
 
+/* Writes a text as JSON does, in quotes, without a tree. */
+void tree_json_string(struct out *, const char *value);
+
 /* Begins a value that the caller writes to tree->out itself. TREE_JSON only. */
 void tree_value(struct tree *, const char *key);

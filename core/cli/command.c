@@ -23,9 +23,12 @@ void command_unknown(const char *name, struct error *err)
 	static const struct {
 		const char *word, *name;
 	} others[] = {
-		{ "ls", "list" },        { "dir", "list" },      { "disks", "list" },
-		{ "backup", "capture" }, { "image", "capture" }, { "flash", "write" },
-		{ "burn", "write" },
+		{ "ls", "list" },        { "dir", "list" },       { "disks", "list" },
+		{ "backup", "capture" }, { "image", "capture" },  { "flash", "write" },
+		{ "burn", "write" },     { "rm", "remove" },      { "del", "remove" },
+		{ "delete", "remove" },  { "mv", "rename" },      { "ren", "rename" },
+		{ "cp", "convert" },     { "copy", "convert" },   { "repair", "check" },
+		{ "verify", "hash" },    { "sha256sum", "hash" },
 	};
 	struct nearest nearest = { 0 };
 

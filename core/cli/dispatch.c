@@ -17,7 +17,10 @@ static int run_help_of(const struct console *console, const struct command *comm
 	return cli_run(console, 2, words);
 }
 
-/* Options that qemu-img has in many commands and efi-img in none. */
+/*
+ * Options that qemu-img has in many commands and efi-img in none, and those that a person expects
+ * of any program. They concern commands that do not have them.
+ */
 static const struct option refused[] = {
 	{ 0, "image-opts", NULL, "give the name of the file, and its format by -f" },
 	{ 0, "source-image-opts", NULL, "give the name of the file, and its format by -f" },
@@ -26,6 +29,11 @@ static const struct option refused[] = {
 	  "it is about keys and certificates, and efi-img neither reads nor creates "
 	  "encrypted images" },
 	{ 0, "limits", NULL, "it is about how QEMU would access the image" },
+	{ 0, "json", NULL, "info, list, map, check and measure have --output=json" },
+	{ 0, "output", NULL,
+	  "info, list, map, check and measure have one; 'info --output=json' has the snapshots, "
+	  "too" },
+	{ 'v', "verbose", NULL, "everything is printed without it" },
 	{ 0 },
 };
 

@@ -52,7 +52,7 @@ static enum status unknown(const struct option *options, const struct option *re
 
 	for (; n > 0 && refused != NULL && !option_is_end(refused); refused++)
 		if (text_length(refused->name) >= n && memcmp(refused->name, text, n) == 0)
-			return fail(err, ST_INVALID, "efi-img has no option --%s: %s",
+			return fail(err, ST_INVALID, "there is no option --%s here: %s",
 				    refused->name, refused->help);
 	for (; !option_is_end(options); options++)
 		if (options->name != NULL)
@@ -139,14 +139,23 @@ static enum status parse_long(struct arguments *a, const struct option *refused,
 	return ST_OK;
 }
 
-static enum status parse_letters(struct arguments *a, int argc, char **argv, int *at,
-				 struct error *err)
+static enum status unknown_letter(const struct option *refused, char letter, struct error *err)
+{
+	for (; refused != NULL && !option_is_end(refused); refused++)
+		if (refused->letter == letter)
+			return fail(err, ST_INVALID, "there is no option -%c here: %s", letter,
+				    refused->help);
+	return fail(err, ST_INVALID, "unknown option -%c", letter);
+}
+
+static enum status parse_letters(struct arguments *a, const struct option *refused, int argc,
+				 char **argv, int *at, struct error *err)
 {
 	for (const char *p = argv[*at] + 1; *p != '\0'; p++) {
 		size_t option = find_letter(a->options, *p);
 
 		if (option == NOT_FOUND)
-			return fail(err, ST_INVALID, "unknown option -%c", *p);
+			return unknown_letter(refused, *p, err);
 		if (option == HELP || a->options[option].value == NULL) {
 			record(a, option, NULL);
 			continue;
@@ -191,7 +200,7 @@ enum status arguments_parse(const struct option *options, const struct option *r
 		else if (argv[i][1] == '-')
 			st = parse_long(&a, refused, argc, argv, &i, err);
 		else
-			st = parse_letters(&a, argc, argv, &i, err);
+			st = parse_letters(&a, refused, argc, argv, &i, err);
 	}
 	if (st != ST_OK) {
 		arguments_free(&a);

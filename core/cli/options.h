@@ -62,8 +62,8 @@ bool option_is_section(const struct option *);
 
 /*
  * Parses argv. `options` ends with { 0 }; NULL: none. So does `refused`, the options that other
- * programs have and efi-img does not, by their long forms: their `help` is the reason. The caller
- * frees *ret after success. Errors: ST_INVALID, ST_NO_MEMORY.
+ * programs have and the command does not: their `help` says why, or what to use. The caller frees
+ * *ret after success. Errors: ST_INVALID, ST_NO_MEMORY.
  */
 enum status arguments_parse(const struct option *options, const struct option *refused, int argc,
 			    char **argv, struct arguments *ret, struct error *);

@@ -393,8 +393,12 @@ class Machine:
         while not holds():
             if time.monotonic() > end:
                 raise self.failure(f"the machine is on, but there is no {what()}", MachineSlow)
-            if self.console.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=LOOK_SECONDS) == 1:
+            ends = [pexpect.TIMEOUT, pexpect.EOF, self.FATAL]
+            found = self.console.expect(ends, timeout=LOOK_SECONDS)
+            if found == 1:
                 raise self.failure(f"the machine went off while this was awaited: {what()}")
+            if found == 2:
+                raise self.failure(f"an exception in the guest while this was awaited: {what()}")
 
     def wait_off(self, timeout=None, status=0):
         """

@@ -27,10 +27,12 @@ class Shell:
 
     PROMPT = r"(?:\A|\n)((?:Shell|[A-Za-z]+[0-9]+:[^\n>]*)> )\Z"
 
-    def __init__(self, machine):
+    def __init__(self, machine, startup=True):
+        """`startup`: it looks for startup.nsh first, as one does that the firmware starts."""
         self.machine = machine
-        machine.expect(COUNTDOWN)
-        machine.send(ESCAPE)
+        if startup:
+            machine.expect(COUNTDOWN)
+            machine.send(ESCAPE)
         machine.expect(self.PROMPT)
 
     def type(self, line):

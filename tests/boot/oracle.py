@@ -12,6 +12,11 @@ def qemu_img(*words, cwd=None):
     return as_7_2(words, disks.run("qemu-img", *words, cwd=cwd))
 
 
+def make_overlay(folder, name, backing, form="qcow2"):
+    """A qcow2 image, with the image backing of the format form below it."""
+    qemu_img("create", "-q", "-f", "qcow2", "-b", backing, "-F", form, name, cwd=folder)
+
+
 def info(image, form=None):
     """What qemu-img says of an image."""
     return json.loads(qemu_img("info", "--output=json", *(["-f", form] if form else []), image))

@@ -72,18 +72,7 @@ def make_images(place):
     # over.qcow2 has something everywhere, bottom.qcow2 nothing; thin.qcow2 has nothing, base.qcow2
     # something.
     for name, backing in (("over", "bottom"), ("thin", "base")):
-        oracle.qemu_img(
-            "create",
-            "-q",
-            "-f",
-            "qcow2",
-            "-b",
-            f"{backing}.qcow2",
-            "-F",
-            "qcow2",
-            f"{name}.qcow2",
-            cwd=place,
-        )
+        oracle.make_overlay(place, f"{name}.qcow2", f"{backing}.qcow2")
     qemu_io(
         place / "over.qcow2",
         [f"write -P {at % 255 + 1} {at}M 1M" for at in range(DATA_BYTES // MIB)],

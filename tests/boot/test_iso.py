@@ -25,9 +25,9 @@ def list_from(place, drive, more=()):
     """The list of disks that the menu of a machine with this one drive shows."""
     with Machine(place / "machine", [drive], more=more) as machine:
         machine.see("Choose an action")
-        machine.send("5")
+        machine.send("6")
         machine.see("List the disks")
-        machine.send("5")
+        machine.send("1")
         return machine.see("Press Enter to continue")
 
 

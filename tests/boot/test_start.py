@@ -65,9 +65,9 @@ def screen(place, drives):
     """
     with Machine(place / "machine", drives) as machine:
         text = machine.see("Choose an action")
-        machine.send("5")
+        machine.send("6")
         machine.see("List the disks")
-        machine.send("5")
+        machine.send("1")
         text += "\n" + machine.see("Press Enter to continue")
         for keys, then in (
             (ENTER, "List the disks"),

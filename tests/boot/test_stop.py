@@ -60,7 +60,7 @@ def number_of(screen, what):
 
 def begin_capture(machine):
     for keys, until in (
-        ("2", "Choose the disk to read"),
+        ("1", "Choose the disk to read"),
         ("{FULL-1234}", "Change a setting"),
         (ENTER, "Where should the new image be"),
         ("{EFI-IMG}", "Choose a directory"),

@@ -27,6 +27,12 @@ def qemu_io(folder, name, *commands, options=()):
     assert done.returncode == 0, done.stderr
 
 
+def make_outside(folder, name, data_file, n_bytes, *options):
+    """A qcow2 image with its contents in data_file."""
+    options = ",".join((f"data_file={data_file}", *options))
+    qemu_img(folder, "create", "-q", "-f", "qcow2", "-o", options, name, n_bytes)
+
+
 def make_orphan(folder, name):
     """An image of 1 MiB whose backing file is not there."""
     words = ["-u", "-b", "none", "-F", "raw", name, "1M"]

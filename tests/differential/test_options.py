@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from images import MIB, qemu_img, qemu_io
+from images import MIB, make_outside, qemu_img, qemu_io
 from option_table import OPTIONS
 from oracle import Result, EFI_IMG
 from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to the path
@@ -17,15 +17,16 @@ from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to 
 
 # What others test.
 ELSEWHERE = {"amend", "bitmap", "bench"}
-TO_DISK = {"erase", "no-table", "no-verify", "dry-run", "output"}
-OF_DISKS = TO_DISK | {"gpt", "manifest", "map", "resume"}
+TO_DISK = {"erase", "no-table", "truncated", "no-verify", "dry-run", "output"}
+OF_DISKS = TO_DISK | {"gpt", "manifest", "bmap", "map", "resume", "used"}
 ELSEWHERE_OPTIONS = {
     "convert": {"bitmaps", "skip-broken-bitmaps", "split"} | OF_DISKS,
     "create": {"split", "dry-run", "output"},
     "dd": TO_DISK,
     "check": {"r", "repair"},
     "info": {"b", "page"},
-    "map": {"b", "page"},
+    "map": {"b", "page", "picture", "svg", "map", "manifest"},  # and test_picture.py
+    "measure": {"all"},  # and test_used.py
 }
 
 # What the help of qemu-img 10 names and the table has not: words that are no options of qemu-img 10
@@ -247,7 +248,7 @@ def test_compressed_with_data_file(prepared, tmp_path):
         and "data_file" in made.err
         and (tmp_path / "ours" / "d").read_bytes() == b"keep"
     )
-    qemu_img(tmp_path / "ours", "create", "-q", "-f", "qcow2", "-o", "data_file=d", "t.qcow2", "4M")
+    make_outside(tmp_path / "ours", "t.qcow2", "d", "4M")
     before = (tmp_path / "ours" / "t.qcow2").read_bytes()
     made = Result(
         [EFI_IMG, "convert", "-n", "-c", "-O", "qcow2", "a.qcow2", "t.qcow2"], tmp_path / "ours"
@@ -288,3 +289,23 @@ def test_sources_of_different_formats(prepared, tmp_path):
         ["qemu-img", "compare", tmp_path / "ours" / "new", tmp_path / "theirs" / "new"], tmp_path
     )
     assert same.code == 0 and "identical" in same.out
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        ("list -v", "everything is printed without it"),
+        ("list --json", "have --output=json"),
+        ("snapshot -l --output json a", "'info --output=json' has the snapshots"),
+        ("hash -a md5 a", "only sha256 is supported"),
+        ("mv a b", "did you mean rename?"),
+        ("rm a", "did you mean remove?"),
+        ("sha256sum a", "did you mean hash?"),
+        ("info /dev/sda", "efi-img list shows their names"),
+    ],
+)
+def test_words_of_other_programs(tmp_path, words, said):
+    """They are answered with what there is instead."""
+    done = Result([EFI_IMG, *words.split()], tmp_path)
+    assert done.code == 1 and said in done.err, done.err
+    assert not list(tmp_path.iterdir())

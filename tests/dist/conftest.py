@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "schema")]
 sys.dont_write_bytecode = True
+ARCHES = ("x86_64", "aarch64", "ia32", "riscv64")
 
 
 def run(*command, **options):
@@ -44,7 +45,7 @@ def clone(tmp_path):
     for path in (ROOT / "scripts").iterdir():
         if path.is_file():
             shutil.copy(path, tree / "scripts")
-    for name in ("x86_64", "host", "sources", "efi-img.1", "efi-img.man"):
+    for name in (*ARCHES, "host", "sources", "efi-img.1", "efi-img.man"):
         (tree / "build" / name).symlink_to(ROOT / "build" / name)
     git(tree, "init", "-q", "-b", "main")
     git(tree, "add", ".")

@@ -13,24 +13,34 @@ import re
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
 import schemas
-from conftest import ROOT, git, run
+from conftest import ARCHES, ROOT, git, run
 from rig import disks
 from rig.disks import MIB, Volume
 
-PROGRAM = ROOT / "build" / "x86_64" / "efi-img.efi"
+# What firmware starts, and the compilers whose own library is in a program.
+STARTED = dict(zip(ARCHES, ("BOOTX64.EFI", "BOOTAA64.EFI", "BOOTIA32.EFI", "BOOTRISCV64.EFI")))
+LIBGCC = {"libgcc-ia32": "i686-linux-gnu", "libgcc-riscv64": "riscv64-linux-gnu"}
 STICK = (ROOT / "build" / "efi-img.man", ROOT / "scripts" / "capture.nsh")
 MACHINES = {"BOOTX64.EFI": 0x8664, "BOOTIA32.EFI": 0x14C, "BOOTAA64.EFI": 0xAA64}
 MACHINES["BOOTRISCV64.EFI"] = 0x5064
 
 
+def program_of(arch):
+    return ROOT / "build" / arch / "efi-img.efi"
+
+
+PROGRAM = program_of("x86_64")
+
+
 def make_dist(tree, folder, *arches, before=(), **more):
     env = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     return subprocess.run(
-        [*before, tree / "scripts/make-dist", folder, *(arches or ["x86_64"])],
+        [*before, tree / "scripts/make-dist", folder, *(arches or ARCHES)],
         env={**env, **more},
         stderr=subprocess.PIPE,
         text=True,
@@ -71,7 +81,8 @@ def test_release(clone, dist):
     assert sorted(path.name for path in dist.iterdir()) == sorted(
         [
             *("CHANGES.md", "LICENSES.txt", "SHA256SUMS"),
-            *(f"efi-img-{base}{end}" for end in ("-x86_64.efi", "-usb.img.gz", ".iso")),
+            *(f"efi-img-{base}-{arch}.efi" for arch in ARCHES),
+            *(f"efi-img-{base}{end}" for end in ("-usb.img.gz", ".iso")),
             *(f"efi-img-{base}{end}" for end in (".tar.gz", ".spdx.json")),
             f"efi-img-{base}-linux-{processor}.tar.gz",
         ]
@@ -84,6 +95,8 @@ def test_release(clone, dist):
     licences = (dist / "LICENSES.txt").read_text()
     for words in ("efi-img authors", "Eric Biggers", "Meta Platforms", "Julian", "Intel Corp"):
         assert words in licences, words
+    assert "GCC RUNTIME LIBRARY EXCEPTION\n\nVersion 3.1" in licences
+    assert licences.endswith("requirements of the license of GCC.\n")
     bill_is_right(clone, dist)
     stick_is_right(dist)
     cd_is_right(dist)
@@ -95,8 +108,22 @@ def bill_is_right(clone, dist):
     schemas.check("sbom", bill)
     named = {file["fileName"][2:]: file["checksums"][1]["checksumValue"] for file in bill["files"]}
     assert named == sums(dist, "SHA256SUMS", of_kind(dist, ".spdx.json").name)
-    packages = {package["name"]: package for package in bill["packages"]}
-    assert sorted(packages) == ["bzip2", "efi-img", "gnu-efi", "libdeflate", "libzstd"]
+    packages = {package["SPDXID"][len("SPDXRef-") :]: package for package in bill["packages"]}
+    compiled = ["bzip2", "libdeflate", "libzstd"]
+    assert sorted(packages) == sorted(["efi-img", "gnu-efi", *LIBGCC, *compiled])
+    linked = {
+        relation["relatedSpdxElement"]
+        for relation in bill["relationships"]
+        if relation["relationshipType"] == "STATIC_LINK"
+    }
+    assert linked == {f"SPDXRef-{name}" for name in (*compiled, *LIBGCC)}
+    for name, triplet in LIBGCC.items():
+        library, gcc = packages[name], f"{triplet}-gcc"
+        assert library["name"] == "libgcc"
+        assert library["versionInfo"] == run(gcc, "-dumpfullversion").strip()
+        assert library["licenseDeclared"] == "GPL-3.0-or-later WITH GCC-exception-3.1"
+        content = Path(run(gcc, "-print-libgcc-file-name").strip()).read_bytes()
+        assert library["checksums"][0]["checksumValue"] == hashlib.sha256(content).hexdigest()
     listed = run(ROOT / "scripts/fetch-sources", "--list").splitlines()
     for folder, source, _, checksum in (line.split() for line in listed):
         assert packages[folder]["versionInfo"] == source.partition("=")[2]
@@ -115,9 +142,10 @@ def bill_is_right(clone, dist):
 
 def volume_is_right(volume):
     assert volume.fsck() == ""
-    assert volume.names("/EFI/BOOT") == ["BOOTX64.EFI"]
-    for name in ("/EFI/BOOT/BOOTX64.EFI", "/efi-img.efi"):
-        assert volume.get(name) == PROGRAM.read_bytes()
+    assert sorted(volume.names("/EFI/BOOT")) == sorted(STARTED.values())
+    for arch, name in STARTED.items():
+        assert volume.get(f"/EFI/BOOT/{name}") == program_of(arch).read_bytes()
+    assert volume.get("/efi-img.efi") == PROGRAM.read_bytes()
     for path in STICK:
         assert volume.get(f"/{path.name}") == path.read_bytes()
 
@@ -143,8 +171,9 @@ def cd_is_right(dist):
     volume_is_right(Volume(image, first * 512, 16 * MIB))
     unpacked = dist.parent / "cd"
     run("xorriso", "-osirrox", "on", "-indev", image, "-extract", "/", unpacked)
-    for name in ("EFI/BOOT/BOOTX64.EFI", "efi-img.efi"):
-        assert (unpacked / name).read_bytes() == PROGRAM.read_bytes()
+    for arch, name in STARTED.items():
+        assert (unpacked / "EFI/BOOT" / name).read_bytes() == program_of(arch).read_bytes()
+    assert (unpacked / "efi-img.efi").read_bytes() == PROGRAM.read_bytes()
 
 
 def archives_are_right(clone, dist):

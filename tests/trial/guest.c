@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include "format/chain.h"
+#include "pages.h"
 #include "run.h"
 
 enum { STEPS_MAX = 200, PIECE_MAX = 9000, LARGE = 64 << 10 };
@@ -104,8 +105,8 @@ size_t guest_flushes(size_t cut)
 void guest_assert(const struct disk *before, const struct disk *after, const struct disk *now,
 		  size_t cut)
 {
-	uint8_t *flushed = test_malloc(now->size);
-	bool *good = test_calloc(now->size, 1);
+	uint8_t *flushed = pages_new(now->size);
+	bool *good = pages_new(now->size);
 	size_t last = 0;
 
 	(void)after;
@@ -127,6 +128,6 @@ void guest_assert(const struct disk *before, const struct disk *after, const str
 		if (!good[at])
 			wrong("byte %zu is 0x%02x: not 0x%02x as flushed, nor written since",
 			      (size_t)at, now->bytes[at], flushed[at]);
-	test_free(flushed);
-	test_free(good);
+	pages_free(flushed, now->size);
+	pages_free(good, now->size);
 }

@@ -162,14 +162,14 @@ static void output_that_fails(void **state)
  */
 static bool needs_no_default(const struct option *option)
 {
-	static const char *const names[] = { "options",     "target-format-options",
-					     "backing",     "backing-format",
-					     "erase",       "manifest",
-					     "map",         "merge",
-					     "source-file", "check",
-					     "create",      "apply",
-					     "delete",      "size",
-					     "image" };
+	static const char *const names[] = { "options", "target-format-options",
+					     "backing", "backing-format",
+					     "erase",   "manifest",
+					     "bmap",    "map",
+					     "merge",   "source-file",
+					     "check",   "create",
+					     "apply",   "delete",
+					     "size",    "image" };
 
 	if (strstr(option->help, "accepted for compatibility") != NULL ||
 	    strcmp(option->help, OPTION_SAME) == 0)

@@ -139,7 +139,7 @@ static void manifest_texts(void **state)
 }
 
 /* Of a large disk the ranges are longer, so that there are not more of them. */
-static void manifest_ranges(void **state)
+static void ranges_in_manifest(void **state)
 {
 	struct manifest manifest;
 	struct error why;
@@ -395,7 +395,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(manifest_texts, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(manifest_ranges, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ranges_in_manifest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(manifest_of_partition, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(plan_of_image_on_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),

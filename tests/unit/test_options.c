@@ -123,8 +123,8 @@ static void test_refused(void **state)
 		{ { "--force=yes" }, "no value" },
 		{ { "--help=me" }, "no value" },
 		{ { "--=1" }, "--" },
-		{ { "--image-opts" }, "efi-img has no option --image-opts: for a reason" },
-		{ { "--obj=x" }, "efi-img has no option --object: for another" },
+		{ { "--image-opts" }, "there is no option --image-opts here: for a reason" },
+		{ { "--obj=x" }, "there is no option --object here: for another" },
 		{ { "--images" }, "unknown option --images" },
 		{ { "--image-opts-" }, "unknown option --image-opts-" },
 	};

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "base/memory.h"
 #include "base/out.h"
 
 /*
@@ -148,6 +149,35 @@ static void test_buffer_full(void **state)
 	assert_string_equal(to, "  ");
 }
 
+static void test_names_with_a_colon(void **state)
+{
+	char to[64];
+	struct out_buffer buffer;
+
+	(void)state;
+	out_buffer_init(&buffer, to, sizeof to);
+	out_printf(&buffer.out, "%s: %s:%s %s: %.3s: %s", "blk3:", "a:", "b:", "", "fs0:\\x", "c:");
+	assert_string_equal(to, "blk3: a::b: : fs0: c:");
+}
+
+static void test_new(void **state)
+{
+	char longer[3000];
+	char *text;
+
+	(void)state;
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	text = out_new("%s.%03u", longer, 7u);
+	assert_non_null(text);
+	assert_int_equal(strlen(text), sizeof longer - 1 + strlen(".007"));
+	assert_string_equal(text + sizeof longer - 1, ".007");
+	mem_free(text);
+	sim_fail_allocation(1);
+	assert_null(out_new("%s", ""));
+	sim_fail_allocation(0);
+}
+
 /* Room is made as it is needed, and what was there stays. */
 static void test_memory(void **state)
 {
@@ -215,6 +245,8 @@ int main(void)
 		cmocka_unit_test(test_text_without_end),
 		cmocka_unit_test(test_buffer),
 		cmocka_unit_test(test_buffer_full),
+		cmocka_unit_test(test_names_with_a_colon),
+		cmocka_unit_test(test_new),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_status),
