@@ -176,20 +176,21 @@ static void note_twin(const struct inventory *inventory, struct inventory_disk *
 {
 	const struct inventory_disk *end = inventory->disk + inventory->n, *twin = inventory->disk;
 	struct out_buffer note;
+	size_t named;
 
 	while (twin < end && (twin == disk || !are_twins(&twin->table, &disk->table)))
 		twin++;
 	if (twin == end)
 		return;
 	out_buffer_init(&note, disk->twin_note, sizeof disk->twin_note);
+	out_printf(&note.out, "same %s as ",
+		   disk->table.kind == PART_GPT ? "disk GUID" : "MBR signature");
+	named = note.length;
 	selector_print(inventory, &(struct selection){ .disk = twin }, &note.out);
-	if (note.length == 0)
+	if (note.length == named)
 		out_printf(&note.out, "disk %zu of %zu", (size_t)(twin - inventory->disk) + 1,
 			   inventory->n);
-	out_printf(&note.out,
-		   " has the same %s, as a copy has: start an operating system with only one of "
-		   "them connected",
-		   disk->table.kind == PART_GPT ? "disk GUID" : "MBR signature");
+	out_printf(&note.out, ": connect only one of them when you start an operating system");
 }
 
 enum status inventory_read(struct inventory *ret, struct error *err)

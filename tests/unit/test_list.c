@@ -310,10 +310,9 @@ static void twins(bool is_gpt)
 {
 	static const struct sim_part parts[] = { { sim_linux, 40, 49, "b" } };
 	const char *const rows[] = {
-		"serial=B has the same",
-		is_gpt ? "disk GUID" : "MBR signature",
-		"serial=A has the same",
-		"only one of them",
+		is_gpt ? "same disk GUID as serial=B: connect only one of them"
+		       : "same MBR signature as serial=B: connect only one of them",
+		is_gpt ? "same disk GUID as serial=A" : "same MBR signature as serial=A",
 	};
 	struct memory_blk *disk[3];
 	struct sim_device devices[3];
@@ -344,7 +343,7 @@ static void twins(bool is_gpt)
 		run(&r, n, argv);
 		for (size_t i = 0; i < N_OF(rows); i++)
 			assert_non_null(strstr(r.out.text, rows[i]));
-		assert_null(strstr(r.out.text, "serial=C has"));
+		assert_null(strstr(r.out.text, "as serial=C"));
 		assert_true((n == 2) == (strstr(r.out.text, "\"twin-note\": ") != NULL));
 		run_free(&r);
 	}
@@ -354,7 +353,7 @@ static void twins(bool is_gpt)
 		struct run r;
 
 		run(&r, 1, argv);
-		assert_null(strstr(r.out.text, "has the same"));
+		assert_null(strstr(r.out.text, "connect only one"));
 		run_free(&r);
 	}
 	sim_machine(NULL, 0);
