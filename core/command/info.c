@@ -431,7 +431,7 @@ const struct command command_info = {
 	.usage = "[OPTIONS] FILE...",
 	.wildcards = true,
 	.options = options,
-	.notes = "Of a disk or partition, prints what list says of it as well.\n"
+	.notes = "For a disk or partition, also prints what list shows of it.\n"
 		 "For an unfinished image, prints its progress and the command that completes it;\n"
 		 "the exit code is 1. FILE can have the wildcards * and ? in its last part.\n",
 	.example = "info fs0:\\mydisk.qcow2\ninfo --backing-chain --output=json "

@@ -21,7 +21,7 @@ static const struct option options[] = {
 	{ 'o', "target-format-options", "LIST", OPTION_SAME },
 	{ 'l', "snapshot", "WHICH", "a snapshot, as for convert (default: none)" },
 	{ 's', "size", "N", "measure a new, empty disk of this size, not FILE" },
-	{ 0, "all", NULL, "of a disk: all of it, not only what is used" },
+	{ 0, "all", NULL, "for a disk: count all of it, not only what is used" },
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0 },
@@ -31,9 +31,9 @@ static const char notes[] =
 	"Prints the size that the file of a new image would have: the required size,\n"
 	"after FILE has been converted to it, and the fully allocated size, after its\n"
 	"whole disk has been written. Copies of the bitmaps of FILE would add to both.\n"
-	"Of a disk or partition, the required size is that of capture --no-compress:\n"
-	"without what no file system uses. The bitmap of that is added, and zeros count\n"
-	"as data.\n";
+	"For a disk or partition, the required size is what capture --no-compress would\n"
+	"write: blocks that no file system uses are left out, zeros count as data, and a\n"
+	"bitmap of the used blocks is added.\n";
 
 static void print_human(struct out *out, const struct measure_result *result)
 {
@@ -42,9 +42,7 @@ static void print_human(struct out *out, const struct measure_result *result)
 	if (result->has_bitmaps)
 		out_printf(out, "bitmaps size: %ju\n", result->bitmaps_bytes);
 	if (result->unused_bytes > 0)
-		out_printf(out,
-			   "unused: %ju, which is not in the required size, as capture leaves it "
-			   "out\n",
+		out_printf(out, "unused: %ju, not counted, since capture leaves it out\n",
 			   result->unused_bytes);
 }
 

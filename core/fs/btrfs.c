@@ -115,7 +115,7 @@ static enum status btrfs_look(const struct fs_view *view, struct fs *ret)
 	    (incompat & ~(uint64_t)INCOMPAT_KNOWN) != 0)
 		fs_note(ret, "it has features that this program does not know");
 	if (ret->size > view->blk->size)
-		fs_note(ret, "it is larger than what it is in");
+		fs_note(ret, "it is larger than the space it is in");
 	return ST_OK;
 }
 

@@ -210,7 +210,7 @@ static enum status exfat_look(const struct fs_view *view, struct fs *ret)
 	if (parse(view, &exfat)) {
 		ret->size = exfat.n_sectors << exfat.sector_shift;
 		if (ret->size > view->blk->size)
-			fs_note(ret, "it is larger than what it is in");
+			fs_note(ret, "it is larger than the space it is in");
 		look_clean(view->head, ret);
 		st = view->blk->sequential ? ST_OK : look_tables(&exfat, ret);
 	}

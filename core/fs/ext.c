@@ -210,7 +210,7 @@ static enum status ext_look(const struct fs_view *view, struct fs *ret)
 		look_features(ext, ret);
 		look_clean(ext, ret);
 		if (ret->size > view->blk->size)
-			fs_note(ret, "it is larger than what it is in");
+			fs_note(ret, "it is larger than the space it is in");
 	}
 	mem_free(ext);
 	return ST_OK;

@@ -123,7 +123,7 @@ static enum status fat_look(const struct fs_view *view, struct fs *ret)
 	out_printf(&out.out, "%04X-%04X", get(view->head, (size_t)fat.serial_at + 2, 2),
 		   get(view->head, (size_t)fat.serial_at, 2));
 	if (fat.size > view->blk->size)
-		fs_note(ret, "it is larger than what it is in");
+		fs_note(ret, "it is larger than the space it is in");
 	else if (fat.bits == 32 && fat.n_clusters < FAT32_CLUSTERS_MIN)
 		fs_note(ret, "it is a FAT32 with too few clusters, FAT16 for some drivers");
 	else if (fat.version != 0 || fat.n_fats == 0)

@@ -121,9 +121,7 @@ static enum status map_volume(struct lvm *lvm, size_t volume, struct error *why)
 	enum status st = fs_look(lvm->volume[volume], &fs);
 
 	if (st == ST_OK && text_equal(fs.type, "LVM"))
-		st = fail(&reason, ST_UNSUPPORTED,
-			  "volumes inside of volumes are not known to this "
-			  "program");
+		st = fail(&reason, ST_UNSUPPORTED, "volumes inside volumes are not supported");
 	else if (st != ST_NO_MEMORY)
 		st = fs_map_open(lvm->volume[volume], &fs, &lvm->map[volume], &reason);
 	if (st != ST_UNSUPPORTED || fs.type[0] == '\0')

@@ -266,7 +266,7 @@ enum status lvm_read_group(struct blk *blk, const struct lvm_header *header, str
 	enum status st;
 
 	if (header->disk_bytes > blk->size)
-		return fail(why, ST_UNSUPPORTED, "it is larger than what it is in");
+		return fail(why, ST_UNSUPPORTED, "it is larger than the space it is in");
 	text = mem_alloc(LVM_TEXT + 1);
 	if (text == NULL)
 		return ST_NO_MEMORY;

@@ -112,7 +112,7 @@ static enum status begin(struct fs_map *map, struct error *why)
 
 	if (!mul_ok(map->n_units, UINT64_C(1) << map->shift, &bytes) ||
 	    !range_ok(map->start, bytes, map->blk->size))
-		return fail(why, ST_UNSUPPORTED, "it is larger than what it is in");
+		return fail(why, ST_UNSUPPORTED, "it is larger than the space it is in");
 	if (map->piece_units == 0)
 		map->piece_units = FS_PIECE_UNITS;
 	CHECK(map->piece_units <= FS_PIECE_UNITS);

@@ -377,7 +377,7 @@ static enum status ntfs_look(const struct fs_view *view, struct fs *ret)
 	if (parse(view->head, ntfs)) {
 		ret->size = ntfs->n_sectors * ntfs->sector_bytes;
 		if (ret->size > view->blk->size)
-			fs_note(ret, "it is larger than what it is in");
+			fs_note(ret, "it is larger than the space it is in");
 		st = view->blk->sequential ? ST_OK : look_records(ntfs, view->blk, ret);
 	}
 	mem_free(ntfs);

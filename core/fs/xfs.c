@@ -173,7 +173,7 @@ static enum status xfs_look(const struct fs_view *view, struct fs *ret)
 	ret->has_used = xfs.n_free <= xfs.n_blocks;
 	ret->used = ret->has_used ? (xfs.n_blocks - xfs.n_free) << xfs.block_shift : 0;
 	if (ret->size > view->blk->size)
-		fs_note(ret, "it is larger than what it is in");
+		fs_note(ret, "it is larger than the space it is in");
 	look_features(view->head, &xfs, ret);
 	return ST_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The consoles behind ConOut, by the GUID that EDK2's ConPlatformDxe puts on their handles. */
+/* The consoles that ConOut consists of: EDK2's ConPlatformDxe marks their handles by a GUID. */
 #include <efi.h>
 
 #include "console_devices.h"

@@ -21,7 +21,7 @@ struct work {
 	atomic_uint_least32_t done;
 };
 
-/* Leaves at least `deep` bytes of the stack behind. */
+/* Calls itself until at least `deep` bytes of the stack are in use. */
 static uint8_t use_stack(size_t deep)
 {
 	volatile uint8_t frame[FRAME_BYTES];

@@ -306,7 +306,7 @@ def test_lvm_in_volume(contents, tmp_path):
     Physical(200 * EXTENT, {"a": [(0, 1)]}).write(inner)
     assert Map(inner).reason is None
     write_volume(image, VOLUMES["home-1"], inner.read_bytes())
-    assert '"home-1" (LVM) is copied: volumes inside of volumes' in Map(image).remark
+    assert '"home-1" (LVM) is copied: volumes inside volumes' in Map(image).remark
 
 
 def test_disk(contents, tmp_path):
