@@ -351,17 +351,18 @@ layers: build/host/efi-img
 	scripts/check-layers $(HOST_OBJECTS)
 
 ## make test-unit    all unit tests: also each power cut, each failure; floors in the objects
+##                   (7 minutes)
 .PHONY: test-unit
 test-unit: $(LONG:%=build/test/%) $(QUICK) | layers
 	$(call run_programs,$^)
 	@echo "$(call count_tests,$^) unit tests in $(words $^) programs passed"
 
-## make test-unit-arch  those of numbers, kernels and images on ia32, by QEMU's user mode;
-##                   ARCH=aarch64: on that processor
+## make test-unit-arch  those of numbers, kernels and images on ia32, by QEMU's user mode (2
+##                   minutes); ARCH=aarch64: on that processor
 ## make test-unit-arch-whole  all quick unit tests on ia32 and aarch64
 include tests/unit/processors.mk
 
-## make test-planted mistakes in the order of writes, which the unit tests must find
+## make test-planted mistakes in the order of writes, which the unit tests must find (1 minute)
 .PHONY: test-planted
 test-planted: $(UNIT:%=build/test/%)
 	tests/planted/run $(CC) $(CORE_FLAGS) $(TEST_FLAGS) -O1
@@ -377,7 +378,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 	$(CC) $(subst fuzzer-no-link,fuzzer,$(FUZZ_FLAGS)) $< -Wl,--start-group \
 		build/fuzz/core.a build/fuzz/sim.a -Wl,--end-group -o $@
 
-## make test-fuzz    replays the corpus of the fuzz targets, tests/fuzz/corpus/
+## make test-fuzz    replays the corpus of the fuzz targets, tests/fuzz/corpus/ (3 minutes)
 .PHONY: test-fuzz
 test-fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
@@ -406,7 +407,7 @@ build/qemu-img-10: scripts/fetch-qemu-img scripts/apt-lists | setup-test
 	$(call step,QEMU)
 	scripts/fetch-qemu-img $@
 
-## make test-differential  the host program beside qemu-img (8 minutes)
+## make test-differential  the host program beside qemu-img (12 minutes)
 DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
 PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img build/host/fs_map \
 	build/efi-img.1
@@ -414,7 +415,7 @@ PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img 
 test-differential: $(PROGRAMS) build/qemu-img-10 | setup-test
 	$(DIFFERENTIAL) --durations=10 --durations-min=5
 
-## make test-whole   the same, with all cases of its enumerations (12 minutes)
+## make test-whole   the same, with all cases of its enumerations (15 minutes)
 .PHONY: test-whole
 test-whole: $(PROGRAMS) build/qemu-img-10 | setup-test
 	$(DIFFERENTIAL) --whole
@@ -443,7 +444,7 @@ $(B)/processors.elf: $(ADAPTED) $(B)/tests/contract/processors.o
 .PHONY: boot-drivers test-boot
 boot-drivers: $(BOOT_DRIVERS) $(B)/contract.efi $(B)/processors.efi
 
-## make test-boot    the program in OVMF: every command, bus and screen
+## make test-boot    the program in OVMF: every command, bus and screen (14 minutes)
 test-boot: program boot-drivers build/debian.img build/firmware/trixie | setup-test
 	$(PYTEST) -n 2 --dist loadfile --durations=10 --durations-min=20 --maxfail=30 \
 		--basetemp=build/boot-programs tests/boot
@@ -457,7 +458,7 @@ test-boot-busy: FILES ?= $(TIMELY:%=tests/boot/test_%.py)
 test-boot-busy: program boot-drivers | setup-test
 	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
 
-## make test-arch    the program for each processor, on that processor and its firmware (3 minutes)
+## make test-arch    the program for each processor, on that processor and its firmware (4 minutes)
 ## make test-firmware  the same on each firmware that there is a machine for, and on that of each
 ##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md), all
 ##                   restored disks of tests/boot/test_debian.py are started, and one on aarch64
@@ -489,13 +490,15 @@ test-dist: all-arch host build/efi-img.1 | setup-test
 
 ##
 ## make test         test-unit, test-unit-arch, test-planted, test-fuzz, test-differential,
-##                   test-dist, test-boot, test-arch (half an hour)
+##                   test-dist, test-boot, test-arch (45 minutes)
 # One after the other, each of them built on all processors.
 TESTS := test-unit test-unit-arch test-planted test-fuzz test-differential test-dist test-boot \
 	test-arch
 .PHONY: test
 test:
-	@for part in $(TESTS); do $(MAKE) --no-print-directory -j$$(nproc) $$part || exit; done
+	@for part in $(TESTS); do begin=$$(date +%s); \
+		$(MAKE) --no-print-directory -j$$(nproc) $$part || exit; \
+		echo "$$part: $$(($$(date +%s) - begin)) s"; done
 
 ## make test-release make, make run and make check, from nothing but git and make, in chroots of
 ##                   RELEASES="bookworm trixie" (root or user namespaces, and a mirror)

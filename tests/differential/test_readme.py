@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,3 +164,25 @@ def test_every_example_is_run_somewhere():
         ("docs/JOBS.md", "Scripts", True),
         ("docs/JOBS.md", "In CI", True),
     }
+
+
+def test_times():
+    """`make help` and tests/README.md have the time of each part of `make test`."""
+    told = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = re.split(r"^make ", told.stdout, flags=re.MULTILINE)
+    times = {
+        line.split()[0]: re.search(r"\(([^)]*minutes?)", " ".join(line.split()))
+        for line in lines
+        if line
+    }
+    parts = re.search(r"^TESTS := ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)/` \|.*$", (ROOT / "tests/README.md").read_text(), re.MULTILINE)
+    readme = (ROOT / "tests/README.md").read_text()
+    for part in parts[1].replace("\\", "").split():
+        assert times[part], f"make help has no time of {part}"
+        if part != "test-unit-arch":  # no folder of its own
+            assert f"`make {part}` ({times[part][1]})" in readme
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    assert set(rows) == folders - {"__pycache__"}
