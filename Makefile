@@ -359,7 +359,7 @@ test-unit: $(LONG:%=build/test/%) $(QUICK) | layers
 
 ## make test-unit-arch  those of numbers, kernels and images on ia32, by QEMU's user mode (2
 ##                   minutes); ARCH=aarch64: on that processor
-## make test-unit-arch-whole  all quick unit tests on ia32 and aarch64
+## make test-unit-arch-whole  all quick unit tests on ia32, aarch64 and riscv64
 include tests/unit/processors.mk
 
 ## make test-planted mistakes in the order of writes, which the unit tests must find (1 minute)

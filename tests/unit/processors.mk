@@ -28,7 +28,7 @@ UNIT_SHORT := test_archive test_cloop test_crc32 test_dmg test_fat test_gpt test
 
 # Those of `make test`: that whose lengths of memory differ. The others take as long again.
 test-unit-arch: UNIT_ARCHES := ia32
-test-unit-arch-whole: UNIT_ARCHES := aarch64 ia32
+test-unit-arch-whole: UNIT_ARCHES := aarch64 ia32 riscv64
 
 .PHONY: test-unit-arch test-unit-arch-whole
 ifeq ($(ARCH),$(HOST_ARCH))
