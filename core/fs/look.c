@@ -48,6 +48,14 @@ struct signature {
 
 static const struct signature boot_sectors[] = {
 	{ "BitLocker", 3, "-FVE-FS-", 0, 0 },
+	/*
+	 * BitLocker To Go: a FAT32 of a few files to unlock it with, where Windows before 7 looks. The
+	 * GUID of its metadata, and that of a volume of which only the used space is encrypted
+	 */
+	{ "BitLocker", 424, "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01", 0,
+	  0 },
+	{ "BitLocker", 424, "\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8", 0,
+	  0 },
 };
 
 static const struct signature others[] = {
@@ -61,6 +69,21 @@ static const struct signature others[] = {
 	{ "APFS", 32, "NXSB", 0, 0 },
 	{ "qcow2 image", 0, "QFI\xfb", 0, 0 },
 	{ "ISO 9660", 0x8001, "CD001", 0x8028, 32 },
+	/* Their makers leave the first blocks as they are, where an older file system may be. */
+	{ "UFS", 0x255c, "\x54\x19\x01", 0, 0 },
+	{ "UFS", 0x1055c, "\x19\x01\x54\x19", 0, 0 },
+	{ "ReiserFS", 0x2034, "ReIsEr", 0, 0 },
+	{ "ReiserFS", 0x10034, "ReIsEr", 0, 0 },
+	{ "JFS", 0x8000, "JFS1", 0, 0 },
+	{ "GFS2", 0x10000, "\x01\x16\x19\x70", 0, 0 },
+	{ "OCFS2", 1024, "OCFSV2", 0, 0 },
+	{ "OCFS2", 2048, "OCFSV2", 0, 0 },
+	{ "OCFS2", 4096, "OCFSV2", 0, 0 },
+	{ "OCFS2", 8192, "OCFSV2", 0, 0 },
+	{ "Oracle ASM", 32, "ORCLDISK", 0, 0 },
+	{ "Ceph", 0, "bluestore block device", 0, 0 },
+	{ "dm-verity", 0, "verity", 0, 0 },
+	{ "dm-integrity", 0, "integrt", 0, 0 },
 };
 
 void fs_note(struct fs *fs, const char *format, ...)
@@ -171,6 +194,35 @@ static uint64_t iso_size(const struct fs_view *view)
 	return (uint64_t)le32_get(iso->n_blocks) * ISO_BLOCK_BYTES;
 }
 
+/* Whether the first sector has a partition table of at least one partition, by UEFI 2.10, 5.2.1. */
+static bool has_mbr(const struct fs_view *view)
+{
+	uint64_t n_sectors = view->blk->size / 512;
+	bool any = false;
+
+	for (size_t i = 0; i < 4; i++) {
+		const uint8_t *entry = view->head + 446 + i * 16;
+		uint64_t first = bytes_from_le(entry + 8, 4), n = bytes_from_le(entry + 12, 4);
+
+		if ((entry[0] & 0x7f) != 0 || (n > 0 && !range_ok(first, n, n_sectors)))
+			return false;
+		any = any || (entry[4] != 0 && first > 0 && n > 0);
+	}
+	return any && view->head[510] == 0x55 && view->head[511] == 0xaa;
+}
+
+/*
+ * A partition or volume may be the disk of a virtual machine, with a table and partitions of its
+ * own, and begin like the file system that was there before. Boot sectors have code in place of a
+ * table.
+ */
+static bool has_table(const struct fs_view *view)
+{
+	return memcmp(view->head + 512, "EFI PART", 8) == 0 ||
+	       memcmp(view->head + 4096, "EFI PART", 8) == 0 ||
+	       (!fs_is_boot_sector(view->head) && has_mbr(view));
+}
+
 static enum status look(const struct fs_view *view, struct fs *ret, const struct fs_kind **ret_kind)
 {
 	const struct signature *first, *other;
@@ -188,6 +240,8 @@ static enum status look(const struct fs_view *view, struct fs *ret, const struct
 		if (n > 1)
 			fs_note(ret, "it has signatures of several file systems: remove the old "
 				     "ones with wipefs");
+		if (has_table(view))
+			fs_note(ret, "it has a partition table as well");
 		if (view->blk->sequential)
 			fs_note(ret, "it can be read only from its beginning to its end");
 		return (*ret_kind)->look(view, ret);

@@ -9,6 +9,7 @@ map, and a reason.
 """
 
 import re
+import struct
 
 import pytest
 
@@ -114,7 +115,29 @@ EXT_REFUSED = {
     "btrfs-too": (lambda i: poke(i, 0x10040, b"_BHRfS_M"), "signatures"),
     # ext4 was there before; the disk is a member of a RAID now
     "stale": (lambda i: poke(i, 4096, b"\xfc\x4e\x2b\xa9\1\0\0\0"), "signatures"),
+    # newfs of FreeBSD writes nothing into the first 64 KiB
+    "stale-UFS": (lambda i: poke(i, 0x1055C, b"\x19\1\x54\x19"), "signatures"),
+    # ext4 was there before; the volume is the disk of a virtual machine now
+    "MBR": (lambda i: poke(i, 446, mbr(2048, 4096)), "partition table as well"),
+    "GPT": (lambda i: poke(i, 512, b"EFI PART"), "partition table as well"),
 }
+
+
+def mbr(first, n):
+    """The end of an MBR with one partition."""
+    return struct.pack("<B3xB3xII48xH", 0x80, 0x83, first, n, 0xAA55)
+
+
+# what a boot loader in the first sector may have there
+NO_TABLE = {"empty": bytes(64) + b"\x55\xaa", "code": b"\x90" * 64 + b"\x55\xaa"}
+
+
+@pytest.mark.parametrize("end", NO_TABLE.values(), ids=NO_TABLE.keys())
+def test_ext_boot_loader(end, ext4, tmp_path):
+    image = tmp_path / "image"
+    tool("cp", "--sparse=always", ext4, image)
+    poke(image, 446, end)
+    assert Map(image).extents == Map(ext4).extents
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +217,18 @@ def test_fat_refused(bits, change, word, tree, tmp_path):
     assert Map(image).reason is None
     change(image)
     no_map(image, word)
+
+
+@pytest.mark.parametrize(
+    "guid",
+    ["3bd66749292ed84a8399f6a339e3d001", "3b4da89280dd0e4d9e4eb1e3284eaed8"],
+    ids=["all", "used-space"],
+)
+def test_bitlocker_to_go(guid, tree, tmp_path):
+    """Its FAT32 is for Windows before 7, and knows nothing of what is encrypted."""
+    image = fat_make(tmp_path / "image", FAT["32"][0], tree, "-F", "32")
+    poke(image, 424, bytes.fromhex(guid))
+    assert no_map(image, "encrypts").type == "BitLocker"
 
 
 def test_fat_few_clusters(tmp_path):

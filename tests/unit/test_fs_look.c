@@ -30,6 +30,17 @@ static void test_types(void **state)
 		{ 4120, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca", "bcache", 0 },
 		{ 4120, "\xc6\x85\x73\xf6\x66\xce\x90\xa9", "bcachefs", 0 },
 		{ 0x4018, "version", "ZFS", 0 },
+		{ 0x255c, "\x54\x19\1", "UFS", 0 },
+		{ 0x1055c, "\x19\1\x54\x19", "UFS", 0 },
+		{ 0x2034, "ReIsErFs", "ReiserFS", 0 },
+		{ 0x10034, "ReIsEr2Fs", "ReiserFS", 0 },
+		{ 0x8000, "JFS1", "JFS", 0 },
+		{ 0x10000, "\1\x16\x19\x70", "GFS2", 0 },
+		{ 8192, "OCFSV2", "OCFS2", 0 },
+		{ 32, "ORCLDISK", "Oracle ASM", 0 },
+		{ 0, "bluestore block device", "Ceph", 0 },
+		{ 0, "verity", "dm-verity", 0 },
+		{ 0, "integrt", "dm-integrity", 0 },
 		{ 100, "nothing", "", 0 },
 	};
 
