@@ -65,5 +65,11 @@ enum status part_sector_bytes(struct blk *, uint32_t *ret);
 /* Appends to the note of a table. */
 void part_note(struct part_table *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Returns whether partitions of that type hold volumes that may be in several pieces, on other
+ * disks as well: what a file system at the start says of its blocks is not about this partition.
+ */
+bool part_is_in_pieces(const struct part *);
+
 /* Prints the type of a partition for scripts: a GUID, or "0x07" for an MBR. */
 void part_type_print(enum part_kind, const struct part *, char text[static PART_TYPE_TEXT]);

@@ -97,3 +97,21 @@ const char *gpt_type_name(const struct guid *type)
 			return types[i].name;
 	return "";
 }
+
+bool part_is_in_pieces(const struct part *part)
+{
+	static const char *const names[] = {
+		"Windows dynamic disk",
+		"Windows LDM data",
+		"Windows storage pool",
+		"Linux RAID",
+		"VMware VMFS",
+		"FreeBSD ZFS",
+		"ZFS",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (text_equal(part->type_name, names[i]))
+			return true;
+	return false;
+}

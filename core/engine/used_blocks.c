@@ -8,7 +8,8 @@
  * overlap, or which begins like a file system although it has a table: of two readings of the same
  * bytes, the one that is wrong would call the other one's files unused. What is outside of
  * partitions (the MBR's gap, where boot loaders are, both copies of a GPT) belongs to nobody here,
- * and is in use. fs/ decides about the inside of a partition.
+ * and is in use. fs/ decides about the inside of a partition, unless another one needs all of it: a
+ * hibernated system, or hashes of all blocks.
  *
  * The maps of the file systems are read twice here: once to be checked, and once for the granules
  * that are unused as a whole. Those are fixed from then on. While the copy reads, the maps are
@@ -90,14 +91,21 @@ static enum status doubt_table(struct blk *disk, const struct part_table *table,
 	return st == ST_NO_MEMORY ? st : ST_OK;
 }
 
-static void add_part(struct used_blocks *used, uint32_t number, uint64_t start, uint64_t size)
+/* Adds a partition of a table, or the whole source. */
+static void add_part(struct used_blocks *used, uint32_t number, uint64_t start, uint64_t size,
+		     const struct part *part)
 {
 	used->part[used->n++] = (struct used_part){
-		.number = number, .start = start, .size = size, .fs.type = ""
+		.number = number,
+		.start = start,
+		.size = size,
+		.pieces = part != NULL && part_is_in_pieces(part) ? part->type_name : NULL,
+		.fs.type = "",
 	};
 }
 
-static enum status list_parts(struct used_blocks *used, const struct part_table *table)
+static enum status list_parts(struct used_blocks *used, const struct part_table *table,
+			      const struct part *volume)
 {
 	used->part = mem_alloc((table->n + 1) * sizeof *used->part);
 	if (used->part == NULL)
@@ -106,20 +114,20 @@ static enum status list_parts(struct used_blocks *used, const struct part_table 
 		const struct part *part = &table->part[i];
 
 		if (part->size_bytes > 0 && !is_extended(table, part))
-			add_part(used, part->number, part->start_bytes, part->size_bytes);
+			add_part(used, part->number, part->start_bytes, part->size_bytes, part);
 	}
 	if (table->kind == PART_NONE && used->image->size > 0)
-		add_part(used, 0, 0, used->image->file[0].blk->size);
+		add_part(used, 0, 0, used->image->file[0].blk->size, volume);
 	return ST_OK;
 }
 
-static enum status find_parts(struct used_blocks *used, bool volume)
+static enum status find_parts(struct used_blocks *used, const struct part *volume)
 {
 	struct blk *disk = used->image->file[0].blk;
 	struct part_table table = { 0 };
 	struct out_buffer why;
 	struct error err;
-	enum status st = volume ? ST_OK : part_table_read(disk, &table, &err);
+	enum status st = volume != NULL ? ST_OK : part_table_read(disk, &table, &err);
 
 	out_buffer_init(&why, used->why, sizeof used->why);
 	if (st != ST_OK && st != ST_NO_MEMORY) {
@@ -129,10 +137,10 @@ static enum status find_parts(struct used_blocks *used, bool volume)
 	if (disk->block_bytes > USED_GRANULE)
 		out_printf(&why.out, "its blocks of %u bytes are too large for a map",
 			   (unsigned)disk->block_bytes);
-	if (st == ST_OK && !volume && (table.kind != PART_NONE || table.note[0] != '\0'))
+	if (st == ST_OK && volume == NULL && (table.kind != PART_NONE || table.note[0] != '\0'))
 		st = doubt_table(disk, &table, &why.out);
 	if (st == ST_OK)
-		st = list_parts(used, &table);
+		st = list_parts(used, &table, volume);
 	part_table_free(&table);
 	return st;
 }
@@ -165,6 +173,22 @@ static enum status add_unused(struct used_blocks *used, const struct used_part *
 	return ST_OK;
 }
 
+/*
+ * A volume of a dynamic disk or an array counts its blocks from piece to piece. What of it is at
+ * the start of a partition may be whole and clean, while other volumes lie between the pieces.
+ */
+static enum status look_at_piece(struct used_part *part)
+{
+	enum status st = fs_look(part->window, &part->fs);
+
+	if (part->fs.type[0] != '\0')
+		error_set(&part->why,
+			  "its partition is of the type \"%s\", whose volumes may be "
+			  "in several pieces",
+			  part->pieces);
+	return st == ST_NO_MEMORY ? st : ST_OK;
+}
+
 static enum status open_part(struct used_blocks *used, struct used_part *part)
 {
 	const struct window_kind range = { .start = part->start, .size = part->size };
@@ -174,6 +198,8 @@ static enum status open_part(struct used_blocks *used, struct used_part *part)
 	part->window = window_open(disk, &range);
 	if (part->window == NULL)
 		return ST_NO_MEMORY;
+	if (part->pieces != NULL)
+		return look_at_piece(part);
 	st = fs_map_open(part->window, &part->fs, &part->map, &part->why);
 	if (st != ST_UNSUPPORTED && st != ST_OK)
 		return st;
@@ -189,6 +215,28 @@ static enum status open_part(struct used_blocks *used, struct used_part *part)
 		part->map = NULL;
 	}
 	return part->map == NULL ? ST_OK : st == ST_OK ? add_unused(used, part) : st;
+}
+
+/* If one part needs what the others do not use, all is in use. */
+static void doubt_parts(struct used_blocks *used)
+{
+	struct out_buffer why;
+
+	out_buffer_init(&why, used->why, sizeof used->why);
+	for (size_t i = 0; used->unused_bytes > 0 && i < used->n; i++) {
+		const struct used_part *part = &used->part[i];
+
+		if (part->fs.binds == FS_BINDS_NONE)
+			continue;
+		out_printf(&why.out, "partition %u (%s): %s", part->number, part->fs.type,
+			   part->why.text);
+		for (size_t k = 0; k < used->n; k++) {
+			fs_map_close(used->part[k].map);
+			used->part[k].map = NULL;
+		}
+		used_map_close(&used->map);
+		used->unused_bytes = 0;
+	}
 }
 
 /* ---- Reading it ---- */
@@ -240,8 +288,8 @@ static enum status put_mask(struct used_blocks *used,
 	return ST_OK;
 }
 
-enum status used_blocks_of_disk(struct used_blocks *used, struct image *image, bool volume,
-				struct error *err)
+enum status used_blocks_of_disk(struct used_blocks *used, struct image *image,
+				const struct part *volume, struct error *err)
 {
 	enum status st;
 
@@ -249,6 +297,8 @@ enum status used_blocks_of_disk(struct used_blocks *used, struct image *image, b
 	st = find_parts(used, volume);
 	for (size_t i = 0; st == ST_OK && used->why[0] == '\0' && i < used->n; i++)
 		st = open_part(used, &used->part[i]);
+	if (st == ST_OK && used->why[0] == '\0')
+		doubt_parts(used);
 	if (st == ST_OK && used->unused_bytes > 0)
 		st = put_mask(used, is_unused, used);
 	if (st == ST_OK)

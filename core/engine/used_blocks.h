@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "blk/used_map.h"
+#include "disk/part.h"
 #include "format/image.h"
 #include "fs/fs.h"
 
@@ -20,6 +21,7 @@
 struct used_part {
 	uint32_t number; /* 0: all of the source */
 	uint64_t start, size;
+	const char *pieces; /* the type of a partition by part_is_in_pieces(); NULL: another one */
 	struct fs fs;
 	/*
 	 * "": nothing that is known is in it, or it has a map; with a map: what of it is copied as
@@ -46,11 +48,12 @@ struct used_blocks {
 
 /*
  * Finds what of a disk or partition is in use, and has it read without the rest from here on: its
- * image is flat, and loaded. `volume`: it is a partition, and no table is looked for. What cannot
- * be found out is in use, with the reason. Errors: ST_NO_MEMORY, ST_CANCELLED; closed on failure
+ * image is flat, and loaded. `volume`: the partition that it is, and no table is looked for; NULL:
+ * a disk. What cannot be found out is in use, with the reason. Errors: ST_NO_MEMORY, ST_CANCELLED; closed on failure
  * too.
  */
-enum status used_blocks_of_disk(struct used_blocks *, struct image *, bool volume, struct error *);
+enum status used_blocks_of_disk(struct used_blocks *, struct image *, const struct part *volume,
+				struct error *);
 
 /*
  * The same of an image that has the bitmap, by itself alone, of the whole disk, and valid;

@@ -27,6 +27,13 @@ enum {
 	FS_NOTE = 200,
 };
 
+/*
+ * Which other file systems are needed with all their blocks, used or not. Hashes on a disk are
+ * those of all blocks of another partition. A hibernated system has the tables of all file systems
+ * that it had mounted in its memory, and pages in other swap areas.
+ */
+enum fs_binds { FS_BINDS_NONE, FS_BINDS_DISK, FS_BINDS_MACHINE };
+
 /* What fills a partition, as far as its first blocks, and a few others, tell. */
 struct fs {
 	const char *type;     /* "ext4", "NTFS", "FAT32", "LUKS" ...; "": unknown; static */
@@ -37,6 +44,8 @@ struct fs {
 	/* bytes in use, as it counts them itself; has_used false: not known without its tables */
 	uint64_t used;
 	bool has_used;
+	/* whether it needs what other file systems do not use, too; the note tells why */
+	enum fs_binds binds;
 	/*
 	 * Why no map of it will be given, and what to do about that, as far as it can be told
 	 * without reading all its tables: "Windows was not shut down: choose Restart, then

@@ -68,6 +68,7 @@ struct fs_map {
 	/* Closes what kind_data has, which may be half of it. NULL: there is nothing to close. */
 	void (*close)(struct fs_map *);
 	void *kind_data; /* allocated by mem_alloc() */
+	struct fs *fs;   /* what look() found, for open(), which may add to it */
 
 	/* map.c alone: the piece that is loaded, of n_loaded units; 0: none */
 	uint64_t first;
@@ -76,9 +77,9 @@ struct fs_map {
 	uint8_t *bits;
 };
 
-/* Opens a map of a kind that was recognised, as fs_map_open() does. */
-enum status fs_map_make(const struct fs_view *, const struct fs_kind *, struct fs_map **ret,
-			struct error *why);
+/* Opens a map of a kind that was recognised, and looked at: *fs, as fs_map_open() does. */
+enum status fs_map_make(const struct fs_view *, const struct fs_kind *, struct fs *fs,
+			struct fs_map **ret, struct error *why);
 
 /*
  * Makes a status of fs_map_open() of any: a failure of reading is a reason for having no map, for

@@ -49,8 +49,8 @@ struct signature {
 static const struct signature boot_sectors[] = {
 	{ "BitLocker", 3, "-FVE-FS-", 0, 0 },
 	/*
-	 * BitLocker To Go: a FAT32 of a few files to unlock it with, where Windows before 7 looks. The
-	 * GUID of its metadata, and that of a volume of which only the used space is encrypted
+	 * BitLocker To Go: a FAT32 of a few files to unlock it with, for Windows before 7. The GUID
+	 * of its metadata, and that of a volume of which only the used space is encrypted
 	 */
 	{ "BitLocker", 424, "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01", 0,
 	  0 },
@@ -223,6 +223,19 @@ static bool has_table(const struct fs_view *view)
 	       (!fs_is_boot_sector(view->head) && has_mbr(view));
 }
 
+static void look_signature(const struct fs_view *view, const struct signature *found,
+			   struct fs *ret)
+{
+	ret->type = found->type;
+	fs_label_utf8(ret, view->head + found->label_offset, found->label_bytes);
+	if (text_equal(found->type, "ISO 9660"))
+		ret->size = iso_size(view);
+	if (text_equal(found->type, "dm-verity")) {
+		ret->binds = FS_BINDS_DISK;
+		fs_note(ret, "it has hashes of all blocks of a file system, also of unused ones");
+	}
+}
+
 static enum status look(const struct fs_view *view, struct fs *ret, const struct fs_kind **ret_kind)
 {
 	const struct signature *first, *other;
@@ -246,12 +259,8 @@ static enum status look(const struct fs_view *view, struct fs *ret, const struct
 			fs_note(ret, "it can be read only from its beginning to its end");
 		return (*ret_kind)->look(view, ret);
 	}
-	if (first != NULL) {
-		ret->type = first->type;
-		fs_label_utf8(ret, view->head + first->label_offset, first->label_bytes);
-		if (text_equal(first->type, "ISO 9660"))
-			ret->size = iso_size(view);
-	}
+	if (first != NULL)
+		look_signature(view, first, ret);
 	return ST_OK;
 }
 
@@ -318,11 +327,11 @@ static enum status refuse(const struct fs *fs, const struct fs_kind *kind, struc
 	if (text_equal(fs->type, "LUKS") || text_equal(fs->type, "BitLocker"))
 		return fail(why, ST_UNSUPPORTED, "%s encrypts it, and hides its free space",
 			    fs->type);
+	if (fs->note[0] != '\0')
+		return fail(why, ST_UNSUPPORTED, "%s", fs->note);
 	if (kind == NULL)
 		return fail(why, ST_UNSUPPORTED,
 			    "the free space of %s is not known to this program", fs->type);
-	if (fs->note[0] != '\0')
-		return fail(why, ST_UNSUPPORTED, "%s", fs->note);
 	return ST_OK;
 }
 
@@ -345,7 +354,7 @@ enum status fs_map_open(struct blk *blk, struct fs *ret_fs, struct fs_map **ret_
 	else
 		st = fs_map_reason(st, why);
 	if (st == ST_OK)
-		st = fs_map_make(&view, kind, ret_map, why);
+		st = fs_map_make(&view, kind, ret_fs, ret_map, why);
 	view_close(&view);
 	if (st == ST_OK) {
 		ret_fs->used = ret_fs->size - min_u64(ret_fs->size, fs_map_unused(*ret_map));

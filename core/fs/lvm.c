@@ -6,6 +6,8 @@
  * and the reason is told, while the others have theirs. What is before the first extent and after
  * the last is always used: label, metadata, boot loaders.
  *
+ * A hibernated system in one of them needs all that is in the others.
+ *
  * Only if the metadata is understood as a whole is there a map (lvm_header.c, lvm_text.c). A volume
  * that is a physical volume itself is used as a whole.
  */
@@ -113,8 +115,11 @@ static enum status open_volume(struct lvm *lvm, struct blk *disk, size_t volume)
 	return st;
 }
 
-/* Opens the map of what is in a volume; adds the reason for having none to `why`. */
-static enum status map_volume(struct lvm *lvm, size_t volume, struct error *why)
+/*
+ * Opens the map of what is in a volume; adds the reason for having none to `why`. `all` is what is
+ * known of the physical volume.
+ */
+static enum status map_volume(struct lvm *lvm, size_t volume, struct fs *all, struct error *why)
 {
 	struct error reason;
 	struct fs fs;
@@ -124,6 +129,11 @@ static enum status map_volume(struct lvm *lvm, size_t volume, struct error *why)
 		st = fail(&reason, ST_UNSUPPORTED, "volumes inside volumes are not supported");
 	else if (st != ST_NO_MEMORY)
 		st = fs_map_open(lvm->volume[volume], &fs, &lvm->map[volume], &reason);
+	if (st == ST_UNSUPPORTED && fs.binds != FS_BINDS_NONE) {
+		all->binds = fs.binds;
+		return fail(why, st, "its volume \"%s\" (%s): %s", lvm->group.volume[volume].name,
+			    fs.type, reason.text);
+	}
 	if (st != ST_UNSUPPORTED || fs.type[0] == '\0')
 		return st == ST_UNSUPPORTED ? ST_OK : st;
 	error_add(why, "%sall of its volume \"%s\" (%s) is copied: %s",
@@ -207,7 +217,7 @@ static enum status lvm_open(const struct fs_view *view, struct fs_map *map, stru
 	for (size_t i = 0; st == ST_OK && i < lvm->group.n_volumes; i++) {
 		st = open_volume(lvm, view->blk, i);
 		if (st == ST_OK)
-			st = map_volume(lvm, i, why);
+			st = map_volume(lvm, i, map->fs, why);
 	}
 	return st;
 }

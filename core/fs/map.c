@@ -138,8 +138,8 @@ enum status fs_map_reason(enum status st, struct error *why)
 	}
 }
 
-enum status fs_map_make(const struct fs_view *view, const struct fs_kind *kind, struct fs_map **ret,
-			struct error *why)
+enum status fs_map_make(const struct fs_view *view, const struct fs_kind *kind, struct fs *fs,
+			struct fs_map **ret, struct error *why)
 {
 	struct fs_map *map = mem_alloc(sizeof *map);
 	enum status st;
@@ -148,6 +148,7 @@ enum status fs_map_make(const struct fs_view *view, const struct fs_kind *kind, 
 	if (map == NULL)
 		return fail_no_memory(why);
 	map->blk = view->blk;
+	map->fs = fs;
 	st = kind->open(view, map, why);
 	if (st == ST_OK)
 		st = begin(map, why);
@@ -155,6 +156,7 @@ enum status fs_map_make(const struct fs_view *view, const struct fs_kind *kind, 
 		fs_map_close(map);
 		return fs_map_reason(st, why);
 	}
+	map->fs = NULL;
 	*ret = map;
 	return ST_OK;
 }

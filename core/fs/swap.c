@@ -72,10 +72,12 @@ static enum status swap_look(const struct fs_view *view, struct fs *ret)
 	uint32_t page = find(view, &which);
 
 	ret->type = "Linux swap";
-	if (which != CURRENT && others[which].hibernated)
+	if (which != CURRENT && others[which].hibernated) {
+		ret->binds = FS_BINDS_MACHINE;
 		fs_note(ret, "Linux is hibernated: start it and shut it down, then capture");
-	else if (which != CURRENT || le32_get(header->version) != 1)
+	} else if (which != CURRENT || le32_get(header->version) != 1) {
 		fs_note(ret, "it is a swap area of another version than 1");
+	}
 	if (which != CURRENT && !others[which].hibernated)
 		return ST_OK;
 	fs_uuid_text(ret, header->uuid);

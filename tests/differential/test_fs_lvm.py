@@ -300,6 +300,13 @@ def test_dirty_volume(contents, tmp_path):
     assert '; all of its volume "home-1" (LUKS) is copied: LUKS encrypts' in Map(image).remark
 
 
+def test_hibernated_volume(contents, tmp_path):
+    """What continues there has the tables of all other volumes in its memory."""
+    image = make(tmp_path / "image", contents)
+    poke(image, START + 150 * EXTENT + 4086, b"S1SUSPEND\0")
+    no_map(image, 'its volume "swap" (Linux swap): Linux is hibernated: start it')
+
+
 def test_lvm_in_volume(contents, tmp_path):
     image = make(tmp_path / "image", contents)
     inner = blank(tmp_path / "inner", 200 * EXTENT)

@@ -254,6 +254,43 @@ def test_dirty(place):
     assert copy[SWAP[0] * MIB + GRANULE : SWAP[1] * MIB] == bytes(8 * MIB - GRANULE)
 
 
+@pytest.mark.parametrize("source", ["src.img", "target.img"], ids=["same", "other"])
+def test_hibernated(source, place):
+    """
+    The memory in one swap area has the tables of all file systems, and pages in other swap areas of
+    the machine.
+    """
+    (place / "swap").write_bytes(bytes((SWAP[1] - SWAP[0]) * MIB))
+    run(place, "mkswap", "swap")
+    sleeper = "src.img" if source == "target.img" else source
+    put(place, sleeper, SWAP[0] * MIB, (place / "swap").read_bytes())
+    put(place, sleeper, SWAP[0] * MIB + 4086, b"S1SUSPEND\0")
+    if source == "target.img":
+        (place / source).write_bytes((place / "swap").read_bytes())
+    name = "SRC" if source == "src.img" else "TARGET"
+    result = ours(place, "capture", f"serial={name}", "pc.raw")
+    lines = [line for line in result.err.splitlines() if "all of it is copied" in line]
+    where = "partition 2 (Linux swap)" if name == "SRC" else "Linux swap elsewhere in this machine"
+    assert len(lines) == 1, result.err
+    assert f"serial={name}: all of it is copied: {where}: Linux is hibernated: start" in lines[0]
+    assert (place / "pc.raw").read_bytes() == (place / source).read_bytes()
+    # one of its partitions alone
+    result = ours(place, "capture", "serial=SRC:4", "p4.raw")
+    assert "Linux swap elsewhere in this machine: Linux is hibernated" in result.err
+
+
+def test_dynamic_disk(place):
+    """Volumes of Windows' dynamic disks may be in several pieces."""
+    run(place, "sgdisk", "-t1:af9b60a0-1431-4f62-bc68-3311714a69ad", "src.img")
+    for words in (("serial=SRC", "pc.raw"), ("serial=SRC:1", "p1.raw")):
+        result = ours(place, "capture", *words)
+        assert 'its partition is of the type "Windows LDM data", whose volumes' in result.err
+    first, last = FAT[0] * MIB, FAT[1] * MIB
+    source, copy = (place / "src.img").read_bytes(), (place / "pc.raw").read_bytes()
+    assert copy[first:last] == source[first:last]
+    assert (place / "p1.raw").read_bytes() == source[first:last]
+
+
 def test_smaller_target(place):
     """Unused blocks at the end of a file system need room as well."""
     with open(place / "src.img", "r+b") as disk:

@@ -129,7 +129,7 @@ static void test_disk(void **state)
 	static uint8_t bytes[GRANULE];
 
 	(void)state;
-	assert_ok(used_blocks_of_disk(&used, image, false, &why));
+	assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
 	assert_string_equal(used.why, "");
 	assert_int_equal(used.n, 2);
 	assert_string_equal(used.part[0].fs.type, "FAT12");
@@ -160,11 +160,12 @@ static void test_volume(void **state)
 		struct sample_fat fat = {
 			.bits = 16, .cluster_sectors = 1, .n_clusters = 5000, .n_used = 10
 		};
+		const struct part part = { .type_name = "" };
 		struct image *image = open_image(sample_fat_new(&fat));
 		struct used_blocks used;
 		struct error why;
 
-		assert_ok(used_blocks_of_disk(&used, image, volume == 1, &why));
+		assert_ok(used_blocks_of_disk(&used, image, volume == 1 ? &part : NULL, &why));
 		assert_int_equal(used.n, 1);
 		assert_int_equal(used.part[0].number, 0);
 		assert_int_equal(used.unused_bytes, 4990 * 512);
@@ -210,7 +211,19 @@ static void off_the_disk(struct memory_blk *m)
 	sim_mbr_record(m, 0, 1, 0x82, SWAP_LBA, DISK_LBAS);
 }
 
-/* Nothing is left out of a disk that may be read in two ways. */
+/* The system that continues there has the tables of all others, and pages in other swap areas. */
+static void hibernate(struct memory_blk *m)
+{
+	memcpy(m->bytes + (size_t)SWAP_LBA * LBA + 4086, "S1SUSPEND", 10);
+}
+
+static void hash(struct memory_blk *m)
+{
+	memset(m->bytes + (size_t)SWAP_LBA * LBA, 1, 4096);
+	memcpy(m->bytes + (size_t)SWAP_LBA * LBA, "verity\0", 8);
+}
+
+/* Nothing is left out of a disk that may be read in two ways, or that is needed as a whole. */
 static void test_doubts(void **state)
 {
 	static const struct {
@@ -222,6 +235,8 @@ static void test_doubts(void **state)
 		{ overlap, "partitions 1 and 2 overlap" },
 		{ overlap_extended, "partitions 1 and 2 overlap" },
 		{ off_the_disk, "does not lie on the disk" },
+		{ hibernate, "partition 2 (Linux swap): Linux is hibernated" },
+		{ hash, "partition 2 (dm-verity): it has hashes of all blocks" },
 	};
 
 	(void)state;
@@ -233,7 +248,7 @@ static void test_doubts(void **state)
 
 		rows[i].damage(m);
 		image = open_image(m);
-		assert_ok(used_blocks_of_disk(&used, image, false, &why));
+		assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
 		if (strstr(used.why, rows[i].why) == NULL)
 			fail_msg("row %zu: \"%s\"", i, used.why);
 		assert_false(used_blocks_any(&used));
@@ -259,7 +274,7 @@ static void test_logical(void **state)
 	memset(m->bytes + (size_t)(SWAP_LBA - 8) * LBA, 0, LBA);
 	sim_mbr_record(m, SWAP_LBA - 8, 0, 0x82, 8, SWAP_LBAS);
 	image = open_image(m);
-	assert_ok(used_blocks_of_disk(&used, image, false, &why));
+	assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
 	assert_string_equal(used.why, "");
 	assert_int_equal(used.n, 2);
 	assert_int_equal(used.part[1].number, 5);
@@ -278,12 +293,61 @@ static void test_dirty_partition(void **state)
 	struct error why;
 
 	(void)state;
-	memcpy(m->bytes + (size_t)SWAP_LBA * LBA + 4086, "S1SUSPEND", 10);
+	sample_put(m, (uint64_t)SWAP_LBA * LBA + 1024, 2, 4);
 	image = open_image(m);
-	assert_ok(used_blocks_of_disk(&used, image, false, &why));
-	assert_non_null(strstr(used.part[1].why.text, "hibernated"));
+	assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
+	assert_non_null(strstr(used.part[1].why.text, "another version"));
 	assert_int_equal(used.unused_bytes, 2100 * 512);
 	assert_int_equal(count_zeroed(image, m->bytes), used.unused_bytes);
+	used_blocks_close(&used);
+	image_close(image);
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* Volumes of a dynamic disk may be in several pieces, with others in between. */
+static void test_pieces(void **state)
+{
+	static const char *const names[] = { "Windows dynamic disk", "Linux RAID" };
+	static const uint8_t types[] = { 0x42, 0xfd };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(types); i++) {
+		struct memory_blk *m = make_disk();
+		struct image *image;
+		struct used_blocks used;
+		struct error why;
+
+		memset(m->bytes, 0, 34 * LBA);
+		sim_mbr_record(m, 0, 0, types[i], FAT_LBA, SWAP_LBA - FAT_LBA);
+		sim_mbr_record(m, 0, 1, 0x82, SWAP_LBA, SWAP_LBAS);
+		image = open_image(m);
+		assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
+		assert_string_equal(used.why, "");
+		assert_string_equal(used.part[0].fs.type, "FAT12");
+		assert_non_null(strstr(used.part[0].why.text, names[i]));
+		assert_int_equal(used.unused_bytes, SWAP_LBAS * LBA - 65536);
+		assert_int_equal(count_zeroed(image, m->bytes), used.unused_bytes);
+		used_blocks_close(&used);
+		image_close(image);
+	}
+	assert_int_equal(sim_allocations(), 0);
+}
+
+/* The same of such a partition alone. */
+static void test_piece_alone(void **state)
+{
+	const struct part part = { .type_name = "Windows LDM data" };
+	struct sample_fat fat = {
+		.bits = 16, .cluster_sectors = 1, .n_clusters = 5000, .n_used = 10
+	};
+	struct image *image = open_image(sample_fat_new(&fat));
+	struct used_blocks used;
+	struct error why;
+
+	(void)state;
+	assert_ok(used_blocks_of_disk(&used, image, &part, &why));
+	assert_false(used_blocks_any(&used));
+	assert_non_null(strstr(used.part[0].why.text, "several pieces"));
 	used_blocks_close(&used);
 	image_close(image);
 	assert_int_equal(sim_allocations(), 0);
@@ -307,7 +371,7 @@ static void test_failed_reads(void **state)
 		m->status = ST_IO;
 		m->calls_to_failure = n;
 		m->n_reads = 0;
-		assert_ok(used_blocks_of_disk(&used, image, false, &why));
+		assert_ok(used_blocks_of_disk(&used, image, NULL, &why));
 		done = m->n_reads < n;
 		m->calls_to_failure = 0;
 		assert_int_equal(count_zeroed(image, m->bytes), used.unused_bytes);
@@ -333,7 +397,7 @@ static void test_failed_allocations(void **state)
 		enum status st;
 
 		sim_fail_allocation(n);
-		st = used_blocks_of_disk(&used, image, false, &why);
+		st = used_blocks_of_disk(&used, image, NULL, &why);
 		done = !sim_allocation_failed();
 		sim_fail_allocation(0);
 		/* a map that cannot be read a second time is that of a volume full of files */
@@ -346,7 +410,7 @@ static void test_failed_allocations(void **state)
 		enum status st;
 
 		sim_cancel(n);
-		st = used_blocks_of_disk(&used, image, false, &why);
+		st = used_blocks_of_disk(&used, image, NULL, &why);
 		sim_cancel(0);
 		assert_true(st == ST_OK || st == ST_CANCELLED);
 		used_blocks_close(&used);
@@ -379,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_map),          cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_volume),       cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_logical),      cmocka_unit_test(test_dirty_partition),
+		cmocka_unit_test(test_pieces),       cmocka_unit_test(test_piece_alone),
 		cmocka_unit_test(test_failed_reads), cmocka_unit_test(test_failed_allocations),
 	};
 
