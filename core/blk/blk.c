@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/range.h"
+#include "base/size.h"
 #include "platform/person.h"
 
 /*
@@ -110,6 +111,8 @@ static enum status prepare_write(struct blk *blk, uint64_t offset, uint64_t len)
 		return ST_OK;
 	if (blk->ops->resize == NULL)
 		return ST_INVALID;
+	if (end > SIZE_LIMIT)
+		return ST_TOO_LARGE;
 	return len > 0 && offset > blk->size ? blk->ops->resize(blk, offset, PREALLOC_OFF) : ST_OK;
 }
 
@@ -271,6 +274,8 @@ enum status blk_resize(struct blk *blk, uint64_t size, enum prealloc prealloc)
 		return ST_READ_ONLY;
 	if (blk->ops->resize == NULL)
 		return size == blk->size ? ST_OK : ST_UNSUPPORTED;
+	if (size > SIZE_LIMIT)
+		return ST_TOO_LARGE;
 	return blk->ops->resize(blk, size, prealloc);
 }
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/range.h"
+#include "base/size.h"
 
 enum { NEAR = 4 }; /* marks */
 
@@ -288,6 +289,10 @@ static void growth(struct subject *s)
 	check(blk_write(s->blk, UINT64_MAX, "xy", 2) == ST_INVALID &&
 		      blk_write_zeros(s->blk, UINT64_MAX, 2) == ST_INVALID,
 	      s, "an overflow", UINT64_MAX, 2);
+	check(blk_write(s->blk, SIZE_LIMIT - 1, "xy", 2) == ST_TOO_LARGE &&
+		      blk_write_zeros(s->blk, UINT64_MAX - 4096, 512) == ST_TOO_LARGE &&
+		      blk_resize(s->blk, UINT64_MAX - 511, PREALLOC_OFF) == ST_TOO_LARGE,
+	      s, "longer than 2^63 - 1 bytes", SIZE_LIMIT, 2);
 	check_all(s);
 }
 
