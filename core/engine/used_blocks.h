@@ -49,8 +49,8 @@ struct used_blocks {
 /*
  * Finds what of a disk or partition is in use, and has it read without the rest from here on: its
  * image is flat, and loaded. `volume`: the partition that it is, and no table is looked for; NULL:
- * a disk. What cannot be found out is in use, with the reason. Errors: ST_NO_MEMORY, ST_CANCELLED; closed on failure
- * too.
+ * a disk. What cannot be found out is in use, with the reason. Errors: ST_NO_MEMORY, ST_CANCELLED;
+ * closed on failure too.
  */
 enum status used_blocks_of_disk(struct used_blocks *, struct image *, const struct part *volume,
 				struct error *);

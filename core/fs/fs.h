@@ -87,7 +87,8 @@ struct fs_extent {
 /*
  * Opens the map of the file system in `blk`. Reads all its tables once, in order to check them: of
  * ext4 32 MiB for each TiB, of XFS also its log. Takes at most 1 MiB of memory, of Btrfs 16 bytes
- * more for each chunk, and of LVM as much again for each volume. Calls platform_cancelled().
+ * more for each chunk, of NTFS with an empty journal 32 MiB more, and of LVM as much again for each
+ * volume. Calls platform_cancelled().
  *
  * ST_OK: *ret_map is the map, which the caller closes before `blk`; meanwhile nobody writes to
  * `blk`. `why` is empty, or has clauses about volumes of LVM that are used as a whole, with the

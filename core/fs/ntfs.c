@@ -4,7 +4,8 @@
  * records are in $MFT, of which the first ones are fixed. $Bitmap has a bit for each cluster.
  *
  * It is clean if $Volume has no flag of what is still to be done, and if the restart pages of
- * $LogFile say so: version 1.1 and no client in use, or all bytes 0xFF, a journal without entries.
+ * $LogFile say so: version 1.1 and no client in use. If they are empty, all bytes 0xFF, as Linux
+ * leaves them, the records of all files have to agree with $Bitmap (ntfs_files.c).
  * Windows 8 and later write version 2.0 while they keep metadata in memory: when they hibernate,
  * with "fast startup" at each shutdown, and until a disk is ejected. Then the tables on disk are
  * old.
@@ -13,7 +14,7 @@
  * a cluster before it has no bit. All that is after the last cluster is used.
  *
  * $Bitmap has no checksum and no counts. So the clusters of $MFT, $LogFile and $Bitmap itself, and
- * the boot sector's, must be in use in it.
+ * those of $Boot and $MFTMirr, must be in use in it. Shadow copies use free clusters (ntfs_shadow.c).
  */
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -21,15 +22,15 @@
 #include "base/range.h"
 #include "base/utf.h"
 #include "fs/kinds.h"
+#include "fs/ntfs.h"
 
 enum {
-	RECORD_BYTES_MAX = 4096,
 	STRIDE = 512, /* the last 2 bytes of each are in the update sequence array */
 	CLUSTER_BYTES_MAX = 2 << 20,
-	PAGE_BYTES = 4096, /* of the journal */
 	NO_CLIENT = 0xffff,
 	VOLUME_IS_CLEAN = 2,
 	LABEL_UNITS_MAX = 128,
+	BOOT_BYTES = 8192, /* of $Boot */
 	/* attributes */
 	ATTRIBUTE_LIST = 0x20,
 	VOLUME_NAME = 0x60,
@@ -40,20 +41,8 @@ enum {
 	VOLUME_FLAGS_HARMLESS = 0x28,
 };
 
-enum record { MFT, LOGFILE, BITMAP, N_RECORDS };
-
-static const uint32_t record_number[N_RECORDS] = { 0, 2, 6 };
+static const uint32_t record_number[NTFS_FILES] = { 0, 2, 6 };
 enum { VOLUME_RECORD = 3 };
-
-struct ntfs {
-	uint32_t cluster_shift, record_bytes;
-	uint64_t sector_bytes, n_sectors, n_clusters;
-	uint64_t mft_cluster;
-	uint8_t record[N_RECORDS][RECORD_BYTES_MAX];
-	const uint8_t *data[N_RECORDS]; /* their unnamed DATA attribute, not resident */
-	uint8_t volume[RECORD_BYTES_MAX];
-	uint8_t page[2][PAGE_BYTES];
-};
 
 static uint64_t get(const uint8_t *bytes, size_t offset, size_t n)
 {
@@ -74,6 +63,7 @@ static bool parse(const uint8_t *head, struct ntfs *ntfs)
 	ntfs->sector_bytes = get(head, 11, 2);
 	ntfs->n_sectors = get(head, 40, 8);
 	ntfs->mft_cluster = get(head, 48, 8);
+	ntfs->mirror_cluster = get(head, 56, 8);
 	if (sectors > 128)
 		sectors = UINT64_C(1) << (256 - sectors) % 32;
 	cluster_bytes = ntfs->sector_bytes * sectors;
@@ -84,15 +74,15 @@ static bool parse(const uint8_t *head, struct ntfs *ntfs)
 	ntfs->n_clusters = ntfs->n_sectors / sectors;
 	if (per_record > 0)
 		ntfs->record_bytes = (uint32_t)min_u64((uint64_t)per_record * cluster_bytes,
-						       UINT64_C(2) * RECORD_BYTES_MAX);
+						       UINT64_C(2) * NTFS_RECORD_MAX);
 	else
 		ntfs->record_bytes = per_record > -31 ? 1u << -per_record : 0;
 	return is_power_of_two(ntfs->record_bytes) && ntfs->record_bytes >= STRIDE &&
-	       ntfs->record_bytes <= RECORD_BYTES_MAX && ntfs->mft_cluster < ntfs->n_clusters;
+	       ntfs->record_bytes <= NTFS_RECORD_MAX && ntfs->mft_cluster < ntfs->n_clusters &&
+	       ntfs->mirror_cluster < ntfs->n_clusters;
 }
 
-/* Undoes the update sequence of a record or page. False: it was not written as a whole. */
-static bool fix_up(uint8_t *bytes, uint32_t n)
+bool ntfs_fix_up(uint8_t *bytes, uint32_t n)
 {
 	uint64_t array = get(bytes, 4, 2), count = get(bytes, 6, 2);
 
@@ -108,35 +98,45 @@ static bool fix_up(uint8_t *bytes, uint32_t n)
 	return true;
 }
 
+uint64_t ntfs_first_attribute(const uint8_t *record)
+{
+	return get(record, 0x14, 2);
+}
+
+const uint8_t *ntfs_attribute(const uint8_t *record, uint32_t n, uint64_t *at, bool *ret_sound)
+{
+	uint64_t used = min_u64(get(record, 0x18, 4), n), length;
+	const uint8_t *attribute = record + *at;
+
+	*ret_sound = false;
+	if (*at % 8 != 0 || !range_ok(*at, 4, used))
+		return NULL;
+	*ret_sound = get(attribute, 0, 4) == (uint32_t)END;
+	if (*ret_sound || !range_ok(*at, 0x18, used))
+		return NULL;
+	length = get(attribute, 4, 4);
+	if (length < 0x18 || !range_ok(*at, length, used) || (attribute[8] != 0 && length < 0x40))
+		return NULL;
+	*at += length;
+	return attribute;
+}
+
 /*
- * Returns the first attribute of a type, and without a name, in a record after fix_up(), or NULL;
- * END: NULL, and *ret_sound tells whether the record is sound.
+ * Returns the first attribute of a type, and without a name, in a record after ntfs_fix_up(), or
+ * NULL; END: NULL, and *ret_sound tells whether the record is sound.
  */
 static const uint8_t *find(const uint8_t *record, uint32_t n, uint32_t type, bool *ret_sound)
 {
-	uint64_t at = get(record, 0x14, 2), used = min_u64(get(record, 0x18, 4), n);
-	const uint8_t *found = NULL;
+	uint64_t at = ntfs_first_attribute(record);
+	const uint8_t *found = NULL, *attribute;
 
-	*ret_sound = false;
-	while (at % 8 == 0 && range_ok(at, 4, used)) {
-		const uint8_t *attribute = record + at;
-		uint64_t length;
-
-		if (get(attribute, 0, 4) == (uint32_t)END) {
-			*ret_sound = true;
-			return found;
-		}
-		if (!range_ok(at, 0x18, used))
-			return NULL;
-		length = get(attribute, 4, 4);
-		if (length < 0x18 || !range_ok(at, length, used) ||
-		    (attribute[8] != 0 && length < 0x40))
-			return NULL;
-		if (found == NULL && get(attribute, 0, 4) == type && attribute[9] == 0)
+	do {
+		attribute = ntfs_attribute(record, n, &at, ret_sound);
+		if (attribute != NULL && found == NULL && get(attribute, 0, 4) == type &&
+		    attribute[9] == 0)
 			found = attribute;
-		at += length;
-	}
-	return NULL;
+	} while (attribute != NULL);
+	return *ret_sound ? found : NULL;
 }
 
 /* Returns the value of a resident attribute, or NULL if it is not one of `least` bytes or more. */
@@ -152,54 +152,53 @@ static const uint8_t *value(const uint8_t *attribute, uint64_t least, uint64_t *
 
 /* ---- Runs of clusters ---- */
 
-/* A place in a run list: clusters [vcn, vcn + n) of a file are at `lcn`. */
-struct run {
-	const uint8_t *next, *end;
-	uint64_t vcn, lcn, n;
-};
-
-static struct run first_run(const uint8_t *attribute)
+struct ntfs_run ntfs_first_run(const uint8_t *attribute)
 {
 	uint64_t length = get(attribute, 4, 4), at = min_u64(get(attribute, 0x20, 2), length);
 
-	return (struct run){ .next = attribute + at, .end = attribute + length };
+	return (struct ntfs_run){ .next = attribute + at, .end = attribute + length };
 }
 
-/* Advances to the next run. False: there is none, or it is sparse or damaged. */
-static bool next_run(const struct ntfs *ntfs, struct run *run)
+enum ntfs_step ntfs_next_run(const struct ntfs *ntfs, struct ntfs_run *run)
 {
 	size_t n_length, n_delta;
 	uint64_t delta;
 
 	if (run->next >= run->end)
-		return false;
+		return NTFS_DAMAGED;
+	if (*run->next == 0)
+		return NTFS_END;
 	n_length = *run->next & 15u;
 	n_delta = *run->next >> 4;
-	if (n_length == 0 || n_length > 8 || n_delta == 0 || n_delta > 8 ||
+	if (n_length == 0 || n_length > 8 || n_delta > 8 ||
 	    (size_t)(run->end - run->next) < 1 + n_length + n_delta)
-		return false;
+		return NTFS_DAMAGED;
 	run->vcn += run->n;
 	run->n = get(run->next, 1, n_length);
-	delta = get(run->next, 1 + n_length, n_delta);
-	if (n_delta < 8 && (delta >> (8 * n_delta - 1)) != 0)
+	delta = n_delta == 0 ? 0 : get(run->next, 1 + n_length, n_delta);
+	if (n_delta > 0 && n_delta < 8 && (delta >> (8 * n_delta - 1)) != 0)
 		delta -= UINT64_C(1) << 8 * n_delta; /* it is signed */
 	run->lcn += delta;
 	run->next += 1 + n_length + n_delta;
-	return run->n > 0 && range_ok(run->lcn, run->n, ntfs->n_clusters) &&
-	       range_ok(run->vcn, run->n, ntfs->n_clusters);
+	if (run->n == 0 || run->n >> 62 != 0)
+		return NTFS_DAMAGED;
+	if (n_delta == 0)
+		return NTFS_SPARSE;
+	return range_ok(run->lcn, run->n, ntfs->n_clusters) ? NTFS_DATA : NTFS_DAMAGED;
 }
 
-/* Reads bytes of a file by its run list. */
-static enum status read_data(const struct ntfs *ntfs, struct blk *blk, const uint8_t *attribute,
-			     uint64_t offset, uint8_t *buf, size_t len)
+enum status ntfs_read_data(const struct ntfs *ntfs, struct blk *blk, const uint8_t *attribute,
+			   uint64_t offset, uint8_t *buf, size_t len)
 {
-	struct run run = first_run(attribute);
+	struct ntfs_run run = ntfs_first_run(attribute);
 
 	while (len > 0) {
 		uint64_t start, size, n;
 		enum status st;
 
-		if (!next_run(ntfs, &run))
+		/* A file without holes is not larger than the volume. */
+		if (ntfs_next_run(ntfs, &run) != NTFS_DATA ||
+		    !range_ok(run.vcn, run.n, ntfs->n_clusters))
 			return ST_CORRUPT;
 		start = run.vcn << ntfs->cluster_shift;
 		size = run.n << ntfs->cluster_shift;
@@ -231,10 +230,10 @@ static enum status read_record(const struct ntfs *ntfs, struct blk *blk, uint32_
 		st = blk_read(blk, ntfs->mft_cluster << ntfs->cluster_shift, ret,
 			      ntfs->record_bytes);
 	else
-		st = read_data(ntfs, blk, ntfs->data[MFT], at, ret, ntfs->record_bytes);
+		st = ntfs_read_data(ntfs, blk, ntfs->data[NTFS_MFT], at, ret, ntfs->record_bytes);
 	if (st != ST_OK)
 		return st;
-	if (memcmp(ret, "FILE", 4) != 0 || !fix_up(ret, ntfs->record_bytes) ||
+	if (memcmp(ret, "FILE", 4) != 0 || !ntfs_fix_up(ret, ntfs->record_bytes) ||
 	    (get(ret, 0x16, 2) & 1) == 0 || get(ret, 0x20, 8) != 0)
 		return ST_CORRUPT;
 	(void)find(ret, ntfs->record_bytes, (uint32_t)END, &sound);
@@ -247,7 +246,7 @@ static enum status read_records(struct ntfs *ntfs, struct blk *blk)
 	enum status st = ST_OK;
 	bool sound;
 
-	for (size_t i = 0; st == ST_OK && i < N_RECORDS; i++) {
+	for (size_t i = 0; st == ST_OK && i < NTFS_FILES; i++) {
 		uint8_t *record = ntfs->record[i];
 
 		st = read_record(ntfs, blk, record_number[i], record);
@@ -258,7 +257,8 @@ static enum status read_records(struct ntfs *ntfs, struct blk *blk)
 		    get(ntfs->data[i], 0x10, 8) != 0)
 			st = ST_CORRUPT;
 		/* A longer list of $MFT matters only to later records. */
-		if (i != MFT && find(record, ntfs->record_bytes, ATTRIBUTE_LIST, &sound) != NULL)
+		if (i != NTFS_MFT &&
+		    find(record, ntfs->record_bytes, ATTRIBUTE_LIST, &sound) != NULL)
 			st = ST_CORRUPT;
 	}
 	return st;
@@ -304,10 +304,22 @@ static enum status look_volume(struct ntfs *ntfs, struct blk *blk, struct fs *re
 
 static bool is_empty_page(const uint8_t *page)
 {
-	for (size_t i = 0; i < PAGE_BYTES; i++)
+	for (size_t i = 0; i < NTFS_PAGE; i++)
 		if (page[i] != 0xff)
 			return false;
 	return true;
+}
+
+/* Whether the journal, whose first pages were read, is empty. */
+static bool is_empty(const struct ntfs *ntfs)
+{
+	return is_empty_page(ntfs->page[0]) && is_empty_page(ntfs->page[1]);
+}
+
+static enum status read_journal(struct ntfs *ntfs, struct blk *blk)
+{
+	return ntfs_read_data(ntfs, blk, ntfs->data[NTFS_LOGFILE], 0, ntfs->page[0],
+			      sizeof ntfs->page);
 }
 
 /* Returns the restart area of a page of the journal, or NULL. */
@@ -316,22 +328,21 @@ static const uint8_t *restart_area(uint8_t *page)
 	uint64_t at;
 
 	if ((memcmp(page, "RSTR", 4) != 0 && memcmp(page, "CHKD", 4) != 0) ||
-	    get(page, 0x10, 4) != PAGE_BYTES || !fix_up(page, PAGE_BYTES))
+	    get(page, 0x10, 4) != NTFS_PAGE || !ntfs_fix_up(page, NTFS_PAGE))
 		return NULL;
 	at = get(page, 0x18, 2);
-	return range_ok(at, 0x30, PAGE_BYTES) ? page + at : NULL;
+	return range_ok(at, 0x30, NTFS_PAGE) ? page + at : NULL;
 }
 
 static enum status look_journal(struct ntfs *ntfs, struct blk *blk, struct fs *ret)
 {
 	const uint8_t *area[2], *newer;
 	uint64_t version[2];
-	enum status st = read_data(ntfs, blk, ntfs->data[LOGFILE], 0, ntfs->page[0],
-				   sizeof ntfs->page);
+	enum status st = read_journal(ntfs, blk);
 
 	if (st != ST_OK)
 		return st;
-	if (is_empty_page(ntfs->page[0]) && is_empty_page(ntfs->page[1]))
+	if (is_empty(ntfs))
 		return ST_OK;
 	for (int i = 0; i < 2; i++) {
 		area[i] = restart_area(ntfs->page[i]);
@@ -355,11 +366,19 @@ static enum status look_journal(struct ntfs *ntfs, struct blk *blk, struct fs *r
 
 static enum status look_records(struct ntfs *ntfs, struct blk *blk, struct fs *ret)
 {
+	bool shadows = false;
 	enum status st = read_records(ntfs, blk);
 
 	if (st == ST_OK)
 		st = look_volume(ntfs, blk, ret);
-	return st == ST_OK ? look_journal(ntfs, blk, ret) : st;
+	if (st == ST_OK)
+		st = look_journal(ntfs, blk, ret);
+	if (st == ST_OK)
+		st = ntfs_look_shadows(blk, &shadows);
+	if (st == ST_OK && shadows)
+		fs_note(ret, "it has shadow copies (restore points), which need its free blocks: "
+			     "run vssadmin delete shadows /all in Windows, then capture");
+	return st;
 }
 
 static enum status ntfs_look(const struct fs_view *view, struct fs *ret)
@@ -390,24 +409,32 @@ static enum status ntfs_look(const struct fs_view *view, struct fs *ret)
 
 /* ---- The bitmap ---- */
 
-static bool all_set(const uint8_t *bits, uint64_t first, uint64_t n)
+bool ntfs_all_set(const uint8_t *bits, uint64_t first, uint64_t n)
 {
 	for (uint64_t i = first; i < first + n; i++)
-		if ((bits[i / 8] >> i % 8 & 1) == 0)
+		if (i % 8 == 0 && first + n - i >= 8 && bits[i / 8] == 0xff)
+			i += 7;
+		else if ((bits[i / 8] >> i % 8 & 1) == 0)
 			return false;
 	return true;
+}
+
+/* Whether all of `count` clusters from `lcn` on that are in the piece are in use. */
+static bool are_used(uint64_t lcn, uint64_t count, uint64_t first, uint32_t n, const uint8_t *bits)
+{
+	uint64_t from = max_u64(lcn, first), to = min_u64(lcn + count, first + n);
+
+	return from >= to || ntfs_all_set(bits, from - first, to - from);
 }
 
 /* Whether all clusters of a file that are in the piece are in use. */
 static bool is_used(const struct ntfs *ntfs, const uint8_t *attribute, uint64_t first, uint32_t n,
 		    const uint8_t *bits)
 {
-	struct run run = first_run(attribute);
+	struct ntfs_run run = ntfs_first_run(attribute);
 
-	while (next_run(ntfs, &run)) {
-		uint64_t from = max_u64(run.lcn, first), to = min_u64(run.lcn + run.n, first + n);
-
-		if (from < to && !all_set(bits, from - first, to - from))
+	while (ntfs_next_run(ntfs, &run) == NTFS_DATA) {
+		if (!are_used(run.lcn, run.n, first, n, bits))
 			return false;
 	}
 	return true;
@@ -417,13 +444,16 @@ static enum status ntfs_load(struct fs_map *map, uint64_t first, uint32_t n, uin
 			     struct error *why)
 {
 	struct ntfs *ntfs = map->kind_data;
-	enum status st = read_data(ntfs, map->blk, ntfs->data[BITMAP], first / 8, bits,
-				   (size_t)div_up(n, 8));
-	bool used = first > 0 || all_set(bits, 0, 1);
+	uint64_t cluster = UINT64_C(1) << ntfs->cluster_shift;
+	enum status st = ntfs_read_data(ntfs, map->blk, ntfs->data[NTFS_BITMAP], first / 8, bits,
+					(size_t)div_up(n, 8));
+	bool used = are_used(0, div_up(BOOT_BYTES, cluster), first, n, bits) &&
+		    are_used(ntfs->mirror_cluster,
+			     div_up(UINT64_C(4) * ntfs->record_bytes, cluster), first, n, bits);
 
 	if (st != ST_OK)
 		return st;
-	for (size_t i = 0; i < N_RECORDS; i++)
+	for (size_t i = 0; i < NTFS_FILES; i++)
 		used = used && is_used(ntfs, ntfs->data[i], first, n, bits);
 	if (!used)
 		return fail(why, ST_UNSUPPORTED,
@@ -435,6 +465,7 @@ static enum status ntfs_open(const struct fs_view *view, struct fs_map *map, str
 {
 	struct ntfs *ntfs = mem_alloc(sizeof *ntfs);
 	uint64_t bytes;
+	bool sound;
 	enum status st;
 
 	if (ntfs == NULL)
@@ -445,14 +476,22 @@ static enum status ntfs_open(const struct fs_view *view, struct fs_map *map, str
 	if (st != ST_OK)
 		return st;
 	bytes = div_up(ntfs->n_clusters, 8);
-	if (get(ntfs->data[BITMAP], 0x30, 8) < bytes || get(ntfs->data[BITMAP], 0x38, 8) < bytes ||
-	    get(ntfs->data[BITMAP], 0xc, 2) != 0)
+	if (get(ntfs->data[NTFS_BITMAP], 0x30, 8) < bytes ||
+	    get(ntfs->data[NTFS_BITMAP], 0x38, 8) < bytes ||
+	    get(ntfs->data[NTFS_BITMAP], 0xc, 2) != 0)
 		return fail(why, ST_UNSUPPORTED,
 			    "its bitmap is too short: run chkdsk /f in Windows");
 	map->shift = ntfs->cluster_shift;
 	map->n_units = ntfs->n_clusters;
 	map->load = ntfs_load;
-	return ST_OK;
+	st = read_journal(ntfs, view->blk);
+	if (st != ST_OK || !is_empty(ntfs))
+		return st;
+	if (find(ntfs->record[NTFS_MFT], ntfs->record_bytes, ATTRIBUTE_LIST, &sound) != NULL)
+		return fail(why, ST_UNSUPPORTED,
+			    "its journal is empty, as Linux leaves it, and $MFT is in too many "
+			    "pieces to check its bitmap: mount it in Windows once");
+	return ntfs_check_files(ntfs, view->blk, why);
 }
 
 const struct fs_kind fs_kind_ntfs = {

@@ -116,6 +116,61 @@ def ntfs_clear_bit(image, cluster):
         f.write(bytes([old & ~(1 << cluster % 8)]))
 
 
+def ntfs_clean(image, cluster):
+    """Says that Windows has unmounted it, and that the cluster is free."""
+    restart_pages(image, (1, 1), 0xFFFF, 0)
+    ntfs_clear_bit(image, cluster)
+
+
+def ntfs_data(image):
+    """A record of a file that has clusters."""
+    data = image.read_bytes()
+    for record in range(64, 64 + NTFS_FILES):
+        at = mft(image) + record * 1024
+        at += struct.unpack_from("<H", data, at + 0x14)[0]
+        while struct.unpack_from("<I", data, at)[0] != 0x80:
+            at += struct.unpack_from("<I", data, at + 4)[0]
+        if data[at + 8]:
+            return record
+    raise AssertionError("there is none")
+
+
+def ntfs_attribute(image, record, old, new):
+    """Changes the type of an attribute."""
+    data = image.read_bytes()
+    at = mft(image) + record * 1024
+    at += struct.unpack_from("<H", data, at + 0x14)[0]
+    while struct.unpack_from("<I", data, at)[0] != old:
+        at += struct.unpack_from("<I", data, at + 4)[0]
+    poke(image, at, struct.pack("<I", new))
+
+
+SHADOW = bytes.fromhex("6b87083876c1484eb7ae04046e6cc752")
+
+
+def ntfs_shadows(image, *types, at=12 * MIB, magic=SHADOW, record=1, loop=False):
+    """A catalog of shadow copies, with a block for each of the types of its last entries."""
+    header = struct.pack("<16sIIQQQQ", SHADOW, 2, record, 0x1E00, 0x1E00, 0, at if types else 0)
+    poke(image, 0x1E00, header)
+    for i, kind in enumerate(types if at < 1 << 30 else ()):
+        start = at + i * 16384
+        following = start + 16384 if i + 1 < len(types) else at if loop else 0
+        block = bytearray(16384)
+        struct.pack_into("<16sIIQQQ", block, 0, magic, 1, 2, i * 16384, start, following)
+        struct.pack_into("<Q", block, 128, 1)
+        struct.pack_into("<Q", block, 16384 - 128, kind)
+        poke(image, start, block)
+
+
+@pytest.mark.parametrize("types", [(), (0,), (1, 0, 1)], ids=["no-catalog", "zeros", "unused"])
+def test_ntfs_no_shadows(types, ntfs, tmp_path):
+    """All shadow copies were deleted."""
+    image = tmp_path / "image"
+    shutil.copy(ntfs, image)
+    ntfs_shadows(image, *types)
+    assert Map(image).extents == Map(ntfs).extents
+
+
 NTFS_REFUSED = {
     "dirty": (lambda i: tool("ntfsfix", i), "dirty"),
     "windows": (lambda i: restart_pages(i, (0, 2), 0, 0), "Windows was not shut down: choose"),
@@ -126,9 +181,28 @@ NTFS_REFUSED = {
     "version-4": (lambda i: poke(i, ntfs_file(i, 3, 0x70) + 8, b"\4"), "NTFS 4.1"),
     "torn-record": (lambda i: poke(i, mft(i) + 6 * 1024 + 510, b"\x77\x77"), "damaged"),
     "free-record": (lambda i: poke(i, mft(i) + 6 * 1024 + 0x16, b"\0"), "damaged"),
-    "boot-free": (lambda i: ntfs_clear_bit(i, 0), "unused"),
-    "mft-free": (lambda i: ntfs_clear_bit(i, mft(i) // 4096 + 1), "unused"),
-    "bitmap-free": (lambda i: ntfs_clear_bit(i, ntfs_file(i, 6) // 4096), "unused"),
+    "boot-free": (lambda i: ntfs_clean(i, 0), "own tables unused"),
+    "boot-end-free": (lambda i: ntfs_clean(i, 1), "own tables unused"),
+    "mft-free": (lambda i: ntfs_clean(i, mft(i) // 4096 + 1), "own tables unused"),
+    "mirror-free": (lambda i: ntfs_clean(i, ntfs_file(i, 1) // 4096), "own tables unused"),
+    "bitmap-free": (lambda i: ntfs_clean(i, ntfs_file(i, 6) // 4096), "own tables unused"),
+    # cut off under ntfs-3g
+    "file-free": (
+        lambda i: ntfs_clear_bit(i, ntfs_file(i, ntfs_data(i)) // 4096),
+        "its journal is empty, as Linux leaves it, and its bitmap lacks what a file uses (record 6",
+    ),
+    "torn-file": (
+        lambda i: poke(i, mft(i) + ntfs_data(i) * 1024 + 510, b"\x77\x77"),
+        "bitmap lacks what a file uses",
+    ),
+    "mft-list": (lambda i: ntfs_attribute(i, 0, 0xB0, 0x20), "$MFT is in too many pieces"),
+    "shadow-copy": (lambda i: ntfs_shadows(i, 2), "restore points"),
+    "shadow-store": (lambda i: ntfs_shadows(i, 3), "restore points"),
+    "shadow-second": (lambda i: ntfs_shadows(i, 1, 2), "restore points"),
+    "shadow-loop": (lambda i: ntfs_shadows(i, 1, 1, loop=True), "restore points"),
+    "shadow-catalog": (lambda i: ntfs_shadows(i, 0, magic=b"other"), "restore points"),
+    "shadow-elsewhere": (lambda i: ntfs_shadows(i, 0, at=1 << 40), "restore points"),
+    "shadow-version": (lambda i: ntfs_shadows(i, 0, record=9), "restore points"),
     "cut": (cut, "larger"),
 }
 
