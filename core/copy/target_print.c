@@ -38,6 +38,18 @@ static void print_gpt(const struct target_plan *plan, struct out *out)
 			   plan->gpt.why[0] != '\0' ? ": " : "", plan->gpt.why);
 }
 
+static void print_writes(const struct target_plan *plan, struct out *out)
+{
+	const struct image_format *format = plan->request->format;
+
+	out_text(out, "writes:  ");
+	if (!format->flat)
+		out_printf(out, "a %s image of a disk of ", format->name);
+	size_print(out, format->flat ? plan->copy_bytes : plan->request->n_bytes);
+	out_printf(out, "%s from the start of the target%s\n", format->flat ? "" : ",",
+		   format->flat ? ", the first MiB last" : "");
+}
+
 void target_plan_print_text(const struct target_plan *plan, enum status st, const struct error *err,
 			    struct out *out)
 {
@@ -51,19 +63,13 @@ void target_plan_print_text(const struct target_plan *plan, enum status st, cons
 		out_text(out, "target:  ");
 		print_device(plan, out);
 		out_printf(out, "\non it:   %s\n",
-			   plan->contents[0] != '\0' ? plan->contents : "nothing");
+			   plan->contents[0] != '\0' ? plan->contents
+						     : "no known partition table or file system");
 	}
-	if (st == ST_OK && request->format->flat)
-		out_printf(out,
-			   "writes:  %ju bytes from the start of the target, the first MiB last\n",
-			   plan->copy_bytes);
-	else if (st == ST_OK)
-		out_printf(out,
-			   "writes:  a %s image of a disk of %ju bytes, from the start of the "
-			   "target\n",
-			   request->format->name, request->n_bytes);
-	if (st == ST_OK)
+	if (st == ST_OK) {
+		print_writes(plan, out);
 		print_gpt(plan, out);
+	}
 	plan_access_text(request->storage, out);
 	plan_verdict_text(st, err, out);
 }

@@ -13,6 +13,17 @@ static bool looked(const struct create_job *job)
 	return job->place.cluster_bytes > 0;
 }
 
+static void print_writes(const struct create_job *job, struct out *out)
+{
+	out_printf(out, "writes:  a %s image of a disk of ", job->format->name);
+	size_print(out, job->request.size);
+	if (job->split_bytes > 0) {
+		out_text(out, ", in files of at most ");
+		size_print(out, job->split_bytes);
+	}
+	out_text(out, "\n");
+}
+
 void create_print_text(const struct create_job *job, const struct chain *source, size_t n,
 		       enum status st, const struct error *err, struct out *out)
 {
@@ -29,12 +40,7 @@ void create_print_text(const struct create_job *job, const struct chain *source,
 	}
 	out_text(out, "\n");
 	if (st == ST_OK)
-		out_printf(out, "writes:  a %s image of a disk of %ju bytes", job->format->name,
-			   job->request.size);
-	if (st == ST_OK && job->split_bytes > 0)
-		out_printf(out, ", in files of at most %ju bytes", job->split_bytes);
-	if (st == ST_OK)
-		out_text(out, "\n");
+		print_writes(job, out);
 	plan_access_text(job->storage, out);
 	plan_verdict_text(st, err, out);
 }

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "base/utf.h"
 
-enum { ESCAPE_MS = 300, SETTLE_MS = 1000 };
+enum { ESCAPE_MS = 300, SETTLE_MS = 1000, INDENT_MAX = 24 };
 
 static const char help_keys[] =
 	"\n\n"
@@ -129,28 +129,52 @@ static void help(struct ui *ui, const char *about)
 
 /* ---- texts ---- */
 
+/*
+ * The column that the rest of a line which is too long begins at: that of its text, after blanks
+ * or after a label such as "target:  ".
+ */
+static unsigned indent_of(const char *line)
+{
+	unsigned n = 0, label;
+
+	while (line[n] == ' ')
+		n++;
+	for (label = n; line[label] > ' ' && line[label] < 0x7f;)
+		label++;
+	if (n == 0 && label > 0 && line[label - 1] == ':')
+		for (n = label; line[n] == ' ';)
+			n++;
+	return n <= INDENT_MAX ? n : 0;
+}
+
 size_t text_draw(struct screen *screen, const char *text, size_t skip, unsigned first_line)
 {
 	size_t n = 0;
 	enum style style = STYLE_PLAIN;
+	unsigned column = 0, indent = 0;
+	bool ends = true; /* the line before */
 
 	while (*text != '\0') {
 		char line[4 * SCREEN_COLUMNS + 1];
 		struct out_buffer out;
 		const char *next;
-		bool ends;
 
 		if (*text == PAGE_LOUD[0]) {
 			style = STYLE_LOUD;
 			text++;
 		}
+		if (ends)
+			indent = indent_of(text);
 		out_buffer_init(&out, line, sizeof line);
-		out.out.write(&out.out, text, screen_break(text, screen_columns(screen), &next));
+		out.out.write(&out.out, text,
+			      screen_break(text, screen_columns(screen) - column, &next));
 		ends = next[-1] == '\n';
 		if (n >= skip && n - skip + first_line < screen_lines(screen))
-			screen_line(screen, (unsigned)(n - skip) + first_line, style, line);
+			(void)screen_put(screen, (unsigned)(n - skip) + first_line, column, style,
+					 line);
 		if (ends)
 			style = STYLE_PLAIN;
+		column = ends ? 0 : indent;
 		text = next;
 		n++;
 	}

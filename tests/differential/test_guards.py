@@ -298,7 +298,7 @@ def test_plan_of_a_new_image(place):
         and "image.qcow2" in refused.err
     )
     plan = efi_img(place, "create", "--dry-run", "-f", "qcow2", "t", "1G")
-    assert plan.code == 0 and "a qcow2 image of a disk of 1073741824 bytes" in plan.out
+    assert plan.code == 0 and "a qcow2 image of a disk of 1 GiB" in plan.out
     assert efi_img(place, "create", "--dry-run", "image.qcow2", "1G").code == 1
     assert efi_img(place, "create", "--dry-run", "--output=xml", "t", "1G").code == 1
     assert files(place) == before

@@ -133,10 +133,10 @@ static void in_parts(void **state)
 	(void)state;
 	make_disk(SMALL);
 	assert_int_equal(RUN("convert", "--dry-run", "--split=2M", "serial=D", "t"), EXIT_OK);
-	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes, in "
-					 "files of at most 2097152 bytes\n"));
+	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8 MiB, in "
+					 "files of at most 2 MiB\n"));
 	assert_int_equal(RUN("convert", "--dry-run", "serial=D", "t"), EXIT_OK);
-	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8388608 bytes\n"));
+	assert_non_null(strstr(out.text, "\nwrites:  a raw image of a disk of 8 MiB\n"));
 	sim_machine(NULL, 0);
 }
 

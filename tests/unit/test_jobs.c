@@ -179,7 +179,7 @@ static void plan_of_image_on_disk(void **state)
 	MUST("create", "--force", "-f", "qcow2", "small", "16k");
 	MUST("convert", "--dry-run", "-O", "qcow2", "-o", "cluster_size=512", "small", "serial=D",
 	     "--erase=D");
-	assert_non_null(strstr(out.text, "writes:  a qcow2 image of a disk of 16384 bytes, from "
+	assert_non_null(strstr(out.text, "writes:  a qcow2 image of a disk of 16 KiB, from "
 					 "the start of the target"));
 	assert_true(sim_file("disk", &n) != NULL && n == DISK);
 }
