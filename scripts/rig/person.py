@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Somebody who works the menu of efi-img by keys, at the serial terminal of a machine, and looks at
-each page before the next key.
+Somebody who works the menu of efi-img by keys, at the serial terminal of a machine or at its
+keyboard and screen, and looks at each page before the next key.
 """
 
 import re
@@ -24,10 +24,15 @@ def number_of(screen, words):
 
 
 class Person:
-    """Presses keys, and keeps the pages that have a name in `seen`."""
+    """
+    Presses keys, and keeps the pages that have a name in `seen`. `keyboard`: what they are sent to,
+    if it is not the serial line; `look`: called at each page.
+    """
 
-    def __init__(self, machine):
+    def __init__(self, machine, keyboard=None, look=None):
         self.machine = machine
+        self.keyboard = keyboard or machine
+        self.look = look
         self.seen = {}
 
     def press(self, keys, until, name=None):
@@ -37,10 +42,12 @@ class Person:
         before = self.machine.screen()
         if re.search(until, before, re.MULTILINE):
             raise self.machine.failure(f"{until} is there already:\n{before}")
-        self.machine.send(keys)
+        self.keyboard.send(keys)
         screen = self.machine.see(until)
         if "\n+- " in screen:
             screen = self.machine.see(BORDER)
+        if self.look:
+            self.look()
         if name:
             self.seen[name] = screen
         return screen

@@ -91,3 +91,32 @@ class Glyphs:
             )
             for row in range(picture.rows)
         )
+
+
+class Screen:
+    """A machine's screen and its serial terminal, which show the same."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.glyphs = Glyphs()
+        self.size = None
+
+    def look(self):
+        """Waits until both show the same: the picture is taken while one of them is drawn."""
+        seen = []
+
+        def is_same():
+            picture = Picture(self.machine)
+            self.size = (picture.width, picture.height)
+            glyphs = Glyphs()
+            glyphs.known = dict(self.glyphs.known)
+            seen[:] = glyphs.differences(picture, self.machine.console.terminal.cells)
+            if not seen and picture.is_black_outside():
+                self.glyphs = glyphs
+                return True
+            return False
+
+        self.machine.wait_until(is_same, lambda: f"the same on both screens: {seen[:10]}")
+        cells = self.machine.console.terminal.cells
+        assert not any("".join(row[79:]).strip() for row in cells)
+        assert not any("".join(row).strip() for row in cells[24:])

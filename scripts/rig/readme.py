@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The examples in README.md and docs/, as they are written there, for the tests that run them."""
 
+import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,3 +74,30 @@ def block(document, section, language):
         if (its_section, its_language) == (section, language)
     ]
     return "".join(line + "\n" for line in lines)
+
+
+def lines_of(section):
+    """The lines of the only block for Linux of a section."""
+    (lines,) = [e.lines for e in examples() if e.host and e.section == section]
+    return lines
+
+
+def write_stick(stick, place):
+    """
+    Makes and writes the stick as README.md says. `stick` is a file, which is as long afterwards as
+    what is written. In the directory `place`, sudo runs its command and nothing else.
+    """
+    lines, bin = lines_of("Put it on a stick"), place / "bin"
+    assert lines[0] == "STICK=/dev/sdX"
+    bin.mkdir()
+    (bin / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    (bin / "sudo").chmod(0o755)
+    subprocess.run(
+        ["sh", "-eu"],
+        input="\n".join([f"STICK={stick}", *lines[1:]]),
+        cwd=ROOT,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "SETUP": "skip"},
+        stdout=subprocess.DEVNULL,
+    )

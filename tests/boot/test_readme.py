@@ -15,39 +15,20 @@ from conftest import ROOT
 from rig import disks
 from rig.disks import MIB, Partition, Volume
 from rig.machine import Drive, Machine
-from rig.readme import examples
+from rig.readme import examples, lines_of, write_stick
 from rig.shell import Shell
 
 ROOT_AT = 3 * MIB  # the second partition of the disk
 TYPED = [example for example in examples() if not example.host]
 
 
-def on_linux(section):
-    """The lines of the only block for Linux of a section."""
-    (lines,) = [e.lines for e in examples() if e.host and e.section == section]
-    return lines
-
-
-def write_stick(place):
-    """Makes and writes the stick, which is a file here, and sudo is nobody."""
-    stick, bin = disks.make_disk(place / "stick.img", 160 * MIB), place / "bin"
-    bin.mkdir()
-    (bin / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
-    (bin / "sudo").chmod(0o755)
-    lines = on_linux("Put it on a stick")
-    assert lines[0] == "STICK=/dev/sdX"
+def make_stick(place):
+    """Makes and writes the stick, which is a file here."""
+    stick = disks.make_disk(place / "stick.img", 160 * MIB)
+    write_stick(stick, place)
     subprocess.run(
         ["sh", "-eu"],
-        input="\n".join([f"STICK={stick}", *lines[1:]]),
-        cwd=ROOT,
-        text=True,
-        check=True,
-        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "SETUP": "skip"},
-        stdout=subprocess.DEVNULL,
-    )
-    subprocess.run(
-        ["sh", "-eu"],
-        input="\n".join(on_linux("Boot entries")),
+        input="\n".join(lines_of("Boot entries")),
         cwd=place,
         text=True,
         check=True,
@@ -64,7 +45,7 @@ def write_stick(place):
 
 @pytest.fixture(scope="module")
 def made(place):
-    stick = write_stick(place)
+    stick = make_stick(place)
     nvme = disks.make_disk(place / "nvme.img", 6 * MIB)
     disks.write_gpt(
         nvme,
