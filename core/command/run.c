@@ -35,8 +35,9 @@ static const char notes[] =
 	"to QEMU by -fw_cfg name=opt/org.efi-img/job,file=FILE, or line by line by\n"
 	"-smbios type=11,value=efi-img.job=LINE. Under Secure Boot the former is run\n"
 	"only after Y was pressed, and the latter not at all.\n"
-	"Without a screen, progress is printed as by efi-img --plain COMMAND ...: a line\n"
-	"for each tenth, without times.\n";
+	"Such a script has a page of its own on the screen; run prints lines, so that\n"
+	"they can be redirected. Without a screen, progress is printed as by\n"
+	"efi-img --plain COMMAND ...: a line for each tenth, without times.\n";
 
 /* Everything that can be checked before the first command runs. */
 static int check(const struct console *console, const char *name, const char *text, size_t n)

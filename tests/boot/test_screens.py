@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The graphics screen, in three modes: what the menu shows there is what a serial terminal shows, on
-all of its 80 columns and 24 rows, and nothing is beside that. And a script beside a screen, which
-has a page of its own there, while the serial line gets the same lines as without a screen.
+all of its 80 columns and 24 rows, and nothing is beside that. And a script beside a screen: one
+that was left for the machine has a page of its own there, while the serial line gets the same lines
+as without a screen; one that is started at the shell prints these lines there, too.
 """
 
 import random
@@ -16,7 +17,8 @@ from rig.disks import MIB, Partition, Volume
 from rig.gate import Gate
 from rig.machine import ENTER, ESCAPE, Drive, Machine
 from rig.person import START, Person
-from rig.picture import Glyphs, Picture
+from rig.picture import Picture, Screen
+from rig.shell import Shell
 
 MODES = [(800, 600), (1280, 800), (1920, 1200)]
 OWN_MODES = [(80, 25), (100, 31), (160, 42)]  # of OVMF's console at 1280x800, where no menu runs
@@ -45,35 +47,6 @@ def make_source(place):
         file.seek(2 * MIB)
         file.write(random.Random(1).randbytes(MIB))
     return source
-
-
-class Screen:
-    """A machine's screen and its serial terminal, which show the same."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        self.glyphs = Glyphs()
-        self.size = None
-
-    def look(self):
-        """Waits until both show the same: the picture is taken while one of them is drawn."""
-        seen = []
-
-        def is_same():
-            picture = Picture(self.machine)
-            self.size = (picture.width, picture.height)
-            glyphs = Glyphs()
-            glyphs.known = dict(self.glyphs.known)
-            seen[:] = glyphs.differences(picture, self.machine.console.terminal.cells)
-            if not seen and picture.is_black_outside():
-                self.glyphs = glyphs
-                return True
-            return False
-
-        self.machine.wait_until(is_same, lambda: f"the same on both screens: {seen[:10]}")
-        cells = self.machine.console.terminal.cells
-        assert not any("".join(row[79:]).strip() for row in cells)
-        assert not any("".join(row).strip() for row in cells[24:])
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +135,32 @@ def test_a_script_has_a_page_beside_its_lines(place, program, glyphs):
         assert words in lines, words
     for words in ("switch off when", "Ctrl-C stops", "+---", "to do  ."):
         assert words not in lines, words
+
+
+def test_a_script_from_the_shell_prints_lines(place, program, glyphs):
+    known = glyphs[MODES[1]]
+    stick = make_stick(place, program)
+    stick.remove("/EFI/BOOT/BOOTX64.EFI")  # or the shell would not come
+    stick.put(JOB.encode(), "/job.txt")
+    stick.put(b"#efi-img job 1\nhash serial=SOURCE\non-success shell\n", "/hash.txt")
+    gate = Gate()
+    drives = [
+        Drive("usb", stick.image, "THE-STICK"),
+        Drive("nvme", make_source(place), "SOURCE", gate=gate),
+    ]
+    with Machine(place / "machine", drives, more=screen_of(*MODES[1])) as machine:
+        shell = Shell(machine)
+        shell.run("fs0:")
+        gate.crawl(6 * MIB)
+        shell.type("efi-img run job.txt")
+        with machine.stopped_at(gate, shell.has_ended):
+            text = [known.read(Picture(machine, *mode)) for mode in OWN_MODES]
+        assert any("> capture --no-compress serial=SOURCE" in one for one in text), text
+        assert not any("switch off when" in one or "to do" in one for one in text), text
+        machine.expect("Press Enter to continue")
+        machine.send(ENTER)
+        shell.prompt()
+        shell.run("efi-img run hash.txt > lines.txt")
+        shell.power_off()
+    lines = stick.get("/lines.txt").decode("utf-16")
+    assert "> hash serial=SOURCE" in lines and "The script is done." in lines, lines
