@@ -226,11 +226,38 @@ static void draw_page(struct ui *ui, const struct page *page, size_t skip)
 	screen_ask(&ui->screen, page->loud ? STYLE_LOUD : STYLE_PLAIN, ask);
 }
 
-void page_show(struct ui *ui, const struct page *page)
+/* Returns what follows the last paragraph that stands out; all of the text, if none does. */
+static const char *after_loud(const char *text)
+{
+	const char *loud;
+
+	while ((loud = text_find(text, PAGE_LOUD[0])) != NULL) {
+		text = loud;
+		while (*text != '\0' && (text[0] != '\n' || text[1] != '\n'))
+			text++;
+		text += *text == '\n';
+	}
+	return text;
+}
+
+/*
+ * Returns how many lines of a text are above the screen at first. Where something is typed, what
+ * stands out is on the screen then: paths of devices can be so long that a warning after them
+ * would be seen only by whoever scrolls.
+ */
+static size_t first_skip(struct ui *ui, const struct page *page)
 {
 	size_t lines = screen_lines(&ui->screen), n = text_lines(ui, page->text, page->bare);
 
-	draw_page(ui, page, page->last && n > lines ? n - lines : 0);
+	if (!page->last)
+		n = page->typed != NULL ? n - text_lines(ui, after_loud(page->text), page->bare)
+					: 0;
+	return n > lines ? n - lines : 0;
+}
+
+void page_show(struct ui *ui, const struct page *page)
+{
+	draw_page(ui, page, first_skip(ui, page));
 	screen_show(&ui->screen);
 }
 
@@ -318,8 +345,7 @@ static enum way take_key(struct ui *ui, struct page *page, uint32_t key)
 
 enum way page_ask(struct ui *ui, struct page *page)
 {
-	size_t lines = screen_lines(&ui->screen), n = text_lines(ui, page->text, page->bare),
-	       skip = page->last && n > lines ? n - lines : 0;
+	size_t skip = first_skip(ui, page);
 	enum way way = WAY_AGAIN;
 
 	while (way == WAY_AGAIN) {

@@ -124,6 +124,30 @@ static void test_long_name(void **state)
 	tear_down();
 }
 
+/*
+ * Firmware may have such long paths of devices that a plan with one is longer than the screen: the
+ * warning is on the screen when the word for it is asked for, and the rest can be scrolled to.
+ */
+static void test_long_device(void **state)
+{
+#define NODE "VenHw(e61d73b9-a384-4acc-aeab-82e828f3628b,6d00000001000000)/"
+	static char path[] = NODE NODE NODE NODE NODE;
+	static struct sim_device devices[2];
+
+	(void)state;
+	set_up();
+	devices[0] = machine[0];
+	devices[1] = machine[2];
+	devices[1].device.path = path;
+	devices[1].device.model = devices[1].device.serial = NULL;
+	sim_machine(devices, N_OF(devices));
+	sim_machine_files(0, "stick", "fs0:");
+	sim_machine_files(1, "sata", NULL);
+	assert_int_equal(drive("long-device", 24, "21223" L "\3" L ESC ESC ESC ESC "qy", NULL),
+			 MENU_LEAVE);
+	tear_down();
+}
+
 /* What no shell could be given is refused, and not run in part. */
 static void test_long_line(void **state)
 {
@@ -376,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_options_once_more),
 		cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_long_name),
+		cmocka_unit_test(test_long_device),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_long_paths),
