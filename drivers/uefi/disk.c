@@ -43,22 +43,32 @@ struct disk {
 static struct disk *opened; /* list of all open disks, for disk_count_write() */
 
 /*
+ * What is put into each block of a buffer before a read. It is the same for all reads, and made of
+ * addresses of the firmware, so that no disk can be made that has it.
+ */
+static uint64_t mark_of_unread(void)
+{
+	uint64_t here = (uintptr_t)firmware.system ^ (uint64_t)(uintptr_t)firmware.services << 20;
+
+	return (here + 0x9e3779b97f4a7c15) * 6364136223846793005 + 1442695040888963407;
+}
+
+/*
  * EDK2's AHCI driver (202011 to 202302) reports success for a read that the drive has failed, and
- * leaves the buffer as it was. So a mark, different at each call, is put into each block of the
- * buffer before the read: a block that still has its mark was not read.
+ * leaves the buffer as it was. So does U-Boot 2025.01, which then has that buffer in its cache, and
+ * answers the next read of the block from there, also of the next program. A block that has the
+ * mark after a read was not read.
  */
 EFI_STATUS disk_read_by(EFI_BLOCK_READ read, EFI_BLOCK_IO_PROTOCOL *io, uint32_t media_id,
 			uint64_t lba, void *buf, size_t len)
 {
-	static uint64_t next = 0x9e3779b97f4a7c15; /* state of the generator of marks */
 	uint32_t block_bytes = io->Media->BlockSize;
 	uint8_t *bytes = buf;
 	EFI_STATUS efi;
-	uint64_t mark, found;
+	uint64_t mark = mark_of_unread(), found;
 
 	if (buf == NULL || block_bytes < BLOCK_BYTES_MIN || len % block_bytes != 0)
 		return read(io, media_id, lba, len, buf); /* which refuses */
-	mark = next = next * 6364136223846793005 + 1442695040888963407;
 	for (size_t i = 0; i < len; i += block_bytes)
 		__builtin_memcpy(bytes + i, &mark, sizeof mark); /* inline: no call per block */
 	efi = read(io, media_id, lba, len, buf);
