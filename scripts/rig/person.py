@@ -11,6 +11,7 @@ from .machine import ENTER
 START = "Choose an action"
 RESULT = "Press Enter to continue"
 BORDER = r"^\+-{70,}\+$"
+SHOWN = r"^ n, Up/Down lines 1-(\d+) of (\d+)"  # of a text longer than the screen
 
 
 def number_of(screen, words):
@@ -20,7 +21,9 @@ def number_of(screen, words):
     """
     row = re.search(rf"^\|[ >]+(\d+)  .*{words}", screen, re.MULTILINE)
     below = rf"^\|[ >]+(\d+)  .*\n(?:\|     .*\n)*?\|     .*{words}"
-    return (row or re.search(below, screen, re.MULTILINE))[1]
+    row = row or re.search(below, screen, re.MULTILINE)
+    assert row, f"no entry of a list has {words!r}:\n{screen}"
+    return row[1]
 
 
 class Person:
@@ -52,6 +55,19 @@ class Person:
             self.seen[name] = screen
         return screen
 
+    def _read(self, screen):
+        """
+        All of a result, of which the screen may show the beginning: goes through it, page by page.
+        """
+        text = screen
+        shown = re.search(SHOWN, screen, re.MULTILINE)
+        if shown:
+            lines, end = int(shown[1]), int(shown[2])
+            for last in [*range(2 * lines, end, lines), end]:
+                self.machine.send("n")
+                text += "\n" + self.machine.see(f"^ n, Up/Down lines {last - lines + 1}-{last} of")
+        return text
+
     def choose(self, what, until, name=None):
         """
         Chooses the entry of a list that has `what`. A number of one digit needs no Enter, unless
@@ -63,7 +79,7 @@ class Person:
 
     def result(self, keys, name, until=START):
         """Starts what runs, waits for its end, and continues to the page that follows."""
-        self.press(keys, RESULT, name)
+        self.seen[name] = self._read(self.press(keys, RESULT))
         self.press(ENTER, until)
 
     def choose_image(self, *path, until):

@@ -4,6 +4,10 @@
 import re
 import textwrap
 
+# Frames and marks of the menu on a VT-UTF8 terminal, as which some firmware sees a serial line, and
+# in ASCII (core/platform/drawing.c). A test sees the latter on each.
+DRAWING = str.maketrans("─│┌┐└┘╬█░►", "-|+++++#->")
+
 
 class Terminal:
     """
@@ -68,7 +72,7 @@ class Terminal:
                 if self.column == self.columns:
                     self.column = 0
                     self._line_feed()
-                self.cells[self.row][self.column] = character
+                self.cells[self.row][self.column] = character.translate(DRAWING)
                 self.column += 1
 
     def _line_feed(self):

@@ -66,8 +66,9 @@ def program(board):
 
 @pytest.fixture(scope="module")
 def place(board, request):
-    """A directory for the images of one board."""
-    with fresh_place(ROOT / "build" / "arch" / board.name, request.session) as path:
+    """A directory for the images of one board and one file of tests."""
+    of_module = f"{board.name}-{request.module.__name__.removeprefix('test_')}"
+    with fresh_place(ROOT / "build" / "arch" / of_module, request.session) as path:
         yield path
 
 
