@@ -4,8 +4,8 @@
 ##
 ## make bench        speed, beside other programs and what the devices can do: bench-firmware
 ##                   (create), bench-copy (capture and restore), bench-linux (beside a Linux with
-##                   qemu-img in the same machine), bench-host (beside qemu-img), bench-growth (by
-##                   size; GIB=16: with data up to that)
+##                   qemu-img in the same machine), bench-host (beside qemu-img; ROWS="dmg bochs":
+##                   only these rows), bench-growth (by size; GIB=16: with data up to that)
 .PHONY: bench bench-firmware bench-copy bench-linux bench-host bench-growth
 bench: bench-firmware bench-copy bench-linux bench-host bench-growth
 bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
@@ -15,7 +15,7 @@ bench-copy: $(B)/timed.efi | setup-run
 bench-linux: $(B)/efi-img.efi build/linux | setup-run
 	$(PYTHON) -B tests/bench/linux.py $^
 bench-host: build/host/efi-img build/host/measure | setup-run
-	$(PYTHON) -B tests/bench/host.py $^
+	$(PYTHON) -B tests/bench/host.py $^ $(ROWS)
 bench-growth: build/host/efi-img build/host/measure | setup-run
 	$(PYTHON) -B tests/bench/growth.py $^ $(GIB)
 

@@ -37,7 +37,7 @@ def bochs(contents, version=2, extent=4096, seed=0):
     random.Random(seed).shuffle(stored)
     catalog = [0xFFFFFFFF] * (len(extents) + 3)
     bitmap_bytes = max(1, extent // SECTOR // 8)
-    body = b""
+    body = bytearray()
     for number, index in enumerate(stored):
         catalog[index] = number
         data = extents[index].ljust(extent, b"\0")
@@ -137,7 +137,7 @@ def dmg(
     dice = random.Random(seed)
     total = len(contents) // SECTOR
     edges = sorted({0, *(int(total * part) for part in parts), total})
-    data, tables, crcs = b"some bytes that no chunk has", [], []
+    data, tables, crcs = bytearray(b"some bytes that no chunk has"), [], []
     made = []
     for first, end in zip(edges, edges[1:]):
         part = contents[first * SECTOR : end * SECTOR]
