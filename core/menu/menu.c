@@ -7,6 +7,7 @@
 #include "menu/menu.h"
 
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/console.h"
@@ -23,7 +24,10 @@ struct entry {
 	enum menu_end end;
 };
 
-enum { ENTRIES_MAX = 10 }; /* and the NULL at the end */
+enum {
+	ENTRIES_MAX = 10, /* and the NULL at the end */
+	MODEL_COLUMNS = 38
+}; /* less than half of the screen, beside the program's name */
 
 struct board {
 	const char *title, *ask, *help;
@@ -107,11 +111,11 @@ static enum way board_ask(struct menu *m, const struct board *board, bool top, s
 static enum way board_run(struct menu *m, const struct board *board, bool top)
 {
 	struct item *item = mem_alloc((ENTRIES_MAX + CONTINUED_MAX) * sizeof *item);
-	char program[64], machine[192];
-	struct out_buffer name, head;
+	char program[64], model[4 * MODEL_COLUMNS + 1], machine[192];
+	struct out_buffer name, head, right;
 	struct list list = {
 		.title = top ? program : board->title,
-		.step = "",
+		.step = top ? model : "",
 		.head = top ? machine : "",
 		.columns = "",
 		.ask = board->ask,
@@ -127,6 +131,8 @@ static enum way board_run(struct menu *m, const struct board *board, bool top)
 
 	out_buffer_init(&head, machine, sizeof machine);
 	print_machine(&head.out);
+	out_buffer_init(&right, model, sizeof model);
+	out_printable(&right.out, platform_model(), MODEL_COLUMNS);
 	out_buffer_init(&name, program, sizeof program);
 	out_printf(&name.out, "efi-img %s", program_version);
 	while (way != WAY_QUIT && (top ? item != NULL : way != WAY_BACK))

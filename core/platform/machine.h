@@ -6,6 +6,9 @@
 /* Returns vendor and version of the firmware (on Linux, of the kernel) for logs. Never NULL. */
 const char *platform_firmware(void);
 
+/* Returns maker and model of the machine, for people. "": not known. Never NULL. */
+const char *platform_model(void);
+
 /*
  * Secure Boot: the firmware starts only programs that are signed with a key that is enrolled in it
  * (UEFI 2.10, 32.3).

@@ -19,3 +19,10 @@ bool smbios_strings(const uint8_t *table, size_t n, const char *prefix, struct o
  * before that: no.
  */
 bool smbios_is_virtual(const uint8_t *table, size_t n);
+
+/*
+ * Writes manufacturer and product of the machine (SMBIOS 3.6, 7.2: structure of type 1), such as
+ * "LENOVO 11T3S0". Nothing is written where the table is cut off or inconsistent before that, and
+ * for what a maker has not filled in ("To be filled by O.E.M.").
+ */
+void smbios_model(const uint8_t *table, size_t n, struct out *);

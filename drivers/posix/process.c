@@ -78,6 +78,11 @@ const char *platform_firmware(void)
 	return "Linux";
 }
 
+const char *platform_model(void)
+{
+	return "";
+}
+
 enum secure_boot platform_secure_boot(void)
 {
 	return SECURE_BOOT_NONE;

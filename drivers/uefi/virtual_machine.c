@@ -3,8 +3,7 @@
  * Scripts handed to a virtual machine (virtual_machine.h).
  *
  * fw_cfg is a device of QEMU: an item is selected by its key, then read byte by byte. Item 19h is a
- * directory of files with their keys. SMBIOS strings reach the guest under every hypervisor, and
- * are looked up in the configuration tables (UEFI 2.10, 4.6).
+ * directory of files with their keys. SMBIOS strings reach the guest under every hypervisor.
  *
  * A script can erase disks, so it is read only where those who wrote it control the machine anyway:
  * not on real hardware, where both sources may be written by others. The caller decides whether it
@@ -18,9 +17,9 @@
 #include "base/memory.h"
 #include "base/out_memory.h"
 #include "base/text.h"
-#include "firmware.h"
 #include "hardware.h"
 #include "platform/smbios.h"
+#include "smbios_table.h"
 
 enum {
 	KEY_SIGNATURE = 0x0000, /* reads "QEMU" where there is the device */
@@ -70,39 +69,6 @@ static enum status from_fw_cfg(size_t most, char **ret, size_t *ret_n)
 }
 
 /* ---- SMBIOS ---- */
-
-static const void *configuration_table(const EFI_GUID *guid)
-{
-	for (UINTN i = 0; i < firmware.system->NumberOfTableEntries; i++)
-		if (memcmp(&firmware.system->ConfigurationTable[i].VendorGuid, guid,
-			   sizeof *guid) == 0)
-			return firmware.system->ConfigurationTable[i].VendorTable;
-	return NULL;
-}
-
-/* Finds the table of structures by its entry point (SMBIOS 3.6, 5.2). NULL: there is none. */
-static const uint8_t *smbios_table(size_t *ret_n)
-{
-	static const EFI_GUID of_3 = {
-		0xf2fd1544, 0x9794, 0x4a2c, { 0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 }
-	};
-	static const EFI_GUID of_2 = {
-		0xeb9d2d31, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d }
-	};
-	const uint8_t *entry = configuration_table(&of_3);
-
-	if (entry != NULL && memcmp(entry, "_SM3_", 5) == 0) {
-		uint64_t address = bytes_from_le(entry + 16, 8);
-
-		*ret_n = (size_t)bytes_from_le(entry + 12, 4);
-		return address <= UINTPTR_MAX ? (const uint8_t *)(uintptr_t)address : NULL;
-	}
-	entry = configuration_table(&of_2);
-	if (entry == NULL || memcmp(entry, "_SM_", 4) != 0)
-		return NULL;
-	*ret_n = (size_t)bytes_from_le(entry + 22, 2);
-	return (const uint8_t *)(uintptr_t)bytes_from_le(entry + 24, 4);
-}
 
 static enum status from_smbios(size_t most, char **ret, size_t *ret_n)
 {

@@ -234,6 +234,7 @@ static void parse_smbios(const uint8_t *table, size_t n)
 	capture_init(&text);
 	MUST(smbios_strings(table, n, "a", &text.out) == (text.n > 0));
 	(void)smbios_is_virtual(table, n);
+	smbios_model(table, n, &text.out);
 	capture_free(&text);
 }
 

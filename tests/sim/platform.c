@@ -261,6 +261,11 @@ const char *platform_firmware(void)
 	return "simulated";
 }
 
+const char *platform_model(void)
+{
+	return "Simulated Bench 5";
+}
+
 void sim_secure_boot(enum secure_boot state)
 {
 	secure_boot = state;

@@ -318,9 +318,56 @@ static void what_smbios_calls_virtual(void **state)
 	assert_false(smbios_is_virtual(table, sizeof table));
 }
 
+/* What is found in the first `n` bytes of a table: a copy, so that nothing past them is read. */
+static void assert_model(const uint8_t *table, size_t n, const char *most, bool exactly)
+{
+	uint8_t *cut = test_malloc(n);
+
+	memcpy(cut, table, n);
+	capture_init(&out);
+	smbios_model(cut, n, &out.out);
+	if (exactly)
+		assert_string_equal(out.text, most);
+	else
+		assert_true(out.n <= strlen(most));
+	capture_free(&out);
+	test_free(cut);
+}
+
+static void what_smbios_calls_the_machine(void **state)
+{
+	static const struct {
+		const char *first, *second, *model;
+		uint8_t maker, product; /* the numbers of the strings */
+	} rows[] = {
+		{ "LENOVO", "11T3S0", "LENOVO 11T3S0", 1, 2 },
+		{ "11T3S0", "LENOVO", "LENOVO 11T3S0", 2, 1 },
+		{ "To Be Filled By O.E.M.", "B450", "B450", 1, 2 },
+		{ "System manufacturer", "System Product Name", "", 1, 2 },
+		{ "LENOVO", "11T3S0", "LENOVO", 1, 0 },
+		{ "LENOVO", "11T3S0", "11T3S0", 3, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint8_t table[64] = { 1, 6, 0, 0, rows[i].maker, rows[i].product };
+		size_t first = strlen(rows[i].first) + 1, n = 6 + first;
+
+		memcpy(table + 6, rows[i].first, first);
+		memcpy(table + n, rows[i].second, strlen(rows[i].second));
+		n += strlen(rows[i].second) + 2;
+		assert_model(table, n, rows[i].model, true);
+		for (size_t most = 0; most < n; most++)
+			assert_model(table, most, rows[i].model, false);
+		table[1] = 5; /* too short for the number of the product */
+		assert_model(table, n, "", true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_smbios_calls_the_machine),
 		cmocka_unit_test(a_mistake_in_each_place),
 		cmocka_unit_test(the_first_failure_ends_it),
 		cmocka_unit_test(all_of_it_is_done),
