@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 PATH = Path(__file__).resolve().parents[2] / "build" / "bench.json"
-PARTS = ("firmware", "copy", "linux", "host", "growth")
+PARTS = ("firmware", "copy", "linux", "host", "kernels", "growth")
 
 
 def save(part, report):
