@@ -122,15 +122,37 @@ static bool contains(const uint64_t *lbas, uint32_t n, uint64_t lba)
 	return false;
 }
 
+/*
+ * Notes a logical partition that has a table of the chain in it: what the partition does not use is
+ * no longer nothing.
+ */
+static void note_tables_inside(const struct part_disk *disk, struct part_table *table,
+			       const uint64_t *lbas, uint32_t n)
+{
+	for (size_t i = 0; i < table->n; i++)
+		for (uint32_t k = 0; k < n; k++) {
+			const struct part *part = &table->part[i];
+			uint64_t at = lbas[k] * disk->lba_bytes;
+
+			if (part->number < FIRST_LOGICAL || at < part->start_bytes ||
+			    at - part->start_bytes >= part->size_bytes)
+				continue;
+			part_note(table, "partition %u has a table of the chain in it, at LBA %ju",
+				  part->number, lbas[k]);
+			return;
+		}
+}
+
 static void read_logical(const struct part_disk *disk, const struct mbr_entry *extended,
 			 struct part_table *table, struct mbr *scratch)
 {
 	uint64_t extended_lba = le32_get(extended->first_lba),
 		 n_extended = le32_get(extended->n_lbas);
 	uint64_t at = extended_lba, visited[LOGICAL_MAX];
+	uint32_t n = 0;
 
 	table->past_end |= !range_ok(extended_lba, n_extended, disk->n_lbas);
-	for (uint32_t i = 0; at != 0; i++) {
+	for (uint32_t i = 0; at != 0; n = ++i) {
 		enum status st;
 
 		if (i == LOGICAL_MAX) {
@@ -161,6 +183,7 @@ static void read_logical(const struct part_disk *disk, const struct mbr_entry *e
 			add(disk, table, &scratch->entry[0], at, FIRST_LOGICAL + i);
 		at = follow(&scratch->entry[1], extended_lba);
 	}
+	note_tables_inside(disk, table, visited, n);
 }
 
 enum status mbr_read(const struct part_disk *disk, const uint8_t sector[static SECTOR_BYTES],

@@ -152,6 +152,22 @@ static void test_circle(void **state)
 	}
 }
 
+/* A partition that is too long, up to the table of another one. */
+static void test_table_inside(void **state)
+{
+	struct memory_blk *m = make_chain(512);
+	struct part_table table;
+	struct error err;
+
+	(void)state;
+	sim_mbr_record(m, 200, 0, 0x83, 1, 100);
+	assert_ok(part_table_read(&m->blk, &table, &err));
+	assert_int_equal(table.n, 6);
+	assert_string_equal(table.note, "partition 5 has a table of the chain in it, at LBA 300");
+	part_table_free(&table);
+	blk_close(&m->blk);
+}
+
 static void test_long_chain(void **state)
 {
 	struct memory_blk *m = make(512);
@@ -292,11 +308,11 @@ static void test_random(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),        cmocka_unit_test(test_poked),
-		cmocka_unit_test(test_circle),      cmocka_unit_test(test_long_chain),
-		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_optical),     cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_good),       cmocka_unit_test(test_poked),
+		cmocka_unit_test(test_circle),     cmocka_unit_test(test_table_inside),
+		cmocka_unit_test(test_long_chain), cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_empty),      cmocka_unit_test(test_optical),
+		cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
