@@ -13,6 +13,8 @@
  * but the copies of superblock and descriptors, its own bitmaps and its own inode table. Tables of
  * other groups cannot lie in it: the kernel would not know of them either. Where they do, there is
  * no map. Nothing is replayed.
+ *
+ * A group's tables may lie in another one (flex_bg), and must be in use in that one's bitmap.
  */
 #include "base/bytes.h"
 #include "base/crc32c.h"
@@ -64,6 +66,8 @@ struct ext {
 	uint32_t seed;                  /* of checksums */
 	uint64_t cached;                /* bytes: where `cache` is from; 0: nowhere */
 	uint8_t cache[CACHE_BYTES];
+	uint64_t bits_at; /* the block that `bits` are from; 0: none */
+	uint8_t bits[];   /* of a group, for open() alone */
 };
 
 /* A group's descriptor, as numbers. */
@@ -136,8 +140,8 @@ static bool parse(const struct fs_view *view, struct ext *ext)
 							      : crc_le(~0u, super + 0x68, 16);
 	if (!is_power_of_two(ext->desc_bytes) || ext->desc_bytes < 32 ||
 	    ext->desc_bytes > SUPER_BYTES || ext->ratio_shift > 16 || inode_bytes < 128 ||
-	    inode_bytes > block_bytes || ext->group_blocks == 0 ||
-	    ext->group_blocks % (8u << ext->ratio_shift) != 0 ||
+	    inode_bytes > block_bytes || get(super, 0x28, 4) > 8 * block_bytes ||
+	    ext->group_blocks == 0 || ext->group_blocks % (8u << ext->ratio_shift) != 0 ||
 	    ext->group_blocks >> ext->ratio_shift > block_bytes * 8 ||
 	    ext->first_block != (block_bytes == 1024 && (ext->ro & RO_BIGALLOC) == 0) ||
 	    ext->n_blocks <= ext->first_block || ext->n_blocks >> 48 != 0 ||
@@ -343,18 +347,26 @@ static enum status read_group(struct ext *ext, struct blk *blk, uint32_t group, 
 
 /* ---- Bitmaps ---- */
 
-/* Marks blocks of which the group has all, some or none. */
-static void mark(const struct ext *ext, uint32_t group, uint64_t block, uint64_t n, uint8_t *bits)
+/* Returns how many bits of a group blocks [block, block + n) are; *ret_first is the first one. */
+static uint64_t bits_of(const struct ext *ext, uint32_t group, uint64_t block, uint64_t n,
+			uint64_t *ret_first)
 {
 	uint64_t start = group_start(ext, group), end = block + n;
 
 	block = max_u64(block, start);
 	end = min_u64(end, min_u64(start + ext->group_blocks, ext->n_blocks));
 	if (block >= end)
-		return;
-	block = (block - start) >> ext->ratio_shift;
-	end = div_up(end - start, 1u << ext->ratio_shift);
-	fs_bits_set(bits, block, end - block);
+		return 0;
+	*ret_first = (block - start) >> ext->ratio_shift;
+	return div_up(end - start, 1u << ext->ratio_shift) - *ret_first;
+}
+
+/* Marks blocks of which the group has all, some or none. */
+static void mark(const struct ext *ext, uint32_t group, uint64_t block, uint64_t n, uint8_t *bits)
+{
+	uint64_t first = 0, n_bits = bits_of(ext, group, block, n, &first);
+
+	fs_bits_set(bits, first, n_bits);
 }
 
 static void mark_own(const struct ext *ext, uint32_t group, const struct group *g, uint8_t *bits)
@@ -395,7 +407,32 @@ static enum status ext_load(struct fs_map *map, uint64_t first, uint32_t n, uint
 	return ST_OK;
 }
 
-/* Groups with blocks [block, block + n) have a bitmap, unless it is `group` itself. */
+/*
+ * Checks that blocks of tables are in use in the bitmap of a group, which has one. Its checksum is
+ * not of interest before ext_load().
+ */
+static enum status check_marked(struct ext *ext, struct blk *blk, uint32_t group,
+				const struct group *g, uint64_t block, uint64_t n,
+				struct error *why)
+{
+	uint64_t first = 0, n_bits = bits_of(ext, group, block, n, &first);
+	enum status st = ST_OK;
+
+	if (ext->bits_at != g->block_bitmap) {
+		ext->bits_at = 0;
+		st = blk_read(blk, g->block_bitmap << ext->block_shift, ext->bits,
+			      ext->group_blocks >> ext->ratio_shift >> 3);
+		if (st != ST_OK)
+			return st;
+		ext->bits_at = g->block_bitmap;
+	}
+	for (uint64_t i = first; i < first + n_bits; i++)
+		if ((ext->bits[i / 8] >> i % 8 & 1) == 0)
+			return bad_group(group, "the bitmap, which calls tables unused,", why);
+	return ST_OK;
+}
+
+/* Groups with blocks [block, block + n) have a bitmap with them, unless it is `group` itself. */
 static enum status check_others(struct ext *ext, struct blk *blk, uint32_t group, uint64_t block,
 				uint64_t n, struct error *why)
 {
@@ -412,6 +449,9 @@ static enum status check_others(struct ext *ext, struct blk *blk, uint32_t group
 				return st;
 			if (g.uninit)
 				return bad_group(other, "the flag for an unused bitmap", why);
+			st = check_marked(ext, blk, other, &g, block, end - block, why);
+			if (st != ST_OK)
+				return st;
 		}
 		block = group_start(ext, other) + ext->group_blocks;
 	}
@@ -438,7 +478,9 @@ static enum status check_tables(struct ext *ext, struct blk *blk, struct error *
 
 static enum status ext_open(const struct fs_view *view, struct fs_map *map, struct error *why)
 {
-	struct ext *ext = mem_alloc(sizeof *ext);
+	/* ext_look() has checked it */
+	size_t block_bytes = (size_t)1024 << get(view->head + SUPER_AT, 0x18, 4);
+	struct ext *ext = mem_alloc(sizeof *ext + block_bytes);
 
 	if (ext == NULL)
 		return ST_NO_MEMORY;

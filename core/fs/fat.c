@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * FAT12, FAT16 and FAT32 (Microsoft FAT specification 1.03). A cluster is unused if its entry in
- * the FAT is zero. All FATs must have the same entries, but for FAT32 with mirroring switched off.
+ * the FAT is zero. All FATs must have the same entries, also with mirroring switched off: Windows
+ * reads the active FAT then, and Linux the first one.
  *
  * It is clean if the two flags in FAT[1] say so (FAT12 has none), the flag that Windows and Linux
  * keep in the boot sector does, and the count of free clusters in the FSInfo sector is right or
@@ -23,7 +24,7 @@ enum {
 	BUFFER_BYTES = 65536,
 	FIRST_CLUSTER = 2,
 	FAT32_CLUSTERS_MIN = 65525,
-	NOT_MIRRORED = 0x80, /* flags of FAT32: only the FAT in the low 4 bits counts */
+	NOT_MIRRORED = 0x80, /* flags of FAT32: the FAT in the low 4 bits is the active one */
 	STATE_DIRTY = 1,     /* the boot sector's byte of state */
 	FREE_UNKNOWN = -1,
 };
@@ -32,14 +33,15 @@ enum {
 struct fat {
 	uint32_t bits; /* of an entry: 12, 16, 32 */
 	uint32_t sector_bytes, cluster_bytes;
-	uint64_t fat_start, fat_bytes; /* the first FAT that counts */
-	uint32_t n_fats;               /* that count, one after the other */
+	uint64_t fat_start, fat_bytes; /* the first FAT */
+	uint32_t n_fats;               /* one after the other; 0: impossible */
 	uint64_t data_start, size;
 	uint64_t n_clusters;
 	uint64_t info_at;  /* FSInfo; 0: none */
 	uint32_t state_at; /* of the boot sector */
 	uint32_t serial_at;
 	uint32_t version;
+	uint32_t root; /* the first cluster of the root directory; 0: it has none */
 };
 
 struct fat_map {
@@ -71,14 +73,13 @@ static void parse(const uint8_t *head, const char *type, struct fat *ret)
 	ret->data_start = ret->fat_start + ret->n_fats * ret->fat_bytes + root;
 	ret->size = n_sectors * bytes;
 	ret->n_clusters = (ret->size - ret->data_start) / ret->cluster_bytes;
-	if ((flags & NOT_MIRRORED) != 0) {
-		ret->fat_start += (flags & 15) * ret->fat_bytes;
-		ret->n_fats = (flags & 15) < ret->n_fats ? 1 : 0;
-	}
+	if ((flags & NOT_MIRRORED) != 0 && (flags & 15) >= ret->n_fats)
+		ret->n_fats = 0;
 	ret->info_at = fat32 ? (uint64_t)get(head, 48, 2) * bytes : 0;
 	ret->state_at = fat32 ? 65 : 37;
 	ret->serial_at = fat32 ? 67 : 39;
 	ret->version = fat32 ? get(head, 42, 2) : 0;
+	ret->root = fat32 ? get(head, 44, 4) : 0;
 }
 
 static bool fat_is(const struct fs_view *view)
@@ -88,11 +89,12 @@ static bool fat_is(const struct fs_view *view)
 	return fat_recognise(view->head, &boot);
 }
 
-/* What the first two entries and the boot sector say of how it was unmounted. */
-static void look_clean(const struct fs_view *view, const struct fat *fat, struct fs *ret)
+/* What the first two entries of a FAT and the boot sector say of how it was unmounted. */
+static void look_clean(const struct fs_view *view, const struct fat *fat, uint64_t at,
+		       struct fs *ret)
 {
 	uint8_t head[8];
-	enum status st = blk_read(view->blk, fat->fat_start, head, sizeof head);
+	enum status st = blk_read(view->blk, at, head, sizeof head);
 	uint32_t one = fat->bits == 32 ? get(head, 4, 4) : get(head, 2, 2) << 12 | 0xfff;
 
 	if (st != ST_OK) {
@@ -131,8 +133,8 @@ static enum status fat_look(const struct fs_view *view, struct fs *ret)
 	else if ((fat.n_clusters + FIRST_CLUSTER) * fat.bits > fat.fat_bytes * 8 ||
 		 fat.n_clusters >= 0x0ffffff0)
 		fs_note(ret, "its FAT is too short for its clusters: run chkdsk or fsck.fat");
-	if (ret->note[0] == '\0')
-		look_clean(view, &fat, ret);
+	for (uint32_t i = 0; ret->note[0] == '\0' && i < fat.n_fats; i++)
+		look_clean(view, &fat, fat.fat_start + i * fat.fat_bytes, ret);
 	return ST_OK;
 }
 
@@ -178,7 +180,7 @@ static enum status fat_load(struct fs_map *map, uint64_t first, uint32_t n, uint
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t value = entry(fat, fat_map->entries[0], i);
 
-		if (!is_valid(fat, value))
+		if (!is_valid(fat, value) || (value == 0 && i + first + FIRST_CLUSTER == fat->root))
 			return fail(why, ST_UNSUPPORTED,
 				    "its FAT is damaged (cluster %ju): run chkdsk or fsck.fat",
 				    first + i + FIRST_CLUSTER);

@@ -14,7 +14,8 @@
  * a cluster before it has no bit. All that is after the last cluster is used.
  *
  * $Bitmap has no checksum and no counts. So the clusters of $MFT, $LogFile and $Bitmap itself, and
- * those of $Boot and $MFTMirr, must be in use in it. Shadow copies use free clusters (ntfs_shadow.c).
+ * those of $Boot and $MFTMirr, must be in use in it. Shadow copies use free clusters
+ * (ntfs_shadow.c).
  */
 #include "base/bytes.h"
 #include "base/memory.h"

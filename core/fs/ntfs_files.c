@@ -4,8 +4,8 @@
  *
  * That is needed where nothing says that the volume was unmounted: ntfs-3g empties the journal when
  * it mounts a volume, and sets no flag. If the power fails then, the records of files may be on the
- * disk, and the part of $Bitmap with their clusters not yet. The next mount finds nothing wrong, and
- * the files are whole; until chkdsk has run, their clusters are free in $Bitmap.
+ * disk, and the part of $Bitmap with their clusters not yet. The next mount finds nothing wrong,
+ * and the files are whole; until chkdsk has run, their clusters are free in $Bitmap.
  *
  * $Bitmap is taken in windows of a fixed size, each of which costs a pass over $MFT. What is in use
  * of $MFT itself does not count: a record that says that it is in use is checked.

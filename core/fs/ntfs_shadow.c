@@ -5,8 +5,8 @@
  *
  * A shadow copy is made of blocks that are copied when they are overwritten, and of all others as
  * they are on the volume. If a file is deleted, nothing is overwritten: its clusters are free in
- * $Bitmap, and the shadow copy still reads them. So a volume with shadow copies has no free clusters
- * that may be left out.
+ * $Bitmap, and the shadow copy still reads them. So a volume with shadow copies has no free
+ * clusters that may be left out.
  *
  * The boot file has the place of a catalog, a chain of blocks with entries of 128 bytes. Entries of
  * the types 0 and 1 are empty; any other one belongs to a shadow copy.

@@ -227,7 +227,7 @@ static enum status read_log(const struct xfs *xfs, uint32_t sector, uint32_t n_s
 static enum status check_log(const struct xfs *xfs, struct error *why)
 {
 	uint64_t log_sectors = (xfs->log_blocks << xfs->block_shift) / SECTOR_BYTES;
-	uint32_t n_sectors = (uint32_t)min_u64(log_sectors, LOG_SECTORS_MAX), sector = 0, n;
+	uint32_t n_sectors = (uint32_t)min_u64(log_sectors, LOG_SECTORS_MAX), sector = 0, n, cycle;
 	uint8_t *part = io_alloc(LOG_PART);
 	uint8_t header[SECTOR_BYTES], operation[SECTOR_BYTES];
 	enum status st = ST_NO_MEMORY;
@@ -245,6 +245,10 @@ static enum status check_log(const struct xfs *xfs, struct error *why)
 		    ? (uint32_t)max_u64(div_up(get32(header, 0x140), LOG_CYCLE_BYTES), 1)
 		    : 1;
 	st = read_log(xfs, sector + n, n_sectors, operation);
+	/* The log stamps each sector with the cycle, which the end of the ring counts up. */
+	cycle = get32(header, 4) + (sector + n >= n_sectors);
+	if (st == ST_OK && get32(operation, 0) != cycle)
+		return fail(why, ST_UNSUPPORTED, "its log is damaged: run xfs_repair");
 	if (st == ST_OK && (get32(header, 0x28) != 1 || (operation[9] & UNMOUNT) == 0))
 		return fail(why, ST_UNSUPPORTED,
 			    "it was not unmounted: shut its system down, or mount and unmount it");

@@ -128,6 +128,17 @@ def mbr(first, n):
     return struct.pack("<B3xB3xII48xH", 0x80, 0x83, first, n, 0xAA55)
 
 
+def test_ext_table_in_other_group(tree, tmp_path):
+    """With flex_bg, group 0 has the inode table of group 1, and its bitmap calls a part unused."""
+    image = ext_make(tmp_path / "image", 64 * MIB, tree, "-t", "ext4", "-b", "1024")
+    assert Map(image).reason is None
+    text = tool("dumpe2fs", image)
+    group = text.split("Group 1:")[1]
+    table = int(re.search("Inode table at ([0-9]+)-", group)[1])
+    tool("debugfs", "-w", "-R", f"freeb {table + 3}", image)
+    no_map(image, "bitmap, which calls tables unused, of its group 0")
+
+
 # what a boot loader in the first sector may have there
 NO_TABLE = {"empty": bytes(64) + b"\x55\xaa", "code": b"\x90" * 64 + b"\x55\xaa"}
 

@@ -151,6 +151,8 @@ def xfs_seal_block(image, offset, value):
 
 
 XFS_REFUSED = {
+    # the record was written in part: what is there was an older one's
+    "log-cycle": (lambda i: xfs_log(i, 512, b"\x77"), "log is damaged"),
     "dirty-log": (lambda i: xfs_log(i, 512 + 9, b"\0"), "unmounted"),
     "two-operations": (lambda i: xfs_log(i, 0x2B, b"\2"), "unmounted"),
     "no-log": (lambda i: xfs_log(i, 0, bytes(4)), "damaged"),
