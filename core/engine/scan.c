@@ -11,8 +11,12 @@
 #include "base/range.h"
 #include "engine/pipeline.h"
 
-/* enough for the full speed of every device; more where a unit is larger */
-enum { PIECE_BYTES = 1 << 20 };
+enum {
+	/* enough for the full speed of every device; more where a unit is larger */
+	PIECE_BYTES = 1 << 20,
+	/* pieces begin at multiples of it, which is what a fingerprint counts in */
+	SECTOR_BYTES = 512,
+};
 
 struct piece {
 	struct slot slot;
@@ -60,6 +64,25 @@ static void leave_out(const struct scan_job *job, uint64_t offset, struct disk_r
 }
 
 /*
+ * Whether a range of zeros is handed over without being read. Otherwise it is cut to what is read
+ * with the data around it: a hole in a part of a split image begins and ends anywhere.
+ */
+static bool take_zeros(uint64_t here, uint64_t end, struct disk_range *range)
+{
+	bool to_end = here + range->length >= end;
+
+	if (!range->zero)
+		return false;
+	if (here % SECTOR_BYTES != 0 || (range->length < SECTOR_BYTES && !to_end)) {
+		range->length = min_u64(range->length, SECTOR_BYTES - here % SECTOR_BYTES);
+		return false;
+	}
+	if (!to_end)
+		range->length = round_down(range->length, SECTOR_BYTES);
+	return true;
+}
+
+/*
  * Gets what lies from `at` on: zeros as far as they go, or data up to the next zeros, the end of a
  * piece or `end`.
  */
@@ -67,6 +90,7 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 {
 	struct image *image = piece->scan->job->image;
 	struct disk_range range;
+	bool zeros;
 	enum status st = ST_OK;
 
 	piece->offset = at;
@@ -81,10 +105,11 @@ static enum status read_piece(struct piece *piece, uint64_t at, uint64_t end, st
 			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
 				    here, status_text(st));
 		leave_out(piece->scan->job, here, &range);
-		if (range.zero && piece->length > 0)
+		zeros = take_zeros(here, end, &range);
+		if (zeros && piece->length > 0)
 			break;
-		piece->slot.has_work = !range.zero;
-		if (range.zero) {
+		piece->slot.has_work = !zeros;
+		if (zeros) {
 			piece->length = range.length;
 			return ST_OK;
 		}

@@ -402,3 +402,14 @@ def test_measure_tells_what_is_not_known_to_be_unused(place):
     found, said = measured(place, "-O", "qcow2")
     assert "partition 1: FAT16: all of it is copied: " in said
     assert found["required"] > (FAT[1] - FAT[0]) * MIB
+
+
+def test_split_raw(place, made):
+    """The holes in the parts of a raw image are no multiples of a sector in the image."""
+    for words in ([], ["--all"]):
+        ours(place, "capture", "--force", "--split=10M", *words, "serial=SRC", "pc.raw")
+        assert (place / "pc.raw.003").exists()
+        checked = efi_img(place, "hash", "--check=pc.raw.manifest")
+        assert (checked.code, checked.out) == (0, "pc.raw: OK\n")
+        ours(place, "restore", "pc.raw", "serial=TARGET", "--erase=TARGET")
+        check_files(place, "target.img", made[1])
