@@ -15,6 +15,7 @@
 #include "base/zero.h"
 #include "disk/contents.h"
 #include "engine/disk_map.h"
+#include "fs/fs.h"
 #include "platform/devices.h"
 #include "platform/files.h"
 #include "platform/person.h"
@@ -158,6 +159,7 @@ static enum status check_partitions(const struct target_plan *plan, struct error
 	struct image *image = request->source[0].link[0].image;
 	const struct used_blocks *used = request->used;
 	struct part_table table = { 0 };
+	struct fs volume = { 0 };
 	uint64_t end = 0;
 	enum status st = ST_OK;
 
@@ -169,6 +171,13 @@ static enum status check_partitions(const struct target_plan *plan, struct error
 	st = part_table_read(&image->blk, &table, err);
 	for (size_t i = 0; st == ST_OK && i < table.n; i++)
 		end = max_u64(end, table.part[i].start_bytes + table.part[i].size_bytes);
+	if (st == ST_OK && table.n == 0) {
+		st = fs_look(&image->blk, &volume);
+		if (st != ST_OK)
+			(void)fail(err, st, "%s: reading its beginning: %s", image->name,
+				   status_text(st));
+		end = max_u64(end, volume.size);
+	}
 	part_table_free(&table);
 	if (st != ST_OK || end <= plan->copy_bytes)
 		return st;

@@ -306,6 +306,21 @@ def test_smaller_target(place):
         assert result.code != 0 and "of the source end at offset 37748736" in result.err
 
 
+def test_smaller_target_of_one_volume(place):
+    """An image of a partition has no table; its file system must have room all the same."""
+    for number, kind in ((1, "p1.qcow2"), (2, "p2.vdi"), (4, "p4.qcow2")):
+        ours(place, "capture", f"serial=SRC:{number}", kind)
+    ends = {"p1.qcow2": FAT[1] - FAT[0], "p2.vdi": SWAP[1] - SWAP[0], "p4.qcow2": EXT[1] - EXT[0]}
+    for name, size in ends.items():
+        with open(place / "small.img", "wb") as disk:
+            disk.truncate((size - 1) * MIB)
+        for words in (("restore",), ("restore", "--erase-unused"), ("convert", "-n")):
+            result = efi_img(place, *words, name, "serial=SMALL", disks=DISKS)
+            assert result.code == 13, (name, words, result.err)
+            assert f"of the source end at offset {size * MIB}" in result.err
+        assert (place / "small.img").read_bytes() == bytes((size - 1) * MIB)
+
+
 def test_resume(place, made, interrupter):
     """A copy that was stopped is continued, if what is in use is still the same."""
     (place / "disk.img").hardlink_to(place / "src.img")
