@@ -44,7 +44,7 @@ static enum status count_source(const struct measure_job *job, struct create_req
 				struct image_measure *measure, uint64_t *ret_stored,
 				uint64_t *ret_unused, struct error *err)
 {
-	char name[] = USED_BITMAP;
+	char name[USED_BITMAP_NAME_BYTES];
 	const struct bitmap bitmap = { .name = name, .granularity_bytes = USED_GRANULE };
 	struct image *source = job->source;
 	struct used_blocks used = { 0 };
@@ -55,6 +55,7 @@ static enum status count_source(const struct measure_job *job, struct create_req
 	if (st == ST_OK)
 		used_warn(&used, source->name, job->warnings);
 	if (st == ST_OK && used_blocks_any(&used)) {
+		used_blocks_name(request->size, name);
 		request->bitmap = &bitmap;
 		st = job->format->create.measure(request, source, measure, err);
 	}

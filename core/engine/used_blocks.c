@@ -338,14 +338,35 @@ void used_blocks_print_digest(const struct used_blocks *used, struct out *out)
 
 /* ---- The bitmap of an image ---- */
 
+void used_blocks_name(uint64_t size, char ret[static USED_BITMAP_NAME_BYTES])
+{
+	struct out_buffer out;
+
+	out_buffer_init(&out, ret, USED_BITMAP_NAME_BYTES);
+	out_printf(&out.out, USED_BITMAP "%ju", size);
+}
+
+static bool has_size(const struct image *image, size_t i)
+{
+	char name[USED_BITMAP_NAME_BYTES];
+
+	used_blocks_name(image->size, name);
+	return text_equal(image->bitmaps[i].name, name);
+}
+
+/* Finds that of this size, or else one of another size. */
 static bool find_bitmap(const struct image *image, size_t *ret)
 {
-	for (size_t i = 0; image->format->bitmaps.run != NULL && i < image->n_bitmaps; i++)
-		if (text_equal(image->bitmaps[i].name, USED_BITMAP)) {
+	bool found = false;
+
+	for (size_t i = 0; image->format->bitmaps.run != NULL && i < image->n_bitmaps; i++) {
+		if (!text_starts_with(image->bitmaps[i].name, USED_BITMAP))
+			continue;
+		if (!found || has_size(image, i))
 			*ret = i;
-			return true;
-		}
-	return false;
+		found = true;
+	}
+	return found;
 }
 
 /* Why the bitmap is not to be believed; "" if it is. */
@@ -362,16 +383,25 @@ static const char *doubt_bitmap(struct image *image, size_t i)
 		return "it was not stored when the image was closed";
 	if (!bitmap->automatic)
 		return "it is disabled, and may lack what was written since";
+	if (!has_size(image, i))
+		return "the disk has another size now";
 	if (bitmap->disk_bytes != image->size ||
 	    image->format->bitmaps.check(image, i, &ignored) != ST_OK ||
 	    image->format->bitmaps.run(image, i, image->size - 1, &set, &n) != ST_OK)
 		return "it is damaged";
-	return set ? "" : "the disk has grown since";
+	return set ? "" : "it was cleared since";
 }
 
-/* Data where the bitmap says that there are none are in use. */
+/*
+ * Nothing is stored in a cluster of which no bit is set, unless the bitmap was cleared, replaced,
+ * or disabled for a time: then it also lacks zeros that were written or copied. Data that shares a
+ * cluster with a granule in use is zeros. ST_CORRUPT: something is stored.
+ */
 static enum status leave_out_zeros(struct used_blocks *used, uint64_t at, uint64_t end)
 {
+	uint64_t cluster = max_u64(used->image->cluster_bytes, 1), size = used->image->size;
+	uint64_t from = round_up(at, cluster), to = end == size ? end : round_down(end, cluster);
+
 	while (at < end) {
 		struct disk_range range;
 		enum status st = platform_cancelled()
@@ -382,6 +412,8 @@ static enum status leave_out_zeros(struct used_blocks *used, uint64_t at, uint64
 			return st;
 		if (range.zero)
 			used_map_leave_out(&used->map, at, range.length);
+		else if (max_u64(at, from) < min_u64(at + range.length, to))
+			return ST_CORRUPT;
 		at += range.length;
 	}
 	return ST_OK;
@@ -422,6 +454,9 @@ enum status used_blocks_of_image(struct used_blocks *used, struct image *image, 
 	out_buffer_init(&why, used->why, sizeof used->why);
 	if (st != ST_OK || doubt[0] != '\0') {
 		used_map_close(&used->map);
+		if (st == ST_CORRUPT)
+			doubt = "data is stored where it has none, so that it was not kept up to "
+				"date";
 		out_printf(&why.out, "the bitmap of what is in use is not believed: %s",
 			   doubt[0] != '\0' ? doubt : status_text(st));
 		return ST_OK;
@@ -462,6 +497,7 @@ enum status used_blocks_store(const struct used_blocks *used, struct image *targ
 {
 	const struct bitmap_ops *ops = &target->format->bitmaps;
 	size_t index;
+	char name[USED_BITMAP_NAME_BYTES];
 	struct error why;
 	uint64_t n;
 	enum status st;
@@ -473,11 +509,12 @@ enum status used_blocks_store(const struct used_blocks *used, struct image *targ
 		if (st != ST_OK)
 			return fail(err, st, "%s: %s", target->name, why.text);
 	}
+	used_blocks_name(target->size, name);
 	index = target->n_bitmaps;
 	/* the version or the options of the image may allow none */
-	if (ops->add(target, USED_BITMAP, USED_GRANULE, true, false, &why) != ST_OK)
+	if (ops->add(target, name, USED_GRANULE, true, false, &why) != ST_OK)
 		return ST_OK;
-	st = ops->add(target, USED_BITMAP, USED_GRANULE, true, true, &why);
+	st = ops->add(target, name, USED_GRANULE, true, true, &why);
 	if (st != ST_OK)
 		return fail(err, st, "%s: %s", target->name, why.text);
 	for (uint64_t at = 0; at < target->size; at += n) {
@@ -485,8 +522,8 @@ enum status used_blocks_store(const struct used_blocks *used, struct image *targ
 			continue;
 		st = ops->mark(target, index, at, n);
 		if (st != ST_OK)
-			return fail(err, st, "%s: writing the bitmap \"" USED_BITMAP "\": %s",
-				    target->name, status_text(st));
+			return fail(err, st, "%s: writing the bitmap \"%s\": %s", target->name,
+				    name, status_text(st));
 	}
 	return image_flush(target, err);
 }

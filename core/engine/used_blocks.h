@@ -13,9 +13,13 @@
  * or the block map beside it.
  *
  * The bitmap of used granules in such an image. It is enabled: whatever writes to the image and
- * knows bitmaps keeps it true; what does not know them makes it invalid.
+ * knows bitmaps keeps it true; what does not know them makes it invalid. Its name has the size of the
+ * disk after this, in decimal: whatever grows the image grows the bitmap by bits that are not set,
+ * which nobody has found to be unused.
  */
-#define USED_BITMAP "efi-img.used"
+#define USED_BITMAP "efi-img.used."
+
+enum { USED_BITMAP_NAME_BYTES = sizeof USED_BITMAP + 20 };
 
 /* A partition, or a disk without a table, and why what it does not use is copied nevertheless. */
 struct used_part {
@@ -81,6 +85,9 @@ bool used_blocks_any(const struct used_blocks *);
  * what its continuation leaves out.
  */
 void used_blocks_print_digest(const struct used_blocks *, struct out *);
+
+/* Sets the name of the bitmap for a disk of `size` bytes. */
+void used_blocks_name(uint64_t size, char ret[static USED_BITMAP_NAME_BYTES]);
 
 /* Gives an image, loaded for writing, the bitmap. Errors: those of adding and flushing it. */
 enum status used_blocks_store(const struct used_blocks *, struct image *target, struct error *);

@@ -24,6 +24,7 @@ SIZE = 36
 # MiB: partitions 1 to 4; the third has unknown contents
 FAT, SWAP, REST, EXT = (1, 11), (11, 19), (19, 22), (22, 34)
 GRANULE = 65536
+BITMAP = f"efi-img.used.{SIZE * MIB}"
 DISKS = "src.img,serial=SRC:target.img,serial=TARGET:small.img,serial=SMALL"
 
 
@@ -167,7 +168,7 @@ def test_capture(place, made, name):
     if name == "pc.qcow2":
         bitmap = json.loads(run(place, "qemu-img", "info", "--output=json", name).stdout)
         assert bitmap["format-specific"]["data"]["bitmaps"] == [
-            {"flags": ["auto"], "name": "efi-img.used", "granularity": GRANULE}
+            {"flags": ["auto"], "name": BITMAP, "granularity": GRANULE}
         ]
         run(place, "qemu-img", "check", name)
 
@@ -207,8 +208,8 @@ def test_restore(place, made):
     run(place, "qemu-img", "convert", "-O", "raw", "pc.qcow2", "whole.img")
     for words, change in (
         (["--erase-unused"], []),
-        ([], ["bitmap", "--disable", "pc.qcow2", "efi-img.used"]),
-        ([], ["bitmap", "--remove", "pc.qcow2", "efi-img.used"]),
+        ([], ["bitmap", "--disable", "pc.qcow2", BITMAP]),
+        ([], ["bitmap", "--remove", "pc.qcow2", BITMAP]),
     ):
         (place / "target.img").write_bytes(b"\xa5" * SIZE * MIB)
         if change:
@@ -233,11 +234,40 @@ def test_image_that_has_grown(place):
     """Of a larger disk the bitmap does not know that its end reads as zeros."""
     ours(place, "capture", "-q", "serial=SRC", "pc.qcow2")
     run(place, "qemu-img", "resize", "pc.qcow2", f"{SIZE + 4}M")
-    with open(place / "target.img", "ab") as disk:
-        disk.write(b"\xa5" * 4 * MIB)
+    # as a GPT that is moved to the new end
+    for write in ([], [f"write -P 0x77 {(SIZE + 4) * MIB - 512} 512"]):
+        (place / "target.img").write_bytes(b"\xa5" * (SIZE + 4) * MIB)
+        for command in write:
+            run(place, "qemu-io", "-c", command, "pc.qcow2")
+        result = ours(place, "restore", "--gpt=keep", "pc.qcow2", "serial=TARGET", "--erase=TARGET")
+        assert "the disk has another size now" in result.err
+        end = (place / "target.img").read_bytes()[SIZE * MIB :]
+        assert end == bytes(4 * MIB - 512) + (b"\x77" if write else b"\0") * 512
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (["--clear"], "it was cleared since"),
+        (["--clear", "write"], "data is stored where it has none"),
+        (["--remove", "--add", "write"], "data is stored where it has none"),
+        (["--disable", "write", "--enable"], "data is stored where it has none"),
+    ],
+)
+def test_bitmap_that_was_not_kept(place, change, reason):
+    """Zeros that matter are among what its bits do not tell."""
+    ours(place, "capture", "-q", "serial=SRC", "pc.qcow2")
+    for step in change:
+        if step == "write":
+            commands = (f"write -P 1 {17 * MIB} 64k", f"write -P 1 {SIZE * MIB - 512} 512")
+            run(place, "qemu-io", *(f"-c{command}" for command in commands), "pc.qcow2")
+        else:
+            words = ["-g", "64k"] if step == "--add" else []
+            run(place, "qemu-img", "bitmap", step, *words, "pc.qcow2", BITMAP)
     result = ours(place, "restore", "--gpt=keep", "pc.qcow2", "serial=TARGET", "--erase=TARGET")
-    assert "the disk has grown since" in result.err
-    assert (place / "target.img").read_bytes()[SIZE * MIB :] == bytes(4 * MIB)
+    assert reason in result.err and "keeps" not in result.out
+    run(place, "qemu-img", "convert", "-O", "raw", "pc.qcow2", "whole.img")
+    assert (place / "target.img").read_bytes() == (place / "whole.img").read_bytes()
 
 
 def test_dirty(place):
