@@ -12,7 +12,8 @@
 
 static const struct option options[] = {
 	{ 'f', "source-format", "FMT", "format of the sources (default: detected)" },
-	{ 'O', "target-format", "FMT", "format of the target: raw (default) or qcow2" },
+	{ 'O', "target-format", "FMT",
+	  "format of the target (default: raw);\nqcow2, vmdk, vhdx, vdi ...: help all lists them" },
 	{ 'c', "compress", NULL, "compress the target's clusters" },
 	{ 'o', "target-format-options", "LIST", "options of the target, as for create" },
 	{ 'n', "no-create", NULL, "write to an existing target" },

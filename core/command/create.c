@@ -14,7 +14,8 @@
 #include "format/image_name.h"
 
 static const struct option options[] = {
-	{ 'f', "format", "FMT", "format of the image: raw (default) or qcow2" },
+	{ 'f', "format", "FMT",
+	  "format of the image (default: raw);\nqcow2, vmdk, vhdx, vdi ...: help all lists them" },
 	{ 'o', "options", "LIST",
 	  "options of the format: name=value,name=value;\n-o help lists them" },
 	{ 'b', "backing", "FILE",

@@ -21,7 +21,8 @@
 
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of the input (default: detected)" },
-	{ 'O', "output-format", "FMT", "format of the output: raw (default) or qcow2" },
+	{ 'O', "output-format", "FMT",
+	  "format of the output (default: raw);\nqcow2, vmdk, vhdx, vdi ...: help all lists them" },
 	{ 'U', "force-share", NULL, OPTION_IGNORED },
 	{ 0, "force", NULL, "replace the output file if it exists" },
 	{ 0, "erase", "WHAT",

@@ -15,7 +15,9 @@
 static const struct option options[] = {
 	{ 'f', "format", "FMT", "format of FILE (default: detected)" },
 	{ 'f', "source-format", "FMT", OPTION_SAME },
-	{ 'O', "target-format", "FMT", "format of the new image: raw (default) or qcow2" },
+	{ 'O', "target-format", "FMT",
+	  "format of the new image (default: raw);\nqcow2, vmdk, vhdx, vdi ...: help all lists "
+	  "them" },
 	{ 'O', "output-format", "FMT", OPTION_SAME },
 	{ 'o', "options", "LIST", "options of the new image, as for create" },
 	{ 'o', "target-format-options", "LIST", OPTION_SAME },

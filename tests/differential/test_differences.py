@@ -147,6 +147,44 @@ def test_vhdx_of_no_bytes(pair):
     assert Result(["qemu-img", "info", "x"], pair.ours).code == 1
 
 
+def test_measure_takes_what_create_takes(pair):
+    ours, theirs = pair.run("measure", "--size=1M", "-O", "qcow2", "-o", "compat=v3")
+    assert ours.code == 0 and "required size: 327680" in ours.out
+    assert theirs.code == 1 and "Invalid compatibility level" in theirs.err
+
+
+def test_values_that_are_given_twice(pair):
+    words = ("create", "-q", "-f", "qcow2", "-o", "preallocation=,preallocation=off", "x", "1M")
+    ours, theirs = pair.run(*words)
+    assert ours.code == 1 and 'option preallocation: "" is none of its values' in ours.err
+    assert theirs.code == 0 and not pair.files()
+
+
+def test_compressed_over_data(pair):
+    for folder in (pair.ours, pair.theirs):
+        qemu_img(folder, "create", "-q", "-f", "qcow2", "x", "1M")
+        qemu_io(folder, "x", "write -P 1 0 1M")
+        (folder / "disk").write_bytes(b"x" * MIB)
+    ours, theirs = pair.run("convert", "-c", "-n", "-O", "qcow2", "disk", "x")
+    assert (ours.code, theirs.code) == (0, 1) and "Input/output error" in theirs.err
+    same = Result(["qemu-img", "compare", "disk", "x"], pair.ours)
+    assert same.code == 0, same.out
+
+
+def test_rebase_to_another_format_of_the_same_file(pair):
+    for folder in (pair.ours, pair.theirs):
+        qemu_img(folder, "create", "-q", "-f", "qcow2", "base", "1M")
+        qemu_io(folder, "base", "write -P 3 0 1M")
+        qemu_img(folder, "create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "x")
+    ours, theirs = pair.run("rebase", "-b", "base", "-F", "raw", "x")
+    assert (ours.code, theirs.code) == (0, 0)
+    contents = []
+    for folder in (pair.ours, pair.theirs):
+        qemu_img(folder, "convert", "-O", "raw", "x", "disk")
+        contents.append((folder / "disk").read_bytes())
+    assert contents[0] == bytes([3]) * MIB != contents[1]
+
+
 def test_aes(pair):
     """Encrypted images are described and refused by name (`create` of them as well)."""
     secret = ("--object", "secret,id=a,data=b", "-o", "encrypt.format=aes,encrypt.key-secret=a")
