@@ -78,7 +78,7 @@ def begin_capture(machine):
 @pytest.fixture(scope="module")
 def menu(place, drives):
     seen = {}
-    with Machine(place / "menu", drives, deadline=300) as machine:
+    with Machine(place / "menu", drives) as machine:
         machine.see(START)
         begin_capture(machine)
         for name, keys in KEYS.items():
@@ -143,7 +143,7 @@ def job(place, drives):
         "/efi-img/job.txt",
     )
     seen = SimpleNamespace()
-    with Machine(place / "job", drives, deadline=300) as machine:
+    with Machine(place / "job", drives) as machine:
         machine.expect(r"\(0\.00/100%\) copying")
         machine.send(ESCAPE + CTRL_C)
         machine.expect(ASKED)

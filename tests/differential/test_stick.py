@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from images import MIB
-from oracle import EFI_IMG, ROOT, Result
+from oracle import EFI_IMG, HANG_SECONDS, ROOT, Result
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from rig import disks  # noqa: E402  (found through the line above)
@@ -25,7 +25,11 @@ TOOLS = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 
 def tool(*words):
     done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, env=TOOLS, timeout=60
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        env=TOOLS,
+        timeout=HANG_SECONDS,
     )
     return done.returncode, done.stdout + done.stderr
 
