@@ -14,6 +14,9 @@ from .machine import ENTER
 from .shell import Step
 
 AUTOBOOT = "Hit any key to stop autoboot"
+# They are there when U-Boot looks, however late this host would be with one; it drops the first of
+# them when it resets the serial line.
+KEYS_AHEAD = " " * 200
 STAY, LEAVE = "Press a key to stay on this screen", "Press any key to leave"
 STARTED = re.compile(r"Booting /\S*\n+")
 FAILED = re.compile(r"## Application failed, r = (\d+)")
@@ -28,7 +31,9 @@ class Prompt:
 
     def __init__(self, machine):
         self.machine = machine
+        machine.send(KEYS_AHEAD)
         machine.expect(AUTOBOOT)
+        machine.expect("\n=> ")
         machine.send(ENTER)
         machine.expect(self.PROMPT)
         scan, volume = DISKS[machine.drives[0].bus]
