@@ -17,7 +17,8 @@ static const struct option options[] = {
 static const char notes[] =
 	"Removes the file, the parts of a split image, the files that the image names as\n"
 	"its extents or its data file, FILE.manifest, FILE.bmap, and the journal of an\n"
-	"unfinished capture. If one of them is in another directory, nothing is removed.\n"
+	"unfinished capture. Nothing is removed if one of them is in another directory,\n"
+	"or belongs to another image as well. A file that only has such a name stays.\n"
 	"Backing files are not removed; images that have FILE as their backing file\n"
 	"cannot be read any more.\n";
 

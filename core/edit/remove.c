@@ -4,16 +4,24 @@
  * Which files an image has is known by the image itself; one that cannot be opened, because it is
  * damaged or unfinished, has those of its name alone. The image goes first: after a power failure
  * it is whole, or nothing is left that could be taken for it.
+ *
+ * Other files are its own if they have its name and say what they are; a file with such a name and
+ * other contents is somebody's, and stays. So does a piece of another image, and the command is
+ * refused.
  */
 #include "edit/remove.h"
 
 #include "base/memory.h"
 #include "base/out.h"
 #include "base/text.h"
+#include "base/zero.h"
+#include "blk/mark.h"
+#include "edit/owner.h"
 #include "format/image.h"
 #include "platform/files.h"
 #include "platform/path.h"
 #include "record/bmap.h"
+#include "record/journal_text.h"
 #include "record/manifest.h"
 #include "storage/split.h"
 
@@ -40,6 +48,79 @@ static enum status add(struct storage *storage, struct removal *removal, enum ac
 	removal->name[removal->n++] = name;
 	return ST_OK;
 }
+
+/* ---- records of it ---- */
+
+struct record_kind {
+	const char *ending, *word; /* of its name; near its beginning, whoever has written it */
+	enum access_role role;
+};
+
+enum { LOOK_BYTES = 4096 };
+
+/* Whether the beginning of a file is that of a record, or of one that was not completed. */
+static bool is_record(const struct record_kind *kind, const char *head, uint64_t size)
+{
+	uint8_t id[MARK_ID_BYTES];
+
+	if (size == 0)
+		return true;
+	if (kind->role == ROLE_JOURNAL)
+		return mark_parse((const uint8_t *)head, MARK_RECORD, id) ||
+		       (size <= MARK_BYTES && is_zero((const uint8_t *)head, MARK_BYTES)) ||
+		       text_starts_with(head, kind->word);
+	for (; *head != '\0'; head++)
+		if (text_starts_with(head, kind->word))
+			return true;
+	return false;
+}
+
+/* Adds a record that has the name of the image. A foreign file of that name stays. */
+static enum status add_record(struct storage *storage, struct removal *removal, const char *image,
+			      const struct record_kind *kind, struct error *err)
+{
+	char *name = out_new("%s%s", image, kind->ending), *head = mem_alloc(LOOK_BYTES + 1);
+	struct place place = { 0 };
+	struct blk *blk = NULL;
+	bool is = false;
+	enum status st = name != NULL && head != NULL ? platform_look(name, &place, err)
+						      : ST_NO_MEMORY;
+
+	if (st == ST_NO_MEMORY)
+		(void)fail_no_memory(err);
+	if (st == ST_OK && place.exists)
+		st = platform_open(name, OPEN_READ, &blk, err);
+	if (blk != NULL) {
+		st = blk_read_padded(blk, 0, head, LOOK_BYTES);
+		if (st != ST_OK)
+			(void)fail(err, st, "%s: reading it: %s", name, status_text(st));
+		is = st == ST_OK && is_record(kind, head, blk->size);
+		blk_close(blk);
+	}
+	mem_free(head);
+	if (is)
+		return add(storage, removal, kind->role, name, err);
+	mem_free(name);
+	return st;
+}
+
+static enum status add_records(struct storage *storage, struct removal *removal, const char *image,
+			       struct error *err)
+{
+	const struct record_kind kinds[] = {
+		{ MANIFEST_ENDING, "\"manifest-version\"", ROLE_MANIFEST },
+		{ BMAP_ENDING, "<bmap", ROLE_BMAP },
+		{ ".resume", journal_text_head, ROLE_JOURNAL },
+		{ ".resume.new", journal_text_head, ROLE_JOURNAL },
+	};
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < sizeof kinds / sizeof kinds[0]; i++)
+		st = add_record(storage, removal, image, &kinds[i], err);
+	return st;
+}
+
+/* ---- files of it ---- */
 
 /* The directory of a file, whatever the current one is. The caller frees it. */
 static enum status directory_of(const char *name, char **ret, struct error *err)
@@ -104,6 +185,23 @@ static enum status find_named(struct storage *storage, const char *name, struct 
 	return st;
 }
 
+/* Refuses a file that another image names as its own. */
+static enum status check_owners(struct storage *storage, const char *image,
+				const struct removal *named, struct error *err)
+{
+	char **file = mem_alloc((named->n + 1) * sizeof *file);
+	enum status st;
+
+	if (file == NULL)
+		return fail_no_memory(err);
+	for (size_t i = 0; i < named->n; i++)
+		file[i] = named->name[i];
+	file[named->n] = (char *)(uintptr_t)image;
+	st = owner_check_named(storage, image, file, named->n + 1, err);
+	mem_free(file);
+	return st;
+}
+
 /* Adds those files; a name that is given twice is one file. */
 static enum status add_named(struct storage *storage, struct removal *removal,
 			     struct removal *named, struct error *err)
@@ -138,13 +236,6 @@ static enum status add_parts(struct storage *storage, struct removal *removal, c
 enum status removal_plan(struct storage *storage, const char *image, struct removal *ret,
 			 struct error *err)
 {
-	static const struct {
-		const char *ending;
-		enum access_role role;
-	} records[] = { { MANIFEST_ENDING, ROLE_MANIFEST },
-			{ BMAP_ENDING, ROLE_BMAP },
-			{ ".resume", ROLE_JOURNAL },
-			{ ".resume.new", ROLE_JOURNAL } };
 	struct removal named = { 0 };
 	enum status st;
 
@@ -154,7 +245,11 @@ enum status removal_plan(struct storage *storage, const char *image, struct remo
 	ret->name = mem_alloc(REMOVAL_FILES_MAX * sizeof *ret->name);
 	if (ret->name == NULL)
 		return fail_no_memory(err);
-	st = find_named(storage, image, &named, err);
+	st = owner_check_part(image, "remove", err);
+	if (st == ST_OK)
+		st = find_named(storage, image, &named, err);
+	if (st == ST_OK)
+		st = check_owners(storage, image, &named, err);
 	storage_forget_reads(storage);
 	if (st == ST_OK)
 		st = add(storage, ret, ROLE_IMAGE, text_copy(image), err);
@@ -164,9 +259,8 @@ enum status removal_plan(struct storage *storage, const char *image, struct remo
 		st = add_named(storage, ret, &named, err);
 	if (st == ST_OK)
 		st = add_parts(storage, ret, image, err);
-	for (size_t i = 0; st == ST_OK && i < sizeof records / sizeof records[0]; i++)
-		st = add(storage, ret, records[i].role, out_new("%s%s", image, records[i].ending),
-			 err);
+	if (st == ST_OK)
+		st = add_records(storage, ret, image, err);
 	removal_free(&named);
 	return st;
 }

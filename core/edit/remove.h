@@ -5,7 +5,8 @@
 
 /*
  * Removing an image with all files that are its own: the parts of a split image, the files that the
- * image names as its extents or its data file, its manifest and its journal. Backing files stay.
+ * image names as its extents or its data file, its manifest, its block map and its journal. Backing
+ * files stay, and so do files that have the name of a record and are none.
  */
 enum { REMOVAL_FILES_MAX = 2048 };
 
@@ -18,8 +19,9 @@ struct removal {
 /*
  * Finds the files, and adds them to the access set. Changes nothing. The caller frees *ret with
  * removal_free(), on failure too. Errors: ST_INVALID, a disk; ST_UNSUPPORTED, the image is partly
- * on one, or has too many files; ST_NOT_FOUND; ST_REFUSED, a file that
- * the image names is in another directory; those of platform_look() and storage_use().
+ * on one, or has too many files; ST_NOT_FOUND; ST_REFUSED, a file that the image names is in another
+ * directory, or one of them is a part or a file of another image; those of platform_look(),
+ * platform_list() and storage_use().
  */
 enum status removal_plan(struct storage *, const char *image, struct removal *ret, struct error *);
 

@@ -24,6 +24,7 @@
 #include "base/out.h"
 #include "base/text.h"
 #include "blk/out_file.h"
+#include "edit/owner.h"
 #include "format/image.h"
 #include "format/image_name.h"
 #include "platform/files.h"
@@ -34,16 +35,6 @@
 #include "storage/split.h"
 
 /* ---- names ---- */
-
-/* The name of a file beside `path`. */
-static char *beside(const char *path, const char *name)
-{
-	char *directory = text_copy_n(path, (size_t)(path_leaf(path) - path));
-	char *ret = directory != NULL ? out_new("%s%s", directory, name) : NULL;
-
-	mem_free(directory);
-	return ret;
-}
 
 static enum status exists(const char *name, bool *ret, struct error *err)
 {
@@ -72,28 +63,6 @@ static enum status refuse_existing(const char *name, struct error *err)
 }
 
 /* ---- what the image is ---- */
-
-/* Whether `file` is a part of a split image, a.raw.001 of a.raw. */
-static enum status check_no_part(const char *file, struct error *err)
-{
-	enum { ENDING = sizeof ".001" - 1 };
-	size_t n = text_length(file);
-	uint64_t number;
-	unsigned n_files;
-	char *whole;
-	enum status st;
-
-	if (n <= ENDING || file[n - ENDING] != '.' || !text_to_u64(file + n - ENDING + 1, &number))
-		return ST_OK;
-	whole = text_copy_n(file, n - ENDING);
-	if (whole == NULL)
-		return fail_no_memory(err);
-	st = split_count(whole, &n_files, err);
-	if (st == ST_OK && number < n_files)
-		st = fail(err, ST_REFUSED, "%s is a part of %s; rename that", file, whole);
-	mem_free(whole);
-	return st;
-}
 
 static bool begins_with(const char *name, const char *beginning)
 {
@@ -204,20 +173,13 @@ static enum status look_at_users(struct storage *storage, const char *image,
 
 		if (files->entry[i].directory)
 			continue;
-		user = beside(image, files->entry[i].name);
+		user = owner_beside(image, files->entry[i].name);
 		if (user == NULL)
 			return fail_no_memory(err);
 		st = look_at_user(storage, image, user, ret, err);
 		mem_free(user);
 	}
 	return st;
-}
-
-static void free_list(struct file_list *files)
-{
-	for (size_t i = 0; files->entry != NULL && i < files->n; i++)
-		mem_free(files->entry[i].name);
-	mem_free(files->entry);
 }
 
 static enum status look_at_directory(struct storage *storage, const char *image,
@@ -234,7 +196,7 @@ static enum status look_at_directory(struct storage *storage, const char *image,
 		st = check_finished(image, &files, err);
 	if (st == ST_OK)
 		st = look_at_users(storage, image, &files, ret, err);
-	free_list(&files);
+	owner_free_list(&files);
 	mem_free(directory);
 	return st;
 }
@@ -444,7 +406,7 @@ static enum status check_name(const char *image, const char *name, struct error 
 				    name);
 	if (name[0] == '\0')
 		return fail(err, ST_INVALID, "the new name is empty");
-	return check_no_part(image, err);
+	return owner_check_part(image, "rename", err);
 }
 
 /* Plans what is left to do of a run that was interrupted when the image had the new name. */
@@ -500,7 +462,7 @@ enum status renaming_plan(struct storage *storage, const char *image, const char
 
 	*ret = (struct renaming){ 0 };
 	if (st == ST_OK) {
-		to = beside(image, name);
+		to = owner_beside(image, name);
 		ret->step = mem_alloc((SPLIT_PARTS_MAX + 1) * sizeof *ret->step);
 		if (to == NULL || ret->step == NULL)
 			st = fail_no_memory(err);

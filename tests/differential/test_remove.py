@@ -8,6 +8,13 @@ from oracle import EFI_IMG, Result
 
 OTHERS = {"a.txt", "base.qcow2", "a.qcow20", "b.qcow2.manifest", "sub"}
 
+RECORDS = {
+    ".manifest": b'{\n    "manifest-version": 1\n}\n',
+    ".bmap": b'<?xml version="1.0" ?>\n<!-- %s -->\n\n<bmap version="2.0">\n' % (b"x" * 900),
+    ".resume": b'{\n    "journal-version": 2\n}\n',
+    ".resume.new": b"",
+}
+
 
 @pytest.fixture
 def place(tmp_path):
@@ -28,9 +35,9 @@ def names(place):
 
 def make_plain(place):
     qemu_img(place, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "a.qcow2")
-    (place / "a.qcow2.manifest").write_bytes(b"{}")
-    (place / "a.qcow2.resume").write_bytes(b"")
-    return "a.qcow2", {"a.qcow2", "a.qcow2.manifest", "a.qcow2.resume"}
+    for ending, head in RECORDS.items():
+        (place / f"a.qcow2{ending}").write_bytes(head)
+    return "a.qcow2", {"a.qcow2"} | {f"a.qcow2{ending}" for ending in RECORDS}
 
 
 def make_split(place):
@@ -76,6 +83,37 @@ def test_a_file_in_another_directory(place):
     done = efi_img(place, "remove", "a.qcow2")
     assert done.code == 1 and "sub/a.raw is in another directory" in done.err, done.err
     assert names(place) == OTHERS | {"a.qcow2"} and (place / "sub" / "a.raw").exists()
+
+
+def test_files_that_are_no_records(place):
+    """They have the names of records alone."""
+    make_plain(place)
+    for ending in RECORDS:
+        (place / f"a.qcow2{ending}").write_bytes(b"precious")
+    done = efi_img(place, "remove", "a.qcow2")
+    assert (done.code, done.out) == (0, "a.qcow2 was removed: 1 file\n"), done.err
+    assert names(place) == OTHERS | {f"a.qcow2{ending}" for ending in RECORDS}
+
+
+@pytest.mark.parametrize(
+    "make, name",
+    [(make_split, "a.002"), (make_extents, "a-s002.vmdk"), (make_data_file, "a.raw")],
+)
+def test_a_piece_of_an_image(place, make, name):
+    _, files = make(place)
+    done = efi_img(place, "remove", name)
+    assert done.code != 0 and f"{name} is a " in done.err, done.err
+    assert names(place) == OTHERS | files
+
+
+def test_a_data_file_of_two_images(place):
+    make_data_file(place)
+    make_outside(place, "b.qcow2", "b.raw", "1M")
+    (place / "b.raw").unlink()
+    (place / "b.raw").hardlink_to(place / "a.raw")
+    done = efi_img(place, "remove", "a.qcow2")
+    assert done.code != 0 and "a.raw is a file of the image b.qcow2" in done.err, done.err
+    assert names(place) == OTHERS | {"a.qcow2", "a.raw", "b.qcow2", "b.raw"}
 
 
 def test_from_another_directory(place):

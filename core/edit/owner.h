@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "storage/storage.h"
+
+/*
+ * Which image a file belongs to. A file that is a piece of an image is not renamed or removed by
+ * itself, nor with another image.
+ */
+
+/*
+ * Refuses a part of a split image, "a.raw.001" where there is a set "a.raw". `verb`: what is to be
+ * done with that instead, for the words. Errors: ST_REFUSED; those of split_count(); ST_NO_MEMORY.
+ */
+enum status owner_check_part(const char *file, const char *verb, struct error *);
+
+/*
+ * Refuses if an image in the directory of `image`, and other than it, names one of `n` files as its
+ * extent or its data file. What is opened for that stays among what is read (storage_forget_reads).
+ * Errors: ST_REFUSED; those of platform_list(); ST_NO_MEMORY.
+ */
+enum status owner_check_named(struct storage *, const char *image, char *const *file, size_t n,
+			      struct error *);
+
+/* The name of a file beside `path`. The caller frees it. NULL: no memory. */
+char *owner_beside(const char *path, const char *name);
+
+/* Frees what platform_list() has set. */
+void owner_free_list(struct file_list *);
