@@ -350,15 +350,13 @@ check:
 layers: build/host/efi-img
 	scripts/check-layers $(HOST_OBJECTS)
 
-## make test-unit    all unit tests: also each power cut, each failure; floors in the objects
-##                   (7 minutes)
+## make test-unit    all unit tests: each power cut, each failure; floors in objects (7 minutes)
 .PHONY: test-unit
 test-unit: $(LONG:%=build/test/%) $(QUICK) | layers
 	$(call run_programs,$^)
 	@echo "$(call count_tests,$^) unit tests in $(words $^) programs passed"
 
-## make test-unit-arch  those of numbers, kernels and images on ia32, by QEMU's user mode (2
-##                   minutes); ARCH=aarch64: on that processor
+## make test-unit-arch  those of numbers and images on ia32, by qemu-user (2 minutes), or on ARCH=
 ## make test-unit-arch-whole  all quick unit tests on ia32, aarch64 and riscv64
 include tests/unit/processors.mk
 
@@ -591,11 +589,9 @@ include tests/bench/bench.mk
 
 ##
 ## make clean        removes build/
-.PHONY: clean
+.PHONY: clean help
 clean:
 	rm -rf build
-
-.PHONY: help
 help:
 	@sed -n 's/^## \?//p' Makefile scripts/secure-boot.mk tests/bench/bench.mk
 

@@ -142,8 +142,8 @@ enum status blk_read_padded(struct blk *, uint64_t offset, void *buf, size_t len
  * gap between its old end and `offset` reads as zeros. Blocks of a device that are written in part
  * are read first. Errors: ST_READ_ONLY, it was opened for reading; ST_INVALID, the range does not
  * lie in a blk of fixed size, and nothing is written; ST_NO_SPACE, ST_TOO_LARGE, it could not grow,
- * and nothing is longer than SIZE_LIMIT (base/size.h), whatever an image says; ST_NO_MEMORY; those of the device. After a failure the range may be written in part, and the blk
- * may have grown.
+ * and nothing is longer than SIZE_LIMIT (base/size.h), whatever an image says; ST_NO_MEMORY; those
+ * of the device. After a failure the range may be written in part, and the blk may have grown.
  */
 enum status blk_write(struct blk *, uint64_t offset, const void *buf, size_t len);
 

@@ -13,9 +13,9 @@
  * or the block map beside it.
  *
  * The bitmap of used granules in such an image. It is enabled: whatever writes to the image and
- * knows bitmaps keeps it true; what does not know them makes it invalid. Its name has the size of the
- * disk after this, in decimal: whatever grows the image grows the bitmap by bits that are not set,
- * which nobody has found to be unused.
+ * knows bitmaps keeps it true; what does not know them makes it invalid. Its name has the size of
+ * the disk after this, in decimal: whatever grows the image grows the bitmap by bits that are not
+ * set, which nobody has found to be unused.
  */
 #define USED_BITMAP "efi-img.used."
 
