@@ -24,6 +24,7 @@
 #include "edit/used.h"
 #include "engine/source_disk.h"
 #include "engine/salvage.h"
+#include "platform/files.h"
 
 /* ---- the sources ---- */
 
@@ -269,14 +270,38 @@ static enum status open_manifest(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
+/*
+ * A map that has the name of the new image is that of an older one: restore would leave out what
+ * was unused then.
+ */
+static enum status refuse_old_bmap(const struct copy_request *r, struct error *err)
+{
+	char *name = out_new("%s" BMAP_ENDING, r->target);
+	struct place place = { 0 };
+	enum status st;
+
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = platform_look(name, &place, err);
+	if (st == ST_OK && place.exists)
+		st = fail(err, ST_EXISTS,
+			  "%s exists, and would be taken for the block map of the new image: "
+			  "remove it, or replace it with --bmap and --force",
+			  name);
+	mem_free(name);
+	return st;
+}
+
 /* The map of a new image; that of an image that is copied onto a disk is open already. */
 static enum status open_new_bmap(struct copy_plan *plan, struct error *err)
 {
 	const struct copy_request *r = plan->request;
 	enum status st;
 
-	if (r->bmap == NULL || copy_kind(r) != COPY_TO_NEW_FILE)
+	if (copy_kind(r) != COPY_TO_NEW_FILE || !r->format->flat)
 		return ST_OK;
+	if (r->bmap == NULL)
+		return refuse_old_bmap(r, err);
 	st = bmap_plan(r->storage, r->bmap, r->force, err);
 	if (st == ST_OK)
 		st = bmap_open(&plan->bmap, round_up(plan->n_bytes, 512),

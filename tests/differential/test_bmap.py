@@ -258,3 +258,22 @@ def test_renamed(captured):
     (captured / "pc.raw.bmap").write_text(map_of_another)
     assert efi_img(captured, "rename", "pc.raw", "new.raw").code == 1
     assert (captured / "pc.raw.bmap").read_text() == map_of_another
+
+
+@pytest.mark.parametrize(
+    "words", [("capture", "--all"), ("convert", "-O", "raw"), ("convert", "-O", "raw", "src.img")]
+)
+def test_map_of_an_older_image(captured, words):
+    """What it does not map would be left out of a restore of the new image."""
+    map_before = (captured / "pc.raw.bmap").read_bytes()
+    (captured / "pc.raw.manifest").unlink()
+    source = () if "src.img" in words else ("serial=SRC",)
+    for removed in (False, True):
+        if removed:
+            (captured / "pc.raw").unlink()
+        result = efi_img(captured, *words, "--force", *source, "pc.raw", disks=DISKS)
+        assert result.code == 1 and "pc.raw.bmap exists, and would be taken for" in result.err
+        assert (captured / "pc.raw").exists() != removed
+    assert (captured / "pc.raw.bmap").read_bytes() == map_before
+    ours(captured, "capture", "--bmap", "--force", "serial=SRC", "pc.raw")
+    assert restore(captured).code == 0
