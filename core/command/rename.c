@@ -4,6 +4,7 @@
  * rename: an image with all files that have its name (edit/rename.h), which mv of the UEFI shell
  * does not know.
  */
+#include "base/words.h"
 #include "cli/command.h"
 #include "edit/plan.h"
 #include "edit/rename.h"
@@ -31,11 +32,25 @@ static void warn_of_users(const struct console *console, const char *name,
 	/* of an image of which parts were renamed before, it is not known */
 	const char *format = renaming->format != NULL ? renaming->format : "FORMAT";
 
-	for (size_t i = 0; i < renaming->n_users; i++)
+	for (size_t i = 0; i < renaming->n_users; i++) {
+		char *user = renaming->user[i], text[1024];
+		char *const words[] = { "efi-img",
+					"rebase",
+					"-u",
+					"-F",
+					(char *)(uintptr_t)format,
+					"-b",
+					(char *)(uintptr_t)name,
+					user };
+		struct out_buffer line;
+
+		out_buffer_init(&line, text, sizeof text);
+		words_print(words, sizeof words / sizeof words[0], &line.out);
 		command_warn(console,
 			     "%s has this image as its backing file, and cannot be read until it "
-			     "has the new name: efi-img rebase -u -F %s -b %s %s",
-			     renaming->user[i], format, name, renaming->user[i]);
+			     "has the new name: %s",
+			     user, text);
+	}
 }
 
 static void print_plan(const struct console *console, const struct renaming *renaming)

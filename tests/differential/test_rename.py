@@ -2,6 +2,7 @@
 """`rename`: an image with all files that have its name, and no other file touched."""
 
 import json
+import shlex
 
 import pytest
 
@@ -65,18 +66,20 @@ def test_from_another_directory(tmp_path):
     assert not list((tmp_path / "sub").iterdir())
 
 
-def test_images_that_need_it(tmp_path):
+@pytest.mark.parametrize("new, top", [("b", "top.qcow2"), ("a new one", "the top.qcow2")])
+def test_images_that_need_it(tmp_path, new, top):
     """They are listed, and the line that is printed for each of them works."""
     qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "top.qcow2")
-    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "top.qcow2", "-F", "qcow2", "further")
-    assert "warning: top.qcow2" in efi_img(tmp_path, "rename", "--dry-run", "a.qcow2", "b").out
-    done = efi_img(tmp_path, "rename", "a.qcow2", "b")
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", top)
+    qemu_img(tmp_path, "create", "-q", "-f", "qcow2", "-b", top, "-F", "qcow2", "further")
+    assert f"warning: {top}" in efi_img(tmp_path, "rename", "--dry-run", "a.qcow2", new).out
+    done = efi_img(tmp_path, "rename", "a.qcow2", new)
     assert done.code == 0 and "further" not in done.err
-    line = "efi-img rebase -u -F qcow2 -b b top.qcow2"
-    assert done.err.endswith(f": {line}\n"), done.err
-    assert efi_img(tmp_path, *line.split()[1:]).code == 0
-    assert efi_img(tmp_path, "compare", "b", "further").code == 0
+    line = done.err.splitlines()[-1].rpartition(": ")[2]
+    words = ["efi-img", "rebase", "-u", "-F", "qcow2", "-b", new, top]
+    assert shlex.split(line) == words, done.err
+    assert efi_img(tmp_path, *words[1:]).code == 0
+    assert efi_img(tmp_path, "compare", new, "further").code == 0
 
 
 def make_taken(place):
