@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The list of disks for scripts: an array of disks, each with an array of partitions. Every key is
- * there every time, save those of one kind of table, "note" and "drive-note"; text that is not
- * known is "", anything else null.
+ * there every time, save those of one kind of table, notes and "volumes"; text that is not known is
+ * "", anything else null.
  */
 
 #include "cli/list.h"
@@ -37,7 +37,12 @@ static void guid_of(struct tree *tree, const char *key, const struct guid *guid)
 	tree_text(tree, key, text);
 }
 
-static void file_system_of(struct tree *tree, const struct fs *volume, const struct device *device)
+/*
+ * Writes the members of a file system, but not the end of them: other members may follow. False: it
+ * is null.
+ */
+static bool file_system_begin(struct tree *tree, const struct fs *volume,
+			      const struct device *device)
 {
 	const struct volume_info *mounted = device != NULL && device->volume.present
 						    ? &device->volume
@@ -45,7 +50,7 @@ static void file_system_of(struct tree *tree, const struct fs *volume, const str
 
 	if (mounted == NULL && volume->type[0] == '\0') {
 		tree_null(tree, "filesystem");
-		return;
+		return false;
 	}
 	tree_object(tree, "filesystem");
 	tree_text(tree, "type", volume->type);
@@ -66,6 +71,30 @@ static void file_system_of(struct tree *tree, const struct fs *volume, const str
 	else
 		tree_null(tree, "used");
 	tree_text(tree, "note", volume->note);
+	return true;
+}
+
+static void volumes_of(struct tree *tree, const struct logical_volumes *logical)
+{
+	tree_array(tree, "volumes");
+	for (size_t i = 0; i < logical->n; i++) {
+		tree_object(tree, NULL);
+		tree_text(tree, "name", logical->volume[i].name);
+		tree_number(tree, "size", logical->volume[i].size);
+		if (file_system_begin(tree, &logical->volume[i].fs, NULL))
+			tree_end(tree);
+		tree_end(tree);
+	}
+	tree_end(tree);
+}
+
+static void file_system_of(struct tree *tree, const struct fs *volume, const struct device *device,
+			   const struct logical_volumes *logical)
+{
+	if (!file_system_begin(tree, volume, device))
+		return;
+	if (logical->n > 0)
+		volumes_of(tree, logical);
 	tree_end(tree);
 }
 
@@ -102,7 +131,7 @@ static void partition(struct tree *tree, const char *key, const struct inventory
 	tree_number(tree, "start", part->start_bytes);
 	tree_number(tree, "size", part->size_bytes);
 	entry_of(tree, selection->disk->table.kind, part->entry);
-	file_system_of(tree, &part->volume, part->device);
+	file_system_of(tree, &part->volume, part->device, &part->logical);
 	tree_bool(tree, "started-from", part->device != NULL && part->device->started_from);
 	tree_end(tree);
 }
@@ -152,7 +181,7 @@ static void disk_of(struct tree *tree, const char *key, const struct inventory *
 		tree_text(tree, "drive-note", disk->drive_note);
 	if (disk->twin_note[0] != '\0')
 		tree_text(tree, "twin-note", disk->twin_note);
-	file_system_of(tree, &disk->volume, device);
+	file_system_of(tree, &disk->volume, device, &disk->logical);
 	tree_array(tree, "partitions");
 	for (size_t i = 0; i < disk->n; i++)
 		partition(tree, NULL, inventory,

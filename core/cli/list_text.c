@@ -8,6 +8,7 @@
  *                            serial, table, block size, ...
  *     1 NAMES       SIZE     TYPE                  FILE SYSTEM         a partition
  *                            "LABEL"                        (beside the type where that is free)
+ *                   SIZE       NAME                FILE SYSTEM         a logical volume in it
  */
 
 #include "base/printable.h"
@@ -240,6 +241,32 @@ static void print_note(struct out *out, const char *about, const char *note)
 	out_text(out, "\n");
 }
 
+/* Prints the logical volumes of a disk or a partition. */
+static void print_logical(struct out *out, const struct logical_volumes *logical)
+{
+	enum { INDENT = 2, NAME_COLUMNS = TYPE_COLUMNS - INDENT };
+
+	for (size_t i = 0; i < logical->n; i++) {
+		const struct fs_volume *volume = &logical->volume[i];
+		struct item_list items = { .out = out, .left = VOLUME_COLUMN };
+		char name[ITEM_BYTES], about[ITEM_BYTES];
+		struct out_buffer text;
+
+		out_buffer_init(&text, name, sizeof name);
+		out_printable(&text.out, volume->name, NAME_COLUMNS);
+		out_spaces(out, SIZE_COLUMN);
+		print_size(out, true, volume->size);
+		out_spaces(out, 2 + INDENT);
+		out_text(out, name);
+		items.at = TEXT_COLUMN + INDENT + utf8_columns(name);
+		list_volume(&items, &volume->fs, NULL);
+		out_text(out, "\n");
+		out_buffer_init(&text, about, sizeof about);
+		out_printf(&text.out, "%s (%s)", name, volume->fs.type);
+		print_note(out, about, volume->fs.note);
+	}
+}
+
 static void print_facts(struct out *out, const struct inventory *inventory,
 			const struct inventory_disk *disk)
 {
@@ -272,6 +299,7 @@ static void print_facts(struct out *out, const struct inventory *inventory,
 	print_note(out, "", disk->twin_note);
 	print_note(out, "", disk->table.note);
 	print_note(out, disk->volume.type, disk->volume.note);
+	print_logical(out, &disk->logical);
 }
 
 static void type_text(const struct inventory_disk *disk, const struct part *entry, struct out *out)
@@ -345,6 +373,7 @@ static void print_part(struct out *out, const struct inventory_disk *disk,
 		out_printf(out, "%s\n", label);
 	}
 	print_note(out, part->volume.type, part->volume.note);
+	print_logical(out, &part->logical);
 }
 
 static void print_disk(struct out *out, const struct inventory *inventory,

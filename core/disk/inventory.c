@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/range.h"
+#include "blk/window.h"
 #include "disk/selector.h"
 
 static size_t count_children(const struct device_list *devices, int parent)
@@ -98,18 +99,22 @@ static enum status join_partitions(const struct device_list *devices, size_t ind
 }
 
 /* A volume that cannot be read has an unknown type. */
-static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct fs *ret)
+static enum status recognise(struct blk *blk, uint64_t start, uint64_t size, struct fs *ret,
+			     struct logical_volumes *ret_logical)
 {
+	struct blk *window;
 	enum status st;
 
 	if (!range_ok(start, size, blk->size))
 		return ST_OK;
-	st = fs_look_at(blk, start, size, ret);
-	if (st == ST_NO_MEMORY)
-		return st;
-	if (st != ST_OK)
-		*ret = (struct fs){ .type = "" };
-	return ST_OK;
+	window = window_open(blk, &(struct window_kind){ .start = start, .size = size });
+	if (window == NULL)
+		return ST_NO_MEMORY;
+	st = fs_look(window, ret);
+	if (st == ST_OK && text_equal(ret->type, "LVM"))
+		st = fs_list_volumes(window, &ret_logical->volume, &ret_logical->n);
+	blk_close(window);
+	return st == ST_NO_MEMORY ? st : ST_OK;
 }
 
 static enum status recognise_all(struct inventory_disk *disk)
@@ -118,10 +123,13 @@ static enum status recognise_all(struct inventory_disk *disk)
 	enum status st = ST_OK;
 
 	if (disk->table.kind == PART_NONE && disk->table.note[0] == '\0')
-		st = recognise(blk, 0, blk->size, &disk->volume);
-	for (size_t i = 0; st == ST_OK && i < disk->n; i++)
-		st = recognise(blk, disk->part[i].start_bytes, disk->part[i].size_bytes,
-			       &disk->part[i].volume);
+		st = recognise(blk, 0, blk->size, &disk->volume, &disk->logical);
+	for (size_t i = 0; st == ST_OK && i < disk->n; i++) {
+		struct inventory_part *part = &disk->part[i];
+
+		st = recognise(blk, part->start_bytes, part->size_bytes, &part->volume,
+			       &part->logical);
+	}
 	return st;
 }
 
@@ -236,8 +244,13 @@ static void free_devices(struct device_list *list)
 void inventory_free(struct inventory *inventory)
 {
 	for (size_t i = 0; inventory->disk != NULL && i < inventory->n; i++) {
-		part_table_free(&inventory->disk[i].table);
-		mem_free(inventory->disk[i].part);
+		struct inventory_disk *disk = &inventory->disk[i];
+
+		part_table_free(&disk->table);
+		mem_free(disk->logical.volume);
+		for (size_t k = 0; disk->part != NULL && k < disk->n; k++)
+			mem_free(disk->part[k].logical.volume);
+		mem_free(disk->part);
 	}
 	mem_free(inventory->disk);
 	free_devices(&inventory->devices);

@@ -16,6 +16,12 @@
  * partition tables as this program reads them.
  */
 
+/* What a physical volume of LVM has; of anything else there are none. */
+struct logical_volumes {
+	struct fs_volume *volume;
+	size_t n;
+};
+
 /* A partition in the table, a device of the firmware, or both. */
 struct inventory_part {
 	/* NULL: only the firmware has it (an El Torito image on a CD, for example) */
@@ -25,12 +31,14 @@ struct inventory_part {
 	uint64_t start_bytes;
 	uint64_t size_bytes;
 	struct fs volume; /* recognised by its first blocks */
+	struct logical_volumes logical;
 };
 
 struct inventory_disk {
 	const struct device *device;
 	struct part_table table;
-	struct fs volume;            /* of a disk without a table, which may be one volume */
+	struct fs volume; /* of a disk without a table, which may be one volume */
+	struct logical_volumes logical;
 	struct inventory_part *part; /* sorted by start */
 	size_t n;
 	/* efi-img was started from the disk, or from a partition of it */

@@ -25,6 +25,7 @@ enum {
 	FS_LABEL = 256 * 3 + 1, /* 256 bytes, each of which may become 3 in UTF-8, and a NUL */
 	FS_UUID = 40,
 	FS_NOTE = 200,
+	FS_VOLUME_NAME = 128, /* with a NUL */
 };
 
 /*
@@ -65,6 +66,21 @@ enum status fs_look(struct blk *blk, struct fs *ret);
 
 /* The same for [start, start + size) of a blk, which lies within it. */
 enum status fs_look_at(struct blk *, uint64_t start, uint64_t size, struct fs *ret);
+
+/* A logical volume, and what fills it. */
+struct fs_volume {
+	char name[FS_VOLUME_NAME];
+	uint64_t size; /* bytes */
+	struct fs fs;
+};
+
+/*
+ * Lists the logical volumes in `blk`, a physical volume of LVM, in the order of its metadata: none
+ * if that is not understood, of which the note of fs_look() has the reason, or cannot be read. What
+ * fills a volume that cannot be read has the type "". Reads what fs_look() does for each of them.
+ * The caller frees *ret with mem_free(); it is NULL if *ret_n is 0. Statuses: ST_NO_MEMORY.
+ */
+enum status fs_list_volumes(struct blk *blk, struct fs_volume **ret, size_t *ret_n);
 
 /* Returns whether the first sector of a disk is the boot sector of a file system, not an MBR. */
 bool fs_is_boot_sector(const uint8_t sector[static 512]);

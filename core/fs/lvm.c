@@ -115,6 +115,64 @@ static enum status open_volume(struct lvm *lvm, struct blk *disk, size_t volume)
 	return st;
 }
 
+/* Fills `ret` with the volumes of the group, whose metadata has been read. */
+static enum status look_at_volumes(struct lvm *lvm, struct blk *disk, struct fs_volume *ret)
+{
+	uint64_t extent = lvm->group.extent_sectors * LVM_SECTOR;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st != ST_NO_MEMORY && i < lvm->group.n_volumes; i++) {
+		const struct lvm_volume *volume = &lvm->group.volume[i];
+
+		memcpy(ret[i].name, volume->name, sizeof volume->name);
+		ret[i].size = volume->n_extents * extent;
+		ret[i].fs.type = "";
+		st = open_volume(lvm, disk, i);
+		if (st == ST_OK)
+			st = fs_look(lvm->volume[i], &ret[i].fs);
+		blk_close(lvm->volume[i]);
+	}
+	return st == ST_NO_MEMORY ? st : ST_OK;
+}
+
+static enum status list_volumes(struct lvm *lvm, const struct fs_view *view, struct fs_volume **ret,
+				size_t *ret_n)
+{
+	struct lvm_header header;
+	struct error why;
+	enum status st = read_group(view, &header, &lvm->group, &why);
+
+	if (st != ST_OK || lvm->group.n_volumes == 0)
+		return st == ST_NO_MEMORY ? st : ST_OK;
+	*ret = mem_alloc(lvm->group.n_volumes * sizeof **ret);
+	st = *ret != NULL ? look_at_volumes(lvm, view->blk, *ret) : ST_NO_MEMORY;
+	if (st == ST_OK) {
+		*ret_n = lvm->group.n_volumes;
+	} else {
+		mem_free(*ret);
+		*ret = NULL;
+	}
+	return st;
+}
+
+enum status fs_list_volumes(struct blk *blk, struct fs_volume **ret, size_t *ret_n)
+{
+	enum { HEAD = LVM_LABELS * LVM_SECTOR };
+	struct lvm *lvm = mem_alloc(sizeof *lvm);
+	uint8_t *head = io_alloc(HEAD);
+	struct fs_view view = { .blk = blk, .head = head };
+	enum status st = lvm != NULL && head != NULL ? ST_OK : ST_NO_MEMORY;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (st == ST_OK && blk->size >= HEAD && !blk->sequential &&
+	    blk_read(blk, 0, head, HEAD) == ST_OK && lvm_recognise(&view))
+		st = list_volumes(lvm, &view, ret, ret_n);
+	io_free(head, HEAD);
+	mem_free(lvm);
+	return st;
+}
+
 /*
  * Opens the map of what is in a volume; adds the reason for having none to `why`. `all` is what is
  * known of the physical volume.

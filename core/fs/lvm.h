@@ -11,8 +11,8 @@
 enum {
 	LVM_SECTOR = 512,
 	LVM_LABELS = 4, /* sectors that may have the label */
-	LVM_NAME = 128, /* with a NUL */
-	LVM_ID = 39,    /* 32 characters in groups of 6-4-4-4-4-4-6, with a NUL */
+	LVM_NAME = FS_VOLUME_NAME,
+	LVM_ID = 39, /* 32 characters in groups of 6-4-4-4-4-4-6, with a NUL */
 	LVM_VOLUMES = 128,
 	LVM_SEGMENTS = 4096,
 	LVM_AREAS = 2, /* of metadata */

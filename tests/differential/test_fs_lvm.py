@@ -8,11 +8,14 @@ linear volumes on one disk, damaged or unknown must have no map, and a reason.
 """
 
 import functools
+import json
 import os
+import re
 import stat
 import struct
 import subprocess
 
+import jsonschema
 import pytest
 
 from file_systems import (
@@ -31,6 +34,7 @@ from file_systems import (
 from images import MIB
 from lvm import AREA, BOOT, EXTENT, ID, START, Physical, crc, read_volume, write_volume
 from target_disks import efi_img
+from test_disks import SCHEMA
 
 SIZE = 160 * MIB + 4096
 # in extents of 128 KiB; root is in three parts, not in the order of the disk
@@ -344,6 +348,48 @@ def test_disk(contents, tmp_path):
     (tmp_path / "home").write_bytes(read_volume(tmp_path / "pv", VOLUMES["home-1"]))
     tool("fsck.vfat", "-n", tmp_path / "home")
     assert read_volume(tmp_path / "pv", [(1100, 10)]) == bytes(10 * EXTENT)
+
+
+def test_listed(contents, tmp_path):
+    """The volumes are below the partition, or below the disk that has no table."""
+    long = "a" * 127
+    volumes = dict(VOLUMES, **{long: [(1100, 1)]})
+    image = blank(tmp_path / "pv.img", SIZE)
+    Physical(SIZE, volumes).write(image)
+    (tmp_path / "root").write_bytes(contents["root"])
+    tool("debugfs", "-w", "-R", "ssv state 2", tmp_path / "root")
+    tool("tune2fs", "-L", "system", tmp_path / "root")
+    write_volume(image, VOLUMES["root"], (tmp_path / "root").read_bytes())
+    write_volume(image, VOLUMES["home-1"], contents["home-1"])
+    blank(tmp_path / "disk.img", 170 * MIB)
+    tool("sgdisk", f"-n1:2048:{2048 + SIZE // 512 - 1}", "-t1:8e00", tmp_path / "disk.img")
+    with open(tmp_path / "disk.img", "r+b") as f:
+        f.seek(MIB)
+        f.write(image.read_bytes())
+    disks = "pv.img,serial=PV:disk.img,serial=LVM"
+    text = efi_img(tmp_path, "list", disks=disks).out
+    rows = r"""
+                   64 MiB    root                ext4 "system", \d+(\.\d+)? MiB used
+  ! root \(ext4\): it has errors: run e2fsck -f
+                   25 MiB    home-1              FAT16
+                    5 MiB    swap
+                    1 MiB    raw
+                  128 KiB    aaaaaaaaaaaaaaa\.\.\.
+"""
+    assert len(re.findall(r'LVM "vg0"' + rows, text)) == 2, text
+    assert all(len(line) < 80 for line in text.splitlines()), text
+    found = json.loads(efi_img(tmp_path, "list", "--output=json", disks=disks).out)
+    jsonschema.validate(found, SCHEMA)
+    of_disk, of_partition = found[0]["filesystem"], found[1]["partitions"][0]["filesystem"]
+    assert of_disk["volumes"] == of_partition["volumes"]
+    sizes = {name: sum(n for _, n in parts) * EXTENT for name, parts in volumes.items()}
+    assert {v["name"]: v["size"] for v in of_disk["volumes"]} == sizes
+    first, second, third, *_ = (v["filesystem"] for v in of_disk["volumes"])
+    assert (first["type"], first["label"]) == ("ext4", "system")
+    assert first["note"].startswith("it has errors") and second["note"] == "" and third is None
+    Physical(SIZE, volumes, change=('"READ", "WRITE", "VISIBLE"', '"PVMOVE"')).write(image)
+    found = json.loads(efi_img(tmp_path, "list", "--output=json", disks=disks).out)
+    assert "volumes" not in found[0]["filesystem"] and "PVMOVE" in found[0]["filesystem"]["note"]
 
 
 # ---- What LVM writes itself ----------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "fs/fs.h"
 
 enum { RECORD_BYTES = 8, SIZE = 320 << 20 };
@@ -63,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const struct blk_ops ops = { .read = sparse_read, .close = sparse_close };
 	struct sparse s = { .data = data, .n = n };
+	struct fs_volume *volumes;
+	size_t n_volumes;
 	struct fs_map *map;
 	struct error why;
 	struct fs fs;
@@ -74,6 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			      .transfer_bytes = 1 << 20 };
 	MUST(fs_look(&s.blk, &fs) == ST_OK);
 	MUST(strlen(fs.note) < FS_NOTE && strlen(fs.label) < FS_LABEL);
+	MUST(fs_list_volumes(&s.blk, &volumes, &n_volumes) == ST_OK);
+	for (size_t i = 0; i < n_volumes; i++)
+		MUST(volumes[i].size > 0 && volumes[i].size <= SIZE);
+	mem_free(volumes);
 	if (fs_map_open(&s.blk, &fs, &map, &why) == ST_OK) {
 		uint64_t unused = 0;
 

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "base/memory.h"
 #include "fs/fs.h"
 #include "fs_samples.h"
 #include "memory_blk.h"
@@ -373,6 +374,70 @@ static void test_kinds_fail(void **state)
 	}
 }
 
+/* Asserts that there are these volumes of LVM. */
+static void assert_volumes(struct memory_blk *m, const struct fs_volume *want, size_t n_want)
+{
+	struct fs_volume *found;
+	size_t n;
+
+	assert_ok(fs_list_volumes(&m->blk, &found, &n));
+	assert_int_equal(n, n_want);
+	assert_true((found == NULL) == (n == 0));
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(found[i].name, want[i].name);
+		assert_int_equal(found[i].size, want[i].size);
+		assert_string_equal(found[i].fs.type, want[i].fs.type);
+	}
+	mem_free(found);
+}
+
+static void test_volumes(void **state)
+{
+	const struct fs_volume two[] = { { "root", 5 << 20, { .type = "" } },
+					 { "data", 1 << 20, { .type = "" } } };
+	const struct fs_volume ext2[] = { { "root", 5 << 20, { .type = "ext2" } },
+					  { "data", 1 << 20, { .type = "" } } };
+	struct memory_blk *m = load_sample("lvm", 17 << 20);
+	struct fs_volume *found;
+	unsigned i;
+	size_t n;
+
+	(void)state;
+	assert_volumes(m, two, 2);
+	for (i = 1;; i++) { /* each allocation fails */
+		enum status st;
+
+		sim_fail_allocation(i);
+		st = fs_list_volumes(&m->blk, &found, &n);
+		sim_fail_allocation(0);
+		if (st == ST_OK)
+			break;
+		assert_int_equal(st, ST_NO_MEMORY);
+		assert_true(found == NULL && n == 0);
+	}
+	assert_true(i > 4);
+	mem_free(found);
+	m->status = ST_IO;
+	for (i = 1; i == 1 || m->calls_to_failure == 1; i++) { /* each read fails: less is known */
+		m->calls_to_failure = i;
+		assert_ok(fs_list_volumes(&m->blk, &found, &n));
+		assert_true(n == 0 || n == 2);
+		mem_free(found);
+	}
+	assert_true(i > 4);
+	m->calls_to_failure = 0;
+	m->bytes[1023] ^= 1; /* the label's checksum */
+	assert_volumes(m, NULL, 0);
+	blk_close(&m->blk);
+	m = load_sample("lvm-ext2", 17 << 20);
+	assert_volumes(m, ext2, 2);
+	blk_close(&m->blk);
+	m = load_sample("ext4", 16 << 20);
+	assert_volumes(m, NULL, 0);
+	blk_close(&m->blk);
+	assert_int_equal(sim_allocations(), 0);
+}
+
 /* A sum of where the unused extents are; 0: there is no map. */
 static uint64_t map_sum(struct memory_blk *m)
 {
@@ -460,7 +525,8 @@ int main(void)
 		cmocka_unit_test(test_fat),         cmocka_unit_test(test_fat_refused),
 		cmocka_unit_test(test_fat_active),  cmocka_unit_test(test_fat_root),
 		cmocka_unit_test(test_fails_later), cmocka_unit_test(test_kinds_fail),
-		cmocka_unit_test(test_flipped),     cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_flipped),     cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
