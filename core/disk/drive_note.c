@@ -87,6 +87,12 @@ static void print_hidden(const struct drive_facts *facts, struct out *out, bool 
 		size_print(out, facts->hidden_bytes);
 		out_text(out, " at its end are hidden (host protected area), and not in an image");
 	}
+	if (facts->overlay_bytes > 0) {
+		begin(out, begun);
+		size_print(out, facts->overlay_bytes);
+		out_text(out, " at its end are hidden (device configuration overlay), and not in "
+			      "an image");
+	}
 	if (facts->nvme_hidden > 0) {
 		begin(out, begun);
 		out_printf(out,

@@ -17,8 +17,11 @@ struct drive_facts {
 	bool ata_locked;   /* ... and every read fails until it is given */
 	bool failing;      /* SMART: the drive expects to fail */
 	bool has_hpa;      /* ATA: a host protected area may be set: drive_take_native() */
-	/* bytes at the end of the drive that it shows to nobody (host protected area) */
+	bool has_dco;      /* ATA: it may have an overlay: drive_take_overlay() */
+	/* bytes at the end of the drive that it shows to nobody: in a host protected area ... */
 	uint64_t hidden_bytes;
+	/* ... and taken away by a device configuration overlay */
+	uint64_t overlay_bytes;
 
 	uint8_t nvme_warning;      /* bits of "critical warning" of NVMe's health log */
 	uint64_t nvme_errors;      /* "media and data integrity errors"; at most 2^64 - 1 */
@@ -31,12 +34,13 @@ struct drive_facts {
 
 enum {
 	DRIVE_ATA_BYTES = 512,         /* of IDENTIFY DEVICE */
+	DRIVE_OVERLAY_BYTES = 512,     /* of DEVICE CONFIGURATION IDENTIFY */
 	DRIVE_NVME_BYTES = 4096,       /* of Identify Controller */
 	DRIVE_NVME_HEALTH_BYTES = 512, /* of the log page SMART / Health Information */
 	DRIVE_TCG_BYTES = 512,         /* of level 0 discovery, as much as is asked for */
 };
 
-/* IDENTIFY DEVICE (ACS-3, 7.12): words 82, 85, 128. */
+/* IDENTIFY DEVICE (ACS-3, 7.12): words 82, 83, 85, 86, 128. */
 void drive_take_ata(struct drive_facts *, const uint8_t answer[static DRIVE_ATA_BYTES]);
 
 /*
@@ -45,6 +49,14 @@ void drive_take_ata(struct drive_facts *, const uint8_t answer[static DRIVE_ATA_
  */
 void drive_take_native(struct drive_facts *, const uint8_t answer[static DRIVE_ATA_BYTES],
 		       uint64_t sectors);
+
+/*
+ * DEVICE CONFIGURATION IDENTIFY (ATA8-ACS, 7.9.3) has found the capacity that the drive was made
+ * with. What READ NATIVE MAX ADDRESS EXT has found is already less than that by the overlay; 0: it
+ * was not asked, for lack of a host protected area, or not answered.
+ */
+void drive_take_overlay(struct drive_facts *, const uint8_t answer[static DRIVE_ATA_BYTES],
+			const uint8_t overlay[static DRIVE_OVERLAY_BYTES], uint64_t native);
 
 /* Whether SMART is on, in the same answer: otherwise SMART RETURN STATUS is an error. */
 bool drive_ata_has_smart(const uint8_t answer[static DRIVE_ATA_BYTES]);

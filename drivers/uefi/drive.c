@@ -3,14 +3,16 @@
  *
  * What a drive says of its own state, asked by the bus that it is on:
  *
- *	ATA	IDENTIFY DEVICE as the driver has read it; SMART RETURN STATUS and READ NATIVE MAX
- *		ADDRESS EXT (ACS-3, 7.48.8; ATA8-ACS, 7.32) where that says that the drive has them
+ *	ATA	IDENTIFY DEVICE as the driver has read it; SMART RETURN STATUS, READ NATIVE MAX
+ *		ADDRESS EXT and DEVICE CONFIGURATION IDENTIFY (ACS-3, 7.48.8; ATA8-ACS, 7.32 and
+ *		7.9.3) where that says that the drive has them
  *	NVMe	Identify Controller, the list of active namespaces, the health log
  *	any	level 0 discovery of the TCG, by TRUSTED RECEIVE or Security Receive, where the
  *		firmware's driver has EFI_STORAGE_SECURITY_COMMAND_PROTOCOL
  *
- * Each of them reads. The commands that would change something (SET MAX, SECURITY UNLOCK, Security
- * Send, a self-test) are not in this program. USB bridges take none of these through the firmware.
+ * Each of them reads. The commands that would change something (SET MAX, DEVICE CONFIGURATION SET,
+ * SECURITY UNLOCK, Security Send, a self-test) are not in this program. USB bridges take none of
+ * these through the firmware.
  */
 #include <efi.h>
 #include <efipciio.h>
@@ -47,8 +49,11 @@ static bool read_identity(EFI_HANDLE disk, uint8_t answer[static DRIVE_ATA_BYTES
 	       info->Identify(info, answer, &size) == EFI_SUCCESS;
 }
 
-/* Sends a command without data. False: it failed, or `ret` is not known. */
-static bool ask_ata(const struct ata_port *port, EFI_ATA_COMMAND_BLOCK *command,
+/*
+ * Sends a command. Reads DRIVE_OVERLAY_BYTES to `data`, which is of io_alloc(), or nothing if that
+ * is NULL. False: it failed, or `ret` is not known.
+ */
+static bool ask_ata(const struct ata_port *port, EFI_ATA_COMMAND_BLOCK *command, void *data,
 		    EFI_ATA_STATUS_BLOCK *ret)
 {
 	EFI_ATA_PASS_THRU_COMMAND_PACKET packet = {
@@ -58,6 +63,14 @@ static bool ask_ata(const struct ata_port *port, EFI_ATA_COMMAND_BLOCK *command,
 		.Protocol = EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA,
 	};
 	bool answered;
+
+	if (data != NULL) {
+		packet.Protocol = EFI_ATA_PASS_THRU_PROTOCOL_PIO_DATA_IN;
+		packet.InDataBuffer = data;
+		packet.InTransferLength = DRIVE_OVERLAY_BYTES;
+		packet.Length = EFI_ATA_PASS_THRU_LENGTH_BYTES |
+				EFI_ATA_PASS_THRU_LENGTH_SECTOR_COUNT;
+	}
 
 	if (packet.Asb == NULL)
 		return false;
@@ -88,7 +101,7 @@ static bool expects_to_fail(const struct ata_port *port)
 					  .AtaDeviceHead = ATA_DEVICE_HEAD };
 	EFI_ATA_STATUS_BLOCK answer;
 
-	return ask_ata(port, &command, &answer) && answer.AtaCylinderLow == FAILING_LOW &&
+	return ask_ata(port, &command, NULL, &answer) && answer.AtaCylinderLow == FAILING_LOW &&
 	       answer.AtaCylinderHigh == FAILING_HIGH;
 }
 
@@ -101,7 +114,7 @@ static uint64_t native_sectors(const struct ata_port *port)
 	EFI_ATA_STATUS_BLOCK answer;
 	uint64_t last;
 
-	if (!ask_ata(port, &command, &answer))
+	if (!ask_ata(port, &command, NULL, &answer))
 		return 0;
 	last = answer.AtaSectorNumber | (uint64_t)answer.AtaCylinderLow << 8 |
 	       (uint64_t)answer.AtaCylinderHigh << 16 | (uint64_t)answer.AtaSectorNumberExp << 24 |
@@ -109,11 +122,31 @@ static uint64_t native_sectors(const struct ata_port *port)
 	return last > 0 ? last + 1 : 0;
 }
 
+/* An overlay is frozen by some firmware; then the drive does not answer. */
+static void ask_overlay(const struct ata_port *port, const uint8_t *identity, uint64_t native,
+			struct drive_facts *facts)
+{
+	enum { DEVICE_CONFIGURATION = 0xb1, IDENTIFY = 0xc2 };
+	EFI_ATA_COMMAND_BLOCK command = { .AtaCommand = DEVICE_CONFIGURATION,
+					  .AtaFeatures = IDENTIFY,
+					  .AtaDeviceHead = ATA_DEVICE_HEAD };
+	EFI_ATA_STATUS_BLOCK answer;
+	uint8_t *overlay = io_alloc(DRIVE_OVERLAY_BYTES);
+
+	if (overlay == NULL)
+		return;
+	memset(overlay, 0, DRIVE_OVERLAY_BYTES);
+	if (ask_ata(port, &command, overlay, &answer))
+		drive_take_overlay(facts, identity, overlay, native);
+	io_free(overlay, DRIVE_OVERLAY_BYTES);
+}
+
 static void ask_ata_drive(EFI_HANDLE disk, struct drive_facts *facts)
 {
 	const EFI_DEVICE_PATH_PROTOCOL *path = device_path_of(disk);
 	EFI_HANDLE controller = ata_controller_of(path);
 	uint8_t answer[DRIVE_ATA_BYTES] = { 0 };
+	uint64_t native = 0;
 	struct ata_port port;
 
 	if (!read_identity(disk, answer))
@@ -123,8 +156,12 @@ static void ask_ata_drive(EFI_HANDLE disk, struct drive_facts *facts)
 		return;
 	if (drive_ata_has_smart(answer))
 		facts->failing = expects_to_fail(&port);
-	if (facts->has_hpa)
-		drive_take_native(facts, answer, native_sectors(&port));
+	if (facts->has_hpa) {
+		native = native_sectors(&port);
+		drive_take_native(facts, answer, native);
+	}
+	if (facts->has_dco)
+		ask_overlay(&port, answer, native, facts);
 }
 
 /* ---- NVMe ---- */

@@ -90,6 +90,64 @@ static void test_hidden_sectors(void **state)
 	assert_int_equal(facts.hidden_bytes, 0); /* absurd */
 }
 
+/* DEVICE CONFIGURATION IDENTIFY of a drive that was made with so many sectors. */
+static void make_overlay(uint8_t overlay[static DRIVE_OVERLAY_BYTES], uint64_t sectors)
+{
+	uint8_t sum = 0;
+
+	memset(overlay, 0, DRIVE_OVERLAY_BYTES);
+	put(overlay, 0, 2, 2, false);
+	put(overlay, 6, sectors - 1, 6, false);
+	overlay[510] = 0xa5;
+	for (size_t i = 0; i < DRIVE_OVERLAY_BYTES; i++)
+		sum = (uint8_t)(sum + overlay[i]);
+	overlay[511] = (uint8_t)-sum;
+}
+
+static void test_overlay(void **state)
+{
+	static const struct {
+		uint64_t native, made, hidden;
+	} rows[] = {
+		{ 1000, 1000, 0 }, { 1000, 999, 0 },  { 1000, 1008, 8 },
+		{ 1010, 1010, 0 }, { 1010, 1012, 2 }, { 0, 1008, 8 },
+	};
+	uint8_t answer[DRIVE_ATA_BYTES], overlay[DRIVE_OVERLAY_BYTES];
+	struct drive_facts facts = { 0 };
+
+	(void)state;
+	make_identity(answer, 0, 0, 1000);
+	drive_take_ata(&facts, answer);
+	assert_false(facts.has_dco);
+	put(answer, 2 * 83, 0x4c00, 2, false);
+	drive_take_ata(&facts, answer);
+	assert_false(facts.has_dco);
+	put(answer, 2 * 86, 0x0800, 2, false);
+	drive_take_ata(&facts, answer);
+	assert_true(facts.has_dco && !facts.has_hpa);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		facts.overlay_bytes = 0;
+		make_overlay(overlay, rows[i].made);
+		drive_take_overlay(&facts, answer, overlay, rows[i].native);
+		assert_row(facts.overlay_bytes == rows[i].hidden * 512, i);
+	}
+	/* what the host protected area hides is not known */
+	facts = (struct drive_facts){ .has_hpa = true, .has_dco = true };
+	drive_take_overlay(&facts, answer, overlay, 0);
+	assert_int_equal(facts.overlay_bytes, 0);
+	drive_take_overlay(&facts, answer, overlay, 1000);
+	assert_int_equal(facts.overlay_bytes, 8 * 512);
+	/* a checksum that is wrong, or not there */
+	facts.overlay_bytes = 0;
+	overlay[100]++;
+	drive_take_overlay(&facts, answer, overlay, 1000);
+	overlay[511]--;
+	overlay[510]--;
+	overlay[511]++;
+	drive_take_overlay(&facts, answer, overlay, 1000);
+	assert_int_equal(facts.overlay_bytes, 0);
+}
+
 static void test_nvme(void **state)
 {
 	static uint8_t answer[DRIVE_NVME_BYTES], health[DRIVE_NVME_HEALTH_BYTES];
@@ -193,6 +251,9 @@ static void test_words(void **state)
 		{ { .hidden_bytes = 1 << 20, .nvme_hidden = 1 },
 		  "1 MiB at its end are hidden (host protected area), and not in an image; 1 more "
 		  "namespace of the drive is not shown by the firmware, and not in an image" },
+		{ { .hidden_bytes = 1 << 20, .overlay_bytes = 2 << 20 },
+		  "1 MiB at its end are hidden (host protected area), and not in an image; 2 MiB "
+		  "at its end are hidden (device configuration overlay), and not in an image" },
 		{ { .nvme_hidden = 2, .nvme_unallocated = 4096 },
 		  "2 more namespaces of the drive are not shown by the firmware, and not in an "
 		  "image; 4 KiB of the drive belong to no namespace" },
@@ -215,6 +276,7 @@ static void test_longest(void **state)
 					 .ata_locked = true,
 					 .failing = true,
 					 .hidden_bytes = UINT64_MAX,
+					 .overlay_bytes = UINT64_MAX,
 					 .opal_shadow = true };
 	const struct drive_facts nvme = { .nvme_warning = 0x3f,
 					  .nvme_errors = UINT64_MAX,
@@ -301,10 +363,11 @@ static void test_list(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ata),         cmocka_unit_test(test_hidden_sectors),
-		cmocka_unit_test(test_nvme),        cmocka_unit_test(test_tcg),
-		cmocka_unit_test(test_words),       cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_controllers), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_ata),     cmocka_unit_test(test_hidden_sectors),
+		cmocka_unit_test(test_overlay), cmocka_unit_test(test_nvme),
+		cmocka_unit_test(test_tcg),     cmocka_unit_test(test_words),
+		cmocka_unit_test(test_longest), cmocka_unit_test(test_controllers),
+		cmocka_unit_test(test_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,15 @@
 
 enum {
 	EFI_ATA_PASS_THRU_PROTOCOL_ATA_NON_DATA = 2,
+	EFI_ATA_PASS_THRU_PROTOCOL_PIO_DATA_IN = 4,
 	EFI_ATA_PASS_THRU_PROTOCOL_PIO_DATA_OUT = 5,
 	EFI_ATA_PASS_THRU_PROTOCOL_UDMA_DATA_OUT = 11,
+};
+
+/* Packet.Length: transfer lengths are in bytes, and the drive is told them by its sector count. */
+enum {
+	EFI_ATA_PASS_THRU_LENGTH_SECTOR_COUNT = 0x20,
+	EFI_ATA_PASS_THRU_LENGTH_BYTES = 0x80,
 };
 
 typedef struct {
