@@ -43,7 +43,8 @@ static void make_stick(struct machine *m)
 	m->stick = memory_blk_new(&(struct memory_blk_kind){ .size = 4 * MIB, .block_bytes = 512 });
 	memcpy(m->stick->bytes, boot_sector, sizeof boot_sector);
 	sim_put(m->stick, 510, 0xaa55, 2);
-	m->stick->bytes[512] = 0xf8; /* the media byte of its FAT */
+	m->stick->bytes[512] = 0xf8; /* the media byte of its FATs */
+	m->stick->bytes[7 * 512] = 0xf8;
 }
 
 /* A disk whose second block and all after it cannot be read. */
