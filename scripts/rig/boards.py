@@ -29,7 +29,7 @@ class Board:
     powers_off: bool = True  # not only when told by QEMU
     is_u_boot: bool = False
     shell: Path = None  # a UEFI shell for the stick, where that of the firmware may not do
-    fault: str = ""  # of the firmware, because of which tests may fail
+    fault: str = ""  # of the firmware, because of which some tests fail
 
     def boot_name(self):
         """The program that firmware starts from a stick by itself (UEFI 2.10, 3.5.1.1)."""
