@@ -3,7 +3,8 @@
 
 ##
 ## make bench        speed, beside other programs and what the devices can do: bench-firmware
-##                   (create), bench-copy (capture and restore), bench-linux (beside a Linux with
+##                   (create), bench-copy (capture and restore; USED_GIB=4: with a disk of so
+##                   many GiB that is partly used, default 64), bench-linux (beside a Linux with
 ##                   qemu-img in the same machine), bench-host (beside qemu-img; ROWS="dmg bochs":
 ##                   only these rows), bench-kernels (what is written for this processor, beside
 ##                   plain C), bench-growth (by size; GIB=16: with data up to that)
@@ -11,7 +12,7 @@
 bench: bench-firmware bench-copy bench-linux bench-host bench-kernels bench-growth
 bench-firmware: $(B)/efi-img.efi $(B)/bench.efi | setup-run
 	$(PYTHON) -B tests/bench/firmware.py $^
-bench-copy: $(B)/timed.efi | setup-run
+bench-copy: $(B)/timed.efi | setup-run setup-test
 	$(PYTHON) -B tests/bench/copies.py $^
 bench-linux: $(B)/efi-img.efi build/linux | setup-run
 	$(PYTHON) -B tests/bench/linux.py $^

@@ -5,7 +5,8 @@ Usage: tests/bench/copies.py TIMED
 Boots TIMED (tests/bench/timed.c) in OVMF, and has it capture and restore a disk: what that takes
 beside what efi-img's own `bench` finds, in the same boot and by turns, that the disks need for the
 bytes that are moved; compressed with one processor beside two; into a file in many pieces; with 256
-MiB of memory. Prints one table of ratios, and writes it to build/bench.json.
+MiB of memory; what file systems use beside all of a disk (used.py). Prints one table of ratios, and
+writes it to build/bench.json.
 """
 
 import os
@@ -25,6 +26,7 @@ from rig import disks  # noqa: E402
 from rig.disks import Volume  # noqa: E402
 from rig.machine import Drive, Machine  # noqa: E402
 from rig.shell import Shell  # noqa: E402
+from used import show_used  # noqa: E402
 
 ROUNDS, PAIRS = int(os.environ.get("ROUNDS", 5)), int(os.environ.get("PAIRS", 3))
 DISK_BYTES, DATA_BYTES, VOLUME_BYTES, FILE_BYTES = GIB, 384 * MIB, 2 * GIB, 192 * MIB
@@ -288,6 +290,7 @@ def main():
         requests, written = boot(place, drives, count_writes)
         table.add("NVMe -> FAT32: bytes written : data", f"{requests} requests", written / used)
         show_processors(table, place, drives)
+    show_used(table, timed)
     table.save()
 
 
