@@ -171,8 +171,8 @@ def in_linux(place, program, source, target, rounds):
 
 def one_round(run):
     """
-    {what: (seconds for what is used, seconds for all)}. What is used comes first: all of the rest is
-    on the target afterwards.
+    {what: (seconds for what is used, seconds for all)}. What is used comes first: all of the rest
+    is on the target afterwards.
     """
     times = {}
     captured = [
