@@ -19,8 +19,8 @@ struct removal {
 /*
  * Finds the files, and adds them to the access set. Changes nothing. The caller frees *ret with
  * removal_free(), on failure too. Errors: ST_INVALID, a disk; ST_UNSUPPORTED, the image is partly
- * on one, or has too many files; ST_NOT_FOUND; ST_REFUSED, a file that the image names is in another
- * directory, or one of them is a part or a file of another image; those of platform_look(),
+ * on one, or has too many files; ST_NOT_FOUND; ST_REFUSED, a file that the image names is in
+ * another directory, or one of them is a part or a file of another image; those of platform_look(),
  * platform_list() and storage_use().
  */
 enum status removal_plan(struct storage *, const char *image, struct removal *ret, struct error *);
