@@ -17,6 +17,7 @@
 #include "base/utf.h"
 #include "cli/list.h"
 #include "disk/port.h"
+#include "disk/serial.h"
 #include "platform/path.h"
 
 enum {
@@ -175,6 +176,18 @@ static void list_port(struct item_list *items, const struct inventory *inventory
 		list_item(items, text);
 }
 
+/* Prints a serial number that does not name the disk: of a bridge, or of another disk as well. */
+static void print_serial(struct out *out, const char *serial)
+{
+	static const char before[] = "serial ", after[] = " (not unique)";
+
+	out_text(out, before);
+	out_printable(out, serial,
+		      END_COLUMN - TEXT_COLUMN - (sizeof before - 1) - (sizeof after - 1) - 1);
+	if (serial_is_typeable(serial))
+		out_text(out, after);
+}
+
 /* Prints the facts, with `name` among them unless it is too long for the column. */
 static void list_facts(struct item_list *items, const struct inventory *inventory,
 		       const struct inventory_disk *disk, const char *name)
@@ -192,8 +205,7 @@ static void list_facts(struct item_list *items, const struct inventory *inventor
 		list_item(items, name);
 	if (device->serial[0] != '\0' && !names_serial(name)) {
 		out_buffer_init(&item, text, sizeof text);
-		out_text(&item.out, "serial ");
-		out_printable(&item.out, device->serial, END_COLUMN - TEXT_COLUMN - 8);
+		print_serial(&item.out, device->serial);
 		list_item(items, text);
 	}
 	list_port(items, inventory, disk);

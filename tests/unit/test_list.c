@@ -291,7 +291,8 @@ static void test_serials_and_labels(void **state)
 	sim_machine(devices, 2);
 	run(&r, 1, argv);
 	for (const char *const *want =
-		     (const char *const[]){ "serial 0001, PCI 1.0, GPT", "serial 0001, PCI 2.0,",
+		     (const char *const[]){ "serial 0001 (not unique), PCI 1.0, GPT",
+					    "serial 0001 (not unique), PCI 2.0,",
 					    "no partition table", "\"My partition\"",
 					    "\"A very unusual system partition\"", "\"b\"", NULL };
 	     *want != NULL; want++)
