@@ -47,7 +47,7 @@ static enum status find_contents(struct target_plan *plan, struct error *err)
 		     ? blk_read(disk->device->blk, part != NULL ? part->start_bytes : 0, head, n)
 		     : ST_IO;
 	if (st != ST_OK || !is_zero(head, n))
-		out_text(&out.out, st == ST_OK ? "data of an unknown kind"
+		out_text(&out.out, st == ST_OK ? "data of an unknown kind, perhaps encrypted"
 					       : "a beginning that cannot be read");
 	io_free(head, LOOK_BYTES);
 	return st == ST_NO_MEMORY ? fail_no_memory(err) : ST_OK;

@@ -5,7 +5,9 @@
  */
 #include "disk/contents.h"
 
-static void say_volume(const struct fs *volume, const struct device *device, struct out *out)
+/* `whole`: nothing else is said of it. */
+static void say_volume(const struct fs *volume, const struct device *device, bool whole,
+		       struct out *out)
 {
 	const char *label = volume->label[0] == '\0' && device != NULL && device->volume.present
 				    ? device->volume.label
@@ -15,6 +17,8 @@ static void say_volume(const struct fs *volume, const struct device *device, str
 		out_text(out, volume->type);
 	else if (device != NULL && device->volume.present)
 		out_text(out, "a volume");
+	else if (whole && volume->has_data)
+		out_text(out, "data of an unknown kind, perhaps encrypted");
 	else
 		return;
 	if (label[0] != '\0')
@@ -37,7 +41,7 @@ static void say_table(const struct inventory_disk *disk, struct out *out)
 		struct out_buffer volume;
 
 		out_buffer_init(&volume, text, sizeof text);
-		say_volume(&disk->part[i].volume, disk->part[i].device, &volume.out);
+		say_volume(&disk->part[i].volume, disk->part[i].device, false, &volume.out);
 		if (volume.length == 0)
 			continue;
 		out_printf(out, "%s%s", before, text);
@@ -51,9 +55,9 @@ void contents_say(const struct inventory_disk *disk, const struct inventory_part
 		  struct out *out)
 {
 	if (part != NULL)
-		say_volume(&part->volume, part->device, out);
+		say_volume(&part->volume, part->device, true, out);
 	else if (disk->table.kind != PART_NONE || disk->table.note[0] != '\0')
 		say_table(disk, out);
 	else
-		say_volume(&disk->volume, disk->device, out);
+		say_volume(&disk->volume, disk->device, true, out);
 }

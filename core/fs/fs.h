@@ -41,6 +41,7 @@ struct fs {
 	char label[FS_LABEL]; /* UTF-8, of any characters; "": none, or not known */
 	/* as Linux writes it: "d1b8...-...", "1234-ABCD", "0123456789ABCDEF"; "": none */
 	char uuid[FS_UUID];
+	bool has_data; /* unknown, and its first 68 KiB are not all zeros: encrypted, perhaps */
 	uint64_t size; /* bytes that it manages, from the start of the blk; 0: not known */
 	/* bytes in use, as it counts them itself; has_used false: not known without its tables */
 	uint64_t used;

@@ -18,6 +18,7 @@
 #include "base/range.h"
 #include "base/text.h"
 #include "base/utf.h"
+#include "base/zero.h"
 #include "blk/window.h"
 #include "fs/fat_boot.h"
 #include "fs/kinds.h"
@@ -299,6 +300,7 @@ enum status fs_look(struct blk *blk, struct fs *ret)
 	if (st != ST_OK)
 		return st;
 	st = look(&view, ret, &kind);
+	ret->has_data = ret->type[0] == '\0' && !is_zero(view.head, FS_HEAD);
 	view_close(&view);
 	if (st != ST_OK)
 		*ret = (struct fs){ .type = "" };

@@ -14,7 +14,7 @@
 #include "menu/columns.h"
 #include "menu/pick.h"
 
-enum { BUS = 6, MODEL = 24, SERIAL = 20 };
+enum { BUS = 6, MODEL = 24, SERIAL = 20, HEAD_BYTES = 256 };
 
 static const char columns[] =
 	"Bus    Model                    Serial                    Size Sector";
@@ -243,13 +243,26 @@ bool pick_named_disk(struct pick *pick, const char *name)
 	return found;
 }
 
+/* What is not in the list, because the firmware has no driver for its controller. */
+static void print_missing(const struct device_list *devices, struct out *out)
+{
+	if (devices->n_idle == 1)
+		idle_controller_print(&devices->idle[0], out);
+	else if (devices->n_idle > 1)
+		out_printf(out,
+			   "The firmware has no driver for %zu storage controllers, so disks on "
+			   "them are not listed: see Tools, List the disks",
+			   devices->n_idle);
+}
+
 static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *inventory,
 		    struct item *item, size_t n)
 {
+	char head[HEAD_BYTES];
 	struct list list = {
 		.title = pick->title,
 		.step = pick->step,
-		.head = "",
+		.head = head,
 		.columns = columns,
 		.ask = pick->ask,
 		.help = pick->help,
@@ -261,9 +274,12 @@ static enum way ask(struct ui *ui, struct pick *pick, const struct inventory *in
 		.n = n,
 		.mark = LIST_NONE,
 	};
+	struct out_buffer missing;
 	struct selection s;
 	enum way way;
 
+	out_buffer_init(&missing, head, sizeof head);
+	print_missing(&inventory->devices, &missing.out);
 	for (size_t i = 0; i < n; i++)
 		if (selection_at(inventory, pick->parts, i, &s))
 			look_at(ui, pick, inventory, &s, &item[i]);

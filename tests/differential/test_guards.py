@@ -145,7 +145,7 @@ GUARDS = {  # name: (code, what the error says, the disks, the words after "conv
     ),
     "partition-with-data": (
         REFUSED,
-        "data of an unknown kind; to overwrite it, add --erase=FULL:2",
+        "data of an unknown kind, perhaps encrypted; to overwrite it, add --erase=FULL:2",
         GPT,
         ("part.raw", "serial=FULL:2"),
     ),

@@ -19,6 +19,8 @@ static const struct sim_device *machine;
 static size_t n_machine;
 static enum status unknown;
 static unsigned looks;
+static const struct idle_controller *idle;
+static size_t n_idle;
 static struct {
 	const char *file, *holds;
 } files[SIM_DEVICES_MAX];
@@ -29,8 +31,15 @@ void sim_machine(const struct sim_device *devices, size_t n)
 	n_machine = n;
 	unknown = ST_OK;
 	looks = 0;
+	n_idle = 0;
 	for (size_t i = 0; i < SIM_DEVICES_MAX; i++)
 		files[i].file = files[i].holds = NULL;
+}
+
+void sim_machine_idle(const struct idle_controller *controllers, size_t n)
+{
+	idle = controllers;
+	n_idle = n;
 }
 
 void sim_machine_files(size_t index, const char *file, const char *holds)
@@ -122,6 +131,9 @@ enum status platform_devices(struct device_list *ret, struct error *err)
 		return fail(err, unknown, "the devices: %s", status_text(unknown));
 	}
 	*ret = (struct device_list){ .device = mem_alloc(n_machine * sizeof(struct device)) };
+	ret->n_idle = n_idle;
+	for (size_t i = 0; i < n_idle; i++)
+		ret->idle[i] = idle[i];
 	if (ret->device == NULL)
 		return fail_no_memory(err);
 	for (size_t i = 0; i < n_machine; i++) {

@@ -28,3 +28,6 @@ void sim_machine_unknown(enum status);
  * on it (NULL: none are). Until the next sim_machine().
  */
 void sim_machine_files(size_t index, const char *file, const char *holds);
+
+/* Storage controllers without a driver, the first n of `idle`. Until the next sim_machine(). */
+void sim_machine_idle(const struct idle_controller *idle, size_t n);

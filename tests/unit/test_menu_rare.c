@@ -24,6 +24,26 @@ static void test_many_rows(void **state)
 	tear_down();
 }
 
+/* Disks that are missing from the list, and why: one controller by its name, several by number. */
+static void test_controllers_without_a_driver(void **state)
+{
+	static const struct idle_controller idle[] = {
+		{ .vendor = 0x8086, .device = 0xa77f, .subclass = 4 },
+		{ .vendor = 0x1000, .device = 0x0012, .subclass = 0 },
+	};
+
+	(void)state;
+	set_up();
+	sim_machine_idle(idle, 1);
+	assert_int_equal(drive("no-driver", 24, "1" L ESC "qy", NULL), MENU_LEAVE);
+	sim_machine_idle(idle, N_OF(idle));
+	assert_int_equal(drive("no-drivers", 24, "1" L ESC "qy", NULL), MENU_LEAVE);
+	sim_machine(NULL, 0);
+	sim_machine_idle(idle, 1);
+	assert_int_equal(drive("no-driver-no-disk", 24, "1" L ESC "qy", NULL), MENU_LEAVE);
+	tear_down();
+}
+
 /* Terminals without drawing characters get ASCII, with which marks and bars stay what they are. */
 static void test_ascii(void **state)
 {
@@ -394,6 +414,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_rows),
+		cmocka_unit_test(test_controllers_without_a_driver),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_other_terminals),
 		cmocka_unit_test(test_mark_moves_the_page),
