@@ -154,7 +154,7 @@ static enum status refuse_change_of_source(const struct access_entry *disk,
 					   const struct access_entry *file, struct error *err)
 {
 	return fail(err, ST_REFUSED,
-		    "%s: it would be on %s, which is read, and would be changed by that; choose "
+		    "%s: it would be on %s, which is the source and must not change; choose "
 		    "another disk for it",
 		    file->name, disk->name);
 }

@@ -165,7 +165,7 @@ static void not_onto_the_source(void **state)
 	for (size_t i = 0; i < N_OF(lines); i++) {
 		assert_row(run(lines[i]) == OUTCOME_REFUSED, i);
 		assert_row(strstr(err.text, "on-b") != NULL &&
-				   strstr(err.text, "which is read") != NULL,
+				   strstr(err.text, "is the source and must not change") != NULL,
 			   i);
 		assert_row(sim_files() == 1, i);
 	}
