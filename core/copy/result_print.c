@@ -57,10 +57,10 @@ static void print_unused(const struct result *result, struct out *out)
 {
 	if (result->unused_bytes == 0)
 		return;
-	out_text(out, result->verified ? " except for the " : ", without the ");
+	out_printf(out,
+		   "%s what nothing on it uses: ", result->verified ? " except for" : ", without");
 	size_print(out, result->unused_bytes);
-	out_printf(out, " that nothing on it uses, which %s",
-		   result->keeps_unused ? "the target keeps as they were" : "are zeros");
+	out_text(out, result->keeps_unused ? " of the target stay as they were" : " are zeros");
 }
 
 static void print_lost(const struct result *result, struct out *out)

@@ -11,6 +11,8 @@
  * and is in use. fs/ decides about the inside of a partition, unless another one needs all of it: a
  * hibernated system, or hashes of all blocks.
  *
+ * What is unused near the ends of a partition is not left out; it becomes zeros (leave_out()).
+ *
  * The maps of the file systems are read twice here: once to be checked, and once for the granules
  * that are unused as a whole. Those are fixed from then on. While the copy reads, the maps are
  * asked for the rest of each granule; what they can no longer tell is in use then.
@@ -31,6 +33,9 @@
 
 /* between two looks at the keyboard, which cost more than an extent */
 enum { EXTENTS_AT_ONCE = 1024 };
+
+/* Of ZFS, which has the longest labels, there are two of 256 KiB at each end. */
+enum { EDGE_BYTES = 512 << 10 };
 
 /* The words for ST_NO_MEMORY and ST_CANCELLED. */
 static enum status stopped(const struct image *image, enum status st, struct error *err)
@@ -147,6 +152,22 @@ static enum status find_parts(struct used_blocks *used, const struct part *volum
 
 /* ---- What is in use in them ---- */
 
+/*
+ * Leaves [begin, end) of a partition out, but for what is near its ends. There, at fixed offsets,
+ * are the signatures of other file systems, RAIDs and volumes. A target that keeps what it has
+ * would keep those of its former contents, and systems would find them beside the new file system,
+ * or in its place.
+ */
+static void leave_out(struct used_blocks *used, const struct used_part *part, uint64_t begin,
+		      uint64_t end)
+{
+	uint64_t first = max_u64(begin, EDGE_BYTES);
+	uint64_t last = min_u64(end, part->size > EDGE_BYTES ? part->size - EDGE_BYTES : 0);
+
+	if (first < last)
+		used_map_leave_out(&used->map, part->start + first, last - first);
+}
+
 /* Adds the unused granules of a partition. Its map may give one range in parts. */
 static enum status add_unused(struct used_blocks *used, const struct used_part *part)
 {
@@ -165,9 +186,7 @@ static enum status add_unused(struct used_blocks *used, const struct used_part *
 				continue;
 		}
 		/* [begin, end) is unused */
-		if (begin < (extent.used ? extent.offset : at))
-			used_map_leave_out(&used->map, part->start + begin,
-					   (extent.used ? extent.offset : at) - begin);
+		leave_out(used, part, begin, extent.used ? extent.offset : at);
 		begin = at;
 	}
 	return ST_OK;

@@ -147,9 +147,7 @@ def test_capture(place, made, name):
     unused = expected_unused(place)
     assert unused > 18 * MIB
     result = ours(place, "capture", "serial=SRC", name)
-    assert re.search(
-        r"except for the [\d.]+ MiB that nothing on it uses, which are zeros;", result.out
-    )
+    assert re.search(r"except for what nothing on it uses: [\d.]+ MiB are zeros;", result.out)
     run(place, "qemu-img", "convert", "-O", "raw", name, "copy.img")
     check_files(place, "copy.img", made[1])
     # old data has a zero byte here and there as well
@@ -162,7 +160,7 @@ def test_capture(place, made, name):
     copy = (place / "copy.img").read_bytes()
     for gap in manifest["unused"]:
         assert not any(copy[gap["offset"] : gap["offset"] + gap["length"]])
-    assert unused * 0.9 < sum(gap["length"] for gap in manifest["unused"]) <= unused
+    assert unused * 0.85 < sum(gap["length"] for gap in manifest["unused"]) <= unused
     if name == "pc.raw":
         assert (place / name).stat().st_blocks * 512 < (SIZE - 18) * MIB
     if name == "pc.qcow2":
@@ -190,10 +188,20 @@ def test_all(place):
 def test_clone(place, made):
     """What is unused stays as it is on the target, and is not compared."""
     result = ours(place, "clone", "serial=SRC", "serial=TARGET", "--erase=TARGET")
-    assert "which the target keeps as they were" in result.out
+    assert "of the target stay as they were" in result.out
     check_files(place, "target.img", made[1])
     differences(place, "target.img", b"\xa5")
     assert (place / "target.img").read_bytes().count(b"\xa5" * GRANULE) > 250
+
+
+def test_old_signatures(place):
+    """Those of the target's former contents are at the ends of partitions: they become zeros."""
+    ours(place, "clone", "serial=SRC", "serial=TARGET", "--erase=TARGET")
+    blob = (place / "target.img").read_bytes()
+    first, last = SWAP[0] * MIB, SWAP[1] * MIB
+    assert blob[first + GRANULE : first + MIB // 2] == bytes(MIB // 2 - GRANULE)
+    assert blob[last - MIB // 2 : last] == bytes(MIB // 2)
+    assert blob[first + MIB // 2 : last - MIB // 2] == b"\xa5" * (last - first - MIB)
 
 
 def test_restore(place, made):
@@ -202,7 +210,7 @@ def test_restore(place, made):
     plan = ours(place, "restore", "--dry-run", "pc.qcow2", "serial=TARGET", "--erase=TARGET")
     assert "were not in use when the image was made, and are not written" in plan.out
     result = ours(place, "restore", "pc.qcow2", "serial=TARGET", "--erase=TARGET")
-    assert "which the target keeps as they were" in result.out
+    assert "of the target stay as they were" in result.out
     check_files(place, "target.img", made[1])
     assert (place / "target.img").read_bytes().count(b"\xa5" * GRANULE) > 250
     run(place, "qemu-img", "convert", "-O", "raw", "pc.qcow2", "whole.img")
@@ -388,8 +396,8 @@ def test_resume_after_a_change(place, interrupter):
         (place / name).write_bytes(bytes(512))
     words = ("capture", "-q", "serial=S", "pc.qcow2")
     assert interrupted(place, interrupter, *words, STOP="/pc.qcow2,9").code == 15
-    run(place, "mdel", "-i", f"src.img@@{MIB}", "::f1")
-    run(place, "mdel", "-i", f"src.img@@{MIB}", "::f2")
+    for number in (31, 32, 34, 35, 37, 38):  # neighbours, which the ends of the partition lack
+        run(place, "mdel", "-i", f"src.img@@{FAT[0] * MIB}", f"::f{number}")
     resumed = unfinished(place, *words, "--resume")
     assert (
         resumed.code != 0 and "what is in use of the source has changed" in resumed.err
@@ -429,7 +437,8 @@ def test_measure_for_other_formats(place, form):
     size = (place / f"pc.{form}").stat().st_size
     found, _ = measured(place, "-O", form)
     assert set(found) == {"required", "fully-allocated"}  # no bitmaps
-    assert size <= found["required"] < size + 3 * MIB, (size, found)
+    ends = 3 * MIB  # of three volumes, which become zeros
+    assert size <= found["required"] < size + 3 * MIB + ends, (size, found)
 
 
 def test_measure_of_a_partition_and_of_raw(place):
