@@ -256,11 +256,32 @@ static enum status open_journal(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
+/* A manifest with the name of the new image is about an older one, and nobody looks at its date. */
+static enum status warn_of_old_manifest(const struct copy_request *r, struct error *err)
+{
+	char *name = out_new("%s" MANIFEST_ENDING, r->target);
+	struct place place = { 0 };
+	enum status st;
+
+	if (name == NULL)
+		return fail_no_memory(err);
+	st = platform_look(name, &place, err);
+	if (st == ST_OK && place.exists)
+		warn(r->warnings,
+		     "%s is about an older image of that name: remove it, or replace it with "
+		     "--manifest and --force",
+		     name);
+	mem_free(name);
+	return st;
+}
+
 static enum status open_manifest(struct copy_plan *plan, struct error *err)
 {
 	const struct copy_request *r = plan->request;
 	enum status st;
 
+	if (r->manifest == NULL && copy_kind(r) == COPY_TO_NEW_FILE)
+		return warn_of_old_manifest(r, err);
 	if (r->manifest == NULL)
 		return ST_OK;
 	st = manifest_plan(r->storage, r->manifest, r->force, err);

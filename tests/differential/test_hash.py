@@ -216,6 +216,18 @@ def test_smaller_disk(copy):
     assert check(copy, "disk.raw").returncode == 1 and "smaller" in check(copy, "disk.raw").stderr
 
 
+def test_manifest_of_an_older_image(copy):
+    """It would be taken for that of the new one."""
+    words = ("convert", "-O", "qcow2", "disk.raw", "pc.qcow2")
+    assert run(copy, *words, "--force").stderr == ""
+    (copy / "pc.json").rename(copy / "pc.qcow2.manifest")
+    for more in (["--dry-run"], []):
+        done = run(copy, *words, "--force", *more)
+        assert done.returncode == 0 and "pc.qcow2.manifest is about an older" in done.stderr
+    done = run(copy, *words, "--force", "--manifest=pc.qcow2.manifest")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_no_file_is_lost(copy):
     before = (copy / "pc.json").read_bytes()
     refused = run(copy, "convert", "--manifest=pc.json", "disk.raw", "other")
