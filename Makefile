@@ -350,13 +350,13 @@ check:
 layers: build/host/efi-img
 	scripts/check-layers $(HOST_OBJECTS)
 
-## make test-unit    all unit tests: each power cut, each failure; floors in objects (7 minutes)
+## make test-unit    all unit tests: each power cut, each failure; floors in objects (6 minutes)
 .PHONY: test-unit
 test-unit: $(LONG:%=build/test/%) $(QUICK) | layers
 	$(call run_programs,$^)
 	@echo "$(call count_tests,$^) unit tests in $(words $^) programs passed"
 
-## make test-unit-arch  those of numbers and images on ia32, by qemu-user (2 minutes), or on ARCH=
+## make test-unit-arch  those of numbers and images on ia32, by qemu-user (1 minute), or on ARCH=
 ## make test-unit-arch-whole  all quick unit tests on ia32, aarch64 and riscv64
 include tests/unit/processors.mk
 
@@ -376,7 +376,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 	$(CC) $(subst fuzzer-no-link,fuzzer,$(FUZZ_FLAGS)) $< -Wl,--start-group \
 		build/fuzz/core.a build/fuzz/sim.a -Wl,--end-group -o $@
 
-## make test-fuzz    replays the corpus of the fuzz targets, tests/fuzz/corpus/ (3 minutes)
+## make test-fuzz    replays the corpus of the fuzz targets, tests/fuzz/corpus/ (1 minute)
 .PHONY: test-fuzz
 test-fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
@@ -405,7 +405,7 @@ build/qemu-img-10: scripts/fetch-qemu-img scripts/apt-lists | setup-test
 	$(call step,QEMU)
 	scripts/fetch-qemu-img $@
 
-## make test-differential  the host program beside qemu-img (12 minutes)
+## make test-differential  the host program beside qemu-img (11 minutes)
 DIFFERENTIAL := $(PYTEST) -n 2 --basetemp=build/differential tests/differential
 PROGRAMS := build/host/efi-img build/host/efi-img-doubles build/host-10/efi-img build/host/fs_map \
 	build/efi-img.1
@@ -442,7 +442,7 @@ $(B)/processors.elf: $(ADAPTED) $(B)/tests/contract/processors.o
 .PHONY: boot-drivers test-boot
 boot-drivers: $(BOOT_DRIVERS) $(B)/contract.efi $(B)/processors.efi
 
-## make test-boot    the program in OVMF: every command, bus and screen (14 minutes)
+## make test-boot    the program in OVMF: every command, bus and screen (12 minutes)
 test-boot: program boot-drivers build/debian.img build/firmware/trixie | setup-test
 	$(PYTEST) -n 2 --dist loadfile --durations=10 --durations-min=20 --maxfail=30 \
 		--basetemp=build/boot-programs tests/boot
@@ -456,7 +456,7 @@ test-boot-busy: FILES ?= $(TIMELY:%=tests/boot/test_%.py)
 test-boot-busy: program boot-drivers | setup-test
 	PYTHON="$(PYTHON)" tests/boot/busy $(N) $(FILES)
 
-## make test-arch    the program for each processor, on that processor and its firmware (4 minutes)
+## make test-arch    the program for each processor, on that processor and its firmware (2 minutes)
 ## make test-firmware  the same on each firmware that there is a machine for, and on that of each
 ##                   release of Debian with and without Secure Boot (docs/FIRMWARE.md), all
 ##                   restored disks of tests/boot/test_debian.py are started, and one on aarch64
@@ -488,7 +488,7 @@ test-dist: all-arch host build/efi-img.1 | setup-test
 
 ##
 ## make test         test-unit, test-unit-arch, test-planted, test-fuzz, test-differential,
-##                   test-dist, test-boot, test-arch (45 minutes)
+##                   test-dist, test-boot, test-arch (40 minutes)
 # One after the other, each of them built on all processors.
 TESTS := test-unit test-unit-arch test-planted test-fuzz test-differential test-dist test-boot \
 	test-arch
