@@ -256,17 +256,35 @@ static enum status open_journal(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
-/* A manifest with the name of the new image is about an older one, and nobody looks at its date. */
-static enum status warn_of_old_manifest(const struct copy_request *r, struct error *err)
+/*
+ * Looks for a record that has the name of the new image, and so is that of an older one. *ret is
+ * its name, which the caller frees; NULL: there is none.
+ */
+static enum status find_old_record(const struct copy_request *r, const char *ending, char **ret,
+				   struct error *err)
 {
-	char *name = out_new("%s" MANIFEST_ENDING, r->target);
+	char *name = out_new("%s%s", r->target, ending);
 	struct place place = { 0 };
 	enum status st;
 
+	*ret = NULL;
 	if (name == NULL)
 		return fail_no_memory(err);
 	st = platform_look(name, &place, err);
 	if (st == ST_OK && place.exists)
+		*ret = name;
+	else
+		mem_free(name);
+	return st;
+}
+
+/* The menu shows what a manifest says of an image, and nobody looks at its date. */
+static enum status warn_of_old_manifest(const struct copy_request *r, struct error *err)
+{
+	char *name;
+	enum status st = find_old_record(r, MANIFEST_ENDING, &name, err);
+
+	if (name != NULL)
 		warn(r->warnings,
 		     "%s is about an older image of that name: remove it, or replace it with "
 		     "--manifest and --force",
@@ -291,20 +309,13 @@ static enum status open_manifest(struct copy_plan *plan, struct error *err)
 	return st;
 }
 
-/*
- * A map that has the name of the new image is that of an older one: restore would leave out what
- * was unused then.
- */
+/* By the map of an older image restore would leave out what was unused then. */
 static enum status refuse_old_bmap(const struct copy_request *r, struct error *err)
 {
-	char *name = out_new("%s" BMAP_ENDING, r->target);
-	struct place place = { 0 };
-	enum status st;
+	char *name;
+	enum status st = find_old_record(r, BMAP_ENDING, &name, err);
 
-	if (name == NULL)
-		return fail_no_memory(err);
-	st = platform_look(name, &place, err);
-	if (st == ST_OK && place.exists)
+	if (name != NULL)
 		st = fail(err, ST_EXISTS,
 			  "%s exists, and would be taken for the block map of the new image: "
 			  "remove it, or replace it with --bmap and --force",
