@@ -53,7 +53,7 @@ enum status owner_check_part(const char *file, const char *verb, struct error *e
 	return st;
 }
 
-static enum status look_at_user(struct storage *storage, const char *user, char *const *file,
+static enum status look_at_user(struct storage *storage, const char *user, const char *const *file,
 				size_t n, struct error *err)
 {
 	struct error ignored; /* what cannot be opened names nothing */
@@ -75,7 +75,7 @@ static enum status look_at_user(struct storage *storage, const char *user, char 
 	return st;
 }
 
-enum status owner_check_named(struct storage *storage, const char *image, char *const *file,
+enum status owner_check_named(struct storage *storage, const char *image, const char *const *file,
 			      size_t n, struct error *err)
 {
 	char *directory = path_directory(image);

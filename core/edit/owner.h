@@ -19,8 +19,8 @@ enum status owner_check_part(const char *file, const char *verb, struct error *)
  * extent or its data file. What is opened for that stays among what is read (storage_forget_reads).
  * Errors: ST_REFUSED; those of platform_list(); ST_NO_MEMORY.
  */
-enum status owner_check_named(struct storage *, const char *image, char *const *file, size_t n,
-			      struct error *);
+enum status owner_check_named(struct storage *, const char *image, const char *const *file,
+			      size_t n, struct error *);
 
 /* The name of a file beside `path`. The caller frees it. NULL: no memory. */
 char *owner_beside(const char *path, const char *name);

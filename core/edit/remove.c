@@ -189,14 +189,14 @@ static enum status find_named(struct storage *storage, const char *name, struct 
 static enum status check_owners(struct storage *storage, const char *image,
 				const struct removal *named, struct error *err)
 {
-	char **file = mem_alloc((named->n + 1) * sizeof *file);
+	const char **file = mem_alloc((named->n + 1) * sizeof *file);
 	enum status st;
 
 	if (file == NULL)
 		return fail_no_memory(err);
 	for (size_t i = 0; i < named->n; i++)
 		file[i] = named->name[i];
-	file[named->n] = (char *)(uintptr_t)image;
+	file[named->n] = image;
 	st = owner_check_named(storage, image, file, named->n + 1, err);
 	mem_free(file);
 	return st;
