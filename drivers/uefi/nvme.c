@@ -46,24 +46,34 @@ static enum status execute(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, uint32_t na
 /* field CNS of the command Identify (figure 244) */
 enum what { NAMESPACE = 0, CONTROLLER = 1, ACTIVE_NAMESPACES = 2 };
 
-static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what,
-		     uint32_t namespace_id, uint8_t *answer)
+/* Sends an administrative command, and reads `n` bytes of its answer. */
+static bool ask(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, EFI_NVM_EXPRESS_COMMAND command,
+		uint8_t *answer, uint32_t n)
 {
-	enum { IDENTIFY = 6 };
-	EFI_NVM_EXPRESS_COMMAND command = {
-		.Cdw0 = IDENTIFY, .Flags = NVME_CDW10_VALID, .Nsid = namespace_id, .Cdw10 = what
-	};
 	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
 	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
 		.CommandTimeout = TIMEOUT_5_S,
 		.TransferBuffer = answer,
-		.TransferLength = NVME_IDENTIFY_BYTES,
+		.TransferLength = n,
 		.QueueType = NVME_ADMIN_QUEUE,
 		.NvmeCmd = &command,
 		.NvmeCompletion = &completion,
 	};
 
-	return execute(nvme, namespace_id, &packet) == ST_OK;
+	return execute(nvme, command.Nsid, &packet) == ST_OK;
+}
+
+static bool identify(EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme, enum what what,
+		     uint32_t namespace_id, uint8_t *answer)
+{
+	enum { IDENTIFY = 6 };
+
+	return ask(nvme,
+		   (EFI_NVM_EXPRESS_COMMAND){ .Cdw0 = IDENTIFY,
+					      .Flags = NVME_CDW10_VALID,
+					      .Nsid = namespace_id,
+					      .Cdw10 = what },
+		   answer, NVME_IDENTIFY_BYTES);
 }
 
 bool nvme_identify(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
@@ -144,20 +154,13 @@ bool nvme_health(const EFI_DEVICE_PATH_PROTOCOL *path, uint8_t *answer)
 	/* number of words less one, and the page */
 	enum { GET_LOG_PAGE = 2, HEALTH = (NVME_HEALTH_BYTES / 4 - 1) << 16 | 2 };
 	EFI_NVM_EXPRESS_PASS_THRU_PROTOCOL *nvme = controller_of(path);
-	EFI_NVM_EXPRESS_COMMAND command = {
-		.Cdw0 = GET_LOG_PAGE, .Flags = NVME_CDW10_VALID, .Nsid = UINT32_MAX, .Cdw10 = HEALTH
-	};
-	EFI_NVM_EXPRESS_COMPLETION completion = { 0 };
-	EFI_NVM_EXPRESS_PASS_THRU_COMMAND_PACKET packet = {
-		.CommandTimeout = TIMEOUT_5_S,
-		.TransferBuffer = answer,
-		.TransferLength = NVME_HEALTH_BYTES,
-		.QueueType = NVME_ADMIN_QUEUE,
-		.NvmeCmd = &command,
-		.NvmeCompletion = &completion,
-	};
 
-	return nvme != NULL && execute(nvme, UINT32_MAX, &packet) == ST_OK;
+	return nvme != NULL && ask(nvme,
+				   (EFI_NVM_EXPRESS_COMMAND){ .Cdw0 = GET_LOG_PAGE,
+							      .Flags = NVME_CDW10_VALID,
+							      .Nsid = UINT32_MAX,
+							      .Cdw10 = HEALTH },
+				   answer, NVME_HEALTH_BYTES);
 }
 
 /* The id of the namespace with this path; 0: the path is not that of a namespace. */
