@@ -110,6 +110,124 @@ def test_existing_file(pair, words):
     assert Result([EFI_IMG, words[0], "--force", *words[1:]], pair.ours).code == 0
 
 
+@pytest.mark.parametrize(
+    "format, options, file",
+    [
+        ("qcow2", ("-o", "data_file=there"), "there"),
+        ("vmdk", ("-o", "subformat=monolithicFlat"), "new-flat"),
+        ("raw", ("--split=1M",), "new.001"),
+    ],
+)
+def test_existing_file_of_another_image(pair, format, options, file):
+    """A data file, an extent and a part are replaced no more than the image itself."""
+    (pair.ours / file).write_bytes(b"somebody's")
+    words = ("-q", "-f", format, *options, "new", "2M")
+    refused = Result([EFI_IMG, "create", *words], pair.ours)
+    assert refused.code == 1 and f"{file}: the file exists already" in refused.err
+    assert pair.files() == [file] and (pair.ours / file).read_bytes() == b"somebody's"
+    assert Result([EFI_IMG, "create", "--force", *words], pair.ours).code == 0
+
+
+def test_no_word_before_a_failure(pair):
+    """What cannot be made is found before "Formatting ..." is printed."""
+    words = ("-f", "qcow2", "-o", "data_file=none/d", "x", "1M")
+    ours, theirs = pair.run("create", *words)
+    assert (ours.code, theirs.code) == (1, 1)
+    assert ours.out == "" and theirs.out.startswith("Formatting ") and not pair.files()
+
+
+def test_sizes_at_a_snapshot(pair):
+    """qemu-img takes the size that the disk has now."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "1M")
+    pair.qemu_both("snapshot", "-c", "s", "x")
+    pair.qemu_both("resize", "-q", "x", "3M")
+    pair.run("convert", "-l", "s", "-O", "raw", "x", "y")
+    assert (size_of(pair.ours, "y"), size_of(pair.theirs, "y")) == (MIB, 3 * MIB)
+    ours, theirs = pair.run("measure", "--output=json", "-l", "s", "-O", "raw", "x")
+    assert [done.json()["required"] for done in (ours, theirs)] == [MIB, 3 * MIB]
+
+
+def test_backing_file_of_a_target_that_is_there(pair):
+    for name in ("x", "y", "base"):
+        pair.qemu_both("create", "-q", "-f", "qcow2", name, "1M")
+    words = ("-n", "-B", "base", "-F", "qcow2", "-O", "qcow2", "x", "y")
+    ours, theirs = pair.run("convert", *words)
+    assert (ours.code, theirs.code) == (1, 0) and "-B are for a new target" in ours.err
+
+
+@pytest.mark.parametrize("option", ["size=0", "data_file="])
+def test_amend_to_nothing(pair, option):
+    """qemu-img succeeds, and leaves the image as it is, or without a name of its data file."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", "data_file=d", "x", "1M")
+    before = (pair.ours / "x").read_bytes()
+    ours, theirs = pair.run("amend", "-o", option, "x")
+    assert (ours.code, theirs.code) == (1, 0), ours.err + theirs.err
+    assert Result([EFI_IMG, "amend", "--force", "-o", option, "x"], pair.ours).code == 1
+    assert (pair.ours / "x").read_bytes() == before
+
+
+def test_amend_that_shrinks(pair):
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "2M")
+    ours, theirs = pair.run("amend", "-o", "size=1M", "x")
+    assert (ours.code, theirs.code) == (1, 0) and "--force" in ours.err
+
+
+def test_what_was_cut_off_is_not_shown_again(pair):
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "64k")
+    for folder in (pair.ours, pair.theirs):
+        qemu_io(folder, "x", "write -P 5 0 64k")
+    pair.run("resize", "-q", "--shrink", "x", "4k")
+    pair.run("resize", "-q", "x", "64k")
+    qemu_io(pair.ours, "x", "read -P 5 0 4k", "read -P 0 4k 60k")
+    qemu_io(pair.theirs, "x", "read -P 5 0 64k")
+
+
+def test_bitmap_of_no_disk(pair):
+    """qemu-img says that it has added it, and loses it."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "0")
+    ours, theirs = pair.run("bitmap", "--add", "x", "b")
+    assert (ours.code, theirs.code) == (1, 0)
+    assert "bitmaps" not in Result(["qemu-img", "info", "x"], pair.theirs).out
+
+
+def test_resize_beyond_a_bitmap(pair):
+    """qemu-img resizes the disk, and then cannot write the bitmap, which stays in use."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "x", "1M")
+    pair.qemu_both("bitmap", "--add", "-g", "512", "x", "b")
+    before = (pair.ours / "x").read_bytes()
+    ours, theirs = pair.run("resize", "-q", "x", "3T")
+    assert ours.code == 1 and "a larger granularity" in ours.err
+    assert (pair.ours / "x").read_bytes() == before
+    assert "Lost persistent bitmaps" in theirs.err
+
+
+def test_check_without_the_data_file(pair):
+    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", "data_file=d", "x", "1M")
+    for folder in (pair.ours, pair.theirs):
+        (folder / "d").unlink()
+    ours, theirs = pair.run("check", "x")
+    assert (ours.code, theirs.code) == (0, 1)
+
+
+def test_thousand_problems_are_told(pair):
+    """Of more than that, how many there are."""
+    pair.qemu_both("create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "x", "1M")
+    for folder in (pair.ours, pair.theirs):
+        qemu_io(folder, "x", "write -P 1 0 1M")
+        image = Image(folder / "x")
+        n = 0
+        for i in range(image.n_l1):
+            table = image.offset_at(image.l1 + 8 * i)
+            for at in range(table, table + 512, 8):
+                image.put(at, image.get(at) & ((1 << 63) - 1))
+                n += 1
+        image.save()
+    ours, theirs = pair.run("check", "x")
+    assert ours.out == theirs.out and (ours.code, theirs.code) == (2, 2)
+    assert n > 2000 and theirs.err.count("OFLAG_COPIED") == n
+    assert ours.err.count("OFLAG_COPIED") == 1000
+
+
 def test_entry_with_reserved_bits(pair):
     qemu_img(pair.ours, "create", "-q", "-f", "qcow2", "x", "1M")
     qemu_io(pair.ours, "x", "write -P 1 0 1M")

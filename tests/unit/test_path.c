@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 #include "platform/path.h"
+#include "run.h"
+#include "volume.h"
 
 static void test_volume(void **state)
 {
@@ -76,6 +78,22 @@ static void test_relative(void **state)
 	assert_int_equal(sim_allocations(), 0);
 }
 
+/* A name in QEMU's notation that begins with a separator is on the volume of the image. */
+static void test_notation_on_a_volume(void **state)
+{
+	static const struct sim_volume_kind kind = { .free_bytes = 64 << 20 };
+
+	(void)state;
+	sim_volume(&kind);
+	MUST("create", "-f", "raw", "fs1:\\b.raw", "1M");
+	MUST("create", "-u", "-f", "qcow2", "-b", "file:\\b.raw", "-F", "raw", "fs1:\\x\\o",
+	     "1M");
+	MUST("info", "--backing-chain", "fs1:\\x\\o");
+	assert_non_null(strstr(out.text, "image: fs1:\\b.raw\n"));
+	capture_free(&out);
+	capture_free(&err);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -83,6 +101,7 @@ int main(void)
 		cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_foreign_disk),
 		cmocka_unit_test(test_relative),
+		cmocka_unit_test(test_notation_on_a_volume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
