@@ -13,6 +13,7 @@ import pytest
 from faults import Image, l2_reserved
 from images import MIB, qemu_img, qemu_io
 from oracle import EFI_IMG, Pair, Result
+from rig.qemu_img import is_newer_than_7_2  # in scripts/, which oracle adds to the path
 
 
 @pytest.fixture
@@ -45,16 +46,19 @@ def test_block_device_takes_its_size(pair, loop):
 
 @pytest.mark.parametrize("size, theirs", [(" 1M", MIB), ("+1M", MIB), ("0x10k", 16384)])
 def test_sizes_that_are_refused(pair, size, theirs):
+    """The last one by a newer qemu-img, too."""
     ours, other = pair.run("create", "-q", "-f", "raw", "x", size)
     assert ours.code == 1 and f'size: "{size}" is not a size' in ours.err
-    assert other.code == 0 and size_of(pair.theirs, "x") == theirs
+    if size != "0x10k" or not is_newer_than_7_2():
+        assert other.code == 0 and size_of(pair.theirs, "x") == theirs
     assert not pair.files()
 
 
 def test_size_with_many_digits(pair):
-    """The last byte is a part of one, and the size is a whole number of sectors."""
+    """The last byte is a part of one, and the size is a whole number of sectors; 1G for 7.2."""
     pair.run("create", "-q", "-f", "raw", "x", "1.99999999999999999999G")
-    assert (size_of(pair.ours, "x"), size_of(pair.theirs, "x")) == (2048 * MIB, 1024 * MIB)
+    assert size_of(pair.ours, "x") == 2048 * MIB
+    assert size_of(pair.theirs, "x") == (2048 * MIB if is_newer_than_7_2() else 1024 * MIB)
 
 
 @pytest.mark.parametrize(
@@ -183,10 +187,10 @@ def test_what_was_cut_off_is_not_shown_again(pair):
 
 
 def test_bitmap_of_no_disk(pair):
-    """qemu-img says that it has added it, and loses it."""
+    """qemu-img 7.2 says that it has added it, and loses it."""
     pair.qemu_both("create", "-q", "-f", "qcow2", "x", "0")
     ours, theirs = pair.run("bitmap", "--add", "x", "b")
-    assert (ours.code, theirs.code) == (1, 0)
+    assert (ours.code, theirs.code) == (1, int(is_newer_than_7_2()))
     assert "bitmaps" not in Result(["qemu-img", "info", "x"], pair.theirs).out
 
 
