@@ -5,6 +5,7 @@
  * each other joined, as text or JSON in the form of qemu-img; or what is where on the disk as a
  * picture, with what a manifest or a rescue map says of it.
  */
+#include "base/memory.h"
 #include "base/printable.h"
 #include "base/qemu_img.h"
 #include "base/range.h"
@@ -208,49 +209,77 @@ static enum status find_unused(struct used_blocks *ret, struct image *image, con
 	return st;
 }
 
-/*
- * What the image has: data, or zeros, of which some were unused. A raw file need not know its
- * zeros; in other images, data has been written where nothing was used.
- */
-static enum status draw_image(struct picture *picture, struct image *image,
-			      const struct used_map *used, struct error *err)
+/* ---- what a copy could not read, or has not read yet, by its records ---- */
+
+struct loss {
+	uint64_t offset, end;
+};
+
+/* Of one kind. They may overlap until they are sorted, and what is drawn goes from the first on. */
+struct loss_list {
+	struct loss *loss;
+	size_t n, capacity, next;
+	bool no_memory;
+};
+
+struct records {
+	struct loss_list bad, untried; /* the first outweighs the other */
+};
+
+static void add_loss(void *user, uint64_t offset, uint64_t n)
 {
-	struct disk_range range;
+	struct loss_list *list = user;
 
-	for (uint64_t at = picture->start, end = at + picture->n_bytes, n; at < end; at += n) {
-		enum status st = platform_cancelled() ? ST_CANCELLED
-						      : disk_map_at(image, at, end - at, &range);
-		bool unused = false;
+	if (list->n == list->capacity) {
+		size_t capacity = 2 * list->n + 64;
+		struct loss *more = mem_alloc(capacity * sizeof *more);
 
-		if (st != ST_OK)
-			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
-				    at, status_text(st));
-		n = range.length;
-		if (used->unused != NULL) {
-			unused = used_map_unused(used, at, &n) &&
-				 (range.zero || image->format->flat);
-			n = min_u64(n, range.length);
-		}
-		picture_set(picture,
-			    unused       ? PICTURE_UNUSED
-			    : range.zero ? PICTURE_ZERO
-					 : PICTURE_DATA,
-			    at, n);
+		list->no_memory = list->no_memory || more == NULL;
+		if (more == NULL)
+			return;
+		if (list->n > 0)
+			memcpy(more, list->loss, list->n * sizeof *more);
+		mem_free(list->loss);
+		list->loss = more;
+		list->capacity = capacity;
 	}
-	return ST_OK;
+	list->loss[list->n++] = (struct loss){ offset, offset + n };
 }
 
-static void draw_lost(void *picture, uint64_t offset, uint64_t n)
+/* Shell's sort, by offset: records are in order, but a manifest could be changed. */
+static void sort_losses(const struct loss_list *list)
 {
-	picture_set(picture, PICTURE_UNREADABLE, offset, n);
+	for (size_t gap = list->n / 2; gap > 0; gap /= 2)
+		for (size_t i = gap; i < list->n; i++) {
+			struct loss loss = list->loss[i];
+			size_t k = i;
+
+			for (; k >= gap && list->loss[k - gap].offset > loss.offset; k -= gap)
+				list->loss[k] = list->loss[k - gap];
+			list->loss[k] = loss;
+		}
 }
 
-/* What the copy could not read, of which a manifest names a part if there was much of it. */
-static enum status draw_manifest(const struct console *console, struct picture *picture,
+/* Whether `offset` is lost. *n is cut down to as many bytes as are the same. */
+static bool is_lost(struct loss_list *list, uint64_t offset, uint64_t *n)
+{
+	const struct loss *loss;
+
+	while (list->next < list->n && list->loss[list->next].end <= offset)
+		list->next++;
+	if (list->next == list->n)
+		return false;
+	loss = &list->loss[list->next];
+	*n = min_u64(*n, (loss->offset <= offset ? loss->end : loss->offset) - offset);
+	return loss->offset <= offset;
+}
+
+/* Of these a manifest names a part if there were many. */
+static enum status read_manifest(const struct console *console, struct records *records,
 				 const char *file, uint64_t disk_bytes, struct error *err)
 {
 	uint64_t unnamed;
-	enum status st = manifest_ranges(file, MANIFEST_LOST, disk_bytes, draw_lost, picture,
+	enum status st = manifest_ranges(file, MANIFEST_LOST, disk_bytes, add_loss, &records->bad,
 					 &unnamed, err);
 
 	if (st == ST_OK && unnamed > 0)
@@ -260,9 +289,8 @@ static enum status draw_manifest(const struct console *console, struct picture *
 	return st;
 }
 
-/* What an interrupted or incomplete copy has left of it. */
-static enum status draw_losses(struct picture *picture, struct storage *storage, const char *name,
-			       uint64_t disk_bytes, struct error *err)
+static enum status read_rescue_map(struct records *records, struct storage *storage,
+				   const char *name, uint64_t disk_bytes, struct error *err)
 {
 	struct rescue_map map;
 	enum status st = rescue_map_open(&map, storage, name, disk_bytes, err);
@@ -273,13 +301,66 @@ static enum status draw_losses(struct picture *picture, struct storage *storage,
 		const struct rescue_range *range = &map.all.range[i];
 
 		if (range->status != RESCUE_FINISHED)
-			picture_set(picture,
-				    range->status == RESCUE_BAD ? PICTURE_UNREADABLE
-								: PICTURE_UNTRIED,
-				    range->offset, range->end - range->offset);
+			add_loss(range->status == RESCUE_BAD ? &records->bad : &records->untried,
+				 range->offset, range->end - range->offset);
 	}
 	rescue_map_close(&map);
 	return st;
+}
+
+static enum status read_records(const struct console *console, const struct arguments *arguments,
+				struct records *records, uint64_t disk_bytes, struct error *err)
+{
+	enum status st = ST_OK;
+
+	if (arguments_has(arguments, "manifest"))
+		st = read_manifest(console, records, arguments_value(arguments, "manifest"),
+				   disk_bytes, err);
+	if (st == ST_OK && arguments_has(arguments, "map"))
+		st = read_rescue_map(records, console->storage, arguments_value(arguments, "map"),
+				     disk_bytes, err);
+	if (st == ST_OK && (records->bad.no_memory || records->untried.no_memory))
+		st = fail_no_memory(err);
+	sort_losses(&records->bad);
+	sort_losses(&records->untried);
+	return st;
+}
+
+/*
+ * What the image has: data, or zeros, of which some were unused; and what it lacks. A raw file need
+ * not know its zeros; in other images, data has been written where nothing was used.
+ */
+static enum status draw_image(struct picture *picture, struct image *image,
+			      const struct used_map *used, struct records *records,
+			      struct error *err)
+{
+	struct disk_range range;
+
+	for (uint64_t at = picture->start, end = at + picture->n_bytes, n; at < end; at += n) {
+		enum status st = platform_cancelled() ? ST_CANCELLED
+						      : disk_map_at(image, at, end - at, &range);
+		bool unused = false, bad, untried;
+
+		if (st != ST_OK)
+			return fail(err, st, "%s: reading the map at offset %ju: %s", image->name,
+				    at, status_text(st));
+		n = range.length;
+		if (used->unused != NULL) {
+			unused = used_map_unused(used, at, &n) &&
+				 (range.zero || image->format->flat);
+			n = min_u64(n, range.length);
+		}
+		bad = is_lost(&records->bad, at, &n);
+		untried = is_lost(&records->untried, at, &n);
+		picture_set(picture,
+			    bad          ? PICTURE_UNREADABLE
+			    : untried    ? PICTURE_UNTRIED
+			    : unused     ? PICTURE_UNUSED
+			    : range.zero ? PICTURE_ZERO
+					 : PICTURE_DATA,
+			    at, n);
+	}
+	return ST_OK;
 }
 
 static enum status print_picture(const struct console *console, const struct arguments *arguments,
@@ -288,26 +369,25 @@ static enum status print_picture(const struct console *console, const struct arg
 {
 	bool svg = arguments_has(arguments, "svg");
 	size_t columns = svg ? SVG_COLUMNS : TEXT_COLUMNS;
-	const char *manifest = arguments_value(arguments, "manifest");
+	struct records records = { 0 };
 	struct used_blocks used;
 	struct picture picture;
 	enum status st = picture_open(&picture, image->name, start, end - start, columns,
 				      columns * (svg ? SVG_LINES : TEXT_LINES), err);
 
+	if (st == ST_OK)
+		st = read_records(console, arguments, &records, image->size, err);
 	if (st == ST_OK) {
-		st = find_unused(&used, image, manifest, err);
+		st = find_unused(&used, image, arguments_value(arguments, "manifest"), err);
 		if (st == ST_OK)
-			st = draw_image(&picture, image, &used.map, err);
+			st = draw_image(&picture, image, &used.map, &records, err);
 		used_blocks_close(&used);
 	}
-	if (st == ST_OK && manifest != NULL)
-		st = draw_manifest(console, &picture, manifest, image->size, err);
-	if (st == ST_OK && arguments_has(arguments, "map"))
-		st = draw_losses(&picture, console->storage, arguments_value(arguments, "map"),
-				 image->size, err);
 	if (st == ST_OK)
 		(svg ? picture_print_svg : picture_print_text)(&picture, console->out);
 	picture_close(&picture);
+	mem_free(records.bad.loss);
+	mem_free(records.untried.loss);
 	return st;
 }
 

@@ -177,6 +177,33 @@ def test_what_a_manifest_could_not_read(disk):
     assert {i for i, kind in enumerate(cells) if kind == "!"} == bad
 
 
+def legend_bytes(text):
+    """What the lines below a picture add up to; each is rounded."""
+    units = {**UNITS, "B": 1}
+    found = re.findall(r"^\S [a-z ]+, ([\d.]+) (\w+)$", text, re.M)
+    return sum(float(n) * units[unit] for n, unit in found)
+
+
+def test_each_byte_is_counted_once(disk):
+    """What both records name, too, and what is data or unused as well."""
+    manifest = json.loads((disk / "a.raw.manifest").read_text())
+    lost = [(9 * MIB, 2 * MIB), (MIB, MIB), (10 * MIB, 2 * MIB)]  # neither in order nor disjoint
+    manifest["lost"] = [{"offset": at, "length": n} for at, n in lost]
+    manifest["lost-bytes"] = 5 * MIB
+    (disk / "twice.manifest").write_text(json.dumps(manifest))
+    (disk / "twice.map").write_text(
+        f"0x0 ? 1\n0x0 0x{9 * MIB:x} +\n0x{9 * MIB:x} 0x{MIB:x} -\n"
+        f"0x{10 * MIB:x} 0x{22 * MIB:x} ?\n"
+    )
+    words = ("--manifest=twice.manifest", "--map=twice.map", "a.raw")
+    cells, cell, legend = picture(disk, *words)
+    assert "! unreadable, 4 MiB\n? not copied yet, 20 MiB\n" in legend
+    assert abs(legend_bytes(legend) - 32 * MIB) < MIB / 8
+    per = MIB // cell
+    assert cells[9 * per :] == "!" * (3 * per) + "?" * (20 * per)
+    assert cells[per : 2 * per] == "!" * per
+
+
 @pytest.mark.parametrize(
     "change,said",
     [
