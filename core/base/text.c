@@ -53,6 +53,15 @@ bool text_starts_with(const char *s, const char *prefix)
 	return *prefix == '\0';
 }
 
+bool text_starts_with_nocase(const char *s, const char *prefix)
+{
+	while (*prefix != '\0' && text_lower(*s) == text_lower(*prefix)) {
+		s++;
+		prefix++;
+	}
+	return *prefix == '\0';
+}
+
 bool text_is_digit(char c)
 {
 	return c >= '0' && c <= '9';

@@ -12,6 +12,7 @@ int text_compare(const char *a, const char *b);
 bool text_equal(const char *a, const char *b);
 bool text_equal_nocase(const char *a, const char *b);
 bool text_starts_with(const char *s, const char *prefix);
+bool text_starts_with_nocase(const char *s, const char *prefix);
 char text_lower(char c);
 bool text_is_digit(char c);
 

@@ -28,6 +28,15 @@ static const char *base_name(const char *name)
 	return ret;
 }
 
+/* One word of a POSIX shell, whatever is in it. */
+static void print_quoted(struct out *out, const char *text)
+{
+	out_text(out, "'");
+	for (; *text != '\0'; text++)
+		out_printf(out, *text == '\'' ? "'\\%c'" : "%c", *text);
+	out_text(out, "'");
+}
+
 void split_print(const struct console *console, const char *file_name, unsigned n)
 {
 	const char *name = base_name(file_name);
@@ -37,8 +46,11 @@ void split_print(const struct console *console, const char *file_name, unsigned 
 	out_printf(console->out, "%s is in %u files, %s, %s.001", file_name, n, name, name);
 	if (n > 2)
 		out_printf(console->out, " ... %s.%03u", name, n - 1);
-	out_printf(console->out,
-		   "; efi-img opens them as one image. To join them elsewhere: cat '%s' '%s'.??? "
-		   "> 'whole-%s'\n",
-		   name, name, name);
+	out_text(console->out, "; efi-img opens them as one image. To join them elsewhere: cat ");
+	print_quoted(console->out, name);
+	out_text(console->out, " ");
+	print_quoted(console->out, name);
+	out_text(console->out, ".[0-9][0-9][0-9] > whole-");
+	print_quoted(console->out, name);
+	out_text(console->out, "\n");
 }

@@ -16,8 +16,8 @@ static const struct option options[] = {
 
 static const char notes[] =
 	"Removes the file, the parts of a split image, the files that the image names as\n"
-	"its extents or its data file, FILE.manifest, FILE.bmap, and the journal of an\n"
-	"unfinished capture. Nothing is removed if one of them is in another directory,\n"
+	"its extents or its data file, FILE.manifest, FILE.bmap, and the journals of\n"
+	"interrupted copies. Nothing is removed if one of them is in another directory,\n"
 	"or belongs to another image as well. A file that only has such a name stays.\n"
 	"Backing files are not removed; images that have FILE as their backing file\n"
 	"cannot be read any more.\n";
@@ -28,6 +28,9 @@ static int remove_files(const struct console *console, const struct arguments *a
 	const char *name = arguments->operands[0];
 	struct error err;
 
+	if (removal->unopened)
+		command_warn(console, "%s; if it has extents or a data file, these stay",
+			     removal->why_unopened.text);
 	if (arguments_has(arguments, "dry-run")) {
 		out_printf(console->out, "removes: %s (", name);
 		size_print(console->out, removal->bytes);

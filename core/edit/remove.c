@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Which files an image has is known by the image itself; one that cannot be opened, because it is
- * damaged or unfinished, has those of its name alone. The image goes first: after a power failure
- * it is whole, or nothing is left that could be taken for it.
+ * Which files an image has is known by the image itself; of one that cannot be opened, because it is
+ * damaged or unfinished, those of its name alone are removed, and the caller is told. The image goes
+ * first: after a power failure it is whole, or nothing is left that could be taken for it.
  *
  * Other files are its own if they have its name and say what they are; a file with such a name and
  * other contents is somebody's, and stays. So does a piece of another image, and the command is
@@ -104,6 +104,33 @@ static enum status add_record(struct storage *storage, struct removal *removal, 
 	return st;
 }
 
+/* Adds the journals of restores from the image, each of which has the name of a disk in its own. */
+static enum status add_restores(struct storage *storage, struct removal *removal, const char *image,
+				struct error *err)
+{
+	char *directory = path_directory(image);
+	const char *leaf = path_leaf(image);
+	struct file_list files = { 0 };
+	enum status st;
+
+	if (directory == NULL)
+		return fail_no_memory(err);
+	st = platform_list(directory, &files, err);
+	for (size_t i = 0; st == ST_OK && i < files.n; i++) {
+		const char *name = files.entry[i].name;
+		struct record_kind kind = { NULL, journal_text_head, ROLE_JOURNAL };
+
+		if (!text_starts_with_nocase(name, leaf))
+			continue;
+		kind.ending = name + text_length(leaf);
+		if (text_starts_with_nocase(kind.ending, ".restore-") && journal_is_name(name))
+			st = add_record(storage, removal, image, &kind, err);
+	}
+	owner_free_list(&files);
+	mem_free(directory);
+	return st;
+}
+
 static enum status add_records(struct storage *storage, struct removal *removal, const char *image,
 			       struct error *err)
 {
@@ -117,7 +144,7 @@ static enum status add_records(struct storage *storage, struct removal *removal,
 
 	for (size_t i = 0; st == ST_OK && i < sizeof kinds / sizeof kinds[0]; i++)
 		st = add_record(storage, removal, image, &kinds[i], err);
-	return st;
+	return st == ST_OK ? add_restores(storage, removal, image, err) : st;
 }
 
 /* ---- files of it ---- */
@@ -160,10 +187,11 @@ static enum status find_named(struct storage *storage, const char *name, struct 
 			      struct error *err)
 {
 	struct image *image;
-	struct error ignored; /* damaged, unfinished, or none: the file is removed all the same */
-	enum status st = ST_OK;
+	enum status st = image_open(storage, name, NULL, &image, &ret->why_unopened);
 
-	if (image_open(storage, name, NULL, &image, &ignored) != ST_OK)
+	/* what is damaged, unfinished or no image at all is removed all the same */
+	ret->unopened = st != ST_OK && st != ST_UNSUPPORTED;
+	if (st != ST_OK)
 		return ST_OK;
 	ret->name = mem_alloc(image->n_files * sizeof *ret->name);
 	if (ret->name == NULL)
@@ -219,15 +247,49 @@ static enum status add_named(struct storage *storage, struct removal *removal,
 	return st;
 }
 
+/* Files with the names of parts of a set that lacks one of them. */
+struct loose_parts {
+	struct storage *storage;
+	struct removal *removal;
+	uint64_t part_bytes;
+};
+
+/* Adds such a file, unless it is longer than a part. */
+static enum status add_loose(void *user, const char *part, struct error *err)
+{
+	const struct loose_parts *loose = user;
+	struct blk *blk;
+	uint64_t size;
+	enum status st = platform_open(part, OPEN_READ, &blk, err);
+
+	if (st != ST_OK)
+		return st;
+	size = blk->size;
+	blk_close(blk);
+	return size > loose->part_bytes
+		       ? ST_OK
+		       : add(loose->storage, loose->removal, ROLE_PART, text_copy(part), err);
+}
+
+/* What follows the parts of a complete set has their name alone, and stays. */
 static enum status add_parts(struct storage *storage, struct removal *removal, const char *name,
 			     struct error *err)
 {
-	struct error ignored; /* the set is not complete: what there is of it is not known */
-	unsigned n = 1;
-	enum status st = ST_OK;
+	struct loose_parts loose = { .storage = storage, .removal = removal };
+	struct blk *blk;
+	unsigned n;
+	enum status st = platform_open(name, OPEN_READ, &blk, err);
 
-	if (split_count(name, &n, &ignored) != ST_OK)
-		return ST_OK;
+	if (st != ST_OK)
+		return st;
+	loose.part_bytes = blk->size;
+	st = split_open(name, OPEN_READ, blk, &blk, err);
+	if (st == ST_CORRUPT)
+		return split_each_part(name, add_loose, &loose, err);
+	if (st != ST_OK)
+		return st;
+	n = split_files_of(blk);
+	blk_close(blk);
 	for (unsigned i = 1; st == ST_OK && i < n; i++)
 		st = add(storage, removal, ROLE_PART, split_name(name, i), err);
 	return st;
@@ -248,6 +310,8 @@ enum status removal_plan(struct storage *storage, const char *image, struct remo
 	st = owner_check_part(image, "remove", err);
 	if (st == ST_OK)
 		st = find_named(storage, image, &named, err);
+	ret->unopened = named.unopened;
+	ret->why_unopened = named.why_unopened;
 	if (st == ST_OK)
 		st = check_owners(storage, image, &named, err);
 	storage_forget_reads(storage);

@@ -5,7 +5,7 @@
 
 /*
  * Removing an image with all files that are its own: the parts of a split image, the files that the
- * image names as its extents or its data file, its manifest, its block map and its journal. Backing
+ * image names as its extents or its data file, its manifest, its block map and its journals. Backing
  * files stay, and so do files that have the name of a record and are none.
  */
 enum { REMOVAL_FILES_MAX = 2048 };
@@ -14,6 +14,9 @@ struct removal {
 	char **name; /* in the order in which they are removed: the image first */
 	size_t n;
 	uint64_t bytes; /* that they occupy */
+	/* it cannot be opened, so that its extents and its data file are not known: why */
+	bool unopened;
+	struct error why_unopened;
 };
 
 /*

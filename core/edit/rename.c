@@ -64,15 +64,6 @@ static enum status refuse_existing(const char *name, struct error *err)
 
 /* ---- what the image is ---- */
 
-static bool begins_with(const char *name, const char *beginning)
-{
-	while (*beginning != '\0' && text_lower(*name) == text_lower(*beginning)) {
-		name++;
-		beginning++;
-	}
-	return *beginning == '\0';
-}
-
 /* Journals have the name of their image: an unfinished copy could not be continued. */
 static enum status check_finished(const char *image, const struct file_list *files,
 				  struct error *err)
@@ -83,7 +74,7 @@ static enum status check_finished(const char *image, const struct file_list *fil
 	for (size_t i = 0; files->entry != NULL && i < files->n; i++) {
 		const char *name = files->entry[i].name;
 
-		if (!begins_with(name, leaf))
+		if (!text_starts_with_nocase(name, leaf))
 			continue;
 		if (text_equal_nocase(name + n, ".resume") ||
 		    text_equal_nocase(name + n, ".resume.new"))
@@ -91,7 +82,7 @@ static enum status check_finished(const char *image, const struct file_list *fil
 				    "%s: its capture is not finished, as the journal %s tells; "
 				    "continue it first ('efi-img info %s' prints how)",
 				    image, name, image);
-		if (text_starts_with(name + n, ".restore-"))
+		if (text_starts_with_nocase(name + n, ".restore-"))
 			return fail(err, ST_REFUSED,
 				    "%s: a restore from it was interrupted, and the journal %s "
 				    "has its name; continue that first, or remove the journal",

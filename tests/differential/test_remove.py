@@ -6,13 +6,15 @@ import pytest
 from images import make_outside, qemu_img
 from oracle import EFI_IMG, Result
 
-OTHERS = {"a.txt", "base.qcow2", "a.qcow20", "b.qcow2.manifest", "sub"}
+OTHERS = {"a.txt", "base.qcow2", "a.qcow20", "b.qcow2.manifest", "sub", "a.qcow2.restore-x"}
 
 RECORDS = {
     ".manifest": b'{\n    "manifest-version": 1\n}\n',
     ".bmap": b'<?xml version="1.0" ?>\n<!-- %s -->\n\n<bmap version="2.0">\n' % (b"x" * 900),
     ".resume": b'{\n    "journal-version": 2\n}\n',
     ".resume.new": b"",
+    ".restore-0123abcd": b'{\n    "journal-version": 2\n}\n',
+    ".restore-89ABCDEF.new": b"",
 }
 
 
@@ -58,14 +60,7 @@ def make_data_file(place):
     return "a.qcow2", {"a.qcow2", "a.raw"}
 
 
-def make_damaged(place):
-    (place / "a.qcow2").write_bytes(b"QFI\xfb" + bytes(60))
-    return "a.qcow2", {"a.qcow2"}
-
-
-@pytest.mark.parametrize(
-    "make", [make_plain, make_split, make_extents, make_data_file, make_damaged]
-)
+@pytest.mark.parametrize("make", [make_plain, make_split, make_extents, make_data_file])
 def test_all_files_of_an_image(place, make):
     name, files = make(place)
     assert names(place) == OTHERS | files
@@ -76,6 +71,47 @@ def test_all_files_of_an_image(place, make):
     assert (done.code, done.err) == (0, "") and names(place) == OTHERS
     number = "1 file" if len(files) == 1 else f"{len(files)} files"
     assert done.out == f"{name} was removed: {number}\n"
+
+
+@pytest.mark.parametrize("missing", ["a.001", "a.002", "a.003"])
+def test_parts_of_which_one_is_missing(place, missing):
+    """All of them go; what is too long to be a part, or has no such name, stays."""
+    _, files = make_split(place)
+    (place / missing).unlink()
+    (place / "a.777").write_bytes(bytes((place / "a").stat().st_size + 1))
+    (place / "a.bak").write_bytes(b"somebody's")
+    done = efi_img(place, "remove", "a")
+    assert done.code == 0 and names(place) == OTHERS | {"a.777", "a.bak"}
+    assert done.out == "a was removed: 3 files\n" and "is missing" in done.err
+
+
+def test_what_follows_a_complete_set(place):
+    make_split(place)
+    (place / "a.005").write_bytes(b"somebody's")
+    done = efi_img(place, "remove", "a")
+    assert (done.code, done.err) == (0, "") and names(place) == OTHERS | {"a.005"}
+
+
+def remove_extent(place):
+    name, files = make_extents(place)
+    (place / "a-s002.vmdk").unlink()
+    return name, files - {"a-s002.vmdk"}
+
+
+def make_damaged(place):
+    (place / "a.qcow2").write_bytes(b"QFI\xfb\0\0\0\3" + b"\xff" * 120)
+    return "a.qcow2", {"a.qcow2"}
+
+
+@pytest.mark.parametrize("make", [remove_extent, make_damaged])
+def test_an_image_that_cannot_be_opened(place, make):
+    """Which files it names is not known: they stay, and that is said."""
+    name, files = make(place)
+    for words in (["--dry-run"], []):
+        done = efi_img(place, "remove", *words, name)
+        assert done.code == 0, done.err
+        assert done.err.endswith("; if it has extents or a data file, these stay\n"), done.err
+    assert names(place) == OTHERS | files - {name}
 
 
 def test_a_file_in_another_directory(place):

@@ -27,6 +27,8 @@ static void test_compare(void **state)
 	assert_true(text_starts_with("serial=1", "serial="));
 	assert_true(text_starts_with("a", ""));
 	assert_false(text_starts_with("ser", "serial"));
+	assert_true(text_starts_with_nocase("A.Raw.resume", "a.rAW"));
+	assert_false(text_starts_with_nocase("a.ra", "a.raw"));
 }
 
 static void test_find(void **state)
