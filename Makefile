@@ -160,12 +160,13 @@ $(eval $(call tree,TEST,build/test,unit,$(CC)))
 build/test/%: OPTIMIZE := -O1
 
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
+	-fno-omit-frame-pointer -fsanitize-coverage-ignorelist=tests/fuzz/unguided
 FUZZ_CORE := -fsanitize=unsigned-shift-base,implicit-conversion
 FUZZ_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim
 FUZZ_SIM := tests/fuzz/fuzz.c tests/fuzz/image.c tests/fuzz/poke.c
 $(eval $(call tree,FUZZ,build/fuzz,fuzz,clang))
 build/fuzz/%: OPTIMIZE := -O1
+$(call objects,build/fuzz,$(CORE)): tests/fuzz/unguided
 
 COVERAGE_FLAGS := -Wno-frame-larger-than
 COVERAGE_CORE := --coverage -fprofile-update=atomic
@@ -381,11 +382,12 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 test-fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
 
-## make fuzz         looks for inputs that break parsers and engine, TIME=600 seconds per target
+## make fuzz         looks for inputs that break parsers and engine, TIME=600 seconds per target;
+##                   KIND=vhdx: from those files of the corpus alone
 .PHONY: fuzz
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
-	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME)
+	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} $(TIME) $(KIND)
 
 ## make soak         the tests that depend on seeds, with new ones, for TIME=3600 seconds
 .PHONY: soak
