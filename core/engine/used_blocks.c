@@ -34,9 +34,6 @@
 /* between two looks at the keyboard, which cost more than an extent */
 enum { EXTENTS_AT_ONCE = 1024 };
 
-/* Of ZFS, which has the longest labels, there are two of 256 KiB at each end. */
-enum { EDGE_BYTES = 512 << 10 };
-
 /* The words for ST_NO_MEMORY and ST_CANCELLED. */
 static enum status stopped(const struct image *image, enum status st, struct error *err)
 {
@@ -161,8 +158,8 @@ static enum status find_parts(struct used_blocks *used, const struct part *volum
 static void leave_out(struct used_blocks *used, const struct used_part *part, uint64_t begin,
 		      uint64_t end)
 {
-	uint64_t first = max_u64(begin, EDGE_BYTES);
-	uint64_t last = min_u64(end, part->size > EDGE_BYTES ? part->size - EDGE_BYTES : 0);
+	uint64_t first = max_u64(begin, FS_END_BYTES);
+	uint64_t last = min_u64(end, part->size > FS_END_BYTES ? part->size - FS_END_BYTES : 0);
 
 	if (first < last)
 		used_map_leave_out(&used->map, part->start + first, last - first);

@@ -26,6 +26,11 @@ enum {
 	FS_UUID = 40,
 	FS_NOTE = 200,
 	FS_VOLUME_NAME = 128, /* with a NUL */
+	/*
+	 * At each end of a partition or volume, where systems look for signatures; ZFS has the
+	 * longest ones, two labels of 256 KiB
+	 */
+	FS_END_BYTES = 512 << 10,
 };
 
 /*

@@ -4,7 +4,7 @@
  * logical volumes or to none. The map is that of these: what belongs to no volume is unused, and of
  * a volume what the file system in it does not use. A volume that has no map is used as a whole,
  * and the reason is told, while the others have theirs. What is before the first extent and after
- * the last is always used: label, metadata, boot loaders.
+ * the last is always used: label, metadata, boot loaders. So are the ends of each volume.
  *
  * A hibernated system in one of them needs all that is in the others.
  *
@@ -202,6 +202,27 @@ static enum status map_volume(struct lvm *lvm, size_t volume, struct fs *all, st
 
 /* ---- The map ---- */
 
+/* Sets what of [from, to), which begins at `bit`, is in [begin, end). */
+static void set_part(uint64_t from, uint64_t to, uint64_t begin, uint64_t end, uint8_t *bits,
+		     uint64_t bit)
+{
+	begin = max_u64(begin, from);
+	end = min_u64(end, to);
+	if (begin < end)
+		fs_bits_set(bits, bit + ((begin - from) >> UNIT_SHIFT),
+			    (end - begin) >> UNIT_SHIFT);
+}
+
+/*
+ * Sets what is near the ends of a volume of `size` bytes: a target that keeps what it has would
+ * keep signatures of its former contents there.
+ */
+static void set_ends(uint64_t from, uint64_t to, uint64_t size, uint8_t *bits, uint64_t bit)
+{
+	set_part(from, to, 0, FS_END_BYTES, bits, bit);
+	set_part(from, to, size - min_u64(size, FS_END_BYTES), size, bits, bit);
+}
+
 /* Sets what is used of [from, to) of a volume, which begins at `bit`. */
 static void load_volume(struct fs_map *map, uint64_t from, uint64_t to, uint8_t *bits, uint64_t bit)
 {
@@ -237,12 +258,16 @@ static enum status lvm_load(struct fs_map *map, uint64_t first, uint32_t n, uint
 		const struct lvm_segment *segment = &lvm->group.segment[i];
 		uint64_t start = segment->at * extent, end = start + segment->n * extent;
 		uint64_t in_volume = segment->first * extent - start; /* modulo 2^64 */
+		uint64_t size = lvm->group.volume[segment->volume].n_extents * extent;
 
 		start = max_u64(start, from);
 		end = min_u64(end, to);
-		if (start < end)
-			load_volume(lvm->map[segment->volume], start + in_volume, end + in_volume,
-				    bits, (start - from) >> UNIT_SHIFT);
+		if (start >= end)
+			continue;
+		load_volume(lvm->map[segment->volume], start + in_volume, end + in_volume, bits,
+			    (start - from) >> UNIT_SHIFT);
+		set_ends(start + in_volume, end + in_volume, size, bits,
+			 (start - from) >> UNIT_SHIFT);
 	}
 	return ST_OK;
 }
