@@ -6,12 +6,26 @@
 #include "cli/command.h"
 #include "cli/list.h"
 #include "cli/output_options.h"
+#include "disk/drive_note.h"
 
 static const struct option options[] = {
 	OPTION_PAGE,
 	{ 0, "output", "STYLE", "human (default) or json" },
 	{ 0 },
 };
+
+/* The JSON is an array of disks, in which nothing else has a place. */
+static void warn_of_idle(const struct console *console, const struct device_list *devices)
+{
+	struct error text;
+	struct out_buffer words;
+
+	for (size_t i = 0; i < devices->n_idle; i++) {
+		out_buffer_init(&words, text.text, sizeof text.text);
+		idle_controller_print(&devices->idle[i], &words.out);
+		command_warn(console, "warning: the list may lack disks. %s", text.text);
+	}
+}
 
 static int run(const struct console *console, struct arguments *arguments)
 {
@@ -29,10 +43,12 @@ static int run(const struct console *console, struct arguments *arguments)
 	page_option(console, arguments);
 	if (storage_inventory(console->storage, &inventory, &err) != ST_OK)
 		return command_failed(console, &err);
-	if (json)
+	if (json) {
 		inventory_print_json(inventory, console->out);
-	else
+		warn_of_idle(console, &inventory->devices);
+	} else {
 		inventory_print_text(inventory, console->out);
+	}
 	return EXIT_OK;
 }
 

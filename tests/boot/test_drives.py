@@ -65,6 +65,9 @@ def test_controller_without_a_driver(ran):
         "not listed: switch it from RAID to AHCI in the firmware's settings" in text
     ), ran.text.out
     assert text.count("has no driver") == 1  # those of the other disks have one
+    beside_json = " ".join(ran.json.err.split())
+    assert "warning: the list may lack disks. The firmware has no driver for" in beside_json
+    assert "has no driver" not in ran.json.out
 
 
 def test_told_before_a_copy(ran):

@@ -256,6 +256,31 @@ static void test_human(void **state)
 	}
 }
 
+/* A controller without a driver is in the text; beside JSON, in a warning. */
+static void test_controller_without_a_driver(void **state)
+{
+	static const struct idle_controller idle[] = { { .vendor = 0x1000, .subclass = 4 } };
+	static const char words[] = "The firmware has no driver for the RAID controller PCI "
+				    "1000:0000, so disks on it are not listed";
+	char *argv[] = { "list", "--output=json" };
+	struct run r;
+
+	(void)state;
+	sim_machine(NULL, 0);
+	sim_machine_idle(idle, 1);
+	run(&r, 2, argv);
+	assert_null(strstr(r.out.text, "driver"));
+	assert_non_null(strstr(r.err.text, "efi-img: warning: the list may lack disks. "));
+	assert_non_null(strstr(r.err.text, words));
+	assert_int_equal(r.code, EXIT_OK);
+	run_free(&r);
+	run(&r, 1, argv);
+	assert_string_equal(r.err.text, "");
+	assert_non_null(strstr(r.out.text, "The firmware has no driver"));
+	run_free(&r);
+	sim_machine(NULL, 0);
+}
+
 /*
  * Disks that cannot be told apart by their serial show it as a fact, and where they are plugged in;
  * labels that say more than the type are shown.
@@ -426,6 +451,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_human),
+		cmocka_unit_test(test_controller_without_a_driver),
 		cmocka_unit_test(test_serials_and_labels),
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_misused),
