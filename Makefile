@@ -472,7 +472,8 @@ test-firmware: all-arch build/machines \
 		build/debian.img build/debian-arm64.img | setup-test
 	$(ON_BOARDS) --boards=all --write-table
 	$(PYTHON) -B tests/firmware/matrix $(B)/efi-img.efi
-	$(PYTEST) --starts=all --basetemp=build/boot-programs tests/boot/test_debian.py
+	$(PYTEST) --whole --basetemp=build/boot-programs tests/boot/test_debian.py \
+		tests/boot/test_firmware_setup.py
 	$(PYTEST) --boards=aarch64-edk2 --debian=build/debian-arm64.img \
 		--basetemp=build/arch-programs tests/arch/test_started.py
 build/machines: scripts/fetch-machines scripts/apt-lists | setup-test

@@ -30,7 +30,7 @@ HANG_SECONDS = 1200
 CRAWL_SECONDS = {False: 0.1, True: 0.02}  # for which a Gate holds a request; by skips_idle
 LOOK_SECONDS = 0.1  # between two looks at a state that does not announce its changes
 
-CTRL_C, ENTER, ESCAPE = "\x03", "\r", "\x1b"
+CTRL_C, ENTER, ESCAPE, DOWN = "\x03", "\r", "\x1b", "\x1b[B"
 
 
 class MachineFailure(Exception):

@@ -21,10 +21,12 @@ class Terminal:
     def __init__(self, columns=160, rows=64):
         self.columns, self.rows = columns, rows
         self.held = ""
+        self.background = "40"  # black, as SGR has it
         self._clear()
 
     def _clear(self):
         self.cells = [[" "] * self.columns for _ in range(self.rows)]
+        self.backgrounds = [[self.background] * self.columns for _ in range(self.rows)]
         self.row = self.column = 0
 
     def text(self):
@@ -59,6 +61,8 @@ class Terminal:
             self.column = min(self.column + max(numbers[0], 1), self.columns - 1)
         elif kind == "D":
             self.column = max(self.column - max(numbers[0], 1), 0)
+        elif kind == "m" and 40 <= numbers[0] <= 47:
+            self.background = parameters
 
     def _print(self, text):
         for character in text:
@@ -73,6 +77,7 @@ class Terminal:
                     self.column = 0
                     self._line_feed()
                 self.cells[self.row][self.column] = character.translate(DRAWING)
+                self.backgrounds[self.row][self.column] = self.background
                 self.column += 1
 
     def _line_feed(self):
@@ -80,3 +85,4 @@ class Terminal:
             self.row += 1
         else:
             self.cells = self.cells[1:] + [[" "] * self.columns]
+            self.backgrounds = self.backgrounds[1:] + [[self.background] * self.columns]

@@ -22,7 +22,11 @@ from rig.place import fresh_place  # noqa: E402
 
 
 def pytest_addoption(parser):
-    parser.addoption("--starts", help="which restored disks are started: few, all", default="few")
+    parser.addoption(
+        "--whole",
+        action="store_true",
+        help="start all restored disks, and use the firmware of each release",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ RESTORE = {
     "VIRTIO4K": ("virtio-blk", 4096, "convert -n pc4k.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)"),
 }
 # Those that are started: of others, test_restored proves that they have the same bytes.
-STARTS = {"few": ("SCSI", "VHDX", "VIRTIO4K"), "all": tuple(RESTORE)}
+STARTS = {False: ("SCSI", "VHDX", "VIRTIO4K"), True: tuple(RESTORE)}  # by --whole
 OTHER_SECTORS, SECTOR_SIZE = "convert -n pc.qcow2 path=PciRoot(0x0)/Pci(0xA,0x0)", 16
 
 
@@ -218,7 +218,7 @@ def start_disk(place, disk, name):
 
 def pytest_generate_tests(metafunc):
     if metafunc.definition.name == "test_starts":
-        metafunc.parametrize("name", STARTS[metafunc.config.getoption("--starts")])
+        metafunc.parametrize("name", STARTS[metafunc.config.getoption("--whole")])
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def started(request, place, restored):
     with ThreadPoolExecutor(2) as pool:
         yield {
             name: pool.submit(start_disk, place, restored.targets[name], name)
-            for name in STARTS[request.config.getoption("--starts")]
+            for name in STARTS[request.config.getoption("--whole")]
         }
 
 

@@ -17,13 +17,12 @@ import oracle
 from rig import disks
 from rig.disks import MIB, Partition, Volume
 from rig.keyboard import Keyboard
-from rig.machine import ENTER, Drive, Machine
+from rig.machine import DOWN, ENTER, Drive, Machine
 from rig.person import START, Person
 from rig.picture import Screen
 from rig.readme import write_stick
 
 STICK_MIB, IMAGES_AT, SIZE = 512, 128 * MIB, 32 * MIB
-DOWN = "\x1b[B"
 
 
 def make_source(place):

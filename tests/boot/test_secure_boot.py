@@ -18,12 +18,11 @@ from conftest import ROOT
 from rig import disks, secure_boot
 from rig.disks import MIB, Volume
 from rig.boards import SECURE_PC
-from rig.machine import ENTER, Drive, Machine
+from rig.machine import DOWN, ENTER, Drive, Machine
 from short_job import COLUMNS, EXIT, FIRST_LINE, ShortJob
 
 RELEASE = ROOT / "build" / "firmware" / "trixie"
 FILES = RELEASE / "usr" / "share" / "OVMF"
-DOWN = "\x1b[B"
 Y_OR_NOT = "Y = run this"
 
 pytestmark = pytest.mark.skipif(
