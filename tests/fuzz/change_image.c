@@ -44,6 +44,7 @@ static const char *const more_commands[] = {
 	"bench -w -q -c 3 -s 64k -o 1k image",
 	"rebase -b @ image",
 	"convert -O raw image copy",
+	"commit -d image",
 };
 enum {
 	N_COMMANDS = sizeof commands / sizeof *commands,
@@ -149,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct fuzz_image image = fuzz_image_of(data, n, true);
 	bool sound;
 
-	fuzz_volume("image", image.bytes, image.n);
+	fuzz_image_volume(&image);
 	sound = is_sound(image.bytes, image.n);
 	for (size_t i = 0; i < image.n_changes; i++) {
 		change(image.changes[i]);

@@ -26,7 +26,7 @@ void fuzz_failed(const char *what, const char *file, int line)
 
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n)
 {
-	static const struct sim_volume_kind kind = { .free_bytes = 16 << 20 };
+	static const struct sim_volume_kind kind = { .free_bytes = 40 << 20 };
 	static const uint8_t extent[64 << 10] = { 1, 2, 3 };
 
 	sim_volume(&kind);
@@ -48,7 +48,7 @@ int fuzz_run(const char *line)
 	capture_clear(&fuzz_err);
 	strcpy(copy, line);
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
-		words[n++] = word;
+		words[n++] = strcmp(word, "@") == 0 ? word + 1 : word;
 	sim_peak_restart();
 	code = cli_run(&console, n, words);
 	MUST(sim_peak_bytes() <= MEMORY_MAX);

@@ -20,14 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 _Noreturn void fuzz_failed(const char *what, const char *file, int line);
 
 /*
- * A volume with 16 MiB of room and that file on it, and one of 64 KiB, "extent", which images can
+ * A volume of 40 MiB with that file on it, and one of 64 KiB, "extent", which images can
  * name.
  */
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n);
 
 /*
- * Runs a command line, its words divided by blanks, in a bounded memory; returns its exit code.
- * What it printed is in these until the next.
+ * Runs a command line, its words divided by blanks and "@" an empty one, in a bounded memory; returns
+ * its exit code. What it printed is in these until the next.
  */
 int fuzz_run(const char *line);
 extern struct capture fuzz_out, fuzz_err;

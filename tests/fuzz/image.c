@@ -5,11 +5,19 @@
 
 #include "base/crc32c.h"
 #include "base/range.h"
+#include "fuzz.h"
+#include "volume.h"
 
 enum { SECTOR = 512, HEAD = 32, PIECE_HEAD = 8, KIB64 = 64 << 10 };
 
 static const char magic[16] = "efi-img pieces\n";
-static uint8_t image[FUZZ_IMAGE_BYTES];
+
+struct file {
+	uint8_t bytes[FUZZ_IMAGE_BYTES];
+	size_t n;
+};
+
+static struct file image, extent;
 
 static uint32_t get_le(const uint8_t *at)
 {
@@ -42,52 +50,71 @@ static void seal_vhdx(uint8_t *at, size_t n)
 }
 
 /* Each entry of the log, which begins at a multiple of 4 KiB and says how long it is. */
-static void seal_vhdx_log(size_t n)
+static void seal_vhdx_log(struct file *file)
 {
-	for (size_t at = 0; at + 4096 <= n; at += 4096) {
-		uint32_t length = get_le(image + at + 8);
+	for (size_t at = 0; at + 4096 <= file->n; at += 4096) {
+		uint32_t length = get_le(file->bytes + at + 8);
 
-		if (memcmp(image + at, "loge", 4) == 0 && length >= 64 && length <= n - at)
-			seal_vhdx(image + at, length);
+		if (memcmp(file->bytes + at, "loge", 4) == 0 && length >= 64 &&
+		    length <= file->n - at)
+			seal_vhdx(file->bytes + at, length);
 	}
 }
 
-static void seal(size_t n)
+static void seal(struct file *file)
 {
-	if (n >= SECTOR && memcmp(image, "conectix", 8) == 0)
-		seal_vpc(image, 64, SECTOR);
-	if (n >= 3 * SECTOR && memcmp(image + SECTOR, "cxsparse", 8) == 0)
-		seal_vpc(image + SECTOR, 36, 1024);
-	if (n >= SECTOR && memcmp(image + n - SECTOR, "conectix", 8) == 0)
-		seal_vpc(image + n - SECTOR, 64, SECTOR);
-	if (n < 5 * KIB64 || memcmp(image, "vhdxfile", 8) != 0)
+	uint8_t *bytes = file->bytes;
+	size_t n = file->n;
+
+	if (n >= SECTOR && memcmp(bytes, "conectix", 8) == 0)
+		seal_vpc(bytes, 64, SECTOR);
+	if (n >= 3 * SECTOR && memcmp(bytes + SECTOR, "cxsparse", 8) == 0)
+		seal_vpc(bytes + SECTOR, 36, 1024);
+	if (n >= SECTOR && memcmp(bytes + n - SECTOR, "conectix", 8) == 0)
+		seal_vpc(bytes + n - SECTOR, 64, SECTOR);
+	if (n < 5 * KIB64 || memcmp(bytes, "vhdxfile", 8) != 0)
 		return;
 	for (size_t i = 1; i <= 2; i++)
-		seal_vhdx(image + i * KIB64, 4096);
+		seal_vhdx(bytes + i * KIB64, 4096);
 	for (size_t i = 3; i <= 4; i++)
-		seal_vhdx(image + i * KIB64, KIB64);
-	seal_vhdx_log(n);
+		seal_vhdx(bytes + i * KIB64, KIB64);
+	seal_vhdx_log(file);
 }
 
 /* ---- pieces ---- */
 
-static size_t join(const uint8_t *data, size_t n)
+static void set_size(struct file *file, size_t n)
 {
-	size_t size = (size_t)min_u64(get_le(data + 16), FUZZ_IMAGE_BYTES / SECTOR) * SECTOR;
+	if (n > file->n)
+		memset(file->bytes + file->n, 0, n - file->n);
+	file->n = n;
+}
 
-	memset(image, 0, size);
+static void put_piece(struct file *file, uint64_t from, const uint8_t *bytes, size_t n)
+{
+	if (from < file->n)
+		memcpy(file->bytes + from, bytes, (size_t)min_u64(n, file->n - from));
+}
+
+static void join(const uint8_t *data, size_t n)
+{
+	image.n = extent.n = 0;
+	set_size(&image, (size_t)min_u64(get_le(data + 16), FUZZ_IMAGE_BYTES / SECTOR) * SECTOR);
 	for (size_t at = HEAD; n - at >= PIECE_HEAD;) {
-		uint64_t from = (uint64_t)get_le(data + at) * SECTOR,
+		uint32_t sector = get_le(data + at);
+		uint64_t from = (uint64_t)(sector & ~FUZZ_EXTENT_PIECE) * SECTOR,
 			 length = (uint64_t)get_le(data + at + 4) * SECTOR;
+		bool of_extent = (sector & FUZZ_EXTENT_PIECE) != 0;
 
 		at += PIECE_HEAD;
 		length = min_u64(length, n - at);
-		if (from < size)
-			memcpy(image + from, data + at, (size_t)min_u64(length, size - from));
+		if (of_extent && from + length > extent.n)
+			set_size(&extent, (size_t)min_u64(from + length, FUZZ_IMAGE_BYTES));
+		put_piece(of_extent ? &extent : &image, from, data + at, (size_t)length);
 		at += (size_t)length;
 	}
-	seal(size);
-	return size;
+	seal(&image);
+	seal(&extent);
 }
 
 struct fuzz_image fuzz_image_of(const uint8_t *data, size_t n, bool with_changes)
@@ -99,12 +126,22 @@ struct fuzz_image fuzz_image_of(const uint8_t *data, size_t n, bool with_changes
 
 		ret.changes = data + 20;
 		ret.n_changes = end != NULL ? (size_t)(end - ret.changes) : HEAD - 20;
-		ret.n = join(data, n);
-		ret.bytes = image;
+		join(data, n);
+		ret.bytes = image.bytes;
+		ret.n = image.n;
+		ret.extent = extent.bytes;
+		ret.n_extent = extent.n;
 	} else if (with_changes) {
 		ret.n = n / SECTOR * SECTOR;
 		ret.changes = data + ret.n;
 		ret.n_changes = (size_t)min_u64(n - ret.n, FUZZ_CHANGES_MAX);
 	}
 	return ret;
+}
+
+void fuzz_image_volume(const struct fuzz_image *files)
+{
+	fuzz_volume("image", files->bytes, files->n);
+	if (files->n_extent > 0)
+		sim_file_put("extent", files->extent, files->n_extent);
 }

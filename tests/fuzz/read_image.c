@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct fuzz_image image = fuzz_image_of(data, n, false);
 
-	fuzz_volume("image", image.bytes, image.n);
+	fuzz_image_volume(&image);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands - 1; i++)
 		(void)fuzz_run(commands[i]);
 	if (is_small()) {
