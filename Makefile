@@ -163,7 +163,7 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 	-fno-omit-frame-pointer -fsanitize-coverage-ignorelist=tests/fuzz/unguided
 FUZZ_CORE := -fsanitize=unsigned-shift-base,implicit-conversion
 FUZZ_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim
-FUZZ_SIM := tests/fuzz/fuzz.c tests/fuzz/image.c tests/fuzz/poke.c
+FUZZ_SIM := $(patsubst %,tests/fuzz/%.c,fuzz image poke seal sparse)
 $(eval $(call tree,FUZZ,build/fuzz,fuzz,clang))
 build/fuzz/%: OPTIMIZE := -O1
 $(call objects,build/fuzz,$(CORE)): tests/fuzz/unguided
