@@ -26,8 +26,8 @@ _Noreturn void fuzz_failed(const char *what, const char *file, int line);
 void fuzz_volume(const char *name, const uint8_t *bytes, size_t n);
 
 /*
- * Runs a command line, its words divided by blanks and "@" an empty one, in a bounded memory; returns
- * its exit code. What it printed is in these until the next.
+ * Runs a command line, its words divided by blanks and "@" an empty one, in a bounded memory;
+ * returns its exit code. What it printed is in these until the next.
  */
 int fuzz_run(const char *line);
 extern struct capture fuzz_out, fuzz_err;
