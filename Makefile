@@ -157,7 +157,7 @@ TEST_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 TEST_OUTSIDE = $(HOST_OUTSIDE) -Itests/contract -Itests/sim -Itests/trial -Itests/unit
 TEST_SIM := $(TRIAL) $(CONTRACT) $(call memory,$(HOST_ARCH))
 $(eval $(call tree,TEST,build/test,unit,$(CC)))
-build/test/%: OPTIMIZE := -O1
+build/test/% build/fuzz/%: OPTIMIZE := -O1
 
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -fsanitize-coverage-ignorelist=tests/fuzz/unguided
@@ -165,7 +165,6 @@ FUZZ_CORE := -fsanitize=unsigned-shift-base,implicit-conversion
 FUZZ_OUTSIDE = $(HOST_OUTSIDE) -Itests/sim
 FUZZ_SIM := $(patsubst %,tests/fuzz/%.c,fuzz image poke seal sparse)
 $(eval $(call tree,FUZZ,build/fuzz,fuzz,clang))
-build/fuzz/%: OPTIMIZE := -O1
 $(call objects,build/fuzz,$(CORE)): tests/fuzz/unguided
 
 COVERAGE_FLAGS := -Wno-frame-larger-than
@@ -382,8 +381,7 @@ $(FUZZ): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/core.a build/fuzz/si
 test-fuzz: $(FUZZ)
 	printf '%s\n' $^ | xargs -P 2 -I {} tests/fuzz/run {} 0
 
-## make fuzz         looks for inputs that break parsers and engine, TIME=600 seconds per target;
-##                   KIND=vhdx: from those files of the corpus alone
+## make fuzz         looks for inputs that break it, TIME=600 seconds per target, of one KIND=vhdx
 .PHONY: fuzz
 fuzz: TIME ?= 600
 fuzz: $(FUZZ)
