@@ -39,6 +39,30 @@ class Gone(Exception):
     """The machine has closed the connection, or the gate is closed."""
 
 
+class ImageFile:
+    """An image file, for a Gate."""
+
+    def __init__(self, path, read_only):
+        self.file = os.open(path, os.O_RDONLY if read_only else os.O_RDWR)
+        self.size = os.fstat(self.file).st_size
+
+    def read(self, offset, length):
+        return os.pread(self.file, length, offset)
+
+    def write(self, offset, data):
+        """Zeros that are written into a hole leave it a hole."""
+        if data.count(0) == len(data):
+            try:
+                if os.lseek(self.file, offset, os.SEEK_DATA) >= offset + len(data):
+                    return
+            except OSError:
+                return  # the rest of the file is a hole
+        os.pwrite(self.file, data, offset)
+
+    def close(self):
+        os.close(self.file)
+
+
 class Gate:
     """Belongs to one Drive, in one Machine after the other."""
 
@@ -107,17 +131,20 @@ class Gate:
         self._listener.close()
 
     def _serve(self, image, read_only):
-        file = os.open(image, os.O_RDONLY if read_only else os.O_RDWR)
+        file = self._open(image, read_only)
         try:
             line, _ = self._listener.accept()
             with line:
-                self._negotiate(line, os.fstat(file).st_size, read_only)
+                self._negotiate(line, file.size, read_only)
                 while True:
                     self._request(line, file)
         except (Gone, OSError):
             pass  # QEMU, if it still runs, sees a disk that fails
         finally:
-            os.close(file)
+            file.close()
+
+    def _open(self, image, read_only):
+        return ImageFile(image, read_only)
 
     @staticmethod
     def _receive(line, length):
@@ -155,26 +182,15 @@ class Gate:
         failed = 0
         try:
             if kind == READ:
-                data = os.pread(file, length, offset)
+                data = file.read(offset, length)
             elif kind == WRITE:
-                self._write(file, offset, data)
+                file.write(offset, data)
         except OSError as error:
             failed = error.errno
         if kind not in (READ, WRITE, FLUSH):
             failed = errno.EINVAL
         answer = data if kind == READ and not failed else b""
         line.sendall(struct.pack(">IIQ", SIMPLE_REPLY_MAGIC, failed, cookie) + answer)
-
-    @staticmethod
-    def _write(file, offset, data):
-        """Writes `data`; zeros written into a hole leave it a hole."""
-        if data.count(0) == len(data):
-            try:
-                if os.lseek(file, offset, os.SEEK_DATA) >= offset + len(data):
-                    return
-            except OSError:
-                return  # the rest of the file is a hole
-        os.pwrite(file, data, offset)
 
     def _pass(self, length):
         """Waits until a request may pass, and counts its bytes."""

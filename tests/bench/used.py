@@ -12,8 +12,11 @@ whole copy has to move it. A fifth of the files that were written have been dele
 used is in pieces. Inode tables and the journal are used as well, beside the files. Compression and
 hashes, whose time is in proportion to the data, would hide what comes on top of that: both are off.
 
-USED_GIB=n is the size of the disk, at least 2. Source, images and target need three times as much
-room; without USED_GIB it is 64, or a half, a fourth ... of that, whatever fits.
+USED_GIB=n is the size of the disk, at least 2; without it, 64. The machine's disks are in memory,
+where each block is kept once (store.py): some GiB, since the old data repeats itself, and the files
+do, too. The host's disk has the files twice, until they are in the file system. The program for
+Linux has disks and images in files, which need three times as much room: without USED_GIB, its disk
+has 64 GiB, or a half, a fourth ... of that, whatever fits.
 """
 
 import os
@@ -36,11 +39,11 @@ from rig import disks  # noqa: E402
 from rig.disks import LINUX, Partition, Volume  # noqa: E402
 from rig.machine import Drive, Machine  # noqa: E402
 from rig.shell import Shell  # noqa: E402
+from store import BLOCK, Store, StoredDisk, StoreGate  # noqa: E402
 
 START = MIB  # of the partition; its GPT also has the last MiB of the disk
 SHARE = 6 / 64  # of the disk, in files
 LIMIT = 0.15  # of the time of a whole copy
-BLOCK = 4096
 OLD_BYTES = 64 * MIB  # after so many, the old data begins again
 FULL, LEAST = 64 * GIB, 2 * GIB  # what is fixed is too large a part of less
 LARGE = 16 * GIB  # from here on, one round is enough, and is long
@@ -51,18 +54,18 @@ COPIES = ("capture", "restore", "clone")
 # ---- the disk ----
 
 
-def needed(disk_bytes):
-    """Room for the source, both images and the target, and the files before they are on it."""
-    return int(disk_bytes * (3 + 2 * SHARE)) + GIB
+def needed(disk_bytes, in_files):
+    """Room for the files, before and after they are in the file system; and for what else is."""
+    return int(disk_bytes * (3 * SHARE + (3 if in_files else 0))) + 2 * GIB
 
 
-def choose_bytes():
+def choose_bytes(in_files):
     """Of the disk."""
     if "USED_GIB" in os.environ:
         return int(os.environ["USED_GIB"]) * GIB
     free = shutil.disk_usage(ROOT).free
     size = FULL
-    while size > LEAST and needed(size) > free * 0.9:
+    while size > LEAST and needed(size, in_files) > free * 0.9:
         size //= 2
     return size
 
@@ -80,14 +83,6 @@ def old_data():
             return bytes(old[:OLD_BYTES])
 
 
-def fill(path, disk_bytes):
-    old = old_data()
-    with open(path, "wb") as disk:
-        for _ in range(0, disk_bytes, OLD_BYTES):
-            disk.write(old)
-    return Path(path)
-
-
 def copy_files(top, n_bytes):
     """Copies files of this machine, again and again until there are enough; returns their names."""
     names, written = [], 0
@@ -101,40 +96,55 @@ def copy_files(top, n_bytes):
             return names
 
 
-def make_source(place, disk_bytes):
+def make_source(place, store, disk_bytes):
     """The disk, and how many of its bytes the file system has in use."""
-    disk = fill(place / "source.img", disk_bytes)
+    file = disks.make_disk(place / "files.img", disk_bytes)
     size = disk_bytes - 2 * START
-    disks.write_gpt(disk, [Partition(START, size, LINUX, "root")])
+    disks.write_gpt(file, [Partition(START, size, LINUX, "root")])
+    # Holes of the file become old data: what is to be zero is written.
+    os.environ["UNIX_IO_NOZEROOUT"] = "1"
     with tempfile.TemporaryDirectory(dir=place) as top:
         names = copy_files(Path(top), disk_bytes * SHARE * 5 / 4)
         disks.run(
             *("/sbin/mkfs.ext4", "-q", "-F", "-b", BLOCK, "-d", top),
             *("-E", f"offset={START},nodiscard,lazy_itable_init=0,lazy_journal_init=0"),
-            *(disk, f"{size // 1024}k"),
+            *(file, f"{size // 1024}k"),
         )
     (place / "deleted").write_text("".join(f"rm {name}\n" for name in names[::5]))
-    volume = f"{disk}?offset={START}"
+    volume = f"{file}?offset={START}"
     disks.run("/sbin/debugfs", "-w", "-f", place / "deleted", volume)
     facts = disks.run("/sbin/dumpe2fs", "-h", volume)
     blocks, free = (
         int(re.search(rf"^{word}: +(\d+)$", facts, re.M)[1])
         for word in ("Block count", "Free blocks")
     )
+    disk = StoredDisk(store, disk_bytes, old_data()).load(file)
+    file.unlink()
     return disk, (blocks - free) * BLOCK
 
 
 # ---- the copies ----
 
 
-def in_firmware(place, timed, source, target, rounds):
+def make_volume(place, timed, store, disk_bytes):
+    """Where the program and the images are."""
+    file = disks.make_disk(place / "volume.img", disk_bytes + disk_bytes // 4 + 2 * GIB)
+    Volume(file).format(32, cluster=32768).put(timed, "/timed.efi")
+    return StoredDisk(store, file.stat().st_size).load(file)
+
+
+def in_firmware(place, timed, store, source, rounds):
     """[one_round()] of timed.efi."""
-    disk_bytes = source.stat().st_size
-    volume = Volume(disks.make_disk(place / "volume.img", disk_bytes + disk_bytes // 4 + 2 * GIB))
-    volume.format(32, cluster=32768).put(timed, "/timed.efi")
-    images = (volume.image, "VOLUME"), (source, "SOURCE"), (target, "TARGET")
-    drives = [Drive("nvme", image, serial, keeps_zeros=True) for image, serial in images]
-    deadline = 900 + 300 * rounds * disk_bytes // GIB
+    volume = make_volume(place, timed, store, source.size)
+    drives = [
+        Drive("nvme", place / serial, serial, gate=StoreGate(disk))
+        for serial, disk in (
+            ("VOLUME", volume),
+            ("SOURCE", source),
+            ("TARGET", StoredDisk(store, source.size)),
+        )
+    ]
+    deadline = 900 + 300 * rounds * source.size // GIB
     with Machine(place / "used", drives, deadline=deadline, memory=1024, processors=2) as machine:
         shell = Shell(machine)
         shell.run("fs0:")
@@ -151,9 +161,10 @@ def in_firmware(place, timed, source, target, rounds):
     return found
 
 
-def in_linux(place, program, source, target, rounds):
+def in_linux(place, program, source, rounds):
     """The same of the program for Linux."""
-    disks_of = f"{source},serial=SOURCE:{target},serial=TARGET"
+    target = disks.make_disk(place / "target.img", source.size)
+    disks_of = f"{source.save(place / 'source.img')},serial=SOURCE:{target},serial=TARGET"
 
     def run(line):
         start = time.monotonic()
@@ -193,17 +204,19 @@ def one_round(run):
 
 def measure(place, program, disk_bytes, rounds):
     """Returns [one_round()], and the bytes in use."""
-    source, used_bytes = make_source(place, disk_bytes)
-    target = disks.make_disk(place / "target.img", disk_bytes)
-    copies = in_firmware if program.suffix == ".efi" else in_linux
-    return copies(place, program, source, target, rounds), used_bytes
+    store = Store()
+    source, used_bytes = make_source(place, store, disk_bytes)
+    if program.suffix == ".efi":
+        return in_firmware(place, program, store, source, rounds), used_bytes
+    return in_linux(place, program, source, rounds), used_bytes
 
 
 def show_used(table, program):
     """Adds the rows to a table of report.py."""
-    disk_bytes = choose_bytes()
+    in_files = program.suffix != ".efi"
+    disk_bytes = choose_bytes(in_files)
     rounds = 1 if disk_bytes >= LARGE else int(os.environ.get("ROUNDS", 3))
-    with tempfile.TemporaryDirectory(dir=room(needed(disk_bytes))) as directory:
+    with tempfile.TemporaryDirectory(dir=room(needed(disk_bytes, in_files))) as directory:
         found, used_bytes = measure(Path(directory), program, disk_bytes, rounds)
     title = f"{used_bytes / GIB:.3g} of {disk_bytes // GIB} GiB used : all"
     for name in COPIES:
