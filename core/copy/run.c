@@ -22,6 +22,7 @@
 #include "edit/bitmaps.h"
 #include "engine/copy.h"
 #include "engine/pack.h"
+#include "platform/files.h"
 #include "record/finished.h"
 
 /* One run of a plan. */
@@ -325,6 +326,27 @@ static enum status complete_image(struct run *run, struct blk *file, struct erro
 	return st;
 }
 
+/*
+ * The records that --force replaces are about the image that has just been replaced. If they stayed
+ * until the new ones are written, they would be beside an interrupted copy, and --resume, which goes
+ * without --force, would be refused because of them.
+ */
+static enum status remove_old_records(const struct copy_request *r, struct error *err)
+{
+	const char *const names[] = { r->manifest, r->bmap };
+	enum status st = ST_OK;
+
+	for (size_t i = 0; r->force && st == ST_OK && i < sizeof names / sizeof names[0]; i++) {
+		struct place place = { 0 };
+
+		if (names[i] != NULL)
+			st = platform_look(names[i], &place, err);
+		if (st == ST_OK && place.exists)
+			st = platform_remove(names[i], err);
+	}
+	return st;
+}
+
 static enum status run_new_image(struct run *run, struct error *err)
 {
 	struct create_job *create = &run->plan->create;
@@ -340,6 +362,8 @@ static enum status run_new_image(struct run *run, struct error *err)
 	if (run->plan->mode.kind == COPY_TO_NEW_FILE)
 		observers_begin(&run->observers);
 	st = open_created(run, file, &backing, err);
+	if (st == ST_OK && run->plan->mode.kind == COPY_TO_NEW_FILE)
+		st = remove_old_records(run->request, err);
 	if (st == ST_OK)
 		st = copy(run, err);
 	if (st == ST_OK)

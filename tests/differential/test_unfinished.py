@@ -510,3 +510,17 @@ def test_capture_and_convert_continue_each_other(place, interrupter):
         assert (place / "half.manifest").exists() == (continued == ["capture"])
         (place / "half").unlink()
     assert efi_img(place, "hash", "--check=half.manifest", "serial=S").code == 0
+
+
+def test_records_of_the_image_that_was_replaced(place, interrupter):
+    """They go with it, so that --resume, which has no --force, writes the new ones."""
+    capture = ("capture", "--format=raw", "--bmap", "serial=S", "t")
+    assert efi_img(place, *capture).code == 0
+    assert {"t", "t.bmap", "t.manifest"} < set(names(place))
+    (place / "disk.img").write_bytes(random.Random(2).randbytes(SIZE))
+    done = interrupted(place, interrupter, *capture, "--force", STOP="/t,12")
+    assert done.code == STOPPED and not {"t.bmap", "t.manifest"} & set(names(place)), done.err
+    done = efi_img(place, *capture, "--resume")
+    assert done.code == 0, done.err
+    assert efi_img(place, "hash", "--check=t.manifest").code == 0
+    assert {"t", "t.bmap", "t.manifest"} < set(names(place))
