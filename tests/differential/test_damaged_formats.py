@@ -85,3 +85,47 @@ def test_repaired(tmp_path, sound, form, seed):
     # where it is another one, that of the other copy is back
     changed = [at for at in range(SIZE) if before[at] != after[at]] if before != after else []
     assert all(after[at] == disk[at] for at in changed), ours.out
+
+
+def double(format, image):
+    """Makes the second block of the disk lie where the first one does."""
+
+    def number(at, n, order):
+        return int.from_bytes(image[at : at + n], order)
+
+    tables = {
+        "vpc": lambda: (1536, 4),
+        "vdi": lambda: (number(340, 4, "little"), 4),
+        "parallels": lambda: (64, 4),
+        "vhdx": lambda: (number(0x30000 + 32, 8, "little"), 8),
+        "qed": lambda: (number(number(40, 8, "little"), 8, "little"), 8),
+        "qcow": lambda: (number(number(40, 8, "big"), 8, "big"), 8),
+    }
+    if format == "vmdk":  # both copies
+        directories = [number(at, 8, "little") * SECTOR for at in (48, 56)]
+        places = [(number(at, 4, "little") * SECTOR, 4) for at in directories]
+    else:
+        places = [tables[format]()]
+    for at, n in places:
+        image[at + n : at + 2 * n] = image[at : at + n]
+
+
+@pytest.mark.parametrize("format", ["vpc", "vdi", "parallels", "vhdx", "qed", "qcow", "vmdk"])
+def test_doubled_block_is_not_written_to(tmp_path, format):
+    """What is written to one place of the disk would be written to the other as well."""
+    options = {"vhdx": ("-o", "block_size=1M")}.get(format, ())
+    (tmp_path / "disk").write_bytes(random.Random(1).randbytes(SIZE))
+    made = ("convert", "-f", "raw", "-O", format, *options, "disk", "a")
+    assert Result([EFI_IMG, *made], tmp_path).code == 0
+    image = bytearray((tmp_path / "a").read_bytes())
+    double(format, image)
+    (tmp_path / "a").write_bytes(image)
+    assert Result([EFI_IMG, "check", "a"], tmp_path).code == 2
+    for words in ("bench -w -c 1 -s 512 a", f"convert -n -f raw -O {format} disk a"):
+        done = Result([EFI_IMG, *words.split()], tmp_path)
+        assert done.code == 1 and done.err.startswith("efi-img: a: "), done.err
+    if format in ("vmdk", "vhdx", "vpc"):
+        assert Result([EFI_IMG, "resize", "a", "+1M"], tmp_path).code == 1
+    assert (tmp_path / "a").read_bytes() == image
+    read = Result([EFI_IMG, "convert", "-O", "raw", "a", "flat"], tmp_path)
+    assert read.code == 0 or format in ("qed", "qcow"), read.err

@@ -91,12 +91,18 @@ HELD = {
         "Differencing images are read": "vhdx: parent",
         "Images with logical sectors of 4096": "unit/vhdx: test_contents unit/vhdx: test_writing",
         "If the first region table": "vhdx: second_region_table",
+        "An image of which two blocks": "damaged_formats: doubled_block_is_not_written_to",
         "`info` works where blocks": "vhdx: cut_short vhdx: doubled_block vhdx: resize",
         "A new image of a disk of 0 bytes": "differences: vhdx_of_no_bytes",
         "A new image is smaller": "differences_formats: vhdx_without_data_is_small",
     },
     "vmdk": {
-        "Each extent of a descriptor counts": "vmdk: unknown_lines_are_not_skipped",
+        "Each extent of a descriptor counts": (
+            "vmdk: unknown_lines_are_not_skipped vmdk: extents_that_share_bytes"
+        ),
+        "An image of which two places": (
+            "damaged_formats: doubled_block_is_not_written_to vmdk: extents_that_share_bytes"
+        ),
         "Extents and parents are files": "vmdk: create_refused unit/vmdk: test_descriptors",
         "`create -o subformat=streamOptimized`": (
             "vmdk: stream_is_as_vmware_writes_it vmdk: stream_is_written_once vmdk: convert"

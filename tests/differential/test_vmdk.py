@@ -361,6 +361,38 @@ def test_unknown_lines_are_not_skipped(tmp_path):
     assert (tmp_path / "disk").read_bytes() == b"1" * MIB + bytes(MIB) + b"1" * MIB
 
 
+@pytest.mark.parametrize(
+    "lines, shared",
+    [
+        (("f 0 2048", "f 0 2048"), True),
+        (("f 2048 2048", "f 1024 1025"), True),
+        (("f 0 4096", "f 100 1"), True),
+        (("f 2048 2048", "f 0 2048"), False),
+        (("f 0 2048", "g 0 2048"), False),
+        (("f 0 2048", "g 0 2048", "f 0 2048"), None),  # opened twice: the access set refuses it
+    ],
+)
+def test_extents_that_share_bytes(tmp_path, lines, shared):
+    """What is written to one place of the disk would be written to another one as well."""
+    for name in "fg":
+        (tmp_path / name).write_bytes(random.Random(name).randbytes(2 * MIB))
+    before = [(tmp_path / name).read_bytes() for name in "fg"]
+    text = '# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n'
+    text += 'createType="twoGbMaxExtentFlat"\n'
+    for line in lines:
+        name, offset, sectors = line.split()
+        text += f'RW {sectors} FLAT "{name}" {offset}\n'
+    (tmp_path / "x.vmdk").write_text(text)
+    efi_img(tmp_path, "convert", "-O", "raw", "x.vmdk", "disk")
+    check = efi_img(tmp_path, "check", "x.vmdk", code=2 if shared else 0)
+    assert ("have the same bytes of it" in check.err) == bool(shared)
+    bench = ("bench", "-w", "-q", "-c", "1", "-s", "512", "x.vmdk")
+    refused = efi_img(tmp_path, *bench, code=0 if shared is False else 1)
+    if shared is not False:
+        assert ("the same bytes of a file" if shared else "same file") in refused.err
+        assert [(tmp_path / name).read_bytes() for name in "fg"] == before
+
+
 @pytest.mark.parametrize("program", [EFI_IMG, "qemu-img"])
 def test_extent_alone(tmp_path, program):
     """A part of a split image, which may be unfinished, is no image."""

@@ -97,6 +97,17 @@ enum status vhdx_bat_each(struct vhdx_image *v, vhdx_look *look, void *user, str
 	return st;
 }
 
+bool vhdx_take_place(uint8_t *used, uint64_t offset, uint64_t n)
+{
+	bool is_free = true;
+
+	for (uint64_t i = offset / VHDX_MIB; i < (offset + n) / VHDX_MIB; i++) {
+		is_free = is_free && (used[i / 8] >> i % 8 & 1) == 0;
+		used[i / 8] |= (uint8_t)(1 << i % 8);
+	}
+	return is_free;
+}
+
 /* ---- reading ---- */
 
 /* Whether `n` bytes that an entry is about are in the file. */

@@ -72,7 +72,6 @@ static void check_headers(struct check *c)
 static void check_place(struct check *c, uint64_t entry, uint64_t offset, uint64_t n)
 {
 	const struct vhdx_part *over;
-	bool twice = false;
 
 	if (!range_ok(offset, n, c->v->file->size)) {
 		tell(c, true,
@@ -85,11 +84,7 @@ static void check_place(struct check *c, uint64_t entry, uint64_t offset, uint64
 	if (over != NULL)
 		tell(c, true, "BAT entry %ju: a block of 0x%jx bytes at 0x%jx overlaps the %s",
 		     entry, n, offset, over->name);
-	for (uint64_t i = offset / VHDX_MIB; i < (offset + n) / VHDX_MIB; i++) {
-		twice = twice || (c->used[i / 8] >> i % 8 & 1) != 0;
-		c->used[i / 8] |= (uint8_t)(1 << i % 8);
-	}
-	if (twice)
+	if (!vhdx_take_place(c->used, offset, n))
 		tell(c, true, "BAT entry %ju: a block of 0x%jx bytes at 0x%jx overlaps another one",
 		     entry, n, offset);
 }

@@ -153,6 +153,11 @@ uint64_t vhdx_entries(uint64_t n_blocks, uint64_t chunk_blocks, bool has_parent)
  */
 typedef enum status vhdx_look(void *user, uint64_t entry, uint64_t value, struct error *);
 enum status vhdx_bat_each(struct vhdx_image *, vhdx_look *, void *user, struct error *);
+/*
+ * Marks the `n` bytes of a block at `offset` in `used`, which has a bit for each MiB of the file.
+ * False: another block has some of them.
+ */
+bool vhdx_take_place(uint8_t *used, uint64_t offset, uint64_t n);
 
 /* vhdx.c */
 enum status vhdx_write_metadata(struct vhdx_image *, uint64_t offset, const void *bytes, size_t n);

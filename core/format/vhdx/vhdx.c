@@ -64,9 +64,15 @@ static void vhdx_close(struct image *image)
 
 /* ---- loading ---- */
 
+struct look {
+	struct vhdx_image *v;
+	uint8_t *used; /* before changes: vhdx_take_place() */
+};
+
 static enum status look_at_entry(void *user, uint64_t entry, uint64_t value, struct error *err)
 {
-	struct vhdx_image *v = user;
+	const struct look *look = user;
+	struct vhdx_image *v = look->v;
 	uint64_t state = value & VHDX_BAT_STATE, offset = value & VHDX_BAT_OFFSET;
 	uint64_t n = vhdx_is_bitmap_entry(v, entry) ? VHDX_BITMAP_BYTES : v->block_bytes;
 	const struct vhdx_part *over;
@@ -84,8 +90,33 @@ static enum status look_at_entry(void *user, uint64_t entry, uint64_t value, str
 		return fail(err, ST_CORRUPT,
 			    "its BAT entry %ju: a block of 0x%jx bytes at 0x%jx overlaps its %s",
 			    entry, n, offset, over->name);
+	if (look->used != NULL && !vhdx_take_place(look->used, offset, n))
+		return fail(err, ST_CORRUPT,
+			    "its BAT entry %ju: a block of 0x%jx bytes at 0x%jx overlaps another "
+			    "one, so that writing to one changes the other: it can only be read; "
+			    "convert it to a new image",
+			    entry, n, offset);
 	v->end = max_u64(v->end, offset + n);
 	return ST_OK;
+}
+
+/* Finds the end of the blocks, and what must not be read, or written to. */
+static enum status look_at_bat(struct vhdx_image *v, bool writes, struct error *err)
+{
+	struct look look = { .v = v };
+	enum status st;
+
+	if (writes && v->file->size > VHDX_FILE_MAX)
+		return fail(err, ST_TOO_LARGE, "a file of %ju bytes is more than can be changed",
+			    v->file->size);
+	if (writes)
+		look.used = mem_alloc((size_t)(v->file->size / VHDX_MIB / 8 + 1));
+	if (writes && look.used == NULL)
+		return fail_no_memory(err);
+	v->end = round_up(v->file->size, VHDX_MIB);
+	st = vhdx_bat_each(v, look_at_entry, &look, err);
+	mem_free(look.used);
+	return st;
 }
 
 static enum status check_writable(const struct vhdx_image *v, struct error *err)
@@ -210,9 +241,8 @@ static enum status vhdx_load(struct image *image, struct error *err)
 		st = vhdx_log_apply(v, err);
 	if (st == ST_OK)
 		st = vhdx_parent_check(v, err);
-	v->end = round_up(v->file->size, VHDX_MIB);
 	if (st == ST_OK)
-		st = vhdx_bat_each(v, look_at_entry, v, err);
+		st = look_at_bat(v, writes, err);
 	if (st == ST_OK)
 		st = prepare_map(v, err);
 	if (st == ST_OK)

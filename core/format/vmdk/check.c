@@ -3,19 +3,22 @@
  * Checking: every entry of every grain table. It must name a grain that lies in the file, after the
  * metadata, that no other entry names, and both copies of the tables must say the same. In a
  * stream, the marker of the grain must be that of its place on the disk, which says that no other
- * entry can be right in naming it. Lengths of flat extents are checked when the image is opened.
+ * entry can be right in naming it. Lengths of flat extents are checked when the image is opened;
+ * here, that no two of them have the same bytes of a file.
  *
  * Copies that differ in an image that was not closed cleanly are what a power cut leaves: nothing
  * is lost, so they count as leaks, which a repair removes.
  *
  * Memory: a bit for each grain of the longest file, 2 MiB per TiB with grains of 64 KiB.
  */
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/range.h"
+#include "base/zero.h"
 #include "format/vmdk/image.h"
 #include "platform/person.h"
 
-enum { BITMAP_BYTES_MAX = 64 << 20 };
+enum { BITMAP_BYTES_MAX = 64 << 20, TABLES_BYTES = 1 << 20 };
 
 struct check {
 	struct vmdk_image *v;
@@ -28,21 +31,30 @@ struct check {
 	bool has_first;
 };
 
-static void tell(struct check *c, const char *kind, uint64_t grain, uint32_t entry,
-		 const char *what)
+/* Begins the line of a problem. NULL: it is only counted. */
+static struct out *begin(struct check *c, const char *kind)
 {
 	c->n_problems++;
 	if (c->problems == NULL)
-		return;
+		return NULL;
 	if (c->n_problems == CHECK_PROBLEMS_MAX + 1)
 		out_printf(c->problems, "These are %d problems; the others are only counted.\n",
 			   CHECK_PROBLEMS_MAX);
 	if (c->n_problems > CHECK_PROBLEMS_MAX)
-		return;
+		return NULL;
 	out_printf(c->problems, "%s: ", kind);
 	if (c->extent->file > 0)
 		out_printf(c->problems, "%s: ", c->v->image.file[c->extent->file].name);
-	out_printf(c->problems, "grain %ju, entry 0x%x: %s\n", grain, entry, what);
+	return c->problems;
+}
+
+static void tell(struct check *c, const char *kind, uint64_t grain, uint32_t entry,
+		 const char *what)
+{
+	struct out *out = begin(c, kind);
+
+	if (out != NULL)
+		out_printf(out, "grain %ju, entry 0x%x: %s\n", grain, entry, what);
 }
 
 static void corrupt(struct check *c, uint64_t grain, uint32_t entry, const char *what)
@@ -160,37 +172,106 @@ static enum status check_se_sparse(struct check *c, struct error *err)
 	return ST_OK;
 }
 
-static enum status check_grains(struct check *c, struct error *err)
+/* Tables that follow each other in the file, read at once. */
+struct tables {
+	uint8_t *bytes;
+	uint64_t first, n; /* in the order of the directory */
+};
+
+/* The number of tables, from one of the directory on, that follow each other in the file. */
+static uint64_t count_together(const struct vmdk_extent *extent, const uint32_t *directory,
+			       uint64_t table)
 {
-	struct vmdk_extent *extent = c->extent;
-	uint64_t n = n_grains(extent);
+	uint64_t bytes = extent->sparse.table_entries * UINT64_C(4), n = 1;
+	uint64_t most = min_u64(TABLES_BYTES / bytes, extent->sparse.n_tables - table);
+
+	if (directory[table] == 0 || bytes % VMDK_SECTOR != 0)
+		return 1;
+	while (n < most && directory[table + n] == directory[table] + n * (bytes / VMDK_SECTOR))
+		n++;
+	return n;
+}
+
+/* The table of a directory; one that has none there has a table of zeros. */
+static enum status find_table(const struct vmdk_extent *extent, const uint32_t *directory,
+			      uint64_t table, struct tables *tables, const uint8_t **ret)
+{
+	size_t bytes = extent->sparse.table_entries * 4;
+	uint64_t offset = (uint64_t)directory[table] * VMDK_SECTOR;
 	enum status st = ST_OK;
 
-	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
-		uint64_t table = i / extent->sparse.table_entries;
-		bool twice = extent->redundant_directory != NULL;
-		uint32_t entry, copy;
+	if (table < tables->first || table - tables->first >= tables->n) {
+		uint64_t n = count_together(extent, directory, table);
 
-		if (i % extent->sparse.table_entries == 0 && platform_cancelled())
-			return fail(err, ST_CANCELLED, "stopped");
-		if (extent->directory[table] == 0 &&
-		    (!twice || extent->redundant_directory[table] == 0)) {
-			i = (table + 1) * extent->sparse.table_entries - 1;
-			continue;
-		}
-		st = vmdk_read_entry(extent, false, i, &entry);
-		copy = entry;
-		if (st == ST_OK && twice)
-			st = vmdk_read_entry(extent, true, i, &copy);
-		if (st != ST_OK)
-			return fail(err, st, "reading grain table %ju: %s", table, status_text(st));
-		check_copy(c, i, entry, copy);
-		st = check_entry(c, i, entry, err);
+		if (offset == 0)
+			memset(tables->bytes, 0, bytes);
+		else
+			st = blk_read_padded(vmdk_file(extent), offset, tables->bytes,
+					     (size_t)n * bytes);
+		tables->first = table;
+		tables->n = st == ST_OK ? n : 0;
+	}
+	*ret = tables->bytes + (table - tables->first) * bytes;
+	return st;
+}
+
+/* Grains of which both tables say nothing need no look. */
+static enum status check_table(struct check *c, uint64_t table, const uint8_t *entries,
+			       const uint8_t *copies, struct error *err)
+{
+	uint32_t n_entries = c->extent->sparse.table_entries;
+	uint64_t first = table * n_entries, n = min_u64(n_entries, n_grains(c->extent) - first);
+	enum status st = ST_OK;
+
+	if (is_zero(entries, n_entries * 4) && is_zero(copies, n_entries * 4))
+		return ST_OK;
+	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
+		uint32_t entry = (uint32_t)bytes_from_le(entries + i * 4, 4);
+
+		check_copy(c, first + i, entry, (uint32_t)bytes_from_le(copies + i * 4, 4));
+		st = check_entry(c, first + i, entry, err);
 	}
 	return st;
 }
 
-/* Of an extent that could be written, what a damaged directory names as a table. */
+static enum status check_tables(struct check *c, struct tables *tables, struct tables *copies,
+				struct error *err)
+{
+	const struct vmdk_extent *extent = c->extent;
+	const uint32_t *redundant = extent->redundant_directory;
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; st == ST_OK && i * extent->sparse.table_entries < n_grains(extent);
+	     i++) {
+		const uint8_t *table, *copy = NULL;
+
+		if (platform_cancelled())
+			return fail(err, ST_CANCELLED, "stopped");
+		st = find_table(extent, extent->directory, i, tables, &table);
+		if (st == ST_OK && redundant != NULL)
+			st = find_table(extent, redundant, i, copies, &copy);
+		if (st != ST_OK)
+			return fail(err, st, "reading grain table %ju: %s", i, status_text(st));
+		st = check_table(c, i, table, copy != NULL ? copy : table, err);
+	}
+	return st;
+}
+
+static enum status check_grains(struct check *c, struct error *err)
+{
+	struct tables tables = { .bytes = io_alloc(TABLES_BYTES) },
+		      copies = { .bytes = io_alloc(TABLES_BYTES) };
+	enum status st;
+
+	if (tables.bytes != NULL && copies.bytes != NULL)
+		st = check_tables(c, &tables, &copies, err);
+	else
+		st = fail_no_memory(err);
+	io_free(tables.bytes, TABLES_BYTES);
+	io_free(copies.bytes, TABLES_BYTES);
+	return st;
+}
+
 static enum status check_places(struct check *c, struct error *err)
 {
 	const struct vmdk_extent *extent = c->extent;
@@ -225,15 +306,33 @@ static enum status check_extent(struct check *c, struct vmdk_extent *extent, str
 	return st;
 }
 
+/* A disk must not have the same bytes twice: what is written to one place would show at another. */
+static void check_flat(struct check *c, size_t i)
+{
+	size_t other = vmdk_shares_bytes(c->v, i);
+	struct out *out;
+
+	if (other == i)
+		return;
+	c->extent = &c->v->extent[i];
+	c->result.corruptions++;
+	out = begin(c, "corrupt");
+	if (out != NULL)
+		out_printf(out, "extents %zu and %zu have the same bytes of it\n", other, i);
+}
+
 enum status vmdk_check(struct image *image, struct out *problems, struct check_result *ret,
 		       struct error *err)
 {
 	struct check c = { .v = vmdk_of(image), .problems = problems };
 	enum status st = vmdk_prepare_maps(c.v, err);
 
-	for (size_t i = 0; st == ST_OK && i < c.v->n_extents; i++)
+	for (size_t i = 0; st == ST_OK && i < c.v->n_extents; i++) {
 		if (c.v->extent[i].sparse.grain_bytes > 0)
 			st = check_extent(&c, &c.v->extent[i], err);
+		else
+			check_flat(&c, i);
+	}
 	*ret = c.result;
 	return st;
 }

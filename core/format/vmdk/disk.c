@@ -425,8 +425,33 @@ static enum status check_writable(const struct vmdk_image *v, struct error *err)
 				    i, why);
 		if (v->extent[i].kind == VMDK_SPARSE)
 			st = check_tables(v, i, err);
+		else if (vmdk_shares_bytes(v, i) != i)
+			st = fail(err, ST_CORRUPT,
+				  "its extents %zu and %zu have the same bytes of a file, so that "
+				  "it "
+				  "cannot be written; convert the image to a new one",
+				  vmdk_shares_bytes(v, i), i);
 	}
 	return st;
+}
+
+/*
+ * Refuses an image with entries that lead past the end of the file, where new grains will lie, or
+ * to a grain of another entry: a write would change other places of the disk as well.
+ */
+static enum status check_entries(struct vmdk_image *v, struct error *err)
+{
+	struct check_result result = { 0 };
+	enum status st = vmdk_check(&v->image, NULL, &result, err);
+
+	if (st != ST_OK || result.corruptions == 0)
+		return st;
+	return fail(err, ST_CORRUPT,
+		    "%ju entries of its grain tables are wrong (\"check\" lists them, \"check -r "
+		    "all\" repairs what it can), so that it cannot be written; convert the image "
+		    "to "
+		    "a new one",
+		    result.corruptions);
 }
 
 static enum status load_writable(struct vmdk_image *v, struct error *err)
@@ -457,6 +482,8 @@ static enum status load_writable(struct vmdk_image *v, struct error *err)
 	st = check_writable(v, err);
 	if (st == ST_OK && v->image.dirty)
 		st = vmdk_repair_tables(v, &repaired, err);
+	if (st == ST_OK)
+		st = check_entries(v, err);
 	for (size_t i = 0; i < v->n_extents; i++) /* the next flush takes the notes back */
 		v->extent[i].unclean = v->extent[i].sparse.unclean;
 	v->image.blk.ops = &ops;

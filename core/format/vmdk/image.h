@@ -81,6 +81,9 @@ static inline uint64_t vmdk_data_offset(const struct vmdk_extent *extent)
 enum status vmdk_open(struct image *, struct error *);
 void vmdk_close(struct image *);
 
+/* The index of an extent before `i` that has bytes of the same file as that flat one; `i`: none. */
+size_t vmdk_shares_bytes(const struct vmdk_image *, size_t i);
+
 /* Opens the files of all extents and reads their grain directories, if that was not done. */
 enum status vmdk_read_directories(struct vmdk_image *, struct error *);
 

@@ -190,6 +190,24 @@ static enum status add_extent(struct vmdk_image *v, const struct vmdk_line *line
 	return st == ST_OK ? add_size(&v->image, extent, err) : st;
 }
 
+size_t vmdk_shares_bytes(const struct vmdk_image *v, size_t i)
+{
+	const struct vmdk_extent *extent = &v->extent[i];
+
+	for (size_t k = extent->kind == VMDK_FLAT ? i : 0; k-- > 0;) {
+		const struct vmdk_extent *other = &v->extent[k];
+
+		if (other->kind == VMDK_ZEROS)
+			continue;
+		if (other->file != extent->file) /* only neighbours share one: find_file() */
+			break;
+		if (extent->flat_offset < other->flat_offset + other->size &&
+		    other->flat_offset < extent->flat_offset + extent->size)
+			return k;
+	}
+	return i;
+}
+
 static enum status open_files(struct vmdk_image *v, struct error *err)
 {
 	struct vmdk_descriptor *d = &v->descriptor;
