@@ -3,7 +3,9 @@
 
 import os
 import re
+import subprocess
 
+import pytest
 from conftest import ROOT, git, run
 
 BASE = (ROOT / "VERSION").read_text().strip()
@@ -56,6 +58,26 @@ def test_what_was_changed_is_dirty(clone):
 def test_time_is_that_of_the_commit_unless_SOURCE_DATE_EPOCH_is_set(clone):
     assert version(clone, "--epoch") == git(clone, "log", "-1", "--format=%ct").strip()
     assert version(clone, "--epoch", SOURCE_DATE_EPOCH="1234567890") == "1234567890"
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1.5", "1 2"])
+def test_a_SOURCE_DATE_EPOCH_that_is_no_time_is_refused(clone, value):
+    words = [clone / "scripts" / "version"]
+    done = subprocess.run(
+        words, env={**os.environ, "SOURCE_DATE_EPOCH": value}, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and f"SOURCE_DATE_EPOCH={value}" in done.stderr
+
+
+def test_CDPATH_of_the_caller_changes_nothing(clone):
+    """Neither where a script goes nor what it prints."""
+    env = {**os.environ, "CDPATH": f".:{clone}:/"}
+    assert run("scripts/version", cwd=clone, env=env).strip() == version(clone)
+    names = git(ROOT, "grep", "-lE", "^#!/bin/bash", "--", "scripts", ".ci").split()
+    names += git(ROOT, "grep", "-lF", "# shellcheck shell=bash", "--", "scripts", ".ci").split()
+    for name in names:
+        text = (ROOT / name).read_text()
+        assert not re.search(r"(?<![a-z-])cd ", text) or "\nunset CDPATH" in text, name
 
 
 def test_source_archive_knows_what_it_is(clone, tmp_path):
