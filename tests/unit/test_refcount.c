@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Clusters where they come to an end: of the refcount table, of what a file can have, of the cache,
- * of what users one can have.
+ * of what users one can have; and what a check keeps of each.
  */
 #include "unit.h"
 
 #include "base/memory.h"
+#include "format/qcow2/check.h"
 #include "format/qcow2/image.h"
 #include "memory_blk.h"
 
@@ -151,13 +152,51 @@ static void test_users(void **state)
 	close_image(&q);
 }
 
+/* Each use by itself, and after each other; a check has three bits besides the refcount. */
+static void test_uses(void **state)
+{
+	enum { N = FILE_BYTES / 512, ORDER = 4, SLACK = 16 };
+	struct qcow2_image q;
+	struct memory_blk *m = open_image(&q, 9, ORDER, 1, 1);
+	struct error err;
+	struct qcow2_check c = { .q = &q, .file = &m->blk, .err = &err };
+	size_t before;
+
+	(void)state;
+	sim_peak_restart();
+	before = sim_peak_bytes();
+	assert_ok(qcow2_counts_init(&c));
+	assert_true(sim_peak_bytes() - before <= N * ((1 << ORDER) + 3) / 8 + SLACK);
+	qcow2_count(&c, QCOW2_USE_OTHER, 0, 512);
+	qcow2_count(&c, QCOW2_USE_DATA, 0, 512);
+	assert_true(qcow2_counts_overlap(&c, 0) && !c.header_taken);
+	for (enum qcow2_use a = QCOW2_USE_DATA; a <= QCOW2_USE_OTHER; a++)
+		for (enum qcow2_use b = QCOW2_USE_DATA; b <= QCOW2_USE_OTHER; b++) {
+			uint64_t cluster = 4 * a + b;
+			bool twice = a != b || a == QCOW2_USE_OTHER;
+
+			assert_true(qcow2_counts_is_only(&c, cluster, QCOW2_USE_NONE));
+			qcow2_count(&c, a, cluster * 512, 512);
+			assert_true(qcow2_counts_is_only(&c, cluster, a));
+			assert_false(qcow2_counts_overlap(&c, cluster));
+			qcow2_count(&c, b, cluster * 512, 512);
+			assert_int_equal(qcow2_counts_overlap(&c, cluster), twice);
+			assert_int_equal(qcow2_counts_is_only(&c, cluster, a), !twice);
+			assert_int_equal(qcow2_counts_get(&c, cluster), 2);
+		}
+	assert_false(c.header_taken);
+	qcow2_count(&c, QCOW2_USE_L2, 0, 512);
+	assert_true(c.header_taken);
+	qcow2_counts_free(&c);
+	close_image(&q);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_search),
-		cmocka_unit_test(test_full_cache),
-		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_ends),       cmocka_unit_test(test_search),
+		cmocka_unit_test(test_full_cache), cmocka_unit_test(test_users),
+		cmocka_unit_test(test_uses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

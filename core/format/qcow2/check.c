@@ -5,8 +5,8 @@
  *
  * Nothing that an image says decides how much memory or time that takes, only the length of its
  * file:
- * - Memory: for each cluster of the file as many bits as a refcount has, and four (what it is used
- *   as). With clusters of 64 KiB and refcounts of 16 bits that is 40 MiB per TiB of file. Besides,
+ * - Memory: for each cluster of the file as many bits as a refcount has, and three (what it is used
+ *   as). With clusters of 64 KiB and refcounts of 16 bits that is 38 MiB per TiB of file. Besides,
  *   one cluster, and QCOW2_CHECK_PIECE entries of a table.
  * - Tables end, for us, where the file ends. In a sound image L1 and bitmap tables do not overlap,
  *   so that all of them together are no longer than the file; and an L1 table has no more L2 tables

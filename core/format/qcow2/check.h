@@ -19,14 +19,14 @@ enum {
 #define QCOW2_CHECK_CLUSTERS_MAX ((uint64_t)INT32_MAX)
 
 /*
- * What a cluster of the file is used as. One that is used as two things is corrupt, whatever its
- * refcount says.
+ * What a cluster of the file is used as. One that is used as two things, or that is other metadata
+ * with two users, is corrupt, whatever its refcount says.
  */
 enum qcow2_use {
-	QCOW2_USE_DATA = 1,  /* of the guest, also compressed */
-	QCOW2_USE_L2 = 2,    /* an L2 table: several L1 tables can have it */
-	QCOW2_USE_OTHER = 4, /* any other metadata: it has one user */
-	QCOW2_USE_TWICE = 8, /* metadata of the last kind, but with two users */
+	QCOW2_USE_NONE,
+	QCOW2_USE_DATA,  /* of the guest, also compressed */
+	QCOW2_USE_L2,    /* an L2 table: several L1 tables can have it */
+	QCOW2_USE_OTHER, /* any other metadata: it has one user */
 };
 
 /* A check under way. */
@@ -53,10 +53,13 @@ struct qcow2_check {
 	 * blocks.
 	 */
 	uint8_t *counts;
-	/* enum qcow2_use, four bits each, the first cluster in the lower ones */
+	/* the first use of each cluster: enum qcow2_use, two bits each, from the lowest on */
 	uint8_t *uses;
-	bool overlaps;   /* a cluster is used as two things */
-	bool unreadable; /* some refcounts of the file could not be had */
+	/* whether it has another use, a bit each: no page of it is touched in a sound image */
+	uint8_t *used_twice;
+	bool overlaps;     /* a cluster is used as two things */
+	bool header_taken; /* the first one, which has the header, also as a table */
+	bool unreadable;   /* some refcounts of the file could not be had */
 
 	/* Of the corruptions, for a repair: */
 	uint64_t n_flags;      /* COPIED flags that are wrong */
@@ -137,9 +140,9 @@ static inline uint64_t qcow2_counts_get(const struct qcow2_check *c, uint64_t cl
 	return qcow2_refcount_at(c->q->header.refcount_order, c->counts, cluster);
 }
 
-/* What it is used as (enum qcow2_use); whether that is two things. */
-unsigned qcow2_counts_uses(const struct qcow2_check *, uint64_t cluster);
+/* Whether it is used as two things; whether it is used as nothing but this. */
 bool qcow2_counts_overlap(const struct qcow2_check *, uint64_t cluster);
+bool qcow2_counts_is_only(const struct qcow2_check *, uint64_t cluster, enum qcow2_use);
 
 /* ---- check_references.c ---- */
 

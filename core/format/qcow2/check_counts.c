@@ -9,7 +9,7 @@
 enum status qcow2_counts_init(struct qcow2_check *c)
 {
 	uint64_t n = div_up(c->file->size, qcow2_cluster_bytes(&c->q->header)), counts_bytes,
-		 uses_bytes;
+		 uses_bytes, bits_bytes;
 
 	if (n > QCOW2_CHECK_CLUSTERS_MAX)
 		return fail(c->err, ST_TOO_LARGE,
@@ -18,15 +18,17 @@ enum status qcow2_counts_init(struct qcow2_check *c)
 	c->n_clusters = n;
 	/* one more, see struct qcow2_check */
 	counts_bytes = div_up((n + 1) << c->q->header.refcount_order, 8);
-	uses_bytes = n / 2 + 1;
+	uses_bytes = n / 4 + 1;
+	bits_bytes = n / 8 + 1;
 	if (counts_bytes <= SIZE_MAX) {
 		c->counts = mem_alloc((size_t)counts_bytes);
 		c->uses = mem_alloc((size_t)uses_bytes);
+		c->used_twice = mem_alloc((size_t)bits_bytes);
 	}
-	if (c->counts == NULL || c->uses == NULL)
+	if (c->counts == NULL || c->uses == NULL || c->used_twice == NULL)
 		return fail(c->err, ST_NO_MEMORY,
 			    "counting the references to its %ju clusters takes %ju bytes: %s", n,
-			    counts_bytes + uses_bytes, status_text(ST_NO_MEMORY));
+			    counts_bytes + uses_bytes + bits_bytes, status_text(ST_NO_MEMORY));
 	return ST_OK;
 }
 
@@ -34,6 +36,7 @@ void qcow2_counts_free(struct qcow2_check *c)
 {
 	mem_free(c->counts);
 	mem_free(c->uses);
+	mem_free(c->used_twice);
 }
 
 /* One more; false: it is as high as a refcount can be. */
@@ -48,29 +51,33 @@ static bool add(struct qcow2_check *c, uint64_t cluster)
 	return true;
 }
 
-unsigned qcow2_counts_uses(const struct qcow2_check *c, uint64_t cluster)
+static enum qcow2_use first_use(const struct qcow2_check *c, uint64_t cluster)
 {
-	return c->uses[cluster / 2] >> (cluster % 2 * 4) & 15;
+	return c->uses[cluster / 4] >> (cluster % 4 * 2) & 3;
 }
 
 bool qcow2_counts_overlap(const struct qcow2_check *c, uint64_t cluster)
 {
-	unsigned uses = qcow2_counts_uses(c, cluster);
+	return (c->used_twice[cluster / 8] >> (cluster % 8) & 1) != 0;
+}
 
-	return (uses & (uses - 1)) != 0;
+bool qcow2_counts_is_only(const struct qcow2_check *c, uint64_t cluster, enum qcow2_use use)
+{
+	return first_use(c, cluster) == use && !qcow2_counts_overlap(c, cluster);
 }
 
 static void mark(struct qcow2_check *c, uint64_t cluster, enum qcow2_use use)
 {
-	unsigned before = qcow2_counts_uses(c, cluster), after = before | use;
+	enum qcow2_use before = first_use(c, cluster);
 
-	if (use == QCOW2_USE_OTHER && (before & QCOW2_USE_OTHER) != 0)
-		after |= QCOW2_USE_TWICE;
-	if (after == before)
-		return;
-	c->uses[cluster / 2] |= (uint8_t)(after << (cluster % 2 * 4));
-	if (before != 0)
+	if (before == QCOW2_USE_NONE) {
+		c->uses[cluster / 4] |= (uint8_t)(use << (cluster % 4 * 2));
+	} else if (before != use || use == QCOW2_USE_OTHER) {
+		c->used_twice[cluster / 8] |= (uint8_t)(1 << (cluster % 8));
 		c->overlaps = true;
+		/* the header was counted first */
+		c->header_taken |= cluster == 0 && use != QCOW2_USE_DATA;
+	}
 }
 
 void qcow2_count(struct qcow2_check *c, enum qcow2_use use, uint64_t offset, uint64_t bytes)

@@ -103,7 +103,7 @@ static bool is_only(const struct qcow2_check *c, enum qcow2_use use, uint64_t of
 	if (!range_ok(offset, bytes, c->n_clusters << bits))
 		return false;
 	for (uint64_t cluster = offset >> bits; cluster <= (offset + bytes - 1) >> bits; cluster++)
-		if (qcow2_counts_uses(c, cluster) != use)
+		if (!qcow2_counts_is_only(c, cluster, use))
 			return false;
 	return true;
 }
@@ -289,8 +289,8 @@ static enum status take_blocks(struct repair_run *m, bool write)
 			uint64_t offset = be64_get(c->piece[i]);
 
 			if (offset != 0 && offset % cluster_bytes == 0 && offset < c->file->size &&
-			    qcow2_counts_uses(c, offset / cluster_bytes) ==
-				    (write ? QCOW2_USE_OTHER : 0))
+			    qcow2_counts_is_only(c, offset / cluster_bytes,
+						 write ? QCOW2_USE_OTHER : QCOW2_USE_NONE))
 				st = take_block(m, first + i, offset, write);
 		}
 	}
@@ -334,7 +334,7 @@ static enum status rebuild(struct repair_run *m)
 			    "if data had been there; get the rest of the file, or convert what can "
 			    "be read to a new image",
 			    before);
-	if ((qcow2_counts_uses(c, 0) & (QCOW2_USE_L2 | QCOW2_USE_TWICE)) != 0)
+	if (c->header_taken)
 		return fail(c->err, ST_CORRUPT,
 			    "its refcounts have to be written anew, but some table of the image is "
 			    "said to be where its header is, which would have to change for that; "
