@@ -21,8 +21,6 @@
 #include "engine/progress.h"
 #include "engine/disk_map.h"
 
-enum { PIECE_BYTES = IMAGE_UNIT_MAX }; /* a multiple of every unit */
-
 enum side { OLD, NEW, N_SIDES };
 
 /* What becomes of one unit of the image, or of the part of it that lies in a piece. */
@@ -36,7 +34,7 @@ struct piece {
 	struct slot slot; /* without work: the range stays as it is */
 	const struct run *run;
 	uint64_t at;
-	uint64_t n; /* bytes; with work, at most PIECE_BYTES */
+	uint64_t n; /* bytes; with work, at most run->piece_bytes */
 	struct fetch fetch[N_SIDES];
 	enum status st[N_SIDES], st_packed; /* of reading, and of compressing */
 	struct unit *unit;
@@ -47,8 +45,8 @@ struct piece {
 struct run {
 	const struct rebase_job *job;
 	struct image *backing[N_SIDES]; /* NULL: none, which is zeros */
-	size_t unit_bytes;
-	uint64_t at; /* where the next piece begins */
+	size_t unit_bytes, piece_bytes; /* of the image; a multiple of that */
+	uint64_t at;                    /* where the next piece begins */
 	struct progress progress;
 	struct pipeline line;
 	/* of each processor; NULL: nothing is compressed */
@@ -131,7 +129,7 @@ static enum status unchanged_at(const struct run *run, uint64_t at, uint64_t *re
 		return fail(err, st, "%s: reading the map at offset %ju: %s", image->name, at,
 			    status_text(st));
 	*ret_same = extent.length;
-	*ret_n = min_u64(extent.length, PIECE_BYTES - at % PIECE_BYTES);
+	*ret_n = min_u64(extent.length, run->piece_bytes - at % run->piece_bytes);
 	if (extent.allocated)
 		return ST_OK;
 	st = zeros_at(run->backing[OLD], at, extent.length, &zeros[OLD], err);
@@ -164,7 +162,7 @@ static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct 
 	run->at += piece->n;
 	for (enum side side = 0; st == ST_OK && slot->has_work && side < N_SIDES; side++)
 		st = fetch_side(piece, side, err);
-	slot->expensive = piece->fetch[OLD].packed_n > 0 || piece->fetch[NEW].packed_n > 0;
+	slot->expensive = piece->fetch[OLD].has_packed || piece->fetch[NEW].has_packed;
 	return st;
 }
 
@@ -250,11 +248,12 @@ static enum status finish(void *user, struct slot *slot, struct error *err)
 static void piece_free(struct slot *slot, void *user)
 {
 	struct piece *piece = (struct piece *)slot;
-	(void)user;
+	const struct run *run = user;
+
 	for (enum side side = 0; side < N_SIDES; side++)
 		fetch_close(&piece->fetch[side]);
 	mem_free(piece->unit);
-	io_free(piece->packed, PIECE_BYTES);
+	io_free(piece->packed, run->piece_bytes);
 	mem_free(piece);
 }
 
@@ -267,12 +266,12 @@ static struct slot *piece_new(void *user)
 		return NULL;
 	piece->run = run;
 	/* one more, where a piece begins inside a unit */
-	piece->unit = mem_alloc((PIECE_BYTES / run->unit_bytes + 1) * sizeof *piece->unit);
+	piece->unit = mem_alloc((run->piece_bytes / run->unit_bytes + 1) * sizeof *piece->unit);
 	if (run->job->compress)
-		piece->packed = io_alloc(PIECE_BYTES);
+		piece->packed = io_alloc(run->piece_bytes);
 	if (piece->unit != NULL && (piece->packed != NULL || !run->job->compress) &&
-	    fetch_open(&piece->fetch[OLD], PIECE_BYTES) == ST_OK &&
-	    fetch_open(&piece->fetch[NEW], PIECE_BYTES) == ST_OK)
+	    fetch_open(&piece->fetch[OLD], run->piece_bytes) == ST_OK &&
+	    fetch_open(&piece->fetch[NEW], run->piece_bytes) == ST_OK)
 		return &piece->slot;
 	piece_free(&piece->slot, user);
 	return NULL;
@@ -319,9 +318,11 @@ static enum status start(struct run *run, struct error *err)
 		if (run->backing[side] != NULL) {
 			const struct image *backing = run->backing[side];
 
-			largest = (size_t)max_u64(largest, image_largest_unit(backing));
+			largest = (size_t)max_u64(largest, image_largest_packed_unit(backing));
 			parallel_reads |= image_parallel_reads(backing);
 		}
+	run->piece_bytes = pipeline_piece_bytes(N_SIDES + (run->job->compress ? 1 : 0),
+						(size_t)max_u64(run->unit_bytes, largest));
 	st = pipeline_start(&run->line, image->size, largest, parallel_reads,
 			    run->job->compress ? EFFORT_PACK : EFFORT_LOOK, err);
 	for (size_t i = 0; st == ST_OK && run->job->compress && i < pipeline_processors(&run->line);

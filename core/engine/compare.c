@@ -11,13 +11,7 @@
 #include "base/zero.h"
 #include "engine/pipeline.h"
 
-enum {
-	/*
-	 * of each side, so that both stay in the processor's caches; more where a unit is larger
-	 */
-	PIECE_BYTES = 512 << 10,
-	SECTOR_BYTES = 512,
-};
+enum { SECTOR_BYTES = 512 };
 
 /* One of the disks, as the comparison goes along it. */
 struct side {
@@ -330,7 +324,7 @@ static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct 
 		return ST_OK;
 	*ret_filled = true;
 	run->at += piece->n;
-	slot->expensive = piece->fetch[0].packed_n > 0 || piece->fetch[1].packed_n > 0;
+	slot->expensive = piece->fetch[0].has_packed || piece->fetch[1].has_packed;
 	return ST_OK;
 }
 
@@ -354,14 +348,14 @@ static const struct pipeline_ops ops = {
 
 static enum compare_outcome compare_pieces(struct run *run, struct error *err)
 {
-	size_t unit_bytes = (size_t)max_u64(image_largest_unit(run->side[0].image),
-					    image_largest_unit(run->side[1].image));
+	size_t unit_bytes = (size_t)max_u64(image_largest_packed_unit(run->side[0].image),
+					    image_largest_packed_unit(run->side[1].image));
 	bool parallel_reads = image_parallel_reads(run->side[0].image) ||
 			      image_parallel_reads(run->side[1].image);
 	enum status st = pipeline_start(&run->line, run->end - run->at, unit_bytes, parallel_reads,
 					EFFORT_LOOK, err);
 
-	run->piece_bytes = (size_t)max_u64(PIECE_BYTES, unit_bytes);
+	run->piece_bytes = pipeline_piece_bytes(2, unit_bytes);
 	if (st == ST_OK)
 		st = pipeline_run(&run->line, &ops, run, run->comparison->progress, err);
 	if (run->outcome != COMPARE_SAME)

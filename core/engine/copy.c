@@ -14,8 +14,7 @@
 #include "engine/pack.h"
 #include "engine/salvage.h"
 
-/* enough for the full speed of every device; more where a unit of the source or target is larger */
-enum { PIECE_BYTES = 1 << 20, BLOCK_BYTES = 4096 };
+enum { BLOCK_BYTES = 4096 };
 
 /* ---- what any processor can do ---- */
 
@@ -182,7 +181,7 @@ static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct 
 	if (!*ret_filled)
 		return ST_OK;
 	st = copy_read_piece(copy, piece, copy->ahead, end, err);
-	slot->expensive = piece->fetch.packed_n > 0;
+	slot->expensive = piece->fetch.has_packed;
 	copy->ahead += piece->length;
 	return st;
 }
@@ -216,7 +215,8 @@ static size_t largest_source_unit(const struct copy_job *job)
 	size_t most = 0;
 
 	for (size_t i = 0; i < job->n_sources; i++)
-		most = (size_t)max_u64(most, image_largest_unit(job->source[i].link[0].image));
+		most = (size_t)max_u64(most,
+				       image_largest_packed_unit(job->source[i].link[0].image));
 	return most;
 }
 
@@ -255,8 +255,9 @@ static void init(struct copy *copy, const struct copy_job *job)
 	while (!job->compress &&
 	       2 * copy->group_bytes <= min_u64(job->sparse_bytes, IMAGE_UNIT_MAX))
 		copy->group_bytes *= 2;
-	copy->piece_bytes = (size_t)max_u64(max_u64(PIECE_BYTES, largest_source_unit(job)),
-					    copy->group_bytes);
+	copy->piece_bytes = pipeline_piece_bytes(job->compress ? 2 : 1,
+						 (size_t)max_u64(largest_source_unit(job),
+								 copy->group_bytes));
 	copy->piece_bytes -= copy->piece_bytes % copy->unit_bytes;
 }
 

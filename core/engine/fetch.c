@@ -3,9 +3,10 @@
  *
  * Reading in two steps. The boot processor must do what touches the firmware or changes caches: it
  * looks up where the bytes are, and reads compressed data, adjoining units at once. Any processor
- * does the rest: it decompresses, and reads where the blk allows parallel reads. Everything that
- * the second step needs is in the struct, so that it can be done again elsewhere if a processor
- * stops responding.
+ * does the rest: it decompresses, and reads where the blk allows parallel reads. What a processor
+ * reads itself needs memory for a few compressed units, not for those of each piece that waits.
+ * Everything that the second step needs is in the struct, so that it can be done again elsewhere if
+ * a processor stops responding.
  */
 #include "engine/fetch.h"
 
@@ -13,8 +14,10 @@
 #include "base/memory.h"
 #include "base/range.h"
 
-/* Compressed units that lie so near to each other in the file are read at once. */
-enum { GAP_BYTES = 4096 };
+enum {
+	GAP_BYTES = 4096, /* compressed units so near to each other in the file are read at once */
+	READ_BYTES = 128 << 10, /* of compressed units that a processor reads at once */
+};
 
 enum status fetch_open(struct fetch *fetch, size_t bytes)
 {
@@ -38,6 +41,7 @@ void fetch_close(struct fetch *fetch)
 void fetch_begin(struct fetch *fetch)
 {
 	fetch->n = fetch->n_parts = fetch->packed_n = 0;
+	fetch->has_packed = false;
 	fetch->run.offset = fetch->run.end = 0;
 }
 
@@ -87,10 +91,22 @@ static enum status add_packed(struct fetch *fetch, const struct disk_range *rang
 	}
 	fetch->packed_n += more;
 	fetch->run.end += more;
-	part->packed_bytes = range->packed_bytes;
 	part->packed_at = fetch->packed_n - (size_t)(fetch->run.end - range->offset);
 	fetch->part[fetch->n_parts++] = *part;
 	return st;
+}
+
+/* What a processor has room for: a unit that did get smaller, or several. */
+static size_t read_later_most(size_t unit_bytes)
+{
+	return (size_t)max_u64(unit_bytes, READ_BYTES);
+}
+
+/* Whether the processor that decompresses a unit can read it. */
+static bool can_read_later(const struct fetch *fetch, const struct disk_range *range)
+{
+	return fetch->n_parts < FETCH_PARTS_MAX && range->image->data->parallel_reads &&
+	       range->packed_bytes <= read_later_most(range->image->unit_bytes);
 }
 
 enum status fetch_add(struct fetch *fetch, const struct disk_range *range, uint64_t offset,
@@ -106,7 +122,14 @@ enum status fetch_add(struct fetch *fetch, const struct disk_range *range, uint6
 		memset(fetch->bytes + fetch->n, 0, n);
 	} else if (range->compressed) {
 		part.skip = (size_t)(offset % range->image->unit_bytes);
-		st = add_packed(fetch, range, &part, &added);
+		part.packed_bytes = range->packed_bytes;
+		part.read_later = can_read_later(fetch, range);
+		if (part.read_later)
+			fetch->part[fetch->n_parts++] = part;
+		else
+			st = add_packed(fetch, range, &part, &added);
+		added |= part.read_later;
+		fetch->has_packed |= added;
 	} else if (range->has_offset && fetch->n_parts < FETCH_PARTS_MAX &&
 		   range->image->data->parallel_reads) {
 		fetch->part[fetch->n_parts++] = part;
@@ -140,9 +163,48 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from)
 	return ST_OK;
 }
 
+/* Whether the part can be read with the run by a processor. */
+static bool adjoins(const struct fetch_run *run, const struct fetch_part *part,
+		    const struct unpacker *unpacker)
+{
+	return part->read_later && part->image == run->image && part->offset >= run->offset &&
+	       part->offset <= run->end + GAP_BYTES &&
+	       part->offset + part->packed_bytes - run->offset <= unpacker->packed_bytes;
+}
+
+/*
+ * The compressed bytes of part `i`: of those that the boot processor has read, or of `run`, which
+ * is what unpacker->packed has. That is read anew if they are not in it, with those of the next
+ * parts that adjoin and for which there is room.
+ */
+static enum status get_packed(const struct fetch *fetch, size_t i, const struct unpacker *unpacker,
+			      struct fetch_run *run, const uint8_t **ret)
+{
+	const struct fetch_part *part = &fetch->part[i];
+	enum status st = ST_OK;
+
+	if (!part->read_later) {
+		*ret = fetch->packed + part->packed_at;
+		return ST_OK;
+	}
+	if (run->image != part->image || part->offset < run->offset ||
+	    part->offset + part->packed_bytes > run->end) {
+		CHECK(part->packed_bytes <= unpacker->packed_bytes);
+		*run = (struct fetch_run){ part->image, part->offset,
+					   part->offset + part->packed_bytes };
+		for (; i < fetch->n_parts && adjoins(run, &fetch->part[i], unpacker); i++)
+			run->end = max_u64(run->end,
+					   fetch->part[i].offset + fetch->part[i].packed_bytes);
+		st = blk_read_padded(run->image->data, run->offset, unpacker->packed,
+				     (size_t)(run->end - run->offset));
+	}
+	*ret = unpacker->packed + (part->offset - run->offset);
+	return st;
+}
+
 /* Decompresses the unit of one part. */
 static enum status unpack(const struct fetch *fetch, const struct fetch_part *part,
-			  const struct unpacker *unpacker)
+			  const uint8_t *packed, const struct unpacker *unpacker)
 {
 	struct codec *codec = unpacker->codec[part->image->compression];
 	size_t unit_bytes = part->image->unit_bytes;
@@ -150,10 +212,7 @@ static enum status unpack(const struct fetch *fetch, const struct fetch_part *pa
 	uint8_t *to = whole ? fetch->bytes + part->at : unpacker->unit;
 	enum status st;
 
-	if (part->offset >= part->image->data->size)
-		return ST_CORRUPT;
-	st = codec_decompress(codec, fetch->packed + part->packed_at, part->packed_bytes, to,
-			      unit_bytes);
+	st = codec_decompress(codec, packed, part->packed_bytes, to, unit_bytes);
 	if (st == ST_OK && !whole)
 		memcpy(fetch->bytes + part->at, to + part->skip, part->n);
 	return st;
@@ -161,23 +220,37 @@ static enum status unpack(const struct fetch *fetch, const struct fetch_part *pa
 
 enum status fetch_finish(struct fetch *fetch, const struct unpacker *unpacker)
 {
+	struct fetch_run run = { 0 };
 	enum status st = ST_OK;
 
 	for (size_t i = 0; st == ST_OK && i < fetch->n_parts; i++) {
 		const struct fetch_part *part = &fetch->part[i];
+		const uint8_t *packed;
 
-		st = part->packed_bytes > 0 ? unpack(fetch, part, unpacker)
-					    : blk_read_padded(part->image->data, part->offset,
-							      fetch->bytes + part->at, part->n);
+		if (part->packed_bytes == 0) {
+			st = blk_read_padded(part->image->data, part->offset,
+					     fetch->bytes + part->at, part->n);
+			continue;
+		}
+		if (part->offset >= part->image->data->size)
+			return ST_CORRUPT;
+		st = get_packed(fetch, i, unpacker, &run, &packed);
+		if (st == ST_OK)
+			st = unpack(fetch, part, packed, unpacker);
 	}
 	return st;
 }
 
-enum status unpacker_open(struct unpacker *unpacker, size_t unit_bytes)
+enum status unpacker_open(struct unpacker *unpacker, size_t unit_bytes, bool reads)
 {
 	bool complete = true;
 
 	*unpacker = (struct unpacker){ .unit = mem_alloc(unit_bytes) };
+	if (reads) {
+		unpacker->packed_bytes = read_later_most(unit_bytes);
+		unpacker->packed = io_alloc(unpacker->packed_bytes);
+		complete = unpacker->packed != NULL;
+	}
 	for (enum codec_kind kind = 0; kind < CODEC_KINDS; kind++) {
 		unpacker->codec[kind] = codec_open(kind, CODEC_ONLY_DECOMPRESS);
 		complete = complete && unpacker->codec[kind] != NULL;
@@ -190,5 +263,6 @@ void unpacker_close(struct unpacker *unpacker)
 	for (enum codec_kind kind = 0; kind < CODEC_KINDS; kind++)
 		codec_close(unpacker->codec[kind]);
 	mem_free(unpacker->unit);
+	io_free(unpacker->packed, unpacker->packed_bytes);
 	*unpacker = (struct unpacker){ 0 };
 }

@@ -20,22 +20,23 @@ struct fetch_part {
 	size_t at, n;          /* in the buffer */
 	size_t skip;           /* compressed: what of the unit is before them */
 	uint32_t packed_bytes; /* 0: not compressed */
-	size_t packed_at;      /* in fetch->packed */
+	bool read_later;       /* compressed: by the processor that decompresses it */
+	size_t packed_at;      /* otherwise: in fetch->packed */
+};
+
+/* Bytes of image->data, which may be those of several parts. */
+struct fetch_run {
+	struct image *image;
+	uint64_t offset, end;
 };
 
 struct fetch {
-	uint8_t *bytes;     /* page-aligned, of the size that fetch_open() got */
-	size_t capacity, n; /* `n` bytes have been asked for so far */
-	uint8_t *packed;    /* what is to be decompressed; NULL until something is */
-	size_t packed_n;    /* so much of it is used */
-	struct {
-		struct image *image;
-		uint64_t offset, end;
-		/*
-		 * of image->data, which is to be read into the last bytes of `packed`; empty:
-		 * nothing
-		 */
-	} run;
+	uint8_t *bytes;       /* page-aligned, of the size that fetch_open() got */
+	size_t capacity, n;   /* `n` bytes have been asked for so far */
+	bool has_packed;      /* some of them are to be decompressed */
+	uint8_t *packed;      /* of these, what the boot processor reads; NULL until it does */
+	size_t packed_n;      /* so much of it is used */
+	struct fetch_run run; /* what is to be read into the last bytes of it; empty: nothing */
 	struct fetch_part part[FETCH_PARTS_MAX]; /* what is still to be got */
 	size_t n_parts;
 };
@@ -43,8 +44,9 @@ struct fetch {
 /* What one processor needs for it. */
 struct unpacker {
 	struct codec *codec[CODEC_KINDS];
-	uint8_t *unit;
-	size_t unit_bytes;
+	uint8_t *unit;       /* one that is not asked for as a whole */
+	uint8_t *packed;     /* what it reads itself; NULL: nothing */
+	size_t packed_bytes; /* room for it */
 };
 
 /* ST_NO_MEMORY; closed on failure too. */
@@ -76,6 +78,9 @@ enum status fetch_copy(struct fetch *to, const struct fetch *from);
  */
 enum status fetch_finish(struct fetch *, const struct unpacker *);
 
-/* For units of up to `unit_bytes`. ST_NO_MEMORY; closed on failure too. */
-enum status unpacker_open(struct unpacker *, size_t unit_bytes);
+/*
+ * For units of up to `unit_bytes`; `reads`: it can read what it decompresses (parallel_reads).
+ * ST_NO_MEMORY; closed on failure too.
+ */
+enum status unpacker_open(struct unpacker *, size_t unit_bytes, bool reads);
 void unpacker_close(struct unpacker *);

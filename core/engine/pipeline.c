@@ -11,6 +11,8 @@
  */
 #include "engine/pipeline.h"
 
+#include "base/range.h"
+
 /*
  * From how many bytes on, and with how many other processors. Starting them takes the firmware 10
  * ms, and stopping them up to 100. Where there is only one other, it may be the one that the
@@ -23,6 +25,15 @@ static const struct {
 	      [EFFORT_SUM] = { 1 << 30, 2 },
 	      [EFFORT_PACK] = { 4 << 20, 1 } };
 
+size_t pipeline_piece_bytes(size_t n_buffers, size_t unit_bytes)
+{
+	size_t piece = PIPELINE_SLOT_BYTES;
+
+	while (piece * n_buffers > PIPELINE_SLOT_BYTES)
+		piece /= 2;
+	return (size_t)max_u64(piece, unit_bytes);
+}
+
 static enum status start_others(struct pipeline *line, enum effort effort)
 {
 	enum status st = ST_OK;
@@ -30,7 +41,7 @@ static enum status start_others(struct pipeline *line, enum effort effort)
 	workers_add(line->workers, worth[effort].others, PIPELINE_WORKERS_MAX);
 	line->may_start = workers_count(line->workers) == 0 && effort != EFFORT_PACK;
 	for (size_t i = 1; st == ST_OK && i < pipeline_processors(line); i++)
-		st = unpacker_open(&line->unpacker[i], line->unit_bytes);
+		st = unpacker_open(&line->unpacker[i], line->unit_bytes, line->parallel_reads);
 	return st;
 }
 
@@ -40,11 +51,12 @@ enum status pipeline_start(struct pipeline *line, uint64_t bytes, size_t unit_by
 	enum status st;
 
 	*line = (struct pipeline){ .may_start = bytes >= worth[EFFORT_PACK].bytes,
-				   .unit_bytes = unit_bytes };
+				   .unit_bytes = unit_bytes,
+				   .parallel_reads = parallel_reads };
 	st = workers_start(&line->workers, err);
 	if (st != ST_OK)
 		return st;
-	st = unpacker_open(&line->unpacker[0], unit_bytes);
+	st = unpacker_open(&line->unpacker[0], unit_bytes, parallel_reads);
 	if (st == ST_OK && line->may_start && parallel_reads)
 		effort = EFFORT_PACK; /* reading is their work too */
 	if (st == ST_OK && bytes >= worth[effort].bytes)

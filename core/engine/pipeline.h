@@ -15,7 +15,15 @@
 enum {
 	PIPELINE_WORKERS_MAX = 16,
 	PIPELINE_SLOTS_MAX = 2 * PIPELINE_WORKERS_MAX + 2, /* at most WORK_MAX */
+	/* of the buffers of a slot together: enough for the full speed of every device */
+	PIPELINE_SLOT_BYTES = 1 << 20,
 };
+
+/*
+ * The length of pieces, a power of two, for slots that have `n_buffers` (from 1 on) of that length:
+ * together PIPELINE_SLOT_BYTES, or fewer; more where a piece has to have room for `unit_bytes`.
+ */
+size_t pipeline_piece_bytes(size_t n_buffers, size_t unit_bytes);
 
 /* What a user's own slots begin with. */
 struct slot {
@@ -53,6 +61,7 @@ struct pipeline {
 	void *user;
 	struct workers *workers;
 	bool may_start; /* other processors, which are not started so far */
+	bool parallel_reads;
 	size_t unit_bytes;
 	struct unpacker unpacker[PIPELINE_WORKERS_MAX + 1]; /* of each processor */
 	struct slot *slot[PIPELINE_SLOTS_MAX];

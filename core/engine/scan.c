@@ -11,12 +11,8 @@
 #include "base/range.h"
 #include "engine/pipeline.h"
 
-enum {
-	/* enough for the full speed of every device; more where a unit is larger */
-	PIECE_BYTES = 1 << 20,
-	/* pieces begin at multiples of it, which is what a fingerprint counts in */
-	SECTOR_BYTES = 512,
-};
+/* Pieces begin at multiples of it, which is what a fingerprint counts in. */
+enum { SECTOR_BYTES = 512 };
 
 struct piece {
 	struct slot slot;
@@ -181,7 +177,7 @@ static enum status fill(void *user, struct slot *slot, bool *ret_filled, struct 
 		return ST_OK;
 	st = read_piece(piece, scan->at, end, err);
 	scan->at += piece->length;
-	slot->expensive = piece->fetch.packed_n > 0;
+	slot->expensive = piece->fetch.has_packed;
 	return st;
 }
 
@@ -205,7 +201,7 @@ static const struct pipeline_ops ops = {
 
 enum status scan_disk(const struct scan_job *job, struct error *err)
 {
-	size_t unit_bytes = image_largest_unit(job->image);
+	size_t unit_bytes = image_largest_packed_unit(job->image);
 	struct scan *scan = mem_alloc(sizeof *scan);
 	enum status st;
 
@@ -213,7 +209,7 @@ enum status scan_disk(const struct scan_job *job, struct error *err)
 		return fail_no_memory(err);
 	scan->job = job;
 	scan->at = job->offset;
-	scan->piece_bytes = (size_t)max_u64(PIECE_BYTES, unit_bytes);
+	scan->piece_bytes = pipeline_piece_bytes(1, unit_bytes);
 	st = pipeline_start(&scan->line, job->n_bytes, unit_bytes, image_parallel_reads(job->image),
 			    job->work != NULL ? EFFORT_SUM : EFFORT_LOOK, err);
 	if (st == ST_OK)

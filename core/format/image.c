@@ -370,11 +370,12 @@ bool image_parallel_reads(const struct image *image)
 	return parallel;
 }
 
-uint32_t image_largest_unit(const struct image *image)
+uint32_t image_largest_packed_unit(const struct image *image)
 {
 	uint32_t most = 0;
 
 	for (; image != NULL; image = image->backing)
-		most = (uint32_t)max_u64(most, image->unit_bytes);
+		if (image->has_packed)
+			most = (uint32_t)max_u64(most, image->unit_bytes);
 	return most;
 }

@@ -54,7 +54,8 @@ struct image {
 	size_t n_files; /* > 0; file[0] is the image itself */
 	/* after image_load(): what the offsets of extents count in; NULL before */
 	struct blk *data;
-	/* after image_load(): how its compressed units are compressed */
+	/* after image_load(): whether it may have compressed units, and how they are compressed */
+	bool has_packed;
 	enum codec_kind compression;
 	/*
 	 * What of the disk is written, compressed and decompressed as one, from a multiple of it
@@ -156,8 +157,11 @@ enum status image_repair(struct image *, enum repair, struct out *problems,
  */
 bool image_parallel_reads(const struct image *);
 
-/* The largest unit of an image and of its backing files. */
-uint32_t image_largest_unit(const struct image *);
+/*
+ * The largest unit of an image and of its backing files, of those that may be compressed. 0: none
+ * of them has such units. All are loaded.
+ */
+uint32_t image_largest_packed_unit(const struct image *);
 
 /*
  * Reads what shows at `offset` of an image where it is unallocated: its backing file's bytes,

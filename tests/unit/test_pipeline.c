@@ -189,13 +189,27 @@ static void one_stops(void **state)
 	}
 }
 
+/* As long as a slot allows, but never shorter than a unit. */
+static void piece_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(pipeline_piece_bytes(1, 0), PIPELINE_SLOT_BYTES);
+	for (size_t n = 1; n <= 8; n++) {
+		size_t bytes = pipeline_piece_bytes(n, 512);
+
+		assert_row(bytes * n <= PIPELINE_SLOT_BYTES && 2 * bytes * n > PIPELINE_SLOT_BYTES,
+			   n);
+		assert_row((bytes & (bytes - 1)) == 0, n);
+		assert_row(pipeline_piece_bytes(n, 2 << 20) == 2 << 20, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_order),
-		cmocka_unit_test(errors),
-		cmocka_unit_test(stopped),
-		cmocka_unit_test(one_stops),
+		cmocka_unit_test(in_order),    cmocka_unit_test(errors),
+		cmocka_unit_test(stopped),     cmocka_unit_test(one_stops),
+		cmocka_unit_test(piece_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * that stops answering costs nothing.
  */
 #include "codec/codec.h"
+#include "engine/pipeline.h"
 #include "engine/workers.h"
 #include "machine.h"
 #include "processors.h"
@@ -381,20 +382,23 @@ static void one_stops_without_memory(void **state)
 	snprintf(sum, sizeof sum, "%s", out.text);
 	sim_processors(2);
 	sim_processor_given_up(fail_allocation);
-	/*
-	 * The piece, its buffers, and what was read to be decompressed; then, the last look at the
-	 * new file.
-	 */
+	/* The piece and its buffers; then, the last look at the new file. */
 	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "convert", "--force",
 									 "zlib", "together" }),
-			 7);
+			 6);
 	assert_same("raw", "together", 0);
-	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "hash", "zlib" }), 3);
+	assert_int_equal(lost_without_memory((const char *const[WORDS]){ "hash", "zlib" }), 2);
 	assert_string_equal(out.text, sum);
 	assert_int_equal(lost_without_memory(
 				 (const char *const[WORDS]){ "compare", "zlib", "raw" }),
-			 4);
+			 3);
 	assert_string_equal(out.text, "Images are identical.\n");
+	/* And what the boot processor has read to be decompressed, where it reads alone. */
+	sim_processors_read(false);
+	assert_true(lost_without_memory((const char *const[WORDS]){
+			    "convert", "--force", "-c", "-O", "qcow2", "zlib", "together" }) >= 6);
+	sim_processors(0);
+	assert_int_equal(RUN("compare", "raw", "together"), EXIT_OK);
 	assert_int_equal(sim_files(), 4);
 }
 
@@ -499,6 +503,42 @@ static void little_memory_later(void **state)
 	sim_fail_allocation(0);
 }
 
+/*
+ * Two pieces for each processor, which are no longer because a format's blocks are, or because
+ * there are two sides; and what a processor needs itself.
+ */
+static void memory_in_flight(void **state)
+{
+	static const char *const lines[][WORDS] = {
+		{ "convert", "--force", "-O", "vmdk", "-o", "subformat=streamOptimized", "raw",
+		  "t" },
+		{ "convert", "--force", "t", "copy" },
+		{ "convert", "--force", "-c", "-O", "qcow2", "zstd", "copy" },
+		{ "compare", "raw", "vdi" },
+		{ "hash", "zlib" },
+		{ "rebase", "-b", "empty", "-F", "qcow2", "thin" },
+	};
+	enum { ITS_OWN = 1 << 20 }; /* a compressor has 0.7 MiB */
+
+	(void)state;
+	assert_int_equal(RUN("convert", "-O", "vdi", "raw", "vdi"), EXIT_OK);
+	assert_int_equal(RUN("create", "-q", "-f", "qcow2", "empty", "5M"), EXIT_OK);
+	for (size_t others = 1; others <= 4; others++)
+		for (size_t i = 0; i < N_OF(lines); i++) {
+			size_t most = (others + 1) * (2 * PIPELINE_SLOT_BYTES + ITS_OWN) + ITS_OWN;
+
+			sim_processors(0);
+			assert_int_equal(RUN("create", "--force", "-q", "-f", "qcow2", "-b", "zlib",
+					     "-F", "qcow2", "thin"),
+					 EXIT_OK);
+			sim_processors(others);
+			sim_peak_restart();
+			most += sim_peak_bytes();
+			assert_int_equal(run(lines[i]), EXIT_OK);
+			assert_row(sim_peak_bytes() <= most, i);
+		}
+}
+
 /* The place is named, whichever processor met it, and the target is removed. */
 static void bad_source(void **state)
 {
@@ -527,6 +567,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(same_verdict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_memory_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_in_flight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_source, set_up, tear_down),
 	};
 

@@ -180,6 +180,7 @@ static enum status cloop_open(struct image *image, struct error *err)
 	image->size = c->n_blocks * c->block_bytes; /* below 2^58 */
 	if (c->block_bytes <= IMAGE_UNIT_MAX && is_power_of_two(c->block_bytes))
 		image->unit_bytes = c->block_bytes;
+	image->has_packed = true;
 	image->compression = CODEC_ZLIB;
 	c->codec = codec_open(CODEC_ZLIB, CODEC_ONLY_DECOMPRESS);
 	if (c->codec == NULL || table_cache_init(&c->table, file_of(c), PAGE_BYTES) != ST_OK)

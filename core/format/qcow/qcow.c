@@ -166,6 +166,7 @@ static enum status qcow_load(struct image *image, struct error *err)
 		return fail(err, ST_UNSUPPORTED,
 			    "it is encrypted (AES); efi-img cannot read encrypted images");
 	image->blk.ops = &read_ops;
+	image->has_packed = true;
 	image->compression = CODEC_DEFLATE;
 	q->tables = (struct two_level){
 		.ops = &qcow_table_ops,

@@ -222,6 +222,7 @@ enum status qcow2_load(struct image *image, struct error *err)
 		return st;
 	q->cluster = mem_alloc(image->cluster_bytes);
 	q->packed = mem_alloc(2 * (size_t)image->cluster_bytes + 512);
+	image->has_packed = true;
 	image->compression = q->header.compression_type == QCOW2_COMPRESSION_ZSTD ? CODEC_ZSTD
 										  : CODEC_DEFLATE;
 	q->codec = codec_open(image->compression, CODEC_ONLY_DECOMPRESS);

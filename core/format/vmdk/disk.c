@@ -354,9 +354,10 @@ static enum status prepare_unpacking(struct vmdk_image *v, struct error *err)
 	for (size_t i = 0; i < v->n_extents; i++)
 		if (v->extent[i].sparse.compressed)
 			grain = (uint32_t)max_u64(grain, v->extent[i].sparse.grain_bytes);
-	v->image.compression = CODEC_ZLIB;
 	if (grain == 0)
 		return ST_OK;
+	v->image.has_packed = true;
+	v->image.compression = CODEC_ZLIB;
 	v->codec = codec_open(CODEC_ZLIB, CODEC_ONLY_DECOMPRESS);
 	v->packed = mem_alloc(2 * (size_t)grain);
 	return v->codec != NULL && v->packed != NULL ? ST_OK : fail_no_memory(err);
