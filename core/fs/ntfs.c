@@ -377,8 +377,10 @@ static enum status look_records(struct ntfs *ntfs, struct blk *blk, struct fs *r
 	if (st == ST_OK)
 		st = ntfs_look_shadows(blk, &shadows);
 	if (st == ST_OK && shadows)
-		fs_note(ret, "it has shadow copies (restore points), which need its free blocks: "
-			     "run vssadmin delete shadows /all in Windows, then capture");
+		fs_note(ret,
+			"it has shadow copies (restore points), or a place for them on another "
+			"volume, which need its free blocks: run vssadmin delete shadows /all "
+			"in Windows, then capture");
 	return st;
 }
 

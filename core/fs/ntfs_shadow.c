@@ -9,7 +9,8 @@
  * clusters that may be left out.
  *
  * The boot file has the place of a catalog, a chain of blocks with entries of 128 bytes. Entries of
- * the types 0 and 1 are empty; any other one belongs to a shadow copy.
+ * the types 0 and 1 are empty; any other one belongs to a shadow copy. If they are stored on another
+ * volume, the catalog is there, and it is not known whether it is empty.
  */
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -22,6 +23,9 @@ enum {
 	BLOCK_BYTES = 16384,
 	BLOCKS_MAX = 64, /* a volume has at most 512 shadow copies, of 2 entries each */
 	ENTRY_BYTES = 128,
+	VOLUME_AT = 64, /* in the header: which volume this is, and where its copies are stored */
+	STORAGE_AT = 80,
+	ID_BYTES = 16,
 	RECORD_HEADER = 1,
 	RECORD_CATALOG = 2,
 	TYPE_UNUSED = 1,
@@ -57,7 +61,8 @@ enum status ntfs_look_shadows(struct blk *blk, bool *ret)
 	if (st == ST_OK)
 		st = blk_read_padded(blk, HEADER_AT, block, HEADER_BYTES);
 	if (st == ST_OK && memcmp(block, identifier, sizeof identifier) == 0) {
-		*ret = get(block, 20, 4) != RECORD_HEADER;
+		*ret = get(block, 20, 4) != RECORD_HEADER ||
+		       memcmp(block + VOLUME_AT, block + STORAGE_AT, ID_BYTES) != 0;
 		at = get(block, 48, 8);
 	}
 	for (unsigned n = 0; st == ST_OK && !*ret && at != 0; n++) {

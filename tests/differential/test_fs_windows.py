@@ -148,9 +148,13 @@ def ntfs_attribute(image, record, old, new):
 SHADOW = bytes.fromhex("6b87083876c1484eb7ae04046e6cc752")
 
 
-def ntfs_shadows(image, *types, at=12 * MIB, magic=SHADOW, record=1, loop=False):
-    """A catalog of shadow copies, with a block for each of the types of its last entries."""
+def ntfs_shadows(image, *types, at=12 * MIB, magic=SHADOW, record=1, loop=False, storage=b"v"):
+    """
+    A catalog of shadow copies, with a block for each of the types of its last entries. The volume
+    is "v", and `storage` where they are stored.
+    """
     header = struct.pack("<16sIIQQQQ", SHADOW, 2, record, 0x1E00, 0x1E00, 0, at if types else 0)
+    header += struct.pack("<Q16s16s", 0, b"v", storage)
     poke(image, 0x1E00, header)
     for i, kind in enumerate(types if at < 1 << 30 else ()):
         start = at + i * 16384
@@ -202,6 +206,7 @@ NTFS_REFUSED = {
     "shadow-loop": (lambda i: ntfs_shadows(i, 1, 1, loop=True), "restore points"),
     "shadow-catalog": (lambda i: ntfs_shadows(i, 0, magic=b"other"), "restore points"),
     "shadow-elsewhere": (lambda i: ntfs_shadows(i, 0, at=1 << 40), "restore points"),
+    "shadow-storage": (lambda i: ntfs_shadows(i, storage=b"other"), "on another volume"),
     "shadow-version": (lambda i: ntfs_shadows(i, 0, record=9), "restore points"),
     "cut": (cut, "larger"),
 }
