@@ -81,6 +81,13 @@ static const struct signature others[] = {
 	{ "OCFS2", 2048, "OCFSV2", 0, 0 },
 	{ "OCFS2", 4096, "OCFSV2", 0, 0 },
 	{ "OCFS2", 8192, "OCFSV2", 0, 0 },
+	{ "F2FS", 1024, "\x10\x20\xf5\xf2", 0, 0 },
+	{ "ReFS", 3, "ReFS", 0, 0 },
+	{ "squashfs", 0, "hsqs", 0, 0 },
+	{ "EROFS", 1024, "\xe2\xe1\xf5\xe0", 0, 0 },
+	/* Slices of their own in the partition; the label leaves all but one sector as it is. */
+	{ "BSD disklabel", 512, "\x57\x45\x56\x82", 0, 0 },
+	{ "Solaris disk label", 524, "\xee\xde\x0d\x60", 0, 0 },
 	{ "Oracle ASM", 32, "ORCLDISK", 0, 0 },
 	{ "Ceph", 0, "bluestore block device", 0, 0 },
 	{ "dm-verity", 0, "verity", 0, 0 },

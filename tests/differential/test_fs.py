@@ -117,6 +117,8 @@ EXT_REFUSED = {
     "stale": (lambda i: poke(i, 4096, b"\xfc\x4e\x2b\xa9\1\0\0\0"), "signatures"),
     # newfs of FreeBSD writes nothing into the first 64 KiB
     "stale-UFS": (lambda i: poke(i, 0x1055C, b"\x19\1\x54\x19"), "signatures"),
+    # ext4 was there before; a BSD has made slices in the partition now
+    "disklabel": (lambda i: poke(i, 512, b"\x57\x45\x56\x82"), "signatures"),
     # ext4 was there before; the volume is the disk of a virtual machine now
     "MBR": (lambda i: poke(i, 446, mbr(2048, 4096)), "partition table as well"),
     "GPT": (lambda i: poke(i, 512, b"EFI PART"), "partition table as well"),
