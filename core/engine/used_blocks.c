@@ -230,29 +230,49 @@ static enum status open_part(struct used_blocks *used, struct used_part *part)
 		fs_map_close(part->map);
 		part->map = NULL;
 	}
-	return part->map == NULL ? ST_OK : st == ST_OK ? add_unused(used, part) : st;
+	return part->map == NULL ? ST_OK : st;
 }
 
-/* If one part needs what the others do not use, all is in use. */
+/* Closes the maps of all, or only of swap areas, with the reason; returns how many there were. */
+static size_t close_maps(struct used_blocks *used, bool of_swap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < used->n; i++) {
+		struct used_part *part = &used->part[i];
+
+		if (part->map == NULL || (of_swap && !text_equal(part->fs.type, FS_SWAP)))
+			continue;
+		fs_map_close(part->map);
+		part->map = NULL;
+		if (of_swap)
+			fs_need_swap(&part->why);
+		n++;
+	}
+	return n;
+}
+
+/* If one part needs what the others do not use, these are in use. */
 static void doubt_parts(struct used_blocks *used)
 {
+	const struct used_part *needs = NULL;
 	struct out_buffer why;
 
-	out_buffer_init(&why, used->why, sizeof used->why);
-	for (size_t i = 0; used->unused_bytes > 0 && i < used->n; i++) {
-		const struct used_part *part = &used->part[i];
-
-		if (part->fs.binds == FS_BINDS_NONE)
-			continue;
-		out_printf(&why.out, "partition %u (%s): %s", part->number, part->fs.type,
-			   part->why.text);
-		for (size_t k = 0; k < used->n; k++) {
-			fs_map_close(used->part[k].map);
-			used->part[k].map = NULL;
-		}
-		used_map_close(&used->map);
-		used->unused_bytes = 0;
+	for (size_t i = 0; i < used->n; i++)
+		if (used->part[i].fs.binds > (needs != NULL ? needs->fs.binds : FS_BINDS_NONE))
+			needs = &used->part[i];
+	if (needs == NULL)
+		return;
+	if (needs->fs.binds == FS_BINDS_SWAP) {
+		(void)close_maps(used, true);
+		return;
 	}
+	if (close_maps(used, false) == 0)
+		return;
+	out_buffer_init(&why, used->why, sizeof used->why);
+	out_printf(&why.out, "partition %u (%s): %s", needs->number, needs->fs.type,
+		   needs->why.text);
+	used_map_close(&used->map);
 }
 
 /* ---- Reading it ---- */
@@ -315,6 +335,9 @@ enum status used_blocks_of_disk(struct used_blocks *used, struct image *image,
 		st = open_part(used, &used->part[i]);
 	if (st == ST_OK && used->why[0] == '\0')
 		doubt_parts(used);
+	for (size_t i = 0; st == ST_OK && i < used->n; i++)
+		if (used->part[i].map != NULL)
+			st = add_unused(used, &used->part[i]);
 	if (st == ST_OK && used->unused_bytes > 0)
 		st = put_mask(used, is_unused, used);
 	if (st == ST_OK)

@@ -186,8 +186,10 @@ static void look_clean(const struct ext *ext, struct fs *ret)
 	if ((state & STATE_ERRORS) != 0)
 		fs_note(ret, "it has errors: run e2fsck -f");
 	if (state != STATE_CLEAN || (ext->incompat & INCOMPAT_RECOVER) != 0 ||
-	    (ext->ro & RO_ORPHAN_PRESENT) != 0)
+	    (ext->ro & RO_ORPHAN_PRESENT) != 0) {
+		ret->binds = FS_BINDS_SWAP;
 		fs_note(ret, "it was not unmounted: shut its system down, or run e2fsck");
+	}
 }
 
 static enum status ext_look(const struct fs_view *view, struct fs *ret)

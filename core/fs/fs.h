@@ -34,11 +34,19 @@ enum {
 };
 
 /*
- * Which other file systems are needed with all their blocks, used or not. Hashes on a disk are
- * those of all blocks of another partition. A hibernated system has the tables of all file systems
- * that it had mounted in its memory, and pages in other swap areas.
+ * Which other file systems are needed with all their blocks, used or not; the later, the more. A
+ * Linux whose file systems are still mounted may be hibernated, into a file in one of them, and
+ * then it has pages in swap areas. Hashes on a disk are those of all blocks of another partition. A
+ * system that is hibernated in a swap area has the tables of all file systems that it had mounted
+ * in its memory, and pages in other swap areas.
  */
-enum fs_binds { FS_BINDS_NONE, FS_BINDS_DISK, FS_BINDS_MACHINE };
+enum fs_binds { FS_BINDS_NONE, FS_BINDS_SWAP, FS_BINDS_DISK, FS_BINDS_MACHINE };
+
+/* The type of a swap area. */
+#define FS_SWAP "Linux swap"
+
+/* Sets the reason for which one that has a map is copied as a whole, for FS_BINDS_SWAP. */
+void fs_need_swap(struct error *why);
 
 /* What fills a partition, as far as its first blocks, and a few others, tell. */
 struct fs {

@@ -25,6 +25,7 @@ enum { UNIT_SHIFT = 12 };
 struct lvm {
 	struct lvm_group group;
 	struct blk *volume[LVM_VOLUMES];
+	bool is_swap[LVM_VOLUMES];
 	struct fs_map *map[LVM_VOLUMES]; /* NULL: all of it is used */
 };
 
@@ -173,6 +174,13 @@ enum status fs_list_volumes(struct blk *blk, struct fs_volume **ret, size_t *ret
 	return st;
 }
 
+static void tell_all_used(const struct lvm *lvm, size_t volume, const char *type,
+			  const char *reason, struct error *why)
+{
+	error_add(why, "%sall of its volume \"%s\" (%s) is copied: %s",
+		  why->text[0] != '\0' ? "; " : "", lvm->group.volume[volume].name, type, reason);
+}
+
 /*
  * Opens the map of what is in a volume; adds the reason for having none to `why`. `all` is what is
  * known of the physical volume.
@@ -187,17 +195,31 @@ static enum status map_volume(struct lvm *lvm, size_t volume, struct fs *all, st
 		st = fail(&reason, ST_UNSUPPORTED, "volumes inside volumes are not supported");
 	else if (st != ST_NO_MEMORY)
 		st = fs_map_open(lvm->volume[volume], &fs, &lvm->map[volume], &reason);
-	if (st == ST_UNSUPPORTED && fs.binds != FS_BINDS_NONE) {
+	lvm->is_swap[volume] = text_equal(fs.type, FS_SWAP);
+	if (st == ST_UNSUPPORTED && fs.binds != FS_BINDS_NONE)
 		all->binds = fs.binds;
+	if (st == ST_UNSUPPORTED && fs.binds > FS_BINDS_SWAP)
 		return fail(why, st, "its volume \"%s\" (%s): %s", lvm->group.volume[volume].name,
 			    fs.type, reason.text);
-	}
 	if (st != ST_UNSUPPORTED || fs.type[0] == '\0')
 		return st == ST_UNSUPPORTED ? ST_OK : st;
-	error_add(why, "%sall of its volume \"%s\" (%s) is copied: %s",
-		  why->text[0] != '\0' ? "; " : "", lvm->group.volume[volume].name, fs.type,
-		  reason.text);
+	tell_all_used(lvm, volume, fs.type, reason.text, why);
 	return ST_OK;
+}
+
+/* A Linux in one of the volumes may be hibernated: swap areas are used as a whole. */
+static void keep_swap(struct lvm *lvm, struct error *why)
+{
+	struct error reason;
+
+	fs_need_swap(&reason);
+	for (size_t i = 0; i < lvm->group.n_volumes; i++) {
+		if (!lvm->is_swap[i] || lvm->map[i] == NULL)
+			continue;
+		fs_map_close(lvm->map[i]);
+		lvm->map[i] = NULL;
+		tell_all_used(lvm, i, FS_SWAP, reason.text, why);
+	}
 }
 
 /* ---- The map ---- */
@@ -302,6 +324,8 @@ static enum status lvm_open(const struct fs_view *view, struct fs_map *map, stru
 		if (st == ST_OK)
 			st = map_volume(lvm, i, map->fs, why);
 	}
+	if (st == ST_OK && map->fs->binds == FS_BINDS_SWAP)
+		keep_swap(lvm, why);
 	return st;
 }
 

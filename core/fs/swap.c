@@ -65,13 +65,18 @@ static bool swap_recognise(const struct fs_view *view)
 	return find(view, &which) != 0;
 }
 
+void fs_need_swap(struct error *why)
+{
+	error_set(why, "a Linux that was not shut down may need it: shut it down, then capture");
+}
+
 static enum status swap_look(const struct fs_view *view, struct fs *ret)
 {
 	const struct swap_header *header = (const struct swap_header *)(view->head + HEADER_AT);
 	size_t which;
 	uint32_t page = find(view, &which);
 
-	ret->type = "Linux swap";
+	ret->type = FS_SWAP;
 	if (which != CURRENT && others[which].hibernated) {
 		ret->binds = FS_BINDS_MACHINE;
 		fs_note(ret, "Linux is hibernated: start it and shut it down, then capture");

@@ -224,7 +224,7 @@ static enum status read_log(const struct xfs *xfs, uint32_t sector, uint32_t n_s
 			to, SECTOR_BYTES);
 }
 
-static enum status check_log(const struct xfs *xfs, struct error *why)
+static enum status check_log(const struct xfs *xfs, struct fs *fs, struct error *why)
 {
 	uint64_t log_sectors = (xfs->log_blocks << xfs->block_shift) / SECTOR_BYTES;
 	uint32_t n_sectors = (uint32_t)min_u64(log_sectors, LOG_SECTORS_MAX), sector = 0, n, cycle;
@@ -249,9 +249,11 @@ static enum status check_log(const struct xfs *xfs, struct error *why)
 	cycle = get32(header, 4) + (sector + n >= n_sectors);
 	if (st == ST_OK && get32(operation, 0) != cycle)
 		return fail(why, ST_UNSUPPORTED, "its log is damaged: run xfs_repair");
-	if (st == ST_OK && (get32(header, 0x28) != 1 || (operation[9] & UNMOUNT) == 0))
+	if (st == ST_OK && (get32(header, 0x28) != 1 || (operation[9] & UNMOUNT) == 0)) {
+		fs->binds = FS_BINDS_SWAP;
 		return fail(why, ST_UNSUPPORTED,
 			    "it was not unmounted: shut its system down, or mount and unmount it");
+	}
 	return st;
 }
 
@@ -448,7 +450,7 @@ static enum status xfs_open(const struct fs_view *view, struct fs_map *map, stru
 	map->shift = xfs->block_shift;
 	map->n_units = xfs->n_blocks;
 	map->load = xfs_load;
-	st = check_log(xfs, why);
+	st = check_log(xfs, map->fs, why);
 	return st == ST_OK ? check_counts(xfs, why) : st;
 }
 

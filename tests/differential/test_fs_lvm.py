@@ -296,7 +296,8 @@ def test_dirty_volume(contents, tmp_path):
     found = Map(image)
     assert found.reason is None
     assert found.remark.startswith('all of its volume "root" (ext4) is copied: it was not unm')
-    root = {at + k for at, n in VOLUMES["root"] for k in range(n)}
+    assert '; all of its volume "swap" (Linux swap) is copied: a Linux that was' in found.remark
+    root = {at + k for name in ("root", "swap") for at, n in VOLUMES[name] for k in range(n)}
     lost = 0
     for offset, length in clean.extents:
         for page in range(offset // 4096, (offset + length) // 4096):

@@ -279,17 +279,20 @@ def test_bitmap_that_was_not_kept(place, change, reason):
 
 
 def test_dirty(place):
-    """All of a file system that is not clean is copied, and one line says why."""
+    """
+    All of a file system that is not clean is copied, and one line says why. Its system may be
+    hibernated into a file of it, and then has pages in the swap area.
+    """
     run(place, "debugfs", "-w", "-R", "feature needs_recovery", f"src.img?offset={EXT[0] * MIB}")
     result = ours(place, "capture", "serial=SRC", "pc.raw")
     lines = [line for line in result.err.splitlines() if "all of it is copied" in line]
-    assert len(lines) == 1, result.err
-    assert "serial=SRC: partition 4: ext4: all of it is copied: " in lines[0]
+    assert len(lines) == 2, result.err
+    assert "partition 2: Linux swap: all of it is copied: a Linux that was not shut" in lines[0]
+    assert "serial=SRC: partition 4: ext4: all of it is copied: " in lines[1]
     plan = ours(place, "capture", "--dry-run", "serial=SRC", "x")
     assert "used:    partition 4: ext4: all of it is copied: " in plan.out
     source, copy = (place / "src.img").read_bytes(), (place / "pc.raw").read_bytes()
-    assert copy[REST[0] * MIB :] == source[REST[0] * MIB :]
-    assert copy[SWAP[0] * MIB + GRANULE : SWAP[1] * MIB] == bytes(8 * MIB - GRANULE)
+    assert copy[SWAP[0] * MIB :] == source[SWAP[0] * MIB :]
 
 
 @pytest.mark.parametrize("source", ["src.img", "target.img"], ids=["same", "other"])
