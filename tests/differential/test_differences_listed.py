@@ -167,6 +167,7 @@ HELD = {
         "`resize --shrink` cuts": (
             "resize: freed_clusters_keep_what_they_have resize: shrinking_gives_space_back"
         ),
+        "`resize --preallocation=falloc` and": "resize: preallocation_after_another",
     },
     "Images of VirtualBox (vdi)": {
         "A new image has its map": (

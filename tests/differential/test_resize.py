@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`resize` beside qemu-img."""
 
+import os
 import random
 
 import pytest
@@ -118,6 +119,47 @@ def test_preallocation(pair, layout, mode):
         # ext4 may split what is reserved, and then need a block for the list of its pieces
         if mode in ("falloc", "full"):
             assert (after.st_blocks - before.st_blocks) * 512 <= 4096
+
+
+def blocks_of(folder):
+    """What the image takes, which ext4 may show only when it is on the medium."""
+    with open(folder / "a", "rb") as file:
+        os.fsync(file.fileno())
+    return (folder / "a").stat().st_blocks
+
+
+@pytest.mark.parametrize("sizes", [("8M", "20M"), ("1000k", "2000k")])
+@pytest.mark.parametrize("mode", ["off", "metadata", "falloc", "full"])
+@pytest.mark.parametrize("before", ["off", "metadata", "falloc", "full"])
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_preallocation_after_another(pair, format, before, mode, sizes):
+    """
+    The file has the length of qemu-img's, but that of a qcow2 image has none of the clusters that
+    qemu-img leaves unused where the refcount table need not move. What was asked for is reserved.
+    """
+    if format == "raw" and "metadata" in (before, mode):
+        return  # refused by both
+    old, new = (int(size[:-1]) << (20 if size[-1] == "M" else 10) for size in sizes)
+    create = ("create", "-q", "-f", format, "-o", f"preallocation={before}", "a", sizes[0])
+    qemu_img(pair.ours, *create)
+    qemu_img(pair.theirs, *create)
+    run_both(pair, "resize", "-q", "-f", format, f"--preallocation={mode}", "a", sizes[1])
+    assert_same(pair, "a", format)
+    ours, theirs = ((folder / "a").stat() for folder in (pair.ours, pair.theirs))
+    moves = format == "qcow2" and before != "off" and mode in ("falloc", "full")
+    more = theirs.st_size - ours.st_size
+    assert (
+        more in (1 << 16, 2 << 16) if moves else -512 < more <= 0
+    )  # here a file has whole sectors
+    if mode not in ("falloc", "full"):
+        return
+    reserved = blocks_of(pair.ours)
+    # a block for the list of extents, and a cluster of tables that has no holes here
+    assert reserved <= blocks_of(pair.theirs) + (1 << 16) // 512 + 8
+    arguments = ("-f", format, "-c", f"write -P 5 {old} {new - old}")
+    assert Result(["qemu-io", *arguments, "a"], pair.ours).code == 0
+    assert (pair.ours / "a").stat().st_size == ours.st_size
+    assert blocks_of(pair.ours) <= reserved + 8
 
 
 @pytest.mark.parametrize("layout", ["", "cluster_size=4k", "extended_l2=on", "data_file=d"])
