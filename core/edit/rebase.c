@@ -374,8 +374,9 @@ enum status rebase_run(const struct rebase_job *job, struct error *err)
 	enum status st;
 
 	if (image->format->change.set_backing == NULL)
-		return fail(err, ST_UNSUPPORTED, "%s: images of format %s have no backing file",
-			    image->name, image->format->name);
+		return fail(err, ST_UNSUPPORTED,
+			    "%s: images of format %s cannot get another backing file", image->name,
+			    image->format->name);
 	st = job->compress ? pack_possible(image, err) : ST_OK;
 	if (st == ST_OK)
 		st = set_backing(job, false, err);
