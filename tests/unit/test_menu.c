@@ -265,6 +265,27 @@ static void test_continue(void **state)
 	tear_down();
 }
 
+/* A capture that was to replace an image, and is continued, has a manifest of its own. */
+static void test_continue_replacing(void **state)
+{
+	uint64_t size;
+	unsigned n = 0;
+
+	(void)state;
+	set_up();
+	MUST("capture", "--format=raw", "serial=S4X9R12", "fs0:\\half.raw");
+	do {
+		sim_cancel(++n);
+		(void)RUN("capture", "--format=raw", "--force", "serial=S4X9R12", "fs0:\\half.raw");
+		sim_cancel(0);
+	} while (strstr(err.text, "--resume continues from there") == NULL);
+	assert_null(sim_file("fs0:\\half.raw.manifest", &size));
+	assert_int_equal(drive(NULL, 24, L CR L CR L "y" CR L CR L "qy", NULL), MENU_LEAVE);
+	MUST("compare", "-f", "raw", "-F", "raw", "nvme", "fs0:\\half.raw", NULL);
+	MUST("hash", "--check=fs0:\\half.raw.manifest", NULL);
+	tear_down();
+}
+
 /*
  * A stick with space that nothing uses: the first page asks, before anything else, until it is
  * answered. The answer is about this stick as it is.
@@ -522,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_continue_replacing),
 		cmocka_unit_test(test_stick),
 		cmocka_unit_test(test_clone),
 		cmocka_unit_test(test_look),
