@@ -328,8 +328,8 @@ static enum status complete_image(struct run *run, struct blk *file, struct erro
 
 /*
  * The records that --force replaces are about the image that has just been replaced. If they stayed
- * until the new ones are written, they would be beside an interrupted copy, and --resume, which goes
- * without --force, would be refused because of them.
+ * until the new ones are written, they would be beside an interrupted copy, and --resume, which is
+ * given without --force, would be refused because of them.
  */
 static enum status remove_old_records(const struct copy_request *r, struct error *err)
 {

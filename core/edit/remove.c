@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Which files an image has is known by the image itself; of one that cannot be opened, because it is
- * damaged or unfinished, those of its name alone are removed, and the caller is told. The image goes
- * first: after a power failure it is whole, or nothing is left that could be taken for it.
+ * Which files an image has is known by the image itself; of one that cannot be opened, because it
+ * is damaged or unfinished, those of its name alone are removed, and the caller is told. The image
+ * goes first: after a power failure it is whole, or nothing is left that could be taken for it.
  *
  * Other files are its own if they have its name and say what they are; a file with such a name and
  * other contents is somebody's, and stays. So does a piece of another image, and the command is

@@ -5,8 +5,8 @@
 
 /*
  * Removing an image with all files that are its own: the parts of a split image, the files that the
- * image names as its extents or its data file, its manifest, its block map and its journals. Backing
- * files stay, and so do files that have the name of a record and are none.
+ * image names as its extents or its data file, its manifest, its block map and its journals.
+ * Backing files stay, and so do files that have the name of a record and are none.
  */
 enum { REMOVAL_FILES_MAX = 2048 };
 

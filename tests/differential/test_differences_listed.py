@@ -38,7 +38,9 @@ HELD = {
         ),
     },
     "Names of files": {
-        "`file:NAME`, and `json:": "names: operands names: backing_file names: without_a_meaning_here",
+        "`file:NAME`, and `json:": (
+            "names: operands names: backing_file names: without_a_meaning_here"
+        ),
         "In firmware, such a name": "unit/path: test_notation_on_a_volume",
     },
     "Options": {
@@ -184,7 +186,7 @@ HELD = {
         "A file that was cut short": (
             "differences_formats: parallels_that_was_cut_off parallels: doubled_cluster"
         ),
-        "Tables and extensions are no leaks": "parallels: large_bat_is_no_leak parallels: extension",
+        "Tables and extensions are no": "parallels: large_bat_is_no_leak parallels: extension",
         "A disk of 2^29 clusters": "differences: parallels_that_nobody_opens",
         "An image with an extension": "parallels: extension differences_formats: measure",
     },

@@ -264,7 +264,7 @@ def test_measure(place):
         ("check t", 63, "This image format does not support checks (pieces)"),
         ("resize t 100M", 1, "disks in images of format pieces keep their size"),
         ("amend -o size=1M t", 1, "the options of images of format pieces cannot be changed"),
-        ("rebase -b disk.img -F raw t", 1, "images of format pieces cannot get another backing file"),
+        ("rebase -b disk.img -F raw t", 1, "format pieces cannot get another backing file"),
         ("snapshot -c s t", 1, "pieces"),
         ("bitmap --add t b", 1, "pieces"),
         ("measure -O pieces disk.img", 1, "images of format pieces cannot be measured"),

@@ -86,8 +86,7 @@ static void test_notation_on_a_volume(void **state)
 	(void)state;
 	sim_volume(&kind);
 	MUST("create", "-f", "raw", "fs1:\\b.raw", "1M");
-	MUST("create", "-u", "-f", "qcow2", "-b", "file:\\b.raw", "-F", "raw", "fs1:\\x\\o",
-	     "1M");
+	MUST("create", "-u", "-f", "qcow2", "-b", "file:\\b.raw", "-F", "raw", "fs1:\\x\\o", "1M");
 	MUST("info", "--backing-chain", "fs1:\\x\\o");
 	assert_non_null(strstr(out.text, "image: fs1:\\b.raw\n"));
 	capture_free(&out);
