@@ -51,6 +51,12 @@ static bool may_run(const struct console *console, const struct words *words)
 
 	if (start_rule(START_BOOT_ENTRY, platform_secure_boot()) == START_AT_ONCE)
 		return true;
+	if (!start_shows_all(words)) {
+		command_warn(console, "Secure Boot is on: a boot entry runs no script; "
+				      "name it \\efi-img\\job.txt, which is shown before it runs");
+		console_let_read();
+		return false;
+	}
 	confirmation = confirm_begin(console, "the command line of this boot entry");
 	confirm_line(&confirmation, words);
 	return confirm_end(&confirmation);

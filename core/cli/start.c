@@ -41,6 +41,17 @@ unsigned start_show(const struct words *words, struct out *out)
 	return (unsigned)(INDENT + text_length(line)) / COLUMNS + 1;
 }
 
+bool start_shows_all(const struct words *words)
+{
+	size_t i = 0;
+
+	/* options before the command, of which one has a value (cli_run()) */
+	while (i < words->n && words->word[i][0] == '-')
+		i += text_equal(words->word[i], "-T") || text_equal(words->word[i], "--trace") ? 2
+											       : 1;
+	return i >= words->n || !text_equal(words->word[i], "run");
+}
+
 const char *secure_boot_text(enum secure_boot state)
 {
 	static const char *const text[] = {

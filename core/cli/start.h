@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/out.h"
 #include "base/words.h"
 #include "platform/machine.h"
@@ -34,6 +36,12 @@ enum start_rule start_rule(enum start_source, enum secure_boot);
  * too long to be taken in (more than 511 bytes).
  */
 unsigned start_show(const struct words *, struct out *);
+
+/*
+ * Whether start_show() shows all that the command line will do. False: it runs a script, whose
+ * lines are in a file, which can be another one when it is run.
+ */
+bool start_shows_all(const struct words *);
 
 /* Returns the state in words: "on", for example. NULL: the firmware has no Secure Boot. */
 const char *secure_boot_text(enum secure_boot);

@@ -238,6 +238,22 @@ def test_a_boot_entry_is_confirmed(place, firmware, make_stick):
     assert "made.raw" not in stick.names()
 
 
+def test_a_boot_entry_runs_no_script(place, firmware, make_stick):
+    """Its lines would not be shown."""
+    stick = make_stick("keys")
+    stick.put(job("create made.raw 1M"), "/hidden.txt")
+    stick.put(
+        b"title efi-img\nefi /efi-img.efi\noptions --plain run fs0:\\hidden.txt\n",
+        "/loader/entries/efi-img.conf",
+    )
+    with Machine(place / "machine", [usb(stick)], board=firmware(on=True)) as machine:
+        machine.see("Reboot Into Firmware Interface")
+        machine.send(ENTER)
+        machine.expect("Secure Boot is on: a boot entry runs no script")
+        machine.see("Choose an action")
+    assert "made.raw" not in stick.names()
+
+
 def test_off(place, firmware, make_stick):
     """Keys are enrolled, but Secure Boot is switched off: an unsigned program does as usual."""
     stick = make_stick("", job=job("version"))

@@ -62,6 +62,28 @@ static void shown(void **state)
 	capture_free(&out);
 }
 
+static bool shows_all(const char *a, const char *b, const char *c)
+{
+	char *word[] = { (char *)(uintptr_t)a, (char *)(uintptr_t)b, (char *)(uintptr_t)c };
+
+	return start_shows_all(&(struct words){ .word = word, .n = c ? 3 : b ? 2 : 1 });
+}
+
+/* A script's lines are not shown, whatever stands before `run`. */
+static void script_in_a_boot_entry(void **state)
+{
+	(void)state;
+	assert_true(shows_all("list", NULL, NULL));
+	assert_true(shows_all("create", "run", "1M"));
+	assert_true(shows_all("-V", NULL, NULL));
+	assert_true(shows_all("-T", "run", "list"));
+	assert_true(shows_all("-T", NULL, NULL));
+	assert_false(shows_all("run", "job.txt", NULL));
+	assert_false(shows_all("--plain", "run", "job.txt"));
+	assert_false(shows_all("-T", "x", "run"));
+	assert_false(shows_all("--plain", "--plain", "run"));
+}
+
 /* `efi-img version`, and the head of a log, as text and as JSON. */
 static void printed_in(enum secure_boot state)
 {
@@ -111,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules),
 		cmocka_unit_test(shown),
+		cmocka_unit_test(script_in_a_boot_entry),
 		cmocka_unit_test(printed),
 	};
 
