@@ -5,8 +5,10 @@ three ways of docs/SECURE-BOOT.md, what the program does not do while it is on, 
 of all on firmware that enforces the permissions of memory (strictnx).
 """
 
+import os
 import random
 import re
+import subprocess
 import uuid
 from dataclasses import replace
 from types import SimpleNamespace
@@ -162,6 +164,22 @@ def test_only_own_keys(place, keys):
     for name in ("KEK", "db"):
         assert b"Microsoft" in (keys / f"{name}.auth").read_bytes()
         assert b"Microsoft" not in (place / "only" / f"{name}.auth").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words, path, message",
+    [
+        ([], None, "exists"),
+        (["new"], "/nowhere", "openssl, sbvarsign missing"),
+        (["--name=a/CN=b", "new"], None, "--name has other characters"),
+    ],
+)
+def test_keys_are_refused_before_a_folder_is_made(place, keys, words, path, message):
+    command = ["/usr/bin/python3", ROOT / "scripts" / "make-keys", *(words or [keys])]
+    env = {**os.environ, **({"PATH": path} if path else {})}
+    done = subprocess.run(command, env=env, cwd=place, capture_output=True, text=True)
+    assert done.returncode and message in done.stderr and "Traceback" not in done.stderr
+    assert not (place / "new").exists()
 
 
 def test_signed_with_them_it_captures(enrolled, place):
