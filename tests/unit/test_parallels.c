@@ -207,6 +207,9 @@ static const struct {
 } writes[] = {
 	{ { { USED, IN_USE } }, NULL },
 	{ { { EXTENSION, 9 } }, "it has an extension (in sector 9)" },
+	{ { { DATA_AT, 15 }, { USED, IN_USE } }, NULL }, /* where the file ends */
+	{ { { DATA_AT, 16 } }, "its data begins at offset 0x2000, past the end of the file" },
+	{ { { DATA_AT, 0xffffffff } }, "its data begins at offset 0x1fffffffe00, past the end" },
 	{ { { ENTRY(4), 2 } }, "1 of its clusters overlap others" },
 	{ { { ENTRY(4), 2 }, { ENTRY(5), 2 } }, "2 of its clusters overlap others" },
 };
@@ -248,6 +251,9 @@ static const struct {
 	{ true, { { 0 } }, 0, 0, 1, 0, 0, "\x10-\x11----\x12" },
 	{ false, { { EXTENSION, 9 } }, 0, 0, 0, 0, 0, "\x10-\x11----\x12" },
 	{ false, { { USED, IN_USE } }, 0, 1, 1, 0, 0, "\x10-\x11----\x12" },
+	{ false, { { DATA_AT, 15 } }, 0, 0, 0, 0, 0, "\x10-\x11----\x12" },
+	{ false, { { DATA_AT, 16 } }, 0, 1, 0, 1, 0, NULL },
+	{ false, { { DATA_AT, 16 }, { USED, IN_USE } }, 0, 2, 0, 2, 0, NULL },
 	{ false, { { ENTRY(2), 9 } }, 0, 1, 1, 0, 0, "\x10------\x12" },
 	{ false, { { ENTRY(4), 2 } }, 0, 1, 1, 0, 0, "\x10-\x11-\x11--\x12" },
 	{ true, { { ENTRY(4), 6 }, { ENTRY(5), 6 } }, 0, 2, 1, 0, 0, "\x10-\x11-\x11\x11-\x12" },

@@ -71,6 +71,11 @@ uint64_t parallels_grid(const struct parallels_image *p)
 	return p->entry_bytes == p->cluster_bytes ? 0 : p->data_start % p->cluster_bytes;
 }
 
+bool parallels_begins_outside(const struct parallels_image *p)
+{
+	return p->data_start > round_up(parallels_file(p)->size, p->cluster_bytes);
+}
+
 uint64_t parallels_place_from(const struct parallels_image *p, uint64_t from)
 {
 	return round_up(from - parallels_grid(p), p->cluster_bytes) + parallels_grid(p);

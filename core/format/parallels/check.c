@@ -8,7 +8,8 @@
  * them, gives each cluster that is used twice a copy of its own, has the header say that the image
  * was closed, and last cuts off what follows the last cluster. If anything remains that cannot be
  * repaired, nothing is cut off; nor is it where there is an extension, whose clusters the BAT does
- * not have.
+ * not have. An image whose data begins past the end of the file is not repaired at all: where its
+ * clusters were to lie is not known.
  *
  * Write order: copies, past the end of all clusters; flush; the BAT; flush; the header; flush; the
  * length of the file.
@@ -42,11 +43,15 @@ static enum status check(struct parallels_image *p, struct out *out,
 
 	if (p->was_in_use)
 		problems_add(&problems, "corrupt", "the image was not closed cleanly");
+	if (parallels_begins_outside(p))
+		problems_add(&problems, "corrupt",
+			     "its data begins at offset 0x%jx, past the end of the file at 0x%jx",
+			     p->data_start, size);
 	st = parallels_survey(p, &problems, summary);
 	if (st != ST_OK)
 		return fail(err, st, "reading its BAT: %s", status_text(st));
 	*ret = (struct check_result){
-		.corruptions = wrong_entries(summary) + p->was_in_use,
+		.corruptions = wrong_entries(summary) + p->was_in_use + parallels_begins_outside(p),
 		.image_end_offset = summary->end,
 		.total_clusters = p->n_entries,
 		.allocated_clusters = summary->n_allocated,
@@ -195,7 +200,8 @@ enum status parallels_repair(struct image *image, enum repair what, struct out *
 	enum status st = check(p, problems, &summary, &first, err);
 
 	*ret = first;
-	if (st != ST_OK || (first.corruptions == 0 && first.leaks == 0))
+	if (st != ST_OK || (first.corruptions == 0 && first.leaks == 0) ||
+	    parallels_begins_outside(p))
 		return st;
 	st = repair(p, what, &summary, ret, err);
 	if (st != ST_OK)

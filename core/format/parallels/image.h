@@ -91,6 +91,12 @@ enum status parallels_set_entry(struct parallels_image *, uint64_t cluster, uint
 /* Clusters lie at multiples of their size from there on. */
 uint64_t parallels_grid(const struct parallels_image *);
 
+/*
+ * Whether the data is said to begin past the end of the file, and not with the next cluster. A write
+ * would make the file grow up to there, by up to 2 TiB.
+ */
+bool parallels_begins_outside(const struct parallels_image *);
+
 /* The first place for a cluster at or after the offset `from` >= data_start. */
 uint64_t parallels_place_from(const struct parallels_image *, uint64_t from);
 

@@ -132,6 +132,12 @@ static enum status load_for_writing(struct parallels_image *p,
 			    "which writing would make wrong; copy its disk into a new image with "
 			    "\"convert\", and write to that",
 			    le64_get(p->header.extension_sector));
+	if (parallels_begins_outside(p))
+		return fail(err, ST_CORRUPT,
+			    "its data begins at offset 0x%jx, past the end of the file (size "
+			    "0x%jx); copy its disk into a new image with \"convert\", and write to "
+			    "that",
+			    p->data_start, parallels_file(p)->size);
 	if (summary->n_misplaced > 0 || summary->n_doubled > 0)
 		return fail(err, ST_CORRUPT,
 			    "%ju of its clusters overlap others, so that writing to one changes "
