@@ -344,6 +344,42 @@ static enum status refuse(const struct fs *fs, const struct fs_kind *kind, struc
 	return ST_OK;
 }
 
+/*
+ * Versions 0.90 and 1.0 of Linux RAID have their superblock at the end of each member (the kernel's
+ * md_p.h), and a file system may begin at the start of the first one. Only of a mirror are its
+ * blocks at their places.
+ */
+static enum status check_raid(struct blk *blk, struct error *why)
+{
+	enum { READ = 512, VERSION = 4, MIRROR = 1, LEAST = 128 << 10 };
+	static const uint8_t magic[] = { 0xfc, 0x4e, 0x2b, 0xa9 },
+			     other[] = { 0xa9, 0x2b, 0x4e, 0xfc };
+	uint64_t size = max_u64(blk->size, LEAST);
+	const struct {
+		uint64_t at;
+		size_t level;
+	} places[] = { { round_down(size, 65536) - 65536, 28 },
+		       { round_down(size - 8192, 4096), 72 } };
+
+	if (blk->size < LEAST)
+		return ST_OK;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		uint8_t super[READ];
+		enum status st = blk_read(blk, places[i].at, super, sizeof super);
+
+		if (st != ST_OK)
+			return fs_map_reason(st, why);
+		if (memcmp(super, other, sizeof other) == 0 ||
+		    (memcmp(super, magic, sizeof magic) == 0 &&
+		     bytes_from_le(super + VERSION, 4) == i &&
+		     bytes_from_le(super + places[i].level, 4) != MIRROR))
+			return fail(why, ST_UNSUPPORTED,
+				    "it ends with the superblock of a Linux RAID, whose blocks are "
+				    "on several disks by turns");
+	}
+	return ST_OK;
+}
+
 enum status fs_map_open(struct blk *blk, struct fs *ret_fs, struct fs_map **ret_map,
 			struct error *why)
 {
@@ -362,6 +398,8 @@ enum status fs_map_open(struct blk *blk, struct fs *ret_fs, struct fs_map **ret_
 		st = refuse(ret_fs, kind, why);
 	else
 		st = fs_map_reason(st, why);
+	if (st == ST_OK)
+		st = check_raid(blk, why);
 	if (st == ST_OK)
 		st = fs_map_make(&view, kind, ret_fs, ret_map, why);
 	view_close(&view);

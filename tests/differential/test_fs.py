@@ -8,6 +8,7 @@ every file must be as it was. What is dirty, damaged, cut off or has an unknown 
 map, and a reason.
 """
 
+import os
 import re
 import struct
 
@@ -162,6 +163,23 @@ def ext4(tree, tmp_path_factory):
 def test_ext_refused(change, word, ext4, tmp_path):
     found = refused(ext4, change, word, tmp_path)
     assert found.note in ("", found.reason)
+
+
+@pytest.mark.parametrize(
+    "at, version, level_at", [(1 << 16, 0, 28), (8192, 1, 72)], ids=["0.90", "1.0"]
+)
+def test_ext_in_raid(at, version, level_at, ext4, tmp_path):
+    """Of a mirror, a member has all blocks at their places; of others, only the first ones."""
+    image = tmp_path / "image"
+    tool("cp", "--sparse=always", ext4, image)
+    os.truncate(image, -(-os.path.getsize(image) // MIB) * MIB + MIB)
+    at = os.path.getsize(image) - at
+    poke(image, at, struct.pack("<II", 0xA92B4EFC, version))
+    for level, word in ((1, None), (0, "Linux RAID"), (5, "Linux RAID"), (10, "Linux RAID")):
+        poke(image, at + level_at, struct.pack("<i", level))
+        assert (Map(image).reason is None) == (word is None)
+        if word is not None:
+            no_map(image, word)
 
 
 def test_ext_external_journal(tree, tmp_path):
