@@ -9,8 +9,8 @@
  * clusters that may be left out.
  *
  * The boot file has the place of a catalog, a chain of blocks with entries of 128 bytes. Entries of
- * the types 0 and 1 are empty; any other one belongs to a shadow copy. If they are stored on another
- * volume, the catalog is there, and it is not known whether it is empty.
+ * the types 0 and 1 are empty; any other one belongs to a shadow copy. If shadow copies are stored
+ * on another volume, the catalog is there, and it is not known whether it is empty.
  */
 #include "base/bytes.h"
 #include "base/memory.h"

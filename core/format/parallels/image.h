@@ -92,8 +92,8 @@ enum status parallels_set_entry(struct parallels_image *, uint64_t cluster, uint
 uint64_t parallels_grid(const struct parallels_image *);
 
 /*
- * Whether the data is said to begin past the end of the file, and not with the next cluster. A write
- * would make the file grow up to there, by up to 2 TiB.
+ * Whether the data is said to begin past the end of the file, and not with the next cluster. The
+ * file would grow up to there at a write, by up to 2 TiB.
  */
 bool parallels_begins_outside(const struct parallels_image *);
 
