@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Other processors as threads. A processor can be told to stop in the middle of its work, as
- * firmware's can; the time that others wait for it is shortened.
+ * firmware's can; the time that others wait for it is shortened. No other one is given up, however
+ * busy this machine is.
  */
 #include "processors.h"
 
@@ -23,7 +24,7 @@ static struct thread {
 static size_t n_wanted, n_threads, n_started;
 static bool cannot_read;
 static atomic_uint waits_to_stop;
-static atomic_bool stopping;
+static atomic_bool stopping, one_stands;
 static _Thread_local bool is_other;
 static void (*given_up)(void);
 
@@ -73,6 +74,7 @@ size_t platform_processors_start(size_t least, size_t most, void (*run)(void *ar
 				 void *arg)
 {
 	atomic_store(&stopping, false);
+	atomic_store(&one_stands, false);
 	if (n_wanted < least)
 		return 0;
 	for (n_threads = 0; n_threads < n_wanted && n_threads < most; n_threads++) {
@@ -107,6 +109,8 @@ void sim_processor_works(void)
 	while (!atomic_compare_exchange_weak(&waits_to_stop, &left, left - 1))
 		if (left == 0)
 			return;
+	if (left == 1)
+		atomic_store(&one_stands, true);
 	while (left == 1 && !atomic_load(&stopping))
 		nap();
 }
@@ -125,7 +129,7 @@ bool platform_word_wait(const atomic_uint_least32_t *word, uint32_t seen, unsign
 	int64_t end = milliseconds_now() + STOPPED_MS;
 
 	while (atomic_load(word) == seen) {
-		if (milliseconds > 0 && milliseconds_now() >= end) {
+		if (milliseconds > 0 && atomic_load(&one_stands) && milliseconds_now() >= end) {
 			if (given_up != NULL)
 				given_up();
 			return false;
