@@ -243,6 +243,20 @@ def test_parallels_that_was_cut_off(tmp_path):
         assert read_by("qemu-img", tmp_path, "parallels", "a") == b"x" * (2 * MIB) + bytes(2 * MIB)
 
 
+def test_parallels_data_past_the_end(tmp_path):
+    """qemu-img 7.2 makes the file grow up to where the data is said to begin."""
+    qemu_img(tmp_path, "create", "-q", "-f", "parallels", "a", "4M")
+    poke(tmp_path / "a", 48, struct.pack("<I", 512 * MIB // 512))
+    size = (tmp_path / "a").stat().st_size
+    efi_img(tmp_path, "check", "a", code=2)
+    refused = efi_img(tmp_path, "bench", "-w", "-c", "1", "a", code=1)
+    assert "its data begins at offset 0x20000000, past the end" in refused.err
+    assert (tmp_path / "a").stat().st_size == size
+    if not is_newer_than_7_2():
+        qemu_io(tmp_path, "a", "write -P 1 0 64k", options=("-f", "parallels"))
+        assert (tmp_path / "a").stat().st_size > 512 * MIB
+
+
 # ---- formats that are only read ----
 
 

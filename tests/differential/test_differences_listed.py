@@ -186,6 +186,9 @@ HELD = {
         "A file that was cut short": (
             "differences_formats: parallels_that_was_cut_off parallels: doubled_cluster"
         ),
+        "An image whose header says": (
+            "differences_formats: parallels_data_past_the_end unit/parallels: test_check"
+        ),
         "Tables and extensions are no": "parallels: large_bat_is_no_leak parallels: extension",
         "A disk of 2^29 clusters": "differences: parallels_that_nobody_opens",
         "An image with an extension": "parallels: extension differences_formats: measure",
