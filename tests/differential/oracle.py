@@ -146,4 +146,6 @@ def assert_info_as_qemu(folder, name, *options):
     for style in ("human", "json"):
         command = ["info", f"--output={style}", *options, name]
         ours, theirs = Result([EFI_IMG, *command], folder), Result(["qemu-img", *command], folder)
+        if ours.out != theirs.out:  # the size on disk grows when the system stores the file
+            ours = Result([EFI_IMG, *command], folder)
         assert (ours.code, ours.out) == (theirs.code, theirs.out), ours.err + theirs.err
