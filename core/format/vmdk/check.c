@@ -272,6 +272,7 @@ static enum status check_grains(struct check *c, struct error *err)
 	return st;
 }
 
+/* Of an extent that could be written, what a damaged directory names as a table. */
 static enum status check_places(struct check *c, struct error *err)
 {
 	const struct vmdk_extent *extent = c->extent;

@@ -449,9 +449,8 @@ static enum status check_entries(struct vmdk_image *v, struct error *err)
 		return st;
 	return fail(err, ST_CORRUPT,
 		    "%ju entries of its grain tables are wrong (\"check\" lists them, \"check -r "
-		    "all\" repairs what it can), so that it cannot be written; convert the image "
-		    "to "
-		    "a new one",
+		    "all\" repairs what it can), so that it cannot be written; convert the "
+		    "image to a new one",
 		    result.corruptions);
 }
 
