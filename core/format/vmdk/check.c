@@ -196,7 +196,7 @@ static uint64_t count_together(const struct vmdk_extent *extent, const uint32_t 
 static enum status find_table(const struct vmdk_extent *extent, const uint32_t *directory,
 			      uint64_t table, struct tables *tables, const uint8_t **ret)
 {
-	size_t bytes = extent->sparse.table_entries * 4;
+	size_t bytes = (size_t)extent->sparse.table_entries * 4;
 	uint64_t offset = (uint64_t)directory[table] * VMDK_SECTOR;
 	enum status st = ST_OK;
 
@@ -221,9 +221,10 @@ static enum status check_table(struct check *c, uint64_t table, const uint8_t *e
 {
 	uint32_t n_entries = c->extent->sparse.table_entries;
 	uint64_t first = table * n_entries, n = min_u64(n_entries, n_grains(c->extent) - first);
+	size_t bytes = (size_t)n_entries * 4;
 	enum status st = ST_OK;
 
-	if (is_zero(entries, n_entries * 4) && is_zero(copies, n_entries * 4))
+	if (is_zero(entries, bytes) && is_zero(copies, bytes))
 		return ST_OK;
 	for (uint64_t i = 0; st == ST_OK && i < n; i++) {
 		uint32_t entry = (uint32_t)bytes_from_le(entries + i * 4, 4);
