@@ -25,6 +25,19 @@ char *owner_beside(const char *path, const char *name)
 	return ret;
 }
 
+enum status owner_list(const char *path, struct file_list *ret, struct error *err)
+{
+	char *directory = path_directory(path);
+	enum status st;
+
+	*ret = (struct file_list){ 0 };
+	if (directory == NULL)
+		return fail_no_memory(err);
+	st = platform_list(directory, ret, err);
+	mem_free(directory);
+	return st;
+}
+
 void owner_free_list(struct file_list *files)
 {
 	for (size_t i = 0; files->entry != NULL && i < files->n; i++)
@@ -78,13 +91,9 @@ static enum status look_at_user(struct storage *storage, const char *user, const
 enum status owner_check_named(struct storage *storage, const char *image, const char *const *file,
 			      size_t n, struct error *err)
 {
-	char *directory = path_directory(image);
-	struct file_list files = { 0 };
-	enum status st;
+	struct file_list files;
+	enum status st = owner_list(image, &files, err);
 
-	if (directory == NULL)
-		return fail_no_memory(err);
-	st = platform_list(directory, &files, err);
 	for (size_t i = 0; st == ST_OK && i < files.n; i++) {
 		char *user;
 
@@ -98,6 +107,5 @@ enum status owner_check_named(struct storage *storage, const char *image, const 
 		mem_free(user);
 	}
 	owner_free_list(&files);
-	mem_free(directory);
 	return st;
 }

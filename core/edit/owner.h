@@ -25,5 +25,9 @@ enum status owner_check_named(struct storage *, const char *image, const char *c
 /* The name of a file beside `path`. The caller frees it. NULL: no memory. */
 char *owner_beside(const char *path, const char *name);
 
-/* Frees what platform_list() has set. */
+/*
+ * Lists the directory of `path`. The caller frees the list with owner_free_list(), after an error as
+ * well. Errors: those of platform_list(); ST_NO_MEMORY.
+ */
+enum status owner_list(const char *path, struct file_list *ret, struct error *);
 void owner_free_list(struct file_list *);

@@ -108,14 +108,10 @@ static enum status add_record(struct storage *storage, struct removal *removal, 
 static enum status add_restores(struct storage *storage, struct removal *removal, const char *image,
 				struct error *err)
 {
-	char *directory = path_directory(image);
 	const char *leaf = path_leaf(image);
-	struct file_list files = { 0 };
-	enum status st;
+	struct file_list files;
+	enum status st = owner_list(image, &files, err);
 
-	if (directory == NULL)
-		return fail_no_memory(err);
-	st = platform_list(directory, &files, err);
 	for (size_t i = 0; st == ST_OK && i < files.n; i++) {
 		const char *name = files.entry[i].name;
 		struct record_kind kind = { NULL, journal_text_head, ROLE_JOURNAL };
@@ -127,7 +123,6 @@ static enum status add_restores(struct storage *storage, struct removal *removal
 			st = add_record(storage, removal, image, &kind, err);
 	}
 	owner_free_list(&files);
-	mem_free(directory);
 	return st;
 }
 

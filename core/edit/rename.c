@@ -176,19 +176,14 @@ static enum status look_at_users(struct storage *storage, const char *image,
 static enum status look_at_directory(struct storage *storage, const char *image,
 				     struct renaming *ret, struct error *err)
 {
-	char *directory = path_directory(image);
-	struct file_list files = { 0 };
-	enum status st;
+	struct file_list files;
+	enum status st = owner_list(image, &files, err);
 
-	if (directory == NULL)
-		return fail_no_memory(err);
-	st = platform_list(directory, &files, err);
 	if (st == ST_OK)
 		st = check_finished(image, &files, err);
 	if (st == ST_OK)
 		st = look_at_users(storage, image, &files, ret, err);
 	owner_free_list(&files);
-	mem_free(directory);
 	return st;
 }
 
