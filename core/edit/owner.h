@@ -26,8 +26,8 @@ enum status owner_check_named(struct storage *, const char *image, const char *c
 char *owner_beside(const char *path, const char *name);
 
 /*
- * Lists the directory of `path`. The caller frees the list with owner_free_list(), after an error as
- * well. Errors: those of platform_list(); ST_NO_MEMORY.
+ * Lists the directory of `path`. The caller frees the list with owner_free_list(), also after an
+ * error. Errors: those of platform_list(); ST_NO_MEMORY.
  */
 enum status owner_list(const char *path, struct file_list *ret, struct error *);
 void owner_free_list(struct file_list *);
